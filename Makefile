@@ -1,0 +1,44 @@
+# wasmnet: every command a person needs. On a fresh Debian 12 with the Swift toolchain and root, each installs what it lacks.
+SWIFT ?= swift
+CHECKS = --explicit-target-dependency-import-check error
+WARNINGS = -Xswiftc -warnings-as-errors
+
+.PHONY: run build test test-tsan test-asan fuzz bench lint format deps deps-test deps-bench
+
+run: deps ## build in release and serve on 127.0.0.1:9000
+	$(SWIFT) build -c release --product wasmnet-node
+	exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
+
+build: deps ## build everything for debugging, warnings being errors
+	$(SWIFT) build $(CHECKS) --build-tests
+
+test: deps-test ## build, and run every test
+	$(SWIFT) build $(CHECKS) --build-tests
+	$(SWIFT) test --skip-build
+
+test-tsan: deps-test ## the relay's tests under ThreadSanitizer
+	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetQuotaTests"
+
+test-asan: deps-test ## the relay's tests under AddressSanitizer
+	$(SWIFT) test --scratch-path .build-asan --sanitize address --filter "WasmnetRelayTests|WasmnetProtocolTests"
+
+fuzz: deps ## fuzz the codecs with libFuzzer; SECONDS=60
+	scripts/fuzz.sh $(or $(SECONDS),60)
+
+bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
+	scripts/bench.sh $(ARGS)
+
+lint: ## the formatter's opinion, as an error
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks Examples
+
+format: ## let the formatter have its way
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks Examples
+
+deps:
+	@scripts/install.sh build
+
+deps-test:
+	@scripts/install.sh build test
+
+deps-bench:
+	@scripts/install.sh build bench

@@ -1,0 +1,109 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let strict: [SwiftSetting] = [
+    .swiftLanguageMode(.v6),
+    .enableUpcomingFeature("ExistentialAny"),
+    .enableUpcomingFeature("MemberImportVisibility"),
+    .enableUpcomingFeature("InternalImportsByDefault"),
+]
+
+let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
+let nioPosix = Target.Dependency.product(name: "NIOPosix", package: "swift-nio")
+let nioHTTP1 = Target.Dependency.product(name: "NIOHTTP1", package: "swift-nio")
+let nioWebSocket = Target.Dependency.product(name: "NIOWebSocket", package: "swift-nio")
+let nioEmbedded = Target.Dependency.product(name: "NIOEmbedded", package: "swift-nio")
+let nioConcurrency = Target.Dependency.product(name: "NIOConcurrencyHelpers", package: "swift-nio")
+let nioTLS = Target.Dependency.product(name: "NIOTLS", package: "swift-nio")
+let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
+let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
+let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
+let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
+
+let package = Package(
+    name: "wasmnet",
+    products: [
+        .library(name: "Wasmnet", targets: ["Wasmnet"]),
+        .executable(name: "wasmnet-node", targets: ["wasmnet-node"]),
+    ],
+    dependencies: [
+        .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
+        .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
+        .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+    ],
+    targets: [
+        // The wire language: messages and codecs over ByteBuffer; no I/O.
+        .target(name: "WasmnetProtocol", dependencies: [nioCore], swiftSettings: strict),
+        // May it be reached? Pure values.
+        .target(name: "WasmnetPolicy", swiftSettings: strict),
+        // How much? Pure values, the ledger protocol, the in-process ledger.
+        .target(name: "WasmnetQuota", dependencies: [deque], swiftSettings: strict),
+        // The data plane: sessions, streams, dialing.
+        .target(
+            name: "WasmnetRelay",
+            dependencies: [
+                "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
+            ],
+            swiftSettings: strict
+        ),
+        // TOML text to a Policy value; the only user of TOMLKit.
+        .target(
+            name: "WasmnetPolicyFile",
+            dependencies: ["WasmnetPolicy", .product(name: "TOMLKit", package: "TOMLKit")],
+            swiftSettings: strict
+        ),
+        // The composition root and the embedding API.
+        .target(
+            name: "Wasmnet",
+            dependencies: [
+                "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle,
+            ],
+            swiftSettings: strict
+        ),
+        // Flags and environment to plain values.
+        .target(
+            name: "WasmnetConfiguration",
+            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", argumentParser, logging],
+            swiftSettings: strict
+        ),
+        .target(name: "CNodeSystem"),
+        .executableTarget(
+            name: "wasmnet-node",
+            dependencies: [
+                "CNodeSystem",
+                "Wasmnet", "WasmnetConfiguration", "WasmnetPolicy", "WasmnetPolicyFile",
+                argumentParser, logging, lifecycle, nioCore, nioPosix, "WasmnetRelay",
+                .product(name: "UnixSignals", package: "swift-service-lifecycle"),
+            ],
+            swiftSettings: strict
+        ),
+        // Clocks, fakes and harnesses for the tests.
+        .target(
+            name: "WasmnetTesting",
+            dependencies: [
+                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetRelayTests",
+            dependencies: [
+                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded, logging,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
+        .testTarget(
+            name: "WasmnetPolicyTests", dependencies: ["WasmnetPolicy", "WasmnetPolicyFile"], swiftSettings: strict),
+        .testTarget(name: "WasmnetQuotaTests", dependencies: ["WasmnetQuota"], swiftSettings: strict),
+    ]
+)

@@ -1,0 +1,34 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// The connections that are open, so that a shutdown can wait for the last goodbye.
+final class OpenConnections: Sendable {
+    private struct State {
+        var count = 0
+        var whenEmpty: [@Sendable () -> Void] = []
+    }
+    private let state = NIOLockedValueBox(State())
+
+    func add(_ channel: any Channel) {
+        self.state.withLockedValue { $0.count += 1 }
+        channel.closeFuture.whenComplete { _ in self.removeOne() }
+    }
+
+    private func removeOne() {
+        let callbacks = self.state.withLockedValue { state -> [@Sendable () -> Void] in
+            state.count -= 1
+            guard state.count == 0 else { return [] }
+            defer { state.whenEmpty = [] }
+            return state.whenEmpty
+        }
+        for callback in callbacks { callback() }
+    }
+
+    func whenEmpty(_ callback: @escaping @Sendable () -> Void) {
+        let isEmpty = self.state.withLockedValue { state in
+            if state.count > 0 { state.whenEmpty.append(callback) }
+            return state.count == 0
+        }
+        if isEmpty { callback() }
+    }
+}

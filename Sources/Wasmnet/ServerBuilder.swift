@@ -1,0 +1,86 @@
+public import Logging
+public import WasmnetPolicy
+import WasmnetPolicyFile
+
+/// Builds a ``Server`` step by step; what is not said has the default of ``ServerConfiguration``.
+///
+/// ```swift
+/// let server = try Server.builder().host("127.0.0.1").port(9000).policyFile("policy.toml").build()
+/// try await server.listen()
+/// ```
+public struct ServerBuilder: Sendable {
+    private enum PolicySource: Sendable {
+        case value(Policy)
+        case file(String)
+    }
+
+    private var configuration = ServerConfiguration()
+    private var source = PolicySource.value(.default)
+    private var bandwidth: Double?
+
+    init() {}
+
+    private func with(_ change: (inout Self) -> Void) -> Self {
+        var copy = self
+        change(&copy)
+        return copy
+    }
+
+    /// The address to listen on. Default `127.0.0.1`.
+    public func host(_ host: String) -> Self { self.with { $0.configuration.host = host } }
+
+    /// The port to listen on; 0 lets the system choose. Default 9000.
+    public func port(_ port: Int) -> Self { self.with { $0.configuration.port = port } }
+
+    /// The policy as a value. Default ``WasmnetPolicy/Policy/default``.
+    public func policy(_ policy: Policy) -> Self { self.with { $0.source = .value(policy) } }
+
+    /// The policy as a TOML file, read by ``build()``.
+    public func policyFile(_ path: String) -> Self { self.with { $0.source = .file(path) } }
+
+    /// No policy at all: everything may be reached, private addresses too. Only for trusted clients.
+    public func noPolicy() -> Self { self.policy(.unrestricted) }
+
+    /// Megabits (10^6) a second for each client, both ways together; 0 is unlimited. Wins over the policy's.
+    public func maxBandwidthMbps(_ megabits: Double) -> Self { self.with { $0.bandwidth = megabits } }
+
+    /// Event loop threads; 0, the default, is one for each core.
+    public func threads(_ count: Int) -> Self { self.with { $0.configuration.threads = count } }
+
+    /// Seconds that live sockets get after a graceful shutdown began. Default 30.
+    public func drainTimeout(seconds: Double) -> Self { self.with { $0.configuration.drainTimeoutSeconds = seconds } }
+
+    /// PEM files with authorities that `connect_tls` trusts beside the system's.
+    public func extraAuthorities(_ paths: [String]) -> Self { self.with { $0.configuration.extraAuthorities = paths } }
+
+    /// Certificate chain and key (PEM files) to serve `wss://` with.
+    public func tls(certificate: String, key: String) -> Self {
+        self.with { $0.configuration.tls = .init(certificate: certificate, key: key) }
+    }
+
+    /// Where the server logs.
+    public func logger(_ logger: Logger) -> Self { self.with { $0.configuration.logger = logger } }
+
+    /// Makes the server. It does not listen yet.
+    ///
+    /// - Throws: ``ConfigurationError``, with everything that is wrong with the policy file, the certificates or a number.
+    public func build() throws -> Server {
+        var configuration = self.configuration
+        switch self.source {
+        case .value(let policy): configuration.policy = policy
+        case .file(let path):
+            do {
+                configuration.policy = try PolicyFile.load(path: path)
+            } catch {
+                throw ConfigurationError("\(error)")
+            }
+        }
+        if let bandwidth = self.bandwidth {
+            guard bandwidth >= 0, bandwidth.isFinite else {
+                throw ConfigurationError("max bandwidth must be 0 or more megabits a second, not \(bandwidth)")
+            }
+            configuration.policy = configuration.policy.limitingBandwidth(megabitsPerSecond: bandwidth)
+        }
+        return try Server(configuration: configuration)
+    }
+}

@@ -1,0 +1,45 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// A promise that may be kept from several sides; the first one counts. Waiting for it goes on when the waiting task is cancelled,
+/// because a cancelled server still says goodbye to its clients.
+final class OneShot<Value: Sendable>: Sendable {
+    private let promise: EventLoopPromise<Value>
+    private let isDone = NIOLockedValueBox(false)
+
+    init(on eventLoop: any EventLoop) {
+        self.promise = eventLoop.makePromise()
+    }
+
+    /// False when it was kept before.
+    @discardableResult
+    func succeed(_ value: Value) -> Bool {
+        let isFirst = self.isDone.withLockedValue { done in
+            defer { done = true }
+            return !done
+        }
+        if isFirst { self.promise.succeed(value) }
+        return isFirst
+    }
+
+    func wait() async -> Value? { try? await self.promise.futureResult.get() }
+
+    func whenDone(_ body: @escaping @Sendable () -> Void) { self.promise.futureResult.whenComplete { _ in body() } }
+}
+
+/// How a server is told to stop: first to drain or to end, then, maybe, to hurry.
+final class StopSignal: Sendable {
+    enum Kind: Sendable { case drain, now }
+
+    let first: OneShot<Kind>
+    let hurry: OneShot<Void>
+
+    init(on eventLoop: any EventLoop) {
+        self.first = OneShot(on: eventLoop)
+        self.hurry = OneShot(on: eventLoop)
+    }
+
+    func stop(_ kind: Kind) {
+        if !self.first.succeed(kind) || kind == .now { self.hurry.succeed(()) }
+    }
+}

@@ -1,0 +1,52 @@
+public import ArgumentParser
+import Logging
+
+/// The flags of `wasmnet-node serve`. Each may also come from the environment, as `WASMNET_` and the flag's name in capitals with
+/// underscores; a flag wins.
+public struct ServeOptions: ParsableArguments {
+    @Option(help: ArgumentHelp("Address to listen on.", discussion: "Default 127.0.0.1."))
+    var host: String?
+
+    @Option(
+        help: ArgumentHelp("Port to listen on; 0 lets the system choose and logs which.", discussion: "Default 9000."))
+    var port: Int?
+
+    @Option(help: ArgumentHelp("Policy file (TOML).", valueName: "file"))
+    var policy: String?
+
+    @Flag(help: "No policy at all: clients reach everything the node reaches. Only for trusted clients.")
+    var noPolicy = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Megabits a second for each client, both ways together; 0 is unlimited. Wins over the policy.",
+            valueName: "n"))
+    var maxBandwidthMbps: Double?
+
+    @Option(help: ArgumentHelp("Event loop threads; 0 is one for each core.", discussion: "Default 0.", valueName: "n"))
+    var threads: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds that live sockets get after SIGTERM.", discussion: "Default 30.", valueName: "seconds"))
+    var drainTimeout: Double?
+
+    @Option(help: ArgumentHelp("Authorities (PEM) that connect_tls trusts beside the system's.", valueName: "file"))
+    var caFile: [String] = []
+
+    @Option(help: ArgumentHelp("Certificate chain (PEM) to serve wss:// with.", valueName: "file"))
+    var tlsCert: String?
+
+    @Option(help: ArgumentHelp("Key (PEM) of the certificate.", valueName: "file"))
+    var tlsKey: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "trace, debug, info, notice, warning, error or critical.", discussion: "Default info.", valueName: "level"))
+    var logLevel: String?
+
+    @Option(help: ArgumentHelp("text or json.", discussion: "Default text.", valueName: "format"))
+    var logFormat: String?
+
+    public init() {}
+}

@@ -1,0 +1,205 @@
+/// What clients may reach, bind and use: an immutable snapshot, cheap to copy, decided without I/O.
+///
+/// How a destination is decided is told in the README's section on the policy; ``PolicyDecision`` says which rule it was.
+public struct Policy: Sendable {
+    /// The lists as written, before they are made ready.
+    public struct Rules: Sendable {
+        public var deny: [PolicyEntry] = []
+        public var allow: [PolicyEntry] = []
+        public var bindPorts = PortSet([])
+        public var bindAddresses: [IPAddress] = [IPAddress(v4: (127, 0, 0, 1))]
+        public var limits = ClientLimits()
+        public var tiers: [String: ClientLimits] = [:]
+        public var clients = ClientsPolicy()
+
+        public init() {}
+    }
+
+    private final class Storage: Sendable {
+        let deny: EntryList
+        let allow: EntryList
+        let rules: Rules
+        let isUnrestricted: Bool
+        let protected: [ProtectedEndpoint]
+
+        init(_ rules: Rules, isUnrestricted: Bool, protected: [ProtectedEndpoint]) {
+            self.deny = EntryList(rules.deny)
+            self.allow = EntryList(rules.allow)
+            self.rules = rules
+            self.isUnrestricted = isUnrestricted
+            self.protected = protected
+        }
+    }
+
+    private let storage: Storage
+
+    public init(_ rules: Rules) {
+        self.init(Storage(rules, isUnrestricted: false, protected: []))
+    }
+
+    private init(_ storage: Storage) {
+        self.storage = storage
+    }
+
+    /// The safe default: public addresses on every port, nothing bound, 50 sockets a client.
+    public static var `default`: Policy {
+        var rules = Rules()
+        rules.allow = [.everything]
+        return Policy(rules)
+    }
+
+    /// No policy: everything may be reached and bound, the node's own endpoints aside, and nothing is limited.
+    public static var unrestricted: Policy {
+        var rules = Rules()
+        rules.allow = [.everything]
+        rules.bindPorts = PortSet([1...65_535])
+        rules.limits.maxConnections = 0
+        return Policy(Storage(rules, isUnrestricted: true, protected: []))
+    }
+
+    public var limits: ClientLimits { self.storage.rules.limits }
+    public var clients: ClientsPolicy { self.storage.rules.clients }
+    package var bindPorts: PortSet { self.storage.rules.bindPorts }
+    public var protectedEndpoints: [ProtectedEndpoint] { self.storage.protected }
+    package var rules: Rules { self.storage.rules }
+
+    /// The limits of a tier; the default ones where it is nil or unknown.
+    public func limits(tier: String?) -> ClientLimits {
+        tier.flatMap { self.storage.rules.tiers[$0] } ?? self.limits
+    }
+
+    /// The same policy with these endpoints denied in every case.
+    public func protecting(_ endpoints: [ProtectedEndpoint]) -> Policy {
+        var unique: [ProtectedEndpoint] = []
+        for endpoint in endpoints where !unique.contains(endpoint) { unique.append(endpoint) }
+        return Policy(Storage(self.storage.rules, isUnrestricted: self.storage.isUnrestricted, protected: unique))
+    }
+
+    /// The same policy with another bandwidth for each client; 0 is unlimited.
+    public func limitingBandwidth(megabitsPerSecond: Double) -> Policy {
+        var rules = self.storage.rules
+        rules.limits.maxBandwidthBitsPerSecond = megabitsPerSecond * 1_000_000
+        return Policy(Storage(rules, isUnrestricted: self.storage.isUnrestricted, protected: self.storage.protected))
+    }
+}
+
+extension PolicyEntry {
+    static let everything: PolicyEntry = .init(subject: .everything, ports: nil, text: "*")
+
+    private init(subject: Subject, ports: ClosedRange<UInt16>?, text: String) {
+        self.subject = subject
+        self.ports = ports
+        self.text = text
+    }
+}
+
+extension Policy {
+    // MARK: Deciding
+
+    /// Step 1, before DNS: an explicit deny of the name ends it; everything else is left to its addresses.
+    package func decide(name: HostName, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
+        let subject = "\(name.text):\(port)"
+        guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
+        if let entry = self.nameEntry(self.storage.deny, name, port) {
+            return PolicyDecision(.deniedBy(entry), subject)
+        }
+        return PolicyDecision(.undecided, subject)
+    }
+
+    /// Steps 2 to 6, for each address a name has, or a literal.
+    ///
+    /// - Parameter name: the name it was resolved from, or is tied to.
+    package func decide(
+        address: IPAddress, port: UInt16, name: HostName?, transport: TransportProtocol
+    ) -> PolicyDecision {
+        self.decide(address, port, name)
+    }
+
+    /// Whether a client could reach the address on any port at all.
+    package func decideResolved(address: IPAddress, name: HostName?) -> PolicyDecision {
+        self.decide(address, nil, name)
+    }
+
+    private func decide(_ address: IPAddress, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
+        let deny = self.storage.deny
+        let allow = self.storage.allow
+        let forms = [address] + address.embedded
+        func decision(_ rule: PolicyDecision.Rule) -> PolicyDecision {
+            let host = address.isIPv4 || port == nil ? "\(address)" : "[\(address)]"
+            return PolicyDecision(rule, port.map { "\(host):\($0)" } ?? host)
+        }
+        if let port, self.isProtected(forms, port) { return decision(.protectedEndpoint) }
+        guard !self.storage.isUnrestricted else { return decision(.noPolicy) }
+        if let name, let entry = self.nameEntry(deny, name, port, wholly: true) { return decision(.deniedBy(entry)) }
+        for form in forms {
+            let entry = deny.networks.first(for: form) { $0.covers(port, wholly: true) }
+            if let entry { return decision(.deniedBy(entry)) }
+        }
+        if let entry = deny.everything.first(where: { $0.ports != nil && $0.covers(port, wholly: true) }) {
+            return decision(.deniedBy(entry))
+        }
+        let exactName = name.flatMap { allow.names.firstExact($0) { $0.covers(port, wholly: false) } }
+        var network: PolicyEntry?
+        for form in forms {
+            let entry = allow.networks.first(for: form) { $0.covers(port, wholly: false) }
+            network = network ?? entry
+            // The guard holds for every form by itself, unless the whole address or that form is written out.
+            if exactName == nil, entry == nil, let range = SpecialRanges.name(of: form) {
+                let outer =
+                    form == address ? nil : allow.networks.first(for: address) { $0.covers(port, wholly: false) }
+                let inner = form == address && forms.count > 1 && self.isTransparent(address)
+                if outer == nil, !inner { return decision(.builtInGuard(range)) }
+            }
+        }
+        if let entry = exactName ?? network { return decision(.allowedBy(entry)) }
+        let wildcard = name.flatMap { allow.names.firstWildcard($0) { $0.covers(port, wholly: false) } }
+        if let entry = wildcard { return decision(.allowedBy(entry)) }
+        if deny.everything.contains(where: { $0.ports == nil }) { return decision(.denyByDefault) }
+        if let entry = allow.everything.first(where: { $0.covers(port, wholly: false) }) {
+            return decision(.allowedBy(entry))
+        }
+        return decision(.notInAllow)
+    }
+
+    /// Whether an IPv6 address is only another way to write the IPv4 one inside it.
+    private func isTransparent(_ address: IPAddress) -> Bool { address.high == 0 && address.low >> 32 == 0xFFFF }
+
+    private func nameEntry(
+        _ list: EntryList, _ name: HostName, _ port: UInt16?, wholly: Bool = true
+    ) -> PolicyEntry? {
+        list.names.firstExact(name) { $0.covers(port, wholly: wholly) }
+            ?? list.names.firstWildcard(name) { $0.covers(port, wholly: wholly) }
+    }
+
+    private func isProtected(_ forms: [IPAddress], _ port: UInt16) -> Bool {
+        self.storage.protected.contains { endpoint in
+            guard endpoint.port == port else { return false }
+            return forms.contains { form in
+                if form == endpoint.address || form.isUnspecified { return true }
+                return endpoint.address == nil && form.isLoopback
+            }
+        }
+    }
+
+    /// Whether a client may bind an address and port; port 0 asks for any port that may be bound.
+    package func decideBind(address: IPAddress, port: UInt16) -> PolicyDecision {
+        let subject = (address.isIPv4 ? "\(address)" : "[\(address)]") + ":\(port)"
+        guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
+        let rules = self.storage.rules
+        guard !rules.bindPorts.isEmpty else { return PolicyDecision(.bindingIsOff, subject) }
+        guard rules.bindAddresses.contains(address) else { return PolicyDecision(.bindAddress, subject) }
+        guard port == 0 || rules.bindPorts.contains(port) else { return PolicyDecision(.bindPort, subject) }
+        return PolicyDecision(.bindable, subject)
+    }
+}
+
+/// What carries the bytes.
+public enum TransportProtocol: String, Sendable, CaseIterable {
+    case tcp
+    case udp
+}
+
+extension IPAddress {
+    var isUnspecified: Bool { self.high == 0 && self.low == 0 }
+    var isLoopback: Bool { self.isIPv4 ? self.low >> 24 == 127 : self.high == 0 && self.low == 1 }
+}

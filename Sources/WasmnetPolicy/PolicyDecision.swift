@@ -1,0 +1,53 @@
+/// Allowed or not, and what decided it: the answer to "why denied".
+package struct PolicyDecision: Equatable, Sendable {
+    package enum Rule: Equatable, Sendable {
+        case deniedBy(PolicyEntry)
+        case allowedBy(PolicyEntry)
+        /// The range's name.
+        case builtInGuard(String)
+        case protectedEndpoint
+        case denyByDefault
+        case notInAllow
+        case noPolicy
+        /// Nothing about the name speaks against it; its addresses decide.
+        case undecided
+        case bindingIsOff
+        case bindAddress
+        case bindPort
+        case bindable
+    }
+
+    package let rule: Rule
+    /// What was decided, as words name it.
+    package let subject: String
+
+    init(_ rule: Rule, _ subject: String) {
+        self.rule = rule
+        self.subject = subject
+    }
+
+    package var allowed: Bool {
+        switch self.rule {
+        case .allowedBy, .noPolicy, .undecided, .bindable: true
+        default: false
+        }
+    }
+
+    /// For the `denied` event and the log: what, and by which entry.
+    package var reason: String {
+        switch self.rule {
+        case .deniedBy(let entry): "\(self.subject) is denied by the entry \"\(entry.text)\""
+        case .allowedBy(let entry): "\(self.subject) is allowed by the entry \"\(entry.text)\""
+        case .builtInGuard(let range): "\(self.subject) is \(range), which no entry of allow opens"
+        case .protectedEndpoint: "\(self.subject) is the node's own"
+        case .denyByDefault: "\(self.subject) is denied by default and no entry of allow names it"
+        case .notInAllow: "\(self.subject) is not in allow"
+        case .noPolicy: "\(self.subject) is allowed, there is no policy"
+        case .undecided: "\(self.subject) is decided by its addresses"
+        case .bindingIsOff: "\(self.subject) cannot be bound, inbound sockets are off"
+        case .bindAddress: "\(self.subject) is not in bind_addresses"
+        case .bindPort: "\(self.subject) is not in bind_ports"
+        case .bindable: "\(self.subject) may be bound"
+        }
+    }
+}

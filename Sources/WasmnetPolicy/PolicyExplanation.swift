@@ -1,0 +1,45 @@
+/// How a destination is decided, step by step.
+package struct PolicyExplanation: Sendable, Equatable, CustomStringConvertible {
+    package let steps: [String]
+    package let allowed: Bool
+
+    package var description: String {
+        let numbered = self.steps.enumerated().map { "\($0 + 1). \($1)" }
+        return (numbered + [self.allowed ? "ALLOWED" : "DENIED"]).joined(separator: "\n")
+    }
+}
+
+extension Policy {
+    /// - Parameter resolved: what the name resolves to; for a literal, itself.
+    package func explain(
+        host: String, port: UInt16, transport: TransportProtocol, resolved: [IPAddress]
+    ) -> PolicyExplanation {
+        var steps: [String] = []
+        var name: HostName?
+        do {
+            switch try Destination(parsing: host) {
+            case .address(let address): steps.append("\(host) is the address \(address); nothing is looked up")
+            case .name(let parsed):
+                name = parsed
+                let decision = self.decide(name: parsed, port: port, transport: transport)
+                steps.append("the name: \(decision.reason)")
+                guard decision.allowed else { return PolicyExplanation(steps: steps, allowed: false) }
+                let list = resolved.map(\.description).joined(separator: ", ")
+                steps.append(resolved.isEmpty ? "\(parsed.text) was not found" : "\(parsed.text) resolves to \(list)")
+            }
+        } catch {
+            return PolicyExplanation(steps: ["\(host): \(error.description)"], allowed: false)
+        }
+        var allowed = false
+        for address in resolved {
+            if !address.embedded.isEmpty {
+                let inside = address.embedded.map(\.description).joined(separator: ", ")
+                steps.append("\(address) leads to \(inside), which is decided as well")
+            }
+            let decision = self.decide(address: address, port: port, name: name, transport: transport)
+            steps.append("the address: \(decision.reason)")
+            allowed = allowed || decision.allowed
+        }
+        return PolicyExplanation(steps: steps, allowed: allowed)
+    }
+}

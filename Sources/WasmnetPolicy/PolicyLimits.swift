@@ -1,0 +1,94 @@
+/// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the timeouts' text.
+public struct ClientLimits: Sendable, Hashable {
+    /// Open sockets. Default 50.
+    public var maxConnections = 50
+    /// WebSockets. Default unlimited.
+    public var maxSessions = 0
+    public var connectsPerSecond = 0.0
+    /// Connects at once after a quiet time; 0 means twice a second's.
+    public var connectBurst = 0
+    public var resolvesPerSecond = 0.0
+    public var resolveBurst = 0
+    /// Bits (not bytes) a second, both ways together. Default unlimited.
+    public var maxBandwidthBitsPerSecond = 0.0
+    public var bytesPerDay: UInt64 = 0
+    /// Seconds without a byte after which a socket ends. Default unlimited.
+    public var idleTimeoutSeconds = 0.0
+    /// Seconds a dial may take, TLS included. Default 30.
+    public var connectionTimeoutSeconds = 30.0
+
+    public init() {}
+}
+
+/// Who a client is, and who may come.
+public struct ClientsPolicy: Sendable, Hashable {
+    public enum Identity: String, Sendable, CaseIterable {
+        /// IPv4 by /32, IPv6 by /64.
+        case address
+        case token
+    }
+
+    public var identifyBy = Identity.address
+    /// Networks whose X-Forwarded-For or PROXY header is believed.
+    public var trustedProxies: [Prefix] = []
+    /// Origins that may open sessions; none listed means any.
+    public var allowedOrigins: [String] = []
+    public var requireToken = false
+
+    public init() {}
+}
+
+/// Ports, as ranges in order.
+public struct PortSet: Sendable, Hashable {
+    public let ranges: [ClosedRange<UInt16>]
+
+    public init(_ ranges: [ClosedRange<UInt16>]) {
+        self.ranges = ranges
+    }
+
+    /// Reads `3000-9999` or `3000,8080,9090-9099`; empty text is no port.
+    public init(_ text: String) throws(DestinationError) {
+        var ranges: [ClosedRange<UInt16>] = []
+        for part in text.split(separator: ",") {
+            let ends = part.filter { $0 != " " }.split(separator: "-", omittingEmptySubsequences: false)
+            guard (1...2).contains(ends.count), let first = UInt16(ends[0]), let last = UInt16(ends[ends.count - 1]),
+                first > 0
+            else { throw DestinationError("\"\(part)\" is no port or range of ports from 1 to 65535") }
+            guard first <= last else { throw DestinationError("the range \(part) is empty") }
+            ranges.append(first...last)
+        }
+        self.init(ranges)
+    }
+
+    public func contains(_ port: UInt16) -> Bool { self.ranges.contains { $0.contains(port) } }
+    public var isEmpty: Bool { self.ranges.isEmpty }
+    private var count: Int { self.ranges.reduce(0) { $0 + $1.count } }
+
+    /// Up to `limit` ports to try, one after the other from a random one on.
+    package func candidates(limit: Int, startingAt random: UInt32) -> [UInt16] {
+        let count = self.count
+        guard count > 0 else { return [] }
+        let start = Int(random) % count
+        return (0..<min(limit, count)).compactMap { self.port(at: (start + $0) % count) }
+    }
+
+    private func port(at index: Int) -> UInt16? {
+        var index = index
+        for range in self.ranges {
+            if index < range.count { return range.lowerBound + UInt16(index) }
+            index -= range.count
+        }
+        return nil
+    }
+}
+
+/// An address and port of the node itself. Without an address: every address of the machine that a client can name as loopback.
+public struct ProtectedEndpoint: Sendable, Hashable {
+    public var address: IPAddress?
+    public var port: UInt16
+
+    public init(address: IPAddress?, port: UInt16) {
+        self.address = address
+        self.port = port
+    }
+}

@@ -1,0 +1,209 @@
+import TOMLKit
+import WasmnetPolicy
+
+/// Reads the tables of a policy, gathering what is wrong.
+struct PolicyReader {
+    private let file: String
+    private let locator: TOMLLocator
+    var problems: [PolicyFileError.Problem] = []
+
+    static let networkKeys = [
+        "deny", "allow", "bind_ports", "bind_addresses", "max_connections", "connection_timeout_secs",
+        "max_bandwidth_mbps",
+    ]
+    static let limitKeys = [
+        "max_sessions", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
+        "idle_timeout_secs",
+    ]
+    static let clientKeys = ["identify_by", "trusted_proxies", "allowed_origins", "require_token"]
+    static let tierKeys = ["max_connections", "connection_timeout_secs", "max_bandwidth_mbps"] + limitKeys
+    static let tables = ["network", "limits", "clients", "tiers"]
+
+    init(file: String, text: String) {
+        self.file = file
+        self.locator = TOMLLocator(text)
+    }
+
+    mutating func read(_ root: TOMLTable) -> Policy.Rules {
+        var rules = Policy.Rules()
+        for key in root.keys where !Self.tables.contains(key) {
+            self.unknown(key, among: Self.tables, table: "", line: self.locator.line(table: key, key: nil))
+        }
+        if let network = self.table(root, "network", keys: Self.networkKeys) { self.network(network, &rules) }
+        if let limits = self.table(root, "limits", keys: Self.limitKeys) {
+            self.limits(limits, "limits", &rules.limits)
+        }
+        if let clients = self.table(root, "clients", keys: Self.clientKeys) { self.clients(clients, &rules.clients) }
+        if let tiers = self.table(root, "tiers", keys: nil) {
+            for name in tiers.keys {
+                var limits = rules.limits
+                if let tier = self.table(tiers, name, path: "tiers.\(name)", keys: Self.tierKeys) {
+                    self.networkLimits(tier, "tiers.\(name)", &limits)
+                    self.limits(tier, "tiers.\(name)", &limits)
+                }
+                rules.tiers[name] = limits
+            }
+        }
+        return rules
+    }
+
+    private mutating func network(_ table: TOMLTable, _ rules: inout Policy.Rules) {
+        rules.deny = self.list(table, "network", "deny") { text throws(DestinationError) in try PolicyEntry(text) }
+        rules.allow = self.list(table, "network", "allow") { text throws(DestinationError) in try PolicyEntry(text) }
+        if let text = self.string(table, "network", "bind_ports") {
+            do { rules.bindPorts = try PortSet(text) } catch {
+                self.problem("network", "bind_ports", error.description)
+            }
+        }
+        if table.contains(key: "bind_addresses") {
+            rules.bindAddresses = self.list(table, "network", "bind_addresses") { text throws(DestinationError) in
+                guard let address = IPAddress(text) else { throw DestinationError("\"\(text)\" is no address") }
+                return address
+            }
+        }
+        self.networkLimits(table, "network", &rules.limits)
+    }
+
+    private mutating func networkLimits(_ table: TOMLTable, _ path: String, _ limits: inout ClientLimits) {
+        if let value = self.integer(table, path, "max_connections", in: 0...1_000_000) { limits.maxConnections = value }
+        if let value = self.number(table, path, "connection_timeout_secs", in: 0.1...3600) {
+            limits.connectionTimeoutSeconds = value
+        }
+        if let value = self.number(table, path, "max_bandwidth_mbps", in: 0...1_000_000) {
+            limits.maxBandwidthBitsPerSecond = value * 1_000_000
+        }
+    }
+
+    private mutating func limits(_ table: TOMLTable, _ path: String, _ limits: inout ClientLimits) {
+        if let value = self.integer(table, path, "max_sessions", in: 0...1_000_000) { limits.maxSessions = value }
+        if let value = self.number(table, path, "connects_per_sec", in: 0...1_000_000) {
+            limits.connectsPerSecond = value
+        }
+        if let value = self.integer(table, path, "connect_burst", in: 0...1_000_000) { limits.connectBurst = value }
+        if let value = self.number(table, path, "resolves_per_sec", in: 0...1_000_000) {
+            limits.resolvesPerSecond = value
+        }
+        if let value = self.integer(table, path, "resolve_burst", in: 0...1_000_000) { limits.resolveBurst = value }
+        if let value = self.number(table, path, "idle_timeout_secs", in: 0...31_536_000) {
+            limits.idleTimeoutSeconds = value
+        }
+        if let value = table["bytes_per_day"] {
+            if let number = value.int, number >= 0 {
+                limits.bytesPerDay = UInt64(number)
+            } else if let text = value.string, let bytes = ByteCount.parse(text) {
+                limits.bytesPerDay = bytes
+            } else {
+                self.problem(
+                    path, "bytes_per_day", "a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed")
+            }
+        }
+    }
+
+    private mutating func clients(_ table: TOMLTable, _ clients: inout ClientsPolicy) {
+        if let text = self.string(table, "clients", "identify_by") {
+            if let identity = ClientsPolicy.Identity(rawValue: text) {
+                clients.identifyBy = identity
+            } else {
+                self.problem("clients", "identify_by", "\"address\" or \"token\" is needed, not \"\(text)\"")
+            }
+        }
+        clients.trustedProxies = self.list(table, "clients", "trusted_proxies") { text throws(DestinationError) in
+            let entry = try PolicyEntry(text)
+            guard let prefix = entry.network else { throw DestinationError("\"\(text)\" is no address or network") }
+            return prefix
+        }
+        clients.allowedOrigins = self.list(table, "clients", "allowed_origins") { text throws(DestinationError) in
+            guard text.hasPrefix("https://") || text.hasPrefix("http://"), !text.hasSuffix("/") else {
+                throw DestinationError("an origin is scheme://host[:port] without a slash at the end, not \"\(text)\"")
+            }
+            return text
+        }
+        if let value = table["require_token"] {
+            if let bool = value.bool {
+                clients.requireToken = bool
+            } else {
+                self.problem("clients", "require_token", "true or false is needed")
+            }
+        }
+    }
+
+    // MARK: Values
+
+    private mutating func table(
+        _ parent: TOMLTable, _ name: String, path: String? = nil, keys: [String]?
+    ) -> TOMLTable? {
+        guard let value = parent[name] else { return nil }
+        let path = path ?? name
+        guard let table = value.table else {
+            self.problem(path, nil, "a table is needed")
+            return nil
+        }
+        if let keys {
+            for key in table.keys where !keys.contains(key) {
+                self.unknown(key, among: keys, table: path, line: self.locator.line(table: path, key: key))
+            }
+        }
+        return table
+    }
+
+    private mutating func list<Element>(
+        _ table: TOMLTable, _ path: String, _ key: String, _ read: (String) throws(DestinationError) -> Element
+    ) -> [Element] {
+        guard let value = table[key] else { return [] }
+        guard let array = value.array else {
+            self.problem(path, key, "a list of texts is needed")
+            return []
+        }
+        var result: [Element] = []
+        for index in 0..<array.count {
+            guard let text = array[index].string else {
+                self.problem(path, key, "a text is needed", element: index)
+                continue
+            }
+            do { result.append(try read(text)) } catch {
+                self.problem(path, key, "\"\(text)\": \(error.description)", element: index)
+            }
+        }
+        return result
+    }
+
+    private mutating func string(_ table: TOMLTable, _ path: String, _ key: String) -> String? {
+        guard let value = table[key] else { return nil }
+        if let text = value.string { return text }
+        self.problem(path, key, "a text is needed")
+        return nil
+    }
+
+    private mutating func integer(_ table: TOMLTable, _ path: String, _ key: String, in range: ClosedRange<Int>) -> Int?
+    {
+        guard let value = table[key] else { return nil }
+        if let number = value.int, range.contains(number) { return number }
+        self.problem(path, key, "a whole number from \(range.lowerBound) to \(range.upperBound) is needed")
+        return nil
+    }
+
+    private mutating func number(
+        _ table: TOMLTable, _ path: String, _ key: String, in range: ClosedRange<Double>
+    ) -> Double? {
+        guard let value = table[key] else { return nil }
+        if let number = value.double ?? value.int.map(Double.init), range.contains(number) { return number }
+        self.problem(path, key, "a number from \(range.lowerBound) to \(range.upperBound) is needed")
+        return nil
+    }
+
+    // MARK: Problems
+
+    private mutating func unknown(_ key: String, among keys: [String], table: String, line: Int) {
+        let nearest = keys.min { EditDistance.between(key, $0) < EditDistance.between(key, $1) }
+        let hint = nearest.flatMap { EditDistance.between(key, $0) <= 3 ? "; did you mean \($0)?" : nil } ?? ""
+        let path = table.isEmpty ? key : "\(table).\(key)"
+        self.problems.append(.init(line: line, path: path, message: "unknown key\(hint)", file: self.file))
+    }
+
+    private mutating func problem(_ table: String, _ key: String?, _ message: String, element: Int? = nil) {
+        let line = self.locator.line(table: table, key: key, element: element)
+        let path = key.map { "\(table).\($0)" } ?? table
+        self.problems.append(
+            .init(line: line, path: element.map { "\(path)[\($0)]" } ?? path, message: message, file: self.file))
+    }
+}

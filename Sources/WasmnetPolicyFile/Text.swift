@@ -1,0 +1,33 @@
+/// Sizes in words: `500MB` (10^6), `20GiB` (2^30).
+enum ByteCount {
+    private static let units: [(String, UInt64)] = [
+        ("KiB", 1 << 10), ("MiB", 1 << 20), ("GiB", 1 << 30), ("TiB", 1 << 40), ("KB", 1000), ("MB", 1_000_000),
+        ("GB", 1_000_000_000), ("TB", 1_000_000_000_000), ("B", 1),
+    ]
+
+    /// Nil for what is no size, or more than fits.
+    static func parse(_ text: String) -> UInt64? {
+        let (name, factor) = self.units.first { text.hasSuffix($0.0) } ?? ("", 1)
+        guard let number = UInt64(text.dropLast(name.count).filter { $0 != " " }) else { return nil }
+        let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
+        return overflow ? nil : bytes
+    }
+}
+
+/// How far a typo is from a key: Levenshtein's distance.
+enum EditDistance {
+    static func between(_ left: String, _ right: String) -> Int {
+        let right = Array(right)
+        var row = Array(0...right.count)
+        for (i, a) in left.enumerated() {
+            var previous = row[0]
+            row[0] = i + 1
+            for (j, b) in right.enumerated() {
+                let cost = a == b ? previous : min(previous, row[j], row[j + 1]) + 1
+                previous = row[j + 1]
+                row[j + 1] = cost
+            }
+        }
+        return row[right.count]
+    }
+}

@@ -1,0 +1,68 @@
+/// The names that settle a session's language in `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4).
+package enum Subprotocol {
+    package static let v1 = "wasmnet.v1"
+    package static let v2 = "wasmnet.v2"
+    /// An offered entry with this prefix carries the client's token; it is never echoed.
+    package static let bearerPrefix = "wasmnet.bearer."
+    /// The header field, in both directions.
+    package static let headerName = "Sec-WebSocket-Protocol"
+}
+
+/// The subprotocols that a client offers with its upgrade request.
+///
+/// Names are compared exactly, as RFC 6455 has them. Empty list elements and repeated entries count as not written (RFC
+/// 9110, section 5.6.1); an offer without any entry is no offer, so it is v1.
+package struct SubprotocolOffer: Sendable, Equatable {
+    package enum Answer: Sendable, Equatable {
+        /// `echo` goes into the response's `Sec-WebSocket-Protocol`; nil sends no such field.
+        case accepted(version: WireVersion, echo: String?, bearerToken: String?)
+        /// The upgrade is refused with status 400 and these words, which hold nothing of the offer.
+        case refused(String)
+    }
+
+    /// The offered names in order, without empty ones.
+    package let names: [String]
+
+    /// - Parameter headerLines: The values of every `Sec-WebSocket-Protocol` line of the request, in order.
+    package init(headerLines: some Sequence<String>) {
+        names = headerLines.flatMap { line in
+            line.utf8.split(separator: UInt8(ascii: ","))
+                .map { Self.trimmed($0) }
+                .filter { !$0.isEmpty }
+                .map { String(Substring($0)) }
+        }
+    }
+
+    package var answer: Answer {
+        guard !names.isEmpty else { return .accepted(version: .v1, echo: nil, bearerToken: nil) }
+        var token: String?
+        for name in names where name.utf8.starts(with: Subprotocol.bearerPrefix.utf8) {
+            let offered = String(Substring(name.utf8.dropFirst(Subprotocol.bearerPrefix.utf8.count)))
+            guard Self.isVisible(offered) else { return .refused("the bearer token is empty or not plain ASCII") }
+            guard token == nil || token == offered else { return .refused("more than one bearer token") }
+            token = offered
+        }
+        if names.contains(Subprotocol.v2) {
+            return .accepted(version: .v2, echo: Subprotocol.v2, bearerToken: token)
+        }
+        if names.contains(Subprotocol.v1) {
+            return .accepted(version: .v1, echo: Subprotocol.v1, bearerToken: token)
+        }
+        if token != nil {
+            return .refused("a bearer token is offered beside \(Subprotocol.v2) or \(Subprotocol.v1), not alone")
+        }
+        return .refused("no known subprotocol: offer \(Subprotocol.v2), \(Subprotocol.v1) or none")
+    }
+
+    /// Without spaces and tabs at both ends.
+    private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
+        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
+        var text = text.drop(while: isSpace)
+        while let last = text.last, isSpace(last) { text = text.dropLast() }
+        return text
+    }
+
+    private static func isVisible(_ token: String) -> Bool {
+        !token.isEmpty && token.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    }
+}

@@ -1,0 +1,60 @@
+package import WasmnetPolicy
+
+/// Happy eyeballs (RFC 8305, section 5) as a value: which address is tried when, and what the race comes to.
+package struct ConnectionRace: Sendable {
+    package enum Action: Equatable, Sendable {
+        case attempt(IPAddress)
+        case startDelay
+        case stopDelay
+        /// Every attempt failed.
+        case fail
+        /// This connection is the one; every other attempt is dropped.
+        case win
+        /// A connection that came too late.
+        case drop
+    }
+
+    private var remaining: ArraySlice<IPAddress>
+    private var underWay = 0
+    private var isOver = false
+
+    package init(_ addresses: [IPAddress]) {
+        self.remaining = addresses[...]
+    }
+
+    package mutating func start() -> [Action] { self.next() }
+
+    /// The delay between two attempts is over.
+    package mutating func delayPassed() -> [Action] {
+        self.isOver ? [] : self.next()
+    }
+
+    package mutating func attemptFailed() -> [Action] {
+        self.underWay -= 1
+        guard !self.isOver else { return [] }
+        if !self.remaining.isEmpty { return [.stopDelay] + self.next() }
+        guard self.underWay <= 0 else { return [] }
+        self.isOver = true
+        return [.fail]
+    }
+
+    package mutating func attemptConnected() -> [Action] {
+        self.underWay -= 1
+        guard !self.isOver else { return [.drop] }
+        self.isOver = true
+        return [.stopDelay, .win]
+    }
+
+    /// The client closed, or the time is over.
+    package mutating func cancel() -> [Action] {
+        guard !self.isOver else { return [] }
+        self.isOver = true
+        return [.stopDelay]
+    }
+
+    private mutating func next() -> [Action] {
+        guard let address = self.remaining.popFirst() else { return [] }
+        self.underWay += 1
+        return self.remaining.isEmpty ? [.attempt(address)] : [.attempt(address), .startDelay]
+    }
+}

@@ -1,0 +1,167 @@
+import Glibc
+import NIOCore
+import NIOPosix
+import NIOSSL
+import WasmnetPolicy
+import WasmnetProtocol
+
+/// One dial: races the allowed addresses, shakes TLS hands, and hands the channel over, all within one deadline. Only addresses
+/// that passed the policy come here, and no name is looked up.
+final class Dial {
+    /// How it ended, told exactly once: the channel, its address, its allocator and the ALPN name, or why not.
+    typealias Completion = (Result<Connection, Refusal>) -> Void
+
+    struct Connection {
+        var channel: any Channel
+        var address: IPAddress
+        var receiver: ReceiveAllocator
+        var alpn: String?
+    }
+
+    private let eventLoop: any EventLoop
+    private let settings: RelaySettings
+    private let port: UInt16
+    /// What the client calls the target, for words.
+    private let host: String
+    private let tls: (TargetTLS, serverName: String?)?
+    private var race: ConnectionRace
+    private var completion: Completion?
+    private var delayTask: Scheduled<Void>?
+    private var deadlineTask: Scheduled<Void>?
+    private var lastRefusal: Refusal?
+    private var handshaking: (any Channel)?
+
+    init(
+        eventLoop: any EventLoop, settings: RelaySettings, host: String, port: UInt16, addresses: [IPAddress],
+        tls: (TargetTLS, serverName: String?)?, completion: @escaping Completion
+    ) {
+        self.eventLoop = eventLoop
+        self.settings = settings
+        self.host = host
+        self.port = port
+        self.tls = tls
+        self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: settings.maxAddressesPerName))
+        self.completion = completion
+    }
+
+    func start(timeout: TimeAmount) {
+        self.deadlineTask = self.eventLoop.assumeIsolated().scheduleTask(in: timeout) {
+            self.complete(
+                .failure(Refusal(.connectTimeout, "\(self.host) port \(self.port) did not answer in time")))
+        }
+        self.carryOut(self.race.start(), channel: nil)
+    }
+
+    /// Ends the dial; its completion is not called any more.
+    func cancel() {
+        self.completion = nil
+        self.complete(.failure(Refusal(.clientClosed, "")))
+    }
+
+    private func carryOut(_ actions: [ConnectionRace.Action], channel: Connection?) {
+        for action in actions {
+            switch action {
+            case .attempt(let address): self.attempt(address)
+            case .startDelay:
+                self.delayTask = self.eventLoop.assumeIsolated().scheduleTask(
+                    in: self.settings.connectionAttemptDelay
+                ) {
+                    self.carryOut(self.race.delayPassed(), channel: nil)
+                }
+            case .stopDelay: self.delayTask?.cancel()
+            case .fail:
+                self.complete(
+                    .failure(self.lastRefusal ?? Refusal(.unreachable, "\(self.host) could not be reached")))
+            case .win:
+                if let channel { self.won(channel) }
+            case .drop: channel?.channel.close(promise: nil)
+            }
+        }
+    }
+
+    private func attempt(_ address: IPAddress) {
+        let receiver = ReceiveAllocator(largest: self.settings.readChunkBytes)
+        let target: SocketAddress
+        do {
+            target = try SocketAddress(address, port: self.port)
+        } catch {
+            self.carryOut(self.race.attemptFailed(), channel: nil)
+            return
+        }
+        ClientBootstrap(group: self.eventLoop)
+            .channelOption(.autoRead, value: false)
+            .channelOption(.allowRemoteHalfClosure, value: true)
+            .channelOption(.maxMessagesPerRead, value: 1)
+            .channelOption(.recvAllocator, value: receiver)
+            .channelOption(.socketOption(.tcp_nodelay), value: 1)
+            .channelOption(.socketOption(.so_keepalive), value: 1)
+            .connectTimeout(.hours(1))  // the dial's own deadline decides
+            .connect(to: target)
+            .assumeIsolated()
+            .whenComplete { result in
+                switch result {
+                case .success(let channel):
+                    let connection = Connection(channel: channel, address: address, receiver: receiver)
+                    self.carryOut(self.race.attemptConnected(), channel: connection)
+                case .failure(let error):
+                    self.lastRefusal = Self.refusal(error, host: self.host, port: self.port)
+                    self.carryOut(self.race.attemptFailed(), channel: nil)
+                }
+            }
+    }
+
+    private func won(_ connection: Connection) {
+        guard let (tls, serverName) = self.tls else {
+            self.complete(.success(connection))
+            return
+        }
+        self.handshaking = connection.channel
+        tls.shakeHands(
+            on: connection.channel, serverName: serverName, host: self.host,
+            timeout: self.settings.tlsHandshakeTimeout
+        ) { result in
+            self.handshaking = nil
+            switch result {
+            case .success(let alpn):
+                var connection = connection
+                connection.alpn = alpn
+                self.complete(.success(connection))
+            case .failure(let refusal):
+                connection.channel.close(promise: nil)
+                self.complete(.failure(refusal))
+            }
+        }
+    }
+
+    private func complete(_ result: Result<Connection, Refusal>) {
+        self.deadlineTask?.cancel()
+        self.carryOut(self.race.cancel(), channel: nil)
+        if let handshaking = self.handshaking.take() { handshaking.close(promise: nil) }
+        guard let completion = self.completion.take() else {
+            if case .success(let connection) = result { connection.channel.close(promise: nil) }
+            return
+        }
+        completion(result)
+    }
+
+    /// The operating system's error as a code and words of ours.
+    static func refusal(_ error: any Error, host: String, port: UInt16) -> Refusal {
+        let place = "\(host) port \(port)"
+        guard let error = error as? IOError else {
+            if case .connectTimeout? = error as? ChannelError {
+                return Refusal(.connectTimeout, "\(place) did not answer in time")
+            }
+            return Refusal(.unreachable, "\(place) could not be reached")
+        }
+        switch error.errnoCode {
+        case ECONNREFUSED: return Refusal(.refused, "\(place) refused the connection")
+        case ETIMEDOUT: return Refusal(.connectTimeout, "\(place) did not answer in time")
+        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL:
+            return Refusal(.overloaded, "the node has no resources left for a connection", retryAfterMilliseconds: 1000)
+        default: return Refusal(.unreachable, "\(place) could not be reached")
+        }
+    }
+}
+
+@available(*, unavailable)
+extension Dial: Sendable {}

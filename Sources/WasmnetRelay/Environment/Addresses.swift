@@ -1,0 +1,61 @@
+import Glibc
+package import NIOCore
+package import WasmnetPolicy
+
+extension SocketAddress {
+    package init(_ address: IPAddress, port: UInt16) throws {
+        try self.init(packedIPAddress: ByteBuffer(bytes: address.bytes), port: Int(port))
+    }
+
+    /// The address without its port; an IPv4 address that came mapped into IPv6 as itself.
+    package var bareAddress: IPAddress? {
+        guard self.protocol == .inet || self.protocol == .inet6 else { return nil }
+        return self.withSockAddr { raw, _ in IPAddress(socketAddress: UnsafeRawPointer(raw)) }?.unmapped
+    }
+
+    /// "ip:port", "[ip6]:port".
+    package var endpointText: String {
+        guard let address = self.bareAddress else { return "unknown" }
+        return address.endpointText(port: UInt16(clamping: self.port ?? 0))
+    }
+}
+
+extension IPAddress {
+    package func endpointText(port: UInt16) -> String {
+        self.isIPv4 ? "\(self):\(port)" : "[\(self)]:\(port)"
+    }
+
+    /// ::ffff:a.b.c.d as a.b.c.d (RFC 4291, section 2.5.5.2).
+    var unmapped: IPAddress {
+        let bytes = self.bytes
+        guard bytes.count == 16, bytes[0..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xFF, bytes[11] == 0xFF else {
+            return self
+        }
+        return IPAddress(bytes: bytes[12...]) ?? self
+    }
+}
+
+extension IPAddress {
+    /// `::`
+    static let unspecified = IPAddress(v6: 0, low: 0)
+    /// `0.0.0.0`
+    static let unspecifiedV4 = IPAddress(v4: (0, 0, 0, 0))
+
+    /// a.b.c.d as ::ffff:a.b.c.d; an IPv6 address as itself.
+    var mapped: IPAddress {
+        guard self.isIPv4 else { return self }
+        let bytes = self.bytes.reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+        return IPAddress(v6: 0, low: 0xFFFF_0000_0000 | bytes)
+    }
+}
+
+extension IPAddress {
+    /// The address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)); nil for any other family.
+    init?(socketAddress raw: UnsafeRawPointer) {
+        switch CInt(raw.load(as: sa_family_t.self)) {
+        case AF_INET: self.init(bytes: UnsafeRawBufferPointer(start: raw + 4, count: 4))
+        case AF_INET6: self.init(bytes: UnsafeRawBufferPointer(start: raw + 8, count: 16))
+        default: return nil
+        }
+    }
+}

@@ -1,0 +1,57 @@
+package import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+package import WasmnetPolicy
+package import WasmnetQuota
+
+/// What all sessions of a node share. Three doors lead from here to the control plane: the policy in force, the clients'
+/// allowances, and the registry of live sessions.
+package final class RelayEnvironment: Sendable {
+    package let settings: RelaySettings
+    package let ledger: any QuotaLedger
+    package let resolver: any Resolver
+    package let observer: any RelayObserver
+    package let registry: SessionRegistry
+    package let logger: Logger
+    package let clock: any RelayClock
+    package let nodeName: String
+    package let version: String
+    let targetTLS: TargetTLS
+    private let currentPolicy: NIOLockedValueBox<Policy>
+
+    package init(
+        settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any Resolver,
+        observer: any RelayObserver, logger: Logger, clock: any RelayClock = SystemClock(), nodeName: String,
+        version: String, extraAuthorities: [String] = []
+    ) throws {
+        self.settings = settings
+        self.currentPolicy = NIOLockedValueBox(policy)
+        self.ledger = ledger
+        self.resolver = resolver
+        self.observer = observer
+        self.registry = SessionRegistry()
+        self.logger = logger
+        self.clock = clock
+        self.nodeName = nodeName
+        self.version = version
+        self.targetTLS = try TargetTLS(
+            applicationProtocols: settings.tlsApplicationProtocols, extraAuthorities: extraAuthorities)
+    }
+
+    /// The policy in force: read once per open.
+    package var policy: Policy { self.currentPolicy.withLockedValue { $0 } }
+
+    /// Puts another policy in force and decides every live socket again.
+    package func replacePolicy(_ policy: Policy) {
+        self.currentPolicy.withLockedValue { $0 = policy }
+        self.registry.forEach { $0.reconsider(policy) }
+    }
+
+    func uptimeNanoseconds() -> Int64 { self.clock.uptimeNanoseconds() }
+}
+
+/// The time, passed in: monotonic nanoseconds for intervals, and the ledger's instant.
+package protocol RelayClock: Sendable {
+    func uptimeNanoseconds() -> Int64
+    func now() -> QuotaInstant
+}

@@ -1,0 +1,61 @@
+public import NIOCore
+
+/// Every limit and timeout of the relay that is not a client's quota, each with its unit and default.
+public struct RelaySettings: Sendable {
+    /// Cap on one WebSocket message, in bytes; a larger one ends the session with 1009. Default 1 MiB.
+    public var maxMessageBytes = 1 << 20
+    /// v1: bytes a stream may hold for a target that takes none before the WebSocket is no longer read. Default 256 KiB.
+    public var streamAllowanceBytes = 256 << 10
+    /// v2: first credit of each TCP or TLS socket, both ways, in payload bytes. Default 256 KiB.
+    public var firstWindowBytes = 256 << 10
+    /// v2: the most credit out on one socket, in bytes. Default 16 MiB.
+    public var maxWindowBytes = 16 << 20
+    /// v2: the most credit beyond first windows out in one session, in bytes. Default 64 MiB.
+    public var maxSessionWindowBytes = 64 << 20
+    /// The most bytes one read takes from a socket. Default 64 KiB.
+    public var readChunkBytes = 64 << 10
+    /// Bytes queued in the process toward a WebSocket above which targets are no longer read. Default 128 KiB.
+    public var outboundHighWaterBytes = 128 << 10
+    /// Bytes queued in the process toward a WebSocket below which targets are read again. Default 64 KiB.
+    public var outboundLowWaterBytes = 64 << 10
+    /// `TCP_NOTSENT_LOWAT` of the WebSocket leg, in bytes: what the kernel may hold unsent. Default 128 KiB.
+    public var notSentLowWaterBytes = 128 << 10
+    /// Bytes of answers (not data) queued toward a WebSocket above which its requests are no longer read. Default 256 KiB.
+    public var answerBacklogBytes = 256 << 10
+    /// Time between two WebSocket pings. Default 30 s.
+    public var heartbeat = TimeAmount.seconds(30)
+    /// Heartbeats without any sign of life after which the peer is taken for dead. Default 2.
+    public var missedHeartbeats = 2
+    /// Time for the HTTP upgrade, the wss handshake included. Default 10 s.
+    public var upgradeTimeout = TimeAmount.seconds(10)
+    /// Time for the WebSocket close handshake. Default 5 s.
+    public var closeTimeout = TimeAmount.seconds(5)
+    /// Time for a TLS handshake with a target. Default 10 s.
+    public var tlsHandshakeTimeout = TimeAmount.seconds(10)
+    /// Time that bytes already accepted get to leave for the target after a socket was closed. Default 5 s.
+    public var linger = TimeAmount.seconds(5)
+    /// Delay between two attempts of happy eyeballs (RFC 8305, section 5). Default 250 ms.
+    public var connectionAttemptDelay = TimeAmount.milliseconds(250)
+    /// Addresses of one name that are tried at most. Default 8.
+    public var maxAddressesPerName = 8
+    /// Sockets in one session, whatever the quota says. Default 4096.
+    public var maxSocketsPerSession = 4096
+    /// Names being looked up at once for one session. Default 64.
+    public var maxLookupsPerSession = 64
+    /// Addresses that stay tied to the names they were resolved from, in one session. Default 1024.
+    public var maxTiedAddresses = 1024
+    /// Ids a session remembers as ended, so that a late message for them is silence. Default 1024.
+    public var maxRememberedIDs = 1024
+    /// Peers a UDP socket remembers as spoken to. Default 256.
+    public var maxDatagramPeers = 256
+    /// Bytes of datagrams queued in one UDP socket; what does not fit is dropped and counted. Default 256 KiB.
+    public var datagramQueueBytes = 256 << 10
+    /// Largest datagram that is relayed, in bytes. Default 65,507.
+    public var maxDatagramBytes = 65_507
+    /// Connections a listener accepts in one turn of the event loop. Default 16.
+    public var acceptsPerTurn = 16
+    /// ALPN names offered in `connect_tls`; none by default.
+    public var tlsApplicationProtocols: [String] = []
+
+    public init() {}
+}

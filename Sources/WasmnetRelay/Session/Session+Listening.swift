@@ -1,0 +1,124 @@
+import NIOCore
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// Ports bound for clients, and the connections that come in on them.
+extension Session {
+    func bind(_ id: SocketID, _ host: String, _ port: UInt16, _ encoding: WireEncoding) {
+        guard self.idIsFree(id, encoding) else { return }
+        guard let (address, ports) = self.bindable(id, host, port, .listener, encoding) else { return }
+        let listener = TargetListener(id: id, encoding: encoding, session: self, address: address, port: port)
+        self.add(listener)
+        self.reserve(.socket) { result in
+            switch result {
+            case .success(let slot): listener.open(slot, ports: ports)
+            case .failure(let refusal): self.refuseOpen(listener, refusal)
+            }
+        }
+    }
+
+    func bindUDP(_ id: SocketID, _ host: String, _ port: UInt16, _ encoding: WireEncoding) {
+        guard self.idIsFree(id, encoding) else { return }
+        guard let (address, ports) = self.bindable(id, host, port, .udpListener, encoding) else { return }
+        let socket = DatagramSocket(id: id, encoding: encoding, kind: .udpListener, session: self, target: nil)
+        socket.boundTo = address
+        self.open(socket) { socket.open($0, local: address, ports: ports, peer: nil) }
+    }
+
+    func connectUDP(_ id: SocketID, _ host: String, _ port: UInt16, _ encoding: WireEncoding) {
+        guard self.idIsFree(id, encoding), let target = self.target(id, host, port, .udp, .udp, encoding) else {
+            return
+        }
+        let socket = DatagramSocket(id: id, encoding: encoding, kind: .udp, session: self, target: target)
+        self.open(socket) { slot in
+            socket.keep(slot)
+            self.addresses(of: target) { result in
+                switch result {
+                case .success(let addresses): socket.open(local: nil, ports: [0], peer: addresses.first)
+                case .failure(let refusal): socket.fail(refusal)
+                }
+            }
+        }
+    }
+
+    private func open(_ socket: DatagramSocket, _ body: @escaping (QuotaSlot?) -> Void) {
+        self.add(socket)
+        self.reserve(.socket) { result in
+            switch result {
+            case .success(let slot): body(slot)
+            case .failure(let refusal): socket.fail(refusal)
+            }
+        }
+    }
+
+    /// `listen` on a bound socket tells its port once more.
+    func listen(_ id: SocketID, _ encoding: WireEncoding) {
+        if let listener = self.sockets[id] as? TargetListener {
+            listener.tellPort()
+        } else {
+            self.refuse(id, Refusal(.unknownSocket, "there is no listener \(id)"), encoding)
+        }
+    }
+
+    /// Where a request may be bound: its address, and the ports to try in this order.
+    private func bindable(
+        _ id: SocketID, _ host: String, _ port: UInt16, _ kind: SocketKind, _ encoding: WireEncoding
+    ) -> (IPAddress, [UInt16])? {
+        let literal = host == "localhost" ? "127.0.0.1" : host
+        guard let address = IPAddress(literal) else {
+            self.environment.observer.openRefused(kind, .protocolError)
+            self.refuse(id, Refusal(.protocolError, "an address to bind is an IP literal"), encoding)
+            return nil
+        }
+        let policy = self.environment.policy
+        let decision = policy.decideBind(address: address, port: port)
+        guard decision.allowed else {
+            self.environment.observer.openRefused(kind, .policyDenied)
+            self.refuse(id, Refusal(.policyDenied, decision.reason), encoding)
+            return nil
+        }
+        guard port == 0 else { return (address, [port]) }
+        return (address, policy.bindPorts.candidates(limit: 16, startingAt: .random(in: 0...UInt32.max)))
+    }
+
+    func accept(_ channel: any Channel, from listener: TargetListener) {
+        self.now = self.environment.uptimeNanoseconds()
+        guard self.state == .live, self.sockets.count < self.environment.settings.maxSocketsPerSession else {
+            channel.close(promise: nil)
+            return
+        }
+        self.reserve(.accepted) { result in
+            guard case .success(let slot) = result, self.state == .live, let id = self.takeAcceptedID() else {
+                if case .success(let slot) = result { slot?.release() }
+                self.environment.observer.openRefused(.accepted, .maxConnections)
+                channel.close(promise: nil)
+                return
+            }
+            let remote = channel.remoteAddress
+            let target = SocketTarget(
+                host: remote?.bareAddress?.description ?? "", port: UInt16(clamping: remote?.port ?? 0), name: nil,
+                address: remote?.bareAddress, transport: .tcp)
+            let stream = TargetStream(
+                id: id, encoding: listener.encoding, kind: .accepted, target: target, session: self)
+            guard stream.hold(slot) else { return }
+            self.add(stream)
+            self.environment.observer.socketOpened(.accepted)
+            self.tell(
+                .accepted(listener.id, connection: id, remote: remote?.endpointText ?? ""), as: listener.encoding)
+            let receiver = ReceiveAllocator(largest: self.environment.settings.readChunkBytes)
+            try? channel.syncOptions?.setOption(.recvAllocator, value: receiver)
+            stream.connected(
+                Dial.Connection(channel: channel, address: target.address ?? .unspecified, receiver: receiver))
+        }
+    }
+
+    private func takeAcceptedID() -> SocketID? {
+        for _ in 0...self.sockets.count {
+            let id = self.nextAccepted
+            self.nextAccepted = id == .maximumAccepted ? .firstAccepted : id + 1
+            if self.sockets[id] == nil { return id }
+        }
+        return nil
+    }
+}

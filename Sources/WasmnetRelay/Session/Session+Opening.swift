@@ -1,0 +1,221 @@
+import Logging
+import NIOCore
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// Opening sockets. The order is the same for all kinds: is the id free and the request sound, does the policy allow the name, is
+/// there a slot, which addresses are there and which of them does the policy allow; only those are dialed.
+extension Session {
+    func connect(_ id: SocketID, _ host: String, _ port: UInt16, _ kind: SocketKind, _ encoding: WireEncoding) {
+        guard self.idIsFree(id, encoding), let target = self.target(id, host, port, .tcp, kind, encoding) else {
+            return
+        }
+        let stream = TargetStream(id: id, encoding: encoding, kind: kind, target: target, session: self)
+        self.add(stream)
+        self.reserve(.socket) { result in
+            switch result {
+            case .failure(let refusal): stream.dialFailed(refusal)
+            case .success(let slot):
+                guard stream.hold(slot) else { return }
+                self.addresses(of: target) { result in
+                    switch result {
+                    case .success(let addresses): self.dial(stream, addresses)
+                    case .failure(let refusal): stream.dialFailed(refusal)
+                    }
+                }
+            }
+        }
+    }
+
+    private func dial(_ stream: TargetStream, _ addresses: [IPAddress]) {
+        guard stream.isDialing else { return }
+        let environment = self.environment
+        let target = stream.target
+        let dial = Dial(
+            eventLoop: self.eventLoop, settings: environment.settings, host: target.host, port: target.port,
+            addresses: addresses, tls: stream.kind == .tls ? (environment.targetTLS, target.name?.text) : nil
+        ) { result in
+            self.now = environment.uptimeNanoseconds()
+            switch result {
+            case .success(let connection): stream.connected(connection)
+            case .failure(let refusal): stream.dialFailed(refusal)
+            }
+        }
+        stream.start(dial)
+        dial.start(timeout: .milliseconds(Int64(environment.policy.limits.connectionTimeoutSeconds * 1000)))
+    }
+
+    /// Looks a name up for the client; answers only what it could reach.
+    func resolve(_ id: SocketID, _ name: String, _ encoding: WireEncoding) {
+        guard id != .session else {
+            self.refuse(id, Refusal(.protocolError, "id 0 is the session"), encoding)
+            return
+        }
+        // Port 0 stands for "any port": the rules of a name's port are held against the connect that follows.
+        guard let target = self.target(id, name, nil, .tcp, nil, encoding) else { return }
+        self.reserve(.resolve) { result in
+            if case .failure(let refusal) = result {
+                self.refuse(id, refusal, encoding)
+                return
+            }
+            self.addresses(of: target) { result in
+                switch result {
+                case .success(let addresses):
+                    self.tell(.resolved(id, addresses: addresses.map(\.description)), as: encoding)
+                case .failure(let refusal): self.refuse(id, refusal, encoding)
+                }
+            }
+        }
+    }
+
+    // MARK: Steps
+
+    func idIsFree(_ id: SocketID, _ encoding: WireEncoding) -> Bool {
+        if id == .session {
+            self.refuse(id, Refusal(.protocolError, "id 0 is the session and opens nothing"), encoding)
+        } else if id >= .firstAccepted {
+            self.refuse(id, Refusal(.protocolError, "ids from 2^52 on are the node's"), encoding)
+        } else if self.sockets[id] != nil {
+            self.refuse(id, Refusal(.duplicateID, "socket \(id) is in use"), encoding)
+        } else if self.state == .draining {
+            self.refuse(id, Refusal(.draining, "the node is going away"), encoding)
+        } else if self.sockets.count >= self.environment.settings.maxSocketsPerSession {
+            let most = self.environment.settings.maxSocketsPerSession
+            self.refuse(id, Refusal(.maxConnections, "a session has at most \(most) sockets"), encoding)
+        } else {
+            return true
+        }
+        return false
+    }
+
+    func add(_ socket: any SessionSocket) {
+        self.sockets[socket.id] = socket
+        self.recent.remove(socket.id)
+    }
+
+    /// Reads where a request leads, and asks the policy about the name; answers the client and nil when it leads nowhere.
+    ///
+    /// - Parameter port: nil when only the name is meant (`resolve`).
+    func target(
+        _ id: SocketID, _ host: String, _ port: UInt16?, _ transport: TransportProtocol, _ kind: SocketKind?,
+        _ encoding: WireEncoding
+    ) -> SocketTarget? {
+        var target = SocketTarget(host: host, port: port ?? 0, name: nil, address: nil, transport: transport)
+        var refusal: Refusal?
+        if port == 0 { refusal = Refusal(.protocolError, "port 0 cannot be connected to") }
+        do {
+            switch try Destination(parsing: host) {
+            case .address(let address):
+                target.address = address
+                target.name = self.tiedNames.name(of: address)
+            case .name(let name):
+                target.name = name
+            }
+        } catch {
+            refusal = refusal ?? Refusal(.protocolError, error.description)
+        }
+        if refusal == nil, port != nil, let words = target.forbidden(by: self.environment.policy) {
+            refusal = Refusal(.policyDenied, words)
+        }
+        guard let refusal else { return target }
+        if let kind { self.environment.observer.openRefused(kind, refusal.code) }
+        self.refuse(id, refusal, encoding)
+        return nil
+    }
+
+    func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
+        let body = NIOLoopBound(body, eventLoop: self.eventLoop)
+        let eventLoop = self.eventLoop
+        let answer = self.allowance.reserve(what, now: self.environment.clock.now()) { result in
+            eventLoop.execute { body.value(result.mapError(Refusal.init)) }
+        }
+        if let answer { body.value(answer.mapError(Refusal.init)) }
+    }
+
+    /// The addresses of a target that the policy lets through; tied to their name from now on.
+    func addresses(of target: SocketTarget, then body: @escaping (Result<[IPAddress], Refusal>) -> Void) {
+        if let address = target.address {
+            body(self.allowed([address], target))
+            return
+        }
+        guard let name = target.name else {
+            body(.failure(Refusal(.nameNotFound, "\(target.host) is no name")))
+            return
+        }
+        guard self.lookups < self.environment.settings.maxLookupsPerSession else {
+            body(.failure(Refusal(.overloaded, "too many names are being looked up", retryAfterMilliseconds: 1000)))
+            return
+        }
+        self.lookups += 1
+        self.environment.resolver.resolve(name, on: self.eventLoop).assumeIsolated().whenComplete { result in
+            self.lookups -= 1
+            switch result {
+            case .success(let addresses):
+                let allowed = self.allowed(addresses, target)
+                if case .success(let addresses) = allowed { self.tiedNames.tie(addresses, to: name) }
+                body(allowed)
+            case .failure(let error):
+                body(.failure(error as? Refusal ?? Refusal(.nameNotFound, "the name \(name.text) was not found")))
+            }
+        }
+    }
+
+    private func allowed(_ addresses: [IPAddress], _ target: SocketTarget) -> Result<[IPAddress], Refusal> {
+        let policy = self.environment.policy
+        var denial: String?
+        let allowed = addresses.filter { address in
+            let decision =
+                target.port == 0
+                ? policy.decideResolved(address: address, name: target.name)
+                : policy.decide(
+                    address: address, port: target.port, name: target.name, transport: target.transport)
+            if !decision.allowed { denial = denial ?? decision.reason }
+            return decision.allowed
+        }
+        guard allowed.isEmpty else { return .success(allowed) }
+        return .failure(
+            denial.map { Refusal(.policyDenied, $0) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
+    }
+
+    // MARK: Answers
+
+    /// An open that did not come to be: the id is free again.
+    func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal) {
+        guard self.sockets.removeValue(forKey: socket.id) != nil else { return }
+        self.forget(socket)
+        // What the client sent before it learns of the refusal is no error of its own.
+        self.recent.insert(socket.id)
+        self.environment.observer.openRefused(socket.kind, refusal.code)
+        self.refuse(socket.id, refusal, socket.encoding)
+        self.logger.info(
+            "open refused",
+            metadata: [
+                "client": "\(self.client.text)", "kind": "\(socket.kind.rawValue)", "socket": "\(socket.id)",
+                "reason": "\(refusal.code.word)", "message": "\(refusal.message)",
+            ])
+        self.endIfDrained()
+    }
+
+    func announceConnected(_ stream: TargetStream, channel: any Channel, alpn: String?) {
+        self.environment.observer.socketOpened(stream.kind)
+        self.tell(
+            .connected(
+                stream.id, local: channel.localAddress?.endpointText ?? "",
+                remote: channel.remoteAddress?.endpointText ?? "", alpn: alpn),
+            as: stream.encoding)
+    }
+}
+
+extension Refusal {
+    init(_ refusal: QuotaRefusal) {
+        let code: ReasonCode =
+            switch refusal.kind {
+            case .sessions: .maxSessions
+            case .sockets: .maxConnections
+            case .connectRate, .resolveRate: .connectRate
+            case .bandwidth, .dayBytes: .byteQuota
+            }
+        self.init(code, refusal.message, retryAfterMilliseconds: refusal.retryAfterMilliseconds)
+    }
+}

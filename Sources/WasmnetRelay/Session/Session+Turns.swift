@@ -1,0 +1,156 @@
+import DequeModule
+import NIOCore
+import WasmnetProtocol
+import WasmnetQuota
+
+/// When sockets are read and whose bytes go first.
+///
+/// Down: a socket with bytes sends at once while nobody waits and there is room; else it queues (``TurnTaking``). A socket is
+/// read again when all its bytes are handed over, its client grants credit, the carrier has room and the client's budget is
+/// not spent. Up: the carrier is read unless a target without credit holds more than its allowance, the budget is spent, or our
+/// answers pile up.
+extension Session {
+    // MARK: Down
+
+    /// A socket has bytes of its target.
+    func offer(_ stream: TargetStream) {
+        if self.turns.isEmpty {
+            if !self.carrier.hasRoom { self.carrier.flushNow() }
+            while self.carrier.hasRoom, let piece = stream.nextPiece() {
+                self.tellData(stream.id, piece, as: stream.encoding)
+            }
+        }
+        if stream.hasTargetBytes {
+            // Without credit it waits for the client's window, not for a turn.
+            if !stream.credit.isSpent { self.turns.add(stream.id) }
+        } else {
+            stream.handedOver()
+            self.readWanted(stream)
+        }
+    }
+
+    /// There is room: whoever waits sends in turns, then whoever was kept from reading reads.
+    func takeTurns() {
+        guard self.state != .ended else { return }
+        while self.carrier.hasRoom, let id = self.turns.next() {
+            guard let stream = self.sockets[id] as? TargetStream, let piece = stream.nextPiece() else {
+                self.turns.sent(id, bytes: 0, hasMore: false)
+                continue
+            }
+            self.tellData(id, piece, as: stream.encoding)
+            self.turns.sent(id, bytes: piece.readableBytes, hasMore: stream.hasTargetBytes && !stream.credit.isSpent)
+            if !stream.hasTargetBytes {
+                stream.handedOver()
+                self.readWanted(stream)
+            }
+        }
+        self.resumeReaders()
+    }
+
+    /// A socket can take a read: it does, or waits in line until it may.
+    func readWanted(_ stream: TargetStream) {
+        guard stream.mayRead else { return }
+        guard self.waitingReaders.isEmpty, self.carrier.hasRoom, self.budgetAllows() else {
+            if self.waitingReaderSet.insert(stream.id).inserted { self.waitingReaders.append(stream.id) }
+            return
+        }
+        stream.read(limit: self.readLimit)
+    }
+
+    private func resumeReaders() {
+        while self.carrier.hasRoom, !self.waitingReaders.isEmpty, self.budgetAllows() {
+            guard let id = self.waitingReaders.popFirst() else { return }
+            self.waitingReaderSet.remove(id)
+            guard let stream = self.sockets[id] as? TargetStream, stream.mayRead else { continue }
+            stream.read(limit: self.readLimit)
+            // One at a time where every read may spend the budget; its charge decides about the next.
+            if self.allowance.isBandwidthLimited { break }
+        }
+    }
+
+    /// With a bandwidth limit reads are small, so that the sockets' turns are short.
+    private var readLimit: Int {
+        self.allowance.isBandwidthLimited ? 16 << 10 : self.environment.settings.readChunkBytes
+    }
+
+    func relayedDown(_ bytes: Int) {
+        self.charge(bytes)
+        self.environment.observer.relayed(.down, bytes: bytes)
+    }
+
+    /// Whether a datagram finds room; one that does not is dropped.
+    func takesDatagram() -> Bool {
+        self.now = self.environment.uptimeNanoseconds()
+        return self.carrier.hasRoom && !self.carrier.answersPileUp && self.budgetAllows()
+    }
+
+    func forget(_ socket: any SessionSocket) {
+        self.turns.remove(socket.id)
+        self.heldUploads.remove(socket.id)
+    }
+
+    // MARK: Up
+
+    func relayedUp(_ bytes: Int) {
+        self.charge(bytes)
+        self.environment.observer.relayed(.up, bytes: bytes)
+    }
+
+    func holdUploads(_ socket: any SessionSocket) {
+        guard self.heldUploads.insert(socket.id).inserted else { return }
+        self.environment.observer.uploadPaused()
+    }
+
+    func releaseUploads(_ socket: any SessionSocket) {
+        guard self.heldUploads.remove(socket.id) != nil else { return }
+        self.updateReading()
+    }
+
+    func updateReading() {
+        guard self.state != .ended else { return }
+        self.carrier.setReading(self.heldUploads.isEmpty && !self.answersWerePilingUp && self.budgetAllows())
+    }
+
+    func markDirty(_ socket: any SessionSocket) {
+        self.dirty.append(socket)
+        // Within a read of the carrier its end flushes; from elsewhere (a dial that came through) the caller does.
+    }
+
+    func flushSockets() {
+        guard !self.dirty.isEmpty else { return }
+        let dirty = self.dirty
+        self.dirty.removeAll(keepingCapacity: dirty.count <= 64)
+        for socket in dirty { socket.flush() }
+    }
+
+    // MARK: The client's budget
+
+    private func charge(_ bytes: Int) {
+        let now = self.environment.clock.now()
+        self.allowance.charge(bytes: bytes, now: now)
+        if let refusal = self.allowance.dayBytesExhausted(now: now) { self.endAll(refusal) }
+    }
+
+    /// The day's bytes are spent: every socket that carries some ends. At the end of the turn, not amid one's event.
+    private func endAll(_ refusal: QuotaRefusal) {
+        self.eventLoop.assumeIsolated().execute {
+            for socket in Array(self.sockets.values) { socket.terminate(.byteQuota, refusal.message) }
+        }
+    }
+
+    /// False when the budget is spent; then everything resumes by itself when it is not.
+    private func budgetAllows() -> Bool {
+        let now = self.environment.clock.now()
+        guard let until = self.allowance.pause(now: now) else { return true }
+        if self.budgetTask == nil {
+            let wait = TimeAmount.microseconds(max(1000, until.microseconds - now.microseconds))
+            self.budgetTask = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+                self.budgetTask = nil
+                self.now = self.environment.uptimeNanoseconds()
+                self.updateReading()
+                self.takeTurns()
+            }
+        }
+        return false
+    }
+}

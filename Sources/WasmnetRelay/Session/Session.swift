@@ -1,0 +1,322 @@
+import DequeModule
+import Logging
+import NIOCore
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// One client's sockets and their shared conversation. Lives on one event loop, with all of its sockets' channels.
+///
+/// Duties: what each request means; which sockets there are; whose turn it is to send; when nobody may. It knows a
+/// ``SessionCarrier`` and not what that is, and the wire only through its codec. Opening sockets stands in Session+Opening.swift,
+/// the turns in Session+Turns.swift.
+final class Session {
+    let id: String
+    let environment: RelayEnvironment
+    let eventLoop: any EventLoop
+    let codec: MessageCodec
+    let client: ClientID
+    let allowance: any ClientAllowance
+    let logger: Logger
+    unowned let carrier: any SessionCarrier
+    private var slot: QuotaSlot?
+
+    enum State { case live, draining, ended }
+    private(set) var state = State.live
+
+    var sockets: [SocketID: any SessionSocket] = [:]
+    var recent: RecentIDs
+    var tiedNames: TiedNames
+    var nextAccepted = SocketID.firstAccepted
+    var lookups = 0
+    private var endReason = ReasonCode.normal
+
+    // Turns and pauses: Session+Turns.swift.
+    var turns: TurnTaking<SocketID>
+    var waitingReaders = Deque<SocketID>()
+    var waitingReaderSet: Set<SocketID> = []
+    var dirty: [any SessionSocket] = []
+    var heldUploads: Set<SocketID> = []
+    var budgetTask: Scheduled<Void>?
+    var answersWerePilingUp = false
+    private var sweepTask: Scheduled<Void>?
+
+    /// Monotonic nanoseconds, read once for each batch of events.
+    var now: Int64
+    private var pingSent: Int64?
+    /// Nanoseconds to the client and back, smallest seen; nil until the first pong.
+    private(set) var roundTrip: Int64?
+    private var windowGrowth = 0
+    private var scratch = ByteBuffer()
+    private var header = ByteBuffer()
+
+    init(
+        environment: RelayEnvironment, eventLoop: any EventLoop, carrier: any SessionCarrier, version: WireVersion,
+        client: ClientID, allowance: any ClientAllowance, slot: QuotaSlot?
+    ) {
+        self.environment = environment
+        self.eventLoop = eventLoop
+        self.carrier = carrier
+        self.codec = MessageCodec(version: version)
+        self.client = client
+        self.allowance = allowance
+        self.slot = slot
+        self.id = SessionID.make()
+        self.recent = RecentIDs(limit: environment.settings.maxRememberedIDs)
+        self.tiedNames = TiedNames(limit: environment.settings.maxTiedAddresses)
+        self.turns = TurnTaking(quantum: environment.settings.readChunkBytes)
+        self.now = environment.uptimeNanoseconds()
+        var logger = environment.logger
+        logger[metadataKey: "session"] = "\(self.id)"
+        self.logger = logger
+    }
+
+    // MARK: The carrier's side
+
+    func start() {
+        self.environment.registry.add(SessionHandle(self), for: self)
+        self.environment.observer.sessionOpened()
+        self.logger.debug(
+            "session opened", metadata: ["client": "\(self.client.text)", "version": "\(self.codec.version)"])
+        if self.codec.version == .v2 {
+            let settings = self.environment.settings
+            self.tell(
+                .hello(
+                    Hello(
+                        version: self.environment.version, node: self.environment.nodeName, session: self.id,
+                        window: UInt32(clamping: settings.firstWindowBytes),
+                        maxMessage: UInt32(clamping: settings.maxMessageBytes),
+                        maxSockets: UInt32(clamping: settings.maxSocketsPerSession),
+                        heartbeatMilliseconds: UInt32(clamping: settings.heartbeat.nanoseconds / 1_000_000))),
+                as: .binary)
+            // The first pong tells the round trip, which the windows grow by.
+            self.carrier.ping()
+        }
+        self.scheduleSweep()
+    }
+
+    func receive(_ message: ByteBuffer, isText: Bool) {
+        guard self.state != .ended else { return }
+        self.now = self.environment.uptimeNanoseconds()
+        if isText, self.codec.version == .v2 {
+            self.end(.protocolError, close: .protocolError, "text messages are not part of wasmnet.v2")
+            return
+        }
+        let encoding: WireEncoding = isText ? .json : .binary
+        switch self.codec.decodeRequest(message, isText: isText) {
+        case .success(let request): self.handle(request, encoding)
+        case .failure(let malformed): self.refuse(malformed.id, Refusal(.protocolError, malformed.message), encoding)
+        }
+        if self.carrier.answersPileUp, !self.answersWerePilingUp {
+            self.answersWerePilingUp = true
+            self.updateReading()
+        }
+    }
+
+    func carrierReadComplete() {
+        self.flushSockets()
+        self.updateReading()
+    }
+
+    func carrierHasRoom() {
+        self.now = self.environment.uptimeNanoseconds()
+        if self.answersWerePilingUp, !self.carrier.answersPileUp {
+            self.answersWerePilingUp = false
+            self.updateReading()
+        }
+        self.takeTurns()
+    }
+
+    func sentPing() {
+        self.pingSent = self.environment.uptimeNanoseconds()
+    }
+
+    func receivedPong() {
+        guard let sent = self.pingSent.take() else { return }
+        let measured = max(1, self.environment.uptimeNanoseconds() - sent)
+        self.roundTrip = min(self.roundTrip ?? measured, measured)
+    }
+
+    /// The carrier failed for a reason that it knows; its end follows.
+    func carrierFailed(_ reason: ReasonCode) {
+        self.endReason = reason
+    }
+
+    func carrierEnded() {
+        guard self.state != .ended else { return }
+        self.state = .ended
+        self.budgetTask?.cancel()
+        self.sweepTask?.cancel()
+        let live = self.sockets.values
+        self.sockets = [:]
+        for socket in live {
+            self.logEnd(socket, self.endReason == .normal ? .clientClosed : self.endReason)
+            self.environment.observer.socketEnded(
+                socket.kind, self.endReason == .normal ? .clientClosed : self.endReason)
+            socket.sessionEnded()
+        }
+        self.flushSockets()
+        self.waitingReaders = []
+        self.slot?.release()
+        self.slot = nil
+        self.environment.registry.remove(self)
+        self.environment.observer.sessionEnded(self.endReason)
+        self.logger.debug("session ended", metadata: ["reason": "\(self.endReason.word)"])
+    }
+
+    // MARK: Requests
+
+    private func handle(_ request: Request, _ encoding: WireEncoding) {
+        let id = request.id
+        switch request {
+        case .connect(_, let host, let port): self.connect(id, host, port, .tcp, encoding)
+        case .connectTLS(_, let host, let port): self.connect(id, host, port, .tls, encoding)
+        case .connectUDP(_, let host, let port): self.connectUDP(id, host, port, encoding)
+        case .bind(_, let host, let port): self.bind(id, host, port, encoding)
+        case .bindUDP(_, let host, let port): self.bindUDP(id, host, port, encoding)
+        case .listen(_, _): self.listen(id, encoding)
+        case .resolve(_, let name): self.resolve(id, name, encoding)
+        case .send(_, let data): self.withSocket(id, encoding) { $0.send(data) }
+        case .sendTo(_, let host, let port, let data):
+            self.withSocket(id, encoding) { $0.sendTo(host: host, port: port, data) }
+        case .close: self.withSocket(id, encoding) { $0.close() }
+        case .window(_, let bytes): self.sockets[id]?.grantWindow(bytes)
+        case .shutdown: self.withSocket(id, encoding) { $0.shutdown() }
+        case .reset: self.sockets[id]?.reset()
+        }
+    }
+
+    private func withSocket(_ id: SocketID, _ encoding: WireEncoding, _ body: (any SessionSocket) -> Void) {
+        if let socket = self.sockets[id] {
+            body(socket)
+        } else if !self.recent.contains(id) {
+            if id != .session { self.recent.insert(id) }
+            self.refuse(id, Refusal(.unknownSocket, "there is no socket \(id)"), encoding)
+        }
+    }
+
+    // MARK: Telling the client
+
+    func tell(_ event: Event, as encoding: WireEncoding) {
+        guard self.state != .ended else { return }
+        self.scratch.clear()
+        guard self.codec.encode(event, as: encoding, into: &self.scratch) else { return }
+        self.carrier.sendAnswer(self.scratch, isText: encoding == .json)
+    }
+
+    func tellData(_ id: SocketID, _ payload: ByteBuffer, as encoding: WireEncoding) {
+        switch encoding {
+        case .binary:
+            self.header.clear()
+            self.codec.writeDataHeader(id, into: &self.header)
+            self.carrier.sendData(header: self.header, payload: payload)
+        case .json:
+            var message = ByteBuffer()
+            message.reserveCapacity(payload.readableBytes * 4 / 3 + 64)
+            self.codec.encode(.data(id, payload), as: .json, into: &message)
+            self.carrier.sendText(message)
+        }
+    }
+
+    func refuse(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
+        self.tell(.refused(id, refusal), as: encoding)
+    }
+
+    // MARK: Ends
+
+    /// A socket is over: tells the client, last of all that is told about it, and forgets it.
+    func socketEnded(_ socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
+        self.forget(socket)
+        guard self.sockets.removeValue(forKey: socket.id) != nil else { return }
+        self.recent.insert(socket.id)
+        self.tell(.closed(socket.id, reason, message: message), as: socket.encoding)
+        self.environment.observer.socketEnded(socket.kind, reason)
+        self.logEnd(socket, reason)
+        self.endIfDrained()
+    }
+
+    func endIfDrained() {
+        if self.state == .draining, self.sockets.isEmpty { self.endDrained() }
+    }
+
+    func end(_ reason: ReasonCode, close code: CloseCode, _ message: String) {
+        guard self.state != .ended else { return }
+        self.endReason = reason
+        self.carrier.close(code, message)
+    }
+
+    func drain(within time: TimeAmount) {
+        guard self.state == .live else { return }
+        self.state = .draining
+        if self.sockets.isEmpty {
+            self.endDrained()
+        } else {
+            let milliseconds = UInt32(clamping: UInt64.random(in: 0...UInt64(max(0, time.nanoseconds / 2_000_000))))
+            self.tell(.goaway(reconnectInMilliseconds: milliseconds, message: "the node is going away"), as: .binary)
+        }
+    }
+
+    func endDrained() {
+        self.end(.draining, close: .goingAway, "draining")
+    }
+
+    /// A changed policy decides every live socket again.
+    func reconsider(_ policy: Policy) {
+        self.allowance.apply(limits: QuotaLimits(policy.limits))
+        for socket in Array(self.sockets.values) {
+            if let reason = socket.forbidden(by: policy) { socket.terminate(.policyDenied, reason) }
+        }
+    }
+
+    // MARK: Idle sockets
+
+    private func scheduleSweep() {
+        let limit = self.environment.policy.limits.idleTimeoutSeconds
+        guard limit > 0 else { return }
+        let interval = TimeAmount.milliseconds(Int64(min(30, max(0.05, limit / 4)) * 1000))
+        self.sweepTask = self.eventLoop.assumeIsolated().scheduleTask(in: interval) {
+            self.sweep(limit)
+            if self.state != .ended { self.scheduleSweep() }
+        }
+    }
+
+    private func sweep(_ limit: Double) {
+        let oldest = self.environment.uptimeNanoseconds() - Int64(limit * 1_000_000_000)
+        for socket in Array(self.sockets.values) {
+            if let last = socket.lastActivity, last < oldest {
+                socket.terminate(.targetTimeout, "no byte for \(Int(limit)) s")
+            }
+        }
+    }
+
+    // MARK: Windows
+
+    /// By how many bytes the windows of this session may still grow.
+    var windowRoom: Int { max(0, self.environment.settings.maxSessionWindowBytes - self.windowGrowth) }
+
+    func windowGrew(by bytes: Int) {
+        self.windowGrowth += bytes
+    }
+
+    private func logEnd(_ socket: any SessionSocket, _ reason: ReasonCode) {
+        guard let stream = socket as? TargetStream else { return }
+        self.logger.info(
+            "socket ended",
+            metadata: [
+                "client": "\(self.client.text)", "kind": "\(socket.kind.rawValue)", "socket": "\(socket.id)",
+                "destination": "\(stream.destination)", "reason": "\(reason.word)", "up": "\(stream.bytesUp)",
+                "down": "\(stream.bytesDown)", "ms": "\(stream.nanosecondsOpen / 1_000_000)",
+            ])
+    }
+}
+
+@available(*, unavailable)
+extension Session: Sendable {}
+
+/// Random names of sessions, for logs and `hello`.
+enum SessionID {
+    static func make() -> String {
+        let digits = String(UInt64.random(in: .min ... .max), radix: 36)
+        return String(repeating: "0", count: max(0, 13 - digits.count)) + digits
+    }
+}

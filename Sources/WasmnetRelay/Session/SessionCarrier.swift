@@ -1,0 +1,23 @@
+import NIOCore
+import WasmnetProtocol
+
+/// What carries a session's messages: today a WebSocket. A session is not its carrier, and only the carrier knows frames.
+protocol SessionCarrier: AnyObject {
+    /// Whether data may be handed over; answers always may.
+    var hasRoom: Bool { get }
+    /// Whether so many answers are queued that no more should be asked for.
+    var answersPileUp: Bool { get }
+    func sendAnswer(_ message: ByteBuffer, isText: Bool)
+    /// `header` and `payload` are one binary message. The payload may be written with the room in front of its bytes.
+    func sendData(header: ByteBuffer, payload: ByteBuffer)
+    func sendText(_ message: ByteBuffer)
+    /// Everything handed over is written out at the end of this turn of the event loop.
+    func flushSoon()
+    func flushNow()
+    /// Stops and resumes taking the peer's messages.
+    func setReading(_ reading: Bool)
+    /// Asks for a sign of life, answered by `receivedPong`.
+    func ping()
+    /// Says goodbye with a code and ends.
+    func close(_ code: CloseCode, _ reason: String)
+}

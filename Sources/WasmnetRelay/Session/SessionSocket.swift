@@ -1,0 +1,45 @@
+import NIOCore
+import WasmnetPolicy
+import WasmnetProtocol
+
+/// Where a socket leads, as the client named it and as it was dialed; kept to decide again when the policy changes.
+struct SocketTarget {
+    var host: String
+    var port: UInt16
+    var name: HostName?
+    var address: IPAddress?
+    var transport: TransportProtocol
+}
+
+/// One socket of a session, whatever its kind. All calls are on the session's event loop.
+protocol SessionSocket: AnyObject {
+    var id: SocketID { get }
+    var encoding: WireEncoding { get }
+    var kind: SocketKind { get }
+
+    func send(_ data: ByteBuffer)
+    func sendTo(host: String, port: UInt16, _ data: ByteBuffer)
+    func grantWindow(_ bytes: UInt32)
+    func shutdown()
+    func close()
+    func reset()
+    /// Ends at once with a reason, told to the client.
+    func terminate(_ reason: ReasonCode, _ message: String)
+    /// The session is gone: nobody is told; accepted bytes still go out.
+    func sessionEnded()
+    /// All of one turn's bytes are handed over: write them out.
+    func flush()
+    /// Whether a changed policy still allows it; nil when it does, else why not.
+    func forbidden(by policy: Policy) -> String?
+    /// Monotonic nanoseconds of the last byte either way; nil for what is never idle.
+    var lastActivity: Int64? { get }
+}
+
+extension SessionSocket {
+    func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {}
+    func grantWindow(_ bytes: UInt32) {}
+    func shutdown() {}
+    func reset() { self.close() }
+    func flush() {}
+    var lastActivity: Int64? { nil }
+}

@@ -1,0 +1,138 @@
+import DequeModule
+
+/// What the client still takes on one socket, in payload bytes. Without credit (v1) there is no bound but the carrier's.
+package struct SendCredit: Equatable, Sendable {
+    /// Nil: not counted.
+    package private(set) var available: Int?
+    /// Grants above this are cut: no client can read so much ahead, and no sum can overflow.
+    private static let most = 1 << 30
+
+    package init(_ first: Int?) {
+        self.available = first
+    }
+
+    package var isSpent: Bool { self.available.map { $0 <= 0 } ?? false }
+    package var limit: Int { self.available ?? Int.max }
+
+    package mutating func spend(_ bytes: Int) {
+        if let left = self.available { self.available = left - bytes }
+    }
+
+    package mutating func add(_ bytes: UInt32) {
+        if let left = self.available { self.available = min(left + Int(bytes), Self.most) }
+    }
+}
+
+/// What the node takes from the client on one socket, and when it takes more: credit is given back as bytes leave for the
+/// target, and the window doubles when a whole one left within about a round trip, which is when it is what holds the
+/// sender back (the rule of Linux' receive buffer tuning, and of HTTP/2's BDP probes).
+package struct ReceiveWindow: Equatable, Sendable {
+    /// Credit that may be out at once, in bytes.
+    package private(set) var size: Int
+    /// Credit that is out: what the client may still send.
+    package private(set) var outstanding: Int
+    /// Bytes that came and have not left yet.
+    package private(set) var held = 0
+    private var roundStart: Int64 = 0
+    private var roundBytes = 0
+    private let largest: Int
+
+    package init(first: Int, largest: Int) {
+        self.size = first
+        self.outstanding = first
+        self.largest = max(first, largest)
+    }
+
+    /// False when the client sent more than it was granted.
+    package mutating func receive(_ bytes: Int) -> Bool {
+        guard bytes <= self.outstanding else { return false }
+        self.outstanding -= bytes
+        self.held += bytes
+        return true
+    }
+
+    /// Bytes left for the target; answers how much credit to grant, if it is worth a message.
+    ///
+    /// - Parameters:
+    ///   - now: monotonic nanoseconds.
+    ///   - roundTrip: nanoseconds to the client and back; nil while not known.
+    ///   - room: by how much the window may grow, in bytes.
+    package mutating func drained(_ bytes: Int, now: Int64, roundTrip: Int64?, room: Int) -> (grant: Int, grown: Int) {
+        self.held -= min(bytes, self.held)
+        self.roundBytes += bytes
+        var grown = 0
+        if let roundTrip {
+            let elapsed = now - self.roundStart
+            if self.roundBytes >= self.size / 4 * 3, elapsed <= 2 * roundTrip {
+                grown = max(0, min(self.size, self.largest - self.size, room))
+                self.size += grown
+            }
+            if elapsed > roundTrip {
+                self.roundStart = now
+                self.roundBytes = 0
+            }
+        }
+        let due = self.size - self.outstanding - self.held
+        // A grant is worth its message when a quarter of the window is due, or when the client is nearly out.
+        guard due > 0, due >= self.size / 4 || self.outstanding < self.size / 4 || grown > 0 else { return (0, grown) }
+        self.outstanding += due
+        return (due, grown)
+    }
+}
+
+/// Whose turn it is to send: deficit round robin by bytes with new flows first (RFC 8290, section 4.2), so that a keystroke
+/// does not wait behind a download, and no download starves another.
+package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
+    private var fresh = Deque<ID>()
+    private var old = Deque<ID>()
+    private var deficits: [ID: Int] = [:]
+    /// Bytes a flow may send in one turn.
+    package let quantum: Int
+
+    package init(quantum: Int) {
+        self.quantum = quantum
+    }
+
+    package var isEmpty: Bool { self.deficits.isEmpty }
+
+    /// A flow has something to send. One that is queued already keeps its place.
+    package mutating func add(_ id: ID) {
+        guard self.deficits[id] == nil else { return }
+        self.deficits[id] = self.quantum
+        self.fresh.append(id)
+    }
+
+    package mutating func remove(_ id: ID) {
+        guard self.deficits.removeValue(forKey: id) != nil else { return }
+        self.fresh.removeAll { $0 == id }
+        self.old.removeAll { $0 == id }
+    }
+
+    /// The flow whose turn it is; it stays queued until ``sent(_:bytes:hasMore:)`` tells.
+    package mutating func next() -> ID? {
+        while let id = self.fresh.first ?? self.old.first {
+            guard let deficit = self.deficits[id] else { return nil }
+            if deficit > 0 { return id }
+            // Its share of this round is spent: behind all the others, with a new one.
+            if self.fresh.isEmpty { self.old.removeFirst() } else { self.fresh.removeFirst() }
+            self.deficits[id] = deficit + self.quantum
+            self.old.append(id)
+        }
+        return nil
+    }
+
+    /// The flow in turn sent so much, or could not send at all (0 bytes), and has more or not.
+    package mutating func sent(_ id: ID, bytes: Int, hasMore: Bool) {
+        guard let deficit = self.deficits[id] else { return }
+        if !hasMore {
+            self.deficits[id] = nil
+            if self.fresh.first == id {
+                self.fresh.removeFirst()
+            } else if self.old.first == id {
+                self.old.removeFirst()
+            }
+        } else {
+            self.deficits[id] = deficit - bytes
+        }
+    }
+}

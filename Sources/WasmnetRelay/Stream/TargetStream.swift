@@ -1,0 +1,408 @@
+import DequeModule
+import Glibc
+import NIOCore
+import NIOPosix
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// One TCP or TLS socket: the handler at the end of the target's channel, and what the session knows of it.
+///
+/// Exists from the moment the request arrives, so that bytes sent before `connected` are kept in order. ``StreamMachine`` decides;
+/// this type reads, writes, counts and closes.
+final class TargetStream: ChannelInboundHandler, SessionSocket {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    let id: SocketID
+    let encoding: WireEncoding
+    let kind: SocketKind
+    private(set) var target: SocketTarget
+    private let session: Session
+    private var slot: QuotaSlot?
+
+    private var machine: StreamMachine
+    private var context: ChannelHandlerContext?
+    private var receiver: ReceiveAllocator?
+    private var dial: Dial?
+
+    /// Client bytes that wait for the dial.
+    private var early = Deque<ByteBuffer>()
+    /// The last piece handed to the channel's writer in this turn; small ones gather in it.
+    private var tail: ByteBuffer?
+    /// Client bytes accepted and not yet with the kernel.
+    private var unsent = 0
+    private var unflushed = 0
+    private var window: ReceiveWindow?
+
+    /// Target bytes that wait for room toward the client.
+    private var inbox = Deque<ByteBuffer>()
+    private(set) var credit: SendCredit
+    private var readIsPending = false
+    private var lingerTask: Scheduled<Void>?
+    private var endMessage: String?
+
+    private(set) var bytesUp: UInt64 = 0
+    private(set) var bytesDown: UInt64 = 0
+    private let opened: Int64
+    private var activity: Int64
+
+    private static let gatherLimit = 2 << 10
+
+    init(
+        id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session
+    ) {
+        self.id = id
+        self.encoding = encoding
+        self.kind = kind
+        self.target = target
+        self.session = session
+        let hasCredit = session.codec.version == .v2
+        self.machine = StreamMachine(knowsHalfClose: hasCredit)
+        let settings = session.environment.settings
+        self.credit = SendCredit(hasCredit ? settings.firstWindowBytes : nil)
+        self.window =
+            hasCredit ? ReceiveWindow(first: settings.firstWindowBytes, largest: settings.maxWindowBytes) : nil
+        self.opened = session.environment.uptimeNanoseconds()
+        self.activity = self.opened
+    }
+
+    var lastActivity: Int64? { self.activity }
+    var hasTargetBytes: Bool { !self.inbox.isEmpty }
+
+    // MARK: Dialing
+
+    var isDialing: Bool { self.machine.phase == .dialing }
+
+    /// Keeps the slot until the end of the channel. False, and the slot is given back, when nobody waits for the dial any more.
+    func hold(_ slot: QuotaSlot?) -> Bool {
+        guard self.isDialing else {
+            slot?.release()
+            return false
+        }
+        self.slot = slot
+        return true
+    }
+
+    func start(_ dial: Dial) {
+        self.dial = dial
+    }
+
+    /// The dial came through. Nothing was read from the channel yet, TLS' handshake aside.
+    func connected(_ connection: Dial.Connection) {
+        self.dial = nil
+        self.target.address = connection.address
+        self.receiver = connection.receiver
+        let channel = connection.channel
+        do {
+            try channel.pipeline.syncOperations.addHandler(self)
+        } catch {
+            self.dialFailed(Refusal(.internalError, "the connection to \(self.target.host) could not be set up"))
+            channel.close(promise: nil)
+            return
+        }
+        self.activity = self.session.environment.uptimeNanoseconds()
+        if self.kind != .accepted {
+            self.session.announceConnected(self, channel: channel, alpn: connection.alpn)
+        }
+        while let bytes = self.early.popFirst() { self.enqueue(bytes) }
+        self.carryOut(self.machine.connected(allSent: self.unsent == 0))
+        self.flush()
+        self.session.readWanted(self)
+    }
+
+    func dialFailed(_ refusal: Refusal) {
+        self.dial = nil
+        guard self.machine.phase == .dialing else { return }
+        if self.machine.inbound == .discarded {
+            // The client closed it while it was dialed and waits for `closed`.
+            self.carryOut(self.machine.lingerExpired())
+            return
+        }
+        self.machine.dialFailed(refusal.code)
+        self.lingerTask?.cancel()
+        self.session.refuseOpen(self, refusal)
+        self.releaseSlot()
+    }
+
+    // MARK: From the client
+
+    func send(_ data: ByteBuffer) {
+        let count = data.readableBytes
+        guard self.machine.takesClientBytes else {
+            if self.machine.clientHasFinished, self.window != nil, self.machine.inbound != .discarded {
+                self.terminate(.protocolError, "data was sent after shutdown")
+            }
+            return
+        }
+        if self.window?.receive(count) == false {
+            self.terminate(.protocolError, "more was sent than was granted")
+            return
+        }
+        self.bytesUp += UInt64(count)
+        self.unsent += count
+        self.activity = self.session.now
+        if self.context == nil {
+            if count > 0 {
+                self.early.append(data.readableBytes < data.storageCapacity / 4 ? ByteBuffer(buffer: data) : data)
+            }
+        } else {
+            self.enqueue(data)
+        }
+        self.session.relayedUp(count)
+        if self.window == nil, self.unsent > self.session.environment.settings.streamAllowanceBytes {
+            self.session.holdUploads(self)
+        }
+    }
+
+    private func enqueue(_ data: ByteBuffer) {
+        guard data.readableBytes > 0 else { return }
+        self.unflushed += data.readableBytes
+        // A target that lags must not keep whole reads alive with a few bytes of each.
+        let compact =
+            data.readableBytes <= Self.gatherLimit || self.unsent > 2 * self.session.environment.settings.readChunkBytes
+        if compact, var gathered = self.tail.take() {
+            if gathered.readableBytes + data.readableBytes <= self.session.environment.settings.readChunkBytes {
+                gathered.writeImmutableBuffer(data)
+                self.tail = gathered
+                self.session.markDirty(self)
+                return
+            }
+            self.tail = gathered
+        }
+        if let full = self.tail.take(), let context = self.context {
+            context.write(self.wrapOutboundOut(full), promise: nil)
+        }
+        self.tail = compact ? ByteBuffer(buffer: data) : data
+        self.session.markDirty(self)
+    }
+
+    func flush() {
+        guard let context = self.context, let last = self.tail.take() else { return }
+        let count = self.unflushed
+        self.unflushed = 0
+        let promise = context.eventLoop.makePromise(of: Void.self)
+        promise.futureResult.assumeIsolated().whenComplete { result in
+            if case .success = result { self.sent(count) }
+        }
+        context.writeAndFlush(self.wrapOutboundOut(last), promise: promise)
+    }
+
+    private func sent(_ count: Int) {
+        self.unsent -= count
+        if self.window != nil { self.grant(count) }
+        if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
+            self.session.releaseUploads(self)
+        }
+        if self.unsent == 0 { self.carryOut(self.machine.allSent()) }
+    }
+
+    private func grant(_ count: Int) {
+        guard self.machine.takesClientBytes else { return }
+        let room = self.session.windowRoom
+        guard
+            let (grant, grown) = self.window?.drained(
+                count, now: self.session.now, roundTrip: self.session.roundTrip, room: room)
+        else { return }
+        self.session.windowGrew(by: grown)
+        if grant > 0 { self.session.tell(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
+    }
+
+    func grantWindow(_ bytes: UInt32) {
+        self.credit.add(bytes)
+        if self.hasTargetBytes { self.session.offer(self) } else { self.session.readWanted(self) }
+    }
+
+    func shutdown() {
+        self.carryOut(self.machine.clientShutdown(allSent: self.unsent == 0))
+    }
+
+    func close() {
+        let early = self.machine.phase == .dialing && self.unsent == 0
+        self.carryOut(self.machine.clientClose(allSent: self.unsent == 0))
+        if early { self.dial?.cancel() }
+    }
+
+    func reset() {
+        self.terminate(.clientClosed, "")
+    }
+
+    func terminate(_ reason: ReasonCode, _ message: String) {
+        self.endMessage = message
+        self.dial?.cancel()
+        self.carryOut(self.machine.terminate(reason))
+    }
+
+    func sessionEnded() {
+        if self.machine.phase == .dialing, self.unsent == 0 { self.dial?.cancel() }
+        self.carryOut(self.machine.sessionEnded(allSent: self.unsent == 0))
+    }
+
+    func forbidden(by policy: Policy) -> String? {
+        guard self.kind != .accepted else { return nil }
+        return self.target.forbidden(by: policy)
+    }
+
+    // MARK: From the target
+
+    func handlerAdded(context: ChannelHandlerContext) {
+        self.context = context
+    }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.context = nil
+    }
+
+    /// An accepted connection is set up before it is active; a dialed one is active already.
+    func channelActive(context: ChannelHandlerContext) {
+        self.session.readWanted(self)
+        context.fireChannelActive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = self.unwrapInboundIn(data)
+        let count = bytes.readableBytes
+        guard self.machine.wantsTargetBytes, count > 0 else { return }
+        self.activity = self.session.now
+        self.inbox.append(bytes)
+        self.session.relayedDown(count)
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        self.readIsPending = false
+        if self.hasTargetBytes {
+            self.session.offer(self)
+        } else if self.machine.inbound == .discarded || self.machine.isAnnounced {
+            self.readNow()
+        } else {
+            self.session.readWanted(self)
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent {
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+        }
+        context.fireUserInboundEventTriggered(event)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        self.carryOut(self.machine.targetFailed(.targetReset, handedOver: self.inbox.isEmpty))
+        if self.machine.phase == .closed { context.close(promise: nil) }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        if self.machine.outbound == .finished {
+            // NIO tells the second half's end only as the channel's.
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+        }
+        // Bytes that came before the end are still the client's.
+        if self.hasTargetBytes, self.machine.phase == .open {
+            self.carryOut(self.machine.targetFailed(.targetReset, handedOver: false))
+        } else {
+            self.carryOut(self.machine.channelClosed())
+        }
+        self.context = nil
+        self.unsent = 0
+        self.lingerTask?.cancel()
+        self.session.releaseUploads(self)
+        self.releaseSlot()
+        context.fireChannelInactive()
+    }
+
+    // MARK: Toward the client, driven by the session
+
+    /// Whether a read may be asked for, the client's side aside.
+    var mayRead: Bool {
+        !self.readIsPending && self.inbox.isEmpty && self.context?.channel.isActive == true
+            && self.machine.wantsTargetBytes
+            && !self.credit.isSpent
+    }
+
+    /// Asks the target for at most `limit` bytes.
+    func read(limit: Int) {
+        self.receiver?.limit = min(limit, self.credit.limit)
+        self.readNow()
+    }
+
+    private func readNow() {
+        guard !self.readIsPending, let context = self.context, context.channel.isActive else { return }
+        self.readIsPending = true
+        context.read()
+    }
+
+    /// Takes the next piece to send, within the credit.
+    func nextPiece() -> ByteBuffer? {
+        guard !self.credit.isSpent, var piece = self.inbox.popFirst() else { return nil }
+        if piece.readableBytes > self.credit.limit, let part = piece.readSlice(length: self.credit.limit) {
+            self.inbox.prepend(piece)
+            piece = part
+        }
+        self.credit.spend(piece.readableBytes)
+        self.bytesDown += UInt64(piece.readableBytes)
+        return piece
+    }
+
+    /// The session handed over everything there was.
+    func handedOver() {
+        self.carryOut(self.machine.allHandedOver())
+    }
+
+    // MARK: Carrying out
+
+    private func carryOut(_ actions: StreamMachine.Actions) {
+        guard !actions.isEmpty else { return }
+        if actions.contains(.discardInbound) {
+            self.inbox.removeAll()
+            self.session.forget(self)
+        }
+        if actions.contains(.announceEnd) { self.session.tell(.end(self.id), as: self.encoding) }
+        if actions.contains(.announceClosed) { self.announceClosed() }
+        if actions.contains(.closeOutput) { self.context?.close(mode: .output, promise: nil) }
+        if actions.contains(.startLinger) { self.startLinger() }
+        if actions.contains(.abort) { self.abort() }
+        if actions.contains(.closeChannel) { self.context?.close(promise: nil) }
+        if self.machine.phase == .lingering || self.machine.inbound == .discarded { self.readNow() }
+    }
+
+    private func announceClosed() {
+        let reason = self.machine.reason ?? .internalError
+        self.session.socketEnded(self, reason, self.endMessage ?? reason.sentence(self.target.host))
+    }
+
+    private func startLinger() {
+        guard self.lingerTask == nil else { return }
+        let settings = self.session.environment.settings
+        self.lingerTask = self.session.eventLoop.assumeIsolated().scheduleTask(in: settings.linger) {
+            self.carryOut(self.machine.lingerExpired())
+        }
+    }
+
+    private func abort() {
+        self.early.removeAll()
+        self.tail = nil
+        self.unsent = 0
+        self.session.releaseUploads(self)
+        guard let context = self.context else {
+            self.dial?.cancel()
+            self.lingerTask?.cancel()
+            self.releaseSlot()
+            return
+        }
+        // A reset, so that the target does not take a cut for an end.
+        _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        context.close(promise: nil)
+    }
+
+    private func releaseSlot() {
+        self.slot?.release()
+        self.slot = nil
+    }
+
+    /// For the log line at the end.
+    var nanosecondsOpen: Int64 { self.session.environment.uptimeNanoseconds() - self.opened }
+    var destination: String { "\(self.target.host):\(self.target.port)" }
+}
+
+@available(*, unavailable)
+extension TargetStream: Sendable {}

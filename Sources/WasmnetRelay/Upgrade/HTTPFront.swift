@@ -1,0 +1,95 @@
+import Logging
+package import NIOCore
+import NIOHTTP1
+
+/// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, and nothing else.
+package enum HTTPFront {
+    /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
+    package static func install(
+        on channel: any Channel, environment: RelayEnvironment, admission: any Admission
+    ) throws {
+        let upgrader = SessionUpgrader(environment: environment, admission: admission)
+        let answers = AnswerHandler(upgrader: upgrader, version: environment.version)
+        let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: environment.settings.upgradeTimeout) {
+            channel.close(promise: nil)
+        }
+        upgrader.onUpgrade = {
+            deadline.cancel()
+            // A session speaks bytes, not HTTP.
+            channel.pipeline.syncOperations.removeHandler(answers, promise: nil)
+        }
+        channel.closeFuture.whenComplete { _ in deadline.cancel() }
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.configureHTTPServerPipeline(
+            withPipeliningAssistance: false,
+            withServerUpgrade: (
+                upgraders: [upgrader],
+                completionHandler: { _ in }
+            ),
+            withErrorHandling: false)
+        try pipeline.addHandler(answers)
+    }
+}
+
+/// Answers what is no upgrade, then closes.
+private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    private let upgrader: SessionUpgrader
+    private let version: String
+    private var isAnswered = false
+
+    init(upgrader: SessionUpgrader, version: String) {
+        self.upgrader = upgrader
+        self.version = version
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard case .head(let head) = self.unwrapInboundIn(data) else { return }
+        self.answer(self.answer(to: head), to: head, context)
+    }
+
+    private func answer(to head: HTTPRequestHead) -> HTTPRefusal {
+        if let refusal = self.upgrader.refusal { return refusal }
+        guard head.uri.prefix(while: { $0 != "?" }) == "/" else {
+            return HTTPRefusal(.notFound, "There is nothing at this path.")
+        }
+        guard head.method == .GET || head.method == .HEAD else {
+            return HTTPRefusal(.methodNotAllowed, "Only GET is answered here.", headers: ["Allow": "GET, HEAD"])
+        }
+        return HTTPRefusal(
+            .ok,
+            """
+            This is wasmnet \(self.version), a network proxy for WebAssembly in the browser.
+            Open a WebSocket to this address (subprotocol wasmnet.v2 or wasmnet.v1) to use it.
+            """)
+    }
+
+    private func answer(_ answer: HTTPRefusal, to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
+        guard !self.isAnswered else { return }
+        self.isAnswered = true
+        let body = ByteBuffer(string: answer.message + "\n")
+        var headers = answer.headers
+        headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
+        headers.add(name: "Content-Length", value: "\(body.readableBytes)")
+        headers.add(name: "X-Content-Type-Options", value: "nosniff")
+        headers.add(name: "Connection", value: "close")
+        let response = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
+        context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+        if head.method != .HEAD { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        let channel = context.channel
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        switch error {
+        // The request itself follows and is answered.
+        case is HTTPRefusal: break
+        case is HTTPParserError:
+            let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+            self.answer(HTTPRefusal(.badRequest, "This is not HTTP."), to: head, context)
+        default: if context.channel.isActive, self.upgrader.refusal == nil { context.close(promise: nil) }
+        }
+    }
+}

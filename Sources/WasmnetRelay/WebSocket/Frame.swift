@@ -1,0 +1,144 @@
+import NIOCore
+
+/// What the first byte of a frame says it is (RFC 6455, section 5.2).
+enum FrameKind: UInt8 {
+    case continuation = 0x0
+    case text = 0x1
+    case binary = 0x2
+    case close = 0x8
+    case ping = 0x9
+    case pong = 0xA
+
+    var isControl: Bool { self.rawValue >= 0x8 }
+}
+
+/// A WebSocket frame's header as it came over the wire.
+struct FrameHeader: Equatable {
+    var kind: FrameKind
+    var isFinal: Bool
+    /// Payload bytes.
+    var length: Int
+    /// The masking key as it stands in memory.
+    var mask: UInt32
+    /// Bytes the header itself takes.
+    var headerLength: Int
+
+    var totalLength: Int { self.headerLength + self.length }
+}
+
+/// Why a peer's bytes are not WebSocket as RFC 6455 has it.
+struct FrameError: Error, Equatable {
+    var closeCode: CloseCode
+    var message: String
+}
+
+/// WebSocket close codes in use here (RFC 6455, section 7.4.1).
+package enum CloseCode: UInt16, Sendable {
+    case normal = 1000
+    case goingAway = 1001
+    case protocolError = 1002
+    case notAdmitted = 1008
+    case tooLarge = 1009
+    case tryLater = 1013
+}
+
+/// Reads frame headers; a value without state.
+struct FrameParser {
+    /// Cap on one frame's payload, in bytes.
+    let maxLength: Int
+
+    enum Result: Equatable {
+        /// So many bytes, counted from the frame's first, are needed to know more.
+        case incomplete(needed: Int)
+        case header(FrameHeader)
+        case error(FrameError)
+    }
+
+    func parse(_ buffer: ByteBuffer) -> Result {
+        buffer.withUnsafeReadableBytes { bytes in
+            guard bytes.count >= 2 else { return .incomplete(needed: 2) }
+            let first = bytes[0]
+            let second = bytes[1]
+            guard first & 0x70 == 0 else { return Self.broken("reserved bits are set, but no extension was agreed") }
+            guard let kind = FrameKind(rawValue: first & 0x0F) else { return Self.broken("unknown opcode") }
+            guard second & 0x80 != 0 else { return Self.broken("a client's frame must be masked") }
+            let isFinal = first & 0x80 != 0
+            let short = Int(second & 0x7F)
+            if kind.isControl, !isFinal || short > 125 {
+                return Self.broken("a control frame is one frame of at most 125 bytes")
+            }
+            let lengthBytes = short == 126 ? 2 : short == 127 ? 8 : 0
+            let headerLength = 2 + lengthBytes + 4
+            guard bytes.count >= headerLength else { return .incomplete(needed: headerLength) }
+            var length = UInt64(short)
+            if lengthBytes > 0 {
+                length = 0
+                for index in 0..<lengthBytes { length = length << 8 | UInt64(bytes[2 + index]) }
+                guard length > (lengthBytes == 2 ? 125 : 65_535) else {
+                    return Self.broken("a length is written in the fewest bytes")
+                }
+            }
+            guard length <= UInt64(self.maxLength) else {
+                return .error(FrameError(closeCode: .tooLarge, message: "a message is at most \(self.maxLength) bytes"))
+            }
+            let mask = bytes.loadUnaligned(fromByteOffset: headerLength - 4, as: UInt32.self)
+            return .header(
+                FrameHeader(
+                    kind: kind, isFinal: isFinal, length: Int(length), mask: mask, headerLength: headerLength))
+        }
+    }
+
+    private static func broken(_ message: String) -> Result {
+        .error(FrameError(closeCode: .protocolError, message: message))
+    }
+}
+
+/// Takes the mask off a payload (RFC 6455, section 5.3), eight bytes and more at a time.
+///
+/// `bytes` is written in place: the caller is the only one who reads it.
+@inline(__always)
+func unmask(_ bytes: UnsafeMutableRawBufferPointer, with mask: UInt32) {
+    guard mask != 0, let base = bytes.baseAddress else { return }
+    let wide = UInt64(mask) << 32 | UInt64(mask)
+    let wideCount = bytes.count & ~7
+    let vector = SIMD4<UInt64>(repeating: wide)
+    var offset = 0
+    while offset &+ 32 <= wideCount {
+        let word = base.loadUnaligned(fromByteOffset: offset, as: SIMD4<UInt64>.self)
+        base.storeBytes(of: word ^ vector, toByteOffset: offset, as: SIMD4<UInt64>.self)
+        offset &+= 32
+    }
+    while offset < wideCount {
+        let word = base.loadUnaligned(fromByteOffset: offset, as: UInt64.self)
+        base.storeBytes(of: word ^ wide, toByteOffset: offset, as: UInt64.self)
+        offset &+= 8
+    }
+    withUnsafeBytes(of: mask) { key in
+        while offset < bytes.count {
+            bytes[offset] ^= key[offset & 3]
+            offset &+= 1
+        }
+    }
+}
+
+extension ByteBuffer {
+    /// The longest header of a frame that a server sends.
+    static let maxServerFrameHeader = 10
+
+    /// Appends the header of one unfragmented, unmasked frame.
+    mutating func writeFrameHeader(_ kind: FrameKind, length: Int) {
+        let first = 0x80 | kind.rawValue
+        if length < 126 {
+            self.writeMultipleIntegers(first, UInt8(length))
+        } else if length <= 65_535 {
+            self.writeMultipleIntegers(first, UInt8(126), UInt16(length))
+        } else {
+            self.writeMultipleIntegers(first, UInt8(127), UInt64(length))
+        }
+    }
+
+    /// How many bytes ``writeFrameHeader(_:length:)`` writes.
+    static func frameHeaderLength(payload length: Int) -> Int {
+        length < 126 ? 2 : length <= 65_535 ? 4 : 10
+    }
+}

@@ -1,0 +1,74 @@
+import NIOCore
+
+/// Turns the frames of one peer into whole messages and control events (RFC 6455, section 5.4). A value, without I/O.
+struct MessageAssembler {
+    enum Output: Equatable {
+        case message(ByteBuffer, isText: Bool)
+        case ping(ByteBuffer)
+        case pong
+        case close(code: UInt16?)
+        case nothing
+        case error(FrameError)
+    }
+
+    /// Cap on one message, all its fragments together, in bytes.
+    let maxLength: Int
+    private var fragments: ByteBuffer?
+    private var fragmentsAreText = false
+    private var fragmentCount = 0
+    /// Fragments of one message: a peer that sends empty ones for ever must not keep the node busy for ever.
+    private static let maxFragments = 65_536
+
+    init(maxLength: Int) {
+        self.maxLength = maxLength
+    }
+
+    mutating func receive(_ kind: FrameKind, isFinal: Bool, payload: ByteBuffer) -> Output {
+        switch kind {
+        case .ping: return .ping(payload)
+        case .pong: return .pong
+        case .close: return Self.close(payload)
+        case .text, .binary:
+            guard self.fragments == nil else { return Self.broken("a new message began inside a fragmented one") }
+            if isFinal { return .message(payload, isText: kind == .text) }
+            self.fragmentsAreText = kind == .text
+            self.fragmentCount = 1
+            // Copied, so that a short fragment does not keep the whole read alive.
+            self.fragments = ByteBuffer(buffer: payload)
+            return .nothing
+        case .continuation:
+            guard var message = self.fragments.take() else { return Self.broken("a continuation of no message") }
+            self.fragmentCount += 1
+            guard message.readableBytes + payload.readableBytes <= self.maxLength else {
+                return .error(FrameError(closeCode: .tooLarge, message: "a message is at most \(self.maxLength) bytes"))
+            }
+            guard self.fragmentCount <= Self.maxFragments else { return Self.broken("too many fragments") }
+            message.writeImmutableBuffer(payload)
+            if isFinal { return .message(message, isText: self.fragmentsAreText) }
+            self.fragments = message
+            return .nothing
+        }
+    }
+
+    private static func close(_ payload: ByteBuffer) -> Output {
+        var payload = payload
+        switch payload.readableBytes {
+        case 0: return .close(code: nil)
+        case 1: return Self.broken("a close frame's code is two bytes")
+        default:
+            let code: UInt16 = payload.readInteger() ?? 0
+            switch code {
+            case 1000...1003, 1007...1014, 3000...4999: break
+            default: return Self.broken("close code \(code) is not one to send")
+            }
+            guard (try? payload.readUTF8ValidatedString(length: payload.readableBytes)) != nil else {
+                return Self.broken("a close frame's reason is UTF-8")
+            }
+            return .close(code: code)
+        }
+    }
+
+    private static func broken(_ message: String) -> Output {
+        .error(FrameError(closeCode: .protocolError, message: message))
+    }
+}

@@ -1,0 +1,54 @@
+import NIOCore
+
+/// Sizes the buffer of each read, and leaves room in front of the bytes for the headers they will be sent on with.
+///
+/// One object a channel, on its event loop. NIO's own allocators keep the last buffer of a channel for reuse, which an
+/// idle socket pays for; this one never hands the same buffer out twice (`record` answers that the next may be larger),
+/// so that an idle socket holds none but the first, which is small. Sizes follow the traffic: doubled when a read fills the
+/// buffer, halved after several that leave most of it empty.
+final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
+    // Unchecked because NIO asks for Sendable: every use is on the channel's event loop.
+
+    /// Room in front: a server's frame header and the type and id of a binary `data` message.
+    static let headroom = 24
+    private static let smallest = 1 << 10
+
+    private let largest: Int
+    private var size: Int
+    private var shortReads = 0
+    private var isFirst = true
+    /// The next reads take at most this many bytes; set before each `read()` by who counts credit.
+    var limit = Int.max
+
+    init(largest: Int) {
+        self.largest = max(Self.smallest, largest)
+        self.size = min(4 << 10, self.largest)
+    }
+
+    func nextBufferSize() -> Int? { nil }
+
+    func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
+        let wanted = max(1, min(self.isFirst ? Self.smallest - Self.headroom : self.size, self.limit))
+        self.isFirst = false
+        var buffer = allocator.buffer(capacity: wanted + Self.headroom)
+        buffer.moveWriterIndex(to: Self.headroom)
+        buffer.moveReaderIndex(to: Self.headroom)
+        return buffer
+    }
+
+    func record(actualReadBytes: Int) -> Bool {
+        if actualReadBytes >= self.size {
+            self.size = min(self.size * 4, self.largest)
+            self.shortReads = 0
+        } else if actualReadBytes < self.size / 4 {
+            self.shortReads += 1
+            if self.shortReads >= 8 {
+                self.shortReads = 0
+                self.size = max(self.size / 2, Self.smallest)
+            }
+        } else {
+            self.shortReads = 0
+        }
+        return true
+    }
+}

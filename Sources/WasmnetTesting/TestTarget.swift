@@ -1,0 +1,186 @@
+import Glibc
+import NIOConcurrencyHelpers
+package import NIOCore
+import NIOPosix
+
+/// A TCP server for tests, with one behaviour for each connection.
+package final class TestTarget: Sendable {
+    package let channel: any Channel
+    package let port: Int
+    private let open: NIOLockedValueBox<[ObjectIdentifier: any Channel]>
+    private let opened: NIOLockedValueBox<Int>
+
+    package enum Behaviour: Sendable {
+        /// Sends back what comes; ends when the peer ends.
+        case echo
+        /// Reads everything, sends nothing, and tells how much came, when the peer ends.
+        case countThenReport
+        /// Sends so many bytes (a pattern by offset) as fast as they go, then ends.
+        case send(Int)
+        /// Reads nothing at all.
+        case deaf
+        /// Resets the connection on the first bytes.
+        case reset
+        /// Sends bytes as fast as they go until the peer ends.
+        case flood
+        /// What the test brings.
+        case custom(@Sendable (any Channel) throws -> Void)
+    }
+
+    private init(
+        channel: any Channel, open: NIOLockedValueBox<[ObjectIdentifier: any Channel]>, opened: NIOLockedValueBox<Int>
+    ) {
+        self.channel = channel
+        self.port = channel.localAddress?.port ?? 0
+        self.open = open
+        self.opened = opened
+    }
+
+    package static func start(
+        _ behaviour: Behaviour, host: String = "127.0.0.1", port: Int = 0
+    ) async throws -> TestTarget {
+        let open = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+        let opened = NIOLockedValueBox(0)
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 1024)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    open.withLockedValue { $0[ObjectIdentifier(channel)] = channel }
+                    opened.withLockedValue { $0 += 1 }
+                    channel.closeFuture.whenComplete { _ in
+                        _ = open.withLockedValue { $0.removeValue(forKey: ObjectIdentifier(channel)) }
+                    }
+                    let pipeline = channel.pipeline.syncOperations
+                    switch behaviour {
+                    case .echo: try pipeline.addHandler(EchoHandler())
+                    case .countThenReport: try pipeline.addHandler(CountingHandler())
+                    case .send(let count): try pipeline.addHandler(SendingHandler(count: count))
+                    case .flood: try pipeline.addHandler(SendingHandler(count: .max))
+                    case .deaf: try channel.syncOptions?.setOption(.autoRead, value: false)
+                    case .reset: try pipeline.addHandler(ResetHandler())
+                    case .custom(let body): try body(channel)
+                    }
+                }
+            }
+            .bind(host: host, port: port).get()
+        return TestTarget(channel: channel, open: open, opened: opened)
+    }
+
+    /// Connections that are open now.
+    package var openCount: Int { self.open.withLockedValue { $0.count } }
+    /// Connections that ever came.
+    package var openedCount: Int { self.opened.withLockedValue { $0 } }
+
+    package func stop() async {
+        try? await self.channel.close()
+        for channel in self.open.withLockedValue({ Array($0.values) }) { try? await channel.close() }
+    }
+}
+
+/// The bytes a ``TestTarget`` sends: each tells its offset, so that a gap or a swap shows.
+package enum Pattern {
+    package static func byte(at offset: Int) -> UInt8 {
+        UInt8(truncatingIfNeeded: offset &* 31 &+ offset >> 8 &* 7 &+ offset >> 16)
+    }
+
+    package static func bytes(from offset: Int, count: Int) -> ByteBuffer {
+        var buffer = ByteBuffer()
+        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { pointer in
+            for index in 0..<count { pointer[index] = Self.byte(at: offset + index) }
+            return count
+        }
+        return buffer
+    }
+
+    /// Whether a buffer is what the pattern has from an offset on.
+    package static func matches(_ buffer: ByteBuffer, from offset: Int) -> Bool {
+        buffer.withUnsafeReadableBytes { bytes in
+            for index in 0..<bytes.count where bytes[index] != Self.byte(at: offset + index) { return false }
+            return true
+        }
+    }
+}
+
+private final class EchoHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        context.write(data, promise: nil)
+        if !context.channel.isWritable { try? context.channel.syncOptions?.setOption(.autoRead, value: false) }
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) { context.flush() }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        if context.channel.isWritable { try? context.channel.syncOptions?.setOption(.autoRead, value: true) }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { context.close(mode: .output, promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+private final class CountingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private var count = 0
+    private var isRight = true
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let bytes = self.unwrapInboundIn(data)
+        self.isRight = self.isRight && Pattern.matches(bytes, from: self.count)
+        self.count += bytes.readableBytes
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        guard case .inputClosed? = event as? ChannelEvent else { return }
+        let report = ByteBuffer(string: "\(self.count) \(self.isRight ? "right" : "wrong")")
+        context.writeAndFlush(self.wrapOutboundOut(report), promise: nil)
+        context.close(mode: .output, promise: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+private final class SendingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+    private let count: Int
+    private var sent = 0
+
+    init(count: Int) { self.count = count }
+
+    func channelActive(context: ChannelHandlerContext) { self.send(context) }
+    func channelWritabilityChanged(context: ChannelHandlerContext) { self.send(context) }
+
+    private func send(_ context: ChannelHandlerContext) {
+        while context.channel.isActive, context.channel.isWritable, self.sent < self.count {
+            let size = min(32 << 10, self.count - self.sent)
+            let piece = Pattern.bytes(from: self.sent, count: size)
+            self.sent += size
+            context.writeAndFlush(self.wrapOutboundOut(piece), promise: nil)
+            if self.sent == self.count { context.close(mode: .output, promise: nil) }
+        }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+private final class ResetHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
+        context.close(promise: nil)
+    }
+}

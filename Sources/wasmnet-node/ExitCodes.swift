@@ -1,0 +1,39 @@
+import ArgumentParser
+import Foundation
+import Wasmnet
+
+/// What the program's exit codes mean.
+enum NodeExit {
+    static let failure = ExitCode(1)
+    static let configuration = ExitCode(2)
+    static let denied = ExitCode(3)
+}
+
+extension WasmnetNode {
+    /// Says what was wrong and ends: 2 for usage and configuration, 1 for what failed while running.
+    static func exit(reporting error: any Error) -> Never {
+        if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
+        if error is ConfigurationError {
+            Self.complain("\(error)")
+            Foundation.exit(NodeExit.configuration.rawValue)
+        }
+        let code = Self.exitCode(for: error)
+        guard code == .validationFailure || code == .success else {
+            Self.complain("\(error)")
+            Foundation.exit(NodeExit.failure.rawValue)
+        }
+        let text = Self.fullMessage(for: error)
+        if code == .success {
+            print(text)
+            Foundation.exit(0)
+        }
+        FileHandle.standardError.write(Data((text + "\n").utf8))
+        Foundation.exit(NodeExit.configuration.rawValue)
+    }
+
+    private static func complain(_ text: String) {
+        for line in text.split(separator: "\n") {
+            FileHandle.standardError.write(Data("wasmnet-node: \(line)\n".utf8))
+        }
+    }
+}

@@ -1,0 +1,70 @@
+import ArgumentParser
+import Foundation
+import NIOCore
+import NIOPosix
+import Wasmnet
+import WasmnetPolicy
+import WasmnetPolicyFile
+import WasmnetRelay
+
+struct PolicyCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "policy", abstract: "Check a policy file, or ask it about a destination.",
+        subcommands: [Check.self, Explain.self])
+
+    static func load(_ file: String) throws -> Policy {
+        do {
+            return try PolicyFile.load(path: file)
+        } catch {
+            throw ConfigurationError("\(error)")
+        }
+    }
+
+    struct Check: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read a policy file and say what is wrong with it.",
+            discussion: "Exits 0 when it is sound, 2 when not.")
+
+        @Argument(help: "The policy file (TOML).") var file: String
+
+        func run() throws {
+            _ = try PolicyCommand.load(self.file)
+            print("\(self.file): the policy is sound")
+        }
+    }
+
+    struct Explain: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Tell step by step how a destination is decided.",
+            discussion: "A name is looked up with this machine's resolver. Exits 0 when allowed, 3 when denied.")
+
+        @Argument(help: "The policy file (TOML).") var file: String
+        @Argument(help: "HOST:PORT, [IPv6]:PORT.") var destination: String
+        @Flag(help: "UDP instead of TCP.") var udp = false
+
+        func run() async throws {
+            let policy = try PolicyCommand.load(self.file)
+            guard let colon = self.destination.lastIndex(of: ":"),
+                let port = UInt16(self.destination[self.destination.index(after: colon)...]), port > 0
+            else {
+                throw ConfigurationError(
+                    "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination)")
+            }
+            let host = String(self.destination[..<colon])
+            var addresses: [IPAddress] = []
+            switch Result(catching: { () throws(DestinationError) in try Destination(parsing: host) }) {
+            case .failure(let error): throw ConfigurationError(error.description)
+            case .success(.address(let address)): addresses = [address]
+            case .success(.name(let name)):
+                let resolver = SystemResolver(threads: 1)
+                addresses =
+                    (try? await resolver.resolve(name, on: MultiThreadedEventLoopGroup.singleton.any()).get()) ?? []
+                await resolver.shutDown()
+            }
+            let explanation = policy.explain(
+                host: host, port: port, transport: self.udp ? .udp : .tcp, resolved: addresses)
+            print(explanation.description)
+            if !explanation.allowed { throw NodeExit.denied }
+        }
+    }
+}

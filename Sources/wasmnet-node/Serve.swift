@@ -1,0 +1,73 @@
+import ArgumentParser
+import Foundation
+import Logging
+import NIOCore
+import ServiceLifecycle
+import UnixSignals
+import Wasmnet
+import WasmnetConfiguration
+import WasmnetRelay
+
+struct Serve: AsyncParsableCommand {
+    static let configuration = CommandConfiguration(
+        abstract: "Serve clients (the default).",
+        discussion:
+            "SIGTERM or SIGINT drains: no new connections, live sockets go on until the drain timeout. A second one ends at once."
+    )
+
+    @OptionGroup var options: ServeOptions
+
+    func run() async throws {
+        let configuration = try self.options.resolve(environment: ProcessInfo.processInfo.environment)
+        let (level, format) = (configuration.logLevel, configuration.logFormat)
+        LoggingSystem.bootstrap { NodeLogHandler(label: $0, format: format, level: level) }
+        ProcessLimits.prepare()
+        var server = configuration.server
+        server.logger = Logger(label: "wasmnet")
+        try await Self.serve(configuration, server)
+    }
+
+    private static func serve(_ configuration: NodeConfiguration, _ server: ServerConfiguration) async throws {
+        let logger = server.logger
+        let node = try Server(configuration: server)
+        let scheme = server.tls == nil ? "ws" : "wss"
+        let service = ListeningService(server: node) { address in
+            logger.info(
+                "listening",
+                metadata: ["url": "\(scheme)://\(address.endpointText)/", "policy": "\(configuration.policyName)"])
+            for warning in configuration.warnings { logger.warning("\(warning)") }
+        }
+        let group = ServiceGroup(
+            configuration: .init(
+                services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
+                logger: logger))
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { try await group.run() }
+            tasks.addTask {
+                var isDraining = false
+                for await _ in signals {
+                    // The first drains; the second returns, which cancels the rest.
+                    if isDraining { return }
+                    isDraining = true
+                    await group.triggerGracefulShutdown()
+                }
+                // Cancelled with the group's end.
+            }
+            try await tasks.next()
+            tasks.cancelAll()
+            try await tasks.waitForAll()
+        }
+        logger.info("ended")
+    }
+}
+
+/// The server as a service that tells where it listens.
+private struct ListeningService: Service {
+    let server: Server
+    let onListening: @Sendable (SocketAddress) -> Void
+
+    func run() async throws {
+        try await self.server.listen(onListening: self.onListening)
+    }
+}

@@ -1,0 +1,87 @@
+import Foundation
+import Testing
+import WasmnetPolicy
+import WasmnetPolicyFile
+
+@Suite struct PolicyFileTests {
+    private func problems(_ text: String) -> [String] {
+        do {
+            _ = try PolicyFile.parse(text, file: "p.toml")
+            return []
+        } catch {
+            return error.problems.map(\.description)
+        }
+    }
+
+    /// What is written, and how the complaint begins.
+    static let bad: [(String, String)] = [
+        ("[network]\nallw = []", "p.toml:2: network.allw: unknown key; did you mean allow?"),
+        ("[netwrk]\n", "p.toml:1: netwrk: unknown key; did you mean network?"),
+        (
+            "[network]\ndeny = [\n  \"10.0.0.0/8\",\n  \"10.0.0.0/33\",\n]",
+            "p.toml:4: network.deny[1]: \"10.0.0.0/33\": the prefix length"
+        ),
+        ("[network]\nallow = [\"10.0.0.1/8\"]", "p.toml:2: network.allow[0]: \"10.0.0.1/8\": 10.0.0.1/8 has bits"),
+        ("[network]\nallow = [\"a*b\"]", "p.toml:2: network.allow[0]"),
+        ("[network]\nallow = [\"\"]", "p.toml:2: network.allow[0]"),
+        ("[network]\nallow = [\"x.example:0\"]", "p.toml:2: network.allow[0]"),
+        (
+            "[network]\nallow = [\"x.example:90-80\"]",
+            "p.toml:2: network.allow[0]: \"x.example:90-80\": the range 90-80 is empty"
+        ),
+        ("[network]\nallow = [7]", "p.toml:2: network.allow[0]: a text is needed"),
+        ("[network]\nallow = \"*\"", "p.toml:2: network.allow: a list of texts is needed"),
+        ("[network]\nbind_ports = \"90-80\"", "p.toml:2: network.bind_ports: the range 90-80 is empty"),
+        (
+            "[network]\nbind_addresses = [\"localhost\"]",
+            "p.toml:2: network.bind_addresses[0]: \"localhost\": \"localhost\" is no address"
+        ),
+        ("[network]\nmax_connections = -1", "p.toml:2: network.max_connections: a whole number"),
+        ("[network]\nmax_bandwidth_mbps = \"fast\"", "p.toml:2: network.max_bandwidth_mbps: a number"),
+        ("\n[limits]\nbytes_per_day = \"20 parsec\"", "p.toml:3: limits.bytes_per_day"),
+        ("[clients]\nidentify_by = \"name\"", "p.toml:2: clients.identify_by"),
+        ("[clients]\ntrusted_proxies = [\"proxy\"]", "p.toml:2: clients.trusted_proxies[0]"),
+        ("[clients]\nallowed_origins = [\"example.com\"]", "p.toml:2: clients.allowed_origins[0]"),
+        ("[clients]\nrequire_token = 1", "p.toml:2: clients.require_token"),
+        (
+            "[tiers.pro]\nmax_conections = 1",
+            "p.toml:2: tiers.pro.max_conections: unknown key; did you mean max_connections?"
+        ),
+        ("network = 1", "p.toml:1: network: a table is needed"),
+        ("[network\n", "p.toml:1: not TOML"),
+    ]
+
+    @Test(arguments: Self.bad.indices)
+    func complaintsHaveFileLineAndPath(index: Int) {
+        let (text, beginning) = Self.bad[index]
+        let problems = self.problems(text)
+        #expect(problems.count == 1, "\(problems)")
+        #expect(problems.first?.hasPrefix(beginning) == true, "\(problems)")
+    }
+
+    @Test func everythingThatIsWrongIsToldAtOnce() {
+        #expect(self.problems("[network]\nallw = []\ndeny = [\"x:y\"]\n[limits]\nmax_sessions = -1\n").count == 3)
+    }
+
+    @Test func theExampleLoadsAndNamesEveryKey() throws {
+        let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+            .deletingLastPathComponent()
+        let path = root.appending(path: "policy.example.toml").path
+        let policy = try PolicyFile.load(path: path)
+        #expect(policy.limits(tier: "pro").maxConnections == 500)
+        #expect(policy.limits(tier: "pro").connectsPerSecond == 20)
+        #expect(policy.limits.bytesPerDay == 20 << 30)
+        let text = try String(contentsOfFile: path, encoding: .utf8)
+        let keys = [
+            "deny", "allow", "bind_ports", "bind_addresses", "max_connections", "connection_timeout_secs",
+            "max_bandwidth_mbps",
+            "max_sessions", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
+            "idle_timeout_secs", "identify_by", "trusted_proxies", "allowed_origins", "require_token",
+        ]
+        for key in keys { #expect(text.contains("\n\(key) = "), "\(key)") }
+    }
+
+    @Test func aFileThatIsNotThereIsAnError() {
+        #expect(throws: PolicyFileError.self) { try PolicyFile.load(path: "does-not-exist.toml") }
+    }
+}

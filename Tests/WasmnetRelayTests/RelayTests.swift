@@ -1,0 +1,308 @@
+import NIOCore
+import Testing
+import WasmnetProtocol
+import WasmnetTesting
+
+/// One node, real sockets, both generations of the language.
+@Suite struct RelayTests {
+    private let host = "127.0.0.1"
+
+    private func connect(_ client: TestClient, _ id: SocketID, _ target: TestTarget) async throws {
+        client.send(.connect(id, host: self.host, port: UInt16(target.port)))
+        guard case .connected(let connected, _, _, _) = try await client.nextEvent(), connected == id else {
+            throw ChannelError.eof
+        }
+    }
+
+    /// Collects data of one socket until it is told something else.
+    private func collect(
+        _ client: TestClient, _ id: SocketID, grant: Bool = true
+    ) async throws -> (bytes: ByteBuffer, last: Event) {
+        var bytes = ByteBuffer()
+        while true {
+            switch try await client.nextEvent() {
+            case .data(id, let piece):
+                bytes.writeImmutableBuffer(piece)
+                if grant, client.version == .v2 {
+                    client.send(.window(id, bytes: UInt32(piece.readableBytes)))
+                }
+            case .window: continue
+            case let other: return (bytes, other)
+            }
+        }
+    }
+
+    @Test(arguments: [WireEncoding.json, .binary])
+    func bytesSentBeforeConnectedArriveInOrder(encoding: WireEncoding) async throws {
+        try await TestNode.withClient(version: .v1) { _, target, client in
+            client.send(.connect(1, host: self.host, port: UInt16(target.port)), as: encoding)
+            for piece in ["one ", "two ", "three"] {
+                client.send(.send(1, ByteBuffer(string: piece)), as: encoding)
+            }
+            guard case .connected(1, _, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            var received = ""
+            while received.utf8.count < 13 {
+                guard case .event(.data(1, let piece), let isText, _) = try await client.next() else { break }
+                #expect(isText == (encoding == .json))
+                received += String(buffer: piece)
+            }
+            #expect(received == "one two three")
+            client.send(.close(1), as: encoding)
+            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+        }
+    }
+
+    @Test(arguments: [WireVersion.v1, .v2])
+    func sixtyFourMebibytesDownArriveWhole(version: WireVersion) async throws {
+        let size = 64 << 20
+        try await TestNode.withClient(version: version, target: .send(size)) { node, target, client in
+            try await self.connect(client, 1, target)
+            var received = 0
+            var isRight = true
+            loop: while true {
+                switch try await client.nextEvent() {
+                case .data(1, let piece):
+                    isRight = isRight && Pattern.matches(piece, from: received)
+                    received += piece.readableBytes
+                    if version == .v2 { client.send(.window(1, bytes: UInt32(piece.readableBytes))) }
+                case .end(1): client.send(.shutdown(1))
+                case .closed(1, let reason, _):
+                    #expect(reason == .normal)
+                    break loop
+                case let other: Issue.record("unexpected \(other)")
+                }
+            }
+            #expect(received == size)
+            #expect(isRight)
+            #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test func sixtyFourMebibytesUpArriveWhole() async throws {
+        let size = 64 << 20
+        try await TestNode.withClient(version: .v2, target: .countThenReport) { _, target, client in
+            try await self.connect(client, 1, target)
+            var sent = 0
+            var credit = 256 << 10
+            while sent < size {
+                while credit < 16 << 10 {
+                    guard case .window(1, let more) = try await client.nextEvent() else { throw ChannelError.eof }
+                    credit += Int(more)
+                }
+                let piece = Pattern.bytes(from: sent, count: min(16 << 10, size - sent))
+                credit -= piece.readableBytes
+                sent += piece.readableBytes
+                try await client.sendWaiting(.send(1, piece))
+            }
+            client.send(.shutdown(1))
+            let (report, last) = try await self.collect(client, 1)
+            #expect(String(buffer: report) == "\(size) right")
+            #expect(last == .end(1))
+            guard case .closed(1, .normal, _) = try await client.nextEvent() else { throw ChannelError.eof }
+        }
+    }
+
+    @Test func v1UploadIsHeldByItsTargetAndLosesNothing() async throws {
+        let size = 16 << 20
+        try await TestNode.withClient(version: .v1, target: .echo) { _, target, client in
+            try await self.connect(client, 1, target)
+            // Nobody reads the echo while this is sent: the node must stop reading, not grow.
+            try await client.setReading(false)
+            let sender = Task {
+                var sent = 0
+                while sent < size {
+                    let piece = Pattern.bytes(from: sent, count: 16 << 10)
+                    sent += piece.readableBytes
+                    try await client.sendWaiting(.send(1, piece))
+                }
+            }
+            try await client.setReading(true)
+            var received = 0
+            while received < size {
+                guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                #expect(Pattern.matches(piece, from: received))
+                received += piece.readableBytes
+            }
+            try await sender.value
+        }
+    }
+
+    @Test func halfCloseTowardTheTargetLeavesTheOtherDirectionOpen() async throws {
+        try await TestNode.withClient(target: .countThenReport) { _, target, client in
+            try await self.connect(client, 5, target)
+            client.send(.send(5, Pattern.bytes(from: 0, count: 1000)))
+            client.send(.shutdown(5))
+            let (report, last) = try await self.collect(client, 5)
+            #expect(String(buffer: report) == "1000 right")
+            #expect(last == .end(5))
+        }
+    }
+
+    @Test func targetEndLeavesTheClientsDirectionOpenInV2() async throws {
+        try await TestNode.withClient(target: .send(10)) { _, target, client in
+            try await self.connect(client, 5, target)
+            let (bytes, last) = try await self.collect(client, 5)
+            #expect(bytes.readableBytes == 10)
+            #expect(last == .end(5))
+            client.send(.send(5, ByteBuffer(string: "still here")))
+            client.send(.shutdown(5))
+            while true {
+                let event = try await client.nextEvent()
+                if case .window = event { continue }
+                guard case .closed(5, let reason, _) = event else { throw ChannelError.eof }
+                #expect(reason == .normal)
+                break
+            }
+        }
+    }
+
+    @Test func v1TargetEndIsClosedAndLateSendsAreSilence() async throws {
+        try await TestNode.withClient(version: .v1, target: .send(10)) { _, target, client in
+            try await self.connect(client, 5, target)
+            let (bytes, last) = try await self.collect(client, 5)
+            #expect(bytes.readableBytes == 10)
+            guard case .closed(5, _, _) = last else { throw ChannelError.eof }
+            client.send(.send(5, ByteBuffer(string: "late")))
+            client.send(.close(5))
+            client.send(.resolve(6, name: "127.0.0.1"))
+            #expect(try await client.nextEvent() == .resolved(6, addresses: ["127.0.0.1"]))
+        }
+    }
+
+    @Test func aTargetThatResetsIsTold() async throws {
+        try await TestNode.withClient(target: .reset) { node, target, client in
+            try await self.connect(client, 1, target)
+            client.send(.send(1, ByteBuffer(string: "x")))
+            while true {
+                let event = try await client.nextEvent()
+                if case .window = event { continue }
+                guard case .closed(1, let reason, _) = event else { throw ChannelError.eof }
+                #expect(reason == .targetReset)
+                break
+            }
+            #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test func refusedConnectionsSaySo() async throws {
+        try await TestNode.withClient { _, target, client in
+            await target.stop()
+            client.send(.connect(1, host: self.host, port: UInt16(target.port)))
+            guard case .refused(1, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(refusal.code == .refused)
+        }
+    }
+
+    @Test func theWebSocketsEndEndsEverySocketAndFreesEverySlot() async throws {
+        try await TestNode.withClient { node, target, client in
+            for id in 1...20 { try await self.connect(client, SocketID(id), target) }
+            #expect(try await node.settles(sockets: 20, sessions: 1))
+            await client.close()
+            #expect(try await node.settles(sockets: 0, sessions: 0))
+            for _ in 0..<500 where target.openCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(target.openCount == 0)
+        }
+    }
+
+    @Test func bytesSentBeforeTheWebSocketEndsStillReachTheTarget() async throws {
+        let seen = AsyncStream.makeStream(of: Int.self)
+        let target = try await TestTarget.start(
+            .custom { channel in try channel.pipeline.syncOperations.addHandler(TotalHandler(seen.continuation)) })
+        let node = try await TestNode.start()
+        let client = try await TestClient.connect(port: node.port, version: .v1)
+        try await self.connect(client, 1, target)
+        for offset in 0..<64 {
+            client.send(.send(1, Pattern.bytes(from: offset << 12, count: 1 << 12)))
+        }
+        await client.close()
+        var total: Int?
+        for await count in seen.stream {
+            total = count
+            break
+        }
+        #expect(total == 64 << 12)
+        await target.stop()
+        await node.stop()
+    }
+
+    @Test func resetDropsTheSocketAtOnce() async throws {
+        try await TestNode.withClient(target: .deaf) { node, target, client in
+            try await self.connect(client, 1, target)
+            client.send(.send(1, Pattern.bytes(from: 0, count: 100_000)))
+            client.send(.reset(1))
+            while true {
+                let event = try await client.nextEvent()
+                if case .window = event { continue }
+                guard case .closed(1, .clientClosed, _) = event else { throw ChannelError.eof }
+                break
+            }
+            #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test func sendingBeyondTheCreditEndsThatSocketOnly() async throws {
+        try await TestNode.withClient(target: .deaf) { _, target, client in
+            try await self.connect(client, 1, target)
+            try await self.connect(client, 2, target)
+            for _ in 0..<20 { client.send(.send(1, Pattern.bytes(from: 0, count: 512 << 10))) }
+            while true {
+                let event = try await client.nextEvent()
+                if case .window = event { continue }
+                guard case .closed(1, let reason, _) = event else { throw ChannelError.eof }
+                #expect(reason == .protocolError)
+                break
+            }
+            client.send(.resolve(3, name: "127.0.0.1"))
+            #expect(try await client.nextEvent() == .resolved(3, addresses: ["127.0.0.1"]))
+        }
+    }
+
+    @Test func aSocketThatIsNotReadStopsOnlyItself() async throws {
+        let flood = try await TestTarget.start(.flood)
+        try await TestNode.withClient { _, echo, client in
+            try await self.connect(client, 1, flood)
+            // Socket 1 gets no credit: exactly its first window comes, then nothing of it.
+            var received = 0
+            while received < 256 << 10 {
+                guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                #expect(Pattern.matches(piece, from: received))
+                received += piece.readableBytes
+            }
+            #expect(received == 256 << 10)
+            client.send(.connect(2, host: self.host, port: UInt16(echo.port)))
+            guard case .connected(2, _, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            for round in 0..<100 {
+                client.send(.send(2, ByteBuffer(integer: UInt32(round))))
+                while true {
+                    let event = try await client.nextEvent()
+                    if case .window(2, _) = event { continue }
+                    #expect(event == .data(2, ByteBuffer(integer: UInt32(round))))
+                    break
+                }
+            }
+        }
+        await flood.stop()
+    }
+}
+
+/// Counts what comes and tells it at the end.
+private final class TotalHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private var total = 0
+    private let told: AsyncStream<Int>.Continuation
+
+    init(_ told: AsyncStream<Int>.Continuation) { self.told = told }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        self.total += self.unwrapInboundIn(data).readableBytes
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent {
+            self.told.yield(self.total)
+            context.close(promise: nil)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) { self.told.yield(self.total) }
+}
