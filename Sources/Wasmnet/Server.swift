@@ -123,11 +123,11 @@ public final class Server: Service, Sendable {
             self.configuration.logger.info(
                 "draining",
                 metadata: ["sessions": "\(registry.count)", "seconds": "\(self.configuration.drainTimeoutSeconds)"])
-            registry.forEach { $0.drain(within: timeout) }
+            for session in registry.sessions { session.drain(within: timeout) }
             await Self.wait(atMost: timeout, on: listener.eventLoop, or: stop) { registry.whenEmpty($0) }
         }
         // Every session that is left ends with 1001, and the close handshakes get their time.
-        registry.forEach { $0.endDrained() }
+        for session in registry.sessions { session.endDrained() }
         let grace = kind == .now ? TimeAmount.seconds(1) : self.configuration.settings.closeTimeout
         await Self.wait(atMost: grace, on: listener.eventLoop, or: kind == .now ? nil : stop) {
             self.connections.whenEmpty($0)

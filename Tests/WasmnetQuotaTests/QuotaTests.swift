@@ -123,7 +123,7 @@ import WasmnetQuota
 
     @Test func manyThreadsNeverPassTheLimit() async {
         let allowance = self.ledger(QuotaLimits(maxSockets: 10))
-        let highest = Atomic(0)
+        let highest = Highest()
         await withTaskGroup(of: Void.self) { tasks in
             for _ in 0..<8 {
                 tasks.addTask {
@@ -131,28 +131,28 @@ import WasmnetQuota
                         let answer = allowance.reserve(.socket, now: QuotaInstant(microseconds: 0)) { _ in }
                         guard case .success(let slot)? = answer else { continue }
                         let open = allowance.usage(now: QuotaInstant(microseconds: 0)).sockets
-                        highest.max(open, ordering: .relaxed)
+                        highest.value.max(open, ordering: .relaxed)
                         slot?.release()
                     }
                 }
             }
         }
-        #expect(highest.load(ordering: .relaxed) <= 10)
+        #expect(highest.value.load(ordering: .relaxed) <= 10)
         #expect(allowance.usage(now: self.at(0)).sockets == 0)
     }
 
     @Test func idleClientsAreForgottenButNotTheirDay() {
-        let now = Atomic<Int64>(0)
-        let ledger = InProcessLedger(rememberedClients: 10) { QuotaInstant(microseconds: now.load(ordering: .relaxed)) }
+        let now = Clock()
+        let ledger = InProcessLedger(rememberedClients: 10) { QuotaInstant(microseconds: now.value.load(ordering: .relaxed)) }
         for index in 0..<20 {
             let allowance = ledger.allowance(
                 for: ClientID(text: "heavy\(index)"), limits: QuotaLimits(bytesPerDay: 1000))
             allowance.charge(bytes: 10, now: QuotaInstant(microseconds: 0))
         }
-        now.store(61_000_000, ordering: .relaxed)
+        now.value.store(61_000_000, ordering: .relaxed)
         for index in 0..<5000 {
             _ = ledger.allowance(for: ClientID(text: "light\(index)"), limits: QuotaLimits())
-            now.add(61_000_000 / 500, ordering: .relaxed)
+            now.value.add(61_000_000 / 500, ordering: .relaxed)
         }
         #expect(ledger.clientCount < 3000)
     }
@@ -168,4 +168,12 @@ import WasmnetQuota
             return
         }
     }
+}
+
+private final class Highest: Sendable {
+    let value = Atomic(0)
+}
+
+private final class Clock: Sendable {
+    let value = Atomic<Int64>(0)
 }

@@ -44,7 +44,7 @@ package final class RelayEnvironment: Sendable {
     /// Puts another policy in force and decides every live socket again.
     package func replacePolicy(_ policy: Policy) {
         self.currentPolicy.withLockedValue { $0 = policy }
-        self.registry.forEach { $0.reconsider(policy) }
+        for session in self.registry.sessions { session.reconsider(policy) }
     }
 
     func uptimeNanoseconds() -> Int64 { self.clock.uptimeNanoseconds() }

@@ -26,9 +26,8 @@ package final class SessionRegistry: Sendable {
         for callback in waiting { callback() }
     }
 
-    package func forEach(_ body: (SessionHandle) -> Void) {
-        for handle in self.state.withLockedValue({ Array($0.sessions.values) }) { body(handle) }
-    }
+    /// The sessions that are live at this moment.
+    package var sessions: [SessionHandle] { self.state.withLockedValue { Array($0.sessions.values) } }
 
     /// Calls back once no session is left: at once, or on the thread of the last one's end.
     package func whenEmpty(_ callback: @escaping @Sendable () -> Void) {
