@@ -29,10 +29,10 @@ bench: deps-bench ## figures side by side with a direct connection, HAProxy and 
 	scripts/bench.sh $(ARGS)
 
 lint: ## the formatter's opinion, as an error
-	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests Benchmarks Examples
+	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 
 format: ## let the formatter have its way
-	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests Benchmarks Examples
+	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 
 deps:
 	@scripts/install.sh build

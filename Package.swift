@@ -42,7 +42,7 @@ let package = Package(
         // May it be reached? Pure values.
         .target(name: "WasmnetPolicy", swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
-        .target(name: "WasmnetQuota", dependencies: [deque], swiftSettings: strict),
+        .target(name: "WasmnetQuota", swiftSettings: strict),
         // The data plane: sessions, streams, dialing.
         .target(
             name: "WasmnetRelay",
@@ -84,6 +84,8 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .executableTarget(
+            name: "embed-example", dependencies: ["Wasmnet"], path: "Examples/Embed", swiftSettings: strict),
         // Clocks, fakes and harnesses for the tests.
         .target(
             name: "WasmnetTesting",
@@ -99,6 +101,11 @@ let package = Package(
                 "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded, logging,
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetNodeTests",
+            dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
             swiftSettings: strict
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),

@@ -1,34 +1,40 @@
-/// How much each client may still use: in this process, or in the whole cluster.
+/// Keeps the allowances of all clients: in this process (``InProcessLedger``) or shared by the cluster.
 package protocol QuotaLedger: Sendable {
-    /// The one allowance of a client in this process. `limits` may differ from last time (a reload, a tier): the newest win.
+    /// The one allowance of this client in this process: made on first use, dropped some time after its last use.
+    ///
+    /// While anyone holds the allowance, or a slot of it, every call answers the same one. The `limits` may differ from last
+    /// time (a reloaded policy, another tier): the newest win, for what is open already as well.
     func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance
+
+    var counts: QuotaCounts { get }
 }
 
-/// What one client may still use. Safe from every thread.
+/// What one client may still use: shared by all its sessions, whichever event loop they are on. Every member may be called from
+/// any thread.
 package protocol ClientAllowance: AnyObject, Sendable {
     var client: ClientID { get }
 
-    /// Asks for something.
+    /// Reserves what is about to begin, before it begins.
     ///
-    /// - Returns: the answer, when it is known at once, and then `later` is never called; else nil, and `later` is called exactly once,
-    ///   on any thread. A slot is nil where nothing is held (`resolve`).
+    /// Answers at once when it can (then `later` is never called); else returns nil and calls `later` exactly once, on any
+    /// thread. ``Reservation/resolve`` succeeds with nil, every other with a slot. The in-process engine always answers at once.
     func reserve(
-        _ what: Reservation, now: QuotaInstant,
-        later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
+        _ what: Reservation, now: QuotaInstant, later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
     ) -> Result<QuotaSlot?, QuotaRefusal>?
 
-    /// Bytes passed, either way. Charged at once, into debt if need be.
+    /// Bytes that passed, in either direction: charged at once, into debt if need be. A number below 1 is ignored.
     func charge(bytes: Int, now: QuotaInstant)
 
-    /// Nil: go on reading. Else the moment at which the client may be read again.
-    func pause(now: QuotaInstant) -> QuotaInstant?
-
-    /// The refusal, once the day's bytes are spent.
-    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal?
-
-    /// Whether bytes a second are limited at all.
+    /// Whether the bandwidth has a limit at all, so that the size of reads matters. One atomic load.
     var isBandwidthLimited: Bool { get }
 
+    /// Nil: go on reading. Else: do not read until then. Without a limit, and while tokens are left, one atomic load.
+    func pause(now: QuotaInstant) -> QuotaInstant?
+
+    /// Nil while bytes of today are left: one atomic load.
+    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal?
+
+    /// Puts other limits in force, for what is open already as well. Lowered maxima end nothing: they refuse until enough is closed.
     func apply(limits: QuotaLimits)
 
     func usage(now: QuotaInstant) -> QuotaUsage

@@ -1,0 +1,11 @@
+/// Whose use is counted: the key of one allowance, in this process and in the cluster.
+package struct ClientID: Hashable, Sendable, CustomStringConvertible {
+    /// `a:203.0.113.7`, `a:2001:db8::/64` (by address) or `t:subject` (by token).
+    package let text: String
+
+    package init(text: String) {
+        self.text = text
+    }
+
+    package var description: String { self.text }
+}

@@ -1,0 +1,148 @@
+import Synchronization
+
+/// A client's allowance kept in this process.
+///
+/// The truth is a ``ClientModel`` behind a lock: reservations, and charges while bandwidth is limited, take it for a few dozen
+/// instructions (a lock, because a bucket's level and time change together). What a relay asks for every chunk is published
+/// from under the lock into atomics, each meaningful by itself, so that the answer "go on" is one load:
+/// - ``pause(now:)`` compares with the moment at which tokens are positive again;
+/// - ``dayBytesExhausted(now:)`` compares with the end of a day that is spent;
+/// - ``charge(bytes:now:)`` without a bandwidth limit adds to `uncounted`, and takes the lock only when that reaches what
+///   was left of the day (so the end of the day's bytes is seen at once, not later) or the day is over. That sum only ever
+///   grows: were it set to zero, a charge could slip in before the new threshold is out and go unnoticed.
+///
+/// A charge is visible to every thread when the call returns.
+final class InProcessAllowance: ClientAllowance, SlotOwner {
+    let client: ClientID
+    private let totals: LedgerTotals
+    private let state: Guarded<State>
+
+    private let hasByteRate = Atomic<Bool>(false)
+    /// Microseconds; 0: not paused.
+    private let pausedUntil = Atomic<Int64>(0)
+    /// Microseconds; 0: bytes are left.
+    private let daySpentUntil = Atomic<Int64>(0)
+    /// All bytes that ever passed without the lock.
+    private let uncounted = Atomic<UInt64>(0)
+    /// How far `uncounted` may grow before the model must know.
+    private let settleAt = Atomic<UInt64>(0)
+    /// Microseconds: the end of the day that is being counted.
+    private let settleBy = Atomic<Int64>(0)
+
+    private struct State {
+        var model: ClientModel
+        /// How much of `uncounted` the model knows of.
+        var settled: UInt64 = 0
+    }
+
+    init(client: ClientID, limits: QuotaLimits, totals: LedgerTotals) {
+        self.client = client
+        self.totals = totals
+        let model = ClientModel(limits: limits)
+        let state = State(model: model)
+        self.state = Guarded(state)
+        self.publish(state)
+    }
+
+    // MARK: Slots and rates
+
+    func reserve(
+        _ what: Reservation, now: QuotaInstant, later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
+    ) -> Result<QuotaSlot?, QuotaRefusal>? {
+        if let refusal = self.change({ $0.reserve(what, at: now) }) { return .failure(refusal) }
+        switch what {
+        case .session: return .success(self.slot(.session))
+        case .socket, .accepted: return .success(self.slot(.socket))
+        case .resolve: return .success(nil)
+        }
+    }
+
+    private func slot(_ kind: SlotKind) -> QuotaSlot {
+        self.totals.opened(kind)
+        return QuotaSlot(kind, of: self)
+    }
+
+    func slotReleased(_ kind: SlotKind) {
+        let now = self.totals.clock()
+        self.state.withLock { $0.model.giveBack(kind, at: now) }
+        self.totals.closed(kind)
+    }
+
+    // MARK: Bytes
+
+    var isBandwidthLimited: Bool { self.hasByteRate.load(ordering: .relaxed) }
+
+    func charge(bytes: Int, now: QuotaInstant) {
+        guard bytes > 0 else { return }
+        let bytes = min(Int64(bytes), TokenBucket.mostBytes)
+        if self.isBandwidthLimited || now.microseconds >= self.settleBy.load(ordering: .acquiring) {
+            self.change { $0.charge(bytes: bytes, at: now) }
+            return
+        }
+        let uncounted = self.uncounted.wrappingAdd(UInt64(bytes), ordering: .relaxed).newValue
+        if uncounted >= self.settleAt.load(ordering: .relaxed) { self.change { _ = $0.daySpent(at: now) } }
+    }
+
+    func pause(now: QuotaInstant) -> QuotaInstant? {
+        guard now.microseconds < self.pausedUntil.load(ordering: .relaxed) else { return nil }
+        return self.change { $0.pause(at: now) }
+    }
+
+    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? {
+        guard now.microseconds < self.daySpentUntil.load(ordering: .relaxed) else { return nil }
+        return self.change { $0.daySpent(at: now) }
+    }
+
+    // MARK: Limits and use
+
+    func apply(limits: QuotaLimits) {
+        self.change { model in
+            if model.limits != limits { model.apply(limits) }
+        }
+    }
+
+    /// Asked for once more, by another session.
+    func meetAgain(limits: QuotaLimits, now: QuotaInstant) {
+        self.change { model in
+            if model.limits != limits { model.apply(limits) }
+            model.touch(at: now)
+        }
+    }
+
+    func usage(now: QuotaInstant) -> QuotaUsage {
+        self.change { $0.usage(at: now) }
+    }
+
+    /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
+    func lastUse(unlessAtRest now: QuotaInstant) -> QuotaInstant? {
+        self.change { $0.isAtRest(at: now) ? nil : $0.lastUse }
+    }
+
+    // MARK: The model and what is published of it
+
+    private func change<Answer>(_ body: (inout ClientModel) -> Answer) -> Answer {
+        self.state.withLock { state in
+            let uncounted = self.uncounted.load(ordering: .relaxed)
+            state.model.settle(bytes: uncounted &- state.settled)
+            state.settled = uncounted
+            let answer = body(&state.model)
+            self.publish(state)
+            return answer
+        }
+    }
+
+    private func publish(_ state: State) {
+        let model = state.model
+        self.hasByteRate.store(model.byteRate != nil, ordering: .relaxed)
+        var pausedUntil = QuotaInstant.epoch
+        if let rate = model.byteRate, model.bucket.level <= 0 { pausedUntil = model.bucket.positive(rate: rate) }
+        self.pausedUntil.store(pausedUntil.microseconds, ordering: .relaxed)
+
+        let left = model.day.left(of: model.limits.bytesPerDay)
+        let end = model.day.end.microseconds
+        self.daySpentUntil.store(left == 0 ? end : 0, ordering: .relaxed)
+        self.settleAt.store(state.settled &+ min(left ?? .max, 1 << 52), ordering: .relaxed)
+        // Last: whoever goes by the new day goes by its threshold as well.
+        self.settleBy.store(end, ordering: .releasing)
+    }
+}

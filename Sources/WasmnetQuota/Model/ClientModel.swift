@@ -1,0 +1,116 @@
+/// All that is counted of one client, and every decision about it: a value without clock, lock or I/O. It is the model that the
+/// scripts of the cluster are held to.
+package struct ClientModel: Sendable, Hashable {
+    package private(set) var limits: QuotaLimits
+    private var connectPace: GCRA.Pace?
+    private var resolvePace: GCRA.Pace?
+    package private(set) var byteRate: TokenBucket.Rate?
+
+    package private(set) var sessions = SlotCounter()
+    package private(set) var sockets = SlotCounter()
+    package private(set) var connects = GCRA()
+    package private(set) var resolves = GCRA()
+    package private(set) var bucket = TokenBucket()
+    package private(set) var day = DayCounter()
+    /// When it was last asked for, given a slot or gave one back; not each charge, so that those stay cheap.
+    package private(set) var lastUse = QuotaInstant.epoch
+
+    package init(limits: QuotaLimits) {
+        self.limits = limits
+        self.apply(limits)
+    }
+
+    /// Other limits from now on; what was counted stays counted.
+    package mutating func apply(_ limits: QuotaLimits) {
+        self.limits = limits
+        self.connectPace = GCRA.Pace(perSecond: limits.connectsPerSecond, burst: limits.connectBurst)
+        self.resolvePace = GCRA.Pace(perSecond: limits.resolvesPerSecond, burst: limits.resolveBurst)
+        self.byteRate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
+    }
+
+    /// Takes what is asked for, whole or not at all. Nil: granted.
+    package mutating func reserve(_ what: Reservation, at now: QuotaInstant) -> QuotaRefusal? {
+        self.lastUse = now
+        switch what {
+        case .session:
+            return self.sessions.take(limit: self.limits.maxSessions) ? nil : QuotaRefusal(kind: .sessions)
+        case .accepted:
+            return self.sockets.take(limit: self.limits.maxSockets) ? nil : QuotaRefusal(kind: .sockets)
+        case .resolve:
+            guard let pace = self.resolvePace else { return nil }
+            return self.resolves.request(at: now, pace: pace)
+                .map { QuotaRefusal(kind: .resolveRate, retryAfter: $0) }
+        case .socket:
+            if let spent = self.daySpent(at: now) { return spent }
+            guard self.sockets.hasRoom(limit: self.limits.maxSockets) else { return QuotaRefusal(kind: .sockets) }
+            if let pace = self.connectPace, let wait = self.connects.request(at: now, pace: pace) {
+                return QuotaRefusal(kind: .connectRate, retryAfter: wait)
+            }
+            self.sockets.take(limit: self.limits.maxSockets)
+            return nil
+        }
+    }
+
+    package mutating func touch(at now: QuotaInstant) {
+        self.lastUse = now
+    }
+
+    package mutating func giveBack(_ kind: SlotKind, at now: QuotaInstant) {
+        self.lastUse = now
+        switch kind {
+        case .session: self.sessions.giveBack()
+        case .socket: self.sockets.giveBack()
+        }
+    }
+
+    /// Bytes that passed: from the bucket, and for the day.
+    package mutating func charge(bytes: Int64, at now: QuotaInstant) {
+        self.lastUse = now
+        self.day.roll(to: now)
+        self.day.add(UInt64(max(bytes, 0)))
+        if let rate = self.byteRate { self.bucket.charge(bytes: bytes, at: now, rate: rate) }
+    }
+
+    /// Bytes that passed earlier in the day that is being counted, unlimited in bandwidth.
+    package mutating func settle(bytes: UInt64) {
+        self.day.add(bytes)
+    }
+
+    /// Until when nobody of this client may read; nil: read.
+    package mutating func pause(at now: QuotaInstant) -> QuotaInstant? {
+        guard let rate = self.byteRate else { return nil }
+        self.bucket.refill(at: now, rate: rate)
+        return self.bucket.level > 0 ? nil : self.bucket.positive(rate: rate)
+    }
+
+    /// The refusal of a client whose day is spent; it ends with the day.
+    package mutating func daySpent(at now: QuotaInstant) -> QuotaRefusal? {
+        self.day.roll(to: now)
+        guard self.day.left(of: self.limits.bytesPerDay) == 0 else { return nil }
+        return QuotaRefusal(kind: .dayBytes, retryAfter: self.day.end - now)
+    }
+
+    /// Whether a new client with these limits would be treated just the same from now on.
+    package func isAtRest(at now: QuotaInstant) -> Bool {
+        var today = self.day
+        today.roll(to: now)
+        return self.sessions.inUse == 0 && self.sockets.inUse == 0
+            && (self.connectPace == nil || self.connects.isAtRest(at: now))
+            && (self.resolvePace == nil || self.resolves.isAtRest(at: now))
+            && (self.byteRate.map { self.bucket.isFull(at: now, rate: $0) } ?? true)
+            && (self.limits.bytesPerDay == 0 || today.used == 0)
+    }
+
+    package func usage(at now: QuotaInstant) -> QuotaUsage {
+        var copy = self
+        copy.day.roll(to: now)
+        if let rate = self.byteRate { copy.bucket.refill(at: now, rate: rate) }
+        return QuotaUsage(
+            limits: self.limits,
+            sessions: self.sessions.inUse, sockets: self.sockets.inUse,
+            connectsLeft: self.connectPace.map { self.connects.available(at: now, pace: $0) },
+            resolvesLeft: self.resolvePace.map { self.resolves.available(at: now, pace: $0) },
+            byteTokens: self.byteRate == nil ? nil : copy.bucket.bytes,
+            bytesToday: copy.day.used)
+    }
+}

@@ -1,0 +1,39 @@
+/// What is limited: a closed list, fit for a metric's label.
+package enum QuotaKind: String, CaseIterable, Sendable {
+    case sessions
+    case sockets
+    case connectRate = "connect_rate"
+    case resolveRate = "resolve_rate"
+    case bandwidth
+    case dayBytes = "day_bytes"
+}
+
+/// Why something was not granted, and when to ask again.
+package struct QuotaRefusal: Error, Sendable, Hashable {
+    package var kind: QuotaKind
+    /// Milliseconds after which the same request is granted if nothing else is asked for in between; 0: waiting alone does not
+    /// help, something must be closed first.
+    package var retryAfterMilliseconds: UInt32
+
+    package init(kind: QuotaKind, retryAfterMilliseconds: UInt32 = 0) {
+        self.kind = kind
+        self.retryAfterMilliseconds = retryAfterMilliseconds
+    }
+
+    /// A refusal that ends by itself: at least one millisecond, however short the wait.
+    package init(kind: QuotaKind, retryAfter: QuotaDuration) {
+        self.init(kind: kind, retryAfterMilliseconds: max(1, retryAfter.millisecondsRoundedUp))
+    }
+
+    /// A sentence for the client; it holds nothing that the client does not know.
+    package var message: String {
+        switch self.kind {
+        case .sessions: "too many sessions of this client are open"
+        case .sockets: "too many sockets of this client are open"
+        case .connectRate: "this client connects too often"
+        case .resolveRate: "this client resolves names too often"
+        case .bandwidth: "this client's bandwidth is used up for now"
+        case .dayBytes: "this client's bytes for today are used up"
+        }
+    }
+}

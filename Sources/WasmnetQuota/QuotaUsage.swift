@@ -1,0 +1,33 @@
+/// What a client uses at a moment, for the administrator and for tests.
+package struct QuotaUsage: Sendable, Hashable {
+    package var limits: QuotaLimits
+    package var sessions: Int
+    package var sockets: Int
+    /// Sockets that could be opened at once now; nil: unlimited.
+    package var connectsLeft: Int?
+    /// Names that could be resolved at once now; nil: unlimited.
+    package var resolvesLeft: Int?
+    /// Bytes that may pass at once now, negative while there is debt; nil: unlimited.
+    package var byteTokens: Int64?
+    /// Bytes of the current UTC day, both directions; counted with and without a limit.
+    package var bytesToday: UInt64
+}
+
+/// What a ledger holds, for metrics.
+package struct QuotaCounts: Sendable, Hashable {
+    /// Clients in the table, idle ones included.
+    package var clients: Int
+    /// Session slots in use, all clients together.
+    package var sessions: Int
+    /// Socket slots in use, all clients together.
+    package var sockets: Int
+    /// Idle clients that were dropped for want of room while there was something to remember: each has a fresh allowance.
+    package var forgottenEarly: Int
+
+    package init(clients: Int, sessions: Int, sockets: Int, forgottenEarly: Int) {
+        self.clients = clients
+        self.sessions = sessions
+        self.sockets = sockets
+        self.forgottenEarly = forgottenEarly
+    }
+}

@@ -1,0 +1,88 @@
+import Foundation
+import Testing
+
+extension NodeTests {
+    /// What the program says and how it exits.
+    @Suite struct CommandTests {
+        @Test(arguments: [["--help"], ["serve", "--help"], ["policy", "--help"], ["--version"]])
+        func helpAndVersion(arguments: [String]) throws {
+            let (status, output, _) = try NodeProcess.run(arguments)
+            #expect(status == 0)
+            #expect(!output.isEmpty)
+        }
+
+        /// Arguments, and what the complaint names.
+        static let wrong: [([String], String)] = [
+            (["--colour"], "--colour"),
+            (["--port", "70000"], "--port is 0 to 65535, not 70000"),
+            (["--port", "x"], "--port"),
+            (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read"),
+            (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
+            (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
+            (["--log-level", "loud"], "--log-level is one of"),
+            (["--log-format", "xml"], "--log-format is one of text, json"),
+            (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
+            (["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"], "no.pem"),
+            (["policy", "check", "no-such.toml"], "cannot be read"),
+            (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
+            (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
+        ]
+
+        @Test(arguments: Self.wrong.indices)
+        func wrongUsageExitsWith2AndSaysWhat(index: Int) throws {
+            let (arguments, words) = Self.wrong[index]
+            let (status, _, errors) = try NodeProcess.run(arguments)
+            #expect(status == 2, "\(errors)")
+            #expect(errors.contains(words), "\(errors)")
+        }
+
+        @Test func wrongEnvironmentExitsWith2() throws {
+            let (status, _, errors) = try NodeProcess.run([], environment: ["WASMNET_PORT": "many"])
+            #expect(status == 2)
+            #expect(errors.contains("WASMNET_PORT is a number, not \"many\""))
+        }
+
+        @Test func explainExitsWith0And3() throws {
+            let allowed = try NodeProcess.run(["policy", "explain", "policy.example.toml", "93.184.216.34:443"])
+            #expect(allowed.status == 0)
+            #expect(allowed.output.hasSuffix("ALLOWED\n"))
+            let denied = try NodeProcess.run(["policy", "explain", "policy.example.toml", "10.1.2.3:443"])
+            #expect(denied.status == 3)
+            #expect(denied.output.contains("denied by the entry \"10.0.0.0/8\""))
+            let udp = try NodeProcess.run([
+                "policy", "explain", "policy.example.toml", "[::ffff:127.0.0.1]:53", "--udp",
+            ])
+            #expect(udp.status == 3)
+        }
+
+        @Test func aPortInUseExitsWith1() throws {
+            let first = try NodeProcess(["--port", "0"])
+            let port = try #require(first.port())
+            let (status, _, errors) = try NodeProcess.run(["--port", "\(port)"])
+            #expect(status == 1)
+            #expect(errors.contains("\(port)") || errors.lowercased().contains("address already in use"), "\(errors)")
+            first.signal(SIGTERM)
+            #expect(first.wait() == 0)
+        }
+
+        @Test func theFirstLineSaysWhereAndUnderWhichPolicy() throws {
+            let node = try NodeProcess([], environment: ["WASMNET_PORT": "0", "WASMNET_LOG_FORMAT": "json"])
+            _ = try #require(node.port())
+            let line = try #require(node.log.split(separator: "\n").first)
+            let fields = try #require(
+                try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
+            #expect(fields["message"] == "listening")
+            #expect(fields["url"]?.hasPrefix("ws://127.0.0.1:") == true)
+            #expect(fields["policy"]?.hasPrefix("default policy") == true)
+            node.signal(SIGTERM)
+            #expect(node.wait() == 0)
+        }
+
+        @Test func dangerousConfigurationsWarn() throws {
+            let open = try NodeProcess(["--port", "0", "--no-policy"])
+            #expect(open.waitFor("WARNING --no-policy"))
+            open.signal(SIGTERM)
+            #expect(open.wait() == 0)
+        }
+    }
+}

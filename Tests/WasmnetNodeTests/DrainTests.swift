@@ -1,0 +1,64 @@
+import Foundation
+import NIOCore
+import Testing
+import WasmnetProtocol
+import WasmnetTesting
+
+extension NodeTests {
+    /// The program under signals, with live sockets.
+    @Suite struct DrainTests {
+        private func connected(_ node: NodeProcess, to target: TestTarget) async throws -> TestClient {
+            let client = try await TestClient.connect(port: try #require(node.port()))
+            _ = try await client.next()
+            client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
+            guard case .connected = try await client.nextEvent() else { throw ChannelError.eof }
+            return client
+        }
+
+        @Test func sigtermLetsLiveSocketsFinish() async throws {
+            let target = try await TestTarget.start(.echo)
+            let node = try NodeProcess(["--port", "0", "--no-policy"])
+            let client = try await self.connected(node, to: target)
+            node.signal(SIGTERM)
+            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            client.send(.send(1, ByteBuffer(string: "still here")))
+            var echoed = false
+            while !echoed {
+                if case .data(1, let data) = try await client.nextEvent() {
+                    echoed = String(buffer: data) == "still here"
+                }
+            }
+            client.send(.connect(2, host: "127.0.0.1", port: UInt16(target.port)))
+            guard case .refused(2, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(refusal.code == .draining)
+            client.send(.close(1))
+            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(try await client.next() == .close(code: 1001, reason: "draining"))
+            #expect(node.wait() == 0)
+            await target.stop()
+        }
+
+        @Test func theDrainTimeoutEndsWhatIsLeft() async throws {
+            let target = try await TestTarget.start(.echo)
+            let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "0.2"])
+            let client = try await self.connected(node, to: target)
+            node.signal(SIGTERM)
+            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(try await client.next() == .close(code: 1001, reason: "draining"))
+            #expect(node.wait() == 0)
+            await target.stop()
+        }
+
+        @Test func aSecondSigtermEndsAtOnce() async throws {
+            let target = try await TestTarget.start(.echo)
+            let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "600"])
+            let client = try await self.connected(node, to: target)
+            node.signal(SIGTERM)
+            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            node.signal(SIGTERM)
+            #expect(try await client.next() == .close(code: 1001, reason: "draining"))
+            #expect(node.wait() == 0)
+            await target.stop()
+        }
+    }
+}

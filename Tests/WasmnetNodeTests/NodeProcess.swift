@@ -1,0 +1,76 @@
+import Foundation
+
+/// The real program as a process of its own.
+final class NodeProcess {
+    let process = Process()
+    private let errors = Pipe()
+    private let output = Pipe()
+    private var seen = ""
+
+    static let directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
+    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+        .deletingLastPathComponent()
+
+    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+        self.process.executableURL = Self.executable
+        self.process.arguments = arguments
+        self.process.currentDirectoryURL = Self.root
+        self.process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
+        self.process.standardError = self.errors
+        self.process.standardOutput = self.output
+        try self.process.run()
+    }
+
+    static var executable: URL {
+        // The test bundle lies beside the program; the runner itself may be elsewhere.
+        let candidates = [
+            Self.directory, Self.root.appending(path: ".build/debug"),
+        ].map { $0.appending(path: "wasmnet-node") }
+        return candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? candidates[0]
+    }
+
+    deinit {
+        if self.process.isRunning { kill(self.process.processIdentifier, SIGKILL) }
+    }
+
+    /// Runs a command to its end.
+    static func run(
+        _ arguments: [String], environment: [String: String] = [:]
+    ) throws -> (status: Int32, output: String, errors: String) {
+        let node = try NodeProcess(arguments, environment: environment)
+        let output = node.output.fileHandleForReading.readDataToEndOfFile()
+        let errors = node.errors.fileHandleForReading.readDataToEndOfFile()
+        node.process.waitUntilExit()
+        return (
+            node.process.terminationStatus, String(decoding: output, as: UTF8.self),
+            String(decoding: errors, as: UTF8.self)
+        )
+    }
+
+    /// Reads standard error until a text is in it, or it ends.
+    @discardableResult
+    func waitFor(_ text: String) -> Bool {
+        while !self.seen.contains(text) {
+            let data = self.errors.fileHandleForReading.availableData
+            if data.isEmpty { return false }
+            self.seen += String(decoding: data, as: UTF8.self)
+        }
+        return true
+    }
+
+    var log: String { self.seen }
+
+    /// The port in the first log line.
+    func port() -> Int? {
+        guard self.waitFor("listening"), self.waitFor("\n") else { return nil }
+        guard let range = self.seen.range(of: #"wss?://[^/]*:(\d+)/"#, options: .regularExpression) else { return nil }
+        return Int(self.seen[range].split(separator: ":").last?.dropLast() ?? "")
+    }
+
+    func signal(_ number: Int32) { kill(self.process.processIdentifier, number) }
+
+    func wait() -> Int32 {
+        self.process.waitUntilExit()
+        return self.process.terminationStatus
+    }
+}
