@@ -12,8 +12,10 @@ public struct RelaySettings: Sendable {
     public var maxWindowBytes = 16 << 20
     /// v2: the most credit beyond first windows out in one session, in bytes. Default 64 MiB.
     public var maxSessionWindowBytes = 64 << 20
-    /// The most bytes one read takes from a socket. Default 64 KiB.
+    /// The most bytes one read takes from a target. Default 64 KiB.
     public var readChunkBytes = 64 << 10
+    /// The most bytes one read takes from a WebSocket, which carries many sockets. Default 256 KiB.
+    public var carrierReadChunkBytes = 256 << 10
     /// Bytes queued in the process toward a WebSocket above which targets are no longer read. Default 128 KiB.
     public var outboundHighWaterBytes = 128 << 10
     /// Bytes queued in the process toward a WebSocket below which targets are read again. Default 64 KiB.

@@ -33,6 +33,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     /// Client bytes accepted and not yet with the kernel.
     private var unsent = 0
     private var unflushed = 0
+    /// The last flush left bytes behind.
+    private var isLagging = false
     private var window: ReceiveWindow?
 
     /// Target bytes that wait for room toward the client.
@@ -158,9 +160,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     private func enqueue(_ data: ByteBuffer) {
         guard data.readableBytes > 0 else { return }
         self.unflushed += data.readableBytes
-        // A target that lags must not keep whole reads alive with a few bytes of each.
-        let compact =
-            data.readableBytes <= Self.gatherLimit || self.unsent > 2 * self.session.environment.settings.readChunkBytes
+        // What a target that lags is sent is copied: a few bytes must not keep the whole read alive that they came in.
+        let compact = data.readableBytes <= Self.gatherLimit || self.isLagging
         if compact, var gathered = self.tail.take() {
             if gathered.readableBytes + data.readableBytes <= self.session.environment.settings.readChunkBytes {
                 gathered.writeImmutableBuffer(data)
@@ -186,10 +187,12 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
             if case .success = result { self.sent(count) }
         }
         context.writeAndFlush(self.wrapOutboundOut(last), promise: promise)
+        self.isLagging = self.unsent > 0
     }
 
     private func sent(_ count: Int) {
         self.unsent -= count
+        if self.unsent == 0 { self.isLagging = false }
         if self.window != nil { self.grant(count) }
         if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
             self.session.releaseUploads(self)

@@ -64,7 +64,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
                 try? options.setOption(.socketOption(.so_keepalive), value: 1)
                 try? options.setOption(.notSentLowWater, value: .init(settings.notSentLowWaterBytes))
                 try? options.setOption(.maxMessagesPerRead, value: 1)
-                try? options.setOption(.recvAllocator, value: ReceiveAllocator(largest: settings.readChunkBytes))
+                try? options.setOption(.recvAllocator, value: ReceiveAllocator(largest: settings.carrierReadChunkBytes))
             }
             try? options.setOption(
                 .writeBufferWaterMark,
