@@ -86,6 +86,14 @@ let package = Package(
         ),
         .executableTarget(
             name: "embed-example", dependencies: ["Wasmnet"], path: "Examples/Embed", swiftSettings: strict),
+        // The load generator of `make bench`.
+        .target(name: "CEpoll", path: "Benchmarks/CEpoll"),
+        .executableTarget(
+            name: "wasmnet-bench",
+            dependencies: ["CEpoll", "WasmnetPolicy", "WasmnetProtocol", nioCore, argumentParser],
+            path: "Benchmarks/WasmnetBench",
+            swiftSettings: strict
+        ),
         // Clocks, fakes and harnesses for the tests.
         .target(
             name: "WasmnetTesting",

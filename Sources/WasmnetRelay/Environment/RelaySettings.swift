@@ -14,6 +14,8 @@ public struct RelaySettings: Sendable {
     public var maxSessionWindowBytes = 64 << 20
     /// The most bytes one read takes from a target. Default 64 KiB.
     public var readChunkBytes = 64 << 10
+    /// About how many bytes all targets of one session are read in one turn of the event loop. Default 256 KiB.
+    public var readTurnBytes = 256 << 10
     /// The most bytes one read takes from a WebSocket, which carries many sockets. Default 256 KiB.
     public var carrierReadChunkBytes = 256 << 10
     /// Bytes queued in the process toward a WebSocket above which targets are no longer read. Default 128 KiB.

@@ -7,14 +7,20 @@ import WasmnetQuota
 ///
 /// Down: a socket with bytes sends at once while nobody waits and there is room; else it queues (``TurnTaking``). A socket is
 /// read again when all its bytes are handed over, its client grants credit, the carrier has room and the client's budget is
-/// not spent. Up: the carrier is read unless a target without credit holds more than its allowance, the budget is spent, or our
+/// not spent. A sparse socket, whose last read was short, is read also without room, a little, and goes before the others. Up: the carrier is read unless a target without credit holds more than its allowance, the budget is spent, or our
 /// answers pile up.
 extension Session {
+    /// What a sparse socket may have read that waits for room, in bytes.
+    static let sparseReadBytes = 4 << 10
+
     // MARK: Down
 
     /// A socket has bytes of its target.
     func offer(_ stream: TargetStream) {
-        if self.turns.isEmpty {
+        self.readsThisTurn += 1
+        if stream.isSparse, self.carrier.takesUrgent, !self.turns.contains(stream.id), let piece = stream.nextPiece() {
+            self.tellData(stream.id, piece, as: stream.encoding)
+        } else if self.turns.isEmpty {
             if !self.carrier.hasRoom { self.carrier.flushNow() }
             while self.carrier.hasRoom, let piece = stream.nextPiece() {
                 self.tellData(stream.id, piece, as: stream.encoding)
@@ -50,11 +56,11 @@ extension Session {
     /// A socket can take a read: it does, or waits in line until it may.
     func readWanted(_ stream: TargetStream) {
         guard stream.mayRead else { return }
-        guard self.waitingReaders.isEmpty, self.carrier.hasRoom, self.budgetAllows() else {
+        guard self.budgetAllows(), stream.isSparse || (self.waitingReaders.isEmpty && self.carrier.hasRoom) else {
             if self.waitingReaderSet.insert(stream.id).inserted { self.waitingReaders.append(stream.id) }
             return
         }
-        stream.read(limit: self.readLimit)
+        stream.read(limit: self.carrier.hasRoom ? self.readLimit : Self.sparseReadBytes)
     }
 
     private func resumeReaders() {
@@ -70,7 +76,16 @@ extension Session {
 
     /// With a bandwidth limit reads are small, so that the sockets' turns are short.
     private var readLimit: Int {
-        self.allowance.isBandwidthLimited ? 16 << 10 : self.environment.settings.readChunkBytes
+        self.allowance.isBandwidthLimited ? min(16 << 10, self.readShare) : self.readShare
+    }
+
+    /// A turn of the event loop is over. Sockets that had bytes in it share what the next may bring, so that one with many busy
+    /// sockets is no longer than one with few, and what is urgent waits for neither.
+    func turnEnded() {
+        let settings = self.environment.settings
+        let share = settings.readTurnBytes / max(1, self.readsThisTurn)
+        self.readShare = max(8 << 10, min(settings.readChunkBytes, share))
+        self.readsThisTurn = 0
     }
 
     func relayedDown(_ bytes: Int) {

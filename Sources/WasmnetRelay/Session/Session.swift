@@ -35,6 +35,9 @@ final class Session {
     var turns: TurnTaking<SocketID>
     var waitingReaders = Deque<SocketID>()
     var waitingReaderSet: Set<SocketID> = []
+    var readsThisTurn = 0
+    /// The most bytes that one read takes now.
+    var readShare: Int
     var dirty: [any SessionSocket] = []
     var heldUploads: Set<SocketID> = []
     var budgetTask: Scheduled<Void>?
@@ -43,9 +46,6 @@ final class Session {
 
     /// Monotonic nanoseconds, read once for each batch of events.
     var now: Int64
-    private var pingSent: Int64?
-    /// Nanoseconds to the client and back, smallest seen; nil until the first pong.
-    private(set) var roundTrip: Int64?
     private var windowGrowth = 0
     private var scratch = ByteBuffer()
     private var header = ByteBuffer()
@@ -65,6 +65,7 @@ final class Session {
         self.recent = RecentIDs(limit: environment.settings.maxRememberedIDs)
         self.tiedNames = TiedNames(limit: environment.settings.maxTiedAddresses)
         self.turns = TurnTaking(quantum: environment.settings.readChunkBytes)
+        self.readShare = environment.settings.readChunkBytes
         self.now = environment.uptimeNanoseconds()
         var logger = environment.logger
         logger[metadataKey: "session"] = "\(self.id)"
@@ -125,16 +126,6 @@ final class Session {
             self.updateReading()
         }
         self.takeTurns()
-    }
-
-    func sentPing() {
-        self.pingSent = self.environment.uptimeNanoseconds()
-    }
-
-    func receivedPong() {
-        guard let sent = self.pingSent.take() else { return }
-        let measured = max(1, self.environment.uptimeNanoseconds() - sent)
-        self.roundTrip = min(self.roundTrip ?? measured, measured)
     }
 
     /// The carrier failed for a reason that it knows; its end follows.

@@ -5,6 +5,8 @@ import WasmnetProtocol
 protocol SessionCarrier: AnyObject {
     /// Whether data may be handed over; answers always may.
     var hasRoom: Bool { get }
+    /// Whether a little data that should not wait may be handed over, though there may be no room for more.
+    var takesUrgent: Bool { get }
     /// Whether so many answers are queued that no more should be asked for.
     var answersPileUp: Bool { get }
     func sendAnswer(_ message: ByteBuffer, isText: Bool)
@@ -16,8 +18,10 @@ protocol SessionCarrier: AnyObject {
     func flushNow()
     /// Stops and resumes taking the peer's messages.
     func setReading(_ reading: Bool)
-    /// Asks for a sign of life, answered by `receivedPong`.
+    /// Asks for a sign of life, which also measures ``roundTrip``.
     func ping()
+    /// Nanoseconds to the peer and back without queues; nil until the first ping was answered.
+    var roundTrip: Int64? { get }
     /// Says goodbye with a code and ends.
     func close(_ code: CloseCode, _ reason: String)
 }

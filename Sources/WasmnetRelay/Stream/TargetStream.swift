@@ -41,6 +41,9 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     private var inbox = Deque<ByteBuffer>()
     private(set) var credit: SendCredit
     private var readIsPending = false
+    /// Its last read was short: its target has said all that it had to say for now. Such a socket may be read when others wait, a
+    /// little, and its bytes go first: it is somebody's keystroke.
+    private(set) var isSparse = true
     private var lingerTask: Scheduled<Void>?
     private var endMessage: String?
 
@@ -205,7 +208,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         let room = self.session.windowRoom
         guard
             let (grant, grown) = self.window?.drained(
-                count, now: self.session.now, roundTrip: self.session.roundTrip, room: room)
+                count, now: self.session.now, roundTrip: self.session.carrier.roundTrip, room: room)
         else { return }
         self.session.windowGrew(by: grown)
         if grant > 0 { self.session.tell(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
@@ -267,6 +270,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         let count = bytes.readableBytes
         guard self.machine.wantsTargetBytes, count > 0 else { return }
         self.activity = self.session.now
+        self.isSparse = count < Session.sparseReadBytes / 2
         self.inbox.append(bytes)
         self.session.relayedDown(count)
     }

@@ -63,7 +63,9 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         self.onUpgrade?()
         let environment = self.environment
         return context.eventLoop.makeCompletedFuture {
-            try WebSocketHandler.install(on: context.channel, settings: environment.settings) { carrier, channel in
+            try WebSocketHandler.install(on: context.channel, settings: environment.settings, clock: environment.clock)
+            {
+                carrier, channel in
                 Session(
                     environment: environment, eventLoop: channel.eventLoop, carrier: carrier,
                     version: opening.version, client: opening.client, allowance: opening.allowance, slot: opening.slot)

@@ -5,7 +5,7 @@ struct MessageAssembler {
     enum Output: Equatable {
         case message(ByteBuffer, isText: Bool)
         case ping(ByteBuffer)
-        case pong
+        case pong(ByteBuffer)
         case close(code: UInt16?)
         case nothing
         case error(FrameError)
@@ -26,7 +26,7 @@ struct MessageAssembler {
     mutating func receive(_ kind: FrameKind, isFinal: Bool, payload: ByteBuffer) -> Output {
         switch kind {
         case .ping: return .ping(payload)
-        case .pong: return .pong
+        case .pong: return .pong(payload)
         case .close: return Self.close(payload)
         case .text, .binary:
             guard self.fragments == nil else { return Self.broken("a new message began inside a fragmented one") }

@@ -17,7 +17,7 @@ final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
     private var size: Int
     private var shortReads = 0
     private var isFirst = true
-    /// The next reads take at most this many bytes; set before each `read()` by who counts credit.
+    /// The next reads take at most this many bytes, or 104 where that is less; set before each `read()` by who counts credit.
     var limit = Int.max
 
     init(largest: Int) {
@@ -28,16 +28,22 @@ final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
     func nextBufferSize() -> Int? { nil }
 
     func buffer(allocator: ByteBufferAllocator) -> ByteBuffer {
-        let wanted = max(1, min(self.isFirst ? Self.smallest - Self.headroom : self.size, self.limit))
+        let wanted = min(self.isFirst ? Self.smallest : self.size, self.limit)
         self.isFirst = false
-        var buffer = allocator.buffer(capacity: wanted + Self.headroom)
+        var buffer = allocator.buffer(capacity: Self.capacity(for: wanted))
         buffer.moveWriterIndex(to: Self.headroom)
         buffer.moveReaderIndex(to: Self.headroom)
         return buffer
     }
 
+    /// A buffer's capacity is a power of two, and a read fills all of it: the one that is not above what is wanted.
+    static func capacity(for wanted: Int) -> Int {
+        let least = 4 * Self.headroom
+        return 1 << (Int.bitWidth - 1 - max(least, wanted).leadingZeroBitCount)
+    }
+
     func record(actualReadBytes: Int) -> Bool {
-        if actualReadBytes >= self.size {
+        if actualReadBytes >= self.size - Self.headroom {
             self.size = min(self.size * 4, self.largest)
             self.shortReads = 0
         } else if actualReadBytes < self.size / 4 {

@@ -19,6 +19,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     private let settings: RelaySettings
+    private let clock: any RelayClock
     private let makeSession: (any SessionCarrier, any Channel) -> Session
     private var session: Session?
     private var context: ChannelHandlerContext?
@@ -35,6 +36,10 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private var answersQueued = 0
     private var flushIsScheduled = false
 
+    /// What is on its way to the peer: room in it is part of ``hasRoom``.
+    private var delivery = DeliveryWindow()
+    private var deliveryMadeRoom = false
+
     private var isReading = true
     private var readIsPending = false
     private var signsOfLife = 0
@@ -45,8 +50,12 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     /// A message up to this size is copied into the outbox; a larger one is written as it stands.
     private static let gatherLimit = 4 << 10
 
-    init(settings: RelaySettings, makeSession: @escaping (any SessionCarrier, any Channel) -> Session) {
+    init(
+        settings: RelaySettings, clock: any RelayClock,
+        makeSession: @escaping (any SessionCarrier, any Channel) -> Session
+    ) {
         self.settings = settings
+        self.clock = clock
         self.makeSession = makeSession
         self.parser = FrameParser(maxLength: settings.maxMessageBytes)
         self.assembler = MessageAssembler(maxLength: settings.maxMessageBytes)
@@ -54,7 +63,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     /// Builds the handler with the options its channel needs set.
     static func install(
-        on channel: any Channel, settings: RelaySettings,
+        on channel: any Channel, settings: RelaySettings, clock: any RelayClock,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) throws {
         if let options = channel.syncOptions {
@@ -71,7 +80,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
                 value: .init(low: settings.outboundLowWaterBytes, high: settings.outboundHighWaterBytes))
             try options.setOption(.autoRead, value: false)
         }
-        try channel.pipeline.syncOperations.addHandler(WebSocketHandler(settings: settings, makeSession: makeSession))
+        try channel.pipeline.syncOperations.addHandler(
+            WebSocketHandler(settings: settings, clock: clock, makeSession: makeSession))
     }
 
     // MARK: Channel events
@@ -112,6 +122,10 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     package func channelReadComplete(context: ChannelHandlerContext) {
         self.readIsPending = false
         self.session?.carrierReadComplete()
+        if self.deliveryMadeRoom {
+            self.deliveryMadeRoom = false
+            if self.hasRoom { self.session?.carrierHasRoom() }
+        }
         self.readIfWanted()
         context.fireChannelReadComplete()
     }
@@ -207,8 +221,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         case .ping(let payload):
             guard self.state == .open else { return }
             self.writeControl(.pong, payload)
-        case .pong:
-            self.session?.receivedPong()
+        case .pong(let payload):
+            self.receivedPong(payload)
         case .close(let code):
             self.receivedClose(code, context)
         case .nothing:
@@ -216,6 +230,15 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         case .error(let error):
             self.fail(error)
         }
+    }
+
+    private func receivedPong(_ payload: ByteBuffer) {
+        // An unsolicited pong is a sign of life and no more.
+        guard let number = payload.getInteger(at: payload.readerIndex, as: UInt64.self) else { return }
+        let hadRoom = self.delivery.hasRoom
+        self.delivery.answered(number, now: self.clock.uptimeNanoseconds())
+        if self.delivery.needsMarker { self.ping() }
+        if !hadRoom, self.delivery.hasRoom { self.deliveryMadeRoom = true }
     }
 
     private func fail(_ error: FrameError) {
@@ -307,7 +330,9 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 }
 
 extension WebSocketHandler: SessionCarrier {
-    var hasRoom: Bool {
+    var hasRoom: Bool { self.takesUrgent && self.delivery.hasRoom }
+
+    var takesUrgent: Bool {
         guard self.state == .open, let context = self.context else { return false }
         return self.unflushed < self.settings.outboundHighWaterBytes && context.channel.isWritable
     }
@@ -334,7 +359,7 @@ extension WebSocketHandler: SessionCarrier {
         } else {
             self.write(message)
         }
-        self.flushSoon()
+        self.sentData(length)
     }
 
     func sendData(header: ByteBuffer, payload: ByteBuffer) {
@@ -352,6 +377,11 @@ extension WebSocketHandler: SessionCarrier {
             self.outbox.writeImmutableBuffer(header)
             self.write(payload)
         }
+        self.sentData(length)
+    }
+
+    private func sentData(_ bytes: Int) {
+        if self.delivery.send(bytes) { self.ping() }
         self.flushSoon()
     }
 
@@ -376,6 +406,7 @@ extension WebSocketHandler: SessionCarrier {
     private func endOfTurn() {
         self.flushIsScheduled = false
         self.flushNow()
+        self.session?.turnEnded()
         if self.hasRoom { self.session?.carrierHasRoom() }
     }
 
@@ -392,9 +423,10 @@ extension WebSocketHandler: SessionCarrier {
         self.readIfWanted()
     }
 
+    var roundTrip: Int64? { self.delivery.roundTrip }
+
     func ping() {
-        self.session?.sentPing()
-        self.writeControl(.ping, ByteBuffer())
+        self.writeControl(.ping, ByteBuffer(integer: self.delivery.mark(now: self.clock.uptimeNanoseconds())))
     }
 
     func close(_ code: CloseCode, _ reason: String) {

@@ -1,0 +1,72 @@
+import Glibc
+
+/// What went wrong in the benchmark itself; the figures of that run are void.
+struct BenchError: Error, CustomStringConvertible {
+    var description: String
+    init(_ description: String) { self.description = description }
+}
+
+/// IPv4 sockets on 127.0.0.1, non-blocking.
+enum Sockets {
+    static func listen(backlog: Int32 = 4096) throws -> (descriptor: Int32, port: UInt16) {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { throw BenchError("socket: errno \(errno)") }
+        let bound = self.withLoopback(port: 0) { bind(descriptor, $0, $1) }
+        guard bound == 0, Glibc.listen(descriptor, backlog) == 0 else { throw BenchError("listen: errno \(errno)") }
+        var address = sockaddr_in()
+        var length = socklen_t(MemoryLayout<sockaddr_in>.size)
+        withUnsafeMutableBytes(of: &address) {
+            _ = getsockname(descriptor, $0.assumingMemoryBound(to: sockaddr.self).baseAddress, &length)
+        }
+        return (descriptor, UInt16(bigEndian: address.sin_port))
+    }
+
+    /// A port that was free a moment ago, for a program that must be told one.
+    static func freePort() throws -> UInt16 {
+        let (descriptor, port) = try self.listen()
+        Glibc.close(descriptor)
+        return port
+    }
+
+    /// Begins to connect; the socket becomes writable when it has.
+    static func connect(port: UInt16) throws -> Int32 {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_NONBLOCK.rawValue), 0)
+        guard descriptor >= 0 else { throw BenchError("socket: errno \(errno)") }
+        self.noDelay(descriptor)
+        let result = self.withLoopback(port: port) { Glibc.connect(descriptor, $0, $1) }
+        guard result == 0 || errno == EINPROGRESS else {
+            let error = errno
+            Glibc.close(descriptor)
+            throw BenchError("connect to port \(port): errno \(error)")
+        }
+        return descriptor
+    }
+
+    /// Whether somebody listens there.
+    static func answers(port: UInt16) -> Bool {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { Glibc.close(descriptor) }
+        return self.withLoopback(port: port) { Glibc.connect(descriptor, $0, $1) } == 0
+    }
+
+    static func noDelay(_ descriptor: Int32) {
+        var on: Int32 = 1
+        setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
+    }
+
+    private static func withLoopback(
+        port: UInt16, _ body: (UnsafePointer<sockaddr>, socklen_t) -> Int32
+    ) -> Int32 {
+        var address = sockaddr_in()
+        address.sin_family = sa_family_t(AF_INET)
+        address.sin_port = port.bigEndian
+        withUnsafeMutableBytes(of: &address) {
+            $0.storeBytes(of: UInt32(0x7F00_0001).bigEndian, toByteOffset: 4, as: UInt32.self)
+        }
+        return withUnsafeBytes(of: &address) {
+            $0.withMemoryRebound(to: sockaddr.self) { bytes in
+                bytes.baseAddress.map { body($0, socklen_t(MemoryLayout<sockaddr_in>.size)) } ?? -1
+            }
+        }
+    }
+}

@@ -1,0 +1,98 @@
+import Foundation
+
+/// A proxy under test, as a process of its own on 127.0.0.1.
+final class Proxy {
+    let port: UInt16
+    private let process: Process
+    private let directory: URL?
+
+    var cpuSeconds: Double { ProcessMeter.cpuSeconds(of: self.process.processIdentifier) }
+    var residentBytes: Int { ProcessMeter.residentBytes(of: self.process.processIdentifier) }
+
+    private init(process: Process, port: UInt16, directory: URL? = nil) {
+        self.process = process
+        self.port = port
+        self.directory = directory
+    }
+
+    func stop() {
+        self.process.terminate()
+        self.process.waitUntilExit()
+        if let directory { try? FileManager.default.removeItem(at: directory) }
+    }
+
+    /// The node on one thread, without limits and without a log line for each socket: HAProxy has neither here.
+    static func node(executable: String, threads: Int = 1) throws -> Proxy {
+        let port = try Sockets.freePort()
+        let process = try self.start(
+            executable,
+            [
+                "serve", "--no-policy", "--port", "\(port)", "--threads", "\(threads)", "--drain-timeout", "0",
+                "--log-level", "error",
+            ])
+        return try Proxy(process: process, port: port).whenListening()
+    }
+
+    /// HAProxy in TCP mode, one thread, as Debian ships it.
+    static func haproxy(target: UInt16) throws -> Proxy {
+        let port = try Sockets.freePort()
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "wasmnet-bench-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let configuration = """
+            global
+              nbthread 1
+              maxconn 9000
+            defaults
+              mode tcp
+              timeout connect 5s
+              timeout client 1h
+              timeout server 1h
+            listen bench
+              bind 127.0.0.1:\(port) backlog 4096
+              server target 127.0.0.1:\(target)
+
+            """
+        let file = directory.appendingPathComponent("haproxy.cfg")
+        try configuration.write(to: file, atomically: true, encoding: .utf8)
+        let process = try self.start(self.installed("haproxy"), ["-db", "-f", file.path])
+        return try Proxy(process: process, port: port, directory: directory).whenListening()
+    }
+
+    /// websockify: one WebSocket carries one connection, and a process is forked for each.
+    static func websockify(target: UInt16) throws -> Proxy {
+        let port = try Sockets.freePort()
+        let process = try self.start(self.installed("websockify"), ["127.0.0.1:\(port)", "127.0.0.1:\(target)"])
+        return try Proxy(process: process, port: port).whenListening()
+    }
+
+    private static func start(_ executable: String, _ arguments: [String]) throws -> Process {
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: executable)
+        process.arguments = arguments
+        process.standardOutput = FileHandle.nullDevice
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        return process
+    }
+
+    /// Where Debian puts a program.
+    private static func installed(_ name: String) throws -> String {
+        let folders = ["/usr/sbin", "/usr/bin"]
+        guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") })
+        else {
+            throw BenchError("\(name) is not installed; `make bench` installs it")
+        }
+        return "\(folder)/\(name)"
+    }
+
+    private func whenListening() throws -> Proxy {
+        let end = Clock.now + 10_000_000_000
+        while Clock.now < end, self.process.isRunning {
+            if Sockets.answers(port: self.port) { return self }
+            usleep(10_000)
+        }
+        self.stop()
+        throw BenchError("\(self.process.executableURL?.lastPathComponent ?? "a proxy") does not listen")
+    }
+}

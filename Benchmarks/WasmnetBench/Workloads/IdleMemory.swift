@@ -1,0 +1,68 @@
+/// What sessions and sockets cost a proxy that have nothing to do: its resident memory before and after they open.
+struct IdleMemory {
+    var sessions = 500
+    var socketsPerSession = 20
+
+    func run(in field: Field) throws -> [FigureRow] {
+        Console.note("idle memory: node, \(self.sessions) WebSockets with \(self.socketsPerSession) sockets each")
+        let node = try self.measureNode(field)
+        Console.note("idle memory: HAProxy, \(self.sessions * 5) connections")
+        let haproxy = try self.measureHAProxy(field, connections: self.sessions * 5)
+        return [
+            FigureRow(
+                work: "idle WebSocket", measure: "KiB",
+                figures: [.node: node.session / 1024, .haproxy: haproxy / 1024],
+                goal: 12),
+            FigureRow(
+                work: "idle socket", measure: "KiB", figures: [.node: node.socket / 1024, .haproxy: haproxy / 1024],
+                goal: 5),
+        ]
+    }
+
+    private func measureNode(_ field: Field) throws -> (session: Double, socket: Double) {
+        field.restart(.node)
+        defer { field.restart(.node) }
+        // What the first session brings to life (code, pools) is nobody's cost.
+        let first = try field.open(.node, lanes: 1, carriers: 1, dialect: .v2)
+        let proxy = try field.proxy(.node)
+        let before = proxy?.residentBytes ?? 0
+        let sessions = try (0..<self.sessions).map { _ in try field.session(.v2) }
+        try field.wait("\(self.sessions) sessions") { sessions.allSatisfy(\.isReady) }
+        let between = proxy?.residentBytes ?? 0
+        var opened = 0
+        var lanes: [Lane] = []
+        for session in sessions {
+            for _ in 0..<self.socketsPerSession {
+                let lane = session.open(targetPort: field.target.port)
+                lane.onOpen = { opened += 1 }
+                lanes.append(lane)
+            }
+            // A burst of dials beyond the target's backlog would measure retries.
+            try field.wait("sockets") { opened == lanes.count }
+        }
+        let after = proxy?.residentBytes ?? 0
+        OpenLanes(lanes: first.lanes + lanes, sessions: first.sessions + sessions).close()
+        return (
+            Double(between - before) / Double(self.sessions),
+            Double(after - between) / Double(self.sessions * self.socketsPerSession)
+        )
+    }
+
+    private func measureHAProxy(_ field: Field, connections: Int) throws -> Double {
+        field.restart(.haproxy)
+        defer { field.restart(.haproxy) }
+        let proxy = try field.proxy(.haproxy)
+        // The connections that asked whether it listens have come by before ours do.
+        try field.wait("HAProxy") { field.target.acceptedCount > 0 && field.target.openCount == 0 }
+        let before = proxy?.residentBytes ?? 0
+        let start = field.target.acceptedCount
+        var lanes: [Lane] = []
+        for _ in 0..<connections {
+            lanes.append(try field.openLane(.haproxy))
+            try field.wait("connections") { field.target.acceptedCount == start + lanes.count }
+        }
+        let after = proxy?.residentBytes ?? 0
+        OpenLanes(lanes: lanes, sessions: []).close()
+        return Double(after - before) / Double(connections)
+    }
+}
