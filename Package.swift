@@ -112,6 +112,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "WasmnetWireTests",
+            dependencies: [
+                "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                "WasmnetTesting", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "WasmnetNodeTests",
             dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
             swiftSettings: strict

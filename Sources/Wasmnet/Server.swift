@@ -41,7 +41,8 @@ public final class Server: Service, Sendable {
             self.environment = try RelayEnvironment(
                 settings: configuration.settings, policy: configuration.policy,
                 ledger: InProcessLedger(clock: clock.now),
-                resolver: self.resolver, observer: SilentObserver(), logger: configuration.logger,
+                resolver: configuration.resolver ?? self.resolver, observer: SilentObserver(),
+                logger: configuration.logger,
                 clock: clock, nodeName: configuration.nodeName, version: WasmnetVersion.current,
                 extraAuthorities: configuration.extraAuthorities)
         } catch {

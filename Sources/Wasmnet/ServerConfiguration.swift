@@ -24,6 +24,8 @@ public struct ServerConfiguration: Sendable {
     public var settings = RelaySettings()
     /// Where the server logs. Default label `wasmnet`.
     public var logger = Logger(label: "wasmnet")
+    /// Who looks names up; nil is the machine's own resolver.
+    package var resolver: (any NameResolver)?
 
     /// A certificate chain and its key, as paths of PEM files.
     public struct TLSFiles: Sendable, Equatable {

@@ -9,7 +9,7 @@ package import WasmnetQuota
 package final class RelayEnvironment: Sendable {
     package let settings: RelaySettings
     package let ledger: any QuotaLedger
-    package let resolver: any Resolver
+    package let resolver: any NameResolver
     package let observer: any RelayObserver
     package let registry: SessionRegistry
     package let logger: Logger
@@ -20,7 +20,7 @@ package final class RelayEnvironment: Sendable {
     private let currentPolicy: NIOLockedValueBox<Policy>
 
     package init(
-        settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any Resolver,
+        settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any NameResolver,
         observer: any RelayObserver, logger: Logger, clock: any RelayClock = SystemClock(), nodeName: String,
         version: String, extraAuthorities: [String] = []
     ) throws {

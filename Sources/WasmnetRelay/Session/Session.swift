@@ -254,6 +254,7 @@ final class Session {
     /// A changed policy decides every live socket again.
     func reconsider(_ policy: Policy) {
         self.allowance.apply(limits: QuotaLimits(policy.limits))
+        self.scheduleSweep()
         for socket in Array(self.sockets.values) {
             if let reason = socket.forbidden(by: policy) { socket.terminate(.policyDenied, reason) }
         }
@@ -262,6 +263,7 @@ final class Session {
     // MARK: Idle sockets
 
     private func scheduleSweep() {
+        self.sweepTask?.cancel()
         let limit = self.environment.policy.limits.idleTimeoutSeconds
         guard limit > 0 else { return }
         let interval = TimeAmount.milliseconds(Int64(min(30, max(0.05, limit / 4)) * 1000))

@@ -6,7 +6,7 @@ package import WasmnetPolicy
 import WasmnetProtocol
 
 /// Looks names up: A and AAAA, once, without deciding anything.
-package protocol Resolver: Sendable {
+package protocol NameResolver: Sendable {
     /// Fails with a ``Refusal``: `name_not_found`, or `overloaded` when too many look-ups are under way.
     func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]>
 }
@@ -14,7 +14,7 @@ package protocol Resolver: Sendable {
 /// The machine's own resolver (getaddrinfo), which blocks, on threads of its own, so that no event loop waits.
 ///
 /// At most `threads` look-ups run and `queue` wait; one more is refused at once.
-package final class SystemResolver: Resolver {
+package final class SystemResolver: NameResolver {
     private let pool: NIOThreadPool
     private let limit: Int
     private let inFlight = NIOLockedValueBox(0)

@@ -1,0 +1,192 @@
+import NIOCore
+import Testing
+import Wasmnet
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetRelay
+import WasmnetTesting
+
+/// The policy as a client meets it.
+@Suite struct PolicyTests {
+    private static let opens: [@Sendable (String, UInt16) -> Request] = [
+        { .connect(1, host: $0, port: $1) }, { .connectTLS(1, host: $0, port: $1) },
+        { .connectUDP(1, host: $0, port: $1) },
+    ]
+
+    /// Every spelling of the loopback address that a literal may have.
+    @Test(
+        arguments: 0..<3,
+        ["127.0.0.1", "::ffff:127.0.0.1", "[::1]", "64:ff9b::7f00:1", "2002:7f00:1::", "0.0.0.0", "localhost"])
+    func privateAddressesAreOutOfReach(kind: Int, host: String) async throws {
+        try await TestNode.withClient(policy: .default) { node, target, client in
+            let refusal = try await client.refusal(Self.opens[kind](host, UInt16(target.port)))
+            #expect(refusal.code == .policyDenied)
+            #expect(target.openedCount == 0)
+            #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test(arguments: [WireEncoding.json, .binary])
+    func v1IsToldDeniedInWords(encoding: WireEncoding) async throws {
+        try await TestNode.withClient(policy: .default, version: .v1) { _, _, client in
+            client.send(.connect(7, host: "10.1.2.3", port: 22), as: encoding)
+            guard case .event(.refused(7, let refusal), let isText, let raw) = try await client.next() else {
+                throw ChannelError.eof
+            }
+            #expect(refusal.code == .policyDenied)
+            #expect(refusal.message.contains("10.1.2.3:22"))
+            #expect(isText == (encoding == .json))
+            let head = raw.getBytes(at: raw.readerIndex, length: 14) ?? []
+            #expect(encoding == .json ? head == Array(#"{"ev":"denied""#.utf8) : head.first == 0x87)
+        }
+    }
+
+    @Test func denyByDefaultLetsInWhatIsListed() async throws {
+        let target = try await TestTarget.start(.echo)
+        let other = try await TestTarget.start(.echo)
+        let rules = try policy(
+            """
+            [network]
+            deny = ["*"]
+            allow = ["127.0.0.1:\(target.port)"]
+            """)
+        try await TestNode.withClient(policy: rules) { _, _, client in
+            try await client.connect(1, port: target.port)
+            #expect(try await client.echoes(1, "hello"))
+            #expect(
+                try await client.refusal(.connect(2, host: "127.0.0.1", port: UInt16(other.port))).code == .policyDenied
+            )
+            #expect(other.openedCount == 0)
+        }
+        await target.stop()
+        await other.stop()
+    }
+
+    @Test func theNodesOwnPortIsOutOfReachUnderEveryPolicy() async throws {
+        try await TestNode.withClient(policy: .unrestricted) { node, _, client in
+            for host in ["127.0.0.1", "::ffff:127.0.0.1", "localhost"] {
+                let refusal = try await client.refusal(.connect(1, host: host, port: UInt16(node.port)))
+                #expect(refusal.code == .policyDenied, "\(host)")
+            }
+        }
+    }
+
+    @Test func bindingIsHeldToItsPortsAndAddresses() async throws {
+        let rules = try policy(
+            """
+            [network]
+            allow = ["*"]
+            bind_ports = "40000-40999"
+            """)
+        try await TestNode.withClient(policy: rules) { _, _, client in
+            #expect(try await client.refusal(.bind(1, host: "127.0.0.1", port: 39_999)).code == .policyDenied)
+            #expect(try await client.refusal(.bind(1, host: "0.0.0.0", port: 40_000)).code == .policyDenied)
+            #expect(try await client.refusal(.bindUDP(1, host: "127.0.0.1", port: 39_999)).code == .policyDenied)
+            #expect(try await client.refusal(.bind(1, host: "example.com", port: 40_000)).code == .protocolError)
+            guard case .listening(1, let port) = try await client.ask(.bind(1, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            #expect((40_000...40_999).contains(port))
+        }
+    }
+
+    @Test func datagramsAreHeldToThePolicyOneByOne() async throws {
+        let rules = try policy(
+            """
+            [network]
+            allow = ["*"]
+            bind_ports = "1024-65535"
+            """)
+        try await TestNode.withClient(policy: rules) { _, _, client in
+            guard case .udpBound(1, _) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            let refusal = try await client.refusal(
+                .sendTo(1, host: "127.0.0.1", port: 9, ByteBuffer(string: "into the house")))
+            #expect(refusal.code == .policyDenied)
+        }
+    }
+
+    @Test func aNameThatLeadsInsideIsDenied() async throws {
+        let resolver = ScriptedResolver(["inside.example": [["10.0.0.7", "127.0.0.1", "::1"]]])
+        try await TestNode.withClient(policy: .default, configure: { $0.resolver = resolver }) { _, target, client in
+            for request in [
+                Request.connect(1, host: "inside.example", port: UInt16(target.port)),
+                .connectUDP(1, host: "inside.example", port: 53), .resolve(1, name: "inside.example"),
+            ] {
+                let refusal = try await client.refusal(request)
+                #expect(refusal.code == .policyDenied)
+            }
+            #expect(target.openedCount == 0)
+        }
+    }
+
+    @Test func onlyTheAllowedOnesOfANamesAddressesAreDialed() async throws {
+        let resolver = ScriptedResolver(["both.example": [["127.0.0.1", "127.0.0.2"]]])
+        let inside = try await TestTarget.start(.echo)
+        let outside = try await TestTarget.start(.echo, host: "127.0.0.2", port: inside.port)
+        let rules = try policy("[network]\nallow = [\"*\", \"127.0.0.2\"]")
+        try await TestNode.withClient(policy: rules, configure: { $0.resolver = resolver }) { _, _, client in
+            #expect(try await client.ask(.resolve(9, name: "both.example")) == .resolved(9, addresses: ["127.0.0.2"]))
+            try await client.connect(1, "both.example", port: inside.port)
+            #expect(try await client.echoes(1, "x"))
+            #expect(inside.openedCount == 0)
+            #expect(outside.openedCount == 1)
+        }
+        await inside.stop()
+        await outside.stop()
+    }
+
+    /// First public, then private: the second look-up is decided as strictly as the first.
+    @Test func aRebindingResolverNeverReachesThePrivateAddress() async throws {
+        let resolver = ScriptedResolver(["rebind.example": [["8.8.8.8"], ["127.0.0.1"]]])
+        try await TestNode.withClient(policy: .default, configure: { $0.resolver = resolver }) { _, target, client in
+            #expect(try await client.ask(.resolve(1, name: "rebind.example")) == .resolved(1, addresses: ["8.8.8.8"]))
+            let refusal = try await client.refusal(.connect(2, host: "rebind.example", port: UInt16(target.port)))
+            #expect(refusal.code == .policyDenied)
+            #expect(target.openedCount == 0)
+        }
+    }
+
+    @Test func addressesStayTiedToTheNameTheyCameFrom() async throws {
+        let target = try await TestTarget.start(.echo)
+        let resolver = ScriptedResolver(["redis.test": [["127.0.0.1"]]])
+        let rules = try policy("[network]\ndeny = [\"*\"]\nallow = [\"redis.test:\(target.port)\"]")
+        try await TestNode.withClient(policy: rules, configure: { $0.resolver = resolver }) { _, _, client in
+            let port = UInt16(target.port)
+            #expect(try await client.refusal(.connect(1, host: "127.0.0.1", port: port)).code == .policyDenied)
+            #expect(try await client.ask(.resolve(1, name: "redis.test")) == .resolved(1, addresses: ["127.0.0.1"]))
+            try await client.connect(2, port: target.port)
+            #expect(try await client.echoes(2, "tied"))
+            #expect(try await client.refusal(.connect(3, host: "127.0.0.2", port: port)).code == .policyDenied)
+            #expect(try await client.refusal(.connect(3, host: "127.0.0.1", port: port &+ 1)).code == .policyDenied)
+        }
+        await target.stop()
+    }
+
+    @Test func aNewPolicyEndsTheSocketsThatItForbids() async throws {
+        let kept = try await TestTarget.start(.echo)
+        try await TestNode.withClient(policy: .unrestricted) { node, target, client in
+            try await client.connect(1, port: target.port)
+            try await client.connect(2, port: kept.port)
+            node.server.replacePolicy(try policy("[network]\ndeny = [\"*\"]\nallow = [\"127.0.0.1:\(kept.port)\"]"))
+            guard case .closed(1, .policyDenied, _) = try await client.answer() else { throw ChannelError.eof }
+            #expect(try await client.echoes(2, "still here"))
+            #expect(
+                try await client.refusal(.connect(3, host: "127.0.0.1", port: UInt16(target.port))).code
+                    == .policyDenied)
+            #expect(
+                try await client.refusal(.connect(3, host: "127.0.0.1", port: UInt16(node.port))).code == .policyDenied)
+            #expect(try await node.settles(sockets: 1, sessions: 1))
+        }
+        await kept.stop()
+    }
+
+    @Test func idleSocketsEnd() async throws {
+        let rules = try policy("[network]\nallow = [\"*\", \"127.0.0.1\"]\n[limits]\nidle_timeout_secs = 0.2")
+        try await TestNode.withClient(policy: rules) { _, target, client in
+            try await client.connect(1, port: target.port)
+            guard case .closed(1, .targetTimeout, _) = try await client.answer() else { throw ChannelError.eof }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import Wasmnet
+import WasmnetPolicy
+import WasmnetPolicyFile
+import WasmnetProtocol
+import WasmnetRelay
+import WasmnetTesting
+
+/// A policy as an operator writes it.
+func policy(_ toml: String) throws -> Policy {
+    try PolicyFile.parse(toml, file: "test.toml")
+}
+
+/// Answers each look-up of a name with the next of its answers, and the last one for ever.
+final class ScriptedResolver: NameResolver {
+    private let answers: NIOLockedValueBox<[String: [[String]]]>
+
+    init(_ answers: [String: [[String]]]) {
+        self.answers = NIOLockedValueBox(answers)
+    }
+
+    func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+        let answer: [String]? = self.answers.withLockedValue { answers in
+            guard let rest = answers[name.text], let first = rest.first else { return nil }
+            if rest.count > 1 { answers[name.text] = Array(rest.dropFirst()) }
+            return first
+        }
+        guard let answer else { return eventLoop.makeFailedFuture(Refusal(.nameNotFound, "no such name")) }
+        return eventLoop.makeSucceededFuture(answer.compactMap { IPAddress($0) })
+    }
+}
+
+/// Keeps look-ups waiting until it is told to answer them.
+final class HeldResolver: NameResolver {
+    private let waiting = NIOLockedValueBox<[EventLoopPromise<[IPAddress]>]>([])
+
+    func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+        let promise = eventLoop.makePromise(of: [IPAddress].self)
+        self.waiting.withLockedValue { $0.append(promise) }
+        return promise.futureResult
+    }
+
+    func answerAll(_ address: String) {
+        let promises = self.waiting.withLockedValue { waiting in
+            defer { waiting = [] }
+            return waiting
+        }
+        for promise in promises { promise.succeed([IPAddress(address)].compactMap { $0 }) }
+    }
+}
+
+extension TestClient {
+    /// The next event that is no credit.
+    func answer() async throws -> Event {
+        while true {
+            let event = try await self.nextEvent()
+            if case .window = event { continue }
+            return event
+        }
+    }
+
+    /// Asks, and takes the answer.
+    func ask(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Event {
+        self.send(request, as: encoding)
+        return try await self.answer()
+    }
+
+    /// Asks, and takes the refusal that is expected.
+    func refusal(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Refusal {
+        let answer = try await self.ask(request, as: encoding)
+        guard case .refused(_, let refusal) = answer else { throw UnexpectedEvent(event: answer) }
+        return refusal
+    }
+
+    /// Connects, and fails when that is refused.
+    func connect(_ id: SocketID, _ host: String = "127.0.0.1", port: Int, as encoding: WireEncoding = .binary)
+        async throws
+    {
+        let answer = try await self.ask(.connect(id, host: host, port: UInt16(port)), as: encoding)
+        guard case .connected(id, _, _, _) = answer else { throw UnexpectedEvent(event: answer) }
+    }
+
+    /// Sends on a socket of an echo, and takes it back.
+    func echoes(_ id: SocketID, _ text: String, as encoding: WireEncoding = .binary) async throws -> Bool {
+        self.send(.send(id, ByteBuffer(string: text)), as: encoding)
+        var received = ""
+        while received.utf8.count < text.utf8.count {
+            let answer = try await self.answer()
+            guard case .data(id, let piece) = answer else { throw UnexpectedEvent(event: answer) }
+            received += String(buffer: piece)
+        }
+        return received == text
+    }
+}
+
+struct UnexpectedEvent: Error, CustomStringConvertible {
+    var event: Event
+    var description: String { "unexpected: \(self.event)" }
+}
+
+extension TestClient {
+    /// A TCP connection from outside to a port that a client bound.
+    static func visit(port: Int) async throws -> any Channel {
+        try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton).connect(host: "127.0.0.1", port: port)
+            .get()
+    }
+}
