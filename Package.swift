@@ -112,6 +112,22 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "WasmnetRelayUnitTests",
+            dependencies: [
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore, nioEmbedded,
+                nioWebSocket,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetSimulationTests",
+            dependencies: [
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore,
+                nioEmbedded, nioConcurrency, logging, deque,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "WasmnetWireTests",
             dependencies: [
                 "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",

@@ -5,7 +5,7 @@ package import Wasmnet
 package import WasmnetPolicy
 package import WasmnetProtocol
 package import WasmnetQuota
-import WasmnetRelay
+package import WasmnetRelay
 
 /// A real node in the test's process, on a port of its own.
 package final class TestNode: Sendable {
@@ -60,10 +60,9 @@ package final class TestNode: Sendable {
     /// Runs a body against a node, a target and a client, and ends them all.
     package static func withClient<T>(
         policy: Policy = .unrestricted, version: WireVersion = .v2, target behaviour: TestTarget.Behaviour = .echo,
-        configure: (inout ServerConfiguration) -> Void = { _ in },
-        _ body: (TestNode, TestTarget, TestClient) async throws -> T
+        resolver: (any NameResolver)? = nil, _ body: (TestNode, TestTarget, TestClient) async throws -> T
     ) async throws -> T {
-        let node = try await TestNode.start(policy: policy, configure)
+        let node = try await TestNode.start(policy: policy) { $0.resolver = resolver }
         let target = try await TestTarget.start(behaviour)
         let client = try await TestClient.connect(port: node.port, version: version)
         if version == .v2 { _ = try await client.next() }  // hello

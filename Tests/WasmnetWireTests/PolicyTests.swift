@@ -109,7 +109,7 @@ import WasmnetTesting
 
     @Test func aNameThatLeadsInsideIsDenied() async throws {
         let resolver = ScriptedResolver(["inside.example": [["10.0.0.7", "127.0.0.1", "::1"]]])
-        try await TestNode.withClient(policy: .default, configure: { $0.resolver = resolver }) { _, target, client in
+        try await TestNode.withClient(policy: .default, resolver: resolver) { _, target, client in
             for request in [
                 Request.connect(1, host: "inside.example", port: UInt16(target.port)),
                 .connectUDP(1, host: "inside.example", port: 53), .resolve(1, name: "inside.example"),
@@ -126,7 +126,7 @@ import WasmnetTesting
         let inside = try await TestTarget.start(.echo)
         let outside = try await TestTarget.start(.echo, host: "127.0.0.2", port: inside.port)
         let rules = try policy("[network]\nallow = [\"*\", \"127.0.0.2\"]")
-        try await TestNode.withClient(policy: rules, configure: { $0.resolver = resolver }) { _, _, client in
+        try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
             #expect(try await client.ask(.resolve(9, name: "both.example")) == .resolved(9, addresses: ["127.0.0.2"]))
             try await client.connect(1, "both.example", port: inside.port)
             #expect(try await client.echoes(1, "x"))
@@ -140,7 +140,7 @@ import WasmnetTesting
     /// First public, then private: the second look-up is decided as strictly as the first.
     @Test func aRebindingResolverNeverReachesThePrivateAddress() async throws {
         let resolver = ScriptedResolver(["rebind.example": [["8.8.8.8"], ["127.0.0.1"]]])
-        try await TestNode.withClient(policy: .default, configure: { $0.resolver = resolver }) { _, target, client in
+        try await TestNode.withClient(policy: .default, resolver: resolver) { _, target, client in
             #expect(try await client.ask(.resolve(1, name: "rebind.example")) == .resolved(1, addresses: ["8.8.8.8"]))
             let refusal = try await client.refusal(.connect(2, host: "rebind.example", port: UInt16(target.port)))
             #expect(refusal.code == .policyDenied)
@@ -152,7 +152,7 @@ import WasmnetTesting
         let target = try await TestTarget.start(.echo)
         let resolver = ScriptedResolver(["redis.test": [["127.0.0.1"]]])
         let rules = try policy("[network]\ndeny = [\"*\"]\nallow = [\"redis.test:\(target.port)\"]")
-        try await TestNode.withClient(policy: rules, configure: { $0.resolver = resolver }) { _, _, client in
+        try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
             let port = UInt16(target.port)
             #expect(try await client.refusal(.connect(1, host: "127.0.0.1", port: port)).code == .policyDenied)
             #expect(try await client.ask(.resolve(1, name: "redis.test")) == .resolved(1, addresses: ["127.0.0.1"]))

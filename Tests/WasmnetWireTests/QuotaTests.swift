@@ -48,7 +48,7 @@ import WasmnetTesting
     @Test func dialsInFlightCount() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(
-            policy: self.limits("max_connections = 2"), configure: { $0.resolver = resolver }
+            policy: self.limits("max_connections = 2"), resolver: resolver
         ) { node, target, client in
             let port = UInt16(target.port)
             client.send(.connect(1, host: "slow.example", port: port))
@@ -66,7 +66,7 @@ import WasmnetTesting
     @Test func aDialThatNobodyWaitsForGivesItsSlotBack() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(
-            policy: self.limits("max_connections = 2"), configure: { $0.resolver = resolver }
+            policy: self.limits("max_connections = 2"), resolver: resolver
         ) { node, target, client in
             client.send(.connect(1, host: "slow.example", port: UInt16(target.port)))
             let isDialing = try await node.settles(sockets: 1, sessions: 1)
@@ -106,7 +106,7 @@ import WasmnetTesting
     @Test func lookUpsBeyondTheRateAreRefused() async throws {
         let rules = try self.limits("[limits]\nresolves_per_sec = 0.5\nresolve_burst = 2")
         let resolver = ScriptedResolver(["a.example": [["8.8.8.8"]]])
-        try await TestNode.withClient(policy: rules, configure: { $0.resolver = resolver }) { _, _, client in
+        try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
             for id in 1...2 {
                 let answer = try await client.ask(.resolve(SocketID(id), name: "a.example"))
                 #expect(answer == .resolved(SocketID(id), addresses: ["8.8.8.8"]))

@@ -20,6 +20,7 @@ final class Dial {
 
     private let eventLoop: any EventLoop
     private let settings: RelaySettings
+    private let connector: any TargetConnector
     private let port: UInt16
     /// What the client calls the target, for words.
     private let host: String
@@ -32,15 +33,16 @@ final class Dial {
     private var handshaking: (any Channel)?
 
     init(
-        eventLoop: any EventLoop, settings: RelaySettings, host: String, port: UInt16, addresses: [IPAddress],
+        eventLoop: any EventLoop, environment: RelayEnvironment, host: String, port: UInt16, addresses: [IPAddress],
         tls: (TargetTLS, serverName: String?)?, completion: @escaping Completion
     ) {
         self.eventLoop = eventLoop
-        self.settings = settings
+        self.settings = environment.settings
+        self.connector = environment.connector
         self.host = host
         self.port = port
         self.tls = tls
-        self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: settings.maxAddressesPerName))
+        self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: environment.settings.maxAddressesPerName))
         self.completion = completion
     }
 
@@ -88,14 +90,7 @@ final class Dial {
             self.carryOut(self.race.attemptFailed(), channel: nil)
             return
         }
-        ClientBootstrap(group: self.eventLoop)
-            .channelOption(.autoRead, value: false)
-            .channelOption(.allowRemoteHalfClosure, value: true)
-            .channelOption(.maxMessagesPerRead, value: 1)
-            .channelOption(.recvAllocator, value: receiver)
-            .channelOption(.socketOption(.so_keepalive), value: 1)
-            .connectTimeout(.hours(1))  // the dial's own deadline decides
-            .connect(to: target)
+        self.connector.connect(to: target, receiver: receiver, on: self.eventLoop)
             .assumeIsolated()
             .whenComplete { result in
                 switch result {

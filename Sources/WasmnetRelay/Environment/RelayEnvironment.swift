@@ -10,6 +10,7 @@ package final class RelayEnvironment: Sendable {
     package let settings: RelaySettings
     package let ledger: any QuotaLedger
     package let resolver: any NameResolver
+    let connector: any TargetConnector
     package let observer: any RelayObserver
     package let registry: SessionRegistry
     package let logger: Logger
@@ -21,13 +22,15 @@ package final class RelayEnvironment: Sendable {
 
     package init(
         settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any NameResolver,
-        observer: any RelayObserver, logger: Logger, clock: any RelayClock = SystemClock(), nodeName: String,
+        connector: any TargetConnector = SocketConnector(), observer: any RelayObserver, logger: Logger,
+        clock: any RelayClock = SystemClock(), nodeName: String,
         version: String, extraAuthorities: [String] = []
     ) throws {
         self.settings = settings
         self.currentPolicy = NIOLockedValueBox(policy)
         self.ledger = ledger
         self.resolver = resolver
+        self.connector = connector
         self.observer = observer
         self.registry = SessionRegistry()
         self.logger = logger

@@ -30,6 +30,8 @@ public struct RelaySettings: Sendable {
     public var heartbeat = TimeAmount.seconds(30)
     /// Heartbeats without any sign of life after which the peer is taken for dead. Default 2.
     public var missedHeartbeats = 2
+    /// Time a client gets for its first pong before it is sent data as if it answered pings. Default 3 s.
+    public var firstPongTimeout = TimeAmount.seconds(3)
     /// Time for the HTTP upgrade, the wss handshake included. Default 10 s.
     public var upgradeTimeout = TimeAmount.seconds(10)
     /// Time for the WebSocket close handshake. Default 5 s.

@@ -101,7 +101,7 @@ extension Session {
 
     func forget(_ socket: any SessionSocket) {
         self.turns.remove(socket.id)
-        self.heldUploads.remove(socket.id)
+        self.releaseUploads(socket)
     }
 
     // MARK: Up

@@ -18,7 +18,8 @@ final class Session {
     let client: ClientID
     let allowance: any ClientAllowance
     let logger: Logger
-    unowned let carrier: any SessionCarrier
+    /// Strong, since sockets that linger keep the session after its carrier is gone; the carrier lets go of the session at its end.
+    let carrier: any SessionCarrier
     private var slot: QuotaSlot?
 
     enum State { case live, draining, ended }

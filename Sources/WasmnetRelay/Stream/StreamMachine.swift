@@ -61,6 +61,8 @@ package struct StreamMachine: Equatable, Sendable {
         self.phase = isConnected ? .open : .dialing
     }
 
+    /// The client closed, and waits for the bytes that it sent to go out.
+    private var clientIsGone: Bool { self.pendingReason == .clientClosed }
     package var isAnnounced: Bool { self.phase == .lingering || self.phase == .closed }
     package var wantsTargetBytes: Bool { self.phase == .open && self.inbound == .open }
     package var takesClientBytes: Bool { !self.isAnnounced && self.outbound == .open && self.pendingReason == nil }
@@ -90,7 +92,7 @@ package struct StreamMachine: Equatable, Sendable {
 
     /// The client wants no more of the socket, but what it sent is to go out.
     package mutating func clientClose(allSent: Bool) -> Actions {
-        guard !self.isAnnounced, self.inbound != .discarded else { return [] }
+        guard !self.isAnnounced, !self.clientIsGone else { return [] }
         if self.phase == .dialing, allSent { return self.finish(.clientClosed, [.announceClosed, .abort]) }
         self.inbound = .discarded
         self.pendingReason = .clientClosed
@@ -109,8 +111,8 @@ package struct StreamMachine: Equatable, Sendable {
             actions.insert(.closeOutput)
         }
         guard self.outbound == .finished else { return actions }
-        if self.phase == .open, self.inbound == .discarded {
-            self.reason = self.pendingReason ?? .clientClosed
+        if self.phase == .open, self.clientIsGone {
+            self.reason = .clientClosed
             self.phase = .lingering
             actions.insert(.announceClosed)
         }
@@ -118,11 +120,11 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// The target has no more to send. `handedOver`: nothing of it waits for the client.
-    package mutating func targetEnded(handedOver: Bool) -> Actions {
+    package mutating func targetEnded(handedOver: Bool, allSent: Bool) -> Actions {
         switch (self.phase, self.inbound) {
         case (.open, .open):
             self.inbound = .draining
-            return handedOver ? self.allHandedOver() : []
+            return handedOver ? self.allHandedOver(allSent: allSent) : []
         case (.open, .discarded), (.lingering, _):
             self.inbound = .ended
             return self.settle()
@@ -134,8 +136,8 @@ package struct StreamMachine: Equatable, Sendable {
     /// The target broke off. What it sent before is still handed over.
     package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> Actions {
         switch self.phase {
-        case .open where self.inbound == .discarded || handedOver:
-            return self.finish(self.inbound == .discarded ? .clientClosed : reason, [.announceClosed, .abort])
+        case .open where self.clientIsGone || handedOver:
+            return self.finish(self.pendingReason ?? reason, [.announceClosed, .abort])
         case .open:
             self.pendingReason = reason
             self.inbound = .draining
@@ -149,7 +151,7 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// Everything the target sent is with the client.
-    package mutating func allHandedOver() -> Actions {
+    package mutating func allHandedOver(allSent: Bool) -> Actions {
         guard self.phase == .open, self.inbound == .draining else { return [] }
         self.inbound = .ended
         if let reason = self.pendingReason { return self.finish(reason, [.announceClosed, .abort]) }
@@ -158,7 +160,8 @@ package struct StreamMachine: Equatable, Sendable {
         self.reason = .normal
         self.phase = .lingering
         if self.outbound == .open { self.outbound = .finishing }
-        return [.announceClosed, .startLinger]
+        let actions: Actions = [.announceClosed, .startLinger]
+        return allSent ? actions.union(self.allSent()) : actions
     }
 
     /// Ends the socket now, whatever is unsent.
@@ -180,10 +183,8 @@ package struct StreamMachine: Equatable, Sendable {
     /// The time for accepted bytes, or for the target's end, is over.
     package mutating func lingerExpired() -> Actions {
         switch self.phase {
-        case .open where self.inbound == .discarded:
-            return self.finish(self.pendingReason ?? .clientClosed, [.announceClosed, .abort])
-        case .dialing where self.inbound == .discarded:
-            return self.finish(self.pendingReason ?? .clientClosed, [.announceClosed, .abort])
+        case .open where self.clientIsGone, .dialing where self.clientIsGone:
+            return self.finish(.clientClosed, [.announceClosed, .abort])
         case .lingering:
             self.phase = .closed
             return .abort
@@ -195,8 +196,7 @@ package struct StreamMachine: Equatable, Sendable {
     package mutating func channelClosed() -> Actions {
         switch self.phase {
         case .open:
-            let reason = self.pendingReason ?? (self.inbound == .discarded ? .clientClosed : .targetReset)
-            return self.finish(reason, .announceClosed)
+            return self.finish(self.pendingReason ?? .targetReset, .announceClosed)
         case .lingering:
             self.phase = .closed
             return []

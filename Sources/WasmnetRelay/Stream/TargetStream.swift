@@ -288,7 +288,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -301,7 +301,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     func channelInactive(context: ChannelHandlerContext) {
         if self.machine.outbound == .finished {
             // NIO tells the second half's end only as the channel's.
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
         }
         // Bytes that came before the end are still the client's.
         if self.hasTargetBytes, self.machine.phase == .open {
@@ -352,7 +352,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     /// The session handed over everything there was.
     func handedOver() {
-        self.carryOut(self.machine.allHandedOver())
+        self.carryOut(self.machine.allHandedOver(allSent: self.unsent == 0))
     }
 
     // MARK: Carrying out
@@ -366,7 +366,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         if actions.contains(.announceEnd) { self.session.tell(.end(self.id), as: self.encoding) }
         if actions.contains(.announceClosed) { self.announceClosed() }
         if actions.contains(.closeOutput) { self.context?.close(mode: .output, promise: nil) }
-        if actions.contains(.startLinger) { self.startLinger() }
+        if actions.contains(.startLinger), self.machine.phase != .closed { self.startLinger() }
         if actions.contains(.abort) { self.abort() }
         if actions.contains(.closeChannel) { self.context?.close(promise: nil) }
         if self.machine.phase == .lingering || self.machine.inbound == .discarded { self.readNow() }

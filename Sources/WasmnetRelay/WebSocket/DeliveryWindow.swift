@@ -10,7 +10,7 @@ import DequeModule
 /// trip is believed for ``roundTripLifetime``; then, under load, data is held until all of it has arrived, and the next marker
 /// measures anew.
 ///
-/// A peer that has not answered a marker yet is not limited.
+/// A peer that never answers a marker is not limited any more once ``giveUp()`` is called.
 struct DeliveryWindow {
     private struct Marker {
         var number: UInt64
@@ -44,7 +44,8 @@ struct DeliveryWindow {
     private var markers = Deque<Marker>()
     private var lastNumber: UInt64 = 0
     private var nextMark: UInt64 = DeliveryWindow.shortWay
-    private var isAnswered = false
+    private(set) var isAnswered = false
+    private var isGivenUp = false
     /// Bytes a nanosecond.
     private var rate = 0.0
     /// Nanoseconds; nil while none was measured.
@@ -57,8 +58,12 @@ struct DeliveryWindow {
 
     /// Whether more may be sent now.
     var hasRoom: Bool {
-        guard self.isAnswered else { return true }
-        return !self.isEmptying && self.onTheirWay < self.limit
+        self.isGivenUp || (!self.isEmptying && self.onTheirWay < self.limit)
+    }
+
+    /// The peer has had its time to answer the first marker.
+    mutating func giveUp() {
+        if !self.isAnswered { self.isGivenUp = true }
     }
 
     /// Nothing more may be sent, and no answer is awaited that could change it.
@@ -95,6 +100,7 @@ struct DeliveryWindow {
         let marker = self.markers[index]
         self.markers.removeFirst(index + 1)
         self.isAnswered = true
+        self.isGivenUp = false
         self.arrived = max(self.arrived, marker.sent)
         let elapsed = max(1, now - marker.time)
         if elapsed <= self.roundTrip ?? .max || (marker.isClean && now - self.roundTripTime > Self.roundTripLifetime) {

@@ -46,6 +46,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private var heartbeatsMissed = 0
     private var heartbeatTask: Scheduled<Void>?
     private var closeTask: Scheduled<Void>?
+    private var firstPongTask: Scheduled<Void>?
 
     /// A message up to this size is copied into the outbox; a larger one is written as it stands.
     private static let gatherLimit = 4 << 10
@@ -292,6 +293,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.state = .closed
         self.heartbeatTask?.cancel()
         self.closeTask?.cancel()
+        self.firstPongTask?.cancel()
         self.session?.carrierEnded()
         self.session = nil
     }
@@ -382,7 +384,17 @@ extension WebSocketHandler: SessionCarrier {
 
     private func sentData(_ bytes: Int) {
         if self.delivery.send(bytes) { self.ping() }
+        if !self.delivery.isAnswered, !self.delivery.hasRoom { self.awaitFirstPong() }
         self.flushSoon()
+    }
+
+    /// A peer that answers no ping is none of RFC 6455's, but shall not wait for ever either.
+    private func awaitFirstPong() {
+        guard self.firstPongTask == nil, let context = self.context else { return }
+        self.firstPongTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.firstPongTimeout) {
+            self.delivery.giveUp()
+            if self.hasRoom { self.session?.carrierHasRoom() }
+        }
     }
 
     /// Writes both headers into the room in front of the payload: one buffer, no copy of it.
