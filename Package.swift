@@ -114,7 +114,8 @@ let package = Package(
         .testTarget(
             name: "WasmnetRelayUnitTests",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore, nioEmbedded,
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore,
+                nioEmbedded,
                 nioWebSocket,
             ],
             swiftSettings: strict

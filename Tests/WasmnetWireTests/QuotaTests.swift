@@ -93,18 +93,18 @@ import WasmnetTesting
     }
 
     @Test func connectsBeyondTheRateAreToldWhenToComeAgain() async throws {
-        let rules = try self.limits("[limits]\nconnects_per_sec = 0.5\nconnect_burst = 3")
+        let rules = try self.limits("[limits]\nconnects_per_sec = 0.01\nconnect_burst = 3")
         try await TestNode.withClient(policy: rules) { node, target, client in
             for id in 1...3 { try await client.connect(SocketID(id), port: target.port) }
             let refusal = try await client.refusal(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
             #expect(refusal.code == .connectRate)
-            #expect((1...2000).contains(refusal.retryAfterMilliseconds))
+            #expect((1...100_000).contains(refusal.retryAfterMilliseconds))
             #expect(try await node.settles(sockets: 3, sessions: 1))
         }
     }
 
     @Test func lookUpsBeyondTheRateAreRefused() async throws {
-        let rules = try self.limits("[limits]\nresolves_per_sec = 0.5\nresolve_burst = 2")
+        let rules = try self.limits("[limits]\nresolves_per_sec = 0.01\nresolve_burst = 2")
         let resolver = ScriptedResolver(["a.example": [["8.8.8.8"]]])
         try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
             for id in 1...2 {
