@@ -17,10 +17,10 @@ test: deps-test ## build, and run every test
 	$(SWIFT) test --skip-build
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
-	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetQuotaTests"
+	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelay|WasmnetWire|WasmnetSimulation|WasmnetQuota"
 
 test-asan: deps-test ## the relay's tests under AddressSanitizer
-	$(SWIFT) test --scratch-path .build-asan --sanitize address --filter "WasmnetRelayTests|WasmnetProtocolTests"
+	$(SWIFT) test --scratch-path .build-asan --sanitize address --filter "WasmnetRelay|WasmnetWire|WasmnetSimulation|WasmnetProtocol"
 
 fuzz: deps ## fuzz the codecs with libFuzzer; SECONDS=60
 	scripts/fuzz.sh $(or $(SECONDS),60)

@@ -1,12 +1,70 @@
+public import NIOCore
 public import NIOHTTP1
+import NIOWebSocket
+import WasmnetProtocol
 import WasmnetRelay
 
+/// Two ways to put sessions on connections of your own NIO HTTP server. Both hold clients to the same policy and limits as the
+/// server's own port, and both need no ``Server/listen(onListening:)``.
 extension Server {
-    /// An upgrader that puts a session on a connection of your own NIO HTTP server; one object for each connection.
+    /// An upgrader that puts a session on a connection; one object for each connection.
     ///
     /// Give it to `configureHTTPServerPipeline(withServerUpgrade:)`. A handshake that is refused (path, origin, subprotocol, limit) goes on
     /// to your own HTTP handlers. Remove those in the completion handler: a session speaks bytes, not HTTP.
     public func makeUpgrader() -> any HTTPServerProtocolUpgrader {
         SessionUpgrader(environment: self.environment, admission: self.admission)
+    }
+
+    /// Puts a session on a WebSocket that `NIOWebSocketServerUpgrader` has just upgraded.
+    ///
+    /// Call it in that upgrader's `upgradePipelineHandler` and return its future. A session has frame handlers of its own, which stand
+    /// before NIO's, so that handlers of yours see nothing of it. The answer to the handshake must name the subprotocol: take it
+    /// from ``subprotocol(for:)`` in `shouldUpgrade`.
+    ///
+    /// - Parameters:
+    ///   - channel: the upgraded connection, from which nothing was read since the handshake.
+    ///   - request: the handshake's request: it says which subprotocols are offered, and from which origin.
+    /// - Returns: A future on the channel's event loop. It fails when the client is not admitted; the WebSocket is then closed with
+    ///   1008 and the reason's code word, or 1013 where the client may try again later.
+    public func startSession(on channel: any Channel, request: HTTPRequestHead) -> EventLoopFuture<Void> {
+        let eventLoop = channel.eventLoop
+        let environment = self.environment
+        let admission = self.admission
+        return eventLoop.flatSubmit {
+            SessionOpening.open(request, on: channel, in: environment, admission: admission).assumeIsolated()
+                .flatMapThrowing { opening in
+                    do {
+                        // Nearer to the network than NIO's frame handlers, which cannot be removed and see nothing any more.
+                        let encoder = try channel.pipeline.syncOperations.handler(type: WebSocketFrameEncoder.self)
+                        try opening.start(on: channel, position: .before(encoder))
+                    } catch {
+                        opening.giveUp()
+                        throw error
+                    }
+                }
+                .flatMapErrorThrowing { error in
+                    Self.close(channel, after: error, within: environment.settings.closeTimeout)
+                    throw error
+                }.nonisolated()
+        }
+    }
+
+    /// The subprotocol that a session answers this request with; nil when the client offers none, which stands for `wasmnet.v1`, or none
+    /// that is spoken here.
+    public func subprotocol(for request: HTTPRequestHead) -> String? {
+        SessionOpening.subprotocol(for: request)
+    }
+
+    private static func close(_ channel: any Channel, after error: any Error, within timeout: TimeAmount) {
+        let refusal = error as? HTTPRefusal
+        let mayTryLater = refusal?.headers.contains(name: "Retry-After") == true
+        var payload = ByteBuffer()
+        payload.write(webSocketErrorCode: mayTryLater ? .unknown(1013) : .policyViolation)
+        payload.writeString(refusal?.code.word ?? "internal")
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: payload)
+        // Nothing more is taken in; and the peer gets time to read why, since a close with bytes unread would be a reset.
+        try? channel.syncOptions?.setOption(.autoRead, value: false)
+        channel.writeAndFlush(frame, promise: nil)
+        channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
     }
 }

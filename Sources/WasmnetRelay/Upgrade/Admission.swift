@@ -1,6 +1,7 @@
 package import NIOCore
 package import NIOHTTP1
 package import WasmnetPolicy
+package import WasmnetProtocol
 package import WasmnetQuota
 
 /// A request to open a session, refused over HTTP.
@@ -9,11 +10,17 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
     /// One plain sentence for the body.
     package var message: String
     package var headers: HTTPHeaders
+    /// Why, for a WebSocket that stands already and is closed for it.
+    package var code: ReasonCode
 
-    package init(_ status: HTTPResponseStatus, _ message: String, headers: HTTPHeaders = [:]) {
+    package init(
+        _ status: HTTPResponseStatus, _ message: String, headers: HTTPHeaders = [:],
+        code: ReasonCode = .protocolError
+    ) {
         self.status = status
         self.message = message
         self.headers = headers
+        self.code = code
     }
 }
 
@@ -44,7 +51,8 @@ package struct AddressAdmission: Admission {
         if !origins.isEmpty {
             let origin = request.headers.first(name: "Origin")?.lowercased()
             guard let origin, origins.contains(where: { $0.lowercased() == origin }) else {
-                return .failure(HTTPRefusal(.forbidden, "This origin may not open a session here."))
+                return .failure(
+                    HTTPRefusal(.forbidden, "This origin may not open a session here.", code: .policyDenied))
             }
         }
         return .success(

@@ -64,7 +64,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     /// Builds the handler with the options its channel needs set.
     static func install(
-        on channel: any Channel, settings: RelaySettings, clock: any RelayClock,
+        on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last,
+        settings: RelaySettings, clock: any RelayClock,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) throws {
         if let options = channel.syncOptions {
@@ -82,7 +83,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             try options.setOption(.autoRead, value: false)
         }
         try channel.pipeline.syncOperations.addHandler(
-            WebSocketHandler(settings: settings, clock: clock, makeSession: makeSession))
+            WebSocketHandler(settings: settings, clock: clock, makeSession: makeSession), position: position)
     }
 
     // MARK: Channel events

@@ -1,0 +1,92 @@
+package import NIOCore
+package import NIOHTTP1
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// A session that was admitted and does not run yet: it holds the client's slot until it is started or given up.
+package struct SessionOpening {
+    private let environment: RelayEnvironment
+    private let version: WireVersion
+    private let client: ClientID
+    private let allowance: any ClientAllowance
+    private let slot: QuotaSlot?
+    /// What the handshake's answer must say: the subprotocol that was chosen.
+    package let headers: HTTPHeaders
+
+    /// Everything that can refuse a session, in this order: subprotocol, who the client is, how many sessions it has.
+    ///
+    /// Fails with an ``HTTPRefusal``.
+    package static func open(
+        _ request: HTTPRequestHead, on channel: any Channel, in environment: RelayEnvironment,
+        admission: any Admission
+    ) -> EventLoopFuture<SessionOpening> {
+        let eventLoop = channel.eventLoop
+        let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
+        guard case .accepted(let version, let echo, _) = offer.answer else {
+            return eventLoop.makeFailedFuture(
+                HTTPRefusal(.badRequest, "None of the offered subprotocols is spoken here; offer wasmnet.v2."))
+        }
+        let admitted: Admitted
+        switch admission.admit(request, from: channel.remoteAddress, policy: environment.policy) {
+        case .success(let value): admitted = value
+        case .failure(let refusal): return eventLoop.makeFailedFuture(refusal)
+        }
+        var headers = HTTPHeaders()
+        if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
+        let allowance = environment.ledger.allowance(for: admitted.client, limits: admitted.limits)
+        let promise = eventLoop.makePromise(of: SessionOpening.self)
+        let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { [headers] result in
+            promise.assumeIsolated().completeWith(
+                result.mapError { HTTPRefusal($0) as any Error }.map { slot in
+                    SessionOpening(
+                        environment: environment, version: version, client: admitted.client, allowance: allowance,
+                        slot: slot, headers: headers)
+                })
+        }
+        let atOnce = allowance.reserve(.session, now: environment.clock.now()) { result in
+            eventLoop.execute { answer(result) }
+        }
+        if let atOnce { answer(atOnce) }
+        return promise.futureResult
+    }
+
+    /// What ``headers`` will name for a request, if anything.
+    package static func subprotocol(for request: HTTPRequestHead) -> String? {
+        let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
+        guard case .accepted(_, let echo, _) = offer.answer else { return nil }
+        return echo
+    }
+
+    /// Puts the session on a channel whose handshake is through.
+    ///
+    /// - Parameter position: where the session's bytes come by as the network has them.
+    package func start(on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last) throws
+    {
+        let environment = self.environment
+        try WebSocketHandler.install(
+            on: channel, position: position, settings: environment.settings, clock: environment.clock
+        ) {
+            Session(
+                environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: self.version,
+                client: self.client, allowance: self.allowance, slot: self.slot)
+        }
+    }
+
+    /// The handshake failed: the client's slot is free again.
+    package func giveUp() {
+        self.slot?.release()
+    }
+}
+
+@available(*, unavailable)
+extension SessionOpening: Sendable {}
+
+extension HTTPRefusal {
+    init(_ refusal: QuotaRefusal) {
+        let seconds = max(1, (UInt64(refusal.retryAfterMilliseconds) + 999) / 1000)
+        self.init(
+            .tooManyRequests, "\(refusal.message) (\(Refusal(refusal).code.word))",
+            headers: ["Retry-After": "\(seconds)"], code: Refusal(refusal).code)
+    }
+}
