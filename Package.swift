@@ -137,6 +137,14 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
+            name: "WasmnetPeersTests",
+            dependencies: [
+                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetRelay", "WasmnetTesting",
+                nioCore, nioPosix, nioSSL, nioTLS, nioConcurrency,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
             name: "WasmnetNodeTests",
             dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
             swiftSettings: strict

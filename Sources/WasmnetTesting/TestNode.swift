@@ -60,9 +60,13 @@ package final class TestNode: Sendable {
     /// Runs a body against a node, a target and a client, and ends them all.
     package static func withClient<T>(
         policy: Policy = .unrestricted, version: WireVersion = .v2, target behaviour: TestTarget.Behaviour = .echo,
-        resolver: (any NameResolver)? = nil, _ body: (TestNode, TestTarget, TestClient) async throws -> T
+        resolver: (any NameResolver)? = nil, configure: (inout ServerConfiguration) -> Void = { _ in },
+        _ body: (TestNode, TestTarget, TestClient) async throws -> T
     ) async throws -> T {
-        let node = try await TestNode.start(policy: policy) { $0.resolver = resolver }
+        let node = try await TestNode.start(policy: policy) {
+            $0.resolver = resolver
+            configure(&$0)
+        }
         let target = try await TestTarget.start(behaviour)
         let client = try await TestClient.connect(port: node.port, version: version)
         if version == .v2 { _ = try await client.next() }  // hello

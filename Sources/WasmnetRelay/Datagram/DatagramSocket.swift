@@ -78,7 +78,9 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
         DatagramBootstrap(group: self.session.eventLoop)
             .channelOption(.autoRead, value: false)
             .channelOption(.maxMessagesPerRead, value: 16)
-            .channelOption(.recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: settings.maxDatagramBytes))
+            .channelOption(
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: settings.maxDatagramBytes + 1)
+            )
             .channelOption(
                 .writeBufferWaterMark,
                 value: .init(low: settings.datagramQueueBytes / 2, high: settings.datagramQueueBytes)
@@ -206,7 +208,9 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
         let envelope = self.unwrapInboundIn(data)
         guard !self.isEnded, let address = envelope.remoteAddress.bareAddress else { return }
         let peer = Peer(address: address, port: UInt16(clamping: envelope.remoteAddress.port ?? 0))
-        guard self.target == nil || self.peers.contains(peer), self.session.takesDatagram() else {
+        // One byte more than the most may be a larger datagram, cut.
+        let fits = envelope.data.readableBytes <= self.session.environment.settings.maxDatagramBytes
+        guard fits, self.target == nil || self.peers.contains(peer), self.session.takesDatagram() else {
             self.session.environment.observer.datagramDropped(.down)
             return
         }

@@ -128,10 +128,12 @@ final class Dial {
     }
 
     private func complete(_ result: Result<Connection, Refusal>) {
+        // Taken first: closing a channel in its handshake fails the handshake, which completes the dial once more.
+        let completion = self.completion.take()
         self.deadlineTask?.cancel()
         self.carryOut(self.race.cancel(), channel: nil)
         if let handshaking = self.handshaking.take() { handshaking.close(promise: nil) }
-        guard let completion = self.completion.take() else {
+        guard let completion else {
             if case .success(let connection) = result { connection.channel.close(promise: nil) }
             return
         }

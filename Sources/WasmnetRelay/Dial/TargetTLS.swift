@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOSSL
 import NIOTLS
@@ -67,7 +68,7 @@ private final class HandshakeWatcher: ChannelInboundHandler, RemovableChannelHan
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.finish(.failure(Refusal(.tlsFailed, "TLS with \(self.host) failed: \(Self.words(error))")))
+        self.finish(.failure(Refusal(.tlsFailed, "TLS with \(self.host) failed: \(Self.words(error, context))")))
     }
 
     func channelInactive(context: ChannelHandlerContext) {
@@ -81,12 +82,18 @@ private final class HandshakeWatcher: ChannelInboundHandler, RemovableChannelHan
     }
 
     /// What went wrong, without the library's raw text.
-    private static func words(_ error: any Error) -> String {
+    private static func words(_ error: any Error, _ context: ChannelHandlerContext) -> String {
         switch error {
         case is NIOSSLExtraError: return "the certificate is not for this name"
         case NIOSSLError.handshakeFailed(let reason):
             let text = "\(reason)"
-            if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the certificate is not trusted" }
+            if text.contains("CERTIFICATE_VERIFY_FAILED") {
+                let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
+                if let certificate = handler?.peerCertificate, certificate.notValidAfter < time(nil) {
+                    return "the certificate has expired"
+                }
+                return "the certificate is not trusted"
+            }
             return "the handshake was not agreed on"
         default: return "the handshake broke off"
         }

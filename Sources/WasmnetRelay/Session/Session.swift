@@ -91,8 +91,7 @@ final class Session {
                         maxSockets: UInt32(clamping: settings.maxSocketsPerSession),
                         heartbeatMilliseconds: UInt32(clamping: settings.heartbeat.nanoseconds / 1_000_000))),
                 as: .binary)
-            // The first pong tells the round trip, which the windows grow by.
-            self.carrier.ping()
+            self.carrier.limitDelivery()
         }
         self.scheduleSweep()
     }

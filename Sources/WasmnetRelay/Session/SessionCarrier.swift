@@ -20,6 +20,9 @@ protocol SessionCarrier: AnyObject {
     func setReading(_ reading: Bool)
     /// Asks for a sign of life, which also measures ``roundTrip``.
     func ping()
+    /// From now on what is on its way to the peer is measured and kept short, which needs a peer that is always read: without
+    /// credit, uploads that wait may keep it from being read, and then nothing may wait for its answers.
+    func limitDelivery()
     /// Nanoseconds to the peer and back without queues; nil until the first ping was answered.
     var roundTrip: Int64? { get }
     /// Says goodbye with a code and ends.

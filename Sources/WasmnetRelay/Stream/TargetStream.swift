@@ -2,6 +2,7 @@ import DequeModule
 import Glibc
 import NIOCore
 import NIOPosix
+import NIOSSL
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
@@ -299,13 +300,15 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        if self.machine.outbound == .finished {
+        let bothEnded = self.machine.outbound == .finished
+        if bothEnded {
             // NIO tells the second half's end only as the channel's.
             self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
         }
         // Bytes that came before the end are still the client's.
         if self.hasTargetBytes, self.machine.phase == .open {
-            self.carryOut(self.machine.targetFailed(.targetReset, handedOver: false))
+            // A failure was told before, as an error; without one, two ends are no failure.
+            if !bothEnded { self.carryOut(self.machine.targetFailed(.targetReset, handedOver: false)) }
         } else {
             self.carryOut(self.machine.channelClosed())
         }
@@ -398,7 +401,9 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         }
         // A reset, so that the target does not take a cut for an end.
         _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        context.close(promise: nil)
+        // Past TLS, whose close_notify would make an end of it.
+        let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLClientHandler.self)
+        (tls ?? context).close(promise: nil)
     }
 
     private func releaseSlot() {

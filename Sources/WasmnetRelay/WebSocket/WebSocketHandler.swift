@@ -38,6 +38,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     /// What is on its way to the peer: room in it is part of ``hasRoom``.
     private var delivery = DeliveryWindow()
+    private var deliveryIsLimited = false
     private var deliveryMadeRoom = false
 
     private var isReading = true
@@ -239,7 +240,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         guard let number = payload.getInteger(at: payload.readerIndex, as: UInt64.self) else { return }
         let hadRoom = self.delivery.hasRoom
         self.delivery.answered(number, now: self.clock.uptimeNanoseconds())
-        if self.delivery.needsMarker { self.ping() }
+        if self.deliveryIsLimited, self.delivery.needsMarker { self.ping() }
         if !hadRoom, self.delivery.hasRoom { self.deliveryMadeRoom = true }
     }
 
@@ -333,7 +334,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 }
 
 extension WebSocketHandler: SessionCarrier {
-    var hasRoom: Bool { self.takesUrgent && self.delivery.hasRoom }
+    var hasRoom: Bool { self.takesUrgent && (!self.deliveryIsLimited || self.delivery.hasRoom) }
 
     var takesUrgent: Bool {
         guard self.state == .open, let context = self.context else { return false }
@@ -384,6 +385,7 @@ extension WebSocketHandler: SessionCarrier {
     }
 
     private func sentData(_ bytes: Int) {
+        guard self.deliveryIsLimited else { return self.flushSoon() }
         if self.delivery.send(bytes) { self.ping() }
         if !self.delivery.isAnswered, !self.delivery.hasRoom { self.awaitFirstPong() }
         self.flushSoon()
@@ -434,6 +436,12 @@ extension WebSocketHandler: SessionCarrier {
     func setReading(_ reading: Bool) {
         self.isReading = reading
         self.readIfWanted()
+    }
+
+    func limitDelivery() {
+        self.deliveryIsLimited = true
+        // The first answer tells the way without anything on it.
+        self.ping()
     }
 
     var roundTrip: Int64? { self.delivery.roundTrip }

@@ -1,0 +1,69 @@
+import NIOCore
+import WasmnetProtocol
+import WasmnetTesting
+
+/// What most tests say to a node: open, send, read to the end.
+extension TestClient {
+    struct Unlike: Error, CustomStringConvertible {
+        let event: Event
+        var description: String { "not what was awaited: \(self.event)" }
+    }
+
+    /// Opens a TCP or TLS socket and gives back the ALPN name.
+    @discardableResult
+    func open(_ request: Request, as encoding: WireEncoding = .binary) async throws -> String? {
+        self.send(request, as: encoding)
+        let event = try await self.nextEvent()
+        guard case .connected(request.id, _, _, let alpn) = event else { throw Unlike(event: event) }
+        return alpn
+    }
+
+    /// Sends a request that is to be refused, and says how.
+    func refusal(of request: Request) async throws -> Refusal {
+        self.send(request)
+        let event = try await self.nextEvent()
+        guard case .refused(request.id, let refusal) = event else { throw Unlike(event: event) }
+        return refusal
+    }
+
+    /// Reads a socket, granting what came, until the condition holds for all of it or something else than data comes.
+    func read(
+        _ id: SocketID, until condition: (ByteBuffer) -> Bool = { _ in false }
+    ) async throws -> (bytes: ByteBuffer, last: Event?) {
+        var bytes = ByteBuffer()
+        while !condition(bytes) {
+            switch try await self.nextEvent() {
+            case .data(id, let piece):
+                bytes.writeImmutableBuffer(piece)
+                if self.version == .v2, piece.readableBytes > 0 {
+                    self.send(.window(id, bytes: UInt32(piece.readableBytes)))
+                }
+            case .window: continue
+            case let other: return (bytes, other)
+            }
+        }
+        return (bytes, nil)
+    }
+
+    /// The next event that is no credit.
+    func nextBesideWindows() async throws -> Event {
+        while true {
+            let event = try await self.nextEvent()
+            if case .window = event { continue }
+            return event
+        }
+    }
+
+    /// Ends a socket from the client's side and reads whatever is left of it.
+    func finish(_ id: SocketID) async throws -> ReasonCode {
+        self.send(.close(id))
+        while true {
+            switch try await self.read(id).last {
+            case .closed(id, let reason, _): return reason
+            case .end(id): continue
+            case .some(let other): throw Unlike(event: other)
+            case nil: continue
+            }
+        }
+    }
+}

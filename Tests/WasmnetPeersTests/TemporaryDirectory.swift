@@ -1,0 +1,11 @@
+import Foundation
+
+/// A directory of its own for the time of a body.
+enum TemporaryDirectory {
+    static func with<T>(_ body: (URL) async throws -> T) async throws -> T {
+        let directory = FileManager.default.temporaryDirectory.appending(path: "wasmnet-peers-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: false)
+        defer { try? FileManager.default.removeItem(at: directory) }
+        return try await body(directory)
+    }
+}
