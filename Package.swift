@@ -6,6 +6,7 @@ let strict: [SwiftSetting] = [
     .enableUpcomingFeature("ExistentialAny"),
     .enableUpcomingFeature("MemberImportVisibility"),
     .enableUpcomingFeature("InternalImportsByDefault"),
+    .treatAllWarnings(as: .error),
 ]
 
 let nioCore = Target.Dependency.product(name: "NIOCore", package: "swift-nio")
@@ -73,6 +74,13 @@ let package = Package(
             dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", argumentParser, logging],
             swiftSettings: strict
         ),
+        // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.
+        .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
+        .target(
+            name: "RedisClient",
+            dependencies: ["CHiredis", nioCore, nioPosix, nioSSL, nioConcurrency, logging],
+            swiftSettings: strict
+        ),
         .target(name: "CNodeSystem"),
         .executableTarget(
             name: "wasmnet-node",
@@ -114,9 +122,8 @@ let package = Package(
         .testTarget(
             name: "WasmnetRelayUnitTests",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore,
-                nioEmbedded,
-                nioWebSocket,
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                nioCore, nioPosix, nioHTTP1, nioEmbedded, nioWebSocket, logging,
             ],
             swiftSettings: strict
         ),
@@ -147,6 +154,11 @@ let package = Package(
         .testTarget(
             name: "WasmnetNodeTests",
             dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "RedisClientTests",
+            dependencies: ["RedisClient", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging],
             swiftSettings: strict
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),

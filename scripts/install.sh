@@ -4,7 +4,7 @@ set -euo pipefail
 
 packages() {
     case "$1" in
-        build) echo ca-certificates git make ;;
+        build) echo ca-certificates git libhiredis-dev make ;;
         test) echo curl openssl redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy websockify ;;
         *) echo "install.sh: build, test or bench, not $1" >&2; exit 2 ;;

@@ -29,15 +29,19 @@ public struct ServerConfiguration: Sendable {
 
     /// A certificate chain and its key, as paths of PEM files.
     public struct TLSFiles: Sendable, Equatable {
+        /// The chain, the server's own certificate first.
         public var certificate: String
+        /// The private key of the first certificate.
         public var key: String
 
+        /// Names the files; they are read when the server starts to listen.
         public init(certificate: String, key: String) {
             self.certificate = certificate
             self.key = key
         }
     }
 
+    /// The defaults, with a random node name.
     public init() {
         self.nodeName = NodeName.random()
     }
@@ -51,6 +55,7 @@ enum NodeName {
 
 /// What is wrong with a configuration, in words, so that the server could not be made.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
+    /// One sentence that says what to change.
     public let description: String
 
     package init(_ description: String) {

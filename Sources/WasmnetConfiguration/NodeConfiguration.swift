@@ -5,14 +5,18 @@ import WasmnetPolicyFile
 
 /// What `wasmnet-node serve` does, with flags and environment read and checked: a plain value.
 public struct NodeConfiguration: Sendable {
+    /// What the node serves, and how.
     public var server: ServerConfiguration
     /// Which policy is in force, for the first log line.
     public var policyName: String
+    /// Default `info`.
     public var logLevel: Logger.Level
+    /// Default `text`.
     public var logFormat: LogFormat
     /// Told at start, loudly.
     public var warnings: [String]
 
+    /// One line a message, for people or for machines.
     public enum LogFormat: String, Sendable, CaseIterable {
         case text
         case json

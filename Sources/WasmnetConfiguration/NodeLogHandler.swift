@@ -3,22 +3,27 @@ public import Logging
 
 /// One log line an event on standard error, as text or as JSON: constant messages, everything that varies as metadata.
 public struct NodeLogHandler: LogHandler {
+    /// Messages below it are not written.
     public var logLevel = Logger.Level.info
+    /// What every message carries.
     public var metadata = Logger.Metadata()
     private let format: NodeConfiguration.LogFormat
     private let label: String
 
+    /// The label is not written: a node is one program.
     public init(label: String, format: NodeConfiguration.LogFormat, level: Logger.Level) {
         self.label = label
         self.format = format
         self.logLevel = level
     }
 
+    /// One value of ``metadata``.
     public subscript(metadataKey key: String) -> Logger.Metadata.Value? {
         get { self.metadata[key] }
         set { self.metadata[key] = newValue }
     }
 
+    /// Writes one line to standard error.
     public func log(event: LogEvent) {
         let fields = self.metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
         let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))

@@ -48,5 +48,6 @@ public struct ServeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("text or json.", discussion: "Default text.", valueName: "format"))
     var logFormat: String?
 
+    /// What ArgumentParser fills in.
     public init() {}
 }

@@ -1,16 +1,19 @@
 /// A DNS name, checked, in lower case, without the trailing dot.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {
+    /// Lower case, without a trailing dot, at most 253 bytes of ASCII.
     public let text: String
 
     package init(checked text: String) {
         self.text = text
     }
 
+    /// The same as ``text``.
     public var description: String { self.text }
 }
 
 /// Why a text leads nowhere, in words.
 public struct DestinationError: Error, Sendable, Equatable, CustomStringConvertible {
+    /// What is wrong with it, in words.
     public let description: String
 
     package init(_ description: String) {

@@ -3,13 +3,16 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
     /// The address' 128 bits; an IPv4 address is the low 32.
     package let high: UInt64
     package let low: UInt64
+    /// Whether it is an IPv4 address; an IPv4-mapped one is IPv6.
     public let isIPv4: Bool
 
+    /// An IPv4 address by its four bytes.
     public init(v4 bytes: (UInt8, UInt8, UInt8, UInt8)) {
         self.init(
             v4Bits: UInt32(bytes.0) << 24 | UInt32(bytes.1) << 16 | UInt32(bytes.2) << 8 | UInt32(bytes.3))
     }
 
+    /// An IPv6 address by its halves, most significant first.
     public init(v6 high: UInt64, low: UInt64) {
         self.high = high
         self.low = low

@@ -4,14 +4,22 @@
 public struct Policy: Sendable {
     /// The lists as written, before they are made ready.
     public struct Rules: Sendable {
+        /// What nobody may reach. Default nothing.
         public var deny: [PolicyEntry] = []
+        /// What may be reached. Default nothing.
         public var allow: [PolicyEntry] = []
+        /// Ports that clients may bind. Default none.
         public var bindPorts = PortSet([])
+        /// Local addresses that clients may bind. Default 127.0.0.1.
         public var bindAddresses: [IPAddress] = [IPAddress(v4: (127, 0, 0, 1))]
+        /// How much one client may use.
         public var limits = ClientLimits()
+        /// Limits by the name of a tier, for clients whose token names one.
         public var tiers: [String: ClientLimits] = [:]
+        /// Who a client is.
         public var clients = ClientsPolicy()
 
+        /// No rules: nothing may be reached.
         public init() {}
     }
 
@@ -33,6 +41,7 @@ public struct Policy: Sendable {
 
     private let storage: Storage
 
+    /// Makes the lists ready: names by their labels, networks by their prefixes.
     public init(_ rules: Rules) {
         self.init(Storage(rules, isUnrestricted: false, protected: []))
     }
@@ -57,9 +66,12 @@ public struct Policy: Sendable {
         return Policy(Storage(rules, isUnrestricted: true, protected: []))
     }
 
+    /// How much a client without a tier may use.
     public var limits: ClientLimits { self.storage.rules.limits }
+    /// Who a client is, and who may come.
     public var clients: ClientsPolicy { self.storage.rules.clients }
     package var bindPorts: PortSet { self.storage.rules.bindPorts }
+    /// What is denied in every case: the node's own addresses.
     public var protectedEndpoints: [ProtectedEndpoint] { self.storage.protected }
     package var rules: Rules { self.storage.rules }
 

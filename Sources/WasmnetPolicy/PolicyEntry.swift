@@ -14,6 +14,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     /// As it was written.
     public let text: String
 
+    /// The entry as it was written.
     public var description: String { self.text }
 
     /// Reads `*`, an address, a CIDR, a name or a wildcard, any of them with `:port` or `:first-last`; IPv6 with a port in brackets.

@@ -4,44 +4,55 @@ public struct ClientLimits: Sendable, Hashable {
     public var maxConnections = 50
     /// WebSockets. Default unlimited.
     public var maxSessions = 0
+    /// Sockets that a client opens or binds a second; those that come in are not counted. Default unlimited.
     public var connectsPerSecond = 0.0
     /// Connects at once after a quiet time; 0 means twice a second's.
     public var connectBurst = 0
+    /// Look-ups a second. Default unlimited.
     public var resolvesPerSecond = 0.0
+    /// Look-ups at once after a quiet time; 0 means twice a second's.
     public var resolveBurst = 0
     /// Bits (not bytes) a second, both ways together. Default unlimited.
     public var maxBandwidthBitsPerSecond = 0.0
+    /// Bytes in both directions from midnight to midnight, UTC. Default unlimited.
     public var bytesPerDay: UInt64 = 0
     /// Seconds without a byte after which a socket ends. Default unlimited.
     public var idleTimeoutSeconds = 0.0
     /// Seconds a dial may take, TLS included. Default 30.
     public var connectionTimeoutSeconds = 30.0
 
+    /// The defaults.
     public init() {}
 }
 
 /// Who a client is, and who may come.
 public struct ClientsPolicy: Sendable, Hashable {
+    /// What tells one client from another.
     public enum Identity: String, Sendable, CaseIterable {
         /// IPv4 by /32, IPv6 by /64.
         case address
         case token
     }
 
+    /// Default by address.
     public var identifyBy = Identity.address
     /// Networks whose X-Forwarded-For or PROXY header is believed.
     public var trustedProxies: [Prefix] = []
     /// Origins that may open sessions; none listed means any.
     public var allowedOrigins: [String] = []
+    /// Whether a client without a token is refused. Default false.
     public var requireToken = false
 
+    /// The defaults: a client is an address, and any origin may come.
     public init() {}
 }
 
 /// Ports, as ranges in order.
 public struct PortSet: Sendable, Hashable {
+    /// As written; they may overlap.
     public let ranges: [ClosedRange<UInt16>]
 
+    /// The ports of these ranges.
     public init(_ ranges: [ClosedRange<UInt16>]) {
         self.ranges = ranges
     }
@@ -60,7 +71,9 @@ public struct PortSet: Sendable, Hashable {
         self.init(ranges)
     }
 
+    /// Whether the port is in one of the ranges.
     public func contains(_ port: UInt16) -> Bool { self.ranges.contains { $0.contains(port) } }
+    /// Whether there is no port at all.
     public var isEmpty: Bool { self.ranges.isEmpty }
     private var count: Int { self.ranges.reduce(0) { $0 + $1.count } }
 
@@ -84,9 +97,12 @@ public struct PortSet: Sendable, Hashable {
 
 /// An address and port of the node itself. Without an address: every address of the machine that a client can name as loopback.
 public struct ProtectedEndpoint: Sendable, Hashable {
+    /// Nil: this port of every local address.
     public var address: IPAddress?
+    /// The TCP and UDP port.
     public var port: UInt16
 
+    /// An endpoint of the node itself.
     public init(address: IPAddress?, port: UInt16) {
         self.address = address
         self.port = port

@@ -1,5 +1,6 @@
 /// A network: an address and how many of its bits count.
 public struct Prefix: Hashable, Sendable, CustomStringConvertible {
+    /// The network's first address.
     public let address: IPAddress
     /// 0 to 32 for IPv4, 0 to 128 for IPv6.
     public let length: Int
@@ -11,10 +12,12 @@ public struct Prefix: Hashable, Sendable, CustomStringConvertible {
         self.length = length
     }
 
+    /// Whether the network has this address; never true across families.
     public func contains(_ other: IPAddress) -> Bool {
         other.isIPv4 == self.address.isIPv4 && other.masked(to: self.length) == self.address
     }
 
+    /// As in `10.0.0.0/8`.
     public var description: String { "\(self.address)/\(self.length)" }
 }
 

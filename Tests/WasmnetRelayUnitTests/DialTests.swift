@@ -1,59 +1,89 @@
+import Glibc
+import NIOCore
+import NIOPosix
 import Testing
 import WasmnetPolicy
-import WasmnetRelay
+import WasmnetProtocol
 
-/// RFC 8305 as values.
+@testable import WasmnetRelay
+
+/// A race with real sockets on the loopback interface.
 @Suite struct DialTests {
-    private let addresses = ["192.0.2.1", "192.0.2.2", "2001:db8::1"].compactMap { IPAddress($0) }
+    private let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
 
-    @Test func theFamiliesTakeTurnsBeginningWithTheFirst() {
-        let given = ["2001:db8::1", "2001:db8::2", "2001:db8::3", "192.0.2.1", "192.0.2.2"].compactMap { IPAddress($0) }
-        let order = AddressOrder.interleaved(given, limit: 8).map(\.description)
-        #expect(order == ["2001:db8::1", "192.0.2.1", "2001:db8::2", "192.0.2.2", "2001:db8::3"])
-        #expect(AddressOrder.interleaved(given, limit: 2).map(\.description) == ["2001:db8::1", "192.0.2.1"])
-        #expect(AddressOrder.interleaved([], limit: 8).isEmpty)
+    /// Where the dial came out, or its refusal. The delay between attempts is an hour: only failures move it on.
+    private func dial(
+        _ addresses: [IPAddress], port: UInt16, timeout: TimeAmount = .seconds(20)
+    ) async -> Result<IPAddress, Refusal> {
+        var settings = RelaySettings()
+        settings.connectionAttemptDelay = .hours(1)
+        let eventLoop = self.eventLoop
+        let result = try? await eventLoop.flatSubmit { [settings] () -> EventLoopFuture<Result<IPAddress, Refusal>> in
+            let promise = eventLoop.makePromise(of: Result<IPAddress, Refusal>.self)
+            let dial = Dial(
+                eventLoop: eventLoop, settings: settings, connector: SocketConnector(), host: "target.example",
+                port: port, addresses: addresses,
+                tls: nil
+            ) { result in
+                promise.succeed(
+                    result.map { connection in
+                        connection.channel.close(promise: nil)
+                        return connection.address
+                    })
+            }
+            dial.start(timeout: timeout)
+            return promise.futureResult
+        }.get()
+        return result ?? .failure(Refusal(.internalError, "the test's own"))
     }
 
-    @Test func theDelayStartsTheNextAttemptBesideTheFirst() {
-        var race = ConnectionRace(self.addresses)
-        #expect(race.start() == [.attempt(self.addresses[0]), .startDelay])
-        #expect(race.delayPassed() == [.attempt(self.addresses[1]), .startDelay])
-        #expect(race.delayPassed() == [.attempt(self.addresses[2])])
-        #expect(race.delayPassed() == [])
+    private func listener(on address: IPAddress) async throws -> any Channel {
+        try await ServerBootstrap(group: self.eventLoop).bind(to: SocketAddress(address, port: 0)).get()
     }
 
-    @Test func aFailureAdvancesAtOnce() {
-        var race = ConnectionRace(self.addresses)
-        _ = race.start()
-        #expect(race.attemptFailed() == [.stopDelay, .attempt(self.addresses[1]), .startDelay])
-        #expect(race.attemptFailed() == [.stopDelay, .attempt(self.addresses[2])])
-        #expect(race.attemptFailed() == [.fail])
+    /// 127.0.0.n, where nobody listens unless a test does.
+    private func loopback(_ n: UInt8) -> IPAddress { IPAddress(v4: (127, 0, 0, n)) }
+
+    @Test func aRefusalMovesOnToTheNextAddressAtOnce() async throws {
+        let listener = try await self.listener(on: self.loopback(3))
+        let port = UInt16(listener.localAddress?.port ?? 0)
+        let result = await self.dial([self.loopback(1), self.loopback(2), self.loopback(3)], port: port)
+        #expect(result == .success(self.loopback(3)))
+        try await listener.close()
     }
 
-    @Test func theLastFailureWaitsForWhoIsStillTrying() {
-        var race = ConnectionRace(Array(self.addresses.prefix(2)))
-        _ = race.start()
-        _ = race.delayPassed()
-        #expect(race.attemptFailed() == [])
-        #expect(race.attemptFailed() == [.fail])
+    @Test func whenAllAreRefusedTheClientLearnsItInTheNamesItUsed() async throws {
+        let listener = try await self.listener(on: self.loopback(1))
+        let port = UInt16(listener.localAddress?.port ?? 0)
+        try await listener.close()
+        let result = await self.dial([self.loopback(1), self.loopback(2)], port: port)
+        guard case .failure(let refusal) = result else {
+            Issue.record("connected to nobody")
+            return
+        }
+        #expect(refusal.code == .refused)
+        #expect(refusal.message == "target.example port \(port) refused the connection")
     }
 
-    @Test func oneWinsAndTheOthersAreDropped() {
-        var race = ConnectionRace(self.addresses)
-        _ = race.start()
-        _ = race.delayPassed()
-        #expect(race.attemptConnected() == [.stopDelay, .win])
-        #expect(race.attemptConnected() == [.drop])
-        #expect(race.attemptFailed() == [])
-        #expect(race.delayPassed() == [])
-        #expect(race.cancel() == [])
+    @Test func noAddressIsNotATimeout() async {
+        guard case .failure(let refusal) = await self.dial([], port: 1, timeout: .seconds(1)) else { return }
+        #expect(refusal.code == .unreachable)
     }
 
-    @Test func aCancelledRaceDropsWhatStillComes() {
-        var race = ConnectionRace(self.addresses)
-        _ = race.start()
-        #expect(race.cancel() == [.stopDelay])
-        #expect(race.attemptConnected() == [.drop])
-        #expect(race.cancel() == [])
+    @Test func theSystemsErrorsAreOurCodes() {
+        let codes: [(CInt, ReasonCode)] = [
+            (ECONNREFUSED, .refused), (ETIMEDOUT, .connectTimeout), (EHOSTUNREACH, .unreachable),
+            (ENETUNREACH, .unreachable), (EACCES, .unreachable), (EMFILE, .overloaded), (ENFILE, .overloaded),
+            (ENOBUFS, .overloaded), (ENOMEM, .overloaded), (EADDRNOTAVAIL, .overloaded),
+        ]
+        for (number, code) in codes {
+            let error = IOError(errnoCode: number, reason: "secret words of the system")
+            let refusal = Dial.refusal(error, host: "target.example", port: 7)
+            #expect(refusal.code == code, "errno \(number)")
+            #expect(!refusal.message.contains("secret"))
+            #expect((refusal.retryAfterMilliseconds > 0) == (code == .overloaded))
+        }
+        #expect(Dial.refusal(ChannelError.connectTimeout(.seconds(1)), host: "h", port: 1).code == .connectTimeout)
+        #expect(Dial.refusal(ChannelError.eof, host: "h", port: 1).code == .unreachable)
     }
 }

@@ -22,7 +22,11 @@ package struct ConnectionRace: Sendable {
         self.remaining = addresses[...]
     }
 
-    package mutating func start() -> [Action] { self.next() }
+    package mutating func start() -> [Action] {
+        guard self.remaining.isEmpty else { return self.next() }
+        self.isOver = true
+        return [.fail]
+    }
 
     /// The delay between two attempts is over.
     package mutating func delayPassed() -> [Action] {

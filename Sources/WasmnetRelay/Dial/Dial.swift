@@ -33,16 +33,17 @@ final class Dial {
     private var handshaking: (any Channel)?
 
     init(
-        eventLoop: any EventLoop, environment: RelayEnvironment, host: String, port: UInt16, addresses: [IPAddress],
+        eventLoop: any EventLoop, settings: RelaySettings, connector: any TargetConnector, host: String, port: UInt16,
+        addresses: [IPAddress],
         tls: (TargetTLS, serverName: String?)?, completion: @escaping Completion
     ) {
         self.eventLoop = eventLoop
-        self.settings = environment.settings
-        self.connector = environment.connector
+        self.settings = settings
+        self.connector = connector
         self.host = host
         self.port = port
         self.tls = tls
-        self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: environment.settings.maxAddressesPerName))
+        self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: settings.maxAddressesPerName))
         self.completion = completion
     }
 

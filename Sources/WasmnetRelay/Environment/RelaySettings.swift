@@ -63,5 +63,6 @@ public struct RelaySettings: Sendable {
     /// ALPN names offered in `connect_tls`; none by default.
     public var tlsApplicationProtocols: [String] = []
 
+    /// The defaults.
     public init() {}
 }

@@ -33,7 +33,8 @@ extension Session {
         let environment = self.environment
         let target = stream.target
         let dial = Dial(
-            eventLoop: self.eventLoop, environment: environment, host: target.host, port: target.port,
+            eventLoop: self.eventLoop, settings: environment.settings, connector: environment.connector,
+            host: target.host, port: target.port,
             addresses: addresses, tls: stream.kind == .tls ? (environment.targetTLS, target.name?.text) : nil
         ) { result in
             self.now = environment.uptimeNanoseconds()

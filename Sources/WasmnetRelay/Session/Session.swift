@@ -116,6 +116,8 @@ final class Session {
 
     func carrierReadComplete() {
         self.flushSockets()
+        // Pongs are answers as well, and no message comes with a ping.
+        if self.carrier.answersPileUp { self.answersWerePilingUp = true }
         self.updateReading()
     }
 

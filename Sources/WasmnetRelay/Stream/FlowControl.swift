@@ -88,6 +88,8 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
     private var fresh = Deque<ID>()
     private var old = Deque<ID>()
     private var deficits: [ID: Int] = [:]
+    /// Flows in ``old`` that ran empty as new ones: one that comes back before its turn is no new one again.
+    private var idle: Set<ID> = []
     /// Bytes a flow may send in one turn.
     package let quantum: Int
 
@@ -95,19 +97,23 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
         self.quantum = quantum
     }
 
-    package var isEmpty: Bool { self.deficits.isEmpty }
+    package var isEmpty: Bool { self.deficits.count == self.idle.count }
 
-    package func contains(_ id: ID) -> Bool { self.deficits[id] != nil }
+    package func contains(_ id: ID) -> Bool { self.deficits[id] != nil && !self.idle.contains(id) }
 
     /// A flow has something to send. One that is queued already keeps its place.
     package mutating func add(_ id: ID) {
-        guard self.deficits[id] == nil else { return }
+        guard self.deficits[id] == nil else {
+            self.idle.remove(id)
+            return
+        }
         self.deficits[id] = self.quantum
         self.fresh.append(id)
     }
 
     package mutating func remove(_ id: ID) {
         guard self.deficits.removeValue(forKey: id) != nil else { return }
+        self.idle.remove(id)
         self.fresh.removeAll { $0 == id }
         self.old.removeAll { $0 == id }
     }
@@ -116,6 +122,10 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
     package mutating func next() -> ID? {
         while let id = self.fresh.first ?? self.old.first {
             guard let deficit = self.deficits[id] else { return nil }
+            if self.idle.contains(id) {
+                self.remove(id)
+                continue
+            }
             if deficit > 0 { return id }
             // Its share of this round is spent: behind all the others, with a new one.
             if self.fresh.isEmpty { self.old.removeFirst() } else { self.fresh.removeFirst() }
@@ -132,6 +142,11 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
             self.deficits[id] = nil
             if self.fresh.first == id {
                 self.fresh.removeFirst()
+                if !self.old.isEmpty {
+                    self.old.append(id)
+                    self.deficits[id] = deficit - bytes
+                    self.idle.insert(id)
+                }
             } else if self.old.first == id {
                 self.old.removeFirst()
             }

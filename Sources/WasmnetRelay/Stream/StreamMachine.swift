@@ -53,6 +53,8 @@ package struct StreamMachine: Equatable, Sendable {
     package private(set) var reason: ReasonCode?
     /// Whether the client's language can say "one direction ended".
     package let knowsHalfClose: Bool
+    /// The client closed, and waits for the bytes that it sent to go out.
+    package private(set) var clientIsGone = false
     /// A reason that waits until the target's bytes are handed over.
     private var pendingReason: ReasonCode?
 
@@ -61,8 +63,6 @@ package struct StreamMachine: Equatable, Sendable {
         self.phase = isConnected ? .open : .dialing
     }
 
-    /// The client closed, and waits for the bytes that it sent to go out.
-    private var clientIsGone: Bool { self.pendingReason == .clientClosed }
     package var isAnnounced: Bool { self.phase == .lingering || self.phase == .closed }
     package var wantsTargetBytes: Bool { self.phase == .open && self.inbound == .open }
     package var takesClientBytes: Bool { !self.isAnnounced && self.outbound == .open && self.pendingReason == nil }
@@ -93,8 +93,10 @@ package struct StreamMachine: Equatable, Sendable {
     /// The client wants no more of the socket, but what it sent is to go out.
     package mutating func clientClose(allSent: Bool) -> Actions {
         guard !self.isAnnounced, !self.clientIsGone else { return [] }
+        self.clientIsGone = true
         if self.phase == .dialing, allSent { return self.finish(.clientClosed, [.announceClosed, .abort]) }
-        self.inbound = .discarded
+        // An end of the target that came already is not forgotten: no other will come.
+        self.inbound = self.inbound == .open ? .discarded : .ended
         self.pendingReason = .clientClosed
         if self.outbound == .open { self.outbound = .finishing }
         var actions: Actions = [.discardInbound, .startLinger]
@@ -120,11 +122,11 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// The target has no more to send. `handedOver`: nothing of it waits for the client.
-    package mutating func targetEnded(handedOver: Bool, allSent: Bool) -> Actions {
+    package mutating func targetEnded(handedOver: Bool) -> Actions {
         switch (self.phase, self.inbound) {
         case (.open, .open):
             self.inbound = .draining
-            return handedOver ? self.allHandedOver(allSent: allSent) : []
+            return handedOver ? self.allHandedOver() : []
         case (.open, .discarded), (.lingering, _):
             self.inbound = .ended
             return self.settle()
@@ -137,7 +139,7 @@ package struct StreamMachine: Equatable, Sendable {
     package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> Actions {
         switch self.phase {
         case .open where self.clientIsGone || handedOver:
-            return self.finish(self.pendingReason ?? reason, [.announceClosed, .abort])
+            return self.finish(self.clientIsGone ? .clientClosed : reason, [.announceClosed, .abort])
         case .open:
             self.pendingReason = reason
             self.inbound = .draining
@@ -151,7 +153,7 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// Everything the target sent is with the client.
-    package mutating func allHandedOver(allSent: Bool) -> Actions {
+    package mutating func allHandedOver() -> Actions {
         guard self.phase == .open, self.inbound == .draining else { return [] }
         self.inbound = .ended
         if let reason = self.pendingReason { return self.finish(reason, [.announceClosed, .abort]) }
@@ -160,8 +162,7 @@ package struct StreamMachine: Equatable, Sendable {
         self.reason = .normal
         self.phase = .lingering
         if self.outbound == .open { self.outbound = .finishing }
-        let actions: Actions = [.announceClosed, .startLinger]
-        return allSent ? actions.union(self.allSent()) : actions
+        return [.announceClosed, .startLinger]
     }
 
     /// Ends the socket now, whatever is unsent.

@@ -37,6 +37,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     /// The last flush left bytes behind.
     private var isLagging = false
     private var window: ReceiveWindow?
+    /// Bytes of the session's window room that this socket's window grew by.
+    private var windowGrowth = 0
 
     /// Target bytes that wait for room toward the client.
     private var inbox = Deque<ByteBuffer>()
@@ -120,7 +122,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     func dialFailed(_ refusal: Refusal) {
         self.dial = nil
         guard self.machine.phase == .dialing else { return }
-        if self.machine.inbound == .discarded {
+        if self.machine.clientIsGone {
             // The client closed it while it was dialed and waits for `closed`.
             self.carryOut(self.machine.lingerExpired())
             return
@@ -136,7 +138,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     func send(_ data: ByteBuffer) {
         let count = data.readableBytes
         guard self.machine.takesClientBytes else {
-            if self.machine.clientHasFinished, self.window != nil, self.machine.inbound != .discarded {
+            if self.machine.clientHasFinished, self.window != nil, !self.machine.clientIsGone {
                 self.terminate(.protocolError, "data was sent after shutdown")
             }
             return
@@ -212,6 +214,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
                 count, now: self.session.now, roundTrip: self.session.carrier.roundTrip, room: room)
         else { return }
         self.session.windowGrew(by: grown)
+        self.windowGrowth += grown
         if grant > 0 { self.session.tell(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
     }
 
@@ -289,7 +292,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
         }
         context.fireUserInboundEventTriggered(event)
     }
@@ -303,7 +306,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         let bothEnded = self.machine.outbound == .finished
         if bothEnded {
             // NIO tells the second half's end only as the channel's.
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
+            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
         }
         // Bytes that came before the end are still the client's.
         if self.hasTargetBytes, self.machine.phase == .open {
@@ -355,7 +358,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     /// The session handed over everything there was.
     func handedOver() {
-        self.carryOut(self.machine.allHandedOver(allSent: self.unsent == 0))
+        self.carryOut(self.machine.allHandedOver())
     }
 
     // MARK: Carrying out
@@ -369,10 +372,12 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         if actions.contains(.announceEnd) { self.session.tell(.end(self.id), as: self.encoding) }
         if actions.contains(.announceClosed) { self.announceClosed() }
         if actions.contains(.closeOutput) { self.context?.close(mode: .output, promise: nil) }
-        if actions.contains(.startLinger), self.machine.phase != .closed { self.startLinger() }
+        if actions.contains(.startLinger) { self.startLinger() }
         if actions.contains(.abort) { self.abort() }
         if actions.contains(.closeChannel) { self.context?.close(promise: nil) }
         if self.machine.phase == .lingering || self.machine.inbound == .discarded { self.readNow() }
+        // Without bytes on their way nothing else would say that all are out.
+        if actions.contains(.startLinger), self.unsent == 0 { self.carryOut(self.machine.allSent()) }
     }
 
     private func announceClosed() {
@@ -407,6 +412,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     }
 
     private func releaseSlot() {
+        self.session.windowGrew(by: -self.windowGrowth)
+        self.windowGrowth = 0
         self.slot?.release()
         self.slot = nil
     }

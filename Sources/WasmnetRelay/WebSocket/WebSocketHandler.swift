@@ -454,7 +454,10 @@ extension WebSocketHandler: SessionCarrier {
         guard self.state == .open, let context = self.context else { return }
         var payload = ByteBuffer(integer: code.rawValue)
         // A control frame's payload is at most 125 bytes, and cut between characters.
-        payload.writeString(String(decoding: reason.utf8.prefix(120), as: UTF8.self))
+        let bytes = reason.utf8
+        var end = bytes.index(bytes.startIndex, offsetBy: 123, limitedBy: bytes.endIndex) ?? bytes.endIndex
+        while end.samePosition(in: reason) == nil { end = bytes.index(before: end) }
+        payload.writeSubstring(reason[..<end])
         self.writeControl(.close, payload)
         self.state = .closing
         self.flushNow()

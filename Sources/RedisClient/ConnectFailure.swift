@@ -1,0 +1,45 @@
+import NIOCore
+import NIOPosix
+import NIOSSL
+
+/// Names what went wrong with a connection, from the errors of the libraries below.
+enum ConnectFailure {
+    /// The error in this library's words; nil when it says nothing in particular.
+    static func classify(_ error: any Error, at endpoint: RedisEndpoint) -> RedisError? {
+        switch error {
+        case let error as RedisError: error
+        case let error as NIOConnectionError: ofAllAddresses(error, at: endpoint)
+        case let error as IOError where error.errnoCode == ECONNREFUSED: .connectionRefused(endpoint)
+        case let error as IOError: .connectFailed(endpoint, error.shortWords)
+        case ChannelError.connectTimeout: .connectTimeout(endpoint)
+        case NIOSSLError.uncleanShutdown: .connectionLost(endpoint, "closed without a TLS goodbye")
+        case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls(endpoint, tlsWords(error))
+        default: nil
+        }
+    }
+
+    private static func ofAllAddresses(_ error: NIOConnectionError, at endpoint: RedisEndpoint) -> RedisError {
+        let attempts = error.connectionErrors.map(\.error)
+        // Every address failed; the first failure that has a name is the one to tell.
+        let named = attempts.lazy.compactMap { classify($0, at: endpoint) }.first
+        if let named { return named }
+        if attempts.isEmpty { return .dns(endpoint) }
+        return .connectFailed(endpoint, "\(attempts.count) addresses failed")
+    }
+
+    private static func tlsWords(_ error: any Error) -> String {
+        if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
+            return "the server's certificate is for another name"
+        }
+        let text = "\(error)"
+        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the server's certificate is not trusted" }
+        if text.contains("WRONG_VERSION_NUMBER") { return "the server does not speak TLS" }
+        return text
+    }
+}
+
+extension IOError {
+    fileprivate var shortWords: String {
+        String(cString: strerror(errnoCode))
+    }
+}

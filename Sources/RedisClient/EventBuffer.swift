@@ -1,0 +1,68 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// Holds events for one reader. When it is full it drops what comes until it has been read empty, and then says so:
+/// the reader learns of the loss behind the last event it did get.
+final class EventBuffer: Sendable {
+    private struct State {
+        var events = CircularBuffer<RedisSubscriber.Event>()
+        var hasLost = false
+        var isFinished = false
+        var reader: CheckedContinuation<RedisSubscriber.Event?, Never>?
+    }
+
+    private let capacity: Int
+    private let state = NIOLockedValueBox(State())
+
+    init(capacity: Int) {
+        self.capacity = max(1, capacity)
+    }
+
+    /// Whether a reader waits for the next event.
+    var hasReader: Bool {
+        state.withLockedValue { $0.reader != nil }
+    }
+
+    func append(_ event: RedisSubscriber.Event) {
+        let reader: CheckedContinuation<RedisSubscriber.Event?, Never>? = state.withLockedValue { state in
+            guard !state.isFinished else { return nil }
+            if let reader = state.reader {
+                state.reader = nil
+                return reader
+            }
+            if state.hasLost || state.events.count >= capacity {
+                state.hasLost = true
+            } else {
+                state.events.append(event)
+            }
+            return nil
+        }
+        reader?.resume(returning: event)
+    }
+
+    /// The next event; nil at the end, and for a second reader while one waits.
+    func next() async -> RedisSubscriber.Event? {
+        await withCheckedContinuation { continuation in
+            let ready: RedisSubscriber.Event?? = state.withLockedValue { state in
+                if let event = state.events.popFirst() { return .some(event) }
+                if state.hasLost {
+                    state.hasLost = false
+                    return .some(.gap(.overflow))
+                }
+                if state.isFinished || state.reader != nil { return .some(nil) }
+                state.reader = continuation
+                return .none
+            }
+            if let ready { continuation.resume(returning: ready) }
+        }
+    }
+
+    func finish() {
+        let reader = state.withLockedValue { state in
+            state.isFinished = true
+            defer { state.reader = nil }
+            return state.reader
+        }
+        reader?.resume(returning: nil)
+    }
+}

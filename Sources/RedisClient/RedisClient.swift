@@ -1,0 +1,168 @@
+package import Logging
+package import NIOCore
+
+/// A client of one Redis server, of the master its sentinels name, or of a Redis Cluster.
+///
+/// ```swift
+/// let client = try RedisClient(RedisURL("redis://:secret@localhost/2"), group: group, logger: logger)
+/// try await client.connect()
+/// try await client.send(["SET", "greeting", "hello", "PX", 1500])
+/// let count = try await client.evaluate(script, keys: ["{b}:n"], arguments: [5]).int
+/// await client.close()
+/// ```
+///
+/// It connects at once and again whenever it has to, until it is closed. A command is sent once: it is repeated only
+/// where the server says it did not run it (redirections of a cluster, a script it does not know). Whether it may have
+/// run although it failed says ``RedisError/mayHaveRun``. All functions may be called from any thread.
+package final class RedisClient: Sendable {
+    package let url: RedisURL
+    private let first: ClientMember
+    /// One for each event loop with connections of its own, the first included.
+    private let members: [ClientMember]
+    private let commandDeadline: TimeAmount
+    private let masterWatch: Subscription?
+
+    /// - Throws: ``RedisError/tls(_:_:)`` when the TLS configuration cannot be used.
+    package init(
+        _ url: RedisURL, options: RedisClientOptions = RedisClientOptions(), group: any EventLoopGroup,
+        logger: Logger
+    ) throws(RedisError) {
+        self.url = url
+        commandDeadline = options.commandDeadline
+        let settings = LinkSettings(
+            connection: try options.connection(url), backoff: options.backoff, random: options.random,
+            observer: options.observer, logger: logger)
+        let directory = url.sentinelDirectory(settings.connection)
+        var loops: [any EventLoop] = []
+        if case .perEventLoop = options.connections { loops = Array(group.makeIterator()) }
+        let home = loops.first ?? group.any()
+        let make: @Sendable (any EventLoop) -> ClientMember = { eventLoop in
+            ClientMember(eventLoop) { url.makeExecutor(eventLoop, settings, directory) }
+        }
+        let first = make(home)
+        let members = [first] + loops.dropFirst().map(make)
+        self.first = first
+        self.members = members
+        masterWatch = directory.map { directory in
+            directory.watch(settings, on: home) { reason in
+                for member in members { member.relocate(reason) }
+            }
+        }
+    }
+
+    // MARK: Futures
+
+    /// Sends a command.
+    ///
+    /// - Parameters:
+    ///   - deadline: time for the reply; nil for the default of the options.
+    ///   - eventLoop: with a connection per event loop, the one to use if the client has it; nil for the current one.
+    /// - Returns: the reply, on an event loop of the client; fails with a ``RedisError``, an error reply as
+    ///   ``RedisError/server(_:)``.
+    package func submit(
+        _ command: RedisCommand, deadline: TimeAmount? = nil, on eventLoop: (any EventLoop)? = nil
+    ) -> EventLoopFuture<RESPValue> {
+        let member = member(eventLoop)
+        let allowed = deadline ?? commandDeadline
+        return member.run(command, allowed: allowed, deadline: member.eventLoop.now + allowed)
+            .flatMapThrowing(Self.throwing)
+    }
+
+    /// Sends commands at once, in order; in a cluster each goes to its own node.
+    ///
+    /// - Returns: one result for each command; never fails.
+    package func submit(
+        pipeline commands: [RedisCommand], deadline: TimeAmount? = nil, on eventLoop: (any EventLoop)? = nil
+    ) -> EventLoopFuture<[Result<RESPValue, RedisError>]> {
+        let member = member(eventLoop)
+        let allowed = deadline ?? commandDeadline
+        let replies = member.run(commands, allowed: allowed, deadline: member.eventLoop.now + allowed)
+        return EventLoopFuture.whenAllComplete(replies.map { $0.flatMapThrowing(Self.throwing) }, on: member.eventLoop)
+            .map { results in results.map { $0.mapError { Self.redisError($0) } } }
+    }
+
+    /// Runs a script on the server of its keys: by its digest, and by its source where the server does not know it.
+    ///
+    /// - Parameter keys: in a cluster all of one slot; the first decides the node.
+    package func submit(
+        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil,
+        on eventLoop: (any EventLoop)? = nil
+    ) -> EventLoopFuture<RESPValue> {
+        let member = member(eventLoop)
+        let allowed = deadline ?? commandDeadline
+        let end = member.eventLoop.now + allowed
+        return member.run(script.byDigest(keys: keys, arguments: arguments), allowed: allowed, deadline: end)
+            .flatMap { reply in
+                guard reply.serverError?.code == "NOSCRIPT" else {
+                    return member.eventLoop.makeSucceededFuture(reply)
+                }
+                return member.run(script.bySource(keys: keys, arguments: arguments), allowed: allowed, deadline: end)
+            }
+            .flatMapThrowing(Self.throwing)
+    }
+
+    // MARK: Async
+
+    /// Waits for the attempt to connect that is under way, or the next one.
+    ///
+    /// - Throws: why it failed. The client goes on trying.
+    package func connect() async throws(RedisError) {
+        try await Self.value(
+            EventLoopFuture.andAllSucceed(members.map { $0.ready() }, on: first.eventLoop))
+    }
+
+    /// As ``submit(_:deadline:on:)``.
+    @discardableResult
+    package func send(_ command: RedisCommand, deadline: TimeAmount? = nil) async throws(RedisError) -> RESPValue {
+        try await Self.value(submit(command, deadline: deadline))
+    }
+
+    /// As ``submit(pipeline:deadline:on:)``.
+    package func pipeline(
+        _ commands: [RedisCommand], deadline: TimeAmount? = nil
+    ) async -> [Result<RESPValue, RedisError>] {
+        do throws(RedisError) {
+            return try await Self.value(submit(pipeline: commands, deadline: deadline))
+        } catch {
+            return commands.map { _ in .failure(error) }
+        }
+    }
+
+    /// As ``submit(_:keys:arguments:deadline:on:)``.
+    @discardableResult
+    package func evaluate(
+        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil
+    ) async throws(RedisError) -> RESPValue {
+        try await Self.value(submit(script, keys: keys, arguments: arguments, deadline: deadline))
+    }
+
+    /// Ends all connections; commands without a reply fail with ``RedisError/closed``, later ones too.
+    package func close() async {
+        masterWatch?.close()
+        for member in members { try? await member.close().get() }
+    }
+
+    // MARK: Parts
+
+    private func member(_ hint: (any EventLoop)?) -> ClientMember {
+        let wanted = members.first { member in hint.map { $0 === member.eventLoop } ?? member.eventLoop.inEventLoop }
+        return wanted ?? first
+    }
+
+    private static let throwing: @Sendable (RESPValue) throws -> RESPValue = { reply in
+        if let error = reply.serverError { throw RedisError.server(error) }
+        return reply
+    }
+
+    private static func redisError(_ error: any Error) -> RedisError {
+        (error as? RedisError) ?? .unavailable("\(error)")
+    }
+
+    private static func value<Value: Sendable>(_ future: EventLoopFuture<Value>) async throws(RedisError) -> Value {
+        do {
+            return try await future.get()
+        } catch {
+            throw redisError(error)
+        }
+    }
+}

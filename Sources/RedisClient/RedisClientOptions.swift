@@ -1,0 +1,85 @@
+package import NIOCore
+package import NIOSSL
+
+/// How a ``RedisClient`` behaves, apart from what its URL says.
+package struct RedisClientOptions: Sendable {
+    /// How many connections there are to each server.
+    package enum Connections: Sendable {
+        /// One for all callers: their commands share writes.
+        case shared
+        /// One for each event loop of the group: no command changes threads.
+        case perEventLoop
+    }
+
+    package var connections: Connections
+    /// The name connections show in `CLIENT LIST`; no spaces or line endings.
+    package var clientName: String?
+    /// Used when the URL asks for TLS. By default certificates are checked against the system's roots.
+    package var tlsConfiguration: TLSConfiguration
+    /// Time to find, connect to and enter a server. Default 2 s.
+    package var connectTimeout: TimeAmount
+    /// Time for the reply to a command, redirections and a script's second sending included. Default 50 ms.
+    package var commandDeadline: TimeAmount
+    /// The most commands of one connection without a reply. Default 4,096.
+    package var maxInFlight: Int
+    package var limits: RESPLimits
+    /// Waits between attempts to connect. Default full jitter, 50 ms to 5 s.
+    package var backoff: Backoff
+    /// Random numbers of [0, 1) for the waits.
+    package var random: @Sendable () -> Double
+    /// Told, on an event loop, when a connection comes up or goes down, and when an attempt fails.
+    package var observer: @Sendable (RedisLinkEvent) -> Void
+
+    package init(
+        connections: Connections = .shared,
+        clientName: String? = nil,
+        tlsConfiguration: TLSConfiguration = .makeClientConfiguration(),
+        connectTimeout: TimeAmount = .seconds(2),
+        commandDeadline: TimeAmount = .milliseconds(50),
+        maxInFlight: Int = 4096,
+        limits: RESPLimits = RESPLimits(),
+        backoff: Backoff = Backoff(),
+        random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
+        observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in }
+    ) {
+        self.connections = connections
+        self.clientName = clientName
+        self.tlsConfiguration = tlsConfiguration
+        self.connectTimeout = connectTimeout
+        self.commandDeadline = commandDeadline
+        self.maxInFlight = maxInFlight
+        self.limits = limits
+        self.backoff = backoff
+        self.random = random
+        self.observer = observer
+    }
+
+    /// What all connections of a URL have in common.
+    ///
+    /// - Throws: ``RedisError/tls(_:_:)`` when a file of the TLS configuration cannot be used.
+    func connection(_ url: RedisURL) throws(RedisError) -> RedisConnectionOptions {
+        var tls: RedisTLS?
+        if url.usesTLS {
+            do {
+                tls = try RedisTLS(configuration: tlsConfiguration)
+            } catch {
+                throw .tls(url.topology.first, "the TLS configuration cannot be used: \(error)")
+            }
+        }
+        return RedisConnectionOptions(
+            credentials: url.credentials, database: url.database, clientName: clientName, tls: tls,
+            connectTimeout: connectTimeout, commandDeadline: commandDeadline, maxInFlight: maxInFlight,
+            limits: limits)
+    }
+}
+
+extension RedisURL.Topology {
+    /// An endpoint to name in an error.
+    fileprivate var first: RedisEndpoint {
+        switch self {
+        case .single(let endpoint): endpoint
+        case .sentinel(let endpoints, _, _), .cluster(let endpoints):
+            endpoints.first ?? .host("localhost", port: 6379)
+        }
+    }
+}

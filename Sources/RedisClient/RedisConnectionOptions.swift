@@ -1,0 +1,126 @@
+package import NIOCore
+package import NIOSSL
+
+/// How one connection is made and what it may cost.
+package struct RedisConnectionOptions: Sendable {
+    package var credentials: RedisCredentials?
+    /// The database to select; 0 is where a connection starts.
+    package var database: Int
+    /// The name the connection shows in `CLIENT LIST`; no spaces or line endings.
+    package var clientName: String?
+    /// Nil for no TLS.
+    package var tls: RedisTLS?
+    /// Time for everything from the name's resolution to the reply to the last introduction. Default 2 s.
+    package var connectTimeout: TimeAmount
+    /// Time for the reply to a command, from the call on. Default 50 ms.
+    package var commandDeadline: TimeAmount
+    /// The most commands without a reply; further ones fail with ``RedisError/overloaded(inFlight:)``. Default 4,096.
+    package var maxInFlight: Int
+    package var limits: RESPLimits
+
+    package init(
+        credentials: RedisCredentials? = nil,
+        database: Int = 0,
+        clientName: String? = nil,
+        tls: RedisTLS? = nil,
+        connectTimeout: TimeAmount = .seconds(2),
+        commandDeadline: TimeAmount = .milliseconds(50),
+        maxInFlight: Int = 4096,
+        limits: RESPLimits = RESPLimits()
+    ) {
+        self.credentials = credentials
+        self.database = database
+        self.clientName = clientName
+        self.tls = tls
+        self.connectTimeout = connectTimeout
+        self.commandDeadline = commandDeadline
+        self.maxInFlight = maxInFlight
+        self.limits = limits
+    }
+}
+
+/// TLS towards a server; its certificate and its name are checked unless the configuration says otherwise.
+package struct RedisTLS: Sendable {
+    private let context: NIOSSLContext
+    private let serverName: String?
+
+    /// - Parameters:
+    ///   - configuration: trust roots, client certificate and verification; the system's roots by default.
+    ///   - serverName: the name the certificate must be for, when it is not the endpoint's host.
+    /// - Throws: an error of NIOSSL when a certificate or key cannot be read.
+    package init(
+        configuration: TLSConfiguration = .makeClientConfiguration(), serverName: String? = nil
+    ) throws {
+        context = try NIOSSLContext(configuration: configuration)
+        self.serverName = serverName
+    }
+
+    func makeHandler(for endpoint: RedisEndpoint) throws -> NIOSSLClientHandler {
+        guard let name = serverName ?? endpoint.tlsName else {
+            // Without a name NIOSSL holds the certificate against the address it is connected to.
+            return try NIOSSLClientHandler(context: context, serverHostname: nil)
+        }
+        return try NIOSSLClientHandler(context: context, serverHostname: name)
+    }
+}
+
+extension RedisEndpoint {
+    /// The host where it is a name; an address must not be sent in SNI (RFC 6066, section 3).
+    fileprivate var tlsName: String? {
+        guard case .host(let host, _) = self, (try? SocketAddress(ipAddress: host, port: 0)) == nil else { return nil }
+        return host
+    }
+}
+
+/// A command a connection starts with, and how to read its reply.
+struct IntroductionStep: Sendable {
+    let command: RedisCommand
+    let failure: @Sendable (RESPValue, RedisEndpoint) -> RedisError?
+}
+
+extension RedisConnectionOptions {
+    /// AUTH before all else; PING last, since it finds a missing password and a server that still loads its data.
+    var introduction: [IntroductionStep] {
+        var steps: [IntroductionStep] = []
+        if let credentials {
+            let words = [credentials.username, credentials.password].compactMap { $0.map(RedisArgument.string) }
+            steps.append(
+                IntroductionStep(command: RedisCommand(["AUTH"] + words)) { reply, endpoint in
+                    guard let error = reply.serverError else { return nil }
+                    // A server that is loading refuses AUTH too, which says nothing about the password.
+                    return error.isPassing ? .server(error) : .wrongPassword(endpoint)
+                })
+        }
+        if let clientName {
+            steps.append(
+                IntroductionStep(command: ["CLIENT", "SETNAME", .string(clientName)], failure: Self.unlessForbidden))
+        }
+        if database != 0 {
+            let database = database
+            steps.append(
+                IntroductionStep(command: ["SELECT", RedisArgument(database)]) { reply, endpoint in
+                    guard let error = reply.serverError, error.code == "ERR" else { return Self.plain(reply, endpoint) }
+                    return .wrongDatabase(endpoint, database)
+                })
+        }
+        steps.append(IntroductionStep(command: ["PING"], failure: Self.unlessForbidden))
+        return steps
+    }
+
+    /// A user may lack the right to a command that nothing depends on; that it was told so is answer enough.
+    private static let unlessForbidden: @Sendable (RESPValue, RedisEndpoint) -> RedisError? = { reply, endpoint in
+        reply.serverError?.code == "NOPERM" ? nil : plain(reply, endpoint)
+    }
+
+    private static let plain: @Sendable (RESPValue, RedisEndpoint) -> RedisError? = { reply, endpoint in
+        guard let error = reply.serverError else { return nil }
+        return error.code == "NOAUTH" ? .wrongPassword(endpoint) : .server(error)
+    }
+}
+
+extension RedisServerError {
+    /// Whether the server says it cannot serve for now, or is not the master: reason to look for another.
+    var isPassing: Bool {
+        ["READONLY", "LOADING", "MASTERDOWN"].contains(code)
+    }
+}

@@ -1,0 +1,76 @@
+package import NIOCore
+
+/// Why a command has no answer. No case carries the password of the URL.
+package enum RedisError: Error, Sendable, Equatable {
+    /// Nobody listens at the endpoint.
+    case connectionRefused(RedisEndpoint)
+    /// The endpoint's name does not resolve.
+    case dns(RedisEndpoint)
+    /// No usable connection within the connect timeout.
+    case connectTimeout(RedisEndpoint)
+    /// The connection attempt ended otherwise; the words are the system's.
+    case connectFailed(RedisEndpoint, String)
+    /// The TLS handshake or the check of the certificate failed.
+    case tls(RedisEndpoint, String)
+    /// The server wants a password and got none, or a wrong one.
+    case wrongPassword(RedisEndpoint)
+    /// The server has no database of this number.
+    case wrongDatabase(RedisEndpoint, Int)
+    /// The server answered, but with an error. The words are its own, and for a malformed command may quote it.
+    case server(RedisServerError)
+    /// No answer within the command's deadline.
+    case deadline(TimeAmount)
+    /// The connection ended while the command waited for its answer.
+    case connectionLost(RedisEndpoint, String)
+    /// What the server sent is no RESP2, or breaks a limit.
+    case protocolViolation(RedisEndpoint, String)
+    /// As many commands as allowed wait for an answer already.
+    case overloaded(inFlight: Int)
+    /// No connection; the next attempt is due later. The words say why the last one ended.
+    case unavailable(String)
+    /// No sentinel named a master that confirms to be one.
+    case noMaster(String, String)
+    /// The cluster could not run the command: slot not served, too many redirections, no node answers.
+    case cluster(String)
+    /// The client was closed.
+    case closed
+}
+
+extension RedisError {
+    /// Whether the command may have run although it has no answer: repeat it only if that does no harm.
+    package var mayHaveRun: Bool {
+        switch self {
+        case .deadline, .connectionLost, .protocolViolation: true
+        default: false
+        }
+    }
+
+    /// Any error as one of these.
+    static func wrapping(_ error: any Error, at endpoint: RedisEndpoint) -> RedisError {
+        if let error = error as? RedisError { return error }
+        return .connectionLost(endpoint, "\(error)")
+    }
+}
+
+extension RedisError: CustomStringConvertible {
+    package var description: String {
+        switch self {
+        case .connectionRefused(let endpoint): "Redis at \(endpoint) refuses connections"
+        case .dns(let endpoint): "the name of Redis at \(endpoint) does not resolve"
+        case .connectTimeout(let endpoint): "Redis at \(endpoint) does not answer in time"
+        case .connectFailed(let endpoint, let words): "no connection to Redis at \(endpoint): \(words)"
+        case .tls(let endpoint, let words): "TLS with Redis at \(endpoint) failed: \(words)"
+        case .wrongPassword(let endpoint): "Redis at \(endpoint) does not accept the user or password"
+        case .wrongDatabase(let endpoint, let number): "Redis at \(endpoint) has no database \(number)"
+        case .server(let error): "Redis answered with an error: \(error)"
+        case .deadline(let amount): "Redis did not answer within \(amount.nanoseconds / 1_000_000) ms"
+        case .connectionLost(let endpoint, let words): "the connection to Redis at \(endpoint) ended: \(words)"
+        case .protocolViolation(let endpoint, let words): "Redis at \(endpoint) sent what is no sound reply: \(words)"
+        case .overloaded(let count): "\(count) commands wait for Redis already"
+        case .unavailable(let words): "Redis is out of reach: \(words)"
+        case .noMaster(let name, let words): "no sentinel knows a reachable master named \(name): \(words)"
+        case .cluster(let words): "the Redis Cluster cannot run the command: \(words)"
+        case .closed: "the Redis client is closed"
+        }
+    }
+}

@@ -1,0 +1,29 @@
+/// A Lua script. It is sent once by its text to each server and then by its digest.
+package struct RedisScript: Sendable, Hashable {
+    package let source: String
+    /// The SHA-1 of the source as 40 lowercase hexadecimal digits.
+    package let digest: String
+
+    package init(_ source: String) {
+        self.source = source
+        digest = SHA1.hex(source)
+    }
+
+    /// `EVALSHA`, for servers that know the script.
+    func byDigest(keys: [RedisArgument], arguments: [RedisArgument]) -> RedisCommand {
+        command("EVALSHA", digest, keys, arguments)
+    }
+
+    /// `EVAL`, which also teaches the server the script.
+    func bySource(keys: [RedisArgument], arguments: [RedisArgument]) -> RedisCommand {
+        command("EVAL", source, keys, arguments)
+    }
+
+    private func command(
+        _ name: RedisArgument, _ script: String, _ keys: [RedisArgument], _ arguments: [RedisArgument]
+    ) -> RedisCommand {
+        RedisCommand(
+            [name, .string(script), RedisArgument(keys.count)] + keys + arguments,
+            route: keys.first.map { .key($0) } ?? .any)
+    }
+}

@@ -1,0 +1,32 @@
+import Foundation
+
+/// A self-signed certificate for one name, made by the openssl command.
+struct TestCertificate {
+    struct CommandFailed: Error {}
+
+    let certificatePath: String
+    let keyPath: String
+    private let directory: String
+
+    init(name: String) throws {
+        directory = NSTemporaryDirectory() + "redis-tls-\(UInt64.random(in: 0...UInt64.max))"
+        certificatePath = directory + "/certificate.pem"
+        keyPath = directory + "/key.pem"
+        try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
+        let process = Process()
+        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
+        process.arguments = [
+            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+            "-keyout", keyPath, "-out", certificatePath, "-days", "2", "-subj", "/CN=\(name)",
+            "-addext", "subjectAltName=DNS:\(name)",
+        ]
+        process.standardError = FileHandle.nullDevice
+        try process.run()
+        process.waitUntilExit()
+        guard process.terminationStatus == 0 else { throw CommandFailed() }
+    }
+
+    func remove() {
+        try? FileManager.default.removeItem(atPath: directory)
+    }
+}

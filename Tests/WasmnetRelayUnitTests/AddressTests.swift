@@ -1,0 +1,39 @@
+import NIOCore
+import Testing
+import WasmnetPolicy
+
+@testable import WasmnetRelay
+
+@Suite struct SocketAddressTests {
+    @Test(arguments: ["192.0.2.7", "2001:db8::1", "::1", "::"]) func thereAndBack(text: String) throws {
+        let address = try #require(IPAddress(text))
+        let socketAddress = try SocketAddress(address, port: 65_535)
+        #expect(socketAddress.bareAddress == address)
+        #expect(socketAddress.port == 65_535)
+        #expect(try SocketAddress(ipAddress: text, port: 65_535) == socketAddress, "NIO reads it the same")
+    }
+
+    /// RFC 4291, section 2.5.5.2: only ::ffff:0:0/96 is IPv4 in other clothes.
+    @Test func mappedAddressesAreUnmapped() throws {
+        let four = IPAddress(v4: (192, 0, 2, 7))
+        #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 1).bareAddress == four)
+        #expect(four.mapped == IPAddress("::ffff:192.0.2.7"))
+        #expect(four.mapped.unmapped == four)
+        for other in ["::192.0.2.7", "::fffe:192.0.2.7", "1::ffff:192.0.2.7", "64:ff9b::192.0.2.7"] {
+            let address = try #require(IPAddress(other))
+            #expect(address.unmapped == address && address.mapped == address)
+        }
+    }
+
+    @Test func anotherKindOfSocketHasNoAddress() throws {
+        let unix = try SocketAddress(unixDomainSocketPath: "relay.socket")
+        #expect(unix.bareAddress == nil)
+        #expect(unix.endpointText == "unknown")
+    }
+
+    @Test func endpointsAreWrittenWithBrackets() throws {
+        #expect(IPAddress(v4: (192, 0, 2, 7)).endpointText(port: 80) == "192.0.2.7:80")
+        #expect(IPAddress.six(1).endpointText(port: 0) == "[2001:db8::1]:0")
+        #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 9).endpointText == "192.0.2.7:9")
+    }
+}

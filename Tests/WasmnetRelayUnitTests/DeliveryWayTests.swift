@@ -1,0 +1,134 @@
+import Testing
+
+@testable import WasmnetRelay
+
+/// The window against ways with a delay and a bottleneck.
+@Suite struct DeliveryWayTests {
+    /// A way with a delay and a bottleneck, and a sender that sends whatever the window lets it.
+    private struct Way {
+        var window = DeliveryWindow()
+        /// Nanoseconds there and back.
+        var delay: Int64
+        /// Bytes a millisecond at the far end.
+        var rate: Int
+        var now: Int64 = 0
+        /// What the far end has not taken yet, and the markers behind how many of its bytes.
+        var queued = 0
+        var sent = 0
+        var taken = 0
+        var markers: [(number: UInt64, behind: Int)] = []
+        var answers: [(number: UInt64, at: Int64)] = []
+        var mostQueued = 0
+
+        mutating func mark() { self.markers.append((self.window.mark(now: self.now), self.sent)) }
+
+        mutating func run(milliseconds: Int) {
+            for _ in 0..<milliseconds {
+                while self.window.hasRoom, self.queued < 8 << 20 {
+                    self.sent += 16 << 10
+                    self.queued += 16 << 10
+                    if self.window.send(16 << 10) { self.mark() }
+                }
+                self.now += 1_000_000
+                self.mostQueued = max(self.mostQueued, self.queued)
+                let take = min(self.queued, self.rate)
+                self.queued -= take
+                self.taken += take
+                while let first = self.markers.first, first.behind <= self.taken {
+                    self.markers.removeFirst()
+                    self.answers.append((first.number, self.now + self.delay))
+                }
+                while let first = self.answers.first, first.at <= self.now {
+                    self.answers.removeFirst()
+                    self.window.answered(first.number, now: self.now)
+                    if self.window.needsMarker { self.mark() }
+                }
+            }
+        }
+    }
+
+    @Test func aPeerThatAnswersNoMarkerIsGivenUp() {
+        var window = DeliveryWindow()
+        while window.hasRoom { if window.send(16 << 10) { _ = window.mark(now: 0) } }
+        #expect(window.onTheirWay == DeliveryWindow.largestFloor)
+        window.giveUp()
+        for _ in 0..<1000 {
+            if window.send(1 << 20) { _ = window.mark(now: 0) }
+            #expect(window.hasRoom)
+        }
+    }
+
+    /// A client nearby that reads 20 MB/s has queues of about ten milliseconds, and is not slowed down.
+    @Test func aSlowReaderNearbyHasShortQueues() {
+        var way = Way(delay: 100_000, rate: 20_000)
+        way.mark()
+        way.run(milliseconds: 500)
+        way.mostQueued = 0
+        way.run(milliseconds: 5000)
+        #expect(way.mostQueued <= 320 << 10, "\(way.mostQueued)")
+        #expect(way.taken >= 5400 * 20_000)
+    }
+
+    @Test func aVerySlowReaderHasEvenShorterOnes() {
+        var way = Way(delay: 100_000, rate: 1000)
+        way.mark()
+        way.run(milliseconds: 3000)
+        way.mostQueued = 0
+        way.run(milliseconds: 3000)
+        #expect(way.mostQueued <= 96 << 10, "\(way.mostQueued)")
+        #expect(way.taken >= 5900 * 1000)
+    }
+
+    /// 100 ms and 100 MB/s hold ten megabytes: the window grows to them within a second or two.
+    @Test func aLongFastWayIsFilled() {
+        var way = Way(delay: 100_000_000, rate: 100_000)
+        way.mark()
+        way.run(milliseconds: 3000)
+        let before = way.taken
+        way.run(milliseconds: 3000)
+        #expect(way.taken - before >= 3000 * 90_000, "\(way.taken - before)")
+        #expect(way.window.limit >= 9_000_000)
+        #expect(way.mostQueued <= 32_000_000)
+    }
+
+    /// The way gets longer in mid-life: the window follows within a few lifetimes of the old measurement.
+    @Test func aWayThatGetsLongerIsMeasuredAnew() {
+        var way = Way(delay: 1_000_000, rate: 50_000)
+        way.mark()
+        way.run(milliseconds: 2000)
+        way.delay = 80_000_000
+        way.run(milliseconds: 40_000)
+        let before = way.taken
+        way.run(milliseconds: 2000)
+        #expect(way.taken - before >= 2000 * 45_000, "\(way.taken - before)")
+    }
+
+    /// A reader that stops and goes on: nothing waits for ever.
+    @Test func aReaderThatStopsIsServedAgain() {
+        var way = Way(delay: 1_000_000, rate: 50_000)
+        way.mark()
+        way.run(milliseconds: 1000)
+        way.rate = 0
+        way.run(milliseconds: 60_000)
+        #expect(way.queued <= 1 << 20)
+        way.rate = 50_000
+        let before = way.taken
+        way.run(milliseconds: 2000)
+        #expect(way.taken - before >= 1900 * 50_000)
+    }
+
+    @Test func answersThatFitNothingAreIgnored() {
+        var window = DeliveryWindow()
+        window.answered(0, now: 5)
+        window.answered(.max, now: 5)
+        #expect(window.roundTrip == nil)
+        let first = window.mark(now: 10)
+        let second = window.mark(now: 20)
+        window.answered(second, now: 30)
+        #expect(window.roundTrip == 10)
+        // The first counts as answered with it, and a second answer is no answer.
+        window.answered(first, now: 31)
+        window.answered(second, now: 25)
+        #expect(window.roundTrip == 10)
+    }
+}

@@ -1,0 +1,63 @@
+import NIOCore
+import NIOHTTP1
+import Testing
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+@testable import WasmnetRelay
+
+/// What a session remembers: bounded, the oldest goes first.
+@Suite struct SessionMemoryTests {
+    // MARK: RecentIDs
+
+    @Test func recentIDsForgetTheOldest() {
+        var recent = RecentIDs(limit: 3)
+        for id in [1, 2, 3] as [SocketID] { recent.insert(id) }
+        recent.insert(1)
+        #expect([1, 2, 3].allSatisfy { recent.contains($0) })
+        recent.insert(4)
+        #expect(!recent.contains(1), "told again, but first all the same")
+        #expect([2, 3, 4].allSatisfy { recent.contains($0) })
+    }
+
+    @Test func anIDInUseAgainIsNotRecent() {
+        var recent = RecentIDs(limit: 2)
+        recent.insert(1)
+        recent.insert(2)
+        recent.remove(1)
+        recent.remove(9)
+        #expect(!recent.contains(1))
+        recent.insert(3)
+        #expect(recent.contains(2) && recent.contains(3), "its place is free")
+    }
+
+    @Test func aLimitOfNothingRemembersNothing() {
+        var recent = RecentIDs(limit: 0)
+        recent.insert(1)
+        #expect(!recent.contains(1))
+    }
+
+    // MARK: TiedNames
+
+    @Test func theLastNameOfAnAddressCounts() throws {
+        var ties = TiedNames(limit: 10)
+        let first = try HostName(parsing: "a.example")
+        let second = try HostName(parsing: "b.example")
+        ties.tie([.four(1), .six(1)], to: first)
+        ties.tie([.four(1)], to: second)
+        #expect(ties.name(of: .four(1)) == second)
+        #expect(ties.name(of: .six(1)) == first)
+        #expect(ties.name(of: .four(2)) == nil)
+    }
+
+    @Test func theOldestTieGoesFirst() throws {
+        var ties = TiedNames(limit: 2)
+        let name = try HostName(parsing: "a.example")
+        ties.tie([.four(1), .four(2), .four(3)], to: name)
+        #expect(ties.name(of: .four(1)) == nil)
+        #expect(ties.name(of: .four(2)) == name && ties.name(of: .four(3)) == name)
+        for last in 0..<UInt8.max { ties.tie([.four(last)], to: name) }
+        #expect((0...UInt8.max).filter { ties.name(of: .four($0)) != nil }.count == 2)
+    }
+}

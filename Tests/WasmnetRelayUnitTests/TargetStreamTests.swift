@@ -1,0 +1,201 @@
+import Glibc
+import NIOCore
+import NIOEmbedded
+import NIOWebSocket
+import Testing
+import WasmnetProtocol
+
+@testable import WasmnetRelay
+
+/// What ``StreamMachine`` decides, carried out on a channel.
+@Suite struct TargetStreamTests {
+    private let id = TargetHarness.id
+
+    /// The reason in the only `closed` among events; nil where there is none.
+    private func closed(_ events: [Event]) -> ReasonCode? {
+        let reasons = events.compactMap { event -> ReasonCode? in
+            if case .closed(_, let reason, _) = event { reason } else { nil }
+        }
+        #expect(reasons.count <= 1)
+        return reasons.first
+    }
+
+    @Test(arguments: WireVersion.allCases) func aTargetThatEndsGivesItsSlotBackAtOnce(version: WireVersion) throws {
+        let harness = try TargetHarness(version)
+        #expect(harness.slots == 1)
+        try harness.targetSends([1, 2, 3])
+        harness.targetEnds()
+        if version == .v2 {
+            #expect(try harness.told() == [.data(self.id, ByteBuffer(bytes: [1, 2, 3])), .end(self.id)])
+            try harness.client(.shutdown(self.id))
+        }
+        #expect(self.closed(try harness.told()) == .normal)
+        // Nothing is unsent: the node's half closes now and not when the linger runs out.
+        #expect(harness.head.outputCloses == 1)
+        #expect(!harness.target.isActive)
+        #expect(harness.slots == 0)
+        try harness.finish()
+    }
+
+    @Test func bytesSentBeforeATargetsEndStillGoOutInV1() throws {
+        let harness = try TargetHarness(.v1)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(string: "late")))
+        harness.targetEnds()
+        #expect(self.closed(try harness.told()) == .normal)
+        #expect(harness.target.isActive && harness.head.outputCloses == 0)
+        harness.head.letGo()
+        #expect(try harness.received() == Array("late".utf8))
+        #expect(harness.head.outputCloses == 1 && !harness.target.isActive && harness.slots == 0)
+        try harness.finish()
+    }
+
+    /// The target ends and takes nothing; the client is gone: the linger timer has to end it.
+    @Test(arguments: WireVersion.allCases, [true, false])
+    func aClosedSocketEndsWithTheLingerWhateverTheTargetDoes(version: WireVersion, targetEnds: Bool) throws {
+        var settings = RelaySettings()
+        settings.linger = .seconds(5)
+        settings.missedHeartbeats = 1000
+        let harness = try TargetHarness(version, settings: settings)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(string: "stuck")))
+        try harness.client(.close(self.id))
+        if targetEnds { harness.targetEnds() }
+        #expect(harness.slots == 1)
+        harness.carrier.advance(.seconds(5))
+        // Only v2 says why.
+        #expect(self.closed(try harness.told()) == (version == .v2 ? .clientClosed : .normal))
+        #expect(!harness.target.isActive && harness.slots == 0)
+        try harness.finish()
+    }
+
+    @Test func closeWaitsForTheBytesThatWereSent() throws {
+        let harness = try TargetHarness(.v2)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(string: "bytes")))
+        try harness.client(.close(self.id))
+        #expect(self.closed(try harness.told()) == nil)
+        harness.head.letGo()
+        #expect(try harness.received() == Array("bytes".utf8))
+        #expect(self.closed(try harness.told()) == .clientClosed)
+        #expect(harness.head.outputCloses == 1)
+        try harness.finish()
+    }
+
+    @Test func resetDropsWhatIsUnsent() throws {
+        let harness = try TargetHarness(.v2)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(string: "bytes")))
+        try harness.client(.reset(self.id))
+        #expect(self.closed(try harness.told()) == .clientClosed)
+        #expect(!harness.target.isActive && harness.slots == 0)
+        #expect(try harness.received().isEmpty)
+        try harness.finish()
+    }
+
+    /// Both halves ended properly, only the client has no credit left: the end it is told is still a proper one.
+    @Test func anEndBehindBytesWithoutCreditIsNoReset() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 100
+        let harness = try TargetHarness(.v2, settings: settings)
+        try harness.client(.shutdown(self.id))
+        #expect(harness.head.outputCloses == 1)
+        try harness.targetSends(Array(repeating: 7, count: 150))
+        harness.targetEnds()
+        harness.targetIsGone()
+        #expect(try harness.told() == [.data(self.id, ByteBuffer(repeating: 7, count: 100))])
+        try harness.client(.window(self.id, bytes: 100))
+        let events = try harness.told()
+        #expect(events.prefix(2) == [.data(self.id, ByteBuffer(repeating: 7, count: 50)), .end(self.id)])
+        #expect(self.closed(events) == .normal)
+        #expect(harness.slots == 0)
+        try harness.finish()
+    }
+
+    @Test func aResetBehindBytesIsToldAfterThem() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 100
+        let harness = try TargetHarness(.v2, settings: settings)
+        try harness.targetSends(Array(repeating: 7, count: 150))
+        harness.target.pipeline.fireErrorCaught(IOError(errnoCode: ECONNRESET, reason: "reset"))
+        harness.targetIsGone()
+        #expect(self.closed(try harness.told()) == nil)
+        try harness.client(.window(self.id, bytes: 100))
+        let events = try harness.told()
+        #expect(events.first == .data(self.id, ByteBuffer(repeating: 7, count: 50)))
+        #expect(self.closed(events) == .targetReset && events.count == 2)
+        try harness.finish()
+    }
+
+    // MARK: Credit
+
+    @Test func aTargetIsNotReadWithoutCredit() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 100
+        let harness = try TargetHarness(.v2, settings: settings)
+        try harness.targetSends(Array(repeating: 1, count: 100))
+        let reads = harness.head.reads
+        try harness.client(.window(self.id, bytes: 0))
+        #expect(harness.head.reads == reads, "nothing was granted")
+        try harness.client(.window(self.id, bytes: 1))
+        #expect(harness.head.reads == reads + 1)
+        try harness.finish()
+    }
+
+    @Test func grantsWithoutEndOverflowNothing() throws {
+        let harness = try TargetHarness(.v2)
+        for _ in 0..<10 { try harness.client(.window(self.id, bytes: .max)) }
+        try harness.targetSends([1])
+        #expect(try harness.told() == [.data(self.id, ByteBuffer(bytes: [1]))])
+        #expect(harness.stream.credit.limit > 0)
+        try harness.finish()
+    }
+
+    @Test func oneByteBeyondTheCreditIsAProtocolError() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 100
+        let harness = try TargetHarness(.v2, settings: settings)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 100)))
+        #expect(self.closed(try harness.told()) == nil)
+        try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 1)))
+        #expect(self.closed(try harness.told()) == .protocolError)
+        #expect(harness.slots == 0)
+        try harness.finish()
+    }
+
+    /// "The most credit beyond first windows out in one session": a socket that ended has none out.
+    @Test func theWindowsOfEndedSocketsAreRoomAgain() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 10_000
+        settings.maxSessionWindowBytes = 10_000
+        let harness = try TargetHarness(.v2, settings: settings)
+        let session = try #require(harness.carrier.session)
+        session.carrier.ping()
+        let ping = try #require(try harness.carrier.frames().first { $0.opcode == .ping })
+        harness.carrier.advance(.milliseconds(100))
+        try harness.carrier.receive(ClientFrame(opcode: 0xA, payload: Array(ping.data.readableBytesView)))
+        #expect(session.windowRoom == 10_000)
+        for _ in 0..<3 { try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 8_000))) }
+        #expect(session.windowRoom == 0, "the window grew")
+        try harness.client(.reset(self.id))
+        #expect(self.closed(try harness.told()) == .clientClosed)
+        #expect(session.windowRoom == 10_000)
+        try harness.finish()
+    }
+
+    @Test func withoutCreditAFullTargetStopsTheWebSocket() throws {
+        var settings = RelaySettings()
+        settings.streamAllowanceBytes = 1000
+        let harness = try TargetHarness(.v1, settings: settings)
+        harness.head.holdsWrites = true
+        try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 1001)))
+        let reads = harness.carrier.head.reads
+        try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 1)))
+        #expect(harness.carrier.head.reads == reads)
+        harness.head.letGo()
+        harness.carrier.loop.run()
+        #expect(harness.carrier.head.reads == reads + 1)
+        try harness.finish()
+    }
+}
