@@ -81,6 +81,18 @@ let package = Package(
             dependencies: ["CHiredis", nioCore, nioPosix, nioSSL, nioConcurrency, logging],
             swiftSettings: strict
         ),
+        // Quotas, nodes and denylist shared in Redis.
+        .target(
+            name: "WasmnetCluster",
+            dependencies: ["RedisClient", "WasmnetQuota", nioCore, nioPosix, logging],
+            resources: [
+                .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/generation.lua"),
+                .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
+                .embedInCode("Scripts/register.lua"), .embedInCode("Scripts/reserve.lua"),
+                .embedInCode("Scripts/retire.lua"),
+            ],
+            swiftSettings: strict
+        ),
         .target(name: "CNodeSystem"),
         .executableTarget(
             name: "wasmnet-node",

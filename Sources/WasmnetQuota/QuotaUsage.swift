@@ -11,6 +11,19 @@ package struct QuotaUsage: Sendable, Hashable {
     package var byteTokens: Int64?
     /// Bytes of the current UTC day, both directions; counted with and without a limit.
     package var bytesToday: UInt64
+
+    package init(
+        limits: QuotaLimits, sessions: Int, sockets: Int, connectsLeft: Int? = nil, resolvesLeft: Int? = nil,
+        byteTokens: Int64? = nil, bytesToday: UInt64
+    ) {
+        self.limits = limits
+        self.sessions = sessions
+        self.sockets = sockets
+        self.connectsLeft = connectsLeft
+        self.resolvesLeft = resolvesLeft
+        self.byteTokens = byteTokens
+        self.bytesToday = bytesToday
+    }
 }
 
 /// What a ledger holds, for metrics.

@@ -4,15 +4,15 @@ import Synchronization
 ///
 /// On Linux it does not see the futex of a Swift 6.3 `Mutex` and reports correct programs; it does see this acquire and
 /// release, which the lock already implies (on x86-64 they are plain moves). The value cannot be reached without the lock.
-struct Guarded<Value: Sendable>: ~Copyable, Sendable {
+package struct Guarded<Value: Sendable>: ~Copyable, Sendable {
     private let mutex: Mutex<Value>
     private let handedOn = Atomic<Bool>(false)
 
-    init(_ value: Value) {
+    package init(_ value: Value) {
         self.mutex = Mutex(value)
     }
 
-    func withLock<Answer>(_ body: (inout Value) -> Answer) -> Answer {
+    package func withLock<Answer>(_ body: (inout Value) -> Answer) -> Answer {
         self.mutex.withLock { value in
             _ = self.handedOn.load(ordering: .acquiring)
             defer { self.handedOn.store(true, ordering: .releasing) }

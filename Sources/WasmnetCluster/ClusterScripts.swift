@@ -1,0 +1,15 @@
+import RedisClient
+
+/// The scripts, each its own file under `Scripts/` behind the text that all begin with.
+enum ClusterScripts {
+    static let reserve = Self.script(PackageResources.reserve_lua)
+    static let heartbeat = Self.script(PackageResources.heartbeat_lua)
+    static let retire = Self.script(PackageResources.retire_lua)
+    static let generation = Self.script(PackageResources.generation_lua)
+    static let grant = Self.script(PackageResources.grant_lua)
+    static let register = Self.script(PackageResources.register_lua)
+
+    private static func script(_ bytes: [UInt8]) -> RedisScript {
+        RedisScript(String(decoding: PackageResources.common_lua + bytes, as: UTF8.self))
+    }
+}

@@ -1,0 +1,54 @@
+package import WasmnetQuota
+
+/// How a node takes part in shared quotas.
+package struct ClusterSettings: Sendable {
+    /// 96 random bits: this process, in epochs and in the registry.
+    package var nodeID: String
+    /// How long a node's leases count after its last heartbeat was sent. Default 15 s; heartbeats come three times as often.
+    package var timeToLive = QuotaDuration.seconds(15)
+    /// How long nothing grows after data was lost. Default 10 s: two heartbeats.
+    package var hold = QuotaDuration.seconds(10)
+    package var modes = OutageModes()
+    /// Whether scripts go by the node's clock, for servers that refuse TIME in scripts.
+    package var usesOwnClock = false
+    package var clock: @Sendable () -> QuotaInstant
+    private let epochs = Epochs()
+
+    package init(nodeID: String = ClusterSettings.randomID(), clock: @escaping @Sendable () -> QuotaInstant) {
+        self.nodeID = nodeID
+        self.clock = clock
+    }
+
+    var heartbeat: QuotaDuration { .microseconds(self.timeToLive.microseconds / 3) }
+
+    /// How long a node counts on its own leases, from when it asked: less than ``timeToLive``, so it stops before Redis forgets it.
+    var leaseTime: QuotaDuration { .microseconds(self.timeToLive.microseconds / 30 * 29) }
+
+    /// A name that this process never used before.
+    func makeEpoch() -> String { "\(self.nodeID).\(self.epochs.next())" }
+
+    /// The node of an epoch.
+    package static func node(ofEpoch epoch: some StringProtocol) -> String {
+        String(epoch.prefix { $0 != "." })
+    }
+
+    /// 96 random bits in hexadecimal.
+    package static func randomID() -> String {
+        (0..<3).map { _ in
+            let digits = String(UInt32.random(in: .min ... .max), radix: 16)
+            return String(repeating: "0", count: 8 - digits.count) + digits
+        }.joined()
+    }
+}
+
+/// Numbers the epochs of a process.
+private final class Epochs: Sendable {
+    private let last = Guarded<UInt64>(0)
+
+    func next() -> UInt64 {
+        self.last.withLock { last in
+            last += 1
+            return last
+        }
+    }
+}

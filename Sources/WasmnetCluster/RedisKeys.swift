@@ -1,0 +1,74 @@
+import RedisClient
+package import WasmnetQuota
+
+/// The names of everything that wasmnet keeps in Redis.
+///
+/// Clients fall into 256 buckets by a hash of their name. All keys of a bucket carry its hash tag, so that each script touches one slot
+/// of a Redis Cluster, and a node's heartbeats are one key a bucket however many clients it has. The tags are spread evenly:
+/// bucket b lies in the b-th 256th of the 16,384 slots.
+package enum RedisKeys {
+    package static let bucketCount = 256
+
+    /// In which bucket a client is.
+    package static func bucket(of client: ClientID) -> Int {
+        Int(HashSlot.crc16(client.text.utf8)) % Self.bucketCount
+    }
+
+    /// Hash: when the bucket's data began, and until when nothing grows because data was lost.
+    static func generation(_ bucket: Int) -> String { "wn:{\(Self.tags[bucket])}:g" }
+
+    /// Sorted set: the epochs of the nodes with leases in the bucket, by the time at which they end.
+    static func epochs(_ bucket: Int) -> String { "wn:{\(Self.tags[bucket])}:e" }
+
+    /// Hash: the leases of one kind of slot of one client, by epoch.
+    static func leases(_ kind: SlotKind, of client: ClientID) -> String {
+        Self.key(kind == .session ? "ls" : "lc", client)
+    }
+
+    /// String: the theoretical arrival time of the next connect or look-up.
+    static func requests(_ kind: RequestKind, of client: ClientID) -> String {
+        Self.key(kind == .connect ? "rc" : "rr", client)
+    }
+
+    /// String: the level of the bandwidth's bucket, and when.
+    static func bandwidth(of client: ClientID) -> String { Self.key("b", client) }
+
+    /// Hash: the UTC day, and the bytes debited in it.
+    static func day(of client: ClientID) -> String { Self.key("d", client) }
+
+    /// Hash: limits that an operator set for this client, with an expiry.
+    static func overrides(of client: ClientID) -> String { Self.key("o", client) }
+
+    /// Sorted set: the nodes by the time of their last heartbeat. All keys of the registry are in one slot.
+    static let nodes = "wn:{nodes}:all"
+
+    /// Hash: what one node says of itself.
+    static func node(_ id: String) -> String { "wn:{nodes}:n:\(id)" }
+
+    private static func key(_ kind: String, _ client: ClientID) -> String {
+        "wn:{\(Self.tags[Self.bucket(of: client)])}:\(kind):\(client.text)"
+    }
+
+    /// The shortest tag of each bucket, in base 36: a table that never changes, since the hash does not.
+    static let tags: [String] = {
+        var found = [String?](repeating: nil, count: Self.bucketCount)
+        var missing = Self.bucketCount
+        var number = 0
+        while missing > 0 {
+            let tag = String(number, radix: 36)
+            let bucket = HashSlot.of(tag) / (HashSlot.count / Self.bucketCount)
+            if found[bucket] == nil {
+                found[bucket] = tag
+                missing -= 1
+            }
+            number += 1
+        }
+        return found.map { $0 ?? "" }
+    }()
+}
+
+/// What has a rate.
+package enum RequestKind: CaseIterable, Sendable {
+    case connect
+    case resolve
+}

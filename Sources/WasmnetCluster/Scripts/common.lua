@@ -1,0 +1,43 @@
+-- What every script begins with. A script touches the keys of one client or of one bucket of clients, all in one hash slot and
+-- all in KEYS; it returns integers only. Times are microseconds since the Unix epoch, below 2^53, so doubles hold them exactly.
+--
+-- ARGV[1] is 0: the server's clock decides (the rule). Else it is the caller's, for servers that refuse TIME in scripts and for
+-- tests; keys then live an hour longer, since callers' clocks differ.
+local now, slack = tonumber(ARGV[1]), 3600000
+if now == 0 then
+    local time = redis.call('TIME')
+    now, slack = tonumber(time[1]) * 1000000 + tonumber(time[2]), 0
+end
+
+-- Clocks may run backwards this far without meaning a stepped clock.
+local TOLERANCE = 1000000
+local DAY = 86400000000
+
+-- Whole numbers as text: Lua's own form turns to an exponent at 10^14.
+local function text(number) return string.format('%.0f', number) end
+
+-- Keeps a key for so many microseconds from now.
+local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micros / 1000) + 1000 + slack)) end
+
+-- The generation of a bucket: when its data began. A caller that knows another one (not 0) tells that data was lost; then nobody's
+-- leases grow beyond what is open for `hold` from that beginning, while the nodes declare again.
+-- Returns the generation and for how long growth is held.
+local function generation(key, known, hold)
+    local id = redis.call('HGET', key, 'id')
+    if not id then
+        id = text(now)
+        redis.call('HSET', key, 'id', id, 'until', '0')
+    end
+    keep(key, 7 * DAY)
+    if known ~= '0' and known ~= id then
+        redis.call('HSET', key, 'until', text(tonumber(id) + hold))
+    end
+    local left = tonumber(redis.call('HGET', key, 'until')) - now
+    return tonumber(id), math.min(math.max(left, 0), hold)
+end
+
+-- A client's own limit where an operator set one, else the caller's.
+local function limit(key, field, given)
+    local own = redis.call('HGET', key, field)
+    return tonumber(own or given)
+end

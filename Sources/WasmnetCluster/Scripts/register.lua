@@ -1,0 +1,19 @@
+-- A node tells that it lives; nodes that have not for a while are forgotten.
+--
+-- KEYS 1 all nodes by their last heartbeat, 2 this node
+-- ARGV 1 clock, 2 node id, 3 time to live, 4… what the node says of itself, field and value in turns; none: it goes
+-- Returns how many nodes there are
+--
+-- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
+local ttl = tonumber(ARGV[3])
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
+if #ARGV == 3 then
+    redis.call('ZREM', KEYS[1], ARGV[2])
+    redis.call('DEL', KEYS[2])
+else
+    redis.call('ZADD', KEYS[1], text(now), ARGV[2])
+    redis.call('HSET', KEYS[2], 'seen', text(now), unpack(ARGV, 4))
+    keep(KEYS[1], ttl)
+    keep(KEYS[2], ttl)
+end
+return redis.call('ZCARD', KEYS[1])
