@@ -69,13 +69,11 @@ typedef Node {
     unsigned left : 2; /* ticks to the lease's end by the node's own reckoning; 0: lapsed */
     unsigned gen : 2;
     unsigned seq : 4; /* of the latest declaration */
-    unsigned sentAgo : 2; /* ticks since the latest declaration was sent, at most TTL */
-    unsigned beat : 1; /* a heartbeat is on the wire */
-    unsigned beatEpoch : 3;
-    unsigned beatGen : 2;
-    unsigned beatAgo : 2;
-    unsigned beatAnswer : 2;
-    unsigned beatAnswerGen : 2
+    unsigned sentAgo : 2; /* ticks since the latest declaration was sent, at most TTL; 0 when it is answered */
+    unsigned waiting : 1; /* for the answer to the latest declaration */
+    unsigned beatAnswer : 2; /* to the latest heartbeat, on its way back */
+    unsigned beatAgo : 2; /* ticks since that heartbeat was sent */
+    unsigned beatGen : 2
 }
 Node node[N];
 Wire wire[N];
@@ -91,8 +89,12 @@ bit exempt = 0; /* data was lost while a lapsed node held sockets: the bound is 
 bit done = 0;
 
 /* Scratch for d_steps, always 0 between them. */
+#ifdef PLAIN /* for breadth-first search, which knows no hidden variables */
+#define hidden
+#endif
 hidden byte x, y, z, w, total, others, room, allowed;
 
+#define MORE_EPOCHS(n) (node[n].epoch + 1 < EPOCHS)
 #define ENTRY(n, e) entry[(n) * SLOTS + (e)]
 #ifdef NO_FENCE
 #define STANDING(n) (node[n].joined)
@@ -135,6 +137,14 @@ inline sumGranted() {
 
 #define RQ wire[n].d[i]
 #define AT ENTRY(n, wire[n].d[i].epoch)
+
+#define unanswer(n, i) wire[n].d[i].answer = NONE; wire[n].d[i].grant = 0; wire[n].d[i].answerGen = 0
+/* Where no data is ever lost there is one generation: leave it out. */
+#if FLUSHES > 0
+#define GEN(statement) statement
+#else
+#define GEN(statement) skip
+#endif
 
 /* rules 11 to 17 */
 inline declareScript(n, i) {
@@ -191,60 +201,82 @@ inline declareScript(n, i) {
             RQ.grant = AT.current
         fi
     fi;
-    RQ.answerGen = gen
+    GEN(RQ.answerGen = gen);
+    printf("Redis: declare node %d seq %d epoch %d target %d: answer %d grant %d\n",
+        n, i, RQ.epoch, RQ.target, RQ.answer, RQ.grant);
+#ifndef GROW_ON_STALE
+    /* An answer that nobody waits for is thrown away on arrival (rule 5): the same as if it never came. */
+    if
+    :: !node[n].waiting || node[n].seq != i -> unanswer(n, i)
+    :: else
+    fi
+#else
+    skip
+#endif
 }
 
-/* rule 18 */
+/*
+ * rule 18. A heartbeat reaches Redis when it is sent or never: that it comes late only makes Redis remember longer.
+ * Its answer may be late, doubled or lost.
+ */
 inline heartbeatScript(n) {
     if
-    :: node[n].beatGen != gen -> node[n].beatAnswer = LOST
-#ifndef NO_FENCE
-    :: node[n].beatGen == gen && ENTRY(n, node[n].beatEpoch).left == 0 -> node[n].beatAnswer = FENCED
+#if FLUSHES > 0
+    :: node[n].gen != gen -> node[n].beatAnswer = LOST
+    :: node[n].gen == gen && ENTRY(n, node[n].epoch).left > 0 ->
+#else
+    :: ENTRY(n, node[n].epoch).left > 0 ->
 #endif
-    :: else ->
-        if
-        :: ENTRY(n, node[n].beatEpoch).left > 0 -> ENTRY(n, node[n].beatEpoch).left = TTL
-        :: else
-        fi;
+        ENTRY(n, node[n].epoch).left = TTL;
         node[n].beatAnswer = OK
+    :: else ->
+#ifdef NO_FENCE
+        node[n].beatAnswer = OK
+#else
+        node[n].beatAnswer = FENCED
+#endif
     fi;
-    node[n].beatAnswerGen = gen
+    GEN(node[n].beatGen = gen);
+    node[n].beatAgo = 0;
+    printf("Redis: heartbeat node %d epoch %d: answer %d\n", n, node[n].epoch, node[n].beatAnswer)
 }
 
 /* ---- a node ---- */
 
-inline clearBeat(n) {
-    node[n].beat = 0; node[n].beatEpoch = 0; node[n].beatGen = 0; node[n].beatAgo = 0;
-    node[n].beatAnswer = NONE; node[n].beatAnswerGen = 0
+/* What was asked under an epoch is of no use once it is left. */
+inline stopWaiting(n) {
+    node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0;
+    node[n].waiting = 0; node[n].sentAgo = 0;
+#ifndef GROW_ON_STALE
+    unanswer(n, node[n].seq)
+#endif
 }
 
 /* rule 7: the one way out of an epoch, whether Redis says FENCED or LOST or the node's own clock says it has lapsed. */
 inline leaveEpoch(n) {
+    printf("node %d leaves epoch %d, live %d left %d\n", n, node[n].epoch, node[n].live, node[n].left);
     node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 1;
-    node[n].granted = 0; node[n].left = 0
+    node[n].granted = 0; node[n].left = 0;
+    stopWaiting(n)
 }
 
 /* rules 2 to 4 */
 inline send(n, t) {
 #ifndef GROW_ON_STALE
-    /* An answer to an older declaration is thrown away on arrival (rule 5): the same as if it never came. */
-    if
-    :: node[n].seq > 0 ->
-        wire[n].d[node[n].seq].answer = NONE; wire[n].d[node[n].seq].grant = 0; wire[n].d[node[n].seq].answerGen = 0
-    :: else
-    fi;
+    unanswer(n, node[n].seq);
 #endif
     node[n].seq = node[n].seq + 1;
-    node[n].sentAgo = 0;
+    printf("node %d sends seq %d target %d, live %d\n", n, node[n].seq, t, node[n].live);
+    node[n].sentAgo = 0; node[n].waiting = 1;
     y = node[n].seq;
     wire[n].d[y].sent = 1;
     wire[n].d[y].epoch = node[n].epoch;
     wire[n].d[y].target = t;
-    wire[n].d[y].held = node[n].live;
+    GEN(wire[n].d[y].held = node[n].live);
 #ifdef BLIND_INCREMENT
     wire[n].d[y].had = node[n].granted;
 #endif
-    wire[n].d[y].gen = node[n].gen;
+    GEN(wire[n].d[y].gen = node[n].gen);
     wire[n].d[y].join = !node[n].joined;
     wire[n].d[y].replaces = !node[n].joined && node[n].replaces;
     y = 0;
@@ -257,6 +289,16 @@ inline send(n, t) {
     skip
 }
 
+/*
+ * Is it too late for this answer? A lease whose end has passed is never revived, not even by OK: Redis may have forgotten
+ * the epoch and made it anew from a late declaration, and what the node held may be another's.
+ */
+#if defined(REVIVE) || defined(NO_FENCE) || defined(LEASE_FROM_REPLY) || defined(NO_OWN_CLOCK)
+#define LAPSED(n, ago) false
+#else
+#define LAPSED(n, ago) (node[n].left == 0 && (node[n].joined || ago >= TTL))
+#endif
+
 inline renew(n, ago) {
 #ifdef LEASE_FROM_REPLY
     node[n].left = TTL
@@ -267,22 +309,25 @@ inline renew(n, ago) {
 
 #define LATEST wire[n].d[node[n].seq]
 
-/* rules 5, 6, 7, 8 */
+/* rules 5 to 8 */
 inline answered(n) {
+    printf("node %d hears answer %d to seq %d, grant %d\n", n, LATEST.answer, node[n].seq, LATEST.grant);
+    GEN(node[n].gen = LATEST.answerGen);
     if
-    :: LATEST.epoch != node[n].epoch -> skip /* of an epoch that was left */
-    :: LATEST.epoch == node[n].epoch && LATEST.answer == OK ->
+    :: LATEST.answer == OK ->
         node[n].joined = 1; node[n].replaces = 0;
-        node[n].gen = LATEST.answerGen;
         renew(n, node[n].sentAgo);
 #ifdef BLIND_INCREMENT
         if
         :: LATEST.target > LATEST.had -> node[n].granted = MIN(LATEST.grant, LATEST.target)
         :: else
         fi;
-        LATEST.answer = NONE; LATEST.grant = 0; LATEST.answerGen = 0;
 #else
         node[n].granted = LATEST.grant;
+#endif
+        node[n].waiting = 0; node[n].sentAgo = 0;
+#ifndef GROW_ON_STALE
+        unanswer(n, node[n].seq);
 #endif
 #if WITNESS == 1
         assert(node[n].live <= node[n].granted);
@@ -292,37 +337,43 @@ inline answered(n) {
 #endif
         checkLemma(n);
         checkBound()
-    :: else -> /* FENCED or LOST */
-        node[n].gen = LATEST.answerGen;
-        if
-        :: node[n].joined && node[n].epoch + 1 < SLOTS -> leaveEpoch(n)
-        :: else
-        fi
+    :: LATEST.answer != OK && node[n].joined -> leaveEpoch(n)
+    :: else -> stopWaiting(n) /* LOST before it was ever joined: ask again, naming the new generation */
     fi
 }
 
+/* rule 9 */
 inline beaten(n) {
+    printf("node %d hears of its heartbeat: %d\n", n, node[n].beatAnswer);
     if
-    :: node[n].beatEpoch != node[n].epoch -> skip
-    :: node[n].beatEpoch == node[n].epoch && node[n].beatAnswer == OK ->
+    :: node[n].beatAnswer == OK ->
         renew(n, node[n].beatAgo);
+        node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0;
         checkLemma(n);
         checkBound()
     :: else ->
 #if WITNESS == 2
         assert(node[n].beatAnswer != FENCED);
 #endif
-        node[n].gen = node[n].beatAnswerGen;
+        GEN(node[n].gen = node[n].beatGen);
         leaveEpoch(n)
-    fi;
-    clearBeat(n)
+    fi
+}
+
+/* Answered at once; a node with no epoch left to take stays as it is. */
+inline heard(n) {
+    if
+    :: node[n].beatAnswer == OK || MORE_EPOCHS(n) -> beaten(n)
+    :: else -> node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0
+    fi
 }
 
 /* A new process: nothing is open, nothing is known but what is on the wire. */
 inline startAnew(n) {
+    printf("node %d starts anew\n", n);
     node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 0; node[n].gen = 0;
-    node[n].live = 0; node[n].granted = 0; node[n].left = 0; node[n].sentAgo = 0;
-    clearBeat(n)
+    node[n].live = 0; node[n].granted = 0; node[n].left = 0;
+    stopWaiting(n)
 }
 
 #ifdef NO_OWN_CLOCK
@@ -330,7 +381,6 @@ inline startAnew(n) {
 #else
 #define MAY_ADMIT(n) (node[n].joined && node[n].left > 0)
 #endif
-#define MORE_EPOCHS(n) (node[n].epoch + 1 < EPOCHS)
 #define MAY_SEND(n) (!done && node[n].seq < SENDS)
 
 /*
@@ -342,6 +392,7 @@ end:
     do
     :: d_step { !done && MAY_ADMIT(n) && node[n].live < node[n].granted -> /* rule 1 */
             node[n].live = node[n].live + 1;
+            printf("node %d opens: live %d granted %d\n", n, node[n].live, node[n].granted);
 #if WITNESS == 3
             assert(N == 1 || node[0].live == 0 || node[1].live == 0);
 #endif
@@ -362,7 +413,7 @@ end:
 #if L >= 3
     :: d_step { MAY_SEND(n) -> send(n, 3) }
 #endif
-    :: d_step { !done && node[n].seq > 0 && LATEST.answer != NONE && LATEST.epoch == node[n].epoch &&
+    :: d_step { !done && node[n].waiting && LATEST.answer != NONE && !LAPSED(n, node[n].sentAgo) &&
             (LATEST.answer == OK || !node[n].joined || MORE_EPOCHS(n)) -> answered(n) }
 #ifdef GROW_ON_STALE
 #define OLDER wire[n].d[node[n].seq - 1]
@@ -370,11 +421,13 @@ end:
             OLDER.grant > node[n].granted -> node[n].granted = OLDER.grant }
 #endif
 
-    :: d_step { !done && node[n].joined && !(node[n].beat && node[n].beatAgo == 0 && node[n].beatAnswer == NONE) ->
-            clearBeat(n);
-            node[n].beat = 1; node[n].beatEpoch = node[n].epoch; node[n].beatGen = node[n].gen }
-    :: d_step { !done && node[n].beatAnswer != NONE &&
-            (node[n].beatAnswer == OK || node[n].beatEpoch != node[n].epoch || MORE_EPOCHS(n)) -> beaten(n) }
+#ifdef LATE_BEATS
+    :: d_step { !done && node[n].joined && !LAPSED(n, 0) -> heartbeatScript(n) }
+    :: d_step { !done && node[n].beatAnswer != NONE && !LAPSED(n, node[n].beatAgo) &&
+            (node[n].beatAnswer == OK || MORE_EPOCHS(n)) -> beaten(n) }
+#else
+    :: d_step { !done && node[n].joined && !LAPSED(n, 0) -> heartbeatScript(n); heard(n) }
+#endif
 
 #ifndef NO_FENCE
     :: d_step { !done && node[n].joined && node[n].left == 0 && MORE_EPOCHS(n) -> leaveEpoch(n) } /* rule 7, own clock */
@@ -395,10 +448,9 @@ end:
 
 proctype Redis() {
 #define SERVE(n, i) :: d_step { !done && wire[n].d[i].sent -> declareScript(n, i) }
-#define BEAT(n) :: d_step { !done && node[n].beat && node[n].beatAnswer == NONE -> heartbeatScript(n) }
 end:
     do
-    SERVE(0, 1) SERVE(1, 1) BEAT(0) BEAT(1)
+    SERVE(0, 1) SERVE(1, 1)
 #if SENDS >= 2
     SERVE(0, 2) SERVE(1, 2)
 #endif
@@ -412,7 +464,7 @@ end:
     SERVE(0, 5) SERVE(1, 5)
 #endif
 #if N >= 3
-    SERVE(2, 1) BEAT(2)
+    SERVE(2, 1)
 #if SENDS >= 2
     SERVE(2, 2)
 #endif
@@ -426,12 +478,13 @@ end:
 /* ---- time, loss of data, and the end ---- */
 
 inline tick() {
+    printf("tick\n");
     x = 0;
     do
     :: x < N ->
         if :: node[x].left > 0 -> node[x].left = node[x].left - 1 :: else fi;
-        if :: node[x].seq > 0 && node[x].sentAgo < TTL -> node[x].sentAgo = node[x].sentAgo + 1 :: else fi;
-        if :: node[x].beat && node[x].beatAgo < TTL -> node[x].beatAgo = node[x].beatAgo + 1 :: else fi;
+        if :: node[x].waiting && node[x].sentAgo < TTL -> node[x].sentAgo = node[x].sentAgo + 1 :: else fi;
+        if :: node[x].beatAnswer != NONE && node[x].beatAgo < TTL -> node[x].beatAgo = node[x].beatAgo + 1 :: else fi;
         x++
     :: else -> break
     od;
@@ -451,6 +504,7 @@ inline tick() {
 }
 
 inline loseData() {
+    printf("Redis loses its data\n");
     x = 0;
     do
     :: x < N -> if :: !STANDING(x) && node[x].live > 0 -> exempt = 1 :: else fi; x++
@@ -472,7 +526,7 @@ inline clearWire() {
     x = 0;
     do
     :: x < N ->
-        clearBeat(x);
+        stopWaiting(x);
         y = 0;
         do
         :: y < SEQS ->
@@ -502,7 +556,6 @@ inline settleNode(n) {
 }
 
 inline settleBeat(n) {
-    node[n].beat = 1; node[n].beatEpoch = node[n].epoch; node[n].beatGen = node[n].gen;
     heartbeatScript(n);
     assert(node[n].beatAnswer == OK);
     beaten(n)
@@ -513,6 +566,7 @@ inline settleBeat(n) {
  * Each node declares what is live; one lease later nothing is counted that is not open.
  */
 inline settle() {
+    printf("settle\n");
     clearWire();
     z = 0;
     do
