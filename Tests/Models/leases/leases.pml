@@ -18,12 +18,22 @@
 #ifndef EPOCHS
 #define EPOCHS 2
 #endif
+#ifndef OTHER_SENDS /* of every node but the first */
+#define OTHER_SENDS SENDS
+#endif
+#ifndef OTHER_EPOCHS
+#define OTHER_EPOCHS EPOCHS
+#endif
 #ifndef TTL
 #define TTL 2
 #endif
 #ifndef FLUSHES
 #define FLUSHES 0
 #endif
+#ifndef DUPS
+#define DUPS 1 /* declarations doubled by the network, in all; ANY for no bound */
+#endif
+#define ANY 99
 #ifndef HOLD
 #define HOLD TTL
 #endif
@@ -43,7 +53,7 @@
 #define MIN(a, b) (((a) < (b)) -> (a) : (b))
 #define MAX(a, b) (((a) > (b)) -> (a) : (b))
 
-/* A declaration on the wire, and its reply. Once sent it stays, so it may arrive never, late, often, in any order. */
+/* A declaration on the wire, and its answer. It may arrive never, however late, doubled, in any order. */
 typedef Declaration {
     unsigned sent : 1;
     unsigned epoch : 3;
@@ -87,6 +97,7 @@ unsigned hold : 2 = 0;
 unsigned flushed : 2 = 0;
 bit exempt = 0; /* data was lost while a lapsed node held sockets: the bound is not claimed from there on */
 bit done = 0;
+unsigned dups : 3 = 0;
 
 /* Scratch for d_steps, always 0 between them. */
 #ifdef PLAIN /* for breadth-first search, which knows no hidden variables */
@@ -94,7 +105,7 @@ bit done = 0;
 #endif
 hidden byte x, y, z, w, total, others, room, allowed;
 
-#define MORE_EPOCHS(n) (node[n].epoch + 1 < EPOCHS)
+#define MORE_EPOCHS(n) (node[n].epoch + 1 < ((n) == 0 -> EPOCHS : OTHER_EPOCHS))
 #define ENTRY(n, e) entry[(n) * SLOTS + (e)]
 #ifdef NO_FENCE
 #define STANDING(n) (node[n].joined)
@@ -254,6 +265,9 @@ inline stopWaiting(n) {
 
 /* rule 7: the one way out of an epoch, whether Redis says FENCED or LOST or the node's own clock says it has lapsed. */
 inline leaveEpoch(n) {
+#if WITNESS == 2
+    assert(node[n].live == 0);
+#endif
     printf("node %d leaves epoch %d, live %d left %d\n", n, node[n].epoch, node[n].live, node[n].left);
     node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 1;
     node[n].granted = 0; node[n].left = 0;
@@ -352,9 +366,6 @@ inline beaten(n) {
         checkLemma(n);
         checkBound()
     :: else ->
-#if WITNESS == 2
-        assert(node[n].beatAnswer != FENCED);
-#endif
         GEN(node[n].gen = node[n].beatGen);
         leaveEpoch(n)
     fi
@@ -381,7 +392,7 @@ inline startAnew(n) {
 #else
 #define MAY_ADMIT(n) (node[n].joined && node[n].left > 0)
 #endif
-#define MAY_SEND(n) (!done && node[n].seq < SENDS)
+#define MAY_SEND(n) (!done && node[n].seq < ((n) == 0 -> SENDS : OTHER_SENDS))
 
 /*
  * Each step is atomic, and nothing forces a node to take one: a pause of any length, at any point, is a run in which
@@ -394,10 +405,10 @@ end:
             node[n].live = node[n].live + 1;
             printf("node %d opens: live %d granted %d\n", n, node[n].live, node[n].granted);
 #if WITNESS == 3
-            assert(N == 1 || node[0].live == 0 || node[1].live == 0);
+            assert(node[0].live == 0 || node[1].live == 0);
 #endif
 #if WITNESS == 4
-            assert(!(node[n].epoch > 0 && node[1 - n].epoch > 0));
+            assert(node[0].live + node[1].live <= L);
 #endif
 #ifdef NO_OWN_CLOCK
             assert(node[n].left > 0); /* opened after the lease's end */
@@ -446,8 +457,26 @@ end:
     od
 }
 
+inline arrived(n, i) {
+    RQ.sent = 0; RQ.held = 0; RQ.gen = 0; RQ.join = 0; RQ.replaces = 0; RQ.retire = 0;
+#ifndef GROW_ON_STALE
+    RQ.epoch = 0;
+#endif
+#ifndef BLIND_INCREMENT
+    RQ.target = 0;
+#endif
+    skip
+}
+
 proctype Redis() {
+#if DUPS == ANY
 #define SERVE(n, i) :: d_step { !done && wire[n].d[i].sent -> declareScript(n, i) }
+#elif DUPS == 0
+#define SERVE(n, i) :: d_step { !done && wire[n].d[i].sent -> declareScript(n, i); arrived(n, i) }
+#else
+#define SERVE(n, i) :: d_step { !done && wire[n].d[i].sent -> declareScript(n, i); arrived(n, i) } \
+    :: d_step { !done && wire[n].d[i].sent && dups < DUPS -> declareScript(n, i); dups = dups + 1 }
+#endif
 end:
     do
     SERVE(0, 1) SERVE(1, 1)
@@ -614,7 +643,7 @@ inline wipe() {
     :: x < N * SLOTS -> entry[x].current = 0; entry[x].seq = 0; entry[x].left = 0; x++
     :: else -> break
     od;
-    x = 0; gen = 1; hold = 0; flushed = 0; exempt = 0; done = 1
+    x = 0; gen = 1; hold = 0; flushed = 0; exempt = 0; dups = 0; done = 1
 }
 
 proctype World() {
