@@ -107,17 +107,13 @@ hidden byte x, y, z, w, total, others, room, allowed;
 
 #define MORE_EPOCHS(n) (node[n].epoch + 1 < ((n) == 0 -> EPOCHS : OTHER_EPOCHS))
 #define ENTRY(n, e) entry[(n) * SLOTS + (e)]
-#ifdef NO_FENCE
-#define STANDING(n) (node[n].joined)
-#else
 #define STANDING(n) (node[n].joined && node[n].left > 0)
-#endif
 
-/* The bound: live sockets of all nodes in good standing, and what Redis has granted, never exceed the limit. */
-inline checkBound() {
+/* The bound: the live sockets of all nodes in good standing, and of the node that acts now, never exceed the limit. */
+inline checkBound(n) {
     total = 0; x = 0;
     do
-    :: x < N -> if :: STANDING(x) -> total = total + node[x].live :: else fi; x++
+    :: x < N -> if :: STANDING(x) || x == n -> total = total + node[x].live :: else fi; x++
     :: else -> break
     od;
     assert(exempt || total <= L);
@@ -350,7 +346,7 @@ inline answered(n) {
         node[n].live = MIN(node[n].live, node[n].granted);
 #endif
         checkLemma(n);
-        checkBound()
+        checkBound(n)
     :: LATEST.answer != OK && node[n].joined -> leaveEpoch(n)
     :: else -> stopWaiting(n) /* LOST before it was ever joined: ask again, naming the new generation */
     fi
@@ -364,7 +360,7 @@ inline beaten(n) {
         renew(n, node[n].beatAgo);
         node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0;
         checkLemma(n);
-        checkBound()
+        checkBound(n)
     :: else ->
         GEN(node[n].gen = node[n].beatGen);
         leaveEpoch(n)
@@ -410,11 +406,8 @@ end:
 #if WITNESS == 4
             assert(node[0].live + node[1].live <= L);
 #endif
-#ifdef NO_OWN_CLOCK
-            assert(node[n].left > 0); /* opened after the lease's end */
-#endif
             checkLemma(n);
-            checkBound() }
+            checkBound(n) }
     :: d_step { !done && node[n].live > 0 -> node[n].live = node[n].live - 1 }
 
     /* The target is never below what is live. A declaration may be followed by another at any time: a time-out. */
@@ -440,7 +433,7 @@ end:
     :: d_step { !done && node[n].joined && !LAPSED(n, 0) -> heartbeatScript(n); heard(n) }
 #endif
 
-#ifndef NO_FENCE
+#if !defined(NO_FENCE) && !defined(NO_OWN_CLOCK)
     :: d_step { !done && node[n].joined && node[n].left == 0 && MORE_EPOCHS(n) -> leaveEpoch(n) } /* rule 7, own clock */
 #endif
     :: d_step { !done && MORE_EPOCHS(n) -> startAnew(n) } /* kill -9, and a restart */
