@@ -31,6 +31,7 @@ mutant NO_OWN_CLOCK|fail|$small -DNO_OWN_CLOCK
 mutant SHRINK_LATE|fail|$small -DSHRINK_LATE
 mutant EARLY_RETIRE|fail|$small -DEARLY_RETIRE
 mutant KEEP_EXCESS|fail|$small -DKEEP_EXCESS
+mutant NO_EXPIRY|fail|$small -DNO_EXPIRY -DSETTLE
 mutant SHORT_HOLD|fail|$small -DFLUSHES=1 -DHOLD=1
 mutant NO_GENERATION|fail|$small -DFLUSHES=1 -DNO_GENERATION
 witness: an excess is closed|reach|$small -DWITNESS=1
@@ -52,11 +53,13 @@ check() {
     local directory="$work/$1" result=none states seconds text
     mkdir "$directory" && cd "$directory" || return
     # shellcheck disable=SC2086 # the flags are words
-    if spin $4 -a "$model" >spin.log 2>&1 && gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c >gcc.log 2>&1; then
+    if spin $4 -a "$model" >spin.log 2>&1 &&
+        gcc -O2 -w -DSAFETY -DCOLLAPSE -DMEMLIM="$memory" -o pan pan.c >gcc.log 2>&1; then
         ./pan -m1000000 >pan.log 2>&1
         if grep -q "assertion violated" pan.log; then
             result=fail
-        elif grep -q "errors: 0" pan.log && ! grep -qE "Search not completed|too small|out of memory|reached -DMEMLIM" pan.log; then
+        elif grep -q "errors: 0" pan.log &&
+            ! grep -qE "Search not completed|too small|out of memory|reached -DMEMLIM" pan.log; then
             result=pass
         else
             result=incomplete
@@ -70,7 +73,8 @@ check() {
     [ "$result" = fail ] && [ "$3" = reach ] && result=reach text=reached
     [ "$result" = pass ] && text="pass, exhaustive"
     printf '%s %-42s %12s states %7ss  %s (expected: %s)\n' \
-        "$([ "$result" = "$3" ] && echo ok || echo BAD)" "$2" "${states:-0}" "${seconds:-0}" "$text" "$3" >"$work/$1.line"
+        "$([ "$result" = "$3" ] && echo ok || echo BAD)" "$2" "${states:-0}" "${seconds:-0}" "$text" "$3" \
+        >"$work/$1.line"
     cat "$work/$1.line"
     rm -rf "$directory"
 }

@@ -4,7 +4,8 @@
  *
  * Sizes, by -D: N nodes (2 or 3), L the client's limit, SENDS declarations by each node, EPOCHS epochs by each node,
  * TTL the lease in ticks, FLUSHES losses of all data, HOLD ticks without growth after one.
- * Mutants, by -D: see the table in scripts/model-check.sh. Witnesses, by -DWITNESS=k: reaching one is the expected "error".
+ * Mutants, by -D: listed in README.md. Witnesses, by -DWITNESS=k: an assertion that must fail, for it says the
+ * interesting thing never happens.
  */
 #ifndef N
 #define N 2
@@ -300,8 +301,8 @@ inline send(n, t) {
 }
 
 /*
- * Is it too late for this answer? A lease whose end has passed is never revived, not even by OK: Redis may have forgotten
- * the epoch and made it anew from a late declaration, and what the node held may be another's.
+ * Is it too late for this answer? A lease whose end has passed is never revived, not even by OK: Redis may have
+ * forgotten the epoch and made it anew from a late declaration, and what the node held may be another's.
  */
 #if defined(REVIVE) || defined(NO_FENCE) || defined(LEASE_FROM_REPLY) || defined(NO_OWN_CLOCK)
 #define LAPSED(n, ago) false
@@ -434,7 +435,7 @@ end:
 #endif
 
 #if !defined(NO_FENCE) && !defined(NO_OWN_CLOCK)
-    :: d_step { !done && node[n].joined && node[n].left == 0 && MORE_EPOCHS(n) -> leaveEpoch(n) } /* rule 7, own clock */
+    :: d_step { !done && node[n].joined && node[n].left == 0 && MORE_EPOCHS(n) -> leaveEpoch(n) }
 #endif
     :: d_step { !done && MORE_EPOCHS(n) -> startAnew(n) } /* kill -9, and a restart */
     :: d_step { MAY_SEND(n) && MORE_EPOCHS(n) && node[n].joined -> /* rule 10: drain, then a new process */
@@ -515,7 +516,9 @@ inline tick() {
     :: x < N * SLOTS ->
         if
         :: entry[x].left > 1 -> entry[x].left = entry[x].left - 1
+#ifndef NO_EXPIRY
         :: entry[x].left == 1 -> entry[x].left = 0; entry[x].current = 0; entry[x].seq = 0
+#endif
         :: else
         fi;
         x++
