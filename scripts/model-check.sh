@@ -16,7 +16,7 @@ usual="-DSENDS=3 -DEPOCHS=2 -DOTHER_SENDS=1 -DOTHER_EPOCHS=1"
 runs() {
     cat <<END
 true: 3 declarations, restart|pass|$usual -DSETTLE -DLEMMA
-true: all data lost once|pass|$small -DFLUSHES=1 -DSETTLE
+true: all data lost once|pass|$small -DFLUSHES=1 -DSETTLE -DLEMMA
 true: both nodes alike, any doubling|pass|-DSENDS=2 -DEPOCHS=1 -DDUPS=ANY -DSETTLE -DLEMMA
 true: late heartbeat answers|pass|$small -DLATE_BEATS -DSETTLE -DLEMMA
 true: three nodes|pass|-DN=3 -DSENDS=1 -DEPOCHS=2 -DOTHER_EPOCHS=1 -DSETTLE -DLEMMA

@@ -121,9 +121,13 @@ inline checkBound(n) {
     x = 0; total = 0
 }
 
+#define LATEST wire[n].d[node[n].seq]
+
 /* What makes it so: Redis counts at least what a node in good standing believes it may use. */
 inline checkLemma(n) {
 #ifdef LEMMA
+    assert(FLUSHES > 0 || LATEST.answer != FENCED); /* the own clock is always first */
+    assert(node[n].beatAnswer != FENCED);
     assert(!STANDING(n) || node[n].gen != gen || ENTRY(n, node[n].epoch).left >= node[n].left);
     assert(!STANDING(n) || node[n].gen != gen || ENTRY(n, node[n].epoch).current >= node[n].granted);
 #endif
@@ -318,11 +322,10 @@ inline renew(n, ago) {
 #endif
 }
 
-#define LATEST wire[n].d[node[n].seq]
-
 /* rules 5 to 8 */
 inline answered(n) {
     printf("node %d hears answer %d to seq %d, grant %d\n", n, LATEST.answer, node[n].seq, LATEST.grant);
+    checkLemma(n);
     GEN(node[n].gen = LATEST.answerGen);
     if
     :: LATEST.answer == OK ->
@@ -356,6 +359,7 @@ inline answered(n) {
 /* rule 9 */
 inline beaten(n) {
     printf("node %d hears of its heartbeat: %d\n", n, node[n].beatAnswer);
+    checkLemma(n);
     if
     :: node[n].beatAnswer == OK ->
         renew(n, node[n].beatAgo);
