@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz bench lint format deps deps-test deps-bench
+.PHONY: run build test test-tsan test-asan fuzz model-check bench lint format deps deps-test deps-model deps-bench
 
 run: deps ## build in release and serve on 127.0.0.1:9000
 	$(SWIFT) build -c release --product wasmnet-node
@@ -24,6 +24,9 @@ test-asan: deps-test ## the relay's tests under AddressSanitizer
 fuzz: deps ## fuzz the codecs with libFuzzer; SECONDS=60
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
+model-check: deps-model ## the lease protocol in spin: the model must pass, its mutants must fail; DEEP=1 for larger sizes
+	DEEP=$(DEEP) scripts/model-check.sh
+
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
 
@@ -38,6 +41,9 @@ deps:
 
 deps-test:
 	@scripts/install.sh build test
+
+deps-model:
+	@scripts/install.sh model
 
 deps-bench:
 	@scripts/install.sh build bench

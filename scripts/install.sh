@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for what is asked: build, test, bench. Says nothing when nothing is missing.
+# Installs the Debian packages that are missing for what is asked: build, test, bench, model. Says nothing when nothing is missing.
 set -euo pipefail
 
 packages() {
@@ -7,11 +7,12 @@ packages() {
         build) echo ca-certificates git libhiredis-dev make ;;
         test) echo curl openssl redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy websockify ;;
-        *) echo "install.sh: build, test or bench, not $1" >&2; exit 2 ;;
+        model) echo spin gcc libc6-dev ;;
+        *) echo "install.sh: build, test, bench or model, not $1" >&2; exit 2 ;;
     esac
 }
 
-command -v swift >/dev/null || {
+[ "$*" = model ] || command -v swift >/dev/null || {
     echo "wasmnet needs the Swift 6.3 toolchain: https://www.swift.org/install/linux/" >&2
     exit 1
 }
