@@ -31,7 +31,7 @@ package struct Farewell {
         return (mayTryLater ? .tryLater : .notAdmitted, refusal?.code.word ?? ReasonCode.internalError.word)
     }
 
-    /// Sends the close frame and ends the connection: the peer reads why before it meets the end, for at most `timeout`.
+    /// Sends the close frame; the connection ends with the peer's answer to it, or after `timeout`.
     func say(on channel: any Channel, within timeout: TimeAmount) throws {
         try channel.pipeline.syncOperations.addHandler(DeafHandler())
         var frame = ByteBuffer()
@@ -40,18 +40,24 @@ package struct Farewell {
         frame.writeInteger(UInt8(2 + reason.count))
         frame.writeInteger(self.code.rawValue)
         frame.writeBytes(reason)
-        // The server ends first (RFC 6455, section 7.1.1), but only its own direction: a close with bytes unread would be a reset.
-        channel.writeAndFlush(frame).whenSuccess { channel.close(mode: .output, promise: nil) }
+        channel.writeAndFlush(frame, promise: nil)
         let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in timer.cancel() }
     }
 }
 
-/// Takes in what the peer still says, and hears nothing of it.
+/// Takes in what the peer still says, and hears nothing of it but that it speaks: that is its own close frame, most likely.
 private final class DeafHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {}
+    private var hasAnswered = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.hasAnswered else { return }
+        self.hasAnswered = true
+        // The server ends first (RFC 6455, section 7.1.1), but only its own direction: a close with bytes unread would be a reset.
+        context.close(mode: .output, promise: nil)
+    }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
         context.close(promise: nil)

@@ -21,7 +21,12 @@ package enum HTTPFront {
             // A session speaks bytes, not HTTP.
             channel.pipeline.syncOperations.removeHandler(answers, promise: nil)
         }
-        channel.closeFuture.whenComplete { _ in deadline.cancel() }
+        let bound = NIOLoopBound(upgrader, eventLoop: channel.eventLoop)
+        channel.closeFuture.whenComplete { _ in
+            deadline.cancel()
+            // The answers hold the upgrader, which holds them.
+            bound.value.onUpgrade = nil
+        }
         let pipeline = channel.pipeline.syncOperations
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: false,

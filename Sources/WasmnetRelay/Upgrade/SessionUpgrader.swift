@@ -18,8 +18,10 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     private var opening: SessionOpening?
     private var farewell: Farewell?
     private(set) var refusal: HTTPRefusal?
-    /// Told when the connection is a session.
+    /// Told once, when the connection is a session.
     var onUpgrade: (() -> Void)?
+    private var isWatched = false
+    private var isOver = false
 
     /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
     package init(environment: RelayEnvironment, admission: any Admission, announced: IPAddress? = nil) {
@@ -34,6 +36,10 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         // Each `websocket` in an Upgrade header asks once more; the answer stays what it was.
         if let refusal = self.refusal { return channel.eventLoop.makeFailedFuture(refusal) }
         let upgrader = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        if !self.isWatched {
+            self.isWatched = true
+            channel.closeFuture.whenComplete { _ in upgrader.value.connectionEnded() }
+        }
         return self.open(upgradeRequest, channel).flatMap { extra in
             // NIO's own upgrader knows the handshake's hash; the frames are ours.
             let handshake = NIOWebSocketServerUpgrader(
@@ -57,7 +63,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
 
     package func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
         if let farewell = self.farewell {
-            self.onUpgrade?()
+            self.onUpgrade.take()?()
             return context.eventLoop.makeCompletedFuture {
                 try farewell.say(on: context.channel, within: self.environment.settings.closeTimeout)
             }
@@ -65,8 +71,15 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         guard let opening = self.opening.take() else {
             return context.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
         }
-        self.onUpgrade?()
+        self.onUpgrade.take()?()
         return context.eventLoop.makeCompletedFuture { try opening.start(on: context.channel) }
+    }
+
+    /// The connection may end before it is known who comes, or before the request's own end: nobody else would give the slot back.
+    private func connectionEnded() {
+        self.isOver = true
+        self.onUpgrade = nil
+        self.opening.take()?.giveUp()
     }
 
     private func open(_ request: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
@@ -79,7 +92,11 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         }
         return SessionOpening.open(
             request, on: channel, announced: self.announced, in: self.environment, admission: self.admission
-        ).assumeIsolated().map { opening in
+        ).assumeIsolated().flatMapThrowing { opening in
+            guard !self.isOver else {
+                opening.giveUp()
+                throw ChannelError.ioOnClosedChannel
+            }
             self.opening = opening
             return opening.headers
         }.flatMapErrorThrowing { error in
