@@ -77,7 +77,8 @@ let package = Package(
         .target(
             name: "Wasmnet",
             dependencies: [
-                "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
+                "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile",
+                "WasmnetQuota",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle,
             ],
             swiftSettings: strict
@@ -173,9 +174,9 @@ let package = Package(
         .testTarget(
             name: "WasmnetIdentityTests",
             dependencies: [
-                "Wasmnet", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota",
-                "WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioHTTP1, nioEmbedded, nioConcurrency, logging,
-                jwtKit, crypto,
+                "Wasmnet", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile",
+                "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", argumentParser, nioCore, nioPosix,
+                nioHTTP1, nioEmbedded, nioConcurrency, logging, jwtKit, crypto,
             ],
             swiftSettings: strict
         ),

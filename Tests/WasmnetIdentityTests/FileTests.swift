@@ -50,14 +50,16 @@ import WasmnetIdentity
             (Self.mint.secret, nil, "k: this is no public key in PEM; a secret is given as HS256:k"),
             (Array("short".utf8), .hs256, "k: a secret for HS256 has at least 32 bytes"),
             (Array((String(repeating: "s", count: 31) + "\n").utf8), .hs256, "k: a secret for HS256 has at least"),
-            ([], nil, "k: this is no public key in PEM"), (Array("-----BEGIN X-----".utf8), nil, "k: this is no public key of"),
+            ([], nil, "k: this is no public key in PEM"),
+            (Array("-----BEGIN X-----".utf8), nil, "k: this is no public key of"),
         ]
         for (bytes, algorithm, words) in rows {
             let complaint = self.complaint { _ = try KeyFile.parse(bytes, as: algorithm, file: "k") }
             #expect(complaint.hasPrefix(words), "\(complaint)")
             #expect(!complaint.contains("short"))
         }
-        #expect(self.complaint { _ = try KeyFile.load("HS256:no-such-file") } == "no-such-file: the file cannot be read")
+        #expect(
+            self.complaint { _ = try KeyFile.load("HS256:no-such-file") } == "no-such-file: the file cannot be read")
         #expect(self.complaint { _ = try KeyFile.load("no-such.pem") } == "no-such.pem: the file cannot be read")
     }
 
@@ -132,7 +134,9 @@ import WasmnetIdentity
             #expect(!complaint.contains(self.first))
         }
         for token in ["", "short", "has a space in its middle", "has,commas,in,its,middle"] {
-            #expect(self.complaint { _ = try StaticTokens.line(token: token, client: "amy", tier: nil) }.hasPrefix("a token is"))
+            #expect(
+                self.complaint { _ = try StaticTokens.line(token: token, client: "amy", tier: nil) }.hasPrefix(
+                    "a token is"))
         }
     }
 }

@@ -70,7 +70,10 @@ import WasmnetTesting
         ("sub with a line's end", #"{"sub":"a\nb","exp":\#(at(9))}"#, "subject"),
         ("sub with a brace", #"{"sub":"a}b","exp":\#(at(9))}"#, "subject"),
         ("sub not ASCII", #"{"sub":"amé","exp":\#(at(9))}"#, "subject"),
-        ("sub of 128", #"{"sub":"\#(String(repeating: "s", count: 128))","exp":\#(at(9))}"#, String(repeating: "s", count: 128)),
+        (
+            "sub of 128", #"{"sub":"\#(String(repeating: "s", count: 128))","exp":\#(at(9))}"#,
+            String(repeating: "s", count: 128)
+        ),
         ("sub of 129", #"{"sub":"\#(String(repeating: "s", count: 129))","exp":\#(at(9))}"#, "subject"),
         ("duplicate sub", #"{"sub":"amy","sub":"eve","exp":\#(at(9))}"#, "malformed"),
         ("duplicate sub in other letters", #"{"sub":"amy","\u0073ub":"eve","exp":\#(at(9))}"#, "malformed"),
@@ -81,7 +84,10 @@ import WasmnetTesting
         ("tier as list", #"{"sub":"amy","exp":\#(at(9)),"tier":["pro"]}"#, "claims"),
         ("allow", #"{"sub":"amy","exp":\#(at(9)),"allow":["*.db.example:5432","10.0.0.0/8"]}"#, "amy"),
         ("allow nothing", #"{"sub":"amy","exp":\#(at(9)),"allow":[]}"#, "amy"),
-        ("allow with a bad entry", #"{"sub":"amy","exp":\#(at(9)),"allow":["db.example","10.0.0.1/8"]}"#, "destinations"),
+        (
+            "allow with a bad entry", #"{"sub":"amy","exp":\#(at(9)),"allow":["db.example","10.0.0.1/8"]}"#,
+            "destinations"
+        ),
         ("allow with an empty entry", #"{"sub":"amy","exp":\#(at(9)),"allow":[""]}"#, "destinations"),
         ("allow as text", #"{"sub":"amy","exp":\#(at(9)),"allow":"*"}"#, "claims"),
         ("allow of numbers", #"{"sub":"amy","exp":\#(at(9)),"allow":[1]}"#, "claims"),

@@ -7,8 +7,12 @@ import WasmnetIdentity
         ("/", [], .none),
         ("/", [("Sec-WebSocket-Protocol", "wasmnet.v2")], .none),
         ("/", [("Sec-WebSocket-Protocol", "wasmnet.v2, wasmnet.bearer.abc")], .token("abc")),
-        ("/", [("Sec-WebSocket-Protocol", "wasmnet.bearer.a.b.c"), ("Sec-WebSocket-Protocol", "wasmnet.v1")], .token("a.b.c")),
-        ("/", [("Authorization", "Bearer abc")], .token("abc")), ("/", [("authorization", "bearer  abc ")], .token("abc")),
+        (
+            "/", [("Sec-WebSocket-Protocol", "wasmnet.bearer.a.b.c"), ("Sec-WebSocket-Protocol", "wasmnet.v1")],
+            .token("a.b.c")
+        ),
+        ("/", [("Authorization", "Bearer abc")], .token("abc")),
+        ("/", [("authorization", "bearer  abc ")], .token("abc")),
         ("/", [("Authorization", "Basic YTpi")], .none), ("/", [("Authorization", "Bearer")], .unclear),
         ("/", [("Authorization", "Bearer ")], .unclear),
         ("/?token=abc", [], .token("abc")), ("/?a=b&token=abc&c", [], .token("abc")),
@@ -26,7 +30,10 @@ import WasmnetIdentity
         // Two that differ are nobody's.
         ("/?token=abc&token=abd", [], .unclear), ("/?token=abc", [("Authorization", "Bearer abd")], .unclear),
         ("/", [("Authorization", "Bearer abc"), ("Authorization", "Bearer abd")], .unclear),
-        ("/", [("Authorization", "Bearer abc"), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer.abd")], .unclear),
+        (
+            "/", [("Authorization", "Bearer abc"), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer.abd")],
+            .unclear
+        ),
         ("/?token=&token=abc", [], .unclear),
     ]
 

@@ -73,7 +73,8 @@ enum ProxyBytes {
             "PROXY TCP4 203.0.113.7 192.0.2.1 -1 2\r\n", "PROXY UDP4 203.0.113.7 192.0.2.1 1 2\r\n",
             "PROXY tcp4 203.0.113.7 192.0.2.1 1 2\r\n", "PROXY \r\n", "PROXY TCP4\t203.0.113.7 192.0.2.1 1 2\r\n",
             "PROXY TCP4 203.0.113.7 192.0.2.1 1 2\r\r\n", "PROXY UNKNOWN\n", "PROXY UNKNOWN\0\r\n",
-            "PROXY " + String(repeating: "x", count: 101), "PROXY UNKNOWN " + String(repeating: "x", count: 100) + "\r\n",
+            "PROXY " + String(repeating: "x", count: 101),
+            "PROXY UNKNOWN " + String(repeating: "x", count: 100) + "\r\n",
         ].map { Array($0.utf8) } + [
             ProxyBytes.v2(0x11, 0x11, ProxyBytes.v4), ProxyBytes.v2(0x31, 0x11, ProxyBytes.v4),
             ProxyBytes.v2(0x22, 0x11, ProxyBytes.v4), ProxyBytes.v2(0x2F, 0x11, ProxyBytes.v4),
@@ -88,7 +89,8 @@ enum ProxyBytes {
     }
 
     @Test(arguments: [
-        "GET / HTTP/1.1\r\n", "P0", "PROXYX", "PROPFIND / HTTP/1.1\r\n", "proxy TCP4", "PROXY\tTCP4", "\r\n\r\nGET", "\u{16}\u{3}\u{1}", " PROXY ",
+        "GET / HTTP/1.1\r\n", "P0", "PROXYX", "PROPFIND / HTTP/1.1\r\n", "proxy TCP4", "PROXY\tTCP4", "\r\n\r\nGET",
+        "\u{16}\u{3}\u{1}", " PROXY ",
     ]) func whatBeginsOtherwiseHasNoHeader(text: String) {
         #expect(ProxyHeader.parse(Array(text.utf8)) == .absent)
     }
@@ -109,7 +111,8 @@ enum ProxyBytes {
             }
             switch ProxyHeader.parse(bytes) {
             case .read(_, let length):
-                #expect(length > 0 && length <= bytes.count && length <= ProxyHeader.longestV2, "seed \(seed): \(bytes)")
+                #expect(
+                    length > 0 && length <= bytes.count && length <= ProxyHeader.longestV2, "seed \(seed): \(bytes)")
             case .incomplete: #expect(bytes.count < ProxyHeader.longestV2, "seed \(seed): \(bytes)")
             case .absent, .malformed: break
             }

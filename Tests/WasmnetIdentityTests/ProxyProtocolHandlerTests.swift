@@ -33,7 +33,8 @@ import WasmnetRelay
 
     private static let request = Array("GET / HTTP/1.1\r\n\r\n".utf8)
     private static let headers = [
-        Array("PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n".utf8), ProxyBytes.v2(0x21, 0x11, ProxyBytes.v4 + ProxyBytes.tlv),
+        Array("PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n".utf8),
+        ProxyBytes.v2(0x21, 0x11, ProxyBytes.v4 + ProxyBytes.tlv),
     ]
 
     @Test(arguments: [ProxyProtocolMode.optional, .required], 0...1)

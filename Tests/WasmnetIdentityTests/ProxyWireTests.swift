@@ -15,8 +15,10 @@ import WasmnetTesting
     @Test func headersOfATrustedProxyNameTheClient() async throws {
         try await TokenNode.run(Self.trusting) { node async throws in
             #expect(try await node.name() == "a:127.0.0.1")
-            #expect(try await node.name(headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.0.0.2"]) == "a:203.0.113.9")
-            #expect(try await node.name(headers: ["Forwarded": "for=\"[2001:db8:1:2:3::9]:80\""]) == "a:2001:db8:1:2::/64")
+            #expect(
+                try await node.name(headers: ["X-Forwarded-For": "1.1.1.1, 203.0.113.9, 10.0.0.2"]) == "a:203.0.113.9")
+            #expect(
+                try await node.name(headers: ["Forwarded": "for=\"[2001:db8:1:2:3::9]:80\""]) == "a:2001:db8:1:2::/64")
             #expect(try await node.name(headers: ["X-Forwarded-For": "::ffff:203.0.113.9"]) == "a:203.0.113.9")
             let refusal = try await node.refusal(
                 headers: ["X-Forwarded-For": "203.0.113.9", "Forwarded": "for=203.0.113.8"])
@@ -42,7 +44,9 @@ import WasmnetTesting
     func aProxyHeaderNamesTheClient(mode: ProxyProtocolMode) async throws {
         try await TokenNode.run(Self.trusting, configure: { $0.proxyProtocol = mode }) { node async throws in
             #expect(try await node.name(preface: Self.v1) == "a:203.0.113.7")
-            #expect(try await node.name(preface: ProxyBytes.v2(0x21, 0x21, ProxyBytes.v6 + ProxyBytes.tlv)) == "a:2001:db8::/64")
+            #expect(
+                try await node.name(preface: ProxyBytes.v2(0x21, 0x21, ProxyBytes.v6 + ProxyBytes.tlv))
+                    == "a:2001:db8::/64")
             #expect(try await node.name(preface: ProxyBytes.v2(0x20, 0, [])) == "a:127.0.0.1")
             // Whom the header names is the peer from then on: a stranger's headers count for nothing, a proxy's do.
             let forwarded: HTTPHeaders = ["X-Forwarded-For": "198.51.100.1"]
@@ -88,7 +92,8 @@ import WasmnetTesting
             for preface in [Self.v1, ProxyBytes.v2(0x21, 0x11, ProxyBytes.v4 + ProxyBytes.tlv)] {
                 let bytes = preface + Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
                 for cut in stride(from: 1, to: preface.count + 3, by: 1) {
-                    let answer = try await Self.answer(port: node.node.port, [Array(bytes[..<cut]), Array(bytes[cut...])])
+                    let answer = try await Self.answer(
+                        port: node.node.port, [Array(bytes[..<cut]), Array(bytes[cut...])])
                     #expect(answer.hasPrefix("HTTP/1.1 200"), "cut at \(cut)")
                 }
                 let answer = try await Self.answer(port: node.node.port, bytes.map { [$0] })

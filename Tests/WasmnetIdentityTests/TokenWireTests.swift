@@ -44,7 +44,8 @@ import WasmnetTesting
                 "x", "a.b.c", try node.token(#""tier":"nobody""#), try node.token(#""allow":["10.0.0.1/8"]"#),
                 try node.token(#""nbf":99999999999"#), try node.token(sub: "a b"), good + "A", String(good.dropLast(9)),
                 try node.mint.token(#"{"sub":"amy","exp":1}"#), String(repeating: "A", count: 8200),
-                try node.mint.sign(#"{"alg":"HS256"}"#, #"{"sub":"amy","exp":9999999999}"#, .hs256(Array(node.mint.p256PEM.utf8))),
+                try node.mint.sign(
+                    #"{"alg":"HS256"}"#, #"{"sub":"amy","exp":9999999999}"#, .hs256(Array(node.mint.p256PEM.utf8))),
                 try node.mint.sign(#"{"alg":"none"}"#, #"{"sub":"amy","exp":9999999999}"#, .bytes([0])),
             ]
             let none = try #require(await node.refusal())
@@ -117,7 +118,10 @@ import WasmnetTesting
             ] {
                 for version in [WireVersion.v1, .v2] {
                     let client = try await node.connect(token: token, headers: headers, version: version)
-                    #expect(client.response.headers["Sec-WebSocket-Protocol"] == [version == .v1 ? "wasmnet.v1" : "wasmnet.v2"])
+                    #expect(
+                        client.response.headers["Sec-WebSocket-Protocol"] == [
+                            version == .v1 ? "wasmnet.v1" : "wasmnet.v2"
+                        ])
                     #expect(try await client.next() == .close(code: 1008, reason: word))
                     #expect(try await client.next() == .ended)
                 }
@@ -133,7 +137,10 @@ import WasmnetTesting
             #expect(try await node.refusal(path: "/elsewhere", headers: page)?.status == 404)
 
             // Two sessions are the tier's limit; the third page may try later.
-            let sessions = [try await node.session(token: token, headers: page), try await node.session(token: token, headers: page)]
+            let sessions = [
+                try await node.session(token: token, headers: page),
+                try await node.session(token: token, headers: page),
+            ]
             let third = try await node.connect(token: token, headers: page)
             #expect(try await third.next() == .close(code: 1013, reason: "max_sessions"))
             for session in sessions { await session.close() }
@@ -269,6 +276,13 @@ import WasmnetTesting
             let request =
                 "GET /?token=\(token) HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+            // A body that never comes holds the upgrade back, with the session's slot taken.
+            let withBody = request.replacingOccurrences(of: "Host: x", with: "Host: x\r\nContent-Length: 9")
+            let waiting = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .connect(host: "127.0.0.1", port: node.node.port).get()
+            try await waiting.writeAndFlush(ByteBuffer(string: withBody))
+            #expect(try await node.node.settles(sockets: 0, sessions: 1))
+            try await waiting.close()
             for _ in 0..<50 {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .connect(host: "127.0.0.1", port: node.node.port).get()

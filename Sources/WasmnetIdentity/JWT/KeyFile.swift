@@ -6,7 +6,9 @@ package enum KeyFile {
     /// The fewest bytes a secret may have (RFC 7518, section 3.2).
     package static let fewestSecretBytes = 32
     /// The DER of an Ed25519 public key before its 32 bytes (RFC 8410, section 4).
-    private static let ed25519Prefix: [UInt8] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00]
+    private static let ed25519Prefix: [UInt8] = [
+        0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00,
+    ]
 
     /// - Throws: ``IdentityFileError``.
     package static func load(_ argument: String) throws(IdentityFileError) -> VerificationKey {

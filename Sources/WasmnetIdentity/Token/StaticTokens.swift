@@ -34,11 +34,13 @@ package struct StaticTokens: Sendable {
             guard !fields.isEmpty else { continue }
             func wrong(_ words: String) -> IdentityFileError { IdentityFileError("\(file):\(index + 1): \(words)") }
             guard (2...3).contains(fields.count), let hash = Self.hash(hexadecimal: fields[0]) else {
-                throw wrong("a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and a tier or none")
+                throw wrong(
+                    "a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and a tier or none")
             }
             let subject = String(fields[1])
             guard TokenGrant.isSubject(subject) else {
-                throw wrong("a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
+                throw wrong(
+                    "a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
             }
             let tier = fields.count == 3 ? String(fields[2]) : nil
             guard tier.map(TokenGrant.isTier) != false else {
