@@ -60,7 +60,9 @@ public struct ServerBuilder: Sendable {
     }
 
     /// By which files the server tells clients' tokens; they are read by ``build()``.
-    public func tokens(_ files: ServerConfiguration.TokenFiles) -> Self { self.with { $0.configuration.tokens = files } }
+    public func tokens(_ files: ServerConfiguration.TokenFiles) -> Self {
+        self.with { $0.configuration.tokens = files }
+    }
 
     /// Whether connections begin with a PROXY protocol header from one of the policy's `trusted_proxies`. Default `off`.
     public func proxyProtocol(_ mode: ProxyProtocolMode) -> Self { self.with { $0.configuration.proxyProtocol = mode } }
