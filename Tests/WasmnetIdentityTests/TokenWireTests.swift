@@ -250,7 +250,23 @@ import WasmnetTesting
         await other.stop()
     }
 
-    @Test func anUnnarrowedSocketOutlivesAReloadOfTheSamePolicy() async throws {
+    /// What is looked up is told to name servers, whoever they belong to.
+    @Test func aNameBeyondATokensDestinationsIsNeverLookedUp() async throws {
+        let resolver = CountingResolver()
+        try await TokenNode.run(Self.byToken, configure: { $0.resolver = resolver }) { node async throws in
+            let allow = #""allow":["*.allowed.example:443"]"#
+            let client = try await node.session(token: try node.token(allow))
+            #expect(try await self.code(client, .resolve(1, name: "secret.evil.example")) == .policyDenied)
+            #expect(try await self.code(client, .connect(1, host: "secret.evil.example", port: 443)) == .policyDenied)
+            #expect(try await self.code(client, .connect(1, host: "x.allowed.example", port: 80)) == .policyDenied)
+            #expect(resolver.names.isEmpty)
+            #expect(try await self.code(client, .resolve(1, name: "x.allowed.example")) == .nameNotFound)
+            #expect(resolver.names == ["x.allowed.example"])
+            await client.close()
+        }
+    }
+
+    @Test func aSocketOutlivesAReloadOfTheSamePolicy() async throws {
         let target = try await TestTarget.start(.echo)
         try await TokenNode.run(Self.byToken) { node async throws in
             let client = try await node.session(token: try node.token(#""allow":["127.0.0.1:\#(target.port)"]"#))
@@ -276,13 +292,6 @@ import WasmnetTesting
             let request =
                 "GET /?token=\(token) HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                 + "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            // A body that never comes holds the upgrade back, with the session's slot taken.
-            let withBody = request.replacingOccurrences(of: "Host: x", with: "Host: x\r\nContent-Length: 9")
-            let waiting = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
-                .connect(host: "127.0.0.1", port: node.node.port).get()
-            try await waiting.writeAndFlush(ByteBuffer(string: withBody))
-            #expect(try await node.node.settles(sockets: 0, sessions: 1))
-            try await waiting.close()
             for _ in 0..<50 {
                 let channel = try await ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                     .connect(host: "127.0.0.1", port: node.node.port).get()
@@ -291,6 +300,16 @@ import WasmnetTesting
             }
             #expect(try await node.node.settles(sockets: 0, sessions: 0))
             #expect(try await node.name(token: token) == "t:amy")
+        }
+    }
+
+    /// A body that does not come would hold the upgrade back, with the session's slot taken.
+    @Test func aHandshakeHasNoBody() async throws {
+        try await TokenNode.run { node async throws in
+            #expect(try await node.refusal(headers: ["Content-Length": "9"])?.status == 400)
+            #expect(try await node.refusal(headers: ["Transfer-Encoding": "chunked"])?.status == 400)
+            #expect(try await node.name(headers: ["Content-Length": "0"]) == "a:127.0.0.1")
+            #expect(try await node.node.settles(sockets: 0, sessions: 0))
         }
     }
 

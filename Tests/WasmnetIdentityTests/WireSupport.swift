@@ -9,6 +9,7 @@ import WasmnetIdentity
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetProtocol
+import WasmnetRelay
 import WasmnetTesting
 
 /// A node that knows tokens, with the mint that makes them.
@@ -138,5 +139,17 @@ final class LogLines: Sendable {
             let fields = self.metadata.merging(event.metadata ?? [:]) { $1 }.map { "\($0)=\($1)" }.sorted()
             self.lines.add(([event.message.description] + fields).joined(separator: " "))
         }
+    }
+}
+
+/// Finds nothing, and remembers what it was asked for.
+final class CountingResolver: NameResolver {
+    private let asked = NIOLockedValueBox<[String]>([])
+
+    var names: [String] { self.asked.withLockedValue { $0 } }
+
+    func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+        self.asked.withLockedValue { $0.append(name.text) }
+        return eventLoop.makeFailedFuture(Refusal(.nameNotFound, "no such name"))
     }
 }

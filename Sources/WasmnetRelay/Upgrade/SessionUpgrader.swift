@@ -90,6 +90,11 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             return channel.eventLoop.makeFailedFuture(
                 HTTPRefusal(.methodNotAllowed, "A WebSocket begins with GET."))
         }
+        // A body that never ends would hold the upgrade back with the client's slot taken; NIO's handler would keep it all for ever.
+        let length = request.headers.first(name: "Content-Length") ?? "0"
+        guard length == "0", !request.headers.contains(name: "Transfer-Encoding") else {
+            return channel.eventLoop.makeFailedFuture(HTTPRefusal(.badRequest, "A WebSocket begins without a body."))
+        }
         return SessionOpening.open(
             request, on: channel, announced: self.announced, in: self.environment, admission: self.admission
         ).assumeIsolated().flatMapThrowing { opening in
