@@ -22,6 +22,9 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
+let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
+let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
+
 let package = Package(
     name: "wasmnet",
     products: [
@@ -31,11 +34,13 @@ let package = Package(
     dependencies: [
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
+        .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
+        .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
     ],
     targets: [
         // The wire language: messages and codecs over ByteBuffer; no I/O.
@@ -59,11 +64,21 @@ let package = Package(
             dependencies: ["WasmnetPolicy", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: strict
         ),
+        // Who a client is: addresses behind proxies, static tokens, JWTs; the only user of JWTKit.
+        .target(
+            name: "WasmnetIdentity",
+            dependencies: [
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", nioCore, nioHTTP1, logging, jwtKit,
+                crypto,
+            ],
+            swiftSettings: strict
+        ),
         // The composition root and the embedding API.
         .target(
             name: "Wasmnet",
             dependencies: [
-                "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
+                "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile",
+                "WasmnetQuota",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle,
             ],
             swiftSettings: strict
@@ -71,7 +86,7 @@ let package = Package(
         // Flags and environment to plain values.
         .target(
             name: "WasmnetConfiguration",
-            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", argumentParser, logging],
+            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetRelay", argumentParser, logging],
             swiftSettings: strict
         ),
         // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.
@@ -98,7 +113,7 @@ let package = Package(
             name: "wasmnet-node",
             dependencies: [
                 "CNodeSystem",
-                "Wasmnet", "WasmnetConfiguration", "WasmnetPolicy", "WasmnetPolicyFile",
+                "Wasmnet", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile",
                 argumentParser, logging, lifecycle, nioCore, nioPosix, "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -166,6 +181,15 @@ let package = Package(
         .testTarget(
             name: "WasmnetNodeTests",
             dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetIdentityTests",
+            dependencies: [
+                "Wasmnet", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile",
+                "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", argumentParser, nioCore, nioPosix,
+                nioHTTP1, nioEmbedded, nioConcurrency, logging, jwtKit, crypto,
+            ],
             swiftSettings: strict
         ),
         .testTarget(

@@ -9,8 +9,9 @@ import WasmnetRelay
 extension Server {
     /// An upgrader that puts a session on a connection; one object for each connection.
     ///
-    /// Give it to `configureHTTPServerPipeline(withServerUpgrade:)`. A handshake that is refused (path, origin, subprotocol, limit) goes on
-    /// to your own HTTP handlers. Remove those in the completion handler: a session speaks bytes, not HTTP.
+    /// Give it to `configureHTTPServerPipeline(withServerUpgrade:)`. A handshake that is refused (path, origin, token, subprotocol, limit) goes
+    /// on to your own HTTP handlers; but a page's (with `Origin` and a subprotocol) that is not admitted goes through and is closed at once
+    /// with 1008 or 1013, since a page cannot see a status. Remove those in the completion handler: a session speaks bytes, not HTTP.
     public func makeUpgrader() -> any HTTPServerProtocolUpgrader {
         SessionUpgrader(environment: self.environment, admission: self.admission)
     }
@@ -56,11 +57,10 @@ extension Server {
     }
 
     private static func close(_ channel: any Channel, after error: any Error, within timeout: TimeAmount) {
-        let refusal = error as? HTTPRefusal
-        let mayTryLater = refusal?.headers.contains(name: "Retry-After") == true
         var payload = ByteBuffer()
-        payload.write(webSocketErrorCode: mayTryLater ? .unknown(1013) : .policyViolation)
-        payload.writeString(refusal?.code.word ?? "internal")
+        let (code, reason) = Farewell.words(for: error)
+        payload.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: Int(code.rawValue)))
+        payload.writeString(reason)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: payload)
         // Nothing more is taken in; and the peer gets time to read why, since a close with bytes unread would be a reset.
         try? channel.syncOptions?.setOption(.autoRead, value: false)

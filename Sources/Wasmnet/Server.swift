@@ -16,6 +16,8 @@ public final class Server: Service, Sendable {
     public let configuration: ServerConfiguration
     package let environment: RelayEnvironment
     let admission: any Admission
+    /// What admission counted.
+    package let admissionCounters = AdmissionCounters()
     private let resolver: SystemResolver
     private let connections = OpenConnections()
 
@@ -30,12 +32,9 @@ public final class Server: Service, Sendable {
         guard configuration.drainTimeoutSeconds >= 0, configuration.drainTimeoutSeconds <= 86_400 else {
             throw ConfigurationError("the drain timeout must be 0 to 86400 seconds")
         }
-        if configuration.policy.clients.requireToken || configuration.policy.clients.identifyBy == .token {
-            throw ConfigurationError("the policy asks for tokens, but no token keys are configured")
-        }
         self.configuration = configuration
         self.resolver = SystemResolver()
-        self.admission = AddressAdmission()
+        self.admission = try ClientIdentity.admission(configuration, counters: self.admissionCounters)
         let clock = SystemClock()
         do {
             self.environment = try RelayEnvironment(
@@ -150,19 +149,17 @@ public final class Server: Service, Sendable {
 
     private func bind(_ group: MultiThreadedEventLoopGroup) async throws -> any Channel {
         let tls = try self.configuration.tls.map(Self.tlsContext)
-        let environment = self.environment
-        let admission = self.admission
         let connections = self.connections
+        let front = ConnectionFront(
+            environment: self.environment, admission: self.admission, counters: self.admissionCounters, tls: tls,
+            proxyProtocol: self.configuration.proxyProtocol)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 32)
             .childChannelInitializer { channel in
                 connections.add(channel)
-                return channel.eventLoop.makeCompletedFuture {
-                    if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
-                    try HTTPFront.install(on: channel, environment: environment, admission: admission)
-                }
+                return channel.eventLoop.makeCompletedFuture { try front.install(on: channel) }
             }
             .bind(host: self.configuration.host, port: self.configuration.port).get()
     }

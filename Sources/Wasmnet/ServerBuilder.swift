@@ -1,6 +1,7 @@
 public import Logging
 public import WasmnetPolicy
 import WasmnetPolicyFile
+public import WasmnetRelay
 
 /// Builds a ``Server`` step by step; what is not said has the default of ``ServerConfiguration``.
 ///
@@ -57,6 +58,14 @@ public struct ServerBuilder: Sendable {
     public func tls(certificate: String, key: String) -> Self {
         self.with { $0.configuration.tls = .init(certificate: certificate, key: key) }
     }
+
+    /// By which files the server tells clients' tokens; they are read by ``build()``.
+    public func tokens(_ files: ServerConfiguration.TokenFiles) -> Self {
+        self.with { $0.configuration.tokens = files }
+    }
+
+    /// Whether connections begin with a PROXY protocol header from one of the policy's `trusted_proxies`. Default `off`.
+    public func proxyProtocol(_ mode: ProxyProtocolMode) -> Self { self.with { $0.configuration.proxyProtocol = mode } }
 
     /// Where the server logs.
     public func logger(_ logger: Logger) -> Self { self.with { $0.configuration.logger = logger } }

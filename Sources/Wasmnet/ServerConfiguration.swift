@@ -18,6 +18,10 @@ public struct ServerConfiguration: Sendable {
     public var extraAuthorities: [String] = []
     /// Certificate chain and key (PEM files) to serve `wss://` with. None by default: `ws://`.
     public var tls: TLSFiles?
+    /// By which files the server tells clients' tokens. None by default: no token is looked at.
+    public var tokens = TokenFiles()
+    /// Whether connections begin with a PROXY protocol header. Default `off`. Needs `trusted_proxies` in the policy.
+    public var proxyProtocol = ProxyProtocolMode.off
     /// The node's name in `hello`. Default a random one.
     public var nodeName: String
     /// Limits and timeouts of the data plane.
@@ -39,6 +43,29 @@ public struct ServerConfiguration: Sendable {
             self.certificate = certificate
             self.key = key
         }
+    }
+
+    /// What tokens are held against, as paths of files that are read when the server is made.
+    ///
+    /// A JWT must be signed with HS256, ES256 or EdDSA by one of the keys, and have `sub` (the client) and `exp`; it may have `nbf`, `tier` (one
+    /// of the policy's) and `allow` (the only destinations, as the policy's entries).
+    public struct TokenFiles: Sendable, Equatable {
+        /// Tokens by their hashes: on each line the SHA-256 in hexadecimal, the client's name, and a tier or none; `#` begins a comment.
+        public var tokenFile: String?
+        /// Keys for JWTs: a public key in PEM, or a secret of at least 32 bytes as `HS256:PATH`.
+        public var jwtKeyFiles: [String] = []
+        /// A JSON Web Key Set (RFC 7517) with keys for JWTs.
+        public var jwksFile: String?
+        /// What `iss` of a JWT must be; nil takes any.
+        public var issuer: String?
+        /// What must be among `aud` of a JWT; nil takes any.
+        public var audience: String?
+
+        /// No files.
+        public init() {}
+
+        /// Whether any file is named, so that tokens are looked at.
+        public var isEmpty: Bool { self.tokenFile == nil && self.jwtKeyFiles.isEmpty && self.jwksFile == nil }
     }
 
     /// The defaults, with a random node name.

@@ -2,6 +2,7 @@ public import Logging
 public import Wasmnet
 import WasmnetPolicy
 import WasmnetPolicyFile
+import WasmnetRelay
 
 /// What `wasmnet-node serve` does, with flags and environment read and checked: a plain value.
 public struct NodeConfiguration: Sendable {
@@ -37,6 +38,10 @@ extension ServeOptions {
             source.number(self.drainTimeout, "DRAIN_TIMEOUT", in: 0...86_400) ?? server.drainTimeoutSeconds
         server.extraAuthorities = self.caFile.isEmpty ? source.list("CA_FILE") : self.caFile
         server.tls = source.tls(self.tlsCert, self.tlsKey)
+        server.tokens = self.tokens(source)
+        server.proxyProtocol =
+            source.choice(
+                self.proxyProtocol, "PROXY_PROTOCOL", ProxyProtocolMode.allCases.map { ($0.rawValue, $0) }) ?? .off
         let level = source.choice(self.logLevel, "LOG_LEVEL", Logger.Level.allCases.map { ($0.rawValue, $0) }) ?? .info
         let format =
             source.choice(self.logFormat, "LOG_FORMAT", NodeConfiguration.LogFormat.allCases.map { ($0.rawValue, $0) })
@@ -64,13 +69,24 @@ extension ServeOptions {
         }
         if let bandwidth { server.policy = server.policy.limitingBandwidth(megabitsPerSecond: bandwidth) }
         guard source.problems.isEmpty else { throw ConfigurationError(source.problems.joined(separator: "\n")) }
-        if !Self.isLoopback(server.host), server.policy.clients.allowedOrigins.isEmpty {
+        let clients = server.policy.clients
+        if !Self.isLoopback(server.host), clients.allowedOrigins.isEmpty, !clients.requireToken {
             warnings.append(
-                "listening on \(server.host) with neither tokens nor allowed_origins: this is an open proxy for everyone who reaches the port"
+                "listening on \(server.host) with neither require_token nor allowed_origins: this is an open proxy for everyone who reaches the port"
             )
         }
         return NodeConfiguration(
             server: server, policyName: name, logLevel: level, logFormat: format, warnings: warnings)
+    }
+
+    private func tokens(_ source: OptionSource) -> ServerConfiguration.TokenFiles {
+        var files = ServerConfiguration.TokenFiles()
+        files.tokenFile = source.text(self.tokenFile, "TOKEN_FILE")
+        files.jwtKeyFiles = self.jwtKeyFile.isEmpty ? source.list("JWT_KEY_FILE") : self.jwtKeyFile
+        files.jwksFile = source.text(self.jwksFile, "JWKS_FILE")
+        files.issuer = source.text(self.jwtIssuer, "JWT_ISSUER")
+        files.audience = source.text(self.jwtAudience, "JWT_AUDIENCE")
+        return files
     }
 
     private static func isLoopback(_ host: String) -> Bool {

@@ -42,6 +42,32 @@ public struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Clients' tokens by their hashes, a line each; \"wasmnet-node token\" makes the lines.", valueName: "file"))
+    var tokenFile: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "Key for JWTs: a public key in PEM (ES256, EdDSA), or HS256:FILE for a secret. May be repeated.",
+            valueName: "file"))
+    var jwtKeyFile: [String] = []
+
+    @Option(help: ArgumentHelp("JSON Web Key Set with keys for JWTs.", valueName: "file"))
+    var jwksFile: String?
+
+    @Option(help: ArgumentHelp("What iss of a JWT must be.", valueName: "name"))
+    var jwtIssuer: String?
+
+    @Option(help: ArgumentHelp("What must be among aud of a JWT.", valueName: "name"))
+    var jwtAudience: String?
+
+    @Option(
+        help: ArgumentHelp(
+            "PROXY protocol headers from the policy's trusted_proxies: off, optional or required.",
+            discussion: "Default off.", valueName: "mode"))
+    var proxyProtocol: String?
+
+    @Option(
+        help: ArgumentHelp(
             "trace, debug, info, notice, warning, error or critical.", discussion: "Default info.", valueName: "level"))
     var logLevel: String?
 

@@ -40,6 +40,8 @@ public struct Policy: Sendable {
     }
 
     private let storage: Storage
+    /// What one client's token adds: nil for the policy as it is in force.
+    private var terms: ClientTerms?
 
     /// Makes the lists ready: names by their labels, networks by their prefixes.
     public init(_ rules: Rules) {
@@ -66,8 +68,8 @@ public struct Policy: Sendable {
         return Policy(Storage(rules, isUnrestricted: true, protected: []))
     }
 
-    /// How much a client without a tier may use.
-    public var limits: ClientLimits { self.storage.rules.limits }
+    /// How much a client without a tier may use; for a policy that was made for one client, that client's.
+    public var limits: ClientLimits { self.limits(tier: self.terms?.tier) }
     /// Who a client is, and who may come.
     public var clients: ClientsPolicy { self.storage.rules.clients }
     package var bindPorts: PortSet { self.storage.rules.bindPorts }
@@ -77,7 +79,17 @@ public struct Policy: Sendable {
 
     /// The limits of a tier; the default ones where it is nil or unknown.
     public func limits(tier: String?) -> ClientLimits {
-        tier.flatMap { self.storage.rules.tiers[$0] } ?? self.limits
+        tier.flatMap { self.storage.rules.tiers[$0] } ?? self.storage.rules.limits
+    }
+
+    /// Whether there is such a tier.
+    package func hasTier(_ name: String) -> Bool { self.storage.rules.tiers[name] != nil }
+
+    /// The same policy as it holds for one client: its tier's limits, and nothing beyond the destinations that its token names.
+    package func applied(to terms: ClientTerms) -> Policy {
+        var policy = self
+        policy.terms = terms
+        return policy
     }
 
     /// The same policy with these endpoints denied in every case.
@@ -91,6 +103,7 @@ public struct Policy: Sendable {
     public func limitingBandwidth(megabitsPerSecond: Double) -> Policy {
         var rules = self.storage.rules
         rules.limits.maxBandwidthBitsPerSecond = megabitsPerSecond * 1_000_000
+        for tier in rules.tiers.keys { rules.tiers[tier]?.maxBandwidthBitsPerSecond = megabitsPerSecond * 1_000_000 }
         return Policy(Storage(rules, isUnrestricted: self.storage.isUnrestricted, protected: self.storage.protected))
     }
 }
@@ -111,11 +124,22 @@ extension Policy {
     /// Step 1, before DNS: an explicit deny of the name ends it; everything else is left to its addresses.
     package func decide(name: HostName, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
         let subject = "\(name.text):\(port)"
+        if let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: port) {
+            return PolicyDecision(.beyondToken, subject)
+        }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
         if let entry = self.nameEntry(self.storage.deny, name, port) {
             return PolicyDecision(.deniedBy(entry), subject)
         }
         return PolicyDecision(.undecided, subject)
+    }
+
+    /// Whether a name may be looked up at all: a client that is held to some destinations asks no name server about others.
+    package func decideLookup(name: HostName) -> PolicyDecision {
+        guard let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: nil) else {
+            return PolicyDecision(.undecided, name.text)
+        }
+        return PolicyDecision(.beyondToken, name.text)
     }
 
     /// Steps 2 to 6, for each address a name has, or a literal.
@@ -133,6 +157,14 @@ extension Policy {
     }
 
     private func decide(_ address: IPAddress, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
+        let decision = self.decideForAll(address, port, name)
+        guard decision.allowed, let narrowing = self.terms?.narrowing,
+            !narrowing.covers(address, port: port, name: name)
+        else { return decision }
+        return PolicyDecision(.beyondToken, decision.subject)
+    }
+
+    private func decideForAll(_ address: IPAddress, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
         let deny = self.storage.deny
         let allow = self.storage.allow
         let forms = [address] + address.embedded
@@ -174,7 +206,7 @@ extension Policy {
     }
 
     /// Whether an IPv6 address is only another way to write the IPv4 one inside it.
-    private func isTransparent(_ address: IPAddress) -> Bool { address.high == 0 && address.low >> 32 == 0xFFFF }
+    private func isTransparent(_ address: IPAddress) -> Bool { address.isMapped }
 
     private func nameEntry(
         _ list: EntryList, _ name: HostName, _ port: UInt16?, wholly: Bool = true
@@ -196,6 +228,9 @@ extension Policy {
     /// Whether a client may bind an address and port; port 0 asks for any port that may be bound.
     package func decideBind(address: IPAddress, port: UInt16) -> PolicyDecision {
         let subject = (address.isIPv4 ? "\(address)" : "[\(address)]") + ":\(port)"
+        if let narrowing = self.terms?.narrowing, !narrowing.coversBinding(address, port: port) {
+            return PolicyDecision(.beyondToken, subject)
+        }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
         let rules = self.storage.rules
         guard !rules.bindPorts.isEmpty else { return PolicyDecision(.bindingIsOff, subject) }
@@ -213,5 +248,7 @@ public enum TransportProtocol: String, Sendable, CaseIterable {
 
 extension IPAddress {
     var isUnspecified: Bool { self.high == 0 && self.low == 0 }
+    /// ::ffff:a.b.c.d
+    var isMapped: Bool { !self.isIPv4 && self.high == 0 && self.low >> 32 == 0xFFFF }
     var isLoopback: Bool { self.isIPv4 ? self.low >> 24 == 127 : self.high == 0 && self.low == 1 }
 }

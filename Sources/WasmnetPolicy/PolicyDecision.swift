@@ -15,6 +15,8 @@ package struct PolicyDecision: Equatable, Sendable {
         case bindAddress
         case bindPort
         case bindable
+        /// The policy in force may allow it; what the client's token is good for does not reach so far.
+        case beyondToken
     }
 
     package let rule: Rule
@@ -48,6 +50,7 @@ package struct PolicyDecision: Equatable, Sendable {
         case .bindAddress: "\(self.subject) is not in bind_addresses"
         case .bindPort: "\(self.subject) is not in bind_ports"
         case .bindable: "\(self.subject) may be bound"
+        case .beyondToken: "\(self.subject) is not among the destinations of the client's token"
         }
     }
 }

@@ -13,6 +13,8 @@ package enum ReasonCode: UInt8, Sendable, CaseIterable {
     case connectRate = 19
     case byteQuota = 20
     case maxSessions = 21
+    /// No session, or no longer: the client is not who it must be (a token is missing or not valid).
+    case notAdmitted = 22
     case refused = 32
     case unreachable = 33
     case connectTimeout = 34
@@ -40,6 +42,7 @@ package enum ReasonCode: UInt8, Sendable, CaseIterable {
         case .connectRate: "connect_rate"
         case .byteQuota: "byte_quota"
         case .maxSessions: "max_sessions"
+        case .notAdmitted: "not_admitted"
         case .refused: "refused"
         case .unreachable: "unreachable"
         case .connectTimeout: "connect_timeout"

@@ -34,9 +34,11 @@ package final class TestClient: Sendable {
     }
 
     /// Opens a session. Fails with ``UpgradeRefused`` when the node answers with another status.
+    ///
+    /// - Parameter preface: bytes that go out before anything else, TLS too.
     package static func connect(
         port: Int, host: String = "127.0.0.1", version: WireVersion = .v2, subprotocols: [String]? = nil,
-        path: String = "/", headers: HTTPHeaders = [:], tls: NIOSSLContext? = nil,
+        path: String = "/", headers: HTTPHeaders = [:], tls: NIOSSLContext? = nil, preface: [UInt8] = [],
         on group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
     ) async throws -> TestClient {
         let offered = subprotocols ?? (version == .v2 ? ["wasmnet.v2"] : [])
@@ -49,6 +51,7 @@ package final class TestClient: Sendable {
             .channelOption(.socketOption(.tcp_nodelay), value: 1)
             .channelInitializer { [headers] channel in
                 channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(PrefaceHandler(preface))
                     if let tls {
                         try channel.pipeline.syncOperations.addHandler(
                             NIOSSLClientHandler(context: tls, serverHostname: nil))
@@ -239,5 +242,24 @@ private final class RefusalHandler: ChannelInboundHandler, RemovableChannelHandl
                     status: self.head?.status.code ?? 0, body: self.body, headers: self.head?.headers ?? [:]))
             context.close(promise: nil)
         }
+    }
+}
+
+/// Sends bytes of its own before all others.
+private final class PrefaceHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    typealias OutboundOut = ByteBuffer
+
+    private let bytes: [UInt8]
+
+    init(_ bytes: [UInt8]) {
+        self.bytes = bytes
+    }
+
+    func channelActive(context: ChannelHandlerContext) {
+        if !self.bytes.isEmpty {
+            context.writeAndFlush(self.wrapOutboundOut(ByteBuffer(bytes: self.bytes)), promise: nil)
+        }
+        context.fireChannelActive()
     }
 }

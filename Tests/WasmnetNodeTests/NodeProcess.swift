@@ -11,13 +11,19 @@ final class NodeProcess {
     static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    init(_ arguments: [String], environment: [String: String] = [:]) throws {
+    init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
         self.process.executableURL = Self.executable
         self.process.arguments = arguments
         self.process.currentDirectoryURL = Self.root
         self.process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         self.process.standardError = self.errors
         self.process.standardOutput = self.output
+        if let input {
+            let pipe = Pipe()
+            pipe.fileHandleForWriting.write(Data(input.utf8))
+            try pipe.fileHandleForWriting.close()
+            self.process.standardInput = pipe
+        }
         try self.process.run()
     }
 
@@ -35,9 +41,9 @@ final class NodeProcess {
 
     /// Runs a command to its end.
     static func run(
-        _ arguments: [String], environment: [String: String] = [:]
+        _ arguments: [String], environment: [String: String] = [:], input: String? = nil
     ) throws -> (status: Int32, output: String, errors: String) {
-        let node = try NodeProcess(arguments, environment: environment)
+        let node = try NodeProcess(arguments, environment: environment, input: input)
         let output = node.output.fileHandleForReading.readDataToEndOfFile()
         let errors = node.errors.fileHandleForReading.readDataToEndOfFile()
         node.process.waitUntilExit()

@@ -3,6 +3,7 @@ import NIOPosix
 import NIOSSL
 import Testing
 import Wasmnet
+import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
@@ -50,6 +51,23 @@ extension PeersTests {
             try await self.withNode { node, context in
                 try await self.echo(200_000, node, context, version: version)
             }
+        }
+
+        @Test func aProxyHeaderStandsBeforeTLS() async throws {
+            let certificates = try TestCertificates.current
+            let context = try NIOSSLContext(configuration: certificates.client())
+            var rules = Policy.Rules()
+            rules.clients.trustedProxies = [try #require(Prefix(IPAddress(v4: (127, 0, 0, 0)), length: 8))]
+            let node = try await TestNode.start(policy: Policy(rules)) {
+                $0.tls = certificates.files(.good)
+                $0.proxyProtocol = .required
+            }
+            let header = Array("PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n".utf8)
+            let client = try await TestClient.connect(port: node.port, tls: context, preface: header)
+            guard case .hello = try await client.nextEvent() else { throw ChannelError.eof }
+            await client.close()
+            await #expect(throws: (any Error).self) { try await TestClient.connect(port: node.port, tls: context) }
+            await node.stop()
         }
 
         @Test func aClientThatSpeaksNoTLSEndsWithoutHarm() async throws {

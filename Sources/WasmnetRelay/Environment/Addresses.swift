@@ -26,7 +26,7 @@ extension IPAddress {
     }
 
     /// ::ffff:a.b.c.d as a.b.c.d (RFC 4291, section 2.5.5.2).
-    var unmapped: IPAddress {
+    package var unmapped: IPAddress {
         let bytes = self.bytes
         guard bytes.count == 16, bytes[0..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xFF, bytes[11] == 0xFF else {
             return self

@@ -34,6 +34,8 @@ public struct RelaySettings: Sendable {
     public var firstPongTimeout = TimeAmount.seconds(3)
     /// Time for the HTTP upgrade, the wss handshake included. Default 10 s.
     public var upgradeTimeout = TimeAmount.seconds(10)
+    /// Time for a PROXY protocol header, where one is looked for. Default 5 s.
+    public var proxyHeaderTimeout = TimeAmount.seconds(5)
     /// Time for the WebSocket close handshake. Default 5 s.
     public var closeTimeout = TimeAmount.seconds(5)
     /// Time for a TLS handshake with a target. Default 10 s.

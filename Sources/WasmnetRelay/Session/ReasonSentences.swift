@@ -28,4 +28,11 @@ extension SocketTarget {
         }
         return nil
     }
+
+    /// Why a policy forbids even to look the name up; nil when it does not.
+    func lookupForbidden(by policy: Policy) -> String? {
+        guard let name = self.name else { return nil }
+        let decision = policy.decideLookup(name: name)
+        return decision.allowed ? nil : decision.reason
+    }
 }

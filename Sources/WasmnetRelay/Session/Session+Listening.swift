@@ -71,7 +71,7 @@ extension Session {
             self.refuse(id, Refusal(.protocolError, "an address to bind is an IP literal"), encoding)
             return nil
         }
-        let policy = self.environment.policy
+        let policy = self.policy
         let decision = policy.decideBind(address: address, port: port)
         guard decision.allowed else {
             self.environment.observer.openRefused(kind, .policyDenied)

@@ -44,7 +44,7 @@ extension Session {
             }
         }
         stream.start(dial)
-        dial.start(timeout: .milliseconds(Int64(environment.policy.limits.connectionTimeoutSeconds * 1000)))
+        dial.start(timeout: .milliseconds(Int64(self.policy.limits.connectionTimeoutSeconds * 1000)))
     }
 
     /// Looks a name up for the client; answers only what it could reach.
@@ -116,8 +116,10 @@ extension Session {
         } catch {
             refusal = refusal ?? Refusal(.protocolError, error.description)
         }
-        if refusal == nil, port != nil, let words = target.forbidden(by: self.environment.policy) {
-            refusal = Refusal(.policyDenied, words)
+        if refusal == nil {
+            let policy = self.policy
+            let words = port == nil ? target.lookupForbidden(by: policy) : target.forbidden(by: policy)
+            refusal = words.map { Refusal(.policyDenied, $0) }
         }
         guard let refusal else { return target }
         if let kind { self.environment.observer.openRefused(kind, refusal.code) }
@@ -163,7 +165,7 @@ extension Session {
     }
 
     private func allowed(_ addresses: [IPAddress], _ target: SocketTarget) -> Result<[IPAddress], Refusal> {
-        let policy = self.environment.policy
+        let policy = self.policy
         var denial: String?
         let allowed = addresses.filter { address in
             let decision =

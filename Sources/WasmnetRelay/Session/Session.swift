@@ -16,6 +16,7 @@ final class Session {
     let eventLoop: any EventLoop
     let codec: MessageCodec
     let client: ClientID
+    private let terms: ClientTerms
     let allowance: any ClientAllowance
     let logger: Logger
     /// Strong, since sockets that linger keep the session after its carrier is gone; the carrier lets go of the session at its end.
@@ -53,13 +54,14 @@ final class Session {
 
     init(
         environment: RelayEnvironment, eventLoop: any EventLoop, carrier: any SessionCarrier, version: WireVersion,
-        client: ClientID, allowance: any ClientAllowance, slot: QuotaSlot?
+        client: ClientID, terms: ClientTerms = ClientTerms(), allowance: any ClientAllowance, slot: QuotaSlot?
     ) {
         self.environment = environment
         self.eventLoop = eventLoop
         self.carrier = carrier
         self.codec = MessageCodec(version: version)
         self.client = client
+        self.terms = terms
         self.allowance = allowance
         self.slot = slot
         self.id = SessionID.make()
@@ -72,6 +74,9 @@ final class Session {
         logger[metadataKey: "session"] = "\(self.id)"
         self.logger = logger
     }
+
+    /// The policy in force, as it holds for this client. Every gate asks this one.
+    var policy: Policy { self.environment.policy.applied(to: self.terms) }
 
     // MARK: The carrier's side
 
@@ -255,6 +260,7 @@ final class Session {
 
     /// A changed policy decides every live socket again.
     func reconsider(_ policy: Policy) {
+        let policy = policy.applied(to: self.terms)
         self.allowance.apply(limits: QuotaLimits(policy.limits))
         self.scheduleSweep()
         for socket in Array(self.sockets.values) {
@@ -266,7 +272,7 @@ final class Session {
 
     private func scheduleSweep() {
         self.sweepTask?.cancel()
-        let limit = self.environment.policy.limits.idleTimeoutSeconds
+        let limit = self.policy.limits.idleTimeoutSeconds
         guard limit > 0 else { return }
         let interval = TimeAmount.milliseconds(Int64(min(30, max(0.05, limit / 4)) * 1000))
         self.sweepTask = self.eventLoop.assumeIsolated().scheduleTask(in: interval) {

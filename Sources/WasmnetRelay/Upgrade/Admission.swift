@@ -24,40 +24,43 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
     }
 }
 
-/// Who asks for a session, and under which limits.
+/// Who asks for a session, and under which terms.
 package struct Admitted: Sendable {
     package var client: ClientID
     package var limits: QuotaLimits
+    /// What the client's token adds to the policy, now and after each change of it.
+    package var terms: ClientTerms
 
-    package init(client: ClientID, limits: QuotaLimits) {
+    package init(client: ClientID, limits: QuotaLimits, terms: ClientTerms = ClientTerms()) {
         self.client = client
         self.limits = limits
+        self.terms = terms
+    }
+}
+
+/// A request to open a session, and where its connection comes from.
+package struct AdmissionRequest: Sendable {
+    package var head: HTTPRequestHead
+    /// The TCP peer; nil for what has no IP address.
+    package var peer: IPAddress?
+    /// Whom a trusted peer announced by the PROXY protocol, if it announced anyone.
+    package var announced: IPAddress?
+
+    package init(head: HTTPRequestHead, peer: IPAddress?, announced: IPAddress? = nil) {
+        self.head = head
+        self.peer = peer
+        self.announced = announced
     }
 }
 
 /// Decides who a client is and whether it may come in at all, before any WebSocket stands.
 package protocol Admission: Sendable {
-    func admit(_ request: HTTPRequestHead, from peer: SocketAddress?, policy: Policy) -> Result<Admitted, HTTPRefusal>
-}
-
-/// The peer's address is the client: IPv4 by itself, IPv6 by its /64; origins as the policy says.
-package struct AddressAdmission: Admission {
-    package init() {}
-
-    package func admit(
-        _ request: HTTPRequestHead, from peer: SocketAddress?, policy: Policy
-    ) -> Result<Admitted, HTTPRefusal> {
-        let origins = policy.clients.allowedOrigins
-        if !origins.isEmpty {
-            let origin = request.headers.first(name: "Origin")?.lowercased()
-            guard let origin, origins.contains(where: { $0.lowercased() == origin }) else {
-                return .failure(
-                    HTTPRefusal(.forbidden, "This origin may not open a session here.", code: .policyDenied))
-            }
-        }
-        return .success(
-            Admitted(client: ClientID(peer: peer?.bareAddress), limits: QuotaLimits(policy.limits)))
-    }
+    /// Called on `eventLoop`, on which the answer comes as well.
+    ///
+    /// Fails with an ``HTTPRefusal``.
+    func admit(
+        _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<Admitted>
 }
 
 extension ClientID {

@@ -1,14 +1,17 @@
 import Logging
 package import NIOCore
 import NIOHTTP1
+package import WasmnetPolicy
 
 /// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, and nothing else.
 package enum HTTPFront {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
+    ///
+    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
     package static func install(
-        on channel: any Channel, environment: RelayEnvironment, admission: any Admission
+        on channel: any Channel, announced: IPAddress? = nil, environment: RelayEnvironment, admission: any Admission
     ) throws {
-        let upgrader = SessionUpgrader(environment: environment, admission: admission)
+        let upgrader = SessionUpgrader(environment: environment, admission: admission, announced: announced)
         let answers = AnswerHandler(upgrader: upgrader, version: environment.version)
         let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: environment.settings.upgradeTimeout) {
             channel.close(promise: nil)
@@ -18,7 +21,12 @@ package enum HTTPFront {
             // A session speaks bytes, not HTTP.
             channel.pipeline.syncOperations.removeHandler(answers, promise: nil)
         }
-        channel.closeFuture.whenComplete { _ in deadline.cancel() }
+        let bound = NIOLoopBound(upgrader, eventLoop: channel.eventLoop)
+        channel.closeFuture.whenComplete { _ in
+            deadline.cancel()
+            // The answers hold the upgrader, which holds them.
+            bound.value.onUpgrade = nil
+        }
         let pipeline = channel.pipeline.syncOperations
         try pipeline.configureHTTPServerPipeline(
             withPipeliningAssistance: false,

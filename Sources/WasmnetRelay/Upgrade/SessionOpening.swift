@@ -1,6 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
-import WasmnetPolicy
+package import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
@@ -8,7 +8,7 @@ import WasmnetQuota
 package struct SessionOpening {
     private let environment: RelayEnvironment
     private let version: WireVersion
-    private let client: ClientID
+    private let admitted: Admitted
     private let allowance: any ClientAllowance
     private let slot: QuotaSlot?
     /// What the handshake's answer must say: the subprotocol that was chosen.
@@ -16,10 +16,12 @@ package struct SessionOpening {
 
     /// Everything that can refuse a session, in this order: subprotocol, who the client is, how many sessions it has.
     ///
+    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
+    ///
     /// Fails with an ``HTTPRefusal``.
     package static func open(
-        _ request: HTTPRequestHead, on channel: any Channel, in environment: RelayEnvironment,
-        admission: any Admission
+        _ request: HTTPRequestHead, on channel: any Channel, announced: IPAddress? = nil,
+        in environment: RelayEnvironment, admission: any Admission
     ) -> EventLoopFuture<SessionOpening> {
         let eventLoop = channel.eventLoop
         let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
@@ -27,22 +29,24 @@ package struct SessionOpening {
             return eventLoop.makeFailedFuture(
                 HTTPRefusal(.badRequest, "None of the offered subprotocols is spoken here; offer wasmnet.v2."))
         }
-        let admitted: Admitted
-        switch admission.admit(request, from: channel.remoteAddress, policy: environment.policy) {
-        case .success(let value): admitted = value
-        case .failure(let refusal): return eventLoop.makeFailedFuture(refusal)
-        }
         var headers = HTTPHeaders()
         if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
+        let asked = AdmissionRequest(head: request, peer: channel.remoteAddress?.bareAddress, announced: announced)
+        return admission.admit(asked, policy: environment.policy, on: eventLoop).flatMap { admitted in
+            Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
+        }.assumeIsolated().map { [headers] in
+            SessionOpening(
+                environment: environment, version: version, admitted: $0, allowance: $1, slot: $2, headers: headers)
+        }.nonisolated()
+    }
+
+    private static func reserve(
+        _ admitted: Admitted, on eventLoop: any EventLoop, in environment: RelayEnvironment
+    ) -> EventLoopFuture<(allowance: any ClientAllowance, slot: QuotaSlot?)> {
         let allowance = environment.ledger.allowance(for: admitted.client, limits: admitted.limits)
-        let promise = eventLoop.makePromise(of: SessionOpening.self)
-        let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { [headers] result in
-            promise.assumeIsolated().completeWith(
-                result.mapError { HTTPRefusal($0) as any Error }.map { slot in
-                    SessionOpening(
-                        environment: environment, version: version, client: admitted.client, allowance: allowance,
-                        slot: slot, headers: headers)
-                })
+        let promise = eventLoop.makePromise(of: (allowance: any ClientAllowance, slot: QuotaSlot?).self)
+        let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { result in
+            promise.completeWith(result.mapError { HTTPRefusal($0) as any Error }.map { (allowance, $0) })
         }
         let atOnce = allowance.reserve(.session, now: environment.clock.now()) { result in
             eventLoop.execute { answer(result) }
@@ -69,7 +73,7 @@ package struct SessionOpening {
         ) {
             Session(
                 environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: self.version,
-                client: self.client, allowance: self.allowance, slot: self.slot)
+                client: self.admitted.client, terms: self.admitted.terms, allowance: self.allowance, slot: self.slot)
         }
     }
 

@@ -1,31 +1,45 @@
 package import NIOCore
 package import NIOHTTP1
 import NIOWebSocket
+package import WasmnetPolicy
 
 /// Turns one HTTP connection into a session: the path, what ``SessionOpening`` asks, then the WebSocket handshake (RFC 6455,
 /// section 4.2).
 ///
-/// One object a connection. A refusal leaves the connection to the HTTP handlers behind it, with ``refusal`` telling why.
+/// One object a connection. A refusal leaves the connection to the HTTP handlers behind it, with ``refusal`` telling why; but a page is
+/// not told the status of a failed handshake, so its handshake goes through and the WebSocket is closed at once (``Farewell``).
 package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     package let supportedProtocol = "websocket"
     package let requiredUpgradeHeaders: [String] = []
 
     private let environment: RelayEnvironment
     private let admission: any Admission
+    private let announced: IPAddress?
     private var opening: SessionOpening?
+    private var farewell: Farewell?
     private(set) var refusal: HTTPRefusal?
-    /// Told when the connection is a session.
+    /// Told once, when the connection is a session.
     var onUpgrade: (() -> Void)?
+    private var isWatched = false
+    private var isOver = false
 
-    package init(environment: RelayEnvironment, admission: any Admission) {
+    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
+    package init(environment: RelayEnvironment, admission: any Admission, announced: IPAddress? = nil) {
         self.environment = environment
         self.admission = admission
+        self.announced = announced
     }
 
     package func buildUpgradeResponse(
         channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
     ) -> EventLoopFuture<HTTPHeaders> {
+        // Each `websocket` in an Upgrade header asks once more; the answer stays what it was.
+        if let refusal = self.refusal { return channel.eventLoop.makeFailedFuture(refusal) }
         let upgrader = NIOLoopBound(self, eventLoop: channel.eventLoop)
+        if !self.isWatched {
+            self.isWatched = true
+            channel.closeFuture.whenComplete { _ in upgrader.value.connectionEnded() }
+        }
         return self.open(upgradeRequest, channel).flatMap { extra in
             // NIO's own upgrader knows the handshake's hash; the frames are ours.
             let handshake = NIOWebSocketServerUpgrader(
@@ -48,11 +62,24 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     }
 
     package func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
+        if let farewell = self.farewell {
+            self.onUpgrade.take()?()
+            return context.eventLoop.makeCompletedFuture {
+                try farewell.say(on: context.channel, within: self.environment.settings.closeTimeout)
+            }
+        }
         guard let opening = self.opening.take() else {
             return context.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
         }
-        self.onUpgrade?()
+        self.onUpgrade.take()?()
         return context.eventLoop.makeCompletedFuture { try opening.start(on: context.channel) }
+    }
+
+    /// The connection may end before it is known who comes, or before the request's own end: nobody else would give the slot back.
+    private func connectionEnded() {
+        self.isOver = true
+        self.onUpgrade = nil
+        self.opening.take()?.giveUp()
     }
 
     private func open(_ request: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
@@ -63,11 +90,25 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             return channel.eventLoop.makeFailedFuture(
                 HTTPRefusal(.methodNotAllowed, "A WebSocket begins with GET."))
         }
-        return SessionOpening.open(request, on: channel, in: self.environment, admission: self.admission)
-            .assumeIsolated().map { opening in
-                self.opening = opening
-                return opening.headers
-            }.nonisolated()
+        // A body that never ends would hold the upgrade back with the client's slot taken; NIO's handler would keep it all for ever.
+        let length = request.headers.first(name: "Content-Length") ?? "0"
+        guard length == "0", !request.headers.contains(name: "Transfer-Encoding") else {
+            return channel.eventLoop.makeFailedFuture(HTTPRefusal(.badRequest, "A WebSocket begins without a body."))
+        }
+        return SessionOpening.open(
+            request, on: channel, announced: self.announced, in: self.environment, admission: self.admission
+        ).assumeIsolated().flatMapThrowing { opening in
+            guard !self.isOver else {
+                opening.giveUp()
+                throw ChannelError.ioOnClosedChannel
+            }
+            self.opening = opening
+            return opening.headers
+        }.flatMapErrorThrowing { error in
+            guard let farewell = Farewell(after: error, to: request) else { throw error }
+            self.farewell = farewell
+            return farewell.headers
+        }.nonisolated()
     }
 }
 

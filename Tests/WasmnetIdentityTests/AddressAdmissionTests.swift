@@ -1,12 +1,13 @@
 import NIOCore
+import NIOEmbedded
 import NIOHTTP1
 import Testing
+import WasmnetIdentity
 import WasmnetPolicy
 import WasmnetQuota
+import WasmnetRelay
 
-@testable import WasmnetRelay
-
-@Suite struct AdmissionTests {
+@Suite struct AddressAdmissionTests {
     private func admit(
         origins allowed: [String], origin: String?, peer: String? = "192.0.2.7"
     ) throws -> Result<Admitted, HTTPRefusal> {
@@ -16,7 +17,10 @@ import WasmnetQuota
         var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
         if let origin { request.headers.add(name: "Origin", value: origin) }
         let address = try peer.map { try SocketAddress(ipAddress: $0, port: 5) }
-        return AddressAdmission().admit(request, from: address, policy: Policy(rules))
+        let asked = AdmissionRequest(head: request, peer: address?.bareAddress)
+        let loop = EmbeddedEventLoop()
+        return Result { try AddressAdmission().admit(asked, policy: Policy(rules), on: loop).wait() }
+            .mapError { $0 as? HTTPRefusal ?? HTTPRefusal(.internalServerError, "\($0)") }
     }
 
     private func isAdmitted(_ result: Result<Admitted, HTTPRefusal>) -> Bool {
@@ -43,6 +47,19 @@ import WasmnetQuota
             }
             #expect(refusal.status == .forbidden)
         }
+    }
+
+    @Test func twoOriginsAreNone() throws {
+        var rules = Policy.Rules()
+        rules.clients.allowedOrigins = ["https://page.example"]
+        var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+        head.headers.add(name: "Origin", value: "https://page.example")
+        head.headers.add(name: "Origin", value: "https://evil.example")
+        let counters = AdmissionCounters()
+        let answer = AddressAdmission(counters: counters).admit(
+            AdmissionRequest(head: head, peer: nil), policy: Policy(rules), on: EmbeddedEventLoop())
+        #expect(throws: HTTPRefusal.self) { try answer.wait() }
+        #expect(counters.total(.originRefused) == 1)
     }
 
     @Test func theLimitsAreThePolicys() throws {

@@ -1,0 +1,48 @@
+package import NIOCore
+import NIOHTTP1
+package import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+package import WasmnetRelay
+
+/// The client is an address: IPv4 by itself, IPv6 by its /64; origins as the policy says. Decides at once.
+package struct AddressAdmission: Admission {
+    private let counters: AdmissionCounters
+
+    package init(counters: AdmissionCounters = AdmissionCounters()) {
+        self.counters = counters
+    }
+
+    package func admit(
+        _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<Admitted> {
+        eventLoop.makeCompletedFuture {
+            let client = try self.client(of: request, policy: policy).get()
+            // A policy that was changed to ask for tokens, on a node that has no key to tell them by.
+            guard !policy.clients.requireToken else {
+                self.counters.count(.tokenMissing)
+                throw HTTPRefusal.tokenNeeded
+            }
+            return Admitted(client: client, limits: QuotaLimits(policy.limits))
+        }
+    }
+
+    /// Whether the request's page may come, and from which address it does.
+    func client(of request: AdmissionRequest, policy: Policy) -> Result<ClientID, HTTPRefusal> {
+        let clients = policy.clients
+        guard OriginRule.allows(request.head.headers, clients.allowedOrigins) else {
+            self.counters.count(.originRefused)
+            return .failure(HTTPRefusal(.forbidden, "This origin may not open a session here.", code: .policyDenied))
+        }
+        let address = ClientAddress.find(
+            request.head.headers, peer: request.announced ?? request.peer, trusted: clients.trustedProxies
+        ) { self.counters.count(.untrustedForwarding) }
+        switch address {
+        case .of(let address): return .success(ClientID(peer: address))
+        case .unclear:
+            self.counters.count(.badForwarding)
+            return .failure(
+                HTTPRefusal(.badRequest, "X-Forwarded-For and Forwarded contradict each other or cannot be read."))
+        }
+    }
+}

@@ -1,0 +1,48 @@
+package import NIOHTTP1
+package import WasmnetPolicy
+
+/// From which address a request really comes: the peer's, or behind trusted proxies the nearest that is none of them.
+package enum ClientAddress: Equatable, Sendable {
+    /// Nil where even the peer has no IP address.
+    case of(IPAddress?)
+    /// A trusted proxy's headers contradict each other or cannot be read: one of them is the client's own invention, and nobody can say which.
+    case unclear
+
+    /// - Parameters:
+    ///   - peer: whom the connection comes from: the TCP peer, or whom it announced by the PROXY protocol.
+    ///   - trusted: the policy's `trusted_proxies`.
+    ///   - untrusted: told when there are headers that are not believed.
+    package static func find(
+        _ headers: HTTPHeaders, peer: IPAddress?, trusted: [Prefix], untrusted: () -> Void = {}
+    ) -> ClientAddress {
+        let names = ["X-Forwarded-For", "Forwarded"]
+        guard names.contains(where: { headers.contains(name: $0) }) else { return .of(peer) }
+        guard let peer, self.isTrusted(peer, trusted) else {
+            untrusted()
+            return .of(peer)
+        }
+        do {
+            let chains = [ForwardedHeaders.xForwardedFor(headers), try ForwardedHeaders.forwarded(headers)]
+            let answers = Set(chains.compactMap { $0 }.map { self.walk($0, from: peer, trusted) })
+            guard answers.count == 1, let address = answers.first else { return .unclear }
+            return .of(address)
+        } catch {
+            return .unclear
+        }
+    }
+
+    /// From the nearest hop on, the first that is no trusted proxy; where a hop hides itself, whoever told of it.
+    private static func walk(_ hops: [ForwardedHop], from peer: IPAddress, _ trusted: [Prefix]) -> IPAddress {
+        var last = peer
+        for hop in hops.reversed() {
+            guard case .address(let address) = hop else { return last }
+            last = address
+            if !self.isTrusted(address, trusted) { return address }
+        }
+        return last
+    }
+
+    package static func isTrusted(_ address: IPAddress, _ trusted: [Prefix]) -> Bool {
+        trusted.contains { $0.contains(address) }
+    }
+}

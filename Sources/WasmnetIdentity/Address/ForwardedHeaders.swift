@@ -1,0 +1,99 @@
+package import NIOHTTP1
+package import WasmnetPolicy
+import WasmnetRelay
+
+/// One hop of a request, as a proxy wrote it down.
+package enum ForwardedHop: Equatable, Sendable {
+    case address(IPAddress)
+    /// `unknown`, an obfuscated name (RFC 7239, section 6.3), or what is no address at all: nobody can say who it is.
+    case hidden
+}
+
+/// The hops that a request's headers tell, the nearest to this node last.
+package enum ForwardedHeaders {
+    /// The most hops that are looked at, counted from the nearest.
+    package static let mostHops = 32
+    /// The most bytes that all lines of `Forwarded` may have. (Those of `X-Forwarded-For` are read from the right, and are bounded as
+    /// all headers are.)
+    package static let mostBytes = 8192
+
+    /// `X-Forwarded-For`: addresses between commas, over all its lines in order; IPv6 with or without brackets, any with or without a
+    /// port. Nil when there is none.
+    package static func xForwardedFor(_ headers: HTTPHeaders) -> [ForwardedHop]? {
+        let lines = headers["X-Forwarded-For"]
+        guard !lines.isEmpty else { return nil }
+        var hops: [ForwardedHop] = []
+        // From the right, since what is left of the first stranger is the stranger's own text.
+        for line in lines.reversed() {
+            for part in line.split(separator: ",", omittingEmptySubsequences: false).reversed() {
+                guard hops.count < self.mostHops else { return hops.reversed() }
+                hops.append(self.hop(self.trimmed(part)))
+            }
+        }
+        return hops.reversed()
+    }
+
+    /// `Forwarded` (RFC 7239): the `for` of each element. Nil when there is none.
+    ///
+    /// - Throws: ``Malformed`` for what the grammar of section 4 does not know: it cannot be told where its elements end.
+    package static func forwarded(_ headers: HTTPHeaders) throws(Malformed) -> [ForwardedHop]? {
+        let lines = headers["Forwarded"]
+        guard !lines.isEmpty else { return nil }
+        guard lines.reduce(0, { $0 + $1.utf8.count }) <= self.mostBytes else { throw Malformed() }
+        var hops: [ForwardedHop] = []
+        for line in lines { hops += try self.elements(line) }
+        return Array(hops.suffix(self.mostHops))
+    }
+
+    package struct Malformed: Error {}
+
+    // MARK: RFC 7239
+
+    private static func elements(_ line: String) throws(Malformed) -> [ForwardedHop] {
+        var scanner = ForwardedScanner(line)
+        var hops: [ForwardedHop] = []
+        while true {
+            var node: String?
+            var isEmpty = true
+            while let pair = try scanner.pair() {
+                isEmpty = false
+                if pair.name == "for" {
+                    // A parameter occurs once in an element (section 4).
+                    guard node == nil else { throw Malformed() }
+                    node = pair.value
+                }
+                guard scanner.take(";") else { break }
+            }
+            // An empty element counts as not written; one without `for` is a hop that hides its client.
+            if !isEmpty { hops.append(node.map(self.hop) ?? .hidden) }
+            if scanner.isAtEnd { return hops }
+            guard scanner.take(",") else { throw Malformed() }
+        }
+    }
+
+    // MARK: Nodes
+
+    /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`, `[2001:db8::1]:_port`.
+    static func hop(_ node: String) -> ForwardedHop {
+        if let address = IPAddress(node) { return .address(address.unmapped) }
+        guard let colon = node.lastIndex(of: ":") else { return .hidden }
+        let host = node[..<colon]
+        guard self.isPort(node[node.index(after: colon)...]), !host.contains(":") || host.hasPrefix("["),
+            let address = IPAddress(host)
+        else { return .hidden }
+        return .address(address.unmapped)
+    }
+
+    /// One to five digits, or an obfuscated port.
+    private static func isPort(_ text: Substring) -> Bool {
+        if text.utf8.first == UInt8(ascii: "_") { return text.utf8.count > 1 }
+        return (1...5).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
+    }
+
+    private static func trimmed(_ text: Substring) -> String {
+        let isSpace = { (character: Character) in character == " " || character == "\t" }
+        let start = text.drop(while: isSpace)
+        guard let last = start.lastIndex(where: { !isSpace($0) }) else { return "" }
+        return String(start[...last])
+    }
+}

@@ -1,0 +1,38 @@
+/// The files by which a node tells tokens: which there are, and what they must agree with.
+package struct IdentityFiles: Sendable {
+    package var tokenFile: String?
+    /// As ``KeyFile/load(_:)`` takes them.
+    package var keyFiles: [String]
+    package var keySetFile: String?
+    package var rules: ClaimRules
+
+    package init(
+        tokenFile: String? = nil, keyFiles: [String] = [], keySetFile: String? = nil, rules: ClaimRules = ClaimRules()
+    ) {
+        self.tokenFile = tokenFile
+        self.keyFiles = keyFiles
+        self.keySetFile = keySetFile
+        self.rules = rules
+    }
+
+    /// Reads them all.
+    ///
+    /// - Parameter skipped: told of each key that is of a kind not used here.
+    /// - Returns: nil when no file is named.
+    /// - Throws: ``IdentityFileError``.
+    package func load(skipped: (String) -> Void = { _ in }) throws(IdentityFileError) -> TokenVerifier? {
+        var keys: [VerificationKey] = []
+        for file in self.keyFiles { keys.append(try KeyFile.load(file)) }
+        if let path = self.keySetFile {
+            let set = try KeySetFile(file: path)
+            set.skipped.forEach(skipped)
+            keys += set.keys
+        }
+        if keys.isEmpty, self.rules.issuer != nil || self.rules.audience != nil {
+            throw IdentityFileError("an issuer or audience is asked for, but there is no key for JWTs")
+        }
+        var tokens: StaticTokens?
+        if let path = self.tokenFile { tokens = try StaticTokens(file: path) }
+        return TokenVerifier(tokens: tokens, jwt: keys.isEmpty ? nil : JWTVerifier(keys: keys, rules: self.rules))
+    }
+}

@@ -1,0 +1,82 @@
+import JWTKit
+import WasmnetPolicy
+
+/// What a token claims (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
+struct Claims: JWTPayload {
+    var sub: String
+    /// Seconds since 1970.
+    var exp: Double
+    var nbf: Double?
+    var iss: String?
+    var aud: Audience?
+    var tier: String?
+    /// Entries as the policy has them.
+    var allow: [String]?
+
+    /// One text or a list of them (RFC 7519, section 4.1.3).
+    struct Audience: Codable, Sendable {
+        var names: [String]
+
+        init(from decoder: any Decoder) throws {
+            let container = try decoder.singleValueContainer()
+            if let name = try? container.decode(String.self) {
+                self.names = [name]
+            } else {
+                self.names = try container.decode([String].self)
+            }
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(self.names)
+        }
+    }
+
+    /// The library asks this with no clock; ``ClaimRules`` decides afterwards with the node's.
+    func verify(using algorithm: some JWTAlgorithm) async throws {}
+}
+
+/// What claims must say. Values; the time is passed in.
+package struct ClaimRules: Sendable, Equatable {
+    /// What `iss` must be; nil takes any, or none.
+    package var issuer: String?
+    /// What must be among `aud`; nil takes any, or none.
+    package var audience: String?
+    /// How far the issuer's clock may be from this one, in seconds. Default 30.
+    package var leewaySeconds: Double
+
+    package init(issuer: String? = nil, audience: String? = nil, leewaySeconds: Double = 30) {
+        self.issuer = issuer
+        self.audience = audience
+        self.leewaySeconds = leewaySeconds
+    }
+
+    /// - Parameter now: seconds since 1970.
+    func grant(_ claims: Claims, now: Double) throws(TokenFault) -> TokenGrant {
+        guard claims.exp.isFinite, now < claims.exp + self.leewaySeconds else { throw .expired }
+        if let start = claims.nbf {
+            guard start.isFinite, now >= start - self.leewaySeconds else { throw .notYetValid }
+        }
+        if let issuer = self.issuer {
+            guard claims.iss == issuer else { throw .issuer }
+        }
+        if let audience = self.audience {
+            guard claims.aud?.names.contains(audience) == true else { throw .audience }
+        }
+        guard TokenGrant.isSubject(claims.sub) else { throw .subject }
+        if let tier = claims.tier {
+            guard TokenGrant.isTier(tier) else { throw .tier }
+        }
+        return TokenGrant(subject: claims.sub, tier: claims.tier, allow: try Self.entries(claims.allow))
+    }
+
+    /// A bad entry is no reason to allow more, nor to allow the rest only.
+    private static func entries(_ texts: [String]?) throws(TokenFault) -> [PolicyEntry]? {
+        guard let texts else { return nil }
+        var entries: [PolicyEntry] = []
+        for text in texts {
+            do { entries.append(try PolicyEntry(text)) } catch { throw .destinations }
+        }
+        return entries
+    }
+}

@@ -1,0 +1,32 @@
+/// The names in a JSON object's outermost level, to see whether one stands there twice: RFC 7515, section 4, and RFC 7519, section 4,
+/// want them unique, and readers that disagree on which of two counts disagree on what the token says.
+enum MemberNames {
+    /// Whether they are unique and written without escapes. The text's grammar is left to whoever decodes it.
+    static func areUnique(_ json: [UInt8]) -> Bool {
+        var names: Set<ArraySlice<UInt8>> = []
+        var depth = 0
+        var position = 0
+        var last: ArraySlice<UInt8>?
+        while position < json.count {
+            switch json[position] {
+            case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
+            case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
+            case UInt8(ascii: ":") where depth == 1:
+                guard let name = last, !name.contains(UInt8(ascii: "\\")), names.insert(name).inserted else {
+                    return false
+                }
+            case UInt8(ascii: "\""):
+                let start = position + 1
+                position = start
+                while position < json.count, json[position] != UInt8(ascii: "\"") {
+                    position += json[position] == UInt8(ascii: "\\") ? 2 : 1
+                }
+                guard position < json.count else { return false }
+                last = json[start..<position]
+            default: break
+            }
+            position += 1
+        }
+        return true
+    }
+}

@@ -1,0 +1,42 @@
+import Crypto
+import JWTKit
+
+/// How a token may be signed here (RFC 7518, section 3.1; RFC 8037): never `none`.
+package enum SigningAlgorithm: String, Sendable, CaseIterable {
+    case hs256 = "HS256"
+    case es256 = "ES256"
+    case edDSA = "EdDSA"
+}
+
+/// A key bound to its one algorithm (RFC 8725, section 3.1): a token that names another is not held against it.
+package struct VerificationKey: Sendable {
+    enum Material: Sendable {
+        /// At least 32 bytes (RFC 7518, section 3.2).
+        case secret([UInt8])
+        case p256(P256.Signing.PublicKey)
+        case ed25519(Curve25519.Signing.PublicKey)
+    }
+
+    /// The `kid` of a key set; nil for a key from a file of its own, which is tried whatever the token says.
+    package let id: String?
+    let material: Material
+
+    package var algorithm: SigningAlgorithm {
+        switch self.material {
+        case .secret: .hs256
+        case .p256: .es256
+        case .ed25519: .edDSA
+        }
+    }
+
+    /// A collection with this key and no other, so that nothing in a token can choose another key or algorithm.
+    func collection() async throws -> JWTKeyCollection {
+        let keys = JWTKeyCollection()
+        switch self.material {
+        case .secret(let secret): await keys.add(hmac: HMACKey(from: secret), digestAlgorithm: .sha256)
+        case .p256(let key): await keys.add(ecdsa: try ES256PublicKey(backing: key))
+        case .ed25519(let key): await keys.add(eddsa: EdDSA.PublicKey(backing: key))
+        }
+        return keys
+    }
+}

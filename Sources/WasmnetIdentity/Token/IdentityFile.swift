@@ -1,0 +1,32 @@
+import Foundation
+
+/// What is wrong with a file of tokens or keys, in words that hold nothing of its content.
+package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
+enum IdentityFile {
+    /// The most bytes that are read. Default 4 MiB.
+    static let mostBytes = 4 << 20
+
+    static func bytes(_ path: String) throws(IdentityFileError) -> [UInt8] {
+        guard let data = FileManager.default.contents(atPath: path) else {
+            throw IdentityFileError("\(path): the file cannot be read")
+        }
+        guard data.count <= self.mostBytes else {
+            throw IdentityFileError("\(path): the file has more than \(self.mostBytes) bytes")
+        }
+        return Array(data)
+    }
+
+    static func text(_ path: String) throws(IdentityFileError) -> String {
+        guard let text = String(validating: try self.bytes(path), as: UTF8.self) else {
+            throw IdentityFileError("\(path): the file is not UTF-8")
+        }
+        return text
+    }
+}

@@ -1,0 +1,102 @@
+import Crypto
+import Foundation
+
+/// Tokens that a file lists, by their hashes: who reads the file learns no token.
+///
+/// One a line: the token's SHA-256 in hexadecimal, the client's name, and a tier if it has one, with spaces between; `#` begins a comment.
+package struct StaticTokens: Sendable {
+    private struct Entry: Sendable {
+        var hash: [UInt8]
+        var grant: TokenGrant
+    }
+
+    private let entries: [Entry]
+
+    /// The most lines that count; each is compared at each admission.
+    package static let mostTokens = 10_000
+    /// The fewest bytes a token may have: a shorter one could be guessed from its hash.
+    package static let fewestBytes = 16
+
+    package var count: Int { self.entries.count }
+    package var tiers: Set<String> { Set(self.entries.compactMap(\.grant.tier)) }
+
+    /// - Throws: ``IdentityFileError`` with the line.
+    package init(file path: String) throws(IdentityFileError) {
+        try self.init(text: try IdentityFile.text(path), file: path)
+    }
+
+    /// - Parameter file: the name that errors give.
+    package init(text: String, file: String) throws(IdentityFileError) {
+        var entries: [Entry] = []
+        var hashes: Set<[UInt8]> = []
+        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
+            let fields = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+            guard !fields.isEmpty else { continue }
+            func wrong(_ words: String) -> IdentityFileError { IdentityFileError("\(file):\(index + 1): \(words)") }
+            guard (2...3).contains(fields.count), let hash = Self.hash(hexadecimal: fields[0]) else {
+                throw wrong(
+                    "a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and a tier or none")
+            }
+            let subject = String(fields[1])
+            guard TokenGrant.isSubject(subject) else {
+                throw wrong(
+                    "a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
+            }
+            let tier = fields.count == 3 ? String(fields[2]) : nil
+            guard tier.map(TokenGrant.isTier) != false else {
+                throw wrong("a tier's name is letters, digits, \"-\" and \"_\"")
+            }
+            guard hashes.insert(hash).inserted else { throw wrong("the same token stands on an earlier line") }
+            guard entries.count < Self.mostTokens else { throw wrong("more than \(Self.mostTokens) tokens") }
+            entries.append(Entry(hash: hash, grant: TokenGrant(subject: subject, tier: tier)))
+        }
+        guard !entries.isEmpty else { throw IdentityFileError("\(file): there is no token in it") }
+        self.entries = entries
+    }
+
+    /// Whose token it is. The same work is done whichever line it is, and if it is none.
+    package func grant(for token: String) -> TokenGrant? {
+        let hash = Array(SHA256.hash(data: Array(token.utf8)))
+        var found: Int?
+        for (index, entry) in self.entries.enumerated() {
+            let difference = zip(entry.hash, hash).reduce(UInt8(0)) { $0 | ($1.0 ^ $1.1) }
+            found = difference == 0 ? index : found
+        }
+        return found.map { self.entries[$0].grant }
+    }
+
+    /// The line that lists a token.
+    ///
+    /// - Throws: ``IdentityFileError`` with what a token, a name or a tier may be.
+    package static func line(token: String, client: String, tier: String?) throws(IdentityFileError) -> String {
+        guard (Self.fewestBytes...4096).contains(token.utf8.count),
+            token.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ",") })
+        else {
+            throw IdentityFileError(
+                "a token is \(Self.fewestBytes) to 4096 visible ASCII characters without commas; take a random one")
+        }
+        guard TokenGrant.isSubject(client) else {
+            throw IdentityFileError(
+                "a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
+        }
+        guard tier.map(TokenGrant.isTier) != false else {
+            throw IdentityFileError("a tier's name is letters, digits, \"-\" and \"_\"")
+        }
+        let hash = SHA256.hash(data: Array(token.utf8)).map { byte in
+            (byte < 16 ? "0" : "") + String(byte, radix: 16)
+        }.joined()
+        return ([hash, client] + (tier.map { [$0] } ?? [])).joined(separator: " ")
+    }
+
+    private static func hash(hexadecimal text: Substring) -> [UInt8]? {
+        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
+        guard digits.count == 64 else { return nil }
+        return stride(from: 0, to: 64, by: 2).reduce(into: [UInt8]?([])) { bytes, index in
+            guard let high = digits[index], let low = digits[index + 1] else {
+                bytes = nil
+                return
+            }
+            bytes?.append(UInt8(high << 4 | low))
+        }
+    }
+}

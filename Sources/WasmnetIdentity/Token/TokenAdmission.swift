@@ -1,0 +1,83 @@
+package import Logging
+package import NIOCore
+import NIOHTTP1
+package import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+package import WasmnetRelay
+
+/// The client is who its token says, or an address, as the policy has it; and in both cases the token's tier and destinations hold.
+///
+/// A token that is not valid admits nobody, not even where none is needed.
+package struct TokenAdmission: Admission {
+    private let verifier: TokenVerifier
+    private let address: AddressAdmission
+    private let counters: AdmissionCounters
+    private let logger: Logger
+    private let now: @Sendable () -> Double
+
+    /// - Parameter now: seconds since 1970.
+    package init(
+        verifier: TokenVerifier, counters: AdmissionCounters, logger: Logger, now: @escaping @Sendable () -> Double
+    ) {
+        self.verifier = verifier
+        self.address = AddressAdmission(counters: counters)
+        self.counters = counters
+        self.logger = logger
+        self.now = now
+    }
+
+    package func admit(
+        _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<Admitted> {
+        let client: ClientID
+        switch self.address.client(of: request, policy: policy) {
+        case .success(let value): client = value
+        case .failure(let refusal): return eventLoop.makeFailedFuture(refusal)
+        }
+        switch PresentedToken.find(in: request.head) {
+        case .none where policy.clients.requireToken:
+            self.counters.count(.tokenMissing)
+            return eventLoop.makeFailedFuture(HTTPRefusal.tokenNeeded)
+        case .none:
+            return eventLoop.makeSucceededFuture(Admitted(client: client, limits: QuotaLimits(policy.limits)))
+        case .unclear:
+            return eventLoop.makeFailedFuture(self.refusal(.unclear, client))
+        case .token(let token):
+            let now = self.now()
+            return eventLoop.makeFutureWithTask { await self.verifier.verify(token, now: now) }.flatMapThrowing {
+                try self.admitted($0, client, policy)
+            }
+        }
+    }
+
+    private func admitted(
+        _ result: Result<TokenGrant, TokenFault>, _ address: ClientID, _ policy: Policy
+    ) throws -> Admitted {
+        let grant: TokenGrant
+        switch result {
+        case .success(let value): grant = value
+        case .failure(let fault): throw self.refusal(fault, address)
+        }
+        if let tier = grant.tier, !policy.hasTier(tier) { throw self.refusal(.tier, address) }
+        let client = policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : address
+        return Admitted(
+            client: client, limits: QuotaLimits(policy.limits(tier: grant.tier)),
+            terms: ClientTerms(tier: grant.tier, allow: grant.allow))
+    }
+
+    /// The operator may learn which part was wrong; the client may not, and the log holds nothing of the token.
+    private func refusal(_ fault: TokenFault, _ address: ClientID) -> HTTPRefusal {
+        self.counters.count(.tokenRefused)
+        self.logger.debug(
+            "token refused", metadata: ["from": "\(address.text)", "fault": "\(fault.rawValue)"])
+        return .tokenNeeded
+    }
+}
+
+extension HTTPRefusal {
+    /// The same for a token that is missing and for one that is wrong in whichever way (RFC 6750, section 3).
+    static let tokenNeeded = HTTPRefusal(
+        .unauthorized, "A valid token is needed to open a session here.", headers: ["WWW-Authenticate": "Bearer"],
+        code: .notAdmitted)
+}

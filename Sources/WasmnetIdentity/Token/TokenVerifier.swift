@@ -1,0 +1,20 @@
+/// Every way in which this node tells a valid token: by its file of tokens, by its keys.
+package struct TokenVerifier: Sendable {
+    package let tokens: StaticTokens?
+    package let jwt: JWTVerifier?
+
+    /// Nil where there is neither.
+    package init?(tokens: StaticTokens?, jwt: JWTVerifier?) {
+        guard tokens != nil || jwt != nil else { return nil }
+        self.tokens = tokens
+        self.jwt = jwt
+    }
+
+    /// - Parameter now: seconds since 1970.
+    package func verify(_ token: String, now: Double) async -> Result<TokenGrant, TokenFault> {
+        guard token.utf8.count <= JWTVerifier.mostBytes else { return .failure(.tooLong) }
+        if let grant = self.tokens?.grant(for: token) { return .success(grant) }
+        guard let jwt = self.jwt else { return .failure(.unknown) }
+        return await jwt.verify(token, now: now)
+    }
+}

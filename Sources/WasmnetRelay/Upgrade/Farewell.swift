@@ -1,0 +1,65 @@
+import NIOCore
+import NIOHTTP1
+import WasmnetProtocol
+
+/// The refusal of a client that cannot see an HTTP status: a page learns nothing of a handshake that fails (the WebSocket standard
+/// hides it), so its WebSocket is opened and closed at once with the reason's code word.
+package struct Farewell {
+    private let code: CloseCode
+    private let reason: String
+    /// What the handshake's answer must say: the subprotocol, without which a browser fails the connection before it reads the close.
+    let headers: HTTPHeaders
+
+    /// Nil where the status is seen or nothing is there to be hidden: a request without `Origin` is not a page's, one that offers no
+    /// subprotocol gets HTTP as every other tool does, and what is no admission (path, method, handshake) is an error of the page's author.
+    init?(after error: any Error, to request: HTTPRequestHead) {
+        guard let refusal = error as? HTTPRefusal, Self.isAdmission(refusal.status),
+            request.headers.contains(name: "Origin"), let echo = SessionOpening.subprotocol(for: request)
+        else { return nil }
+        (self.code, self.reason) = Self.words(for: error)
+        self.headers = ["Sec-WebSocket-Protocol": echo]
+    }
+
+    private static func isAdmission(_ status: HTTPResponseStatus) -> Bool {
+        status == .unauthorized || status == .forbidden || status == .tooManyRequests
+    }
+
+    /// 1008 and the reason's code word; 1013 where the client may try again later.
+    package static func words(for error: any Error) -> (CloseCode, String) {
+        let refusal = error as? HTTPRefusal
+        let mayTryLater = refusal?.headers.contains(name: "Retry-After") == true
+        return (mayTryLater ? .tryLater : .notAdmitted, refusal?.code.word ?? ReasonCode.internalError.word)
+    }
+
+    /// Sends the close frame; the connection ends with the peer's answer to it, or after `timeout`.
+    func say(on channel: any Channel, within timeout: TimeAmount) throws {
+        try channel.pipeline.syncOperations.addHandler(DeafHandler())
+        var frame = ByteBuffer()
+        frame.writeInteger(UInt8(0x80) | FrameKind.close.rawValue)
+        let reason = self.reason.utf8.prefix(123)
+        frame.writeInteger(UInt8(2 + reason.count))
+        frame.writeInteger(self.code.rawValue)
+        frame.writeBytes(reason)
+        channel.writeAndFlush(frame, promise: nil)
+        let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
+        channel.closeFuture.whenComplete { _ in timer.cancel() }
+    }
+}
+
+/// Takes in what the peer still says, and hears nothing of it but that it speaks: that is its own close frame, most likely.
+private final class DeafHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+
+    private var hasAnswered = false
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard !self.hasAnswered else { return }
+        self.hasAnswered = true
+        // The server ends first (RFC 6455, section 7.1.1), but only its own direction: a close with bytes unread would be a reset.
+        context.close(mode: .output, promise: nil)
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        context.close(promise: nil)
+    }
+}

@@ -1,0 +1,50 @@
+import ArgumentParser
+import Foundation
+import Wasmnet
+import WasmnetIdentity
+
+struct TokenCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "token", abstract: "Make the lines of a --token-file.", subcommands: [New.self, Hash.self])
+
+    private static func line(_ token: String, _ client: String, _ tier: String?) throws -> String {
+        do {
+            return try StaticTokens.line(token: token, client: client, tier: tier)
+        } catch {
+            throw ConfigurationError(error.description)
+        }
+    }
+
+    struct New: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Make a random token and its line.",
+            discussion:
+                "Prints two lines: the token, which the client gets and the node never sees again, and the line for the file."
+        )
+
+        @Argument(help: "The client's name.") var client: String
+        @Option(help: "One of the policy's tiers.") var tier: String?
+
+        func run() throws {
+            // 256 bits from the system's generator.
+            let token = Base64URL.encode((0..<32).map { _ in UInt8.random(in: .min ... .max) })
+            let line = try TokenCommand.line(token, self.client, self.tier)
+            print("token: \(token)\nline:  \(line)")
+        }
+    }
+
+    struct Hash: ParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Read a token from standard input and print its line.",
+            discussion: "A token is at least 16 characters, and random: who has the file may guess at it without limit."
+        )
+
+        @Argument(help: "The client's name.") var client: String
+        @Option(help: "One of the policy's tiers.") var tier: String?
+
+        func run() throws {
+            guard let token = readLine() else { throw ConfigurationError("there is no token on standard input") }
+            print(try TokenCommand.line(token, self.client, self.tier))
+        }
+    }
+}

@@ -1,0 +1,142 @@
+import Crypto
+import Foundation
+import Testing
+import WasmnetIdentity
+
+/// Key files, key sets and token files: what is taken, and what is said of the rest.
+@Suite struct FileTests {
+    static let mint = TokenMint()
+
+    private func complaint(_ body: () throws -> Void) -> String {
+        do {
+            try body()
+            return "taken"
+        } catch {
+            return "\(error)"
+        }
+    }
+
+    @Test func aPublicKeysTypeSaysItsAlgorithm() throws {
+        #expect(try Self.mint.plainKeys().map(\.algorithm) == [.hs256, .es256, .edDSA])
+        #expect(try KeyFile.parse(Array(Self.mint.p256PEM.utf8), as: .es256, file: "k").algorithm == .es256)
+    }
+
+    /// Made by another program: openssl genpkey -algorithm ed25519, and of EC P-256.
+    @Test func opensslsKeysAreRead() throws {
+        let ed25519 = """
+            -----BEGIN PUBLIC KEY-----
+            MCowBQYDK2VwAyEALh7MoiKr52GC3a+2ny1zomnQ7uDaRyF9i8v5zDtDzEM=
+            -----END PUBLIC KEY-----
+            """
+        let p256 = """
+            -----BEGIN PUBLIC KEY-----
+            MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAEt//DibNiJp7b+6gWpObvKjnkZq6W
+            3+IW09dosXahmo5zi8GUK0G1Kix01m5Yz63EzH1kpuWr98yyd3JwrT+3jg==
+            -----END PUBLIC KEY-----
+            """
+        #expect(try KeyFile.parse(Array(ed25519.utf8), as: nil, file: "k").algorithm == .edDSA)
+        #expect(try KeyFile.parse(Array(p256.utf8), as: nil, file: "k").algorithm == .es256)
+    }
+
+    @Test func badKeyFilesAreRefusedByName() throws {
+        let pem = Array(Self.mint.p256PEM.utf8)
+        let p384 = P384.Signing.PrivateKey().publicKey.pemRepresentation
+        let rows: [([UInt8], SigningAlgorithm?, String)] = [
+            (pem, .hs256, "k: this is a PEM file, not a secret for HS256"),
+            (pem, .edDSA, "k: this is a key for ES256, not for EdDSA"),
+            (Array(Self.mint.ed25519PEM.utf8), .es256, "k: this is a key for EdDSA, not for ES256"),
+            (Array(Self.mint.p256.pemRepresentation.utf8), nil, "k: this is a private key"),
+            (Array(p384.utf8), nil, "k: this is no public key of P-256"),
+            (Self.mint.secret, nil, "k: this is no public key in PEM; a secret is given as HS256:k"),
+            (Array("short".utf8), .hs256, "k: a secret for HS256 has at least 32 bytes"),
+            (Array((String(repeating: "s", count: 31) + "\n").utf8), .hs256, "k: a secret for HS256 has at least"),
+            ([], nil, "k: this is no public key in PEM"),
+            (Array("-----BEGIN X-----".utf8), nil, "k: this is no public key of"),
+        ]
+        for (bytes, algorithm, words) in rows {
+            let complaint = self.complaint { _ = try KeyFile.parse(bytes, as: algorithm, file: "k") }
+            #expect(complaint.hasPrefix(words), "\(complaint)")
+            #expect(!complaint.contains("short"))
+        }
+        #expect(
+            self.complaint { _ = try KeyFile.load("HS256:no-such-file") } == "no-such-file: the file cannot be read")
+        #expect(self.complaint { _ = try KeyFile.load("no-such.pem") } == "no-such.pem: the file cannot be read")
+    }
+
+    @Test func badKeySetsAreRefused() throws {
+        let x = Base64URL.encode(Array(Self.mint.ed25519.publicKey.rawRepresentation))
+        let rows = [
+            ("{}", "j: this is no JSON Web Key Set"), ("[]", "j: this is no JSON"), ("", "j: this is no JSON"),
+            (#"{"keys":[]}"#, "j: there is no key"), (#"{"keys":[{"kty":"RSA"}]}"#, "j: there is no key"),
+            (#"{"keys":[{"kty":"oct","k":"AAAA"}]}"#, "j: keys[0]: the key's value is"),
+            (#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"AAAA"}]}"#, "j: keys[0]: the key's value is"),
+            (#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"\#(x)="}]}"#, "j: keys[0]: the key's value is"),
+            (#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"\#(x)","d":"\#(x)"}]}"#, "j: keys[0]: this is a private key"),
+            (#"{"keys":[{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(x)"}]}"#, "j: keys[0]: the key's value is"),
+            (
+                #"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"a","x":"\#(x)"},{"kty":"OKP","crv":"Ed25519","kid":"a","x":"\#(x)"}]}"#,
+                "j: keys[1]: an earlier key has the same kid"
+            ),
+            (#"{"keys":[{"kty":"OKP","crv":"Ed25519","kid":"","x":"\#(x)"}]}"#, "j: keys[0]: kid is empty"),
+            (#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"HS256","x":"\#(x)"}]}"#, "j: there is no key"),
+        ]
+        for (json, words) in rows {
+            let complaint = self.complaint { _ = try KeySetFile(json: Array(json.utf8), file: "j") }
+            #expect(complaint.hasPrefix(words), "\(complaint): \(json)")
+            #expect(!complaint.contains(x))
+        }
+    }
+
+    // MARK: Static tokens
+
+    private let first = "first-token-of-32-characters-or-so"
+    private let second = "second-token-of-32-characters-or-so"
+
+    @Test func aLineIsMadeAndFoundAgain() throws {
+        let text = """
+            # staff
+            \(try StaticTokens.line(token: self.first, client: "amy", tier: nil))  # her laptop
+
+            \t\(try StaticTokens.line(token: self.second, client: "ci@build", tier: "pro").uppercased().replacingOccurrences(of: "CI@BUILD PRO", with: "ci@build pro"))\r
+            """
+        let tokens = try StaticTokens(text: text, file: "t")
+        #expect(tokens.count == 2)
+        #expect(tokens.tiers == ["pro"])
+        #expect(tokens.grant(for: self.first) == TokenGrant(subject: "amy"))
+        #expect(tokens.grant(for: self.second) == TokenGrant(subject: "ci@build", tier: "pro"))
+        for other in ["", "amy", self.first + " ", String(self.first.dropLast()), self.first.uppercased()] {
+            #expect(tokens.grant(for: other) == nil)
+        }
+        // The hash itself opens nothing.
+        #expect(tokens.grant(for: String(text.split(separator: "\n")[1].prefix(64))) == nil)
+    }
+
+    /// printf %s abc | sha256sum, of FIPS 180-4's example; the token itself is too short for a line.
+    @Test func theHashIsSHA256() throws {
+        let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+        #expect(try StaticTokens(text: "\(hash) amy", file: "t").grant(for: "abc")?.subject == "amy")
+    }
+
+    @Test func badTokenFilesAreRefusedByLine() throws {
+        let hash = String(repeating: "ab", count: 32)
+        let rows = [
+            ("", "t: there is no token in it"), ("# nothing\n\n", "t: there is no token"),
+            (hash, "t:1: a line is the SHA-256"), ("\n\(hash) amy pro more", "t:2: a line is"),
+            ("\(hash.dropLast()) amy", "t:1: a line is"), ("\(hash)a amy", "t:1: a line is"),
+            ("\(hash.dropLast())g amy", "t:1: a line is"), (self.first + " amy", "t:1: a line is"),
+            ("\(hash) amé", "t:1: a client's name"), ("\(hash) a}b", "t:1: a client's name"),
+            ("\(hash) amy a.b", "t:1: a tier's name"), ("\(hash) amy\n\(hash) eve", "t:2: the same token"),
+        ]
+        for (text, words) in rows {
+            let complaint = self.complaint { _ = try StaticTokens(text: text, file: "t") }
+            #expect(complaint.hasPrefix(words), "\(complaint)")
+            // What stands there may be a token that somebody forgot to hash.
+            #expect(!complaint.contains(self.first))
+        }
+        for token in ["", "short", "has a space in its middle", "has,commas,in,its,middle"] {
+            #expect(
+                self.complaint { _ = try StaticTokens.line(token: token, client: "amy", tier: nil) }.hasPrefix(
+                    "a token is"))
+        }
+    }
+}

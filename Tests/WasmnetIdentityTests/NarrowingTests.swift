@@ -1,0 +1,101 @@
+import Testing
+import WasmnetPolicy
+
+/// What a token's destinations and tier do to a policy: only ever take away.
+@Suite struct NarrowingTests {
+    private func policy(_ allow: [String], base: Policy = .default) throws -> Policy {
+        base.applied(to: ClientTerms(allow: try allow.map { try PolicyEntry($0) }))
+    }
+
+    private func isAllowed(_ policy: Policy, _ address: String, _ port: UInt16, name: String? = nil) throws -> Bool {
+        let name = try name.map { try HostName(parsing: $0) }
+        if let name, !policy.decide(name: name, port: port, transport: .tcp).allowed { return false }
+        let address = try #require(IPAddress(address))
+        return policy.decide(address: address, port: port, name: name, transport: .tcp).allowed
+    }
+
+    /// allow, address, port, name, whether it is let through
+    static let rows: [([String], String, UInt16, String?, Bool)] = [
+        (["*"], "93.184.216.34", 443, nil, true), (["*:443"], "93.184.216.34", 443, nil, true),
+        (["*:443"], "93.184.216.34", 80, nil, false), ([], "93.184.216.34", 443, nil, false),
+        (["93.184.216.0/24"], "93.184.216.34", 443, nil, true), (["93.184.217.0/24"], "93.184.216.34", 443, nil, false),
+        (["93.184.216.34:443"], "93.184.216.34", 443, nil, true),
+        (["93.184.216.34:443"], "93.184.216.34", 444, nil, false),
+        (["93.184.216.34"], "::ffff:93.184.216.34", 443, nil, true),
+        (["93.184.216.34"], "64:ff9b::5db8:d822", 443, nil, false),
+        (["db.example"], "93.184.216.34", 5432, "db.example", true),
+        (["db.example"], "93.184.216.34", 5432, "x.db.example", false),
+        (["db.example:5432"], "93.184.216.34", 5433, "db.example", false),
+        (["*.db.example"], "93.184.216.34", 1, "x.db.example", true), (["db.example"], "93.184.216.34", 1, nil, false),
+        // It opens nothing that the policy keeps shut.
+        (["10.0.0.0/8"], "10.1.2.3", 443, nil, false), (["*"], "127.0.0.1", 80, nil, false),
+        (["internal.example"], "10.0.0.1", 80, "internal.example", false),
+        // A name may turn out to have an address that is one of them.
+        (["93.184.216.34"], "93.184.216.34", 443, "any.example", true),
+        (["93.184.216.34"], "93.184.216.35", 443, "any.example", false),
+    ]
+
+    @Test(arguments: Self.rows.indices) func destinations(index: Int) throws {
+        let (allow, address, port, name, expected) = Self.rows[index]
+        #expect(try self.isAllowed(self.policy(allow), address, port, name: name) == expected, "\(Self.rows[index])")
+    }
+
+    @Test func withoutAPolicyItHoldsAsWell() throws {
+        let policy = try self.policy(["127.0.0.1:80"], base: .unrestricted)
+        #expect(try self.isAllowed(policy, "127.0.0.1", 80))
+        #expect(try !self.isAllowed(policy, "127.0.0.1", 81))
+        #expect(try !self.isAllowed(policy, "93.184.216.34", 80))
+    }
+
+    /// A client that is held to some destinations can tell nobody anything by asking for names.
+    @Test func namesThatLeadNowhereAreNotLookedUp() throws {
+        let (db, secret) = (try HostName(parsing: "db.example"), try HostName(parsing: "secret.evil.example"))
+        let names = try self.policy(["db.example:5432"])
+        #expect(names.decideLookup(name: db).allowed)
+        #expect(!names.decideLookup(name: secret).allowed)
+        #expect(!names.decide(name: secret, port: 5432, transport: .tcp).allowed)
+        #expect(!names.decide(name: db, port: 80, transport: .tcp).allowed)
+        #expect(try self.policy(["203.0.113.0/24:443"]).decideLookup(name: secret).allowed)
+        #expect(try !self.policy(["203.0.113.0/24:443"]).decide(name: secret, port: 80, transport: .tcp).allowed)
+        #expect(try !self.policy([]).decideLookup(name: db).allowed)
+        #expect(Policy.default.decideLookup(name: secret).allowed)
+    }
+
+    @Test func resolvedAddressesAreNarrowedToo() throws {
+        let policy = try self.policy(["93.184.216.34:443"])
+        #expect(policy.decideResolved(address: IPAddress(v4: (93, 184, 216, 34)), name: nil).allowed)
+        #expect(!policy.decideResolved(address: IPAddress(v4: (93, 184, 216, 35)), name: nil).allowed)
+    }
+
+    @Test func bindingNeedsAnEntryOfItsOwn() throws {
+        let local = IPAddress(v4: (127, 0, 0, 1))
+        func canBind(_ allow: [String], _ port: UInt16) throws -> Bool {
+            try self.policy(allow, base: .unrestricted).decideBind(address: local, port: port).allowed
+        }
+        #expect(try canBind(["*"], 3000))
+        #expect(try canBind(["*"], 0))
+        #expect(try canBind(["127.0.0.1"], 0))
+        #expect(try canBind(["127.0.0.1:3000-3005"], 3000))
+        #expect(try !canBind(["127.0.0.1:3000-3005"], 3006))
+        #expect(try !canBind(["127.0.0.1:3000-3005"], 0))
+        #expect(try !canBind(["db.example"], 3000))
+        #expect(try !canBind([], 3000))
+        // Nor does it open what the policy keeps shut.
+        #expect(try !self.policy(["*"]).decideBind(address: local, port: 3000).allowed)
+    }
+
+    @Test func aTiersLimitsLieOverThePolicys() throws {
+        var rules = Policy.Rules()
+        rules.limits.maxConnections = 5
+        rules.tiers["pro"] = rules.limits
+        rules.tiers["pro"]?.maxConnections = 500
+        let policy = Policy(rules)
+        #expect(policy.applied(to: ClientTerms(tier: "pro")).limits.maxConnections == 500)
+        #expect(policy.applied(to: ClientTerms(tier: "gone")).limits.maxConnections == 5)
+        #expect(policy.applied(to: ClientTerms()).limits.maxConnections == 5)
+        #expect(policy.applied(to: ClientTerms(tier: "pro")).limits(tier: "gone").maxConnections == 5)
+        #expect(policy.hasTier("pro") && !policy.hasTier("gone"))
+        let limited = policy.limitingBandwidth(megabitsPerSecond: 3)
+        #expect(limited.limits(tier: "pro").maxBandwidthBitsPerSecond == 3_000_000)
+    }
+}

@@ -1,0 +1,45 @@
+import NIOHTTP1
+import Testing
+import WasmnetIdentity
+
+@Suite struct PresentedTokenTests {
+    static let rows: [(String, [(String, String)], PresentedToken)] = [
+        ("/", [], .none),
+        ("/", [("Sec-WebSocket-Protocol", "wasmnet.v2")], .none),
+        ("/", [("Sec-WebSocket-Protocol", "wasmnet.v2, wasmnet.bearer.abc")], .token("abc")),
+        (
+            "/", [("Sec-WebSocket-Protocol", "wasmnet.bearer.a.b.c"), ("Sec-WebSocket-Protocol", "wasmnet.v1")],
+            .token("a.b.c")
+        ),
+        ("/", [("Authorization", "Bearer abc")], .token("abc")),
+        ("/", [("authorization", "bearer  abc ")], .token("abc")),
+        ("/", [("Authorization", "Basic YTpi")], .none), ("/", [("Authorization", "Bearer")], .unclear),
+        ("/", [("Authorization", "Bearer ")], .unclear),
+        ("/?token=abc", [], .token("abc")), ("/?a=b&token=abc&c", [], .token("abc")),
+        ("/?token=a%2Eb%2b", [], .token("a.b+")), ("/?token=a=b", [], .token("a=b")),
+        ("/?Token=abc", [], .none), ("/?tokens=abc", [], .none), ("/?x=token=abc", [], .none),
+        ("/?token=", [], .unclear), ("/?token", [], .unclear), ("/?token=%", [], .unclear),
+        ("/?token=%4", [], .unclear), ("/?token=%zz", [], .unclear), ("/?token=%ff", [], .unclear),
+        // Twice the same is once.
+        ("/?token=abc&token=abc", [], .token("abc")), ("/?token=abc", [("Authorization", "Bearer abc")], .token("abc")),
+        (
+            "/?token=abc",
+            [("Authorization", "Bearer abc"), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer.abc")],
+            .token("abc")
+        ),
+        // Two that differ are nobody's.
+        ("/?token=abc&token=abd", [], .unclear), ("/?token=abc", [("Authorization", "Bearer abd")], .unclear),
+        ("/", [("Authorization", "Bearer abc"), ("Authorization", "Bearer abd")], .unclear),
+        (
+            "/", [("Authorization", "Bearer abc"), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer.abd")],
+            .unclear
+        ),
+        ("/?token=&token=abc", [], .unclear),
+    ]
+
+    @Test(arguments: Self.rows.indices) func theTable(index: Int) {
+        let (uri, headers, expected) = Self.rows[index]
+        let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: uri, headers: HTTPHeaders(headers))
+        #expect(PresentedToken.find(in: head) == expected, "\(uri) \(headers)")
+    }
+}
