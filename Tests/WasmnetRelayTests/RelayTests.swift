@@ -58,10 +58,12 @@ import WasmnetTesting
         try await TestNode.withClient(version: version, target: .send(size)) { node, target, client in
             try await self.connect(client, 1, target)
             var received = 0
+            var messages = 0
             var isRight = true
             loop: while true {
                 switch try await client.nextEvent() {
                 case .data(1, let piece):
+                    messages += 1
                     isRight = isRight && Pattern.matches(piece, from: received)
                     received += piece.readableBytes
                     if version == .v2 { client.send(.window(1, bytes: UInt32(piece.readableBytes))) }
@@ -74,7 +76,27 @@ import WasmnetTesting
             }
             #expect(received == size)
             #expect(isRight)
+            // Credit that comes back a message at a time must not make the messages small.
+            if version == .v2 { #expect(messages <= size / (4 << 10) + 100) }
             #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test func creditOfAFewBytesIsUsedWhenNoMoreComes() async throws {
+        let window = 256 << 10
+        try await TestNode.withClient(version: .v2, target: .send(window + 1000)) { _, target, client in
+            try await self.connect(client, 1, target)
+            for part in [window, 10, 990] {
+                if part != window { client.send(.window(1, bytes: UInt32(part))) }
+                var received = 0
+                while received < part {
+                    guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                    received += piece.readableBytes
+                }
+                #expect(received == part)
+            }
+            #expect(try await client.nextEvent() == .end(1))
+            client.send(.close(1))
         }
     }
 

@@ -28,6 +28,22 @@ import Testing
         #expect(SendCredit(0).isSpent)
     }
 
+    @Test func aPartTooSmallToBeWorthAMessageWaitsUntilItIsUrged() {
+        let least = SendCredit.leastPart
+        var credit = SendCredit(least - 1)
+        #expect(!credit.takes(least) && !credit.takes(.max))
+        #expect(credit.takes(least - 1) && credit.takes(1))
+        credit.urge()
+        #expect(credit.takes(.max))
+        credit.spend(10)
+        #expect(!credit.takes(least))
+        credit.add(11)
+        #expect(credit.takes(.max))
+        credit.spend(least)
+        credit.urge()
+        #expect(!credit.takes(1))
+    }
+
     @Test func noSumOfGrantsOverflows() {
         var credit = SendCredit(Int(UInt32.max))
         credit.add(1)

@@ -28,7 +28,7 @@ extension Session {
         }
         if stream.hasTargetBytes {
             // Without credit it waits for the client's window, not for a turn.
-            if !stream.credit.isSpent { self.turns.add(stream.id) }
+            if !stream.awaitsCredit() { self.turns.add(stream.id) }
         } else {
             stream.handedOver()
             self.readWanted(stream)
@@ -44,7 +44,7 @@ extension Session {
                 continue
             }
             self.tellData(id, piece, as: stream.encoding)
-            self.turns.sent(id, bytes: piece.readableBytes, hasMore: stream.hasTargetBytes && !stream.credit.isSpent)
+            self.turns.sent(id, bytes: piece.readableBytes, hasMore: stream.hasTargetBytes && !stream.awaitsCredit())
             if !stream.hasTargetBytes {
                 stream.handedOver()
                 self.readWanted(stream)

@@ -48,6 +48,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     /// little, and its bytes go first: it is somebody's keystroke.
     private(set) var isSparse = true
     private var lingerTask: Scheduled<Void>?
+    private var creditTask: Scheduled<Void>?
     private var endMessage: String?
 
     private(set) var bytesUp: UInt64 = 0
@@ -334,7 +335,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     /// Asks the target for at most `limit` bytes.
     func read(limit: Int) {
-        self.receiver?.limit = min(limit, self.credit.limit)
+        self.receiver?.limit = min(limit, max(self.credit.limit, SendCredit.leastPart))
         self.readNow()
     }
 
@@ -346,7 +347,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     /// Takes the next piece to send, within the credit.
     func nextPiece() -> ByteBuffer? {
-        guard !self.credit.isSpent, var piece = self.inbox.popFirst() else { return nil }
+        guard !self.awaitsCredit(), var piece = self.inbox.popFirst() else { return nil }
         if piece.readableBytes > self.credit.limit, let part = piece.readSlice(length: self.credit.limit) {
             self.inbox.prepend(piece)
             piece = part
@@ -354,6 +355,21 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         self.credit.spend(piece.readableBytes)
         self.bytesDown += UInt64(piece.readableBytes)
         return piece
+    }
+
+    /// Whether what comes next waits for its client's credit. A part too small to be worth a message waits only so long.
+    func awaitsCredit() -> Bool {
+        guard let next = self.inbox.first, !self.credit.takes(next.readableBytes) else { return false }
+        if !self.credit.isSpent, self.creditTask == nil {
+            self.creditTask = self.session.eventLoop.assumeIsolated().scheduleTask(
+                in: .milliseconds(SendCredit.patience)
+            ) {
+                self.creditTask = nil
+                self.credit.urge()
+                if self.machine.phase != .closed, self.hasTargetBytes { self.session.offer(self) }
+            }
+        }
+        return true
     }
 
     /// The session handed over everything there was.
