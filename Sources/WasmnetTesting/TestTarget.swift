@@ -80,30 +80,6 @@ package final class TestTarget: Sendable {
     }
 }
 
-/// The bytes a ``TestTarget`` sends: each tells its offset, so that a gap or a swap shows.
-package enum Pattern {
-    package static func byte(at offset: Int) -> UInt8 {
-        UInt8(truncatingIfNeeded: offset &* 31 &+ offset >> 8 &* 7 &+ offset >> 16)
-    }
-
-    package static func bytes(from offset: Int, count: Int) -> ByteBuffer {
-        var buffer = ByteBuffer()
-        buffer.writeWithUnsafeMutableBytes(minimumWritableBytes: count) { pointer in
-            for index in 0..<count { pointer[index] = Self.byte(at: offset + index) }
-            return count
-        }
-        return buffer
-    }
-
-    /// Whether a buffer is what the pattern has from an offset on.
-    package static func matches(_ buffer: ByteBuffer, from offset: Int) -> Bool {
-        buffer.withUnsafeReadableBytes { bytes in
-            for index in 0..<bytes.count where bytes[index] != Self.byte(at: offset + index) { return false }
-            return true
-        }
-    }
-}
-
 private final class EchoHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -160,10 +136,16 @@ private final class SendingHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) { self.send(context) }
 
     private func send(_ context: ChannelHandlerContext) {
+        // In turns, for a target that takes all at once must not keep the event loop from the others on it.
+        var inThisTurn = 0
         while context.channel.isActive, context.channel.isWritable, self.sent < self.count {
+            guard inThisTurn < 256 << 10 else {
+                return context.eventLoop.assumeIsolated().execute { self.send(context) }
+            }
             let size = min(32 << 10, self.count - self.sent)
             let piece = Pattern.bytes(from: self.sent, count: size)
             self.sent += size
+            inThisTurn += size
             context.writeAndFlush(self.wrapOutboundOut(piece), promise: nil)
             if self.sent == self.count { context.close(mode: .output, promise: nil) }
         }

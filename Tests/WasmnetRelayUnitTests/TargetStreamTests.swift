@@ -96,17 +96,17 @@ import WasmnetProtocol
     /// Both halves ended properly, only the client has no credit left: the end it is told is still a proper one.
     @Test func anEndBehindBytesWithoutCreditIsNoReset() throws {
         var settings = RelaySettings()
-        settings.firstWindowBytes = 100
+        settings.firstWindowBytes = 5000
         let harness = try TargetHarness(.v2, settings: settings)
         try harness.client(.shutdown(self.id))
         #expect(harness.head.outputCloses == 1)
-        try harness.targetSends(Array(repeating: 7, count: 150))
+        try harness.targetSends(Array(repeating: 7, count: 7500))
         harness.targetEnds()
         harness.targetIsGone()
-        #expect(try harness.told() == [.data(self.id, ByteBuffer(repeating: 7, count: 100))])
-        try harness.client(.window(self.id, bytes: 100))
+        #expect(try harness.told() == [.data(self.id, ByteBuffer(repeating: 7, count: 5000))])
+        try harness.client(.window(self.id, bytes: 5000))
         let events = try harness.told()
-        #expect(events.prefix(2) == [.data(self.id, ByteBuffer(repeating: 7, count: 50)), .end(self.id)])
+        #expect(events.prefix(2) == [.data(self.id, ByteBuffer(repeating: 7, count: 2500)), .end(self.id)])
         #expect(self.closed(events) == .normal)
         #expect(harness.slots == 0)
         try harness.finish()
@@ -114,15 +114,15 @@ import WasmnetProtocol
 
     @Test func aResetBehindBytesIsToldAfterThem() throws {
         var settings = RelaySettings()
-        settings.firstWindowBytes = 100
+        settings.firstWindowBytes = 5000
         let harness = try TargetHarness(.v2, settings: settings)
-        try harness.targetSends(Array(repeating: 7, count: 150))
+        try harness.targetSends(Array(repeating: 7, count: 7500))
         harness.target.pipeline.fireErrorCaught(IOError(errnoCode: ECONNRESET, reason: "reset"))
         harness.targetIsGone()
         #expect(self.closed(try harness.told()) == nil)
-        try harness.client(.window(self.id, bytes: 100))
+        try harness.client(.window(self.id, bytes: 5000))
         let events = try harness.told()
-        #expect(events.first == .data(self.id, ByteBuffer(repeating: 7, count: 50)))
+        #expect(events.first == .data(self.id, ByteBuffer(repeating: 7, count: 2500)))
         #expect(self.closed(events) == .targetReset && events.count == 2)
         try harness.finish()
     }
