@@ -77,8 +77,8 @@ let package = Package(
         .target(
             name: "Wasmnet",
             dependencies: [
-                "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile",
-                "WasmnetQuota",
+                "RedisClient", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy",
+                "WasmnetPolicyFile", "WasmnetQuota",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle,
             ],
             swiftSettings: strict
@@ -99,7 +99,7 @@ let package = Package(
         // Quotas, nodes and denylist shared in Redis.
         .target(
             name: "WasmnetCluster",
-            dependencies: ["RedisClient", "WasmnetQuota", nioCore, nioPosix, logging],
+            dependencies: ["RedisClient", "WasmnetPolicy", "WasmnetQuota", nioCore, nioPosix, logging],
             resources: [
                 .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/generation.lua"),
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),

@@ -2,6 +2,7 @@ import Logging
 public import NIOCore
 import NIOPosix
 import NIOSSL
+import RedisClient
 public import ServiceLifecycle
 public import WasmnetPolicy
 import WasmnetQuota
@@ -20,6 +21,8 @@ public final class Server: Service, Sendable {
     package let admissionCounters = AdmissionCounters()
     private let resolver: SystemResolver
     private let connections = OpenConnections()
+    /// Nil without Redis.
+    private let member: ClusterMember?
 
     /// - Throws: ``ConfigurationError``.
     public init(configuration: ServerConfiguration) throws {
@@ -35,15 +38,20 @@ public final class Server: Service, Sendable {
         self.configuration = configuration
         self.resolver = SystemResolver()
         self.admission = try ClientIdentity.admission(configuration, counters: self.admissionCounters)
-        let clock = SystemClock()
+        let clock = configuration.clock ?? SystemClock()
+        let registry = SessionRegistry()
+        self.member = try configuration.redis.map { (options) throws(ConfigurationError) in
+            try ClusterMember(
+                options, policy: configuration.policy, clock: clock, registry: registry, logger: configuration.logger)
+        }
         do {
             self.environment = try RelayEnvironment(
                 settings: configuration.settings, policy: configuration.policy,
-                ledger: InProcessLedger(clock: clock.now),
+                ledger: self.member?.ledger ?? InProcessLedger(clock: clock.now),
                 resolver: configuration.resolver ?? self.resolver, observer: SilentObserver(),
                 logger: configuration.logger,
                 clock: clock, nodeName: configuration.nodeName, version: WasmnetVersion.current,
-                extraAuthorities: configuration.extraAuthorities)
+                extraAuthorities: configuration.extraAuthorities, registry: registry)
         } catch {
             throw ConfigurationError(
                 "a certificate authority could not be read from \(configuration.extraAuthorities): \(error)")
@@ -72,7 +80,7 @@ public final class Server: Service, Sendable {
 
     /// Puts another policy in force. Live sockets that it forbids end with `policy_denied`.
     public func replacePolicy(_ policy: Policy) {
-        self.environment.replacePolicy(policy.protecting(self.environment.policy.protectedEndpoints))
+        self.environment.replacePolicy(policy)
     }
 
     /// Runs the server; the same as ``listen(onListening:)``.
@@ -83,8 +91,35 @@ public final class Server: Service, Sendable {
     /// Listens, and serves until cancelled or shut down gracefully.
     ///
     /// - Parameter onListening: called once with the address that was really bound.
-    /// - Throws: when the address cannot be bound or the certificate cannot be used.
+    /// - Throws: when the address cannot be bound or the certificate cannot be used; ``ConfigurationError`` when Redis is out of reach
+    ///   or unfit.
     public func listen(onListening: (@Sendable (SocketAddress) -> Void)? = nil) async throws {
+        try await self.withCluster { try await self.serve(onListening: onListening) }
+    }
+
+    /// Takes part in the cluster while the body runs; just runs it without Redis.
+    ///
+    /// ``listen(onListening:)`` does this itself. Only an embedder that takes sessions without listening, by ``makeUpgrader()`` or
+    /// ``startSession(on:request:)``, and counts in Redis, runs its own server within this; once.
+    ///
+    /// - Throws: what the body throws; ``ConfigurationError`` when Redis is out of reach or unfit.
+    public func withCluster(_ body: @Sendable () async throws -> Void) async throws {
+        guard let member = self.member else { return try await body() }
+        do {
+            try await member.join()
+            try await withThrowingTaskGroup(of: Void.self) { tasks in
+                tasks.addTask { await member.run { await self.protect($0) } }
+                try await body()
+                tasks.cancelAll()
+            }
+        } catch {
+            await member.leave()
+            throw error
+        }
+        await member.leave()
+    }
+
+    private func serve(onListening: (@Sendable (SocketAddress) -> Void)?) async throws {
         let threads = self.configuration.threads == 0 ? System.coreCount : self.configuration.threads
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let stop = StopSignal(on: group.any())
@@ -183,8 +218,20 @@ public final class Server: Service, Sendable {
 
     /// The node's own listener is out of reach for clients, under every policy.
     private func protect(_ address: SocketAddress) {
-        let policy = self.environment.policy
-        self.environment.replacePolicy(
-            policy.protecting(policy.protectedEndpoints + OwnEndpoints.of(address)))
+        self.environment.protect(OwnEndpoints.of(address))
+    }
+
+    /// So is the Redis that it counts in.
+    private func protect(_ redis: RedisEndpoint) async {
+        guard case .host(let host, let port) = redis else { return }
+        self.environment.protect(
+            await self.addresses(of: host).map { ProtectedEndpoint(address: $0, port: UInt16(clamping: port)) })
+    }
+
+    private func addresses(of host: String) async -> [IPAddress] {
+        if let address = IPAddress(host) { return [address] }
+        guard let name = try? HostName(parsing: host) else { return [] }
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        return (try? await self.resolver.resolve(name, on: eventLoop).get()) ?? []
     }
 }

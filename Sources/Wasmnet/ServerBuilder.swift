@@ -67,6 +67,9 @@ public struct ServerBuilder: Sendable {
     /// Whether connections begin with a PROXY protocol header from one of the policy's `trusted_proxies`. Default `off`.
     public func proxyProtocol(_ mode: ProxyProtocolMode) -> Self { self.with { $0.configuration.proxyProtocol = mode } }
 
+    /// Where limits are counted for the whole cluster, such as `redis://localhost`. Without it, in this process.
+    public func redis(_ options: RedisOptions) -> Self { self.with { $0.configuration.redis = options } }
+
     /// Where the server logs.
     public func logger(_ logger: Logger) -> Self { self.with { $0.configuration.logger = logger } }
 

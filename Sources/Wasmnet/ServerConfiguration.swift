@@ -22,6 +22,8 @@ public struct ServerConfiguration: Sendable {
     public var tokens = TokenFiles()
     /// Whether connections begin with a PROXY protocol header. Default `off`. Needs `trusted_proxies` in the policy.
     public var proxyProtocol = ProxyProtocolMode.off
+    /// Where limits are counted for the whole cluster. None by default: in this process.
+    public var redis: RedisOptions?
     /// The node's name in `hello`. Default a random one.
     public var nodeName: String
     /// Limits and timeouts of the data plane.
@@ -30,6 +32,8 @@ public struct ServerConfiguration: Sendable {
     public var logger = Logger(label: "wasmnet")
     /// Who looks names up; nil is the machine's own resolver.
     package var resolver: (any NameResolver)?
+    /// The time; nil is the machine's.
+    package var clock: (any RelayClock)?
 
     /// A certificate chain and its key, as paths of PEM files.
     public struct TLSFiles: Sendable, Equatable {

@@ -1,3 +1,4 @@
+package import WasmnetPolicy
 package import WasmnetQuota
 
 /// How a node takes part in shared quotas.

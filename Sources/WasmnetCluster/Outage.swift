@@ -1,35 +1,5 @@
+import WasmnetPolicy
 import WasmnetQuota
-
-/// What holds for a limit while Redis is out of reach.
-package enum OutageMode: String, CaseIterable, Sendable {
-    /// What a node has it keeps; of what is new it admits the limit divided by the nodes last known, at least one.
-    case `static`
-    /// No limit.
-    case open
-    /// Nothing new.
-    case closed
-}
-
-/// The mode of each limit. Default ``OutageMode/static``.
-package struct OutageModes: Sendable, Hashable {
-    package var sessions = OutageMode.static
-    package var sockets = OutageMode.static
-    package var connects = OutageMode.static
-    package var resolves = OutageMode.static
-    package var bandwidth = OutageMode.static
-    package var dayBytes = OutageMode.static
-
-    package init() {}
-
-    package init(all mode: OutageMode) {
-        self.sessions = mode
-        self.sockets = mode
-        self.connects = mode
-        self.resolves = mode
-        self.bandwidth = mode
-        self.dayBytes = mode
-    }
-}
 
 /// One client's rates and bytes while Redis is out of reach: this node's part of each limit, counted here. Fresh for each outage.
 struct Outage: Sendable {

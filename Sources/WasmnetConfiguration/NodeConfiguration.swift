@@ -39,6 +39,7 @@ extension ServeOptions {
         server.extraAuthorities = self.caFile.isEmpty ? source.list("CA_FILE") : self.caFile
         server.tls = source.tls(self.tlsCert, self.tlsKey)
         server.tokens = self.tokens(source)
+        server.redis = self.redis(&source)
         server.proxyProtocol =
             source.choice(
                 self.proxyProtocol, "PROXY_PROTOCOL", ProxyProtocolMode.allCases.map { ($0.rawValue, $0) }) ?? .off
@@ -87,6 +88,21 @@ extension ServeOptions {
         files.issuer = source.text(self.jwtIssuer, "JWT_ISSUER")
         files.audience = source.text(self.jwtAudience, "JWT_AUDIENCE")
         return files
+    }
+
+    private func redis(_ source: inout OptionSource) -> RedisOptions? {
+        let authorities = self.redisCaFile.isEmpty ? source.list("REDIS_CA_FILE") : self.redisCaFile
+        let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
+        guard let url = source.text(self.redis, "REDIS") else {
+            if !authorities.isEmpty || isOptional {
+                source.problems.append("--redis-ca-file and --redis-optional need --redis")
+            }
+            return nil
+        }
+        var options = RedisOptions(url: url)
+        options.authorities = authorities
+        options.isOptional = isOptional
+        return options
     }
 
     private static func isLoopback(_ host: String) -> Bool {

@@ -18,6 +18,8 @@ public struct Policy: Sendable {
         public var tiers: [String: ClientLimits] = [:]
         /// Who a client is.
         public var clients = ClientsPolicy()
+        /// What holds while Redis is out of reach.
+        public var outage = OutageModes()
 
         /// No rules: nothing may be reached.
         public init() {}
@@ -72,6 +74,8 @@ public struct Policy: Sendable {
     public var limits: ClientLimits { self.limits(tier: self.terms?.tier) }
     /// Who a client is, and who may come.
     public var clients: ClientsPolicy { self.storage.rules.clients }
+    /// What holds for each limit while Redis is out of reach.
+    public var outage: OutageModes { self.storage.rules.outage }
     package var bindPorts: PortSet { self.storage.rules.bindPorts }
     /// What is denied in every case: the node's own addresses.
     public var protectedEndpoints: [ProtectedEndpoint] { self.storage.protected }

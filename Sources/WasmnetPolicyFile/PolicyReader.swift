@@ -17,7 +17,11 @@ struct PolicyReader {
     ]
     static let clientKeys = ["identify_by", "trusted_proxies", "allowed_origins", "require_token"]
     static let tierKeys = ["max_connections", "connection_timeout_secs", "max_bandwidth_mbps"] + limitKeys
-    static let tables = ["network", "limits", "clients", "tiers"]
+    static let outageKeys: [(key: String, mode: any WritableKeyPath<OutageModes, OutageMode> & Sendable)] = [
+        ("max_sessions", \.sessions), ("max_connections", \.sockets), ("connects_per_sec", \.connects),
+        ("resolves_per_sec", \.resolves), ("max_bandwidth_mbps", \.bandwidth), ("bytes_per_day", \.dayBytes),
+    ]
+    static let tables = ["network", "limits", "clients", "tiers", "redis_failure"]
 
     init(file: String, text: String) {
         self.file = file
@@ -34,6 +38,9 @@ struct PolicyReader {
             self.limits(limits, "limits", &rules.limits)
         }
         if let clients = self.table(root, "clients", keys: Self.clientKeys) { self.clients(clients, &rules.clients) }
+        if let table = self.table(root, "redis_failure", keys: ["default"] + Self.outageKeys.map(\.key)) {
+            rules.outage = self.outage(table)
+        }
         if let tiers = self.table(root, "tiers", keys: nil) {
             for name in tiers.keys {
                 var limits = rules.limits
@@ -97,6 +104,21 @@ struct PolicyReader {
                     path, "bytes_per_day", "a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed")
             }
         }
+    }
+
+    private mutating func outage(_ table: TOMLTable) -> OutageModes {
+        var modes = OutageModes(all: self.outageMode(table, "default") ?? .static)
+        for (key, path) in Self.outageKeys {
+            if let mode = self.outageMode(table, key) { modes[keyPath: path] = mode }
+        }
+        return modes
+    }
+
+    private mutating func outageMode(_ table: TOMLTable, _ key: String) -> OutageMode? {
+        guard let text = self.string(table, "redis_failure", key) else { return nil }
+        if let mode = OutageMode(rawValue: text) { return mode }
+        self.problem("redis_failure", key, "\"static\", \"open\" or \"closed\" is needed, not \"\(text)\"")
+        return nil
     }
 
     private mutating func clients(_ table: TOMLTable, _ clients: inout ClientsPolicy) {

@@ -14,6 +14,7 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     let id: SocketID
+    let opened: Int64
     let encoding: WireEncoding
     let kind: SocketKind
     private let session: Session
@@ -38,6 +39,7 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
 
     init(id: SocketID, encoding: WireEncoding, kind: SocketKind, session: Session, target: SocketTarget?) {
         self.id = id
+        self.opened = session.now
         self.encoding = encoding
         self.kind = kind
         self.session = session

@@ -24,7 +24,7 @@ package final class RelayEnvironment: Sendable {
         settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any NameResolver,
         connector: any TargetConnector = SocketConnector(), observer: any RelayObserver, logger: Logger,
         clock: any RelayClock = SystemClock(), nodeName: String,
-        version: String, extraAuthorities: [String] = []
+        version: String, extraAuthorities: [String] = [], registry: SessionRegistry = SessionRegistry()
     ) throws {
         self.settings = settings
         self.currentPolicy = NIOLockedValueBox(policy)
@@ -32,7 +32,7 @@ package final class RelayEnvironment: Sendable {
         self.resolver = resolver
         self.connector = connector
         self.observer = observer
-        self.registry = SessionRegistry()
+        self.registry = registry
         self.logger = logger
         self.clock = clock
         self.nodeName = nodeName
@@ -44,9 +44,22 @@ package final class RelayEnvironment: Sendable {
     /// The policy in force: read once per open.
     package var policy: Policy { self.currentPolicy.withLockedValue { $0 } }
 
-    /// Puts another policy in force and decides every live socket again.
+    /// Puts another policy in force and decides every live socket again. What was protected stays so.
     package func replacePolicy(_ policy: Policy) {
-        self.currentPolicy.withLockedValue { $0 = policy }
+        self.change { policy.protecting($0.protectedEndpoints) }
+    }
+
+    /// Keeps endpoints of the node's own out of every client's reach.
+    package func protect(_ endpoints: [ProtectedEndpoint]) {
+        guard !endpoints.allSatisfy(self.policy.protectedEndpoints.contains) else { return }
+        self.change { $0.protecting($0.protectedEndpoints + endpoints) }
+    }
+
+    private func change(_ body: (Policy) -> Policy) {
+        let policy = self.currentPolicy.withLockedValue { policy in
+            policy = body(policy)
+            return policy
+        }
         for session in self.registry.sessions { session.reconsider(policy) }
     }
 

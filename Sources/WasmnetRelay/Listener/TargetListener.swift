@@ -7,6 +7,7 @@ import WasmnetQuota
 /// A TCP listener of a client: each connection that comes becomes a socket of its session, on the session's event loop.
 final class TargetListener: SessionSocket {
     let id: SocketID
+    let opened: Int64
     let encoding: WireEncoding
     let kind = SocketKind.listener
     private let session: Session
@@ -18,6 +19,7 @@ final class TargetListener: SessionSocket {
 
     init(id: SocketID, encoding: WireEncoding, session: Session, address: IPAddress, port: UInt16) {
         self.id = id
+        self.opened = session.now
         self.encoding = encoding
         self.session = session
         self.address = address

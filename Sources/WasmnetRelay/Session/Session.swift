@@ -81,7 +81,7 @@ final class Session {
     // MARK: The carrier's side
 
     func start() {
-        self.environment.registry.add(SessionHandle(self), for: self)
+        self.environment.registry.add(self)
         self.environment.observer.sessionOpened()
         self.logger.debug(
             "session opened", metadata: ["client": "\(self.client.text)", "version": "\(self.codec.version)"])
@@ -266,6 +266,17 @@ final class Session {
         for socket in Array(self.sockets.values) {
             if let reason = socket.forbidden(by: policy) { socket.terminate(.policyDenied, reason) }
         }
+    }
+
+    /// Ends so many of the newest sockets: the cluster has given their slots to others.
+    ///
+    /// - Returns: how many there were to end.
+    func endNewest(_ count: Int) -> Int {
+        let newest = self.sockets.values.sorted { ($0.opened, $0.id) > ($1.opened, $1.id) }.prefix(count)
+        for socket in newest {
+            socket.terminate(.maxConnections, "the client's sockets are in use on other nodes")
+        }
+        return newest.count
     }
 
     // MARK: Idle sockets

@@ -31,6 +31,8 @@ protocol SessionSocket: AnyObject {
     func flush()
     /// Whether a changed policy still allows it; nil when it does, else why not.
     func forbidden(by policy: Policy) -> String?
+    /// Monotonic nanoseconds of its request, or of its coming in.
+    var opened: Int64 { get }
     /// Monotonic nanoseconds of the last byte either way; nil for what is never idle.
     var lastActivity: Int64? { get }
 }

@@ -53,7 +53,7 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
 
     private(set) var bytesUp: UInt64 = 0
     private(set) var bytesDown: UInt64 = 0
-    private let opened: Int64
+    let opened: Int64
     private var activity: Int64
 
     private static let gatherLimit = 2 << 10

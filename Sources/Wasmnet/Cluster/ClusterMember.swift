@@ -1,0 +1,142 @@
+import Logging
+import NIOCore
+import NIOPosix
+import NIOSSL
+import RedisClient
+import WasmnetCluster
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetRelay
+
+/// A node's part in the cluster: its connection to Redis, the ledger on it, and what must run beside them.
+final class ClusterMember: Sendable {
+    let ledger: RedisLedger
+    private let redis: RedisClient
+    private let isOptional: Bool
+    private let logger: Logger
+    private let links: AsyncStream<RedisLinkEvent>
+
+    /// Begins to connect. Runs on NIO's shared event loops, so that it serves sessions on any.
+    init(
+        _ options: RedisOptions, policy: Policy, clock: any RelayClock, registry: SessionRegistry, logger: Logger
+    ) throws(ConfigurationError) {
+        let (links, continuation) = AsyncStream.makeStream(
+            of: RedisLinkEvent.self, bufferingPolicy: .bufferingNewest(256))
+        self.links = links
+        self.isOptional = options.isOptional
+        self.logger = logger
+        do {
+            var client = RedisClientOptions(clientName: "wasmnet-node")
+            client.observer = { continuation.yield($0) }
+            if !options.authorities.isEmpty {
+                client.tlsConfiguration.additionalTrustRoots = try options.authorities.map {
+                    .certificates(try NIOSSLCertificate.fromPEMFile($0))
+                }
+            }
+            self.redis = try RedisClient(
+                RedisURL(options.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
+                // Its every attempt is told as an event, of which run(onServer:) logs those that say something new.
+                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
+        } catch {
+            throw ConfigurationError("--redis: \(error)")
+        }
+        var settings = ClusterSettings(clock: clock.now)
+        settings.modes = policy.outage
+        self.ledger = RedisLedger(
+            redis: self.redis, settings: settings,
+            events: Self.events(registry: registry, policy: policy, logger: logger))
+    }
+
+    private static func events(registry: SessionRegistry, policy: Policy, logger: Logger) -> ClusterEvents {
+        var events = ClusterEvents()
+        events.excess = { client, count in
+            logger.warning(
+                "a client's slots went to other nodes while this one was away; its newest sockets end",
+                metadata: ["client": "\(client.text)", "sockets": "\(count)"])
+            registry.endNewest(count, of: client)
+        }
+        let isDegraded = Guarded(false)
+        events.modeChanged = { buckets, reason in
+            let changed = isDegraded.withLock { isDegraded in
+                defer { isDegraded = buckets > 0 }
+                return isDegraded != (buckets > 0)
+            }
+            guard changed else { return }
+            if buckets > 0 {
+                logger.warning(
+                    "limits go by redis_failure: Redis does not answer",
+                    metadata: ["mode": "\(policy.outage.summary)", "reason": "\(reason ?? "unknown")"])
+            } else {
+                logger.notice("limits are the cluster's again: Redis answers")
+            }
+        }
+        return events
+    }
+
+    // MARK: Life
+
+    /// Returns once Redis is known to be fit, or known to be away and optional.
+    func join() async throws(ConfigurationError) {
+        do {
+            try await self.redis.connect()
+            try await self.check()
+            try await self.ledger.learnGenerations()
+        } catch let error as ConfigurationError {
+            throw error
+        } catch {
+            guard self.isOptional else { throw ConfigurationError("--redis: \(error)") }
+            self.logger.warning("starting without Redis", metadata: ["reason": "\(error)"])
+        }
+    }
+
+    private func check() async throws {
+        let results = await self.redis.pipeline([["INFO"]], deadline: .seconds(2))
+        if case .failure(.server(let error))? = results.first, error.code == "NOPERM" {
+            self.logger.debug("this user of Redis may not INFO, so version, role and eviction were not looked at")
+            return
+        }
+        let info = try results.first?.get().string ?? ""
+        let isSingle = if case .single = self.redis.url.topology { true } else { false }
+        for warning in try RedisCheck(info: info, isSingle: isSingle).warnings { self.logger.warning("\(warning)") }
+    }
+
+    /// Heartbeats and what follows from connections that come up, until cancelled.
+    ///
+    /// - Parameter onServer: told of every server the node connects to.
+    func run(onServer: @escaping @Sendable (RedisEndpoint) async -> Void) async {
+        await withTaskGroup(of: Void.self) { tasks in
+            tasks.addTask { await self.ledger.run() }
+            var last: RedisLinkEvent?
+            for await event in self.links {
+                switch event {
+                case .up(let endpoint):
+                    self.logger.info("connected to Redis", metadata: ["redis": "\(endpoint)"])
+                    self.ledger.reconnected()
+                    await onServer(endpoint)
+                case .down(_, let reason):
+                    if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }
+                }
+                last = event
+            }
+        }
+    }
+
+    /// Gives everything back and disconnects; for when no session is left.
+    func leave() async {
+        await self.ledger.retire()
+        await self.redis.close()
+    }
+}
+
+extension OutageModes {
+    /// One word where all are the same, else each with its limit.
+    fileprivate var summary: String {
+        let all: [(String, OutageMode)] = [
+            ("max_sessions", self.sessions), ("max_connections", self.sockets), ("connects_per_sec", self.connects),
+            ("resolves_per_sec", self.resolves), ("max_bandwidth_mbps", self.bandwidth),
+            ("bytes_per_day", self.dayBytes),
+        ]
+        if all.allSatisfy({ $0.1 == self.sessions }) { return self.sessions.rawValue }
+        return all.map { "\($0.0)=\($0.1.rawValue)" }.joined(separator: " ")
+    }
+}

@@ -1,0 +1,34 @@
+import RedisClient
+
+/// What must be true of a Redis before a node relies on it, and what should be.
+struct RedisCheck {
+    /// Told at start; the node serves all the same.
+    private(set) var warnings: [String] = []
+
+    /// - Parameter info: the answer to `INFO`.
+    /// - Throws: when the limits could not be kept there.
+    init(info: String, isSingle: Bool) throws(ConfigurationError) {
+        var fields: [Substring: Substring] = [:]
+        for line in info.split(whereSeparator: \.isNewline) {
+            guard let colon = line.firstIndex(of: ":") else { continue }
+            fields[line[..<colon]] = line[line.index(after: colon)...]
+        }
+        if let version = fields["redis_version"], !Self.isSupported(version) {
+            throw ConfigurationError("Redis is version \(version); 6.2 or later is needed")
+        }
+        if isSingle, fields["role"] == "slave" {
+            throw ConfigurationError("Redis is a read-only replica; give its master, or redis+sentinel://")
+        }
+        if let policy = fields["maxmemory_policy"], policy != "noeviction" {
+            self.warnings.append(
+                "Redis evicts keys when its memory is full (maxmemory-policy \(policy)), and limits with them; set noeviction"
+            )
+        }
+    }
+
+    private static func isSupported(_ version: Substring) -> Bool {
+        let numbers = version.split(separator: ".").compactMap { Int($0) }
+        guard numbers.count >= 2 else { return true }
+        return (numbers[0], numbers[1]) >= (6, 2)
+    }
+}
