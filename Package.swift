@@ -194,7 +194,7 @@ let package = Package(
         ),
         .testTarget(
             name: "RedisClientTests",
-            dependencies: ["RedisClient", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging],
+            dependencies: ["RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging],
             swiftSettings: strict
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import Testing
+import WasmnetTesting
 
 @testable import RedisClient
 
@@ -26,7 +27,7 @@ extension WithServers {
 
         @Test func betweenAttemptsCommandsFailAtOnce() async throws {
             let events = LinkEvents()
-            let url = RedisURL(topology: .single(.host("127.0.0.1", port: try await ServerProcess.freePort())))
+            let url = RedisURL(topology: .single(.host("127.0.0.1", port: try await RedisServer.freePort())))
             var options = testOptions(events)
             options.backoff = Backoff(base: .hours(1), cap: .hours(1))
             options.random = { 1 }

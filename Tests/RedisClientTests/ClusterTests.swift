@@ -1,17 +1,18 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import Testing
+import WasmnetTesting
 
 @testable import RedisClient
 
 /// Three masters of a Redis Cluster with a third of the slots each.
 private struct TestCluster {
-    let nodes: [ServerProcess]
+    let nodes: [RedisServer]
 
     var url: RedisURL { RedisURL(topology: .cluster([nodes[0].endpoint])) }
 
     static func start() async throws -> TestCluster {
-        var nodes: [ServerProcess] = []
+        var nodes: [RedisServer] = []
         do {
             for _ in 0..<3 { nodes.append(try await startNode()) }
             let bounds = [0, 5461, 10923, 16384]
@@ -43,7 +44,7 @@ private struct TestCluster {
     }
 
     /// Starts a fourth node that follows one of the masters.
-    func addReplica(of index: Int) async throws -> ServerProcess {
+    func addReplica(of index: Int) async throws -> RedisServer {
         let replica = try await Self.startNode()
         do {
             try await meet(replica)
@@ -66,15 +67,15 @@ private struct TestCluster {
         }
     }
 
-    private func meet(_ node: ServerProcess) async throws {
+    private func meet(_ node: RedisServer) async throws {
         let bus = try #require(try await node.command("CONFIG", "GET", "cluster-port").array?.last)
         try await nodes[0].command(
             "CLUSTER", "MEET", "127.0.0.1", RedisArgument(node.port), RedisArgument(bus.string ?? ""))
     }
 
-    private static func startNode() async throws -> ServerProcess {
-        let bus = try await ServerProcess.freePort()
-        return try await ServerProcess.start(
+    private static func startNode() async throws -> RedisServer {
+        let bus = try await RedisServer.freePort()
+        return try await RedisServer.start(
             """
             port PORT
             cluster-enabled yes
@@ -253,7 +254,7 @@ extension WithServers {
         }
 
         @Test func noNodeAnswers() async throws {
-            let absent = RedisEndpoint.host("127.0.0.1", port: try await ServerProcess.freePort())
+            let absent = RedisEndpoint.host("127.0.0.1", port: try await RedisServer.freePort())
             try await withClient(RedisURL(topology: .cluster([absent]))) { client in
                 await #expect(throws: RedisError.connectionRefused(absent)) { try await client.connect() }
             }

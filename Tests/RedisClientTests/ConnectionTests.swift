@@ -2,6 +2,7 @@ import NIOCore
 import NIOPosix
 import NIOSSL
 import Testing
+import WasmnetTesting
 
 @testable import RedisClient
 
@@ -18,7 +19,7 @@ extension WithServers {
             RedisConnection.connect(to: endpoint, options: options, on: loop)
         }
 
-        private func local(_ server: ServerProcess) -> RedisEndpoint { .host("127.0.0.1", port: server.port) }
+        private func local(_ server: RedisServer) -> RedisEndpoint { .host("127.0.0.1", port: server.port) }
 
         @Test func repliesComeInTheOrderOfTheCommands() async throws {
             try await withServer { server in
@@ -103,7 +104,7 @@ extension WithServers {
         }
 
         @Test func nobodyListens() async throws {
-            let endpoint = RedisEndpoint.host("127.0.0.1", port: try await ServerProcess.freePort())
+            let endpoint = RedisEndpoint.host("127.0.0.1", port: try await RedisServer.freePort())
             #expect(await failure(of: connect(endpoint)) as? RedisError == .connectionRefused(endpoint))
             let nowhere = RedisEndpoint.host("no-such-host.invalid", port: 6379)
             #expect(await failure(of: connect(nowhere)) as? RedisError == .dns(nowhere))

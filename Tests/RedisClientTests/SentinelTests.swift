@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import WasmnetTesting
 
 @testable import RedisClient
 
@@ -7,7 +8,7 @@ extension WithServers {
     @Suite struct SentinelTests {
         /// A master, its replica, and a sentinel that knows both.
         private func withSentinel(
-            _ body: (_ master: ServerProcess, _ replica: ServerProcess, _ sentinel: ServerProcess) async throws -> Void
+            _ body: (_ master: RedisServer, _ replica: RedisServer, _ sentinel: RedisServer) async throws -> Void
         ) async throws {
             try await withServer { master in
                 let configuration = """
@@ -17,7 +18,7 @@ extension WithServers {
                     """
                 try await withServer(configuration) { replica in
                     #expect(await replica.output.shows("MASTER <-> REPLICA sync: Finished with success"))
-                    let sentinel = try await ServerProcess.start(
+                    let sentinel = try await RedisServer.start(
                         """
                         port PORT
                         sentinel monitor main 127.0.0.1 \(master.port) 1
@@ -40,7 +41,7 @@ extension WithServers {
             let events = LinkEvents()
             try await withSentinel { master, replica, sentinel in
                 // The first sentinel of the URL is away; the second has to be asked.
-                let absent = RedisEndpoint.host("127.0.0.1", port: try await ServerProcess.freePort())
+                let absent = RedisEndpoint.host("127.0.0.1", port: try await RedisServer.freePort())
                 let url = RedisURL(
                     topology: .sentinel([absent, sentinel.endpoint], master: "main", credentials: nil))
                 var options = testOptions(events)

@@ -4,11 +4,12 @@ import NIOCore
 import NIOPosix
 import RedisClient
 import Testing
+import WasmnetTesting
 
 let group = MultiThreadedEventLoopGroup.singleton
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
-extension ServerProcess {
+extension RedisServer {
     var endpoint: RedisEndpoint { .host("127.0.0.1", port: port) }
 
     var url: RedisURL { RedisURL(topology: .single(endpoint)) }
