@@ -194,7 +194,17 @@ let package = Package(
         ),
         .testTarget(
             name: "RedisClientTests",
-            dependencies: ["RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging],
+            dependencies: [
+                "RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "ClusterTests",
+            dependencies: [
+                "RedisClient", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota",
+                "WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioConcurrency, logging,
+            ],
             swiftSettings: strict
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
