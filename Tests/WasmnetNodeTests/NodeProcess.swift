@@ -1,4 +1,5 @@
 import Foundation
+import WasmnetTesting
 
 /// The real program as a process of its own.
 final class NodeProcess {
@@ -7,14 +8,10 @@ final class NodeProcess {
     private let output = Pipe()
     private var seen = ""
 
-    static let directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
-    static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-        .deletingLastPathComponent()
-
     init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
-        self.process.executableURL = Self.executable
+        self.process.executableURL = NodeProgram.executable
         self.process.arguments = arguments
-        self.process.currentDirectoryURL = Self.root
+        self.process.currentDirectoryURL = NodeProgram.root
         self.process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
         self.process.standardError = self.errors
         self.process.standardOutput = self.output
@@ -25,14 +22,6 @@ final class NodeProcess {
             self.process.standardInput = pipe
         }
         try self.process.run()
-    }
-
-    static var executable: URL {
-        // The test bundle lies beside the program; the runner itself may be elsewhere.
-        let candidates = [
-            Self.directory, Self.root.appending(path: ".build/debug"),
-        ].map { $0.appending(path: "wasmnet-node") }
-        return candidates.first { FileManager.default.isExecutableFile(atPath: $0.path) } ?? candidates[0]
     }
 
     deinit {

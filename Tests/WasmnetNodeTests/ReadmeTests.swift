@@ -2,12 +2,13 @@ import Foundation
 import NIOCore
 import Testing
 import WasmnetTesting
+import WasmnetTesting
 
 extension NodeTests {
     /// The README's commands and snippets, run as they stand.
     @Suite struct ReadmeTests {
         private func readme() throws -> String {
-            try String(contentsOf: NodeProcess.root.appending(path: "README.md"), encoding: .utf8)
+            try String(contentsOf: NodeProgram.root.appending(path: "README.md"), encoding: .utf8)
         }
 
         private func blocks(_ language: String) throws -> [String] {
@@ -26,7 +27,7 @@ extension NodeTests {
                     let process = Process()
                     process.executableURL = URL(fileURLWithPath: "/usr/bin/make")
                     process.arguments = ["-n"] + words.dropFirst()
-                    process.currentDirectoryURL = NodeProcess.root
+                    process.currentDirectoryURL = NodeProgram.root
                     process.standardOutput = Pipe()
                     try process.run()
                     process.waitUntilExit()
@@ -41,7 +42,7 @@ extension NodeTests {
 
         @Test func theEmbeddingSnippetIsTheExample() throws {
             let example = try String(
-                contentsOf: NodeProcess.root.appending(path: "Examples/Embed/Embed.swift"), encoding: .utf8)
+                contentsOf: NodeProgram.root.appending(path: "Examples/Embed/Embed.swift"), encoding: .utf8)
             #expect(try self.blocks("swift") == [example])
         }
 

@@ -50,7 +50,8 @@ if most > 0 then
         end
     end
     room = math.max(most - others, 0)
-    granted = math.min(target, math.max(current, room))
+    -- Above the limit (a node was away, or the limit fell) a node keeps what is open, and nothing to open more with.
+    granted = math.min(target, math.max(math.min(current, open), room))
     if held > 0 then granted = math.min(granted, math.max(current, open)) end
     if ARGV[11] == '1' and granted <= open then
         missing = 2
