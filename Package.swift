@@ -133,7 +133,7 @@ let package = Package(
         .target(
             name: "WasmnetTesting",
             dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging,
             ],
             swiftSettings: strict
@@ -202,8 +202,8 @@ let package = Package(
         .testTarget(
             name: "ClusterTests",
             dependencies: [
-                "RedisClient", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota",
-                "WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioConcurrency, logging,
+                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioConcurrency, logging,
             ],
             swiftSettings: strict
         ),

@@ -1,9 +1,11 @@
+import Foundation
 import Logging
 public import NIOCore
 import NIOPosix
 import NIOSSL
 import RedisClient
 public import ServiceLifecycle
+import WasmnetCluster
 public import WasmnetPolicy
 import WasmnetQuota
 package import WasmnetRelay
@@ -21,6 +23,14 @@ public final class Server: Service, Sendable {
     package let admissionCounters = AdmissionCounters()
     private let resolver: SystemResolver
     private let connections = OpenConnections()
+    private struct State: Sendable {
+        /// Where it listens.
+        var address: String?
+        var isDraining = false
+        /// Milliseconds since the Unix epoch.
+        let startedAt = Int64(Date().timeIntervalSince1970 * 1000)
+    }
+    private let state = Guarded(State())
     /// Nil without Redis.
     private let member: ClusterMember?
 
@@ -108,7 +118,7 @@ public final class Server: Service, Sendable {
         do {
             try await member.join()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { await member.run { await self.protect($0) } }
+                tasks.addTask { await member.run(entry: self.entry) { await self.protect($0) } }
                 try await body()
                 tasks.cancelAll()
             }
@@ -127,6 +137,7 @@ public final class Server: Service, Sendable {
             let listener = try await self.bind(group)
             if let address = listener.localAddress {
                 self.protect(address)
+                self.state.withLock { $0.address = address.endpointText }
                 onListening?(address)
             }
             await withTaskCancellationHandler {
@@ -151,6 +162,7 @@ public final class Server: Service, Sendable {
     /// Serves until the first stop, then ends the sessions; a second stop makes it short.
     private func serve(_ listener: any Channel, until stop: StopSignal) async {
         let kind = await stop.first.wait()
+        self.state.withLock { $0.isDraining = true }
         try? await listener.close()
         let registry = self.environment.registry
         if kind == .drain, registry.count > 0 {
@@ -214,6 +226,17 @@ public final class Server: Service, Sendable {
             throw ConfigurationError(
                 "the certificate \(files.certificate) with the key \(files.key) cannot be used: \(error)")
         }
+    }
+
+    /// What the node tells the others of itself.
+    private func entry(id: String) -> NodeEntry {
+        let counts = self.environment.ledger.counts
+        let state = self.state.withLock { $0 }
+        return NodeEntry(
+            id: id, name: self.configuration.nodeName,
+            address: state.address ?? "\(self.configuration.host):\(self.configuration.port)",
+            version: WasmnetVersion.current, state: state.isDraining ? .draining : .serving, sessions: counts.sessions,
+            sockets: counts.sockets, startedAt: state.startedAt)
     }
 
     /// The node's own listener is out of reach for clients, under every policy.

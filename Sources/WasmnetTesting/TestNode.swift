@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 package import Wasmnet
+package import WasmnetCluster
 package import WasmnetPolicy
 package import WasmnetProtocol
 package import WasmnetQuota
@@ -44,6 +45,7 @@ package final class TestNode: Sendable {
         _ = try? await self.task.value
     }
 
+    package var cluster: RedisLedger? { self.server.environment.ledger as? RedisLedger }
     package var ledger: InProcessLedger? { self.server.environment.ledger as? InProcessLedger }
 
     /// What all clients hold, once it is `sockets` and `sessions`, or at the latest after ten seconds.

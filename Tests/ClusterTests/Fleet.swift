@@ -1,10 +1,14 @@
-import Foundation
+import Logging
 import NIOCore
+import NIOPosix
+import RedisClient
 import Testing
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetProtocol
+import WasmnetRelay
 import Wasmnet
+import WasmnetCluster
 import WasmnetTesting
 
 /// Tests of nodes that share limits. They take turns: each keeps the machine busy, and the bounds are about time.
@@ -13,27 +17,34 @@ import WasmnetTesting
 /// Nodes in this process, on one Redis.
 struct Fleet: Sendable {
     let redis: RedisServer
+    /// Stands before Redis.
+    let proxy: FaultProxy
     let meter: Meter
     let nodes: [TestNode]
 
-    /// Runs a body with so many nodes, and ends them all whatever happens.
+    /// Runs a body with so many nodes that know of each other, and ends them all whatever happens.
     static func run(
-        _ count: Int = 3, policy: String, redisConfiguration: String = "port PORT",
-        url: (RedisServer) -> String = { "redis://127.0.0.1:\($0.port)" },
-        _ body: (Fleet) async throws -> Void
+        _ count: Int = 3, policy: String, clocks: [any RelayClock] = [], _ body: (Fleet) async throws -> Void
     ) async throws {
-        let redis = try await RedisServer.start(redisConfiguration)
+        let redis = try await RedisServer.start()
+        let proxy = try await FaultProxy.start(to: redis.port)
         let meter = try await Meter.start()
         var nodes: [TestNode] = []
         var failure: (any Error)?
         do {
-            for _ in 0..<count { nodes.append(try await self.node(policy, url: url(redis))) }
-            try await body(Fleet(redis: redis, meter: meter, nodes: nodes))
+            for index in 0..<count {
+                let clock = clocks.isEmpty ? nil : clocks[index % clocks.count]
+                nodes.append(try await self.node(policy, url: "redis://127.0.0.1:\(proxy.port)") { $0.clock = clock })
+            }
+            let fleet = Fleet(redis: redis, proxy: proxy, meter: meter, nodes: nodes)
+            try await fleet.comes { $0.nodes.allSatisfy { $0.cluster?.nodeCount == count } }
+            try await body(fleet)
         } catch {
             failure = error
         }
         for node in nodes { await node.stop() }
         await meter.stop()
+        await proxy.stop()
         await redis.stop()
         if let failure { throw failure }
     }
@@ -42,8 +53,44 @@ struct Fleet: Sendable {
         async throws -> TestNode
     {
         try await TestNode.start(policy: try PolicyFile.parse(policy, file: "test.toml")) { configuration in
-            configuration.redis = RedisOptions(url: url)
+            var options = RedisOptions(url: url)
+            options.nodeHeartbeat = .milliseconds(100)
+            configuration.redis = options
             configure(&configuration)
+        }
+    }
+
+    struct DoesNotCome: Error {}
+
+    /// Waits until something holds that nobody tells of.
+    func comes(within time: Duration = .seconds(30), _ condition: (Fleet) -> Bool) async throws {
+        let end = ContinuousClock.now + time
+        while !condition(self) {
+            guard ContinuousClock.now < end else { throw DoesNotCome() }
+            try await Task.sleep(for: .milliseconds(5))
+        }
+    }
+
+    /// Waits until a node goes by its outage modes.
+    func isDegraded() async throws { try await self.comes { $0.nodes.contains { $0.degradedBuckets > 0 } } }
+
+    /// Waits until none does.
+    func isSound() async throws { try await self.comes { $0.nodes.allSatisfy { $0.degradedBuckets == 0 } } }
+
+    /// Asks Redis itself, not by way of the proxy.
+    @discardableResult
+    func redis(_ command: RedisCommand) async throws -> RESPValue {
+        let client = try RedisClient(
+            RedisURL("redis://127.0.0.1:\(self.redis.port)"), group: MultiThreadedEventLoopGroup.singleton,
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
+        do {
+            try await client.connect()
+            let reply = try await client.send(command, deadline: .seconds(5))
+            await client.close()
+            return reply
+        } catch {
+            await client.close()
+            throw error
         }
     }
 
@@ -70,4 +117,8 @@ struct Fleet: Sendable {
             return tally
         }
     }
+}
+
+extension TestNode {
+    var degradedBuckets: Int { self.cluster?.degradedBuckets ?? 0 }
 }

@@ -12,6 +12,9 @@ import WasmnetRelay
 final class ClusterMember: Sendable {
     let ledger: RedisLedger
     private let redis: RedisClient
+    private let registry: NodeRegistry
+    private let nodeID: String
+    private let nodeHeartbeat: Duration
     private let isOptional: Bool
     private let logger: Logger
     private let links: AsyncStream<RedisLinkEvent>
@@ -24,6 +27,7 @@ final class ClusterMember: Sendable {
             of: RedisLinkEvent.self, bufferingPolicy: .bufferingNewest(256))
         self.links = links
         self.isOptional = options.isOptional
+        self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
         do {
             var client = RedisClientOptions(clientName: "wasmnet-node")
@@ -40,7 +44,9 @@ final class ClusterMember: Sendable {
         } catch {
             throw ConfigurationError("--redis: \(error)")
         }
+        self.registry = NodeRegistry(redis: self.redis)
         var settings = ClusterSettings(clock: clock.now)
+        self.nodeID = settings.nodeID
         settings.modes = policy.outage
         self.ledger = RedisLedger(
             redis: self.redis, settings: settings,
@@ -102,10 +108,22 @@ final class ClusterMember: Sendable {
 
     /// Heartbeats and what follows from connections that come up, until cancelled.
     ///
-    /// - Parameter onServer: told of every server the node connects to.
-    func run(onServer: @escaping @Sendable (RedisEndpoint) async -> Void) async {
+    /// - Parameters:
+    ///   - entry: what the node tells of itself now, given its id.
+    ///   - onServer: told of every server the node connects to.
+    func run(
+        entry: @escaping @Sendable (_ id: String) -> NodeEntry,
+        onServer: @escaping @Sendable (RedisEndpoint) async -> Void
+    ) async {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.ledger.run() }
+            tasks.addTask {
+                while !Task.isCancelled {
+                    // Without an answer the nodes last known stay what the static mode divides by.
+                    if let count = try? await self.registry.register(entry(self.nodeID)) { self.ledger.nodeCount = count }
+                    try? await Task.sleep(for: self.nodeHeartbeat)
+                }
+            }
             var last: RedisLinkEvent?
             for await event in self.links {
                 switch event {
@@ -124,6 +142,7 @@ final class ClusterMember: Sendable {
     /// Gives everything back and disconnects; for when no session is left.
     func leave() async {
         await self.ledger.retire()
+        try? await self.registry.remove(id: self.nodeID)
         await self.redis.close()
     }
 }

@@ -1,3 +1,5 @@
+import WasmnetCluster
+
 /// Where the cluster's limits are counted, so that they hold for all nodes together.
 public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` (TLS), `redis+unix:///path`, `redis+sentinel://host,host/master`
@@ -7,6 +9,8 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
+    /// How often the node tells the others that it lives.
+    package var nodeHeartbeat = NodeRegistry.heartbeat
 
     /// Names the server.
     public init(url: String) {

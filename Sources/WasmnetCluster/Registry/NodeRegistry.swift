@@ -1,0 +1,63 @@
+import NIOCore
+package import RedisClient
+
+/// The nodes of a cluster, in Redis. An entry lives for three heartbeats.
+package struct NodeRegistry: Sendable {
+    /// How often a node tells of itself.
+    package static let heartbeat = Duration.seconds(5)
+    private static let timeToLive: Int64 = 15_000_000
+    /// The most nodes that ``nodes()`` answers.
+    private static let most = 10_000
+
+    private let redis: RedisClient
+
+    package init(redis: RedisClient) {
+        self.redis = redis
+    }
+
+    /// Tells that a node lives.
+    ///
+    /// - Returns: how many nodes there are, this one included.
+    package func register(_ entry: NodeEntry) async throws(RedisError) -> Int {
+        let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
+        return try await self.run(entry.id, fields)
+    }
+
+    /// Takes a node out.
+    package func remove(id: String) async throws(RedisError) {
+        _ = try await self.run(id, [])
+    }
+
+    private func run(_ id: String, _ fields: [RedisArgument]) async throws(RedisError) -> Int {
+        let reply = try await self.redis.evaluate(
+            ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(id))],
+            arguments: [0, .string(id), .integer(Self.timeToLive)] + fields, deadline: .seconds(1))
+        return Int(clamping: reply.int64 ?? 1)
+    }
+
+    /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.
+    package func nodes() async throws(RedisError) -> (nodes: [NodeEntry], now: Int64) {
+        let time = try await self.redis.send(["TIME"], deadline: .seconds(2)).array?.compactMap {
+            $0.string.flatMap(Int64.init)
+        }
+        guard let time, time.count == 2 else { throw .unavailable("TIME answered with something else than two numbers") }
+        let now = time[0] * 1000 + time[1] / 1000
+        let oldest = now * 1000 - Self.timeToLive
+        let ids = try await self.redis.send(
+            [
+                "ZRANGEBYSCORE", .string(RedisKeys.nodes), .integer(oldest), "+inf", "LIMIT", 0, RedisArgument(Self.most),
+            ],
+            deadline: .seconds(2)
+        ).array?.compactMap(\.string) ?? []
+        let replies = await self.redis.pipeline(
+            ids.map { ["HGETALL", .string(RedisKeys.node($0))] }, deadline: .seconds(5))
+        var nodes: [NodeEntry] = []
+        for (id, reply) in zip(ids, replies) {
+            let words = try reply.get().array?.map { $0.string ?? "" } ?? []
+            var fields: [String: String] = [:]
+            for index in stride(from: 0, to: words.count - 1, by: 2) { fields[words[index]] = words[index + 1] }
+            if let entry = NodeEntry(id: id, fields: fields) { nodes.append(entry) }
+        }
+        return (nodes.sorted { ($0.name, $0.id) < ($1.name, $1.id) }, now)
+    }
+}

@@ -1,0 +1,126 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+
+/// A proxy before Redis that does what networks do: slow, in pieces, or gone.
+final class FaultProxy: Sendable {
+    enum Fault: Sendable {
+        case none
+        /// Replies come this much later.
+        case delay(TimeAmount)
+        /// Replies come a byte at a time.
+        case split
+        /// Replies do not come.
+        case silence
+    }
+
+    let port: Int
+    private let channel: any Channel
+    private let shared: Shared
+
+    fileprivate final class Shared: Sendable {
+        let fault = NIOLockedValueBox(Fault.none)
+        let open = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+    }
+
+    private init(channel: any Channel, shared: Shared) {
+        self.channel = channel
+        self.port = channel.localAddress?.port ?? 0
+        self.shared = shared
+    }
+
+    static func start(to port: Int) async throws -> FaultProxy {
+        let shared = Shared()
+        let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .childChannelOption(.autoRead, value: false)
+            .childChannelInitializer { client in
+                shared.open.withLockedValue { $0[ObjectIdentifier(client)] = client }
+                return ClientBootstrap(group: client.eventLoop)
+                    .channelInitializer { server in
+                        server.eventLoop.makeCompletedFuture {
+                            try server.pipeline.syncOperations.addHandler(Replies(to: client, shared))
+                        }
+                    }
+                    .connect(host: "127.0.0.1", port: port)
+                    .flatMapThrowing { server in
+                        try client.pipeline.syncOperations.addHandler(Requests(to: server, shared))
+                    }
+                    .map { client.setOption(.autoRead, value: true).whenComplete { _ in } }
+            }
+            .bind(host: "127.0.0.1", port: 0).get()
+        return FaultProxy(channel: channel, shared: shared)
+    }
+
+    func set(_ fault: Fault) { self.shared.fault.withLockedValue { $0 = fault } }
+
+    /// Ends all connections, amid whatever they carry.
+    func cut() {
+        for channel in self.shared.open.withLockedValue({ Array($0.values) }) { channel.close(promise: nil) }
+    }
+
+    func stop() async {
+        try? await self.channel.close()
+        self.cut()
+    }
+
+    private final class Requests: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let server: any Channel
+        private let shared: Shared
+
+        init(to server: any Channel, _ shared: Shared) {
+            self.server = server
+            self.shared = shared
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            self.server.writeAndFlush(self.unwrapInboundIn(data), promise: nil)
+        }
+
+        func channelInactive(context: ChannelHandlerContext) {
+            self.shared.open.withLockedValue { $0[ObjectIdentifier(context.channel)] = nil }
+            self.server.close(promise: nil)
+        }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+
+    private final class Replies: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        private let client: any Channel
+        private let shared: Shared
+        /// Replies stay in order whatever the fault is by now.
+        private var last = NIODeadline.uptimeNanoseconds(0)
+
+        init(to client: any Channel, _ shared: Shared) {
+            self.client = client
+            self.shared = shared
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let bytes = self.unwrapInboundIn(data)
+            switch self.shared.fault.withLockedValue({ $0 }) {
+            case .none: self.send(bytes, at: .now())
+            case .delay(let time): self.send(bytes, at: .now() + time)
+            case .silence: break
+            case .split:
+                var at = NIODeadline.now()
+                for byte in bytes.readableBytesView {
+                    self.send(ByteBuffer(bytes: [byte]), at: at)
+                    at = at + .microseconds(50)
+                }
+            }
+        }
+
+        private func send(_ bytes: ByteBuffer, at time: NIODeadline) {
+            self.last = max(self.last, time)
+            self.client.eventLoop.scheduleTask(deadline: self.last) { [client] in
+                client.writeAndFlush(bytes, promise: nil)
+            }
+        }
+
+        func channelInactive(context: ChannelHandlerContext) { self.client.close(promise: nil) }
+
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+    }
+}

@@ -1,0 +1,121 @@
+import NIOCore
+import RedisClient
+import Testing
+import WasmnetProtocol
+import WasmnetTesting
+
+extension Cluster {
+    /// What becomes of the limits when Redis, or the way to it, is gone or amiss: nobody's session is lost, and what is open stays within a
+    /// bound.
+    @Suite struct LostRedisTests {
+        private static let limit = 12
+        /// While Redis does not answer, one node may keep all there is, and the two others admit a third of it.
+        private static let staticBound = limit + 2 * limit / 3
+        private static let policy = "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = \(limit)"
+
+        /// One client hammers three nodes; something happens to Redis meanwhile.
+        ///
+        /// - Parameter bound: the most sockets that may be open at one time.
+        private func hammer(
+            for time: TimeAmount, bound: Int, _ body: @escaping @Sendable (Fleet) async throws -> Void
+        ) async throws {
+            try await Fleet.run(policy: Self.policy) { fleet in
+                let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
+                #expect(tally.lostSessions == 0)
+                #expect(tally.ended.isEmpty, "\(tally)")
+                #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
+                #expect(tally.opened > 100, "\(tally)")
+                let peak = fleet.meter.reading.peak()
+                #expect(peak <= bound)
+                try await fleet.isSound()
+            }
+        }
+
+        @Test func scriptsThatAreForgottenAreSentAgain() async throws {
+            try await self.hammer(for: .seconds(4), bound: Self.limit) { fleet in
+                for _ in 0..<10 {
+                    try await fleet.redis(["SCRIPT", "FLUSH"])
+                    try await Task.sleep(for: .milliseconds(200))
+                }
+                #expect(fleet.nodes.allSatisfy { $0.degradedBuckets == 0 })
+            }
+        }
+
+        @Test func killedConnectionsComeBack() async throws {
+            try await self.hammer(for: .seconds(6), bound: Self.staticBound) { fleet in
+                for _ in 0..<10 {
+                    try await fleet.redis(["CLIENT", "KILL", "TYPE", "normal"])
+                    try await Task.sleep(for: .milliseconds(300))
+                }
+            }
+        }
+
+        @Test(arguments: [FaultProxy.Fault.delay(.milliseconds(15)), .split])
+        func slowAndSplitRepliesKeepTheLimit(fault: FaultProxy.Fault) async throws {
+            try await self.hammer(for: .seconds(5), bound: Self.limit) { fleet in fleet.proxy.set(fault) }
+        }
+
+        @Test func repliesCutAmidstKeepTheStaticBound() async throws {
+            try await self.hammer(for: .seconds(6), bound: Self.staticBound) { fleet in
+                fleet.proxy.set(.split)
+                for _ in 0..<20 {
+                    try await Task.sleep(for: .milliseconds(150))
+                    fleet.proxy.cut()
+                }
+                fleet.proxy.set(.none)
+            }
+        }
+
+        @Test(arguments: [FaultProxy.Fault.delay(.milliseconds(400)), .silence])
+        func aRedisThatDoesNotAnswerInTimeMeansTheStaticMode(fault: FaultProxy.Fault) async throws {
+            try await self.hammer(for: .seconds(10), bound: Self.staticBound) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                fleet.proxy.set(fault)
+                try await fleet.isDegraded()
+                try await Task.sleep(for: .seconds(2))
+                fleet.proxy.set(.none)
+                try await fleet.isSound()
+            }
+        }
+
+        @Test func aRestartedEmptyRedisIsToldAgain() async throws {
+            try await self.hammer(for: .seconds(10), bound: Self.staticBound) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                await fleet.redis.kill()
+                try await fleet.isDegraded()
+                try await Task.sleep(for: .seconds(1))
+                try await fleet.redis.launch()
+                try await fleet.isSound()
+            }
+        }
+
+        @Test func lostDataHoldsGrowthUntilItIsToldAgain() async throws {
+            try await self.hammer(for: .seconds(8), bound: Self.limit) { fleet in
+                for _ in 0..<4 {
+                    try await Task.sleep(for: .seconds(1))
+                    try await fleet.redis(["FLUSHALL"])
+                }
+            }
+        }
+
+        @Test func aRedisWithoutMemoryMeansTheStaticMode() async throws {
+            try await self.hammer(for: .seconds(8), bound: Self.staticBound) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                try await fleet.redis(["CONFIG", "SET", "maxmemory", "1"])
+                try await fleet.isDegraded()
+                try await fleet.redis(["CONFIG", "SET", "maxmemory", "0"])
+                try await fleet.isSound()
+            }
+        }
+
+        @Test func aMasterThatBecomesAReplicaMeansTheStaticMode() async throws {
+            try await self.hammer(for: .seconds(8), bound: Self.staticBound) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                try await fleet.redis(["REPLICAOF", "127.0.0.1", "1"])
+                try await fleet.isDegraded()
+                try await fleet.redis(["REPLICAOF", "NO", "ONE"])
+                try await fleet.isSound()
+            }
+        }
+    }
+}
