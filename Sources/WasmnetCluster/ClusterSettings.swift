@@ -7,8 +7,6 @@ package struct ClusterSettings: Sendable {
     package var nodeID: String
     /// How long a node's leases count after its last heartbeat was sent. Default 15 s; heartbeats come three times as often.
     package var timeToLive = QuotaDuration.seconds(15)
-    /// How long nothing grows after data was lost. Default 10 s: two heartbeats.
-    package var hold = QuotaDuration.seconds(10)
     package var modes = OutageModes()
     /// Whether scripts go by the node's clock, for servers that refuse TIME in scripts.
     package var usesOwnClock = false
@@ -19,6 +17,9 @@ package struct ClusterSettings: Sendable {
         self.nodeID = nodeID
         self.clock = clock
     }
+
+    /// How long nothing grows after data was lost: until a node that has not heard of the loss counts on its leases no more.
+    var hold: QuotaDuration { .microseconds(self.timeToLive.microseconds + 1_000_000) }
 
     var heartbeat: QuotaDuration { .microseconds(self.timeToLive.microseconds / 3) }
 

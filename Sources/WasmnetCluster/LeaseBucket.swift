@@ -14,8 +14,9 @@ final class LeaseBucket: Sendable {
 
     private struct State {
         var epoch: String
+        /// The one before, of which something may still stand in Redis.
+        var replaced = ""
         var generation: Int64 = 0
-        var holdUntil = QuotaInstant.epoch
         var breaker = Breaker()
         var clients: [ClientID: RedisAllowance] = [:]
         /// Leases may stand under the epoch.
@@ -29,9 +30,14 @@ final class LeaseBucket: Sendable {
     /// Under what a question is asked.
     struct Standing: Sendable {
         var epoch: String
+        var replaced: String
         var generation: Int64
         /// The epoch is not known in Redis yet.
         var joins: Bool
+    }
+
+    private func standing(_ state: State) -> Standing {
+        Standing(epoch: state.epoch, replaced: state.replaced, generation: state.generation, joins: false)
     }
 
     /// What an answer means for the other clients of the bucket.
@@ -97,14 +103,14 @@ final class LeaseBucket: Sendable {
                 state.nextHeartbeat = now + self.settings.heartbeat
             }
             return Standing(
-                epoch: state.epoch, generation: state.generation,
+                epoch: state.epoch, replaced: state.replaced, generation: state.generation,
                 joins: self.validUntil.load(ordering: .relaxed) == 0)
         }
     }
 
     /// The standing, without asking anything.
     func peek() -> Standing {
-        self.state.withLock { Standing(epoch: $0.epoch, generation: $0.generation, joins: false) }
+        self.state.withLock { self.standing($0) }
     }
 
     /// The standing for a heartbeat, if one is due.
@@ -112,7 +118,7 @@ final class LeaseBucket: Sendable {
         self.state.withLock { state in
             guard state.isHeld, now >= state.nextHeartbeat, !state.breaker.isOpen else { return nil }
             state.nextHeartbeat = now + self.settings.heartbeat
-            return Standing(epoch: state.epoch, generation: state.generation, joins: false)
+            return self.standing(state)
         }
     }
 
@@ -120,7 +126,7 @@ final class LeaseBucket: Sendable {
     func probe(now: QuotaInstant) -> Standing? {
         self.state.withLock { state in
             guard state.breaker.isProbeDue(at: now) else { return nil }
-            return Standing(epoch: state.epoch, generation: state.generation, joins: false)
+            return self.standing(state)
         }
     }
 
@@ -129,32 +135,30 @@ final class LeaseBucket: Sendable {
     /// An answer that came, to whatever was asked under `standing` at `sentAt`.
     ///
     /// - Parameters:
-    ///   - confirms: it says that the epoch lives, and for how long.
+    ///   - confirms: it says that the epoch lives.
     ///   - fenced: it says that the epoch is gone.
     func answered(
-        _ standing: Standing, sentAt: QuotaInstant, now: QuotaInstant, generation: Int64, hold: QuotaDuration,
-        confirms: Bool,
-        fenced: Bool
+        _ standing: Standing, sentAt: QuotaInstant, now: QuotaInstant, generation: Int64, confirms: Bool, fenced: Bool
     ) -> (consequence: Consequence, recovered: Bool) {
         self.state.withLock { state in
             let recovered = state.breaker.succeeded()
             if recovered { self.degraded.store(false, ordering: .releasing) }
             let lost = state.generation != 0 && generation != state.generation
             state.generation = generation
-            state.holdUntil = hold > .zero ? now + hold : .epoch
             guard standing.epoch == state.epoch else { return (.none, recovered) }
-            if fenced || lost {
-                let sheds = fenced && !lost && !state.missedAnswers
+            // A lease that has lapsed here is never taken up again, whatever Redis says: others may have had its slots since.
+            let validUntil = self.validUntil.load(ordering: .relaxed)
+            let isLate = validUntil == 0 ? now >= sentAt + self.settings.leaseTime : now.microseconds >= validUntil
+            if fenced || lost || (confirms && isLate) {
+                let sheds = !lost && !state.missedAnswers
                 self.rejoin(&state)
                 state.isHeld = true
                 state.missedAnswers = false
                 return (.redeclare(Array(state.clients.values), sheds: sheds), recovered)
             }
             if confirms {
-                let until = sentAt + self.settings.leaseTime
-                if until.microseconds > self.validUntil.load(ordering: .relaxed) {
-                    self.validUntil.store(until.microseconds, ordering: .releasing)
-                }
+                let until = (sentAt + self.settings.leaseTime).microseconds
+                if until > validUntil { self.validUntil.store(until, ordering: .releasing) }
                 state.missedAnswers = false
             }
             // Answers were missed: what Redis knows of each client is to be said again.
@@ -183,6 +187,7 @@ final class LeaseBucket: Sendable {
     }
 
     private func rejoin(_ state: inout State) {
+        if state.isHeld { state.replaced = state.epoch }
         state.epoch = self.settings.makeEpoch()
         state.isHeld = false
         self.validUntil.store(0, ordering: .releasing)

@@ -157,7 +157,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
                 ask.requestNeeded ? 1 : 0,
                 .integer(Int64(clamping: question.dayLimit)),
                 .string(lane == .sessions ? "max_sessions" : "max_connections"),
-                .string(lane == .resolves ? "resolves" : "connects"),
+                .string(lane == .resolves ? "resolves" : "connects"), .string(standing.replaced),
             ],
             integers: 8
         ) { self.answered(lane, ask, standing, $0) }
@@ -174,7 +174,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         }
         let isLease = ask.target > 0 || ask.open > 0
         self.link.answered(
-            self.bucket, standing, sentAt: ask.sentAt, now: now, generation: numbers[1], hold: numbers[2],
+            self.bucket, standing, sentAt: ask.sentAt, now: now, generation: numbers[1],
             confirms: status == .done && standing.joins && isLease, fenced: status == .fenced)
         let reply = Lane.Reply(
             granted: Int(clamping: numbers[3]), room: Int(clamping: numbers[4]), requests: Int(clamping: numbers[5]),

@@ -60,8 +60,7 @@ package final class RedisLedger: QuotaLedger {
             }
             let now = self.link.now
             self.link.answered(
-                bucket, standing, sentAt: now, now: now, generation: numbers[0], hold: numbers[1], confirms: false,
-                fenced: false)
+                bucket, standing, sentAt: now, now: now, generation: numbers[0], confirms: false, fenced: false)
         }
     }
 
@@ -98,7 +97,7 @@ package final class RedisLedger: QuotaLedger {
                 return
             }
             link.answered(
-                bucket, standing, sentAt: sentAt, now: now, generation: numbers[1], hold: numbers[2],
+                bucket, standing, sentAt: sentAt, now: now, generation: numbers[1],
                 confirms: numbers[0] == 1, fenced: numbers[0] == 0)
         }
     }
@@ -125,11 +124,10 @@ extension ClusterLink {
     /// Carries out what an answer means for a bucket.
     func answered(
         _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, sentAt: QuotaInstant, now: QuotaInstant,
-        generation: Int64, hold: Int64, confirms: Bool, fenced: Bool
+        generation: Int64, confirms: Bool, fenced: Bool
     ) {
         let (consequence, recovered) = bucket.answered(
-            standing, sentAt: sentAt, now: now, generation: generation, hold: .microseconds(hold), confirms: confirms,
-            fenced: fenced)
+            standing, sentAt: sentAt, now: now, generation: generation, confirms: confirms, fenced: fenced)
         if recovered { self.events.modeChanged(self.change(degraded: -1), nil) }
         switch consequence {
         case .none: break

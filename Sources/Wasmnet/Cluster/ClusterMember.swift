@@ -120,7 +120,9 @@ final class ClusterMember: Sendable {
             tasks.addTask {
                 while !Task.isCancelled {
                     // Without an answer the nodes last known stay what the static mode divides by.
-                    if let count = try? await self.registry.register(entry(self.nodeID)) { self.ledger.nodeCount = count }
+                    if let count = try? await self.registry.register(entry(self.nodeID)) {
+                        self.ledger.nodeCount = count
+                    }
                     try? await Task.sleep(for: self.nodeHeartbeat)
                 }
             }

@@ -40,15 +40,19 @@ package struct NodeRegistry: Sendable {
         let time = try await self.redis.send(["TIME"], deadline: .seconds(2)).array?.compactMap {
             $0.string.flatMap(Int64.init)
         }
-        guard let time, time.count == 2 else { throw .unavailable("TIME answered with something else than two numbers") }
+        guard let time, time.count == 2 else {
+            throw .unavailable("TIME answered with something else than two numbers")
+        }
         let now = time[0] * 1000 + time[1] / 1000
         let oldest = now * 1000 - Self.timeToLive
-        let ids = try await self.redis.send(
-            [
-                "ZRANGEBYSCORE", .string(RedisKeys.nodes), .integer(oldest), "+inf", "LIMIT", 0, RedisArgument(Self.most),
-            ],
-            deadline: .seconds(2)
-        ).array?.compactMap(\.string) ?? []
+        let ids =
+            try await self.redis.send(
+                [
+                    "ZRANGEBYSCORE", .string(RedisKeys.nodes), .integer(oldest), "+inf", "LIMIT", 0,
+                    RedisArgument(Self.most),
+                ],
+                deadline: .seconds(2)
+            ).array?.compactMap(\.string) ?? []
         let replies = await self.redis.pipeline(
             ids.map { ["HGETALL", .string(RedisKeys.node($0))] }, deadline: .seconds(5))
         var nodes: [NodeEntry] = []

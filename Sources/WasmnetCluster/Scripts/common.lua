@@ -3,6 +3,9 @@
 --
 -- ARGV[1] is 0: the server's clock decides (the rule). Else it is the caller's, for servers that refuse TIME in scripts and for
 -- tests; keys then live an hour longer, since callers' clocks differ.
+--
+-- The first write of a script is one that a server without memory refuses: it lets a script that has begun to write go on, and
+-- then its limit on memory would be none.
 local now, slack = tonumber(ARGV[1]), 3600000
 if now == 0 then
     local time = redis.call('TIME')
@@ -20,20 +23,23 @@ local function text(number) return string.format('%.0f', number) end
 local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micros / 1000) + 1000 + slack)) end
 
 -- The generation of a bucket: when its data began. A caller that knows another one (not 0) tells that data was lost; then nobody's
--- leases grow beyond what is open for `hold` from that beginning, while the nodes declare again.
--- Returns the generation and for how long growth is held.
+-- leases grow beyond what is open for `hold` from that beginning, while the nodes declare again. What such a caller asks is not done:
+-- it may have been sent before the loss.
+-- Returns the generation, for how long growth is held, and whether the caller knows another one.
 local function generation(key, known, hold)
     local id = redis.call('HGET', key, 'id')
     if not id then
         id = text(now)
-        redis.call('HSET', key, 'id', id, 'until', '0')
+        redis.call('HSET', key, 'until', '0')
     end
+    redis.call('HSET', key, 'id', id)
     keep(key, 7 * DAY)
-    if known ~= '0' and known ~= id then
+    local lost = known ~= '0' and known ~= id
+    if lost then
         redis.call('HSET', key, 'until', text(tonumber(id) + hold))
     end
     local left = tonumber(redis.call('HGET', key, 'until')) - now
-    return tonumber(id), math.min(math.max(left, 0), hold)
+    return tonumber(id), math.min(math.max(left, 0), hold), lost
 end
 
 -- A client's own limit where an operator set one, else the caller's.

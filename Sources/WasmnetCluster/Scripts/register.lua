@@ -6,7 +6,6 @@
 --
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
-redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
 if #ARGV == 3 then
     redis.call('ZREM', KEYS[1], ARGV[2])
     redis.call('DEL', KEYS[2])
@@ -16,4 +15,5 @@ else
     keep(KEYS[1], ttl)
     keep(KEYS[2], ttl)
 end
+redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
 return redis.call('ZCARD', KEYS[1])

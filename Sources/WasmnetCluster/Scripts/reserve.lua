@@ -7,7 +7,8 @@
 --      12 microseconds a request (0: requests are not asked for), 13 requests at once, 14 requests wanted, 15 whether one is needed
 --      16 bytes a day that must not be spent (0: not asked for)
 --      17 and 18 the names of the limit and of the rate in the overrides
--- Returns status (0 fenced, 1 done, 2 late), generation, hold left, slots granted, slots left to everybody, requests granted,
+--      19 the epoch that the caller's replaces: what stands under it is the same sockets
+-- Returns status (0 fenced or data lost, 1 done, 2 late), generation, hold left, slots granted, slots left to everybody, requests granted,
 --      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests), microseconds until it is there (0: unknown)
 --
 -- Leases: one field a node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a time to come.
@@ -15,7 +16,7 @@
 -- and nothing grows until they are gone.
 -- Requests: the generic cell rate algorithm (ITU-T I.371 annex A). Bound: at most burst + t / interval in any span t.
 -- A day: the UTC one. No key outlives its use by more than an hour.
-local gen, held = generation(KEYS[1], ARGV[2], tonumber(ARGV[3]))
+local gen, held, lost = generation(KEYS[1], ARGV[2], tonumber(ARGV[3]))
 local epoch, ttl = ARGV[4], tonumber(ARGV[5])
 local seq, target, open = tonumber(ARGV[7]), tonumber(ARGV[8]), tonumber(ARGV[9])
 local most = tonumber(ARGV[10])
@@ -23,13 +24,15 @@ local granted, room, requests, missing, wait = target, 0, 0, 0, 0
 
 local function answer(status) return {status, gen, held, granted, room, requests, missing, wait} end
 
+if lost then
+    granted = 0
+    return answer(0)
+end
+
 local current = 0
 if most > 0 then
     most = limit(KEYS[5], ARGV[17], ARGV[10])
-    if ARGV[6] == '1' then
-        redis.call('ZADD', KEYS[2], text(now + ttl), epoch)
-        keep(KEYS[2], ttl)
-    elseif tonumber(redis.call('ZSCORE', KEYS[2], epoch) or '0') <= now then
+    if ARGV[6] == '0' and tonumber(redis.call('ZSCORE', KEYS[2], epoch) or '0') <= now then
         granted = 0
         return answer(0)
     end
@@ -43,11 +46,15 @@ if most > 0 then
                 return answer(2)
             end
             current = count
-        elseif tonumber(redis.call('ZSCORE', KEYS[2], leases[index]) or '0') > now then
+        elseif leases[index] ~= ARGV[19] and tonumber(redis.call('ZSCORE', KEYS[2], leases[index]) or '0') > now then
             others = others + count
         else
             redis.call('HDEL', KEYS[3], leases[index])
         end
+    end
+    if ARGV[6] == '1' then
+        redis.call('ZADD', KEYS[2], text(now + ttl), epoch)
+        keep(KEYS[2], ttl)
     end
     room = math.max(most - others, 0)
     -- Above the limit (a node was away, or the limit fell) a node keeps what is open, and nothing to open more with.

@@ -1,7 +1,7 @@
 import Glibc
 package import WasmnetQuota
 
-/// The machine's clocks. The ledger's instant is the wall clock at the start plus monotonic time since, so that a step of the wall
+/// The machine's clocks. The ledger's instant is the wall clock at the start plus monotonic time since, asleep or not, so that a step of the wall
 /// clock opens or shuts no limit.
 package struct SystemClock: RelayClock {
     private let wallAtStart: Int64
@@ -9,13 +9,13 @@ package struct SystemClock: RelayClock {
 
     package init() {
         self.wallAtStart = Self.nanoseconds(CLOCK_REALTIME)
-        self.uptimeAtStart = Self.nanoseconds(CLOCK_MONOTONIC)
+        self.uptimeAtStart = Self.nanoseconds(CLOCK_BOOTTIME)
     }
 
     package func uptimeNanoseconds() -> Int64 { Self.nanoseconds(CLOCK_MONOTONIC) }
 
     package func now() -> QuotaInstant {
-        let sinceStart = Self.nanoseconds(CLOCK_MONOTONIC) - self.uptimeAtStart
+        let sinceStart = Self.nanoseconds(CLOCK_BOOTTIME) - self.uptimeAtStart
         return QuotaInstant(microseconds: (self.wallAtStart + sinceStart) / 1000)
     }
 
