@@ -11,7 +11,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     private let bucket: LeaseBucket
     private let link: ClusterLink
     private let state: Guarded<State>
-    private let hasByteRate = Atomic<Bool>(false)
+    private let quantum = Atomic<Int>(.max)
     private let countsBytes = Atomic<Bool>(false)
 
     typealias Completion = @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
@@ -240,7 +240,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     // MARK: Bytes
 
-    var isBandwidthLimited: Bool { self.hasByteRate.load(ordering: .relaxed) }
+    var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
 
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0, self.countsBytes.load(ordering: .relaxed) else { return }
@@ -371,7 +371,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     private func publish(_ limits: QuotaLimits) {
-        self.hasByteRate.store(limits.bytesPerSecond > 0, ordering: .relaxed)
+        let rate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
+        self.quantum.store(rate?.readQuantum ?? .max, ordering: .relaxed)
         self.countsBytes.store(limits.bytesPerSecond > 0 || limits.bytesPerDay > 0, ordering: .relaxed)
     }
 

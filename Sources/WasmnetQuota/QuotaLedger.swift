@@ -25,8 +25,9 @@ package protocol ClientAllowance: AnyObject, Sendable {
     /// Bytes that passed, in either direction: charged at once, into debt if need be. A number below 1 is ignored.
     func charge(bytes: Int, now: QuotaInstant)
 
-    /// Whether the bandwidth has a limit at all, so that the size of reads matters. One atomic load.
-    var isBandwidthLimited: Bool { get }
+    /// The most bytes that one read should bring, so that what passes before it is charged stays small beside the burst; `Int.max`
+    /// without a limit. One atomic load.
+    var readQuantum: Int { get }
 
     /// Nil: go on reading. Else: do not read until then. Without a limit, and while tokens are left, one atomic load.
     func pause(now: QuotaInstant) -> QuotaInstant?

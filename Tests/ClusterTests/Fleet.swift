@@ -24,7 +24,8 @@ struct Fleet: Sendable {
 
     /// Runs a body with so many nodes that know of each other, and ends them all whatever happens.
     static func run(
-        _ count: Int = 3, policy: String, clocks: [any RelayClock] = [], _ body: (Fleet) async throws -> Void
+        _ count: Int = 3, policy: String, clocks: [any RelayClock] = [],
+        deadline: TimeAmount = .milliseconds(50), _ body: (Fleet) async throws -> Void
     ) async throws {
         let redis = try await RedisServer.start()
         let proxy = try await FaultProxy.start(to: redis.port)
@@ -34,7 +35,11 @@ struct Fleet: Sendable {
         do {
             for index in 0..<count {
                 let clock = clocks.isEmpty ? nil : clocks[index % clocks.count]
-                nodes.append(try await self.node(policy, url: "redis://127.0.0.1:\(proxy.port)") { $0.clock = clock })
+                nodes.append(
+                    try await self.node(policy, url: "redis://127.0.0.1:\(proxy.port)") {
+                        $0.clock = clock
+                        $0.redis?.commandDeadline = deadline
+                    })
             }
             let fleet = Fleet(redis: redis, proxy: proxy, meter: meter, nodes: nodes)
             try await fleet.comes { $0.nodes.allSatisfy { $0.cluster?.nodeCount == count } }

@@ -1,14 +1,22 @@
 import NIOCore
 import Testing
 import WasmnetProtocol
+import WasmnetQuota
+import WasmnetRelay
 import WasmnetTesting
 
 extension Cluster {
     /// Three nodes, one client that asks each for ten times what it may have in all; what counts is what the target sees.
     @Suite struct LimitsTests {
-        @Test func openSocketsNeverExceedTheLimit() async throws {
+        /// Clocks of nodes that agree, and of nodes that are two hours apart.
+        private static let clocks: [[any RelayClock]] = [
+            [], [SkewedClock(offset: .seconds(-3600)), SystemClock(), SkewedClock(offset: .seconds(3600))],
+        ]
+
+        @Test(arguments: clocks.indices) func openSocketsNeverExceedTheLimit(clocks: Int) async throws {
             let limit = 12
-            try await Fleet.run(policy: "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = \(limit)") { fleet in
+            let policy = "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = \(limit)"
+            try await Fleet.run(policy: policy, clocks: Self.clocks[clocks], deadline: .seconds(10)) { fleet in
                 let tally = try await fleet.hammer(width: limit * 10 / 3, for: .seconds(20))
                 let peak = fleet.meter.reading.peak()
                 #expect(peak <= limit)
@@ -19,7 +27,7 @@ extension Cluster {
             }
         }
 
-        @Test func connectsStayWithinRateAndBurst() async throws {
+        @Test(arguments: clocks.indices) func connectsStayWithinRateAndBurst(clocks: Int) async throws {
             let (rate, burst) = (30.0, 20)
             let policy = """
                 [network]
@@ -29,7 +37,7 @@ extension Cluster {
                 connects_per_sec = \(rate)
                 connect_burst = \(burst)
                 """
-            try await Fleet.run(policy: policy) { fleet in
+            try await Fleet.run(policy: policy, clocks: Self.clocks[clocks], deadline: .seconds(10)) { fleet in
                 let tally = try await fleet.hammer(
                     width: 30, for: .seconds(20), hold: .milliseconds(20), pause: .milliseconds(300))
                 let log = fleet.meter.reading
@@ -37,6 +45,32 @@ extension Cluster {
                 #expect(log.burst(ofConnectsPerSecond: rate) <= Double(burst) + rate * 0.35)
                 #expect(Double(tally.opened) >= 0.8 * rate * 20, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .connectRate }, "\(tally)")
+            }
+        }
+
+        @Test(arguments: clocks.indices) func bytesStayWithinRateAndBurst(clocks: Int) async throws {
+            let seconds: Int64 = 20
+            let rate = 1_000_000.0
+            let policy = """
+                [network]
+                allow = ["127.0.0.1"]
+                max_bandwidth_mbps = \(rate * 8 / 1_000_000)
+                """
+            try await Fleet.run(policy: policy, clocks: Self.clocks[clocks], deadline: .seconds(10)) { fleet in
+                let target = fleet.meter.port
+                try await withThrowingTaskGroup(of: Void.self) { tasks in
+                    for port in fleet.nodes.map(\.port) {
+                        tasks.addTask { try await Uploader.run(node: port, target: target, for: .seconds(seconds)) }
+                    }
+                    try await tasks.waitForAll()
+                }
+                let log = fleet.meter.reading
+                let burst = log.burst(ofBytesPerSecond: rate)
+                let full = try #require(TokenBucket.Rate(bytesPerSecond: rate, burst: 0)).burst
+                // Grants are good for 250 ms; and each node reads a little before it has an answer.
+                #expect(burst <= Double(full) + rate * 0.25 + 3 * 48 * 1024)
+                let total = Double(log.bytes.reduce(0) { $0 + $1.count })
+                #expect(total >= 0.85 * rate * Double(seconds), "\(total) bytes, burst \(burst)")
             }
         }
     }

@@ -80,7 +80,7 @@ struct AllowanceTests {
 
     @Test func bandwidthPausesUntilTheDebtIsPaid() throws {
         let allowance = self.allowance(QuotaLimits(bytesPerSecond: 1_000, byteBurst: 500))
-        #expect(allowance.isBandwidthLimited)
+        #expect(allowance.readQuantum < .max)
         #expect(allowance.pause(now: noon) == nil)
         allowance.charge(bytes: 400, now: noon)
         #expect(allowance.pause(now: noon) == nil)
@@ -121,7 +121,7 @@ struct AllowanceTests {
 
     @Test func unlimitedBytesAreCountedForTheirDay() {
         let allowance = self.allowance(.unlimited)
-        #expect(!allowance.isBandwidthLimited)
+        #expect(allowance.readQuantum == .max)
         for _ in 0..<10 { allowance.charge(bytes: 100, now: noon) }
         #expect(allowance.usage(now: noon).bytesToday == 1_000)
         allowance.charge(bytes: 7, now: noon)
@@ -135,14 +135,14 @@ struct AllowanceTests {
         var slots = (0..<3).compactMap { _ in allowance.slot(.socket, noon) }
         #expect(slots.count == 3)
         _ = self.allowance(QuotaLimits(maxSockets: 2, bytesPerSecond: 1_000, byteBurst: 10, bytesPerDay: 50))
-        #expect(allowance.isBandwidthLimited, "the newest limits are in force for all who hold the allowance")
+        #expect(allowance.readQuantum < .max, "the newest limits are in force for all who hold the allowance")
         #expect(allowance.refusal(.socket, noon)?.kind == .sockets)
         slots.removeLast(2)
         #expect(allowance.slot(.socket, noon) != nil)
         allowance.charge(bytes: 40, now: noon)
         #expect(allowance.pause(now: noon) != nil)
         allowance.apply(limits: QuotaLimits(bytesPerDay: 40))
-        #expect(allowance.pause(now: noon) == nil && !allowance.isBandwidthLimited, "unlimited at once")
+        #expect(allowance.pause(now: noon) == nil && allowance.readQuantum == .max, "unlimited at once")
         #expect(allowance.dayBytesExhausted(now: noon) != nil, "a lowered day limit holds for what was used")
         allowance.apply(limits: QuotaLimits(bytesPerDay: 41))
         #expect(allowance.dayBytesExhausted(now: noon) == nil)

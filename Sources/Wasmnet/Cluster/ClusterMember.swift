@@ -31,6 +31,7 @@ final class ClusterMember: Sendable {
         self.logger = logger
         do {
             var client = RedisClientOptions(clientName: "wasmnet-node")
+            client.commandDeadline = options.commandDeadline
             client.observer = { continuation.yield($0) }
             if !options.authorities.isEmpty {
                 client.tlsConfiguration.additionalTrustRoots = try options.authorities.map {

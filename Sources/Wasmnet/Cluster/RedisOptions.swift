@@ -1,3 +1,4 @@
+package import NIOCore
 import WasmnetCluster
 
 /// Where the cluster's limits are counted, so that they hold for all nodes together.
@@ -9,6 +10,8 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
+    /// How long one answer may take.
+    package var commandDeadline = TimeAmount.milliseconds(50)
     /// How often the node tells the others that it lives.
     package var nodeHeartbeat = NodeRegistry.heartbeat
 

@@ -17,7 +17,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     private let totals: LedgerTotals
     private let state: Guarded<State>
 
-    private let hasByteRate = Atomic<Bool>(false)
+    private let quantum = Atomic<Int>(.max)
     /// Microseconds; 0: not paused.
     private let pausedUntil = Atomic<Int64>(0)
     /// Microseconds; 0: bytes are left.
@@ -70,12 +70,12 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     // MARK: Bytes
 
-    var isBandwidthLimited: Bool { self.hasByteRate.load(ordering: .relaxed) }
+    var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
 
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0 else { return }
         let bytes = min(Int64(bytes), TokenBucket.mostBytes)
-        if self.isBandwidthLimited || now.microseconds >= self.settleBy.load(ordering: .acquiring) {
+        if self.readQuantum < .max || now.microseconds >= self.settleBy.load(ordering: .acquiring) {
             self.change { $0.charge(bytes: bytes, at: now) }
             return
         }
@@ -133,7 +133,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     private func publish(_ state: State) {
         let model = state.model
-        self.hasByteRate.store(model.byteRate != nil, ordering: .relaxed)
+        self.quantum.store(model.byteRate?.readQuantum ?? .max, ordering: .relaxed)
         var pausedUntil = QuotaInstant.epoch
         if let rate = model.byteRate, model.bucket.level <= 0 { pausedUntil = model.bucket.positive(rate: rate) }
         self.pausedUntil.store(pausedUntil.microseconds, ordering: .relaxed)

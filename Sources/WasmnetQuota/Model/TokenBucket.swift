@@ -77,6 +77,9 @@ extension TokenBucket {
         /// In `1...2^32`.
         package let burst: Int64
 
+        /// What one read may bring: a 64th of a second's bytes, 16 to 256 KiB.
+        package var readQuantum: Int { Int(min(max(self.bytesPerSecond / 64, 16 << 10), 256 << 10)) }
+
         /// Nil: unlimited (a rate of 0 or less, infinity, NaN). A burst below 1 means its default, a quarter of a second's
         /// worth and at least 64 KiB.
         package init?(bytesPerSecond rate: Double, burst: Int) {

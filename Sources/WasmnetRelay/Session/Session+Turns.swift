@@ -70,13 +70,13 @@ extension Session {
             guard let stream = self.sockets[id] as? TargetStream, stream.mayRead else { continue }
             stream.read(limit: self.readLimit)
             // One at a time where every read may spend the budget; its charge decides about the next.
-            if self.allowance.isBandwidthLimited { break }
+            if self.allowance.readQuantum < .max { break }
         }
     }
 
     /// With a bandwidth limit reads are small, so that the sockets' turns are short.
     private var readLimit: Int {
-        self.allowance.isBandwidthLimited ? min(16 << 10, self.readShare) : self.readShare
+        min(self.allowance.readQuantum, self.readShare)
     }
 
     /// A turn of the event loop is over. Sockets that had bytes in it share what the next may bring, so that one with many busy
@@ -110,6 +110,9 @@ extension Session {
         self.charge(bytes)
         self.environment.observer.relayed(.up, bytes: bytes)
     }
+
+    /// The most bytes that one read of the carrier should bring.
+    var uploadQuantum: Int { self.allowance.readQuantum }
 
     func holdUploads(_ socket: any SessionSocket) {
         guard self.heldUploads.insert(socket.id).inserted else { return }

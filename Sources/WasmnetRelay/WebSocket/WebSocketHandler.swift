@@ -41,6 +41,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private var deliveryIsLimited = false
     private var deliveryMadeRoom = false
 
+    private let receiver: ReceiveAllocator?
     private var isReading = true
     private var readIsPending = false
     private var signsOfLife = 0
@@ -53,9 +54,10 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private static let gatherLimit = 4 << 10
 
     init(
-        settings: RelaySettings, clock: any RelayClock,
+        settings: RelaySettings, clock: any RelayClock, receiver: ReceiveAllocator? = nil,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) {
+        self.receiver = receiver
         self.settings = settings
         self.clock = clock
         self.makeSession = makeSession
@@ -69,6 +71,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         settings: RelaySettings, clock: any RelayClock,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) throws {
+        let receiver = ReceiveAllocator(largest: settings.carrierReadChunkBytes)
         if let options = channel.syncOptions {
             // Only real sockets know these; an embedder's or a test's channel may not be one.
             if channel is any SocketOptionProvider {
@@ -76,7 +79,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
                 try? options.setOption(.socketOption(.so_keepalive), value: 1)
                 try? options.setOption(.notSentLowWater, value: .init(settings.notSentLowWaterBytes))
                 try? options.setOption(.maxMessagesPerRead, value: 1)
-                try? options.setOption(.recvAllocator, value: ReceiveAllocator(largest: settings.carrierReadChunkBytes))
+                try? options.setOption(.recvAllocator, value: receiver)
             }
             try? options.setOption(
                 .writeBufferWaterMark,
@@ -84,7 +87,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             try options.setOption(.autoRead, value: false)
         }
         try channel.pipeline.syncOperations.addHandler(
-            WebSocketHandler(settings: settings, clock: clock, makeSession: makeSession), position: position)
+            WebSocketHandler(settings: settings, clock: clock, receiver: receiver, makeSession: makeSession),
+            position: position)
     }
 
     // MARK: Channel events
@@ -329,6 +333,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private func readIfWanted() {
         guard self.isReading, !self.readIsPending, self.state != .closed, let context = self.context else { return }
         self.readIsPending = true
+        self.receiver?.limit = self.session?.uploadQuantum ?? .max
         context.read()
     }
 }
