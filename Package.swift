@@ -133,7 +133,8 @@ let package = Package(
         .target(
             name: "WasmnetTesting",
             dependencies: [
-                "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "WasmnetRelay",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging,
             ],
             swiftSettings: strict

@@ -21,7 +21,7 @@ package enum RedisKeys {
     static func epochs(_ bucket: Int) -> String { "wn:{\(Self.tags[bucket])}:e" }
 
     /// Hash: the leases of one kind of slot of one client, by epoch.
-    static func leases(_ kind: SlotKind, of client: ClientID) -> String {
+    package static func leases(_ kind: SlotKind, of client: ClientID) -> String {
         Self.key(kind == .session ? "ls" : "lc", client)
     }
 

@@ -23,9 +23,11 @@ struct Fleet: Sendable {
     let nodes: [TestNode]
 
     /// Runs a body with so many nodes that know of each other, and ends them all whatever happens.
+    ///
+    /// - Parameter url: where they count, if not in the fleet's own Redis by way of the proxy.
     static func run(
         _ count: Int = 3, policy: String, clocks: [any RelayClock] = [],
-        deadline: TimeAmount = .milliseconds(50), _ body: (Fleet) async throws -> Void
+        deadline: TimeAmount = .milliseconds(50), url: String? = nil, _ body: (Fleet) async throws -> Void
     ) async throws {
         let redis = try await RedisServer.start()
         let proxy = try await FaultProxy.start(to: redis.port)
@@ -36,7 +38,7 @@ struct Fleet: Sendable {
             for index in 0..<count {
                 let clock = clocks.isEmpty ? nil : clocks[index % clocks.count]
                 nodes.append(
-                    try await self.node(policy, url: "redis://127.0.0.1:\(proxy.port)") {
+                    try await self.node(policy, url: url ?? "redis://127.0.0.1:\(proxy.port)") {
                         $0.clock = clock
                         $0.redis?.commandDeadline = deadline
                     })
@@ -81,23 +83,6 @@ struct Fleet: Sendable {
 
     /// Waits until none does.
     func isSound() async throws { try await self.comes { $0.nodes.allSatisfy { $0.degradedBuckets == 0 } } }
-
-    /// Asks Redis itself, not by way of the proxy.
-    @discardableResult
-    func redis(_ command: RedisCommand) async throws -> RESPValue {
-        let client = try RedisClient(
-            RedisURL("redis://127.0.0.1:\(self.redis.port)"), group: MultiThreadedEventLoopGroup.singleton,
-            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() })
-        do {
-            try await client.connect()
-            let reply = try await client.send(command, deadline: .seconds(5))
-            await client.close()
-            return reply
-        } catch {
-            await client.close()
-            throw error
-        }
-    }
 
     /// One client hammers all nodes at once.
     func hammer(

@@ -36,7 +36,7 @@ extension Cluster {
         @Test func scriptsThatAreForgottenAreSentAgain() async throws {
             try await self.hammer(for: .seconds(4), bound: Self.limit) { fleet in
                 for _ in 0..<10 {
-                    try await fleet.redis(["SCRIPT", "FLUSH"])
+                    try await fleet.redis.command("SCRIPT", "FLUSH")
                     try await Task.sleep(for: .milliseconds(200))
                 }
                 #expect(fleet.nodes.allSatisfy { $0.degradedBuckets == 0 })
@@ -46,7 +46,7 @@ extension Cluster {
         @Test func killedConnectionsComeBack() async throws {
             try await self.hammer(for: .seconds(6), bound: Self.staticBound) { fleet in
                 for _ in 0..<10 {
-                    try await fleet.redis(["CLIENT", "KILL", "TYPE", "normal"])
+                    try await fleet.redis.command("CLIENT", "KILL", "TYPE", "normal")
                     try await Task.sleep(for: .milliseconds(300))
                 }
             }
@@ -95,7 +95,7 @@ extension Cluster {
             try await self.hammer(for: .seconds(8), bound: Self.limit) { fleet in
                 for _ in 0..<4 {
                     try await Task.sleep(for: .seconds(1))
-                    try await fleet.redis(["FLUSHALL"])
+                    try await fleet.redis.command("FLUSHALL")
                 }
             }
         }
@@ -103,9 +103,9 @@ extension Cluster {
         @Test func aRedisWithoutMemoryMeansTheStaticMode() async throws {
             try await self.hammer(for: .seconds(8), bound: Self.staticBound) { fleet in
                 try await Task.sleep(for: .seconds(1))
-                try await fleet.redis(["CONFIG", "SET", "maxmemory", "1"])
+                try await fleet.redis.command("CONFIG", "SET", "maxmemory", "1")
                 try await fleet.isDegraded()
-                try await fleet.redis(["CONFIG", "SET", "maxmemory", "0"])
+                try await fleet.redis.command("CONFIG", "SET", "maxmemory", "0")
                 try await fleet.isSound()
             }
         }
@@ -113,9 +113,9 @@ extension Cluster {
         @Test func aMasterThatBecomesAReplicaMeansTheStaticMode() async throws {
             try await self.hammer(for: .seconds(8), bound: Self.staticBound) { fleet in
                 try await Task.sleep(for: .seconds(1))
-                try await fleet.redis(["REPLICAOF", "127.0.0.1", "1"])
+                try await fleet.redis.command("REPLICAOF", "127.0.0.1", "1")
                 try await fleet.isDegraded()
-                try await fleet.redis(["REPLICAOF", "NO", "ONE"])
+                try await fleet.redis.command("REPLICAOF", "NO", "ONE")
                 try await fleet.isSound()
             }
         }

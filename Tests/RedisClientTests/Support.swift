@@ -10,21 +10,7 @@ let group = MultiThreadedEventLoopGroup.singleton
 let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
 
 extension RedisServer {
-    var endpoint: RedisEndpoint { .host("127.0.0.1", port: port) }
-
     var url: RedisURL { RedisURL(topology: .single(endpoint)) }
-
-    /// Runs one command on a connection of its own: what a person with redis-cli would do.
-    @discardableResult
-    func command(_ words: RedisArgument...) async throws -> RESPValue {
-        let connection = try await RedisConnection.connect(
-            to: endpoint, options: RedisConnectionOptions(commandDeadline: .seconds(10)), on: group.any()
-        ).get()
-        let reply = try await connection.send(RedisCommand(words)).get()
-        connection.close()
-        if let error = reply.serverError { throw error }
-        return reply
-    }
 }
 
 /// The events of links, to be awaited in order.
