@@ -1,15 +1,15 @@
 import Glibc
+import NIOConcurrencyHelpers
 package import NIOCore
-import Synchronization
 
 /// The bytes a ``TestTarget`` sends: each tells its offset, so that a gap or a swap shows. They repeat after 16 MiB.
 package enum Pattern {
     /// A block is made once, when first asked for: the bytes of one block are those of the first, plus its number.
     private static let blockSize = 1 << 16
-    private static let blocks = Mutex([[UInt8]?](repeating: nil, count: 256))
+    private static let blocks = NIOLockedValueBox([[UInt8]?](repeating: nil, count: 256))
 
     private static func block(_ number: Int) -> [UInt8] {
-        blocks.withLock { blocks in
+        blocks.withLockedValue { blocks in
             if let made = blocks[number] { return made }
             let made = (0..<blockSize).map { UInt8(truncatingIfNeeded: $0 &* 31 &+ $0 >> 8 &* 7 &+ number) }
             blocks[number] = made
