@@ -208,6 +208,14 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .testTarget(
+            name: "WasmnetClusterTests",
+            dependencies: [
+                "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetQuota", "WasmnetTesting", nioCore, nioPosix,
+                nioConcurrency, logging,
+            ],
+            swiftSettings: strict
+        ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "WasmnetPolicyTests", dependencies: ["WasmnetPolicy", "WasmnetPolicyFile"], swiftSettings: strict),

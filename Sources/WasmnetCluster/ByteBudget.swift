@@ -2,10 +2,9 @@ package import WasmnetQuota
 
 /// Bytes that one client may still pass through one node: drawn from the cluster ahead of use. A value without clock, lock or I/O.
 ///
-/// Bandwidth: a grant is used within ``grantLifetime`` of being asked for, or lost. Bytes beyond it are a debt that the next question
+/// Bandwidth: a grant is used, the oldest first, within ``grantLifetime`` of being asked for, or lost. Bytes beyond it are a debt that the next question
 /// charges before it draws anything; as long as the debt is below ``slack`` and the cluster has not said that nothing is left,
-/// reading goes on, so that a client that was quiet waits for nothing. A grant that is used up early makes the next one larger, one
-/// that is half lost makes it smaller.
+/// reading goes on, so that a client that was quiet waits for nothing. What is asked for follows what was used of late.
 ///
 /// Day: a lease is debited before it is used; the next one is asked for when half is left, and what is not used is given back.
 package struct ByteBudget: Sendable {
@@ -44,8 +43,9 @@ package struct ByteBudget: Sendable {
     /// 0: unlimited.
     package var bytesPerDay: UInt64 = 0
 
-    private var left: Int64 = 0
-    private var leftUntil = QuotaInstant.epoch
+    private var grants = Perishables()
+    /// Bytes that passed beyond all grants.
+    private var debt: Int64 = 0
     private var blockedUntil = QuotaInstant.epoch
     private var size: Int64 = Self.slack
 
@@ -59,17 +59,20 @@ package struct ByteBudget: Sendable {
     package private(set) var inFlight: Ask?
     private var lastAsk = QuotaInstant.epoch
     private var lastUse = QuotaInstant.epoch
-    /// Questions that may be sent at once, in thousandths; ten come a second.
-    private var asksLeft: Int64 = 10_000
-    private var asksAt = QuotaInstant.epoch
+    /// Since the last question.
+    private var used: Int64 = 0
+    private var pace = AskPace(perSecond: 10)
 
     package init() {}
 
     package var isLimited: Bool { self.rate != nil || self.bytesPerDay > 0 }
 
-    /// A quarter of a second's worth.
+    /// A grant is for a little less time than it lives, so that nothing of it is lost.
+    private static let grantSpan = QuotaDuration.milliseconds(230)
+
+    /// What the whole rate passes in that time.
     private var largestGrant: Int64 {
-        max(Self.smallestGrant, (self.rate?.bytesPerSecond ?? 0) / 4)
+        max(Self.smallestGrant, (self.rate?.bytesPerSecond ?? 0) * 23 / 100)
     }
 
     // MARK: Passing bytes
@@ -78,7 +81,8 @@ package struct ByteBudget: Sendable {
         self.lastUse = now
         if self.rate != nil {
             self.expire(now)
-            self.left = max(self.left - bytes, -TokenBucket.mostBytes)
+            self.used = min(self.used + bytes, TokenBucket.mostBytes)
+            self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.mostBytes)
         }
         if self.bytesPerDay > 0 {
             self.rollDay(now)
@@ -98,9 +102,10 @@ package struct ByteBudget: Sendable {
         var until: QuotaInstant?
         if self.rate != nil {
             self.expire(now)
-            if self.left <= 0, now < self.blockedUntil {
+            let left = self.left(now)
+            if left <= 0, now < self.blockedUntil {
                 until = self.blockedUntil
-            } else if self.left <= -Self.slack {
+            } else if left <= -Self.slack {
                 until = now + .milliseconds(1)
             }
         }
@@ -117,10 +122,11 @@ package struct ByteBudget: Sendable {
         return self.dayLeft <= 0 && self.dayRest == 0 ? self.dayEnd - now : nil
     }
 
+    /// Below zero is debt.
+    private func left(_ now: QuotaInstant) -> Int64 { self.debt > 0 ? -self.debt : self.grants.count(at: now) }
+
     private mutating func expire(_ now: QuotaInstant) {
-        guard self.left > 0, now >= self.leftUntil else { return }
-        if self.left > self.size / 2 { self.size = max(Self.smallestGrant, self.size / 2) }
-        self.left = 0
+        if self.grants.expire(now) > self.size / 2 { self.size = max(Self.smallestGrant, self.size / 2) }
     }
 
     private mutating func rollDay(_ now: QuotaInstant) {
@@ -139,12 +145,13 @@ package struct ByteBudget: Sendable {
         self.rollDay(now)
         let isActive = now - self.lastUse < Self.grantLifetime
         let wantsRate =
-            self.rate != nil && (self.left < 0 || (isActive && self.left < self.size / 2)) && now >= self.blockedUntil
+            self.rate != nil && (self.debt > 0 || (isActive && self.left(now) < self.size / 12))
+            && now >= self.blockedUntil
         let wantsDay =
             self.bytesPerDay > 0
             && (self.dayLeft < 0 || (isActive && self.dayRest != 0 && self.dayLeft <= self.daySize / 2))
         guard wantsRate || wantsDay else { return false }
-        return self.mayAsk(now)
+        return self.pace.allows(now)
     }
 
     /// A session begins: what it needs first is drawn before its bytes come.
@@ -152,26 +159,29 @@ package struct ByteBudget: Sendable {
         self.lastUse = now
     }
 
-    private mutating func mayAsk(_ now: QuotaInstant) -> Bool {
-        let elapsed = max((now - self.asksAt).microseconds, 0)
-        self.asksLeft = min(self.asksLeft + elapsed / 100, 10_000)
-        self.asksAt = now
-        return self.asksLeft >= 1000
-    }
-
     package mutating func ask(now: QuotaInstant) -> Ask {
-        self.asksLeft -= 1000
-        if self.left <= 0, now - self.lastAsk < .milliseconds(100) {
-            self.size = min(self.size * 2, self.largestGrant)
-        }
-        self.size = min(self.size, self.largestGrant)
+        self.pace.spend(now)
+        self.resize(now)
         let ask = Ask(
-            debt: max(-self.left, 0), wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeft, 0),
+            debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeft, 0),
             dayReturned: 0, returnedDay: -1,
-            wantsDay: self.bytesPerDay > 0 && self.dayRest != 0 && self.dayLeft <= self.daySize / 2, sentAt: now)
+            // Earlier than it must be, so that one question serves for both.
+            wantsDay: self.bytesPerDay > 0 && self.dayRest != 0 && self.dayLeft <= self.daySize / 4 * 3, sentAt: now)
         self.lastAsk = now
         self.inFlight = ask
         return ask
+    }
+
+    /// What is asked for follows what was used of late; it grows fast where that was all there was.
+    private mutating func resize(_ now: QuotaInstant) {
+        let elapsed = (now - self.lastAsk).microseconds
+        if elapsed > 0, elapsed <= 1_000_000 {
+            let measured = Int64(Double(self.used) / Double(elapsed) * Double(Self.grantSpan.microseconds))
+            let isShort = self.left(now) <= 0 && elapsed < Self.grantLifetime.microseconds
+            self.size = max(measured, isShort ? self.size * 4 : self.size / 2)
+        }
+        self.size = min(max(self.size, Self.smallestGrant), self.largestGrant)
+        self.used = 0
     }
 
     /// The question that gives back what is left of the day's lease; nil when nothing is.
@@ -181,7 +191,7 @@ package struct ByteBudget: Sendable {
         self.rollDay(now)
         let returned = max(self.dayLeft, 0)
         let dayDebt = max(-self.dayLeft, 0)
-        let debt = self.rate == nil ? 0 : max(-self.left, 0)
+        let debt = self.rate == nil ? 0 : self.debt
         guard returned > 0 || dayDebt > 0 || debt > 0 else { return nil }
         self.dayLeft -= returned
         let ask = Ask(
@@ -198,8 +208,11 @@ package struct ByteBudget: Sendable {
         self.inFlight = nil
         if self.rate != nil {
             self.expire(now)
-            self.left += ask.debt + reply.granted
-            self.leftUntil = ask.sentAt + Self.grantLifetime
+            // What passed while the question was on its way is owed by the grant.
+            self.debt = max(self.debt - ask.debt, 0)
+            let paid = min(self.debt, reply.granted)
+            self.debt -= paid
+            self.grants.add(reply.granted - paid, until: ask.sentAt + Self.grantLifetime)
             self.blockedUntil = reply.wait > .zero ? now + reply.wait : .epoch
         }
         if self.bytesPerDay > 0 {
@@ -220,7 +233,7 @@ package struct ByteBudget: Sendable {
 
     /// Whether nothing would be lost if it were forgotten.
     package func isIdle(now: QuotaInstant) -> Bool {
-        self.inFlight == nil && (self.rate == nil || self.left >= 0)
+        self.inFlight == nil && (self.rate == nil || self.debt == 0)
             && (self.bytesPerDay == 0 || self.dayLeft == 0 || now >= self.dayEnd)
     }
 }

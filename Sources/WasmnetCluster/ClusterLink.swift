@@ -28,6 +28,10 @@ final class ClusterLink: Sendable {
     }
 
     private let degraded = Atomic<Int>(0)
+    private let sequence = Atomic<Int64>(0)
+
+    /// A sequence number above all that were given out before, whatever the client: one that is forgotten and comes again goes on.
+    func nextSequence() -> Int64 { self.sequence.wrappingAdd(1, ordering: .relaxed).newValue }
 
     /// - Returns: buckets out of order now.
     func change(degraded change: Int) -> Int { self.degraded.wrappingAdd(change, ordering: .relaxed).newValue }
@@ -48,16 +52,27 @@ final class ClusterLink: Sendable {
         ).whenComplete { result in
             switch result {
             case .success(let reply):
-                guard let numbers = reply.array?.compactMap(\.int64), numbers.count == integers else {
-                    body(.failure(.unavailable("a script answered with something else than \(integers) numbers")))
-                    return
+                do throws(RedisError) {
+                    body(.success(try Self.numbers(reply, count: integers)))
+                } catch {
+                    self.counters.failures.wrappingAdd(1, ordering: .relaxed)
+                    body(.failure(error))
                 }
-                body(.success(numbers))
             case .failure(let error):
                 self.counters.failures.wrappingAdd(1, ordering: .relaxed)
                 body(.failure((error as? RedisError) ?? .unavailable("\(error)")))
             }
         }
+    }
+}
+
+extension ClusterLink {
+    /// What a script answers with.
+    static func numbers(_ reply: RESPValue, count: Int) throws(RedisError) -> [Int64] {
+        guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count else {
+            throw .unavailable("a script answered with something else than \(count) numbers")
+        }
+        return numbers
     }
 }
 
@@ -81,7 +96,7 @@ package final class ClusterCounters: Sendable {
     package let local = Atomic<Int>(0)
     /// Reservations that waited for Redis.
     package let waited = Atomic<Int>(0)
-    /// Epochs that Redis did not know any more.
+    /// Epochs that were left because their lease had ended, or Redis did not know them any more.
     package let fences = Atomic<Int>(0)
     /// Bytes granted, and those of them that were lost unused are not told apart.
     package let grantedBytes = Atomic<Int>(0)

@@ -18,7 +18,7 @@ package struct ClusterSettings: Sendable {
         self.clock = clock
     }
 
-    /// How long nothing grows after data was lost: until a node that has not heard of the loss counts on its leases no more.
+    /// How long nothing grows after data was lost: longer than any lease that was valid when it was.
     var hold: QuotaDuration { .microseconds(self.timeToLive.microseconds + 1_000_000) }
 
     var heartbeat: QuotaDuration { .microseconds(self.timeToLive.microseconds / 3) }
@@ -26,8 +26,10 @@ package struct ClusterSettings: Sendable {
     /// How long a node counts on its own leases, from when it asked: less than ``timeToLive``, so it stops before Redis forgets it.
     var leaseTime: QuotaDuration { .microseconds(self.timeToLive.microseconds / 30 * 29) }
 
-    /// A name that this process never used before.
-    func makeEpoch() -> String { "\(self.nodeID).\(self.epochs.next())" }
+    /// A number that this process never used before, from 1.
+    func makeEpoch() -> UInt64 { self.epochs.next() }
+
+    func name(ofEpoch number: UInt64) -> String { "\(self.nodeID).\(number)" }
 
     /// The node of an epoch.
     package static func node(ofEpoch epoch: some StringProtocol) -> String {

@@ -5,12 +5,12 @@ package import WasmnetQuota
 ///
 /// It takes from what it has; else it asks, one question at a time:
 /// 1. A question says the slots wanted in all and carries a number that only grows. A lost or late one does no harm.
-/// 2. An answer counts if it belongs to the newest question. Growth is by an answer only.
+/// 2. An answer counts if it belongs to the newest question under the present epoch. Growth is by an answer only.
 /// 3. Fewer slots hold from before the question is sent.
 /// 4. Without an answer the question is asked again, with a new number, before anything else.
-/// 5. When the node's epoch is gone nothing is granted; the next question says what is open.
+/// 5. When the node's epoch is gone nothing is granted; the next question says what is open, and which epoch it replaces.
 ///
-/// It asks for a few more slots than it needs while there is room, so that most sockets wait for nothing, and for about a fifth
+/// It asks for a few more slots than it needs while there is room, so that most sockets wait for nothing, and for about a quarter
 /// of a second's worth of requests; these are lost after ``requestLifetime``.
 package struct Lane: Sendable {
     package struct Need: Sendable, Hashable {
@@ -32,13 +32,21 @@ package struct Lane: Sendable {
 
     /// A question to the cluster.
     package struct Ask: Sendable, Hashable {
+        /// Never used before for this client under this epoch, and more than any that was.
         package var sequence: Int64
+        /// 0: not about slots.
+        package var slotLimit: Int
         /// Slots in all.
         package var target: Int
         package var open: Int
+        /// Slots that may be open by the time of the answer: those that are, and those granted before.
+        package var held: Int
         package var slotNeeded: Bool
         package var requests: Int
-        package var requestNeeded: Bool
+        /// Those of them that somebody waits for.
+        package var requestsNeeded: Int
+        /// The epoch that slots were held under before; empty: none.
+        package var replaces: String
         package var sentAt: QuotaInstant
     }
 
@@ -49,7 +57,7 @@ package struct Lane: Sendable {
         package var room: Int
         package var requests: Int
         package var missing: Missing
-        /// Until it is there; zero if that is not known.
+        /// Until it is there, zero if that is not known; if nothing is missing, until there is one more request.
         package var wait: QuotaDuration
     }
 
@@ -64,19 +72,21 @@ package struct Lane: Sendable {
     package private(set) var open = 0
     /// Slots that the cluster holds for this node.
     package private(set) var granted = 0
-    private var sequence: Int64 = 0
+    /// The most slots that Redis may count for this node under its epoch.
+    package private(set) var counted = 0
+    private var replaces = ""
     package private(set) var inFlight: Ask?
     /// What Redis knows may differ from what is so here.
     package private(set) var needsSync = false
 
     private var room = 0
     private var isRoomKnown = false
-    private var requests = 0
-    private var requestsUntil = QuotaInstant.epoch
+    private var requests = Perishables()
     private var refusedUntil = QuotaInstant.epoch
     private var fullUntil = QuotaInstant.epoch
     private var lastTake = QuotaInstant.epoch
     private var lastAsk = QuotaInstant.epoch
+    private var lastReply = QuotaInstant.epoch
     /// Wanted since the last question, whether granted or not.
     private var demand = 0
     private var block = 0
@@ -84,22 +94,34 @@ package struct Lane: Sendable {
     /// The most slots that are kept for later.
     static let mostSpare = 8
     /// How long requests that were granted may be used, from when they were asked for.
-    package static let requestLifetime = QuotaDuration.milliseconds(250)
+    package static let requestLifetime = QuotaDuration.milliseconds(300)
+    /// How much of the future the requests drawn at once are for: less than they live, so that few are lost.
+    private static let requestSpan = QuotaDuration.milliseconds(250)
+    /// Requests that live no longer than this are renewed.
+    private static let askAhead = QuotaDuration.milliseconds(30)
     /// Between two questions that nobody waits for, and before a client that was refused costs another one.
     package static let pauseBetweenAsks = QuotaDuration.milliseconds(100)
     /// After this long without use spare slots go back.
     package static let idleTime = QuotaDuration.milliseconds(1500)
+    /// Slots are declared again after this long even if nothing changes: half as long as Redis keeps them.
+    package static let renewalTime = QuotaDuration.seconds(1800)
 
     package init(slots: QuotaKind, requests: QuotaKind) {
         self.slotKind = slots
         self.requestKind = requests
     }
 
-    /// Another limit; what is open is declared where it was not before.
-    package mutating func apply(slotLimit: Int) {
-        if self.slotLimit == 0, slotLimit > 0, self.open > 0 { self.needsSync = true }
-        if slotLimit == 0 { self.granted = 0 }
-        self.slotLimit = max(slotLimit, 0)
+    /// Another limit; what is open is declared where it was not before, and a lower limit leaves no slots to spare.
+    package mutating func apply(slotLimit limit: Int) {
+        let limit = max(limit, 0)
+        if self.slotLimit == 0, limit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
+        if limit == 0 {
+            self.granted = 0
+            self.needsSync = false
+        } else if limit < self.slotLimit {
+            self.granted = min(self.granted, self.open)
+        }
+        self.slotLimit = limit
     }
 
     // MARK: Taking
@@ -113,7 +135,7 @@ package struct Lane: Sendable {
             if now < self.fullUntil, self.open >= self.granted { return .refused(QuotaRefusal(kind: self.slotKind)) }
             isMissing = true
         }
-        if need.request, self.pace != nil, !(self.requests > 0 && now < self.requestsUntil) {
+        if need.request, self.pace != nil, self.requests.count(at: now) == 0 {
             if now < self.refusedUntil {
                 self.demand += 1
                 return .refused(QuotaRefusal(kind: self.requestKind, retryAfter: self.refusedUntil - now))
@@ -122,7 +144,7 @@ package struct Lane: Sendable {
         }
         if isMissing { return .unknown }
         if need.slot { self.open += 1 }
-        if need.request, self.pace != nil { self.requests -= 1 }
+        if need.request, self.pace != nil { _ = self.requests.take(1, now: now) }
         self.demand += 1
         self.lastTake = now
         return .taken
@@ -148,31 +170,41 @@ package struct Lane: Sendable {
         if self.needsSync { return true }
         let isActive = now - self.lastTake < Self.idleTime
         if self.slotLimit > 0 {
+            if self.counted > 0, now - self.lastReply >= Self.renewalTime { return true }
             let spare = self.granted - self.open
             let wanted = self.spareWanted(now)
-            if isActive ? spare < wanted / 2 || spare > 2 * wanted + 1 : spare > 0 { return true }
+            if isActive {
+                if spare < wanted / 2, now >= self.fullUntil { return true }
+                if self.counted - self.open > 2 * wanted + 1 { return true }
+            } else if self.counted > self.open {
+                return true
+            }
         }
         if self.pace != nil, isActive, now >= self.refusedUntil {
-            let left = now < self.requestsUntil ? self.requests : 0
-            if left <= self.requestBlock(now) / 2, self.requestBlock(now) > 1 { return true }
+            let block = self.requestBlock(now)
+            if block > 1, self.requests.count(at: now + Self.askAhead) <= block / 8 { return true }
         }
         return false
     }
 
+    /// Whether it must be said soon what is open, or counted: ahead of what is only convenient.
+    package func mustAsk(now: QuotaInstant) -> Bool { self.needsSync && self.wantsToAsk(now: now) }
+
     /// The next question; nil while one is on its way, or when there is nothing to ask.
-    package mutating func ask(for waiting: [Need], now: QuotaInstant) -> Ask? {
+    ///
+    /// - Parameter sequence: above all that were passed in before.
+    package mutating func ask(for waiting: [Need], now: QuotaInstant, sequence: Int64) -> Ask? {
         guard self.inFlight == nil, self.slotLimit > 0 || self.pace != nil else { return nil }
         let slots = self.slotLimit > 0 ? waiting.count { $0.slot } : 0
         let requests = self.pace == nil ? 0 : waiting.count { $0.request }
-        self.sequence += 1
         let target = self.slotLimit > 0 ? self.open + slots + self.spareWanted(now) : 0
         self.block = self.pace == nil ? 0 : self.requestBlock(now)
-        let left = now < self.requestsUntil ? self.requests : 0
-        let ask = Ask(
-            sequence: self.sequence, target: target, open: self.open, slotNeeded: slots > 0,
-            requests: self.pace == nil ? 0 : max(requests + self.block - left, requests), requestNeeded: requests > 0,
-            sentAt: now)
+        let left = Int(self.requests.count(at: now + Self.askAhead))
         self.granted = min(self.granted, target)
+        let ask = Ask(
+            sequence: sequence, slotLimit: self.slotLimit, target: target, open: self.open,
+            held: max(self.open, self.granted), slotNeeded: slots > 0, requests: requests + max(self.block - left, 0),
+            requestsNeeded: requests, replaces: self.replaces, sentAt: now)
         self.inFlight = ask
         self.lastAsk = now
         self.demand = 0
@@ -187,12 +219,13 @@ package struct Lane: Sendable {
         return min(Self.mostSpare, (self.room + max(self.granted - self.open, 0)) / 4)
     }
 
-    /// Requests to have for later: as many as were wanted in a fifth of a second of late, and at most a quarter of the burst.
+    /// Requests to have for later: as many as were wanted of late in ``requestSpan``, at most a quarter of the burst.
     private func requestBlock(_ now: QuotaInstant) -> Int {
         guard let pace = self.pace else { return 0 }
         let elapsed = max((now - self.lastAsk).microseconds, Self.pauseBetweenAsks.microseconds)
         guard elapsed < 2_000_000 else { return 0 }
-        let wanted = max(Int64(self.demand) * 200_000 / elapsed, elapsed < 400_000 ? Int64(self.block) / 2 : 0)
+        let lately = Int64(self.demand) * Self.requestSpan.microseconds / elapsed
+        let wanted = max(lately, elapsed < 400_000 ? Int64(self.block) / 2 : 0)
         return Int(clamping: min(wanted, max(pace.burst / 4, 1)))
     }
 
@@ -201,17 +234,23 @@ package struct Lane: Sendable {
     package mutating func replied(_ ask: Ask, _ reply: Reply, now: QuotaInstant) {
         guard ask == self.inFlight else { return }
         self.inFlight = nil
-        self.needsSync = false
-        if self.slotLimit > 0 {
-            self.granted = reply.granted
+        self.lastReply = now
+        if ask.slotLimit > 0 {
+            self.counted = max(reply.granted, ask.held)
+            self.replaces = ""
+        }
+        if self.slotLimit > 0, ask.slotLimit > 0 {
+            // Under a limit that was lowered meanwhile nothing is left to spare.
+            self.granted = ask.slotLimit > self.slotLimit ? min(reply.granted, self.open) : reply.granted
             self.room = reply.room
             self.isRoomKnown = true
+            // Opened without a grant while the question was on its way: to be told.
+            self.needsSync = self.open > self.counted
         }
-        let left = now < self.requestsUntil ? self.requests : 0
-        self.requests = left + reply.requests
-        self.requestsUntil = ask.sentAt + Self.requestLifetime
+        self.requests.add(Int64(reply.requests), until: ask.sentAt + Self.requestLifetime)
         switch reply.missing {
-        case .nothing, .dayBytes: break
+        case .dayBytes: break
+        case .nothing: self.refusedUntil = now + reply.wait
         case .slots: self.fullUntil = now + max(reply.wait, Self.pauseBetweenAsks)
         case .requests: self.refusedUntil = now + max(reply.wait, Self.pauseBetweenAsks)
         }
@@ -221,25 +260,31 @@ package struct Lane: Sendable {
     package mutating func failed(_ ask: Ask) {
         guard ask == self.inFlight else { return }
         self.inFlight = nil
+        guard ask.slotLimit > 0 else { return }
+        self.counted = max(self.counted, ask.target, ask.held)
         self.needsSync = self.slotLimit > 0
     }
 
-    /// The node's leases count no more.
-    package mutating func fenced() {
+    /// The node's leases count no more. What Redis may remember of them goes with the next declaration.
+    ///
+    /// - Parameter epoch: the one that they stood under.
+    package mutating func fenced(leaving epoch: String) {
+        if self.slotLimit > 0, self.inFlight != nil || self.counted > 0 || self.open > 0 { self.replaces = epoch }
         self.inFlight = nil
         self.granted = 0
+        self.counted = 0
         self.isRoomKnown = false
-        self.needsSync = self.open > 0
+        self.needsSync = self.slotLimit > 0 && self.open > 0
     }
 
     /// Redis may have lost what it answered last: say it again.
     package mutating func resync() {
-        if self.open > 0 || self.granted > 0 { self.needsSync = true }
+        if self.slotLimit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
     }
 
     /// Slots in use that the cluster did not grant.
     package var excess: Int { self.slotLimit > 0 ? max(self.open - self.granted, 0) : 0 }
 
     /// Whether nothing would be lost if it were forgotten.
-    package var isIdle: Bool { self.open == 0 && self.granted == 0 && self.inFlight == nil && !self.needsSync }
+    package var isIdle: Bool { self.open == 0 && self.counted == 0 && self.inFlight == nil && !self.needsSync }
 }

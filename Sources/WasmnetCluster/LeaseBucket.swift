@@ -4,18 +4,25 @@ import WasmnetQuota
 /// This node's standing in one bucket of clients: under which epoch its leases are kept, until when they count, and whether
 /// Redis answers for this bucket.
 ///
-/// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads the atomics here and nothing else.
+/// 1. An epoch is joined by the first answer to a question asked under it that comes in time; its lease ends ``ClusterSettings/leaseTime``
+///    after the sending of the last question or heartbeat that Redis answered.
+/// 2. A lease whose end has passed is never revived, whatever Redis answers: the clock is looked at before an answer is taken and
+///    before anything is sent. Then, and when Redis says that an epoch or all data is gone, the epoch is left for a new one.
+/// 3. An epoch that was not joined yet is not left: the same question is asked again.
+///
+/// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads the atomics here and nothing else. It
+/// notes under which epoch it was granted slots, so it never takes one epoch's grant for another's.
 final class LeaseBucket: Sendable {
     let index: Int
     private let settings: ClusterSettings
     private let state: Guarded<State>
+    /// When the lease ends; 0: the epoch is not joined.
     private let validUntil = Atomic<Int64>(0)
+    private let number = Atomic<UInt64>(0)
     private let degraded = Atomic<Bool>(false)
 
     private struct State {
-        var epoch: String
-        /// The one before, of which something may still stand in Redis.
-        var replaced = ""
+        var epoch: UInt64
         var generation: Int64 = 0
         var breaker = Breaker()
         var clients: [ClientID: RedisAllowance] = [:]
@@ -23,42 +30,52 @@ final class LeaseBucket: Sendable {
         var isHeld = false
         var questions: UInt64 = 0
         var nextHeartbeat = QuotaInstant.epoch
-        /// Redis did not answer at some time since the epoch was last confirmed.
-        var missedAnswers = false
+        var lastHeard = QuotaInstant.epoch
+        /// The outage's rules were in force at some time since the lease was last confirmed.
+        var wasOut = false
     }
 
     /// Under what a question is asked.
     struct Standing: Sendable {
-        var epoch: String
-        var replaced: String
+        var epoch: UInt64
+        var name: String
         var generation: Int64
         /// The epoch is not known in Redis yet.
         var joins: Bool
     }
 
-    private func standing(_ state: State) -> Standing {
-        Standing(epoch: state.epoch, replaced: state.replaced, generation: state.generation, joins: false)
+    /// What an answer says of the standing it was asked under.
+    enum Verdict: Int64, Sendable {
+        case fenced, done, late, lost
     }
 
-    /// What an answer means for the other clients of the bucket.
+    /// What an answer, or the clock, means for the clients of the bucket.
     enum Consequence: Sendable {
         case none
         /// Redis may have missed what was said last.
         case resync([RedisAllowance])
-        /// All leases are gone from Redis; `sheds`: others may have got them, and sockets beyond the limit must end.
+        /// All leases are gone; `sheds`: others may have got them, and sockets beyond the limit must end.
         case redeclare([RedisAllowance], sheds: Bool)
     }
 
     init(index: Int, settings: ClusterSettings) {
         self.index = index
         self.settings = settings
-        self.state = Guarded(State(epoch: settings.makeEpoch()))
+        let epoch = settings.makeEpoch()
+        self.state = Guarded(State(epoch: epoch))
+        self.number.store(epoch, ordering: .relaxed)
     }
 
     var isDegraded: Bool { self.degraded.load(ordering: .acquiring) }
 
-    /// Whether the leases count in Redis for sure.
-    func isValid(now: QuotaInstant) -> Bool { now.microseconds < self.validUntil.load(ordering: .acquiring) }
+    /// The present epoch's number.
+    var epoch: UInt64 { self.number.load(ordering: .acquiring) }
+
+    /// Whether leases under this epoch count in Redis for sure.
+    func isValid(epoch: UInt64, now: QuotaInstant) -> Bool {
+        let until = self.validUntil.load(ordering: .acquiring)
+        return now.microseconds < until && epoch == self.epoch
+    }
 
     // MARK: Clients
 
@@ -89,34 +106,39 @@ final class LeaseBucket: Sendable {
         }
         self.state.withLock { state in
             guard state.isHeld, state.questions == questions, state.clients.values.allSatisfy(idle) else { return }
-            self.rejoin(&state)
+            self.leave(&state)
         }
     }
 
     // MARK: Asking
 
-    func standing(now: QuotaInstant) -> Standing {
+    /// Leaves the epoch if its lease has ended. To be called before anything is sent.
+    func leaveIfLapsed(now: QuotaInstant) -> Consequence {
+        guard self.hasLapsed(now) else { return .none }
+        return self.state.withLock { self.hasLapsed(now) ? self.leaveAndRedeclare(&$0, isLost: false) : .none }
+    }
+
+    /// For a question about slots that were counted under this epoch; nil when there is another one by now.
+    func standing(under epoch: UInt64, now: QuotaInstant, isLease: Bool) -> Standing? {
         self.state.withLock { state in
-            state.questions += 1
-            if !state.isHeld {
+            guard epoch == state.epoch, !self.hasLapsed(now) else { return nil }
+            if isLease {
+                state.questions += 1
                 state.isHeld = true
-                state.nextHeartbeat = now + self.settings.heartbeat
             }
-            return Standing(
-                epoch: state.epoch, replaced: state.replaced, generation: state.generation,
-                joins: self.validUntil.load(ordering: .relaxed) == 0)
+            return self.standing(state)
         }
     }
 
     /// The standing, without asking anything.
-    func peek() -> Standing {
-        self.state.withLock { self.standing($0) }
-    }
+    func peek() -> Standing { self.state.withLock { self.standing($0) } }
 
-    /// The standing for a heartbeat, if one is due.
+    /// The standing for a heartbeat, if one is due: of leases that count still.
     func heartbeat(now: QuotaInstant) -> Standing? {
         self.state.withLock { state in
-            guard state.isHeld, now >= state.nextHeartbeat, !state.breaker.isOpen else { return nil }
+            guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !state.breaker.isOpen else {
+                return nil
+            }
             state.nextHeartbeat = now + self.settings.heartbeat
             return self.standing(state)
         }
@@ -125,53 +147,98 @@ final class LeaseBucket: Sendable {
     /// The standing for a probe, if Redis does not answer and one is due.
     func probe(now: QuotaInstant) -> Standing? {
         self.state.withLock { state in
-            guard state.breaker.isProbeDue(at: now) else { return nil }
+            guard !self.hasLapsed(now), state.breaker.isProbeDue(at: now) else { return nil }
             return self.standing(state)
         }
     }
 
+    /// The standing for asking after the generation, if nothing was heard for so long that it may be forgotten one day.
+    func renewal(now: QuotaInstant) -> Standing? {
+        self.state.withLock { state in
+            guard state.generation != 0, now - state.lastHeard >= Self.renewalTime else { return nil }
+            state.lastHeard = now
+            return self.standing(state)
+        }
+    }
+
+    /// Redis keeps a bucket's generation for a week.
+    private static let renewalTime = QuotaDuration.seconds(86_400)
+    /// After an answer that did not come the next heartbeat waits no longer.
+    private static let retryTime = QuotaDuration.seconds(1)
+
+    private func standing(_ state: State) -> Standing {
+        Standing(
+            epoch: state.epoch, name: self.settings.name(ofEpoch: state.epoch), generation: state.generation,
+            joins: !self.isJoined)
+    }
+
+    private var isJoined: Bool { self.validUntil.load(ordering: .relaxed) != 0 }
+
+    private func hasLapsed(_ now: QuotaInstant) -> Bool {
+        let until = self.validUntil.load(ordering: .relaxed)
+        return until != 0 && now.microseconds >= until
+    }
+
     // MARK: Answers
+
+    /// What follows from an answer.
+    struct Outcome: Sendable {
+        var consequence = Consequence.none
+        /// Redis answers again.
+        var recovered = false
+        /// Whether the slots that the answer grants are to be believed.
+        var counts = true
+    }
 
     /// An answer that came, to whatever was asked under `standing` at `sentAt`.
     ///
-    /// - Parameters:
-    ///   - confirms: it says that the epoch lives.
-    ///   - fenced: it says that the epoch is gone.
+    /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
     func answered(
-        _ standing: Standing, sentAt: QuotaInstant, now: QuotaInstant, generation: Int64, confirms: Bool, fenced: Bool
-    ) -> (consequence: Consequence, recovered: Bool) {
+        _ standing: Standing, _ verdict: Verdict, sentAt: QuotaInstant, now: QuotaInstant, generation: Int64,
+        renews: Bool
+    ) -> Outcome {
         self.state.withLock { state in
-            let recovered = state.breaker.succeeded()
-            if recovered { self.degraded.store(false, ordering: .releasing) }
-            let lost = state.generation != 0 && generation != state.generation
-            state.generation = generation
-            guard standing.epoch == state.epoch else { return (.none, recovered) }
-            // A lease that has lapsed here is never taken up again, whatever Redis says: others may have had its slots since.
-            let validUntil = self.validUntil.load(ordering: .relaxed)
-            let isLate = validUntil == 0 ? now >= sentAt + self.settings.leaseTime : now.microseconds >= validUntil
-            if fenced || lost || (confirms && isLate) {
-                let sheds = !lost && !state.missedAnswers
-                self.rejoin(&state)
-                state.isHeld = true
-                state.missedAnswers = false
-                return (.redeclare(Array(state.clients.values), sheds: sheds), recovered)
+            var outcome = Outcome()
+            outcome.recovered = state.breaker.succeeded()
+            if outcome.recovered { self.degraded.store(false, ordering: .releasing) }
+            state.lastHeard = max(state.lastHeard, now)
+            let isNews = standing.generation == state.generation && generation != state.generation
+            let isLost = isNews && state.generation != 0
+            if isNews { state.generation = generation }
+            let isOfAnother = generation != state.generation && verdict == .done
+            guard standing.epoch == state.epoch, !isOfAnother else {
+                outcome.counts = false
+                return outcome
             }
-            if confirms {
-                let until = (sentAt + self.settings.leaseTime).microseconds
-                if until > validUntil { self.validUntil.store(until, ordering: .releasing) }
-                state.missedAnswers = false
+            if self.isJoined, self.hasLapsed(now) || isLost || verdict == .fenced {
+                outcome.counts = false
+                outcome.consequence = self.leaveAndRedeclare(&state, isLost: isLost)
+                return outcome
             }
+            outcome.counts = verdict == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)
+            if outcome.counts, renews { self.confirm(&state, sentAt) }
             // Answers were missed: what Redis knows of each client is to be said again.
-            return (recovered ? .resync(Array(state.clients.values)) : .none, recovered)
+            if outcome.recovered { outcome.consequence = .resync(Array(state.clients.values)) }
+            return outcome
         }
+    }
+
+    private func confirm(_ state: inout State, _ sentAt: QuotaInstant) {
+        if !self.isJoined { state.nextHeartbeat = sentAt + self.settings.heartbeat }
+        let until = max((sentAt + self.settings.leaseTime).microseconds, self.validUntil.load(ordering: .relaxed))
+        self.validUntil.store(until, ordering: .releasing)
+        state.wasOut = false
     }
 
     /// - Returns: whether the breaker opened just now.
     func failed(now: QuotaInstant) -> Bool {
         self.state.withLock { state in
-            state.missedAnswers = true
+            state.nextHeartbeat = min(state.nextHeartbeat, now + Self.retryTime)
             let opened = state.breaker.failed(at: now)
-            if opened { self.degraded.store(true, ordering: .releasing) }
+            if opened {
+                state.wasOut = true
+                self.degraded.store(true, ordering: .releasing)
+            }
             return opened
         }
     }
@@ -181,15 +248,22 @@ final class LeaseBucket: Sendable {
         self.state.withLock { state in
             guard state.isHeld else { return nil }
             let epoch = state.epoch
-            self.rejoin(&state)
-            return epoch
+            self.leave(&state)
+            return self.settings.name(ofEpoch: epoch)
         }
     }
 
-    private func rejoin(_ state: inout State) {
-        if state.isHeld { state.replaced = state.epoch }
-        state.epoch = self.settings.makeEpoch()
-        state.isHeld = false
+    private func leaveAndRedeclare(_ state: inout State, isLost: Bool) -> Consequence {
+        let sheds = !isLost && !state.wasOut
+        self.leave(&state)
+        return .redeclare(Array(state.clients.values), sheds: sheds)
+    }
+
+    private func leave(_ state: inout State) {
+        // Allowances read the end first and the number then: never the old epoch with a new end.
         self.validUntil.store(0, ordering: .releasing)
+        state.epoch = self.settings.makeEpoch()
+        self.number.store(state.epoch, ordering: .releasing)
+        state.isHeld = false
     }
 }

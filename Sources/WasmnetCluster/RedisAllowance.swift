@@ -8,25 +8,32 @@ import WasmnetQuota
 /// Whoever needs what is not here waits for one answer. While Redis does not answer, the policy's outage modes decide at once.
 final class RedisAllowance: ClientAllowance, SlotOwner {
     let client: ClientID
-    private let bucket: LeaseBucket
-    private let link: ClusterLink
-    private let state: Guarded<State>
-    private let quantum = Atomic<Int>(.max)
-    private let countsBytes = Atomic<Bool>(false)
+    let bucket: LeaseBucket
+    let link: ClusterLink
+    let state: Guarded<State>
+    let quantum = Atomic<Int>(.max)
+    let countsBytes = Atomic<Bool>(false)
 
     typealias Completion = @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
 
-    private struct Waiter: Sendable {
+    struct Waiter: Sendable {
         var what: Reservation
         var completion: Completion
     }
 
-    private struct State: Sendable {
+    struct State: Sendable {
         var limits: QuotaLimits
+        /// The epoch under which the lanes' slots were granted.
+        var epoch: UInt64
         var lanes = Lanes()
         var waiters = PerLane<[Waiter]>([])
+        /// Of questions about slots and requests that nobody waits for.
+        var pace = AskPace(perSecond: 5)
         var bytes = ByteBudget()
+        /// In force while Redis does not answer.
         var outage: Outage?
+        /// From the first answer that did not come, in case it comes to that; nil again after one that does.
+        var brewing: Outage?
         var sheds = false
     }
 
@@ -34,7 +41,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.client = client
         self.bucket = bucket
         self.link = link
-        var state = State(limits: limits)
+        var state = State(limits: limits, epoch: bucket.epoch)
         state.lanes.apply(limits)
         state.bytes.apply(limits)
         self.state = Guarded(state)
@@ -55,7 +62,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
                 return (.failure(QuotaRefusal(kind: .dayBytes, retryAfter: wait)), false)
             }
             if state.waiters[lane].isEmpty {
-                switch state.lanes[lane].take(what.need, now: now, isLeaseValid: self.bucket.isValid(now: now)) {
+                switch self.take(what, &state, now) {
                 case .taken: return (.success(()), state.lanes[lane].wantsToAsk(now: now))
                 case .refused(let refusal): return (.failure(refusal), false)
                 case .unknown: break
@@ -70,7 +77,12 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         return answer.map { $0.map { self.slot(for: what) } }
     }
 
-    private func slot(for what: Reservation) -> QuotaSlot? {
+    func take(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> Lane.Answer {
+        let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
+        return state.lanes[what.lane].take(what.need, now: now, isLeaseValid: isValid)
+    }
+
+    func slot(for what: Reservation) -> QuotaSlot? {
         guard let kind = what.slotKind else { return nil }
         self.link.totals.opened(kind)
         return QuotaSlot(kind, of: self)
@@ -81,7 +93,9 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.link.totals.closed(kind)
     }
 
-    private func reserveInOutage(
+    // MARK: Outages
+
+    func reserveInOutage(
         _ what: Reservation, _ state: inout State, _ now: QuotaInstant
     ) -> Result<Void, QuotaRefusal> {
         if let refusal = self.refusalInOutage(what, &state, now) { return .failure(refusal) }
@@ -90,11 +104,12 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     private func refusalInOutage(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> QuotaRefusal? {
-        var outage = state.outage ?? self.makeOutage(state)
-        defer { if state.outage != nil { state.outage = outage } }
+        let isInForce = state.outage != nil
+        var outage = state.outage ?? state.brewing ?? self.makeOutage(state)
+        defer { if isInForce { state.outage = outage } else { state.brewing = outage } }
         if let kind = what.slotKind {
             let lane = state.lanes[what.lane]
-            let isLeased = self.bucket.isValid(now: now) && lane.open < lane.granted
+            let isLeased = self.bucket.isValid(epoch: state.epoch, now: now) && lane.open < lane.granted
             if !isLeased, let refusal = outage.admitsSlot(kind, open: lane.open, limit: lane.slotLimit) {
                 return refusal
             }
@@ -112,209 +127,21 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             dayRest: state.bytes.dayRest)
     }
 
-    /// Goes over to the outage's rules, or back from them.
-    private func follow(_ state: inout State, _ now: QuotaInstant) {
+    /// Goes over to the outage's rules, or back from them; and to the bucket's present epoch, under which nothing is granted yet.
+    func follow(_ state: inout State, _ now: QuotaInstant) {
+        let epoch = self.bucket.epoch
+        if epoch != state.epoch {
+            let left = self.link.settings.name(ofEpoch: state.epoch)
+            for lane in LaneKind.allCases { state.lanes[lane].fenced(leaving: left) }
+            state.epoch = epoch
+        }
         let isDegraded = self.bucket.isDegraded
         if isDegraded, state.outage == nil {
-            state.outage = self.makeOutage(state)
+            state.outage = state.brewing ?? self.makeOutage(state)
+            state.brewing = nil
         } else if !isDegraded, let outage = state.outage {
             state.outage = nil
             state.bytes.passedUnseen(Int64(clamping: outage.passed), now: now)
-        }
-    }
-
-    // MARK: Questions about slots and requests
-
-    private func ask(_ lane: LaneKind) {
-        let question: (ask: Lane.Ask, lane: Lane, dayLimit: UInt64)? = self.state.withLock { state in
-            let now = self.link.now
-            guard state.outage == nil, !self.bucket.isDegraded else { return nil }
-            guard !state.waiters[lane].isEmpty || state.lanes[lane].wantsToAsk(now: now) else { return nil }
-            let needs = state.waiters[lane].map { $0.what.need }
-            guard let ask = state.lanes[lane].ask(for: needs, now: now) else { return nil }
-            let asksForDay = lane == .sockets && state.bytes.dayRest == nil
-            return (ask, state.lanes[lane], asksForDay ? state.limits.bytesPerDay : 0)
-        }
-        guard let question else { return }
-        let ask = question.ask
-        let standing = self.bucket.standing(now: ask.sentAt)
-        let ttl = self.link.settings.timeToLive.microseconds
-        let pace = question.lane.pace
-        self.link.run(
-            ClusterScripts.reserve,
-            keys: [
-                RedisKeys.generation(self.bucket.index), RedisKeys.epochs(self.bucket.index),
-                RedisKeys.leases(lane == .sessions ? .session : .socket, of: self.client),
-                RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: self.client),
-                RedisKeys.overrides(of: self.client), RedisKeys.day(of: self.client),
-            ],
-            arguments: [
-                .integer(standing.generation), .integer(self.link.settings.hold.microseconds),
-                .string(standing.epoch), .integer(ttl), standing.joins ? 1 : 0,
-                .integer(ask.sequence), RedisArgument(ask.target), RedisArgument(ask.open),
-                RedisArgument(question.lane.slotLimit), ask.slotNeeded ? 1 : 0,
-                .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(ask.requests),
-                ask.requestNeeded ? 1 : 0,
-                .integer(Int64(clamping: question.dayLimit)),
-                .string(lane == .sessions ? "max_sessions" : "max_connections"),
-                .string(lane == .resolves ? "resolves" : "connects"), .string(standing.replaced),
-            ],
-            integers: 8
-        ) { self.answered(lane, ask, standing, $0) }
-    }
-
-    private func answered(
-        _ lane: LaneKind, _ ask: Lane.Ask, _ standing: LeaseBucket.Standing, _ result: Result<[Int64], RedisError>
-    ) {
-        let now = self.link.now
-        guard case .success(let numbers) = result, let status = Status(rawValue: numbers[0]) else {
-            self.link.failed(self.bucket, now: now, result)
-            self.noAnswer(lane, ask, now)
-            return
-        }
-        let isLease = ask.target > 0 || ask.open > 0
-        self.link.answered(
-            self.bucket, standing, sentAt: ask.sentAt, now: now, generation: numbers[1],
-            confirms: status == .done && standing.joins && isLease, fenced: status == .fenced)
-        let reply = Lane.Reply(
-            granted: Int(clamping: numbers[3]), room: Int(clamping: numbers[4]), requests: Int(clamping: numbers[5]),
-            missing: Lane.Reply.Missing(rawValue: Int(clamping: numbers[6])) ?? .nothing,
-            wait: .microseconds(numbers[7]))
-        var done: [(Waiter, Result<Void, QuotaRefusal>)] = []
-        let excess: Int = self.state.withLock { state in
-            guard status == .done else {
-                // Late: a newer question was heard first. Fenced: the bucket has called `redeclare`.
-                state.lanes[lane].failed(ask)
-                return 0
-            }
-            state.lanes[lane].replied(ask, reply, now: now)
-            self.settleWaiters(lane, reply, &state, now, &done)
-            guard lane == .sockets, state.sheds else { return 0 }
-            state.sheds = false
-            return state.lanes[lane].excess
-        }
-        self.complete(done)
-        if excess > 0 { self.link.events.excess(self.client, excess) }
-        self.ask(lane)
-    }
-
-    private func settleWaiters(
-        _ lane: LaneKind, _ reply: Lane.Reply, _ state: inout State, _ now: QuotaInstant,
-        _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]
-    ) {
-        var count = 0
-        for waiter in state.waiters[lane] {
-            if reply.missing == .dayBytes, waiter.what == .socket {
-                done.append((waiter, .failure(QuotaRefusal(kind: .dayBytes, retryAfter: reply.wait))))
-                count += 1
-                continue
-            }
-            let isValid = self.bucket.isValid(now: now)
-            switch state.lanes[lane].take(waiter.what.need, now: now, isLeaseValid: isValid) {
-            case .taken: done.append((waiter, .success(())))
-            case .refused(let refusal): done.append((waiter, .failure(refusal)))
-            case .unknown:
-                state.waiters[lane].removeFirst(count)
-                return
-            }
-            count += 1
-        }
-        state.waiters[lane].removeAll()
-    }
-
-    /// Those who wait are not kept waiting by a Redis that does not answer: the outage's rules decide.
-    private func noAnswer(_ lane: LaneKind, _ ask: Lane.Ask, _ now: QuotaInstant) {
-        let done: [(Waiter, Result<Void, QuotaRefusal>)] = self.state.withLock { state in
-            state.lanes[lane].failed(ask)
-            let waiters = state.waiters[lane]
-            state.waiters[lane] = []
-            self.follow(&state, now)
-            return waiters.map { ($0, self.reserveInOutage($0.what, &state, now)) }
-        }
-        self.complete(done)
-    }
-
-    private func complete(_ done: [(Waiter, Result<Void, QuotaRefusal>)]) {
-        for (waiter, answer) in done { waiter.completion(answer.map { self.slot(for: waiter.what) }) }
-    }
-
-    // MARK: Bytes
-
-    var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
-
-    func charge(bytes: Int, now: QuotaInstant) {
-        guard bytes > 0, self.countsBytes.load(ordering: .relaxed) else { return }
-        let wantsToAsk = self.state.withLock { state in
-            self.follow(&state, now)
-            if state.outage != nil {
-                state.outage?.charge(Int64(bytes), now: now)
-                return false
-            }
-            state.bytes.charge(Int64(bytes), now: now)
-            return state.bytes.wantsToAsk(now: now)
-        }
-        if wantsToAsk { self.askForBytes() }
-    }
-
-    func pause(now: QuotaInstant) -> QuotaInstant? {
-        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
-        let (until, wantsToAsk): (QuotaInstant?, Bool) = self.state.withLock { state in
-            self.follow(&state, now)
-            if state.outage != nil { return (state.outage?.pause(now: now), false) }
-            guard let until = state.bytes.pause(now: now) else { return (nil, false) }
-            return (until, state.bytes.wantsToAsk(now: now))
-        }
-        if wantsToAsk { self.askForBytes() }
-        return until
-    }
-
-    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? {
-        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
-        return self.state.withLock { state in
-            if state.outage != nil { return state.outage?.daySpent(now: now) }
-            return state.bytes.isDaySpent(now).map { QuotaRefusal(kind: .dayBytes, retryAfter: $0) }
-        }
-    }
-
-    private func askForBytes() {
-        let ask: ByteBudget.Ask? = self.state.withLock { state in
-            let now = self.link.now
-            guard state.outage == nil, !self.bucket.isDegraded, state.bytes.wantsToAsk(now: now) else { return nil }
-            return state.bytes.ask(now: now)
-        }
-        if let ask { self.send(ask) }
-    }
-
-    private func send(_ ask: ByteBudget.Ask) {
-        let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
-        self.link.run(
-            ClusterScripts.grant,
-            keys: [
-                RedisKeys.bandwidth(of: self.client), RedisKeys.day(of: self.client),
-                RedisKeys.leases(.session, of: self.client), RedisKeys.overrides(of: self.client),
-            ],
-            arguments: [
-                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
-                .integer(ask.wanted),
-                .integer(Int64(clamping: day)), .integer(ask.dayDebt), .integer(ask.dayReturned),
-                .integer(ask.returnedDay), ask.wantsDay ? 1 : 0,
-            ],
-            integers: 6
-        ) { result in
-            let now = self.link.now
-            guard case .success(let numbers) = result else {
-                self.link.failed(self.bucket, now: now, result)
-                self.state.withLock { $0.bytes.failed(ask) }
-                return
-            }
-            self.link.counters.grantedBytes.wrappingAdd(Int(clamping: numbers[0]), ordering: .relaxed)
-            self.state.withLock { state in
-                state.bytes.replied(
-                    ask,
-                    ByteBudget.Reply(
-                        granted: numbers[0], wait: .microseconds(numbers[1]), dayLeased: numbers[2], day: numbers[3],
-                        dayEndsIn: .microseconds(numbers[4]), dayLeft: numbers[5]), now: now)
-            }
         }
     }
 
@@ -322,12 +149,11 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     /// Asks what is due although nobody waits; gives back what lies idle.
     func tick(now: QuotaInstant) {
-        let idleBytes: ByteBudget.Ask? = self.state.withLock { state in
+        let isIdle = self.state.withLock { state in
             self.follow(&state, now)
-            guard state.outage == nil, state.lanes.sessions.open == 0, state.lanes.sockets.open == 0 else { return nil }
-            return state.bytes.giveBack(now: now)
+            return state.outage == nil && state.lanes.sessions.open == 0 && state.lanes.sockets.open == 0
         }
-        if let idleBytes { self.send(idleBytes) }
+        if isIdle { self.giveBytesBack(now: now) }
         for lane in LaneKind.allCases { self.ask(lane) }
         self.askForBytes()
     }
@@ -335,7 +161,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     /// The node's leases are gone from Redis.
     func redeclare(sheds: Bool) {
         self.state.withLock { state in
-            for lane in LaneKind.allCases { state.lanes[lane].fenced() }
+            self.follow(&state, self.link.now)
             state.sheds = state.sheds || sheds
         }
         for lane in LaneKind.allCases { self.ask(lane) }
@@ -365,6 +191,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             state.limits = limits
             state.lanes.apply(limits)
             state.bytes.apply(limits)
+            state.brewing = nil
             if state.outage != nil { state.outage = self.makeOutage(state) }
         }
         self.publish(limits)
@@ -384,11 +211,6 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
                 bytesToday: 0)
         }
     }
-}
-
-/// What an answer says of the epoch it was asked under.
-private enum Status: Int64 {
-    case fenced, done, late
 }
 
 extension ByteBudget {

@@ -45,23 +45,22 @@ package final class RedisLedger: QuotaLedger {
 
     // MARK: Life
 
-    /// Learns the generation of every bucket, so that a loss of data is seen for what it is. Again from time to time.
+    /// Learns the generation of every bucket, so that a loss of data is seen for what it is.
     package func learnGenerations() async throws(RedisError) {
-        for bucket in self.buckets {
-            let standing = bucket.peek()
-            let reply = try await self.link.redis.evaluate(
-                ClusterScripts.generation, keys: [.string(RedisKeys.generation(bucket.index))],
-                arguments: [
-                    self.link.clockArgument, .integer(standing.generation),
-                    .integer(self.link.settings.hold.microseconds),
-                ], deadline: .seconds(2))
-            guard let numbers = reply.array?.compactMap(\.int64), numbers.count == 2 else {
-                throw .unavailable("a script answered with something else than two numbers")
-            }
-            let now = self.link.now
-            self.link.answered(
-                bucket, standing, sentAt: now, now: now, generation: numbers[0], confirms: false, fenced: false)
+        let questions = self.buckets.map { bucket in
+            let (standing, sentAt) = (bucket.peek(), self.link.now)
+            return (bucket, standing, sentAt, self.link.askForGeneration(bucket, standing, deadline: .seconds(2)))
         }
+        var failure: RedisError?
+        for (bucket, standing, sentAt, question) in questions {
+            do {
+                let numbers = try ClusterLink.numbers(try await question.get(), count: 2)
+                self.link.heard(bucket, standing, .done, sentAt: sentAt, generation: numbers[0], renews: false)
+            } catch {
+                failure = failure ?? (error as? RedisError) ?? .unavailable("\(error)")
+            }
+        }
+        if let failure { throw failure }
     }
 
     /// Runs until the task is cancelled.
@@ -74,9 +73,11 @@ package final class RedisLedger: QuotaLedger {
 
     /// Whatever is due now.
     package func tick() {
-        let now = self.link.now
         for bucket in self.buckets {
+            let now = self.link.now
+            self.link.leaveIfLapsed(bucket, now: now)
             if let standing = bucket.heartbeat(now: now) ?? bucket.probe(now: now) { self.beat(bucket, standing, now) }
+            if let standing = bucket.renewal(now: now) { self.renew(bucket, standing, now) }
             guard bucket.clientCount > 0 else { continue }
             for allowance in bucket.clients { allowance.tick(now: now) }
             bucket.sweep(idle: \.isIdle)
@@ -88,17 +89,21 @@ package final class RedisLedger: QuotaLedger {
             ClusterScripts.heartbeat, keys: [RedisKeys.generation(bucket.index), RedisKeys.epochs(bucket.index)],
             arguments: [
                 .integer(standing.generation), .integer(self.link.settings.hold.microseconds),
-                .string(standing.epoch), .integer(self.link.settings.timeToLive.microseconds),
+                .string(standing.name), .integer(self.link.settings.timeToLive.microseconds),
             ], integers: 3
         ) { [link] result in
-            let now = link.now
-            guard case .success(let numbers) = result else {
-                link.failed(bucket, now: now, result)
+            guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
+                link.failed(bucket, now: link.now, result)
                 return
             }
-            link.answered(
-                bucket, standing, sentAt: sentAt, now: now, generation: numbers[1],
-                confirms: numbers[0] == 1, fenced: numbers[0] == 0)
+            link.heard(bucket, standing, verdict, sentAt: sentAt, generation: numbers[1], renews: true)
+        }
+    }
+
+    private func renew(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
+        self.link.askForGeneration(bucket, standing, deadline: nil).whenSuccess { [link] reply in
+            guard let numbers = try? ClusterLink.numbers(reply, count: 2) else { return }
+            link.heard(bucket, standing, .done, sentAt: sentAt, generation: numbers[0], renews: false)
         }
     }
 
@@ -111,24 +116,51 @@ package final class RedisLedger: QuotaLedger {
 
     /// Gives all leases up at once; for a node whose sessions have ended.
     package func retire() async {
-        let retired = self.buckets.compactMap { bucket in bucket.retire().map { (bucket.index, $0) } }
-        for (index, epoch) in retired {
-            _ = try? await self.link.redis.evaluate(
-                ClusterScripts.retire, keys: [.string(RedisKeys.epochs(index))],
-                arguments: [self.link.clockArgument, .string(epoch)], deadline: .milliseconds(500))
+        for bucket in self.buckets {
+            for allowance in bucket.clients { allowance.giveBytesBack(now: self.link.now) }
         }
+        let questions = self.buckets.compactMap { bucket in
+            bucket.retire().map { name in
+                self.link.redis.submit(
+                    ClusterScripts.retire, keys: [.string(RedisKeys.epochs(bucket.index))],
+                    arguments: [self.link.clockArgument, .string(name)], deadline: .milliseconds(500))
+            }
+        }
+        for question in questions { _ = try? await question.get() }
     }
 }
 
 extension ClusterLink {
+    func askForGeneration(
+        _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, deadline: TimeAmount?
+    ) -> EventLoopFuture<RESPValue> {
+        self.redis.submit(
+            ClusterScripts.generation, keys: [.string(RedisKeys.generation(bucket.index))],
+            arguments: [
+                self.clockArgument, .integer(standing.generation), .integer(self.settings.hold.microseconds),
+            ], deadline: deadline)
+    }
+
     /// Carries out what an answer means for a bucket.
-    func answered(
-        _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, sentAt: QuotaInstant, now: QuotaInstant,
-        generation: Int64, confirms: Bool, fenced: Bool
-    ) {
-        let (consequence, recovered) = bucket.answered(
-            standing, sentAt: sentAt, now: now, generation: generation, confirms: confirms, fenced: fenced)
-        if recovered { self.events.modeChanged(self.change(degraded: -1), nil) }
+    ///
+    /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
+    /// - Returns: whether the slots that it grants are to be believed.
+    @discardableResult
+    func heard(
+        _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ verdict: LeaseBucket.Verdict,
+        sentAt: QuotaInstant, generation: Int64, renews: Bool
+    ) -> Bool {
+        let outcome = bucket.answered(
+            standing, verdict, sentAt: sentAt, now: self.now, generation: generation, renews: renews)
+        if outcome.recovered { self.events.modeChanged(self.change(degraded: -1), nil) }
+        self.carryOut(outcome.consequence)
+        return outcome.counts
+    }
+
+    /// To be called before anything is sent under the bucket's epoch.
+    func leaveIfLapsed(_ bucket: LeaseBucket, now: QuotaInstant) { self.carryOut(bucket.leaveIfLapsed(now: now)) }
+
+    private func carryOut(_ consequence: LeaseBucket.Consequence) {
         switch consequence {
         case .none: break
         case .resync(let clients): for client in clients { client.resync() }

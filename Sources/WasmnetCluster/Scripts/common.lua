@@ -22,10 +22,12 @@ local function text(number) return string.format('%.0f', number) end
 -- Keeps a key for so many microseconds from now.
 local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micros / 1000) + 1000 + slack)) end
 
--- The generation of a bucket: when its data began. A caller that knows another one (not 0) tells that data was lost; then nobody's
--- leases grow beyond what is open for `hold` from that beginning, while the nodes declare again. What such a caller asks is not done:
--- it may have been sent before the loss.
--- Returns the generation, for how long growth is held, and whether the caller knows another one.
+-- The generation of a bucket: when its data began. A caller that knows another one (not 0) tells that data was lost. Then for `hold`
+-- from that beginning nobody's leases grow beyond what is open, while the nodes declare again; `hold` is longer than a lease, so
+-- that whoever has not heard of the loss has stopped admitting when others grow. Between the loss and the first who tells of it,
+-- only a process that began after the loss can grow, for at most one heartbeat.
+-- Returns the generation, for how long growth is held, and whether the caller knows another one: then it is told so, and what it asks
+-- is not done, for it may have been sent before the loss.
 local function generation(key, known, hold)
     local id = redis.call('HGET', key, 'id')
     if not id then
@@ -35,9 +37,7 @@ local function generation(key, known, hold)
     redis.call('HSET', key, 'id', id)
     keep(key, 7 * DAY)
     local lost = known ~= '0' and known ~= id
-    if lost then
-        redis.call('HSET', key, 'until', text(tonumber(id) + hold))
-    end
+    if lost then redis.call('HSET', key, 'until', text(tonumber(id) + hold)) end
     local left = tonumber(redis.call('HGET', key, 'until')) - now
     return tonumber(id), math.min(math.max(left, 0), hold), lost
 end

@@ -1,0 +1,52 @@
+import WasmnetQuota
+
+/// Things that were granted ahead of use and may be used for a while only. The oldest go first, so none is kept for longer than that
+/// by newer ones.
+struct Perishables: Sendable, Hashable {
+    private struct Lot: Sendable, Hashable {
+        var count: Int64
+        var until: QuotaInstant
+    }
+
+    /// The oldest first; few, since questions are far apart.
+    private var lots: [Lot] = []
+
+    func count(at now: QuotaInstant) -> Int64 {
+        self.lots.reduce(0) { now < $1.until ? $0 + $1.count : $0 }
+    }
+
+    /// Adds what may be used before `until`.
+    mutating func add(_ count: Int64, until: QuotaInstant) {
+        guard count > 0 else { return }
+        self.lots.append(Lot(count: count, until: until))
+    }
+
+    /// Forgets what is too old.
+    ///
+    /// - Returns: how many that were.
+    @discardableResult
+    mutating func expire(_ now: QuotaInstant) -> Int64 {
+        guard let first = self.lots.first, now >= first.until else { return 0 }
+        let lost = self.lots.reduce(0) { now < $1.until ? $0 : $0 + $1.count }
+        self.lots.removeAll { now >= $0.until }
+        return lost
+    }
+
+    /// Uses up to so many.
+    ///
+    /// - Returns: how many there were.
+    mutating func take(_ wanted: Int64, now: QuotaInstant) -> Int64 {
+        self.expire(now)
+        var taken: Int64 = 0
+        while taken < wanted, let first = self.lots.first {
+            let part = min(first.count, wanted - taken)
+            taken += part
+            if part < first.count {
+                self.lots[0].count -= part
+            } else {
+                self.lots.removeFirst()
+            }
+        }
+        return taken
+    }
+}

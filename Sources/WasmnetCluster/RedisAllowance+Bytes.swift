@@ -1,0 +1,89 @@
+import RedisClient
+import Synchronization
+import WasmnetQuota
+
+/// Bytes: what passes, and the questions that draw it ahead of use.
+extension RedisAllowance {
+    var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
+
+    func charge(bytes: Int, now: QuotaInstant) {
+        guard bytes > 0, self.countsBytes.load(ordering: .relaxed) else { return }
+        let wantsToAsk = self.state.withLock { state in
+            self.follow(&state, now)
+            if state.outage != nil {
+                state.outage?.charge(Int64(bytes), now: now)
+                return false
+            }
+            state.bytes.charge(Int64(bytes), now: now)
+            return state.bytes.wantsToAsk(now: now)
+        }
+        if wantsToAsk { self.askForBytes() }
+    }
+
+    func pause(now: QuotaInstant) -> QuotaInstant? {
+        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
+        let (until, wantsToAsk): (QuotaInstant?, Bool) = self.state.withLock { state in
+            self.follow(&state, now)
+            if state.outage != nil { return (state.outage?.pause(now: now), false) }
+            guard let until = state.bytes.pause(now: now) else { return (nil, false) }
+            return (until, state.bytes.wantsToAsk(now: now))
+        }
+        if wantsToAsk { self.askForBytes() }
+        return until
+    }
+
+    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? {
+        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
+        return self.state.withLock { state in
+            if state.outage != nil { return state.outage?.daySpent(now: now) }
+            return state.bytes.isDaySpent(now).map { QuotaRefusal(kind: .dayBytes, retryAfter: $0) }
+        }
+    }
+
+    func askForBytes() {
+        let ask: ByteBudget.Ask? = self.state.withLock { state in
+            let now = self.link.now
+            guard state.outage == nil, !self.bucket.isDegraded, state.bytes.wantsToAsk(now: now) else { return nil }
+            return state.bytes.ask(now: now)
+        }
+        if let ask { self.send(ask) }
+    }
+
+    private func send(_ ask: ByteBudget.Ask) {
+        let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
+        self.link.run(
+            ClusterScripts.grant,
+            keys: [
+                RedisKeys.bandwidth(of: self.client), RedisKeys.day(of: self.client),
+                RedisKeys.leases(.session, of: self.client), RedisKeys.overrides(of: self.client),
+            ],
+            arguments: [
+                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
+                .integer(ask.wanted),
+                .integer(Int64(clamping: day)), .integer(ask.dayDebt), .integer(ask.dayReturned),
+                .integer(ask.returnedDay), ask.wantsDay ? 1 : 0,
+            ],
+            integers: 6
+        ) { result in
+            let now = self.link.now
+            guard case .success(let numbers) = result else {
+                self.link.failed(self.bucket, now: now, result)
+                self.state.withLock { $0.bytes.failed(ask) }
+                return
+            }
+            self.link.counters.grantedBytes.wrappingAdd(Int(clamping: numbers[0]), ordering: .relaxed)
+            self.state.withLock { state in
+                state.bytes.replied(
+                    ask,
+                    ByteBudget.Reply(
+                        granted: numbers[0], wait: .microseconds(numbers[1]), dayLeased: numbers[2], day: numbers[3],
+                        dayEndsIn: .microseconds(numbers[4]), dayLeft: numbers[5]), now: now)
+            }
+        }
+    }
+
+    /// Returns what is left of the day's lease, and owns up to what passed.
+    func giveBytesBack(now: QuotaInstant) {
+        if let ask = self.state.withLock({ $0.bytes.giveBack(now: now) }) { self.send(ask) }
+    }
+}

@@ -1,0 +1,189 @@
+import Testing
+import WasmnetQuota
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+@Suite struct ByteBudgetTests {
+    private let rate = TokenBucket.Rate(bytesPerSecond: 4_000_000, burst: 1_000_000)
+    private var now = QuotaInstant(microseconds: 1_000_000_000)
+
+    private func budget() -> ByteBudget {
+        var budget = ByteBudget()
+        budget.rate = self.rate
+        return budget
+    }
+
+    private func reply(
+        _ granted: Int64 = 0, wait: Int64 = 0, leased: Int64 = 0, day: Int64 = 5, left: Int64 = 1 << 30
+    ) -> ByteBudget.Reply {
+        ByteBudget.Reply(
+            granted: granted, wait: .milliseconds(wait), dayLeased: leased, day: day, dayEndsIn: .seconds(3600),
+            dayLeft: left)
+    }
+
+    @Test func theFirstBytesWaitForNothingAndAreOwed() {
+        var budget = self.budget()
+        budget.charge(10_000, now: self.now)
+        #expect(budget.pause(now: self.now) == nil)
+        #expect(budget.wantsToAsk(now: self.now) == true)
+        let ask = budget.ask(now: self.now)
+        #expect(ask.debt == 10_000 && ask.wanted > 0)
+        budget.charge(ByteBudget.slack, now: self.now)
+        #expect(budget.pause(now: self.now) == self.now + .milliseconds(1))
+        // What passed meanwhile is owed by the grant.
+        budget.replied(ask, self.reply(20_000), now: self.now)
+        #expect(budget.pause(now: self.now) == nil)
+        budget.charge(20_000 - ByteBudget.slack, now: self.now)
+        let next = budget.ask(now: self.now)
+        #expect(next.debt == 0)
+    }
+
+    @Test func aGrantIsLostAfterItsTimeAndNotKeptByANewerOne() {
+        var budget = self.budget()
+        budget.prepare(now: self.now)
+        budget.replied(budget.ask(now: self.now), self.reply(1000), now: self.now)
+        let later = self.now + .milliseconds(200)
+        budget.replied(budget.ask(now: later), self.reply(100), now: later)
+        let end = self.now + ByteBudget.grantLifetime
+        budget.charge(150, now: end)
+        let next = budget.ask(now: end)
+        #expect(next.debt == 50)
+    }
+
+    @Test func whenNothingIsLeftNobodyReadsAndNobodyAsks() {
+        var budget = self.budget()
+        budget.charge(5000, now: self.now)
+        budget.replied(budget.ask(now: self.now), self.reply(wait: 80), now: self.now)
+        #expect(budget.pause(now: self.now) == self.now + .milliseconds(80))
+        #expect(budget.wantsToAsk(now: self.now + .milliseconds(79)) == false)
+        #expect(budget.pause(now: self.now + .milliseconds(80)) == nil)
+        budget.charge(1, now: self.now + .milliseconds(80))
+        #expect(budget.wantsToAsk(now: self.now + .milliseconds(80)) == true)
+    }
+
+    @Test func aQuestionWithoutAnswerLeavesItsDebt() {
+        var budget = self.budget()
+        budget.charge(5000, now: self.now)
+        let ask = budget.ask(now: self.now)
+        budget.failed(ask)
+        let again = budget.ask(now: self.now + .milliseconds(1))
+        #expect(again.debt == 5000)
+        budget.replied(ask, self.reply(5000), now: self.now)
+        #expect(budget.inFlight != nil)
+    }
+
+    @Test func aDayIsLeasedRenewedAtHalfAndGivenBack() throws {
+        var budget = ByteBudget()
+        budget.bytesPerDay = 10_000
+        budget.prepare(now: self.now)
+        #expect(budget.wantsToAsk(now: self.now) == true)
+        let first = budget.ask(now: self.now)
+        #expect(first.wantsDay && first.wanted == 0)
+        budget.replied(first, self.reply(leased: 1000, left: 9000), now: self.now)
+        budget.charge(499, now: self.now)
+        #expect(budget.wantsToAsk(now: self.now) == false)
+        budget.charge(1, now: self.now)
+        #expect(budget.wantsToAsk(now: self.now) == true)
+        let given = budget.giveBack(now: self.now)
+        let back = try #require(given)
+        #expect(back.dayReturned == 500 && back.returnedDay == 5 && !back.wantsDay)
+        budget.replied(back, self.reply(left: 9500), now: self.now)
+        #expect(budget.giveBack(now: self.now) == nil)
+        #expect(budget.isIdle(now: self.now))
+    }
+
+    @Test func aSpentDayIsOverWhenItEnds() throws {
+        var budget = ByteBudget()
+        budget.bytesPerDay = 1000
+        budget.prepare(now: self.now)
+        budget.replied(budget.ask(now: self.now), self.reply(leased: 1000, left: 0), now: self.now)
+        budget.charge(999, now: self.now)
+        #expect(budget.isDaySpent(self.now) == nil)
+        #expect(budget.pause(now: self.now) == nil)
+        budget.charge(3, now: self.now)
+        #expect(budget.isDaySpent(self.now) == .seconds(3600))
+        let given = budget.giveBack(now: self.now)
+        let owed = try #require(given)
+        #expect(owed.dayDebt == 2)
+        budget.replied(owed, self.reply(left: 0), now: self.now)
+        #expect(budget.isDaySpent(self.now + .seconds(3600)) == nil)
+    }
+
+    @Test func bytesThatPassedUnseenAreOwedToTheDay() {
+        var budget = ByteBudget()
+        budget.bytesPerDay = 1000
+        budget.passedUnseen(300, now: self.now)
+        let owed = budget.giveBack(now: self.now)
+        #expect(owed?.dayDebt == 300)
+    }
+
+    /// Many nodes that spend what they are granted in fits and starts: what passes in any span t is at most
+    /// burst + rate * (t + 250 ms), and each node's slack.
+    @Test(arguments: 1...6) func noSpanPassesMoreThanItsShare(seed: UInt64) throws {
+        var random = SeededRandom(seed)
+        let rate = try #require(self.rate)
+        let nodes = Int.random(in: 1...6, using: &random)
+        var budgets = (0..<nodes).map { _ in self.budget() }
+        var bucket = TokenBucket()
+        var passed: [(at: Int64, bytes: Int64)] = []
+        var busy = [Bool](repeating: false, count: nodes)
+        var calls = 0
+        let step: Int64 = 5000
+        for tick in 0..<4000 {
+            let now = self.now + .microseconds(Int64(tick) * step)
+            var total: Int64 = 0
+            for node in 0..<nodes {
+                if Int.random(in: 0..<60, using: &random) == 0 { busy[node].toggle() }
+                if budgets[node].wantsToAsk(now: now) {
+                    calls += 1
+                    let ask = budgets[node].ask(now: now)
+                    bucket.charge(bytes: ask.debt, at: now, rate: rate)
+                    let granted = bucket.grant(bytes: ask.wanted, at: now, rate: rate)
+                    let wait = bucket.level > 0 ? .zero : bucket.positive(rate: rate) - now
+                    let reply = ByteBudget.Reply(
+                        granted: granted, wait: wait, dayLeased: 0, day: 0, dayEndsIn: .zero, dayLeft: 0)
+                    budgets[node].replied(ask, reply, now: now)
+                }
+                guard busy[node], budgets[node].pause(now: now) == nil else { continue }
+                let bytes = Int64.random(in: 1...ByteBudget.slack, using: &random)
+                budgets[node].charge(bytes, now: now)
+                total += bytes
+            }
+            passed.append((now.microseconds, total))
+        }
+        // The most that any span passed above the rate.
+        var level = 0.0
+        var worst = 0.0
+        for (index, entry) in passed.enumerated() {
+            let elapsed = index == 0 ? 0 : Double(entry.at - passed[index - 1].at) / 1e6
+            level = max(level - elapsed * Double(rate.bytesPerSecond), 0) + Double(entry.bytes)
+            worst = max(worst, level)
+        }
+        // A reader looks, then passes up to one slack; it does so once into debt.
+        let bound =
+            Double(rate.burst) + Double(rate.bytesPerSecond) * 0.255 + Double(2 * Int(ByteBudget.slack) * nodes)
+        #expect(worst <= bound, "seed \(seed), \(nodes) nodes")
+        #expect(Double(calls) <= 10.0 * 21 * Double(nodes), "seed \(seed)")
+        let total = passed.reduce(0) { $0 + $1.bytes }
+        #expect(total > rate.bytesPerSecond * 2, "seed \(seed): \(total)")
+    }
+}
+
+@Suite struct AskPaceTests {
+    @Test func allowsSoManyASecondAndASecondsWorthAtOnce() {
+        var pace = AskPace(perSecond: 4)
+        var now = QuotaInstant(microseconds: 1_000_000_000)
+        for _ in 0..<4 {
+            #expect(pace.allows(now))
+            pace.spend(now)
+        }
+        #expect(!pace.allows(now))
+        now = now + .milliseconds(249)
+        #expect(!pace.allows(now))
+        now = now + .milliseconds(1)
+        #expect(pace.allows(now))
+        pace.spend(now)
+        #expect(!pace.allows(now))
+    }
+}

@@ -1,0 +1,119 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import RedisClient
+import Synchronization
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+/// A ledger as a node has it, with its own connection to Redis.
+final class LedgerNode: Sendable {
+    let ledger: RedisLedger
+    let redis: RedisClient
+    let server: RedisServer
+    let clock: @Sendable () -> QuotaInstant
+    /// Sockets that were to end, by client.
+    let excess = NIOLockedValueBox<[String: Int]>([:])
+    /// Buckets out of order, each time that changed.
+    let modes = NIOLockedValueBox<[Int]>([])
+
+    /// - Parameter sharesClock: whether the scripts go by the node's clock as well.
+    init(
+        _ server: RedisServer, clock: @escaping @Sendable () -> QuotaInstant, sharesClock: Bool = true,
+        modes outage: OutageModes = OutageModes()
+    ) async throws {
+        self.server = server
+        self.redis = try await server.client()
+        self.clock = clock
+        var settings = ClusterSettings(clock: clock)
+        settings.usesOwnClock = sharesClock
+        settings.modes = outage
+        var events = ClusterEvents()
+        let (excess, modes) = (self.excess, self.modes)
+        events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
+        events.modeChanged = { buckets, _ in modes.withLockedValue { $0.append(buckets) } }
+        self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)
+        try await self.ledger.learnGenerations()
+    }
+
+    func client(_ limits: QuotaLimits, named name: String = "t:someone") -> NodeClient {
+        NodeClient(
+            allowance: self.ledger.allowance(for: ClientID(text: name), limits: limits), clock: self.clock)
+    }
+
+    /// What is due is done, and every answer has been heard.
+    func tick() async throws {
+        self.ledger.tick()
+        try await self.settle()
+    }
+
+    /// Returns when every question so far is answered, and those that followed from the answers.
+    func settle() async throws {
+        var calls = -1
+        while calls != self.calls {
+            calls = self.calls
+            // Twice: a script that the server does not know is sent again after its first answer.
+            for _ in 0..<2 { try await self.redis.send(["PING"]) }
+        }
+    }
+
+    var calls: Int { self.ledger.counters.calls.load(ordering: .relaxed) }
+}
+
+/// One client on one node, and the slots that it holds there.
+final class NodeClient {
+    let allowance: any ClientAllowance
+    private let clock: @Sendable () -> QuotaInstant
+    var sockets: [QuotaSlot] = []
+
+    init(allowance: any ClientAllowance, clock: @escaping @Sendable () -> QuotaInstant) {
+        self.allowance = allowance
+        self.clock = clock
+    }
+
+    /// Nil: admitted.
+    @discardableResult
+    func open(_ what: Reservation = .socket) async -> QuotaRefusal? {
+        switch await self.allowance.reserve(what, now: self.clock()) {
+        case .success(let slot):
+            if let slot { self.sockets.append(slot) }
+            return nil
+        case .failure(let refusal): return refusal
+        }
+    }
+
+    func close(_ count: Int = .max) {
+        for _ in 0..<min(count, self.sockets.count) { self.sockets.removeLast().release() }
+    }
+}
+
+extension ClientAllowance {
+    func reserve(_ what: Reservation, now: QuotaInstant) async -> Result<QuotaSlot?, QuotaRefusal> {
+        await withCheckedContinuation { continuation in
+            let atOnce = self.reserve(what, now: now) { continuation.resume(returning: $0) }
+            if let atOnce { continuation.resume(returning: atOnce) }
+        }
+    }
+}
+
+/// Runs a test with nodes on one server under one clock.
+func withNodes(
+    _ count: Int, modes: OutageModes = OutageModes(),
+    _ body: (RedisServer, ManualClock, [LedgerNode]) async throws -> Void
+) async throws {
+    try await withServer { server in
+        let clock = ManualClock()
+        var nodes: [LedgerNode] = []
+        for _ in 0..<count { nodes.append(try await LedgerNode(server, clock: { clock.now }, modes: modes)) }
+        for node in nodes { node.ledger.nodeCount = count }
+        do {
+            try await body(server, clock, nodes)
+        } catch {
+            for node in nodes { await node.redis.close() }
+            throw error
+        }
+        for node in nodes { await node.redis.close() }
+    }
+}

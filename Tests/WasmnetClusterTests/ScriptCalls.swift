@@ -1,0 +1,179 @@
+import RedisClient
+import WasmnetQuota
+
+@testable import WasmnetCluster
+
+/// One client's keys, and the scripts on them at a moment of the test's own.
+struct ScriptCalls {
+    let redis: RedisClient
+    let clock: ManualClock
+    var client = ClientID(text: "t:someone")
+
+    struct Reserve {
+        var epoch = "a.1"
+        var generation: Int64 = 0
+        var joins = true
+        var replaces = ""
+        var sequence: Int64
+        var target = 0
+        var open = 0
+        /// Nil: as many as are open.
+        var held: Int?
+        var limit = 0
+        var needsSlot = false
+        var pace: GCRA.Pace?
+        var requests = 0
+        var requestsNeeded = 0
+        var dayLimit: Int64 = 0
+        var isSession = false
+        var isResolve = false
+    }
+
+    struct Reserved: Equatable {
+        enum Status: Int64 { case fenced, done, late, lost }
+        enum Missing: Int64 { case nothing, dayBytes, slots, requests }
+        var status: Status
+        var generation: Int64
+        var hold: Int64
+        var granted: Int64
+        var room: Int64
+        var requests: Int64
+        var missing: Missing
+        var wait: Int64
+
+        init(_ numbers: [Int64]) throws(RedisError) {
+            guard numbers.count == 8, let status = Status(rawValue: numbers[0]),
+                let missing = Missing(rawValue: numbers[6])
+            else { throw .unavailable("\(numbers)") }
+            self.status = status
+            (self.generation, self.hold, self.granted, self.room) = (numbers[1], numbers[2], numbers[3], numbers[4])
+            (self.requests, self.missing, self.wait) = (numbers[5], missing, numbers[7])
+        }
+    }
+
+    struct Grant {
+        var rate: TokenBucket.Rate?
+        var passed: Int64 = 0
+        var wanted: Int64 = 0
+        var dayLimit: Int64 = 0
+        var dayPassed: Int64 = 0
+        var returned: Int64 = 0
+        var returnedDay: Int64 = -1
+        var wantsDay = false
+    }
+
+    struct Granted: Equatable {
+        var bytes: Int64
+        var wait: Int64
+        var leased: Int64
+        var day: Int64
+        var dayEndsIn: Int64
+        var dayLeft: Int64
+    }
+
+    static let timeToLive = QuotaDuration.seconds(15)
+    var timeToLive = Self.timeToLive
+    static let hold = QuotaDuration.seconds(16)
+
+    var bucket: Int { RedisKeys.bucket(of: self.client) }
+    var now: RedisArgument { .integer(self.clock.now.microseconds) }
+
+    /// The words of a call.
+    func words(_ call: Reserve) -> (keys: [RedisArgument], arguments: [RedisArgument]) {
+        let keys = [
+            RedisKeys.generation(self.bucket), RedisKeys.epochs(self.bucket),
+            RedisKeys.leases(call.isSession ? .session : .socket, of: self.client),
+            RedisKeys.requests(call.isResolve ? .resolve : .connect, of: self.client),
+            RedisKeys.overrides(of: self.client), RedisKeys.day(of: self.client),
+        ]
+        let arguments: [RedisArgument] = [
+            self.now, .integer(call.generation), .integer(Self.hold.microseconds), .string(call.epoch),
+            .integer(self.timeToLive.microseconds), call.joins ? 1 : 0, .string(call.replaces),
+            .integer(call.sequence), RedisArgument(call.target), RedisArgument(call.open),
+            RedisArgument(call.held ?? call.open), RedisArgument(call.limit), call.needsSlot ? 1 : 0,
+            .integer(call.pace?.interval ?? 0), .integer(call.pace?.burst ?? 0), RedisArgument(call.requests),
+            RedisArgument(call.requestsNeeded), .integer(call.dayLimit),
+            .string(call.isSession ? "max_sessions" : "max_connections"),
+            .string(call.isResolve ? "resolves" : "connects"),
+        ]
+        return (keys.map { .string($0) }, arguments)
+    }
+
+    func words(_ call: Grant) -> (keys: [RedisArgument], arguments: [RedisArgument]) {
+        let keys = [
+            RedisKeys.bandwidth(of: self.client), RedisKeys.day(of: self.client),
+            RedisKeys.leases(.session, of: self.client), RedisKeys.overrides(of: self.client),
+        ]
+        let arguments: [RedisArgument] = [
+            self.now, .integer(call.rate?.bytesPerSecond ?? 0), .integer(call.rate?.burst ?? 0), .integer(call.passed),
+            .integer(call.wanted), .integer(call.dayLimit), .integer(call.dayPassed), .integer(call.returned),
+            .integer(call.returnedDay), call.wantsDay ? 1 : 0,
+        ]
+        return (keys.map { .string($0) }, arguments)
+    }
+
+    func reserve(_ call: Reserve) async throws -> Reserved {
+        let (keys, arguments) = self.words(call)
+        return try Reserved(try await self.numbers(ClusterScripts.reserve, keys, arguments))
+    }
+
+    func grant(_ call: Grant) async throws -> Granted {
+        let (keys, arguments) = self.words(call)
+        let numbers = try await self.numbers(ClusterScripts.grant, keys, arguments)
+        guard numbers.count == 6 else { throw RedisError.unavailable("\(numbers)") }
+        return Granted(
+            bytes: numbers[0], wait: numbers[1], leased: numbers[2], day: numbers[3], dayEndsIn: numbers[4],
+            dayLeft: numbers[5])
+    }
+
+    /// - Returns: status, generation, hold left.
+    func heartbeat(_ epoch: String, generation: Int64 = 0) async throws -> [Int64] {
+        try await self.numbers(
+            ClusterScripts.heartbeat,
+            [.string(RedisKeys.generation(self.bucket)), .string(RedisKeys.epochs(self.bucket))],
+            [
+                self.now, .integer(generation), .integer(Self.hold.microseconds), .string(epoch),
+                .integer(self.timeToLive.microseconds),
+            ])
+    }
+
+    func retire(_ epoch: String) async throws -> Int64? {
+        try await self.redis.evaluate(
+            ClusterScripts.retire, keys: [.string(RedisKeys.epochs(self.bucket))],
+            arguments: [self.now, .string(epoch)]
+        ).int64
+    }
+
+    /// - Returns: generation, hold left.
+    func generation(known: Int64 = 0) async throws -> [Int64] {
+        try await self.numbers(
+            ClusterScripts.generation, [.string(RedisKeys.generation(self.bucket))],
+            [self.now, .integer(known), .integer(Self.hold.microseconds)])
+    }
+
+    /// - Returns: how many nodes there are.
+    func register(_ node: String, timeToLive: QuotaDuration, _ facts: [String]) async throws -> Int? {
+        try await self.redis.evaluate(
+            ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(node))],
+            arguments: [self.now, .string(node), .integer(timeToLive.microseconds)] + facts.map { .string($0) }
+        ).int
+    }
+
+    func override(_ limit: String, _ value: Int64) async throws {
+        try await self.redis.send([
+            "HSET", .string(RedisKeys.overrides(of: self.client)), .string(limit), .integer(value),
+        ])
+    }
+
+    private func numbers(
+        _ script: RedisScript, _ keys: [RedisArgument], _ arguments: [RedisArgument]
+    ) async throws -> [Int64] {
+        let reply = try await self.redis.evaluate(script, keys: keys, arguments: arguments)
+        return reply.array?.compactMap(\.int64) ?? []
+    }
+}
+
+/// Runs a test with the scripts, a clock and a server.
+func withScripts(_ body: (ScriptCalls) async throws -> Void) async throws {
+    try await withRedis { _, redis in try await body(ScriptCalls(redis: redis, clock: ManualClock())) }
+}

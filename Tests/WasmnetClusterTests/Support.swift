@@ -1,0 +1,54 @@
+import Logging
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOPosix
+import RedisClient
+import Testing
+import WasmnetQuota
+import WasmnetTesting
+
+/// The tests that need a redis-server, one after the other: each starts its own.
+@Suite(.serialized) enum OnRedis {}
+
+/// A clock that goes when it is told to.
+final class ManualClock: Sendable {
+    private let microseconds: NIOLockedValueBox<Int64>
+
+    /// - Parameter start: by default half past noon of some day.
+    init(_ start: Int64 = 1_770_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 45_000_000_000) {
+        self.microseconds = NIOLockedValueBox(start)
+    }
+
+    var now: QuotaInstant { QuotaInstant(microseconds: self.microseconds.withLockedValue { $0 }) }
+
+    func advance(_ time: QuotaDuration) { self.microseconds.withLockedValue { $0 += time.microseconds } }
+}
+
+let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
+
+extension RedisServer {
+    /// A client with deadlines that a busy machine keeps.
+    func client(deadline: TimeAmount = .seconds(20), maxInFlight: Int = 200_000) async throws -> RedisClient {
+        var options = RedisClientOptions(commandDeadline: deadline, maxInFlight: maxInFlight)
+        options.backoff = Backoff(base: .milliseconds(1), cap: .milliseconds(20))
+        let client = try RedisClient(
+            RedisURL(topology: .single(.host("127.0.0.1", port: self.port))), options: options,
+            group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+        try await client.connect()
+        return client
+    }
+}
+
+/// Runs a test with a server and a client of it.
+func withRedis(_ body: (RedisServer, RedisClient) async throws -> Void) async throws {
+    try await withServer { server in
+        let client = try await server.client()
+        do {
+            try await body(server, client)
+        } catch {
+            await client.close()
+            throw error
+        }
+        await client.close()
+    }
+}
