@@ -11,9 +11,10 @@ run: deps ## build in release and serve on 127.0.0.1:9000
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test ## build, and run every test
+test: deps-test ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
-	$(SWIFT) test --skip-build
+	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
+	$(SWIFT) test --skip-build --skip '^ClusterTests\.'
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \

@@ -49,7 +49,7 @@ package final class RedisLedger: QuotaLedger {
     package func learnGenerations() async throws(RedisError) {
         let questions = self.buckets.map { bucket in
             let (standing, sentAt) = (bucket.peek(), self.link.now)
-            return (bucket, standing, sentAt, self.link.askForGeneration(bucket, standing, deadline: .seconds(2)))
+            return (bucket, standing, sentAt, self.link.askForGeneration(bucket, standing, deadline: .seconds(10)))
         }
         var failure: RedisError?
         for (bucket, standing, sentAt, question) in questions {

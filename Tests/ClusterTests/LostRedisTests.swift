@@ -27,7 +27,7 @@ extension Cluster {
                 #expect(tally.ended.isEmpty, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
                 #expect(tally.opened > 100, "\(tally)")
-                let peak = fleet.meter.reading.peak()
+                let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
                 try await fleet.isSound()
             }

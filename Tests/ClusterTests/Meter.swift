@@ -13,6 +13,8 @@ final class Meter: Sendable {
     struct Log: Sendable {
         var connections: [Connection] = []
         var bytes: [(at: NIODeadline, count: Int)] = []
+        /// For how long at most nobody looked: what came meanwhile seems to have come at once.
+        var stall = TimeAmount.zero
 
         var open: Int { self.connections.count { $0.closed == nil } }
     }
@@ -21,8 +23,10 @@ final class Meter: Sendable {
     private let channel: any Channel
     private let log: NIOLockedValueBox<Log>
     private let changes: AsyncStream<Void>
+    private let stalls: [RepeatedTask]
 
-    private init(channel: any Channel, log: NIOLockedValueBox<Log>, changes: AsyncStream<Void>) {
+    private init(channel: any Channel, log: NIOLockedValueBox<Log>, changes: AsyncStream<Void>, stalls: [RepeatedTask]) {
+        self.stalls = stalls
         self.channel = channel
         self.port = channel.localAddress?.port ?? 0
         self.log = log
@@ -32,6 +36,7 @@ final class Meter: Sendable {
     static func start() async throws -> Meter {
         let log = NIOLockedValueBox(Log())
         let (changes, change) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        let stalls = MultiThreadedEventLoopGroup.singleton.makeIterator().map { Self.watch($0, log) }
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .serverChannelOption(.backlog, value: 1024)
             .childChannelInitializer { channel in
@@ -40,12 +45,28 @@ final class Meter: Sendable {
                 }
             }
             .bind(host: "127.0.0.1", port: 0).get()
-        return Meter(channel: channel, log: log, changes: changes)
+        return Meter(channel: channel, log: log, changes: changes, stalls: stalls)
+    }
+
+    /// Notes how late an event loop comes to what is due.
+    private static func watch(_ eventLoop: any EventLoop, _ log: NIOLockedValueBox<Log>) -> RepeatedTask {
+        let last = NIOLockedValueBox(NIODeadline.now())
+        return eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(5)) { _ in
+            let now = NIODeadline.now()
+            let gap = last.withLockedValue { last in
+                defer { last = now }
+                return now - last
+            }
+            log.withLockedValue { $0.stall = max($0.stall, gap) }
+        }
     }
 
     var reading: Log { self.log.withLockedValue { $0 } }
 
-    func stop() async { try? await self.channel.close() }
+    func stop() async {
+        for task in self.stalls { task.cancel() }
+        try? await self.channel.close()
+    }
 
     /// Waits until so many connections are open.
     func shows(open count: Int) async {
@@ -87,11 +108,14 @@ final class Meter: Sendable {
 }
 
 extension Meter.Log {
-    /// The most connections that were open at one time.
-    ///
-    /// - Parameter slack: a connection counts as ended so much before its end was seen here, for the end of one and the
-    ///   beginning of the next come by different ways.
-    func peak(slack: TimeAmount = .milliseconds(30)) -> Int {
+    /// The most connections that were open at one time, for sure. A connection counts as ended a little before its end was seen here,
+    /// for the end of one and the beginning of the next come by different ways.
+    var surePeak: Int { self.peak(slack: max(.milliseconds(30), self.stall)) }
+
+    /// The most connections that seem to have been open at one time.
+    var seenPeak: Int { self.peak(slack: .zero) }
+
+    private func peak(slack: TimeAmount) -> Int {
         var steps: [(at: NIODeadline, change: Int)] = []
         for connection in self.connections {
             let end = connection.closed.map { $0 - slack } ?? .distantFuture
@@ -109,17 +133,17 @@ extension Meter.Log {
         return peak
     }
 
-    /// The least burst with which a rate explains when the connections began.
+    /// The least burst, for sure, with which a rate explains when the connections began.
     func burst(ofConnectsPerSecond rate: Double) -> Double {
-        Self.burst(self.connections.map { ($0.opened, 1) }, rate: rate)
+        self.burst(self.connections.map { ($0.opened, 1) }, rate: rate)
     }
 
-    /// The least burst with which a rate explains when the bytes came.
-    func burst(ofBytesPerSecond rate: Double) -> Double { Self.burst(self.bytes, rate: rate) }
+    /// The least burst, for sure, with which a rate explains when the bytes came.
+    func burst(ofBytesPerSecond rate: Double) -> Double { self.burst(self.bytes, rate: rate) }
 
     /// What a token bucket that is refilled at a rate must hold at least, so that it never runs dry: the largest sum of any window
-    /// of time, less the rate times its length.
-    private static func burst(_ events: [(at: NIODeadline, count: Int)], rate: Double) -> Double {
+    /// of time, less the rate times its length. Each event may have come earlier than it was seen, by no more than ``stall``.
+    private func burst(_ events: [(at: NIODeadline, count: Int)], rate: Double) -> Double {
         var level = 0.0
         var most = 0.0
         var last = events.first?.at ?? .now()
@@ -128,6 +152,6 @@ extension Meter.Log {
             last = event.at
             most = max(most, level)
         }
-        return most
+        return max(0, most - rate * Double(self.stall.nanoseconds) / 1e9)
     }
 }

@@ -21,7 +21,7 @@ extension Cluster {
                 #expect(tally.lostSessions == 0)
                 #expect(tally.ended.isEmpty && tally.opened > 100, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
-                let peak = fleet.meter.reading.peak()
+                let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
                 try await fleet.isSound()
             }

@@ -1,5 +1,6 @@
 import NIOCore
 package import RedisClient
+import WasmnetQuota
 
 /// The nodes of a cluster, in Redis. An entry lives for three heartbeats.
 package struct NodeRegistry: Sendable {
@@ -37,31 +38,22 @@ package struct NodeRegistry: Sendable {
 
     /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.
     package func nodes() async throws(RedisError) -> (nodes: [NodeEntry], now: Int64) {
-        let time = try await self.redis.send(["TIME"], deadline: .seconds(2)).array?.compactMap {
-            $0.string.flatMap(Int64.init)
-        }
-        guard let time, time.count == 2 else {
-            throw .unavailable("TIME answered with something else than two numbers")
-        }
-        let now = time[0] * 1000 + time[1] / 1000
-        let oldest = now * 1000 - Self.timeToLive
+        let now = try await self.redis.serverTime(deadline: .seconds(10)).microseconds
+        let oldest = now - Self.timeToLive
         let ids =
             try await self.redis.send(
                 [
                     "ZRANGEBYSCORE", .string(RedisKeys.nodes), .integer(oldest), "+inf", "LIMIT", 0,
                     RedisArgument(Self.most),
                 ],
-                deadline: .seconds(2)
+                deadline: .seconds(10)
             ).array?.compactMap(\.string) ?? []
         let replies = await self.redis.pipeline(
             ids.map { ["HGETALL", .string(RedisKeys.node($0))] }, deadline: .seconds(5))
         var nodes: [NodeEntry] = []
         for (id, reply) in zip(ids, replies) {
-            let words = try reply.get().array?.map { $0.string ?? "" } ?? []
-            var fields: [String: String] = [:]
-            for index in stride(from: 0, to: words.count - 1, by: 2) { fields[words[index]] = words[index + 1] }
-            if let entry = NodeEntry(id: id, fields: fields) { nodes.append(entry) }
+            if let entry = NodeEntry(id: id, fields: try reply.get().fields) { nodes.append(entry) }
         }
-        return (nodes.sorted { ($0.name, $0.id) < ($1.name, $1.id) }, now)
+        return (nodes.sorted { ($0.name, $0.id) < ($1.name, $1.id) }, now / 1000)
     }
 }
