@@ -103,8 +103,8 @@ let package = Package(
             resources: [
                 .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/generation.lua"),
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
-                .embedInCode("Scripts/register.lua"), .embedInCode("Scripts/reserve.lua"),
-                .embedInCode("Scripts/retire.lua"),
+                .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
+                .embedInCode("Scripts/reserve.lua"), .embedInCode("Scripts/retire.lua"),
             ],
             swiftSettings: strict
         ),
@@ -113,7 +113,8 @@ let package = Package(
             name: "wasmnet-node",
             dependencies: [
                 "CNodeSystem",
-                "Wasmnet", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile",
+                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
+                "WasmnetPolicyFile", "WasmnetQuota",
                 argumentParser, logging, lifecycle, nioCore, nioPosix, "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
@@ -181,7 +182,7 @@ let package = Package(
         ),
         .testTarget(
             name: "WasmnetNodeTests",
-            dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore],
+            dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore, nioPosix],
             swiftSettings: strict
         ),
         .testTarget(

@@ -7,6 +7,7 @@ enum ClusterScripts {
     static let retire = Self.script(PackageResources.retire_lua)
     static let generation = Self.script(PackageResources.generation_lua)
     static let grant = Self.script(PackageResources.grant_lua)
+    static let override = Self.script(PackageResources.override_lua)
     static let register = Self.script(PackageResources.register_lua)
 
     private static func script(_ bytes: [UInt8]) -> RedisScript {

@@ -91,16 +91,13 @@ extension ServeOptions {
     }
 
     private func redis(_ source: inout OptionSource) -> RedisOptions? {
-        let authorities = self.redisCaFile.isEmpty ? source.list("REDIS_CA_FILE") : self.redisCaFile
         let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
-        guard let url = source.text(self.redis, "REDIS") else {
-            if !authorities.isEmpty || isOptional {
+        guard var options = self.clusterRedis.options(environment: source.environment) else {
+            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional {
                 source.problems.append("--redis-ca-file and --redis-optional need --redis")
             }
             return nil
         }
-        var options = RedisOptions(url: url)
-        options.authorities = authorities
         options.isOptional = isOptional
         return options
     }

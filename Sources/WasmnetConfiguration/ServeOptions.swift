@@ -66,14 +66,7 @@ public struct ServeOptions: ParsableArguments {
             discussion: "Default off.", valueName: "mode"))
     var proxyProtocol: String?
 
-    @Option(
-        help: ArgumentHelp(
-            "Count limits for all nodes together in this Redis: redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://. With a password rather give WASMNET_REDIS.",
-            valueName: "url"))
-    var redis: String?
-
-    @Option(help: ArgumentHelp("Authorities (PEM) that rediss:// trusts beside the system's.", valueName: "file"))
-    var redisCaFile: [String] = []
+    @OptionGroup var clusterRedis: RedisArguments
 
     @Flag(help: "Start, and serve by the policy's redis_failure, while Redis is out of reach.")
     var redisOptional = false

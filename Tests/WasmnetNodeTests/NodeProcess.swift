@@ -42,10 +42,13 @@ final class NodeProcess {
         )
     }
 
-    /// Reads standard error until a text is in it, or it ends.
+    /// Reads standard error until a text is in it; `false` if it ends, or is silent for a minute, before.
     @discardableResult
     func waitFor(_ text: String) -> Bool {
         while !self.seen.contains(text) {
+            var ready = pollfd(
+                fd: self.errors.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
+            guard poll(&ready, 1, 60_000) > 0 else { return false }
             let data = self.errors.fileHandleForReading.availableData
             if data.isEmpty { return false }
             self.seen += String(decoding: data, as: UTF8.self)

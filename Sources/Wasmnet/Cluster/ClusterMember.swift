@@ -1,7 +1,5 @@
 import Logging
 import NIOCore
-import NIOPosix
-import NIOSSL
 import RedisClient
 import WasmnetCluster
 import WasmnetPolicy
@@ -29,22 +27,7 @@ final class ClusterMember: Sendable {
         self.isOptional = options.isOptional
         self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
-        do {
-            var client = RedisClientOptions(clientName: "wasmnet-node")
-            client.commandDeadline = options.commandDeadline
-            client.observer = { continuation.yield($0) }
-            if !options.authorities.isEmpty {
-                client.tlsConfiguration.additionalTrustRoots = try options.authorities.map {
-                    .certificates(try NIOSSLCertificate.fromPEMFile($0))
-                }
-            }
-            self.redis = try RedisClient(
-                RedisURL(options.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
-                // Its every attempt is told as an event, of which run(onServer:) logs those that say something new.
-                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
-        } catch {
-            throw ConfigurationError("--redis: \(error)")
-        }
+        self.redis = try options.makeClient(name: "wasmnet-node") { continuation.yield($0) }
         self.registry = NodeRegistry(redis: self.redis)
         var settings = ClusterSettings(clock: clock.now)
         self.nodeID = settings.nodeID
@@ -92,12 +75,13 @@ final class ClusterMember: Sendable {
             throw error
         } catch {
             guard self.isOptional else { throw ConfigurationError("--redis: \(error)") }
-            self.logger.warning("starting without Redis", metadata: ["reason": "\(error)"])
+            self.logger.warning(
+                "starting without Redis: limits go by redis_failure until it answers", metadata: ["reason": "\(error)"])
         }
     }
 
     private func check() async throws {
-        let results = await self.redis.pipeline([["INFO"]], deadline: .seconds(2))
+        let results = await self.redis.pipeline([["INFO"]], deadline: .seconds(10))
         if case .failure(.server(let error))? = results.first, error.code == "NOPERM" {
             self.logger.debug("this user of Redis may not INFO, so version, role and eviction were not looked at")
             return

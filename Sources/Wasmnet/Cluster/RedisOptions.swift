@@ -1,4 +1,8 @@
+import Logging
 package import NIOCore
+import NIOPosix
+import NIOSSL
+package import RedisClient
 import WasmnetCluster
 
 /// Where the cluster's limits are counted, so that they hold for all nodes together.
@@ -24,4 +28,32 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var description: String { "RedisOptions" }
     /// Without the URL, which may hold a password.
     public var customMirror: Mirror { Mirror(self, children: EmptyCollection()) }
+}
+
+extension RedisOptions {
+    /// A client that begins to connect. It runs on NIO's shared event loops, so that it serves sessions on any.
+    ///
+    /// - Parameters:
+    ///   - name: how the server lists its connections.
+    ///   - observer: told of connections that come and go; nothing is logged.
+    /// - Throws: what cannot be read of the URL or the files.
+    package func makeClient(
+        name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in }
+    ) throws(ConfigurationError) -> RedisClient {
+        do {
+            var client = RedisClientOptions(clientName: name)
+            client.commandDeadline = self.commandDeadline
+            client.observer = observer
+            if !self.authorities.isEmpty {
+                client.tlsConfiguration.additionalTrustRoots = try self.authorities.map {
+                    .certificates(try NIOSSLCertificate.fromPEMFile($0))
+                }
+            }
+            return try RedisClient(
+                RedisURL(self.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
+                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
+        } catch {
+            throw ConfigurationError("--redis: \(error)")
+        }
+    }
 }

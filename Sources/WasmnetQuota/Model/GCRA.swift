@@ -72,5 +72,14 @@ extension GCRA {
             let wanted = burst > 0 ? Int64(burst) : Int64(min((rate * 2).rounded(.up), 1e15))
             self.burst = min(max(wanted, 1), 1_000_000_000_000_000 / self.interval)
         }
+
+        /// Nil where one of them is out of its range.
+        package init?(interval: Int64, burst: Int64) {
+            guard (1...86_400_000_000).contains(interval), burst >= 1, burst <= 1_000_000_000_000_000 / interval else {
+                return nil
+            }
+            self.interval = interval
+            self.burst = burst
+        }
     }
 }

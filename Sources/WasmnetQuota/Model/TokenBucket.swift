@@ -14,6 +14,12 @@ package struct TokenBucket: Sendable, Hashable {
 
     package init() {}
 
+    /// A bucket that was kept elsewhere; a level out of its range is cut.
+    package init(level: Int64, refilledAt: QuotaInstant) {
+        self.level = min(max(level, -Self.deepest), Self.deepest)
+        self.refilledAt = refilledAt
+    }
+
     /// The most bytes that one charge, one burst and one debt can be.
     package static let mostBytes: Int64 = 1 << 32
     private static let unit: Int64 = 1_000_000

@@ -1,14 +1,14 @@
 import Foundation
 
 /// A self-signed certificate for one name, made by the openssl command.
-struct TestCertificate {
+package struct TestCertificate {
     struct CommandFailed: Error {}
 
-    let certificatePath: String
-    let keyPath: String
+    package let certificatePath: String
+    package let keyPath: String
     private let directory: String
 
-    init(name: String) throws {
+    package init(name: String) throws {
         directory = NSTemporaryDirectory() + "redis-tls-\(UInt64.random(in: 0...UInt64.max))"
         certificatePath = directory + "/certificate.pem"
         keyPath = directory + "/key.pem"
@@ -26,7 +26,7 @@ struct TestCertificate {
         guard process.terminationStatus == 0 else { throw CommandFailed() }
     }
 
-    func remove() {
+    package func remove() {
         try? FileManager.default.removeItem(atPath: directory)
     }
 }

@@ -1,0 +1,37 @@
+public import ArgumentParser
+public import Wasmnet
+
+/// The flags that name the cluster's Redis, for every command that needs it. Each may also come from the environment
+/// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag wins.
+public struct RedisArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The Redis where limits are counted for all nodes together: redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://. With a password rather give WASMNET_REDIS.",
+            valueName: "url"))
+    var redis: String?
+
+    @Option(help: ArgumentHelp("Authorities (PEM) that rediss:// trusts beside the system's.", valueName: "file"))
+    var redisCaFile: [String] = []
+
+    /// What ArgumentParser fills in.
+    public init() {}
+
+    /// Nil where no Redis is named.
+    public func options(environment: [String: String]) -> RedisOptions? {
+        guard let url = self.redis ?? Self.variable("REDIS", environment) else { return nil }
+        var options = RedisOptions(url: url)
+        options.authorities = self.authorities(environment)
+        return options
+    }
+
+    func hasAuthorities(environment: [String: String]) -> Bool { !self.authorities(environment).isEmpty }
+
+    private func authorities(_ environment: [String: String]) -> [String] {
+        guard self.redisCaFile.isEmpty else { return self.redisCaFile }
+        return Self.variable("REDIS_CA_FILE", environment)?.split(separator: ",").map(String.init) ?? []
+    }
+
+    private static func variable(_ name: String, _ environment: [String: String]) -> String? {
+        environment["WASMNET_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}

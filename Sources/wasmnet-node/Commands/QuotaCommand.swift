@@ -1,0 +1,83 @@
+import ArgumentParser
+import Foundation
+import Wasmnet
+import WasmnetCluster
+import WasmnetConfiguration
+import WasmnetPolicy
+import WasmnetPolicyFile
+import WasmnetQuota
+import WasmnetRelay
+
+struct QuotaCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "quota", abstract: "Show, set or reset what one client may use in the cluster.",
+        discussion:
+            "CLIENT is an address (203.0.113.7; of IPv6 its /64 counts), or t:NAME for a client that comes with a token.",
+        subcommands: [Show.self, Set.self, Reset.self])
+
+    /// Which limits the nodes go by: those of their policy.
+    struct PolicyArguments: ParsableArguments {
+        @Option(
+            help: ArgumentHelp(
+                "The nodes' policy file. Without it, and without WASMNET_POLICY, the default policy.", valueName: "file"
+            ))
+        var policy: String?
+
+        @Option(help: ArgumentHelp("The tier that the client's token names.", valueName: "name")) var tier: String?
+
+        func limits() throws -> QuotaLimits {
+            let variable = ProcessInfo.processInfo.environment["WASMNET_POLICY"]
+            let file = self.policy ?? variable.flatMap { $0.isEmpty ? nil : $0 }
+            let policy = try file.map(PolicyCommand.load) ?? .default
+            if let tier = self.tier, !policy.hasTier(tier) {
+                throw ConfigurationError("the policy has no tier \"\(tier)\"")
+            }
+            return QuotaLimits(policy.limits(tier: self.tier))
+        }
+    }
+
+    static func client(_ text: String) throws -> ClientID {
+        if text.hasPrefix("t:"), text.count > 2 { return ClientID(text: text) }
+        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
+        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else {
+            throw ConfigurationError("CLIENT is an address such as 203.0.113.7, or t:NAME, not \"\(text)\"")
+        }
+        return ClientID(peer: address)
+    }
+
+    struct Show: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Show what a client uses of each limit, and on which nodes.")
+
+        @Argument(help: "An address, or t:NAME.") var client: String
+        @OptionGroup var redis: RedisArguments
+        @OptionGroup var policy: PolicyArguments
+        @Flag(help: "JSON instead of tables.") var json = false
+
+        func run() async throws {
+            let client = try QuotaCommand.client(self.client)
+            let limits = try self.policy.limits()
+            let report = try await self.redis.withRedis { redis in
+                QuotaReport(
+                    client: client, account: try await ClientAccounts(redis: redis).account(of: client),
+                    limits: limits, nodes: try await NodeRegistry(redis: redis).nodes().nodes)
+            }
+            try report.print(json: self.json)
+        }
+    }
+
+    struct Reset: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Forget what a client used of its rates and of its day.",
+            discussion: "What is open stays open and counts. Limits that were set stay as well.")
+
+        @Argument(help: "An address, or t:NAME.") var client: String
+        @OptionGroup var redis: RedisArguments
+
+        func run() async throws {
+            let client = try QuotaCommand.client(self.client)
+            try await self.redis.withRedis { try await ClientAccounts(redis: $0).reset(client) }
+            print("\(client.text): rates, bandwidth and bytes of the day start anew")
+        }
+    }
+}

@@ -1,0 +1,30 @@
+/// Rows under a heading, each column as wide as its widest cell.
+struct TextTable {
+    enum Alignment { case left, right }
+
+    private let alignments: [Alignment]
+    private var rows: [[String]]
+
+    /// - Parameter columns: names, and where their cells stand.
+    init(_ columns: [(name: String, alignment: Alignment)]) {
+        self.alignments = columns.map(\.alignment)
+        self.rows = [columns.map(\.name)]
+    }
+
+    /// Adds a row of as many cells as there are columns.
+    mutating func add(_ row: [String]) { self.rows.append(row) }
+
+    /// The lines, without spaces at their ends.
+    var text: String {
+        let widths = self.alignments.indices.map { column in self.rows.map { $0[column].count }.max() ?? 0 }
+        return self.rows.map { row in
+            let cells = row.enumerated().map { column, cell in
+                let space = String(repeating: " ", count: widths[column] - cell.count)
+                return self.alignments[column] == .left ? cell + space : space + cell
+            }
+            var line = cells.joined(separator: "  ")
+            while line.last == " " { line.removeLast() }
+            return line
+        }.joined(separator: "\n")
+    }
+}

@@ -1,0 +1,151 @@
+import Foundation
+import Testing
+import WasmnetProtocol
+import WasmnetTesting
+
+extension NodeTests {
+    /// `wasmnet-node cluster` and `quota`, on nodes with live sockets.
+    @Suite struct QuotaCommandTests {
+        private static let policy = """
+            [network]
+            allow = ["127.0.0.1"]
+            max_connections = 3
+            max_bandwidth_mbps = 100
+            [limits]
+            max_sessions = 4
+            connects_per_sec = 0.01
+            connect_burst = 50
+            bytes_per_day = "1GiB"
+            [tiers.pro]
+            max_connections = 30
+            """
+
+        /// Two nodes and a policy file, a client with a session on each, and what runs commands against them.
+        private func withCluster(
+            _ body: (_ clients: [TestClient], _ target: TestTarget, _ run: ([String]) throws -> String) async throws ->
+                Void
+        ) async throws {
+            try await withServer { redis in
+                let file = NSTemporaryDirectory() + "quota-\(UInt64.random(in: 0 ... .max)).toml"
+                try Self.policy.write(toFile: file, atomically: true, encoding: .utf8)
+                defer { try? FileManager.default.removeItem(atPath: file) }
+                let environment = ["WASMNET_REDIS": "redis://127.0.0.1:\(redis.port)", "WASMNET_POLICY": file]
+                let nodes = try (0..<2).map { _ in try NodeProcess(["--port", "0"], environment: environment) }
+                let target = try await TestTarget.start(.echo)
+                var clients: [TestClient] = []
+                for node in nodes {
+                    clients.append(try await TestClient.connect(port: try #require(node.port())))
+                    _ = try await clients.last?.next()
+                }
+                try await body(clients, target) { arguments in
+                    let (status, output, errors) = try NodeProcess.run(arguments, environment: environment)
+                    #expect(status == 0, "\(arguments) \(errors)")
+                    return output
+                }
+                for client in clients { await client.close() }
+                for node in nodes {
+                    node.signal(SIGTERM)
+                    #expect(node.wait() == 0)
+                }
+                #expect(
+                    try NodeProcess.run(["cluster"], environment: environment).output
+                        == "No node is registered in this Redis.\n")
+                await target.stop()
+            }
+        }
+
+        private func object(_ text: String) throws -> [String: Any] {
+            try #require(try JSONSerialization.jsonObject(with: Data(text.utf8)) as? [String: Any])
+        }
+
+        private func limit(_ name: String, in text: String) throws -> [String: Any] {
+            let limits = try #require(try self.object(text)["limits"] as? [String: Any])
+            return try #require(limits[name] as? [String: Any])
+        }
+
+        @Test func whatAClientUsesIsShownSetAndReset() async throws {
+            try await self.withCluster { clients, target, run in
+                try await self.opens(1, clients[0], target)
+                try await self.opens(2, clients[0], target)
+                try await self.opens(3, clients[1], target)
+
+                let nodes = try #require(try self.object(run(["cluster", "--json"]))["nodes"] as? [[String: Any]])
+                #expect(nodes.count == 2)
+                #expect(nodes.allSatisfy { $0["state"] as? String == "serving" })
+                let table = try run(["cluster"])
+                #expect(table.hasPrefix("NODE") && table.contains("\n2 nodes, "), "\(table)")
+
+                let shown = try run(["quota", "show", "127.0.0.1", "--json"])
+                let holders = try #require(try self.object(shown)["holders"] as? [[String: Any]])
+                #expect(
+                    Set(holders.compactMap { $0["node"] as? String }) == Set(nodes.compactMap { $0["id"] as? String }))
+                #expect(
+                    Set(holders.compactMap { $0["address"] as? String })
+                        == Set(nodes.compactMap { $0["address"] as? String }))
+                #expect(holders.reduce(0) { $0 + ($1["sessions"] as? Int ?? 0) } >= 2)
+                let sockets = try self.limit("max_connections", in: shown)
+                #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
+                #expect(sockets["from"] as? String == "policy")
+                #expect(try self.limit("connects", in: shown)["available"] as? Int ?? 99 <= 47)
+                let text = try run(["quota", "show", "127.0.0.1"])
+                #expect(text.contains("max_connections") && text.contains("1 GiB"), "\(text)")
+                #expect(!text.contains("(not registered)"), "\(text)")
+
+                // One more than the policy allows, by an override; and the policy's limit again when it is taken back.
+                clients[0].send(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
+                guard case .refused(4, let refusal) = try await clients[0].nextEvent() else {
+                    throw POSIXError(.EPROTO)
+                }
+                #expect(refusal.code == .maxConnections)
+                let set = try run(["quota", "set", "127.0.0.1", "--max-connections", "4", "--for", "90m", "--json"])
+                #expect(try self.limit("max_connections", in: set)["limit"] as? Int == 4)
+                #expect(try self.limit("max_connections", in: set)["from"] as? String == "override")
+                #expect(try self.object(set)["overrides_end"] as? String != nil)
+                try await self.opens(5, clients[0], target)
+                let cleared = try run(["quota", "set", "127.0.0.1", "--clear"])
+                #expect(!cleared.contains("override"), "\(cleared)")
+
+                _ = try run(["quota", "reset", "a:127.0.0.1"])
+                let reset = try run(["quota", "show", "127.0.0.1", "--json"])
+                #expect(try self.limit("max_connections", in: reset)["used"] as? Int == 4)
+                #expect(try self.limit("connects", in: reset)["available"] as? Int == 50)
+            }
+        }
+
+        /// A node that was refused lately does not ask again at once, so the client asks until it is.
+        private func opens(_ id: SocketID, _ client: TestClient, _ target: TestTarget) async throws {
+            while true {
+                client.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
+                switch try await client.nextEvent() {
+                case .connected: return
+                case .refused: try await Task.sleep(for: .milliseconds(20))
+                default: throw POSIXError(.EPROTO)
+                }
+            }
+        }
+
+        /// Arguments of quota, and what the complaint says.
+        static let wrong: [([String], String)] = [
+            (["show", "somebody"], "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"somebody\""),
+            (["show", "t:"], "CLIENT is an address"),
+            (["show", "::1", "--tier", "none"], "the policy has no tier \"none\""),
+            (["show", "::1", "--policy", "no.toml"], "no.toml: the file cannot be read"),
+            (["set", "::1"], "give a limit to set, or --clear"),
+            (["set", "::1", "--clear", "--max-connections", "3"], "give a limit to set, or --clear"),
+            (["set", "::1", "--max-connections", "0"], "--max-connections is 1 to 1000000"),
+            (["set", "::1", "--max-sessions", "3"], "the policy does not limit max_sessions, so no node asks for it"),
+            (["set", "::1", "--connect-burst", "3"], "--connect-burst needs --connects-per-sec"),
+            (["set", "::1", "--connects-per-sec", "-1"], "connects-per-sec"),
+            (["set", "::1", "--bytes-per-day", "much"], "--bytes-per-day is a number of bytes"),
+            (["set", "::1", "--max-connections", "3", "--for", "3 weeks"], "--for"),
+            (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is at most 366d"),
+        ]
+
+        @Test(arguments: Self.wrong.indices) func wrongUsageExitsWith2AndSaysWhat(index: Int) throws {
+            let (arguments, words) = Self.wrong[index]
+            let (status, _, errors) = try NodeProcess.run(
+                ["quota"] + arguments, environment: ["WASMNET_REDIS": "redis://127.0.0.1:1"])
+            #expect(status == 2 && errors.contains(words), "\(errors)")
+        }
+    }
+}

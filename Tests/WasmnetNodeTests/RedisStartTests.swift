@@ -1,0 +1,105 @@
+import Foundation
+import NIOCore
+import NIOPosix
+import Testing
+import WasmnetTesting
+
+extension NodeTests {
+    /// A Redis that is not as it should be when the program starts.
+    @Suite struct RedisStartTests {
+        private static let secret = "hunter2hunter2"
+
+        /// The complaint is one line that says what and where, and no secret is in it.
+        private func fails(_ url: String, _ arguments: [String] = [], saying words: String) throws {
+            for command in [["serve", "--port", "0", "--no-policy"], ["cluster"], ["quota", "show", "127.0.0.1"]] {
+                let (status, output, errors) = try NodeProcess.run(
+                    command + arguments, environment: ["WASMNET_REDIS": url])
+                #expect(status == 2, "\(command) \(errors)")
+                let complaints = errors.split(separator: "\n").filter { $0.hasPrefix("wasmnet-node: ") }
+                #expect(complaints.count == 1 && complaints[0].contains(words), "\(command) \(errors)")
+                #expect(!(output + errors).contains(Self.secret))
+            }
+        }
+
+        @Test func aWrongPasswordOrDatabaseIsOneLine() async throws {
+            try await withServer("port PORT\nrequirepass right") { server in
+                let place = "127.0.0.1:\(server.port)"
+                try self.fails(
+                    "redis://:\(Self.secret)@\(place)", saying: "\(place) does not accept the user or password")
+                try self.fails("redis://eve:\(Self.secret)@\(place)", saying: "does not accept the user or password")
+                try self.fails("redis://\(place)", saying: "\(place) does not accept the user or password")
+                try self.fails("redis://:right@\(place)/99", saying: "\(place) has no database 99")
+            }
+        }
+
+        @Test func aCertificateForAnotherNameIsOneLine() async throws {
+            let certificate = try TestCertificate(name: "redis.example")
+            defer { certificate.remove() }
+            let configuration = """
+                port 0
+                tls-port PORT
+                tls-cert-file \(certificate.certificatePath)
+                tls-key-file \(certificate.keyPath)
+                tls-auth-clients no
+                """
+            try await withServer(configuration) { server in
+                let url = "rediss://:\(Self.secret)@localhost:\(server.port)"
+                try self.fails(
+                    url, ["--redis-ca-file", certificate.certificatePath], saying: "TLS with Redis at localhost:")
+                try self.fails(url, saying: "TLS with Redis at localhost:")
+                try self.fails(url, ["--redis-ca-file", "no.pem"], saying: "--redis: ")
+            }
+        }
+
+        @Test func anAddressThatDoesNotAnswerIsOneLine() async throws {
+            let port = try await RedisServer.freePort()
+            try self.fails("redis://:\(Self.secret)@127.0.0.1:\(port)", saying: "127.0.0.1:\(port) refuses connections")
+            let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+                .bind(host: "127.0.0.1", port: 0).get()
+            let place = "127.0.0.1:\(silent.localAddress?.port ?? 0)"
+            try self.fails("redis://:\(Self.secret)@\(place)", saying: "\(place) does not answer in time")
+            try await silent.close()
+            try self.fails(
+                "redis://:\(Self.secret)@no.invalid", saying: "the name of Redis at no.invalid:6379 does not")
+            try self.fails("redis//:\(Self.secret)@nowhere", saying: "--redis: ")
+        }
+
+        @Test func withoutAnyRedisTheCommandsSayHowToNameIt() throws {
+            for command in [["cluster"], ["quota", "reset", "::1"]] {
+                let (status, _, errors) = try NodeProcess.run(command)
+                #expect(status == 2 && errors.contains("--redis or WASMNET_REDIS"), "\(errors)")
+            }
+        }
+
+        @Test func anOptionalRedisMayBeAwayAndComeLater() async throws {
+            let port = try await RedisServer.freePort()
+            let node = try NodeProcess(
+                ["--port", "0", "--no-policy", "--redis-optional"],
+                environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(port)"])
+            #expect(node.port() != nil)
+            #expect(node.log.contains("starting without Redis: limits go by redis_failure"))
+            let server = try await RedisServer.start(port: port)
+            #expect(node.waitFor("connected to Redis"))
+            node.signal(SIGTERM)
+            #expect(node.wait() == 0)
+            await server.stop()
+        }
+
+        @Test func aRedisThatEvictsIsAWarningAndAReplicaAnError() async throws {
+            try await withServer("port PORT\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru") { master in
+                let node = try NodeProcess(
+                    ["--port", "0", "--no-policy"], environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(master.port)"])
+                #expect(node.port() != nil)
+                #expect(node.log.contains("set noeviction"))
+                node.signal(SIGTERM)
+                #expect(node.wait() == 0)
+                try await withServer("port PORT\nreplicaof 127.0.0.1 \(master.port)") { replica in
+                    let (status, _, errors) = try NodeProcess.run(
+                        ["--port", "0", "--no-policy"],
+                        environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(replica.port)"])
+                    #expect(status == 2 && errors.contains("read-only replica"), "\(errors)")
+                }
+            }
+        }
+    }
+}
