@@ -25,7 +25,8 @@ final class Meter: Sendable {
     private let changes: AsyncStream<Void>
     private let stalls: [RepeatedTask]
 
-    private init(channel: any Channel, log: NIOLockedValueBox<Log>, changes: AsyncStream<Void>, stalls: [RepeatedTask]) {
+    private init(channel: any Channel, log: NIOLockedValueBox<Log>, changes: AsyncStream<Void>, stalls: [RepeatedTask])
+    {
         self.stalls = stalls
         self.channel = channel
         self.port = channel.localAddress?.port ?? 0

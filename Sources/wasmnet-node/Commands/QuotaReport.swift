@@ -73,7 +73,9 @@ struct QuotaReport: Encodable {
         self.dayEnds = Timestamp.text(milliseconds: account.dayEnds.microseconds / 1000)
         self.dayLeft = TimeSpan(seconds: (account.dayEnds - now).microseconds / 1_000_000)
         self.overridesEnd = account.overridesEnd.map { Timestamp.text(milliseconds: $0.microseconds / 1000) }
-        self.overridesLeft = account.overridesEnd.map { TimeSpan(seconds: (($0 - now).microseconds + 999_999) / 1_000_000) }
+        self.overridesLeft = account.overridesEnd.map {
+            TimeSpan(seconds: (($0 - now).microseconds + 999_999) / 1_000_000)
+        }
         self.limits = Limits(
             maxSessions: Self.amount(
                 UInt64(account.sessions), UInt64(limits.maxSessions), own.maxSessions.map(UInt64.init)),
