@@ -62,7 +62,7 @@ package struct DenylistFeed: Sendable {
         defer { subscriber.close() }
         // What does not fit is not missed for long: versions tell that something is missing, at the latest at the next tick.
         let (wakes, source) = AsyncStream.makeStream(of: Wake.self, bufferingPolicy: .bufferingOldest(1024))
-        await withTaskGroup(of: Void.self) { tasks in
+        await withDiscardingTaskGroup { tasks in
             tasks.addTask {
                 for await event in subscriber.events { source.yield(.event(event)) }
                 source.finish()

@@ -81,7 +81,8 @@ struct DenylistReader: Sendable {
         var cursor = "0"
         repeat {
             let command: RedisCommand = [
-                "HSCAN", .string(RedisKeys.denylistEntries), .string(cursor), "COUNT", RedisArgument(DenylistLimits.page),
+                "HSCAN", .string(RedisKeys.denylistEntries), .string(cursor), "COUNT",
+                RedisArgument(DenylistLimits.page),
             ]
             let reply = try await self.redis.send(command, deadline: self.deadline).array ?? []
             guard reply.count == 2, let next = reply[0].string, let words = reply[1].array else {

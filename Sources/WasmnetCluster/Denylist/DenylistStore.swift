@@ -6,6 +6,8 @@ package protocol DenylistStore: Sendable {
     ///
     /// Every change says what there is afterwards, so the same ones may be made again after an error.
     ///
+    /// A list that begins with more than a piece is shown to the nodes once its last piece is made, or somebody else has changed it.
+    ///
     /// - Parameter replaces: whether they make a new list that takes the place of the old. Nodes keep the old one in force until the new
     ///   one is complete. Without changes it is an empty list: the way to clear it on purpose.
     /// - Throws: when the store is out of reach; the error says how many changes were made for certain.

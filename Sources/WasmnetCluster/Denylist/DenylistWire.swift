@@ -4,6 +4,9 @@ import WasmnetPolicy
 
 /// The denylist's texts in Redis, as the scripts write them.
 enum DenylistWire {
+    /// What a script writes and answers: all that a double tells apart.
+    static let numbers: ClosedRange<Int64> = 0...(1 << 53)
+
     /// The words of a change.
     static func words(_ change: DenylistChange) -> [RedisArgument] {
         switch change {
@@ -37,7 +40,9 @@ enum DenylistWire {
     }
 
     private static func entry(_ text: String, _ expiry: Int64, _ reason: Substring) -> DenylistEntry? {
-        guard expiry >= 0, let subject = try? DenylistSubject(text), subject.text == text else { return nil }
+        guard (0...UnixTime.last.milliseconds).contains(expiry), let subject = try? DenylistSubject(text),
+            subject.text == text
+        else { return nil }
         // A reason that this version would not take is no reason to forget the entry.
         return DenylistEntry(
             subject, expiry: expiry == 0 ? nil : UnixTime(milliseconds: expiry),
@@ -58,7 +63,7 @@ struct DenylistMessage: Equatable {
         let lines = String(buffer: payload).split(separator: "\n", omittingEmptySubsequences: false)
         guard let head = lines.first else { return nil }
         let numbers = head.split(separator: " ").compactMap { Int64($0) }
-        guard numbers.count == 4 else { return nil }
+        guard numbers.count == 4, numbers.allSatisfy(DenylistWire.numbers.contains) else { return nil }
         (self.generation, self.from, self.to) = (numbers[0], numbers[1], numbers[2])
         self.digest = DenylistDigest(value: numbers[3])
         let records = lines.dropFirst().compactMap { DenylistWire.record($0) }
@@ -86,7 +91,9 @@ struct DenylistPoll {
     init(_ reply: RESPValue) throws(RedisError) {
         let parts = reply.array ?? []
         let numbers = parts.prefix(6).compactMap(\.int64)
-        guard numbers.count == 6, let status = Status(rawValue: numbers[0]) else {
+        guard numbers.count == 6, numbers.allSatisfy(DenylistWire.numbers.contains),
+            let status = Status(rawValue: numbers[0])
+        else {
             throw .unavailable("the denylist's script answered with something else than six numbers")
         }
         self.status = status

@@ -8,19 +8,22 @@ package struct RedisDenylistStore: DenylistStore {
     private let deadline: TimeAmount
     private let most: Int
     private let logLength: Int
+    private let clock: (@Sendable () -> UnixTime)?
 
     /// - Parameters:
     ///   - deadline: time for each run of a script and each page. Default 5 s.
     ///   - most: entries the list may have.
     ///   - logLength: changes that Redis keeps, about.
+    ///   - clock: nil: Redis' own decides what is over. Another is for tests.
     package init(
         redis: RedisClient, deadline: TimeAmount = .seconds(5), most: Int = DenylistBook.mostEntries,
-        logLength: Int = DenylistLimits.log
+        logLength: Int = DenylistLimits.log, clock: (@Sendable () -> UnixTime)? = nil
     ) {
         self.redis = redis
         self.deadline = deadline
         self.most = most
         self.logLength = logLength
+        self.clock = clock
     }
 
     package func write(
@@ -67,7 +70,8 @@ package struct RedisDenylistStore: DenylistStore {
             RedisKeys.denylist, RedisKeys.denylistEntries, RedisKeys.denylistExpiries, RedisKeys.denylistLog,
         ]
         let settings: [RedisArgument] = [
-            0, RedisArgument((hold ? 1 : 0) + (clears ? 2 : 0)), RedisArgument(self.logLength),
+            .integer(self.clock.map { $0().milliseconds &* 1000 } ?? 0),
+            RedisArgument((hold ? 1 : 0) + (clears ? 2 : 0)), RedisArgument(self.logLength),
             RedisArgument(self.most), RedisArgument(DenylistBook.mostSwept), .string(RedisKeys.denylistChannel),
         ]
         let reply = try await self.redis.evaluate(
@@ -75,7 +79,8 @@ package struct RedisDenylistStore: DenylistStore {
             arguments: settings + changes.flatMap(DenylistWire.words), deadline: self.deadline)
         let numbers = reply.array?.compactMap(\.int64) ?? []
         let outcomes = numbers.dropFirst(4).compactMap(DenylistOutcome.init(rawValue:))
-        guard numbers.count >= 4, outcomes.count == changes.count else {
+        guard numbers.count >= 4, numbers.allSatisfy(DenylistWire.numbers.contains), outcomes.count == changes.count
+        else {
             throw .unavailable("the denylist's script answered with something else than was agreed")
         }
         return DenylistReceipt(
