@@ -20,6 +20,11 @@ func seeded(_ part: UInt64 = 0) -> SeededRandom { SeededRandom(seed &+ part) }
 
 func subject(_ text: String) throws -> DenylistSubject { try DenylistSubject(text) }
 
+/// Addresses of one network that no other number of it has.
+func someEntries(_ count: Int, _ network: Int = 1) throws -> [DenylistEntry] {
+    try (0..<count).map { DenylistEntry(try subject("10.\(network).\($0 / 250).\($0 % 250)")) }
+}
+
 extension RedisServer {
     /// What clients of a test go by: deadlines that a busy machine keeps, and quick new attempts.
     static var options: RedisClientOptions {
