@@ -9,7 +9,7 @@ struct DenylistFollower {
     private let inForce: DenylistInForce
     private let logger: Logger
     private var list: Denylist
-    private var expiries = DenylistExpiries()
+    private var expiries: DenylistExpiries
     /// The digest that Redis has for a list that this program cannot read in whole.
     private var trusted: DenylistDigest?
     /// Whether Redis did not answer when it was last asked.
@@ -20,6 +20,7 @@ struct DenylistFollower {
         self.inForce = inForce
         self.logger = logger
         self.list = inForce.list
+        self.expiries = DenylistExpiries(self.list)
     }
 
     /// A published change: made where it follows the last one, else the reason to ask.
@@ -55,6 +56,7 @@ struct DenylistFollower {
                 sentLast = sent
                 self.inForce.set(DenylistClock(time: poll.time, sent: sent))
             }
+            if self.hasFailed { self.logger.notice("the denylist is read again") }
             self.hasFailed = false
             switch progress {
             case .current(let list, let fresh, let digest):
