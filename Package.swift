@@ -20,6 +20,8 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
+let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -46,7 +48,7 @@ let package = Package(
         // The wire language: messages and codecs over ByteBuffer; no I/O.
         .target(name: "WasmnetProtocol", dependencies: [nioCore], swiftSettings: strict),
         // May it be reached? Pure values.
-        .target(name: "WasmnetPolicy", swiftSettings: strict),
+        .target(name: "WasmnetPolicy", dependencies: [hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
         .target(name: "WasmnetQuota", swiftSettings: strict),
         // The data plane: sessions, streams, dialing.
@@ -99,9 +101,12 @@ let package = Package(
         // Quotas, nodes and denylist shared in Redis.
         .target(
             name: "WasmnetCluster",
-            dependencies: ["RedisClient", "WasmnetPolicy", "WasmnetQuota", nioCore, nioPosix, logging],
+            dependencies: [
+                "RedisClient", "WasmnetPolicy", "WasmnetQuota", nioCore, nioPosix, nioConcurrency, logging,
+            ],
             resources: [
-                .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/generation.lua"),
+                .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/denylist-poll.lua"),
+                .embedInCode("Scripts/denylist-write.lua"), .embedInCode("Scripts/generation.lua"),
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
                 .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
                 .embedInCode("Scripts/reserve.lua"), .embedInCode("Scripts/retire.lua"),
@@ -214,6 +219,14 @@ let package = Package(
             dependencies: [
                 "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetQuota", "WasmnetTesting", nioCore, nioPosix,
                 nioConcurrency, logging,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetDenylistTests",
+            dependencies: [
+                "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetTesting", nioCore, nioPosix, nioConcurrency,
+                logging,
             ],
             swiftSettings: strict
         ),

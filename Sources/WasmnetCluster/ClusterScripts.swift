@@ -10,6 +10,9 @@ enum ClusterScripts {
     static let override = Self.script(PackageResources.override_lua)
     static let register = Self.script(PackageResources.register_lua)
 
+    static let denylistWrite = Self.script(PackageResources.denylist_write_lua)
+    static let denylistPoll = Self.script(PackageResources.denylist_poll_lua)
+
     private static func script(_ bytes: [UInt8]) -> RedisScript {
         RedisScript(String(decoding: PackageResources.common_lua + bytes, as: UTF8.self))
     }

@@ -45,6 +45,21 @@ package enum RedisKeys {
     /// Hash: what one node says of itself.
     static func node(_ id: String) -> String { "wn:{nodes}:n:\(id)" }
 
+    /// Hash: the denylist's generation, version and digest. All keys of the denylist are in one slot.
+    package static let denylist = "wn:{denylist}:m"
+
+    /// Hash: the entries.
+    package static let denylistEntries = "wn:{denylist}:e"
+
+    /// Sorted set: the entries that end, by when.
+    package static let denylistExpiries = "wn:{denylist}:x"
+
+    /// Stream: the last changes.
+    package static let denylistLog = "wn:{denylist}:l"
+
+    /// The channel on which changes are told.
+    package static let denylistChannel = "wn:{denylist}:changes"
+
     private static func key(_ kind: String, _ client: ClientID) -> String {
         "wn:{\(Self.tags[Self.bucket(of: client)])}:\(kind):\(client.text)"
     }

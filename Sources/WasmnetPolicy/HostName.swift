@@ -1,3 +1,5 @@
+import HashTreeCollections
+
 /// A DNS name, checked, in lower case, without the trailing dot.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {
     /// Lower case, without a trailing dot, at most 253 bytes of ASCII.
@@ -84,11 +86,11 @@ extension HostName {
     }
 }
 
-/// Values by name and by wildcard, looked up by name.
+/// Values by name and by wildcard, looked up by name. A copy shares its parts, see ``PrefixTable``.
 package struct SuffixTable<Value: Sendable>: Sendable {
-    private var exact: [Substring: [Value]] = [:]
+    private var exact: TreeDictionary<Substring, [Value]> = [:]
     /// Keyed by what stands after `*.`.
-    private var wildcards: [Substring: [Value]] = [:]
+    private var wildcards: TreeDictionary<Substring, [Value]> = [:]
 
     package init() {}
 
@@ -105,6 +107,14 @@ package struct SuffixTable<Value: Sendable>: Sendable {
 
     package mutating func remove(_ name: HostName) { self.exact[name.text[...]] = nil }
     package mutating func remove(below name: HostName) { self.wildcards[name.text[...]] = nil }
+
+    /// Removes the values of a name, or of the wildcard below it, that `predicate` takes.
+    package mutating func remove(_ name: HostName, below: Bool, where predicate: (Value) -> Bool) {
+        guard var values = below ? self.wildcards[name.text[...]] : self.exact[name.text[...]] else { return }
+        values.removeAll(where: predicate)
+        let left = values.isEmpty ? nil : values
+        if below { self.wildcards[name.text[...]] = left } else { self.exact[name.text[...]] = left }
+    }
 
     package func firstExact(_ name: HostName, where predicate: (Value) -> Bool) -> Value? {
         self.exact.isEmpty ? nil : self.exact[name.text[...]]?.first(where: predicate)

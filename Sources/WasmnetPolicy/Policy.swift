@@ -115,7 +115,7 @@ public struct Policy: Sendable {
 extension PolicyEntry {
     static let everything: PolicyEntry = .init(subject: .everything, ports: nil, text: "*")
 
-    private init(subject: Subject, ports: ClosedRange<UInt16>?, text: String) {
+    init(subject: Subject, ports: ClosedRange<UInt16>?, text: String) {
         self.subject = subject
         self.ports = ports
         self.text = text

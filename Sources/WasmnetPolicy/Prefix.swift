@@ -1,3 +1,5 @@
+import HashTreeCollections
+
 /// A network: an address and how many of its bits count.
 public struct Prefix: Hashable, Sendable, CustomStringConvertible {
     /// The network's first address.
@@ -37,9 +39,10 @@ extension IPAddress {
 /// Values by network, looked up by address: one hash table for all networks, probed once for each length that occurs.
 ///
 /// The number of probes is the number of distinct lengths (at most 33 or 129, in practice a handful), however many networks there
-/// are, and insertion and removal are one table operation each, which a trie over flat arrays would not give.
+/// are, and insertion and removal are one table operation each, which a trie over flat arrays would not give. The table is a
+/// persistent one: a copy shares its parts, so that a change to the copy of a large table costs no more than to a small one.
 package struct PrefixTable<Value: Sendable>: Sendable {
-    private var values: [Prefix: [Value]] = [:]
+    private var values: TreeDictionary<Prefix, [Value]> = [:]
     /// How many networks have each length; longest first when looked up.
     private var v4Lengths: [Int: Int] = [:]
     private var v6Lengths: [Int: Int] = [:]
@@ -49,6 +52,7 @@ package struct PrefixTable<Value: Sendable>: Sendable {
     package init() {}
 
     package var count: Int { self.values.count }
+    package var isEmpty: Bool { self.values.isEmpty }
 
     package mutating func insert(_ value: Value, for prefix: Prefix) {
         if self.values[prefix, default: []].isEmpty { self.count(prefix, by: 1) }
@@ -58,6 +62,13 @@ package struct PrefixTable<Value: Sendable>: Sendable {
     /// Removes all values of a network.
     package mutating func remove(_ prefix: Prefix) {
         if self.values.removeValue(forKey: prefix) != nil { self.count(prefix, by: -1) }
+    }
+
+    /// Removes the values of a network that `predicate` takes.
+    package mutating func remove(_ prefix: Prefix, where predicate: (Value) -> Bool) {
+        guard var values = self.values[prefix] else { return }
+        values.removeAll(where: predicate)
+        if values.isEmpty { self.remove(prefix) } else { self.values[prefix] = values }
     }
 
     private mutating func count(_ prefix: Prefix, by change: Int) {

@@ -1,0 +1,119 @@
+package import Logging
+package import NIOCore
+package import RedisClient
+import WasmnetPolicy
+
+/// Keeps a node's denylist as it is in Redis.
+///
+/// It subscribes first, so that what comes while it reads the list waits behind it; then it reads the list, and then makes the changes
+/// that are published. A change that does not follow the last one, a subscription that stands again, and every 5 s in any case make it
+/// ask Redis what it has: what is missing comes from the log, and where that does not reach, or version and digest do not fit, from the
+/// whole list.
+///
+/// The last list stays in force while Redis is out of reach. It also stays when Redis comes back without one (a restart without
+/// persistence, FLUSHALL): an empty Redis is taken for a loss, not for an order. It ends when somebody writes a new list, of which the
+/// first entry that is added alone is one, so after a loss import the whole list with ``DenylistStore/load(_:replaces:)``; to
+/// clear it use ``DenylistStore/clear()``.
+package struct DenylistFeed: Sendable {
+    private let redis: RedisClient
+    private let options: RedisClientOptions
+    private let inForce: DenylistInForce
+    private let interval: Duration
+    private let deadline: TimeAmount
+    private let group: any EventLoopGroup
+    private let logger: Logger
+
+    /// - Parameters:
+    ///   - redis: for everything but the subscription, which has a connection of its own to the same URL.
+    ///   - options: for the subscription's connection.
+    ///   - interval: how often it asks Redis in any case.
+    ///   - deadline: time for each answer of Redis. Default 2 s.
+    package init(
+        redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: DenylistInForce,
+        interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2), group: any EventLoopGroup,
+        logger: Logger
+    ) {
+        self.redis = redis
+        self.options = options
+        self.inForce = inForce
+        self.interval = interval
+        self.deadline = deadline
+        self.group = group
+        self.logger = logger
+    }
+
+    private enum Wake: Sendable {
+        case event(RedisSubscriber.Event)
+        case tick
+        case retry
+        case expiry
+    }
+
+    /// How long it waits after a failure before it asks again.
+    private static let retry = Duration.milliseconds(500)
+
+    /// Runs until its task is cancelled.
+    ///
+    /// - Throws: ``RedisError/tls(_:_:)`` when the TLS configuration of the subscription cannot be used.
+    package func run() async throws {
+        let subscriber = try RedisSubscriber(
+            self.redis.url, channels: [RedisKeys.denylistChannel], options: self.options, group: self.group,
+            logger: self.logger)
+        defer { subscriber.close() }
+        // What does not fit is not missed for long: versions tell that something is missing, at the latest at the next tick.
+        let (wakes, source) = AsyncStream.makeStream(of: Wake.self, bufferingPolicy: .bufferingOldest(1024))
+        await withDiscardingTaskGroup { tasks in
+            tasks.addTask {
+                for await event in subscriber.events { source.yield(.event(event)) }
+                source.finish()
+            }
+            tasks.addTask { [interval] in
+                repeat { source.yield(.tick) } while await Self.sleep(interval)
+            }
+            var follower = DenylistFollower(
+                reader: DenylistReader(redis: self.redis, deadline: self.deadline), inForce: self.inForce,
+                logger: self.logger)
+            var isRetrying = false
+            var sweepAt: UnixTime?
+            for await wake in wakes {
+                switch wake {
+                case .event(.message(_, let payload)): await follower.take(payload)
+                case .event(.gap), .tick: await follower.ask()
+                case .retry:
+                    isRetrying = false
+                    await follower.ask()
+                case .expiry:
+                    sweepAt = nil
+                    await follower.sweep(RedisDenylistStore(redis: self.redis, deadline: self.deadline))
+                }
+                if follower.hasFailed, !isRetrying {
+                    isRetrying = true
+                    tasks.addTask { if await Self.sleep(Self.retry) { source.yield(.retry) } }
+                }
+                if let next = follower.nextSweep(), sweepAt.map({ next < $0 }) ?? true {
+                    sweepAt = next
+                    // Nodes come one after the other, so that the first spares the others the work.
+                    let wait = self.wait(until: next) + .milliseconds(Int64(self.options.random() * 1000))
+                    tasks.addTask { if await Self.sleep(wait) { source.yield(.expiry) } }
+                }
+            }
+            tasks.cancelAll()
+        }
+    }
+
+    private func wait(until moment: UnixTime) -> Duration {
+        let (left, overflows) = moment.milliseconds.subtractingReportingOverflow(self.inForce.now.milliseconds)
+        // A day at most, then the clocks are compared again.
+        return .milliseconds(overflows ? 86_400_000 : min(max(left, 0), 86_400_000))
+    }
+
+    /// - Returns: whether it was not cancelled.
+    private static func sleep(_ time: Duration) async -> Bool {
+        do {
+            try await Task.sleep(for: time)
+            return true
+        } catch {
+            return false
+        }
+    }
+}

@@ -1,0 +1,128 @@
+import NIOConcurrencyHelpers
+package import NIOCore
+package import WasmnetPolicy
+
+/// The denylist that a node holds destinations and clients against, and how sure it is of it. Whoever keeps the list puts it here;
+/// whoever decides asks here, from any thread: an answer costs one lock for a moment and a look-up.
+package final class DenylistInForce: Sendable {
+    private struct State {
+        var list = Denylist.empty
+        var standing = DenylistStanding.starting
+        /// When the list was last known to be the store's.
+        var confirmed: NIODeadline?
+        var clock: DenylistClock
+        var observers: [@Sendable (DenylistUpdate) -> Void] = []
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// - Parameter systemTime: the system's clock, which holds until the store's is known.
+    package init(systemTime: UnixTime) {
+        self.state = NIOLockedValueBox(State(clock: DenylistClock(system: systemTime)))
+    }
+
+    package var list: Denylist { self.state.withLockedValue { $0.list } }
+    package var standing: DenylistStanding { self.state.withLockedValue { $0.standing } }
+    /// Whether a list, be it empty, was ever read: before that a node does not know whom to deny.
+    package var isLoaded: Bool { self.state.withLockedValue { $0.confirmed != nil } }
+    /// The store's time.
+    package var now: UnixTime { self.state.withLockedValue { $0.clock.now } }
+
+    /// How long ago the list was last known to be the store's; nil before it was ever read.
+    package var age: TimeAmount? {
+        let confirmed = self.state.withLockedValue { $0.confirmed }
+        return confirmed.map { max(.zero, NIODeadline.now() - $0) }
+    }
+
+    /// The entry that denies a destination, see ``Denylist/entry(for:_:port:at:)``.
+    package func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
+        let (list, now) = self.state.withLockedValue { ($0.list, $0.clock.now) }
+        return list.isEmpty ? nil : list.entry(for: name, address, port: port, at: now)
+    }
+
+    /// The entry that denies a client, by the text of its id or by the address it comes from.
+    package func entry(forClient id: String, at address: IPAddress?) -> DenylistEntry? {
+        let (list, now) = self.state.withLockedValue { ($0.list, $0.clock.now) }
+        guard !list.isEmpty else { return nil }
+        return list.entry(forClient: id, at: now) ?? address.flatMap { list.entry(forClientAt: $0, at: now) }
+    }
+
+    /// Has a function called after each change of the list, one change at a time and in order, on no event loop.
+    package func observe(_ observer: @escaping @Sendable (DenylistUpdate) -> Void) {
+        self.state.withLockedValue { $0.observers.append(observer) }
+    }
+
+    // MARK: For whoever keeps the list. One caller at a time.
+
+    /// - Parameter fresh: what was put in since the last list; nil: anything.
+    func install(_ list: Denylist, fresh: [DenylistEntry]?, confirmed: NIODeadline) {
+        let (observers, now, isNew) = self.state.withLockedValue { state in
+            let isNew = state.list.generation != list.generation || state.list.version != list.version || fresh == nil
+            state.list = list
+            state.confirmed = confirmed
+            state.standing = .current
+            return (state.observers, state.clock.now, isNew)
+        }
+        guard isNew, !observers.isEmpty else { return }
+        let update = DenylistUpdate(list: list, fresh: fresh.map { Denylist($0) } ?? list, time: now)
+        for observer in observers { observer(update) }
+    }
+
+    /// - Returns: whether that is news.
+    func report(_ standing: DenylistStanding) -> Bool {
+        self.state.withLockedValue { state in
+            defer { state.standing = standing }
+            return state.standing != standing
+        }
+    }
+
+    func set(_ clock: DenylistClock) { self.state.withLockedValue { $0.clock = clock } }
+}
+
+/// A change of the list in force.
+package struct DenylistUpdate: Sendable {
+    package let list: Denylist
+    /// What may deny something that was not denied before: live sockets and sessions are to be held against these entries only.
+    package let fresh: Denylist
+    /// The store's time at the change.
+    package let time: UnixTime
+}
+
+/// How sure a node is of its list.
+package enum DenylistStanding: Sendable, Equatable {
+    /// Nothing was read yet.
+    case starting
+    case current
+    /// The store does not answer, in words; the last list holds.
+    case unreachable(String)
+    /// The store has lost the list, or a new one is not complete; the last list holds until there is another.
+    case missing
+}
+
+/// The store's time by this machine's monotonic clock: the system's may be wrong and may be set.
+struct DenylistClock: Sendable {
+    /// The store's time where the monotonic clock is 0, in microseconds.
+    private let origin: Int64
+
+    init(system: UnixTime, at monotonic: NIODeadline = .now()) {
+        self.origin = system.milliseconds &* 1000 &- Self.microseconds(monotonic)
+    }
+
+    /// - Parameters:
+    ///   - time: what the store told, in microseconds since the Unix epoch.
+    ///   - sent: when it was asked. It is taken to have looked half-way between then and now.
+    init(time: Int64, sent: NIODeadline, heard: NIODeadline = .now()) {
+        let half = (Self.microseconds(heard) &- Self.microseconds(sent)) / 2
+        self.origin = time &- Self.microseconds(sent) &- half
+    }
+
+    var now: UnixTime { self.time(at: .now()) }
+
+    func time(at monotonic: NIODeadline) -> UnixTime {
+        UnixTime(milliseconds: (self.origin &+ Self.microseconds(monotonic)) / 1000)
+    }
+
+    private static func microseconds(_ deadline: NIODeadline) -> Int64 {
+        Int64(clamping: deadline.uptimeNanoseconds / 1000)
+    }
+}

@@ -1,0 +1,121 @@
+import NIOCore
+import RedisClient
+import WasmnetPolicy
+
+/// Reads the list from Redis, whole or what changed, so that it is the list of one version.
+struct DenylistReader: Sendable {
+    let redis: RedisClient
+    /// For each run of the script and each page.
+    let deadline: TimeAmount
+
+    /// How often a snapshot is begun anew that the list has outrun, or that does not have Redis' digest.
+    private static let mostAttempts = 5
+    private static let mostMisses = 2
+
+    enum Progress {
+        /// Redis has no list, or one that is not complete yet.
+        case none
+        /// The list at the version that Redis has. `fresh`: what was put in since, nil for everything.
+        case current(Denylist, fresh: [DenylistEntry]?, digest: DenylistDigest)
+    }
+
+    /// What Redis has now, from what is known: by the log where that reaches, else by a snapshot.
+    ///
+    /// - Parameter trusts: a digest by which the known list counts as Redis' although it has another.
+    func progress(
+        from known: Denylist, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: NIODeadline) -> Void
+    ) async throws(RedisError) -> Progress {
+        var list = known
+        var fresh: [DenylistEntry] = []
+        while true {
+            let sent = NIODeadline.now()
+            let poll = try await DenylistPoll.ask(
+                self.redis, generation: list.generation, version: list.version, deadline: self.deadline)
+            heard(poll, sent)
+            switch poll.status {
+            case .none: return .none
+            case .same:
+                if poll.digest == list.digest || poll.digest == trusts {
+                    return .current(list, fresh: fresh, digest: poll.digest)
+                }
+            case .records:
+                let records = poll.records.compactMap { $0 }
+                list = list.applying(records, version: list.version + Int64(poll.records.count))
+                for case .put(let entry) in records { fresh.append(entry) }
+                guard list.version >= poll.version else { continue }
+                if poll.digest == list.digest { return .current(list, fresh: fresh, digest: poll.digest) }
+            case .trimmed: break
+            }
+            guard let snapshot = try await self.snapshot() else { return .none }
+            return .current(snapshot.list, fresh: nil, digest: snapshot.digest)
+        }
+    }
+
+    /// The whole list, and its digest by Redis.
+    ///
+    /// Pages by HSCAN, which returns every field that stays throughout (and may return others, or one twice); then the log from the
+    /// version before the first page, whose records say what there is after each, makes it the list of the log's last version.
+    ///
+    /// - Returns: nil where there is none.
+    func snapshot() async throws(RedisError) -> (list: Denylist, digest: DenylistDigest)? {
+        var last: (list: Denylist, digest: DenylistDigest)?
+        var misses = 0
+        for _ in 0..<Self.mostAttempts {
+            let start = try await DenylistPoll.ask(self.redis, generation: 0, version: 0, deadline: self.deadline)
+            guard start.status != .none else { return nil }
+            var builder = DenylistBuilder()
+            try await self.scan(into: &builder)
+            guard let end = try await self.follow(&builder, from: start) else { continue }
+            let list = builder.list(generation: end.generation, version: end.version)
+            last = (list, end.digest)
+            if end.digest == list.digest { break }
+            misses += 1
+            if misses == Self.mostMisses { break }
+        }
+        // A digest that is never met: entries that this version of the program cannot read. The others hold.
+        guard let last else { throw .unavailable("the denylist changes faster than it can be read") }
+        return last
+    }
+
+    private func scan(into builder: inout DenylistBuilder) async throws(RedisError) {
+        var cursor = "0"
+        repeat {
+            let command: RedisCommand = [
+                "HSCAN", .string(RedisKeys.denylistEntries), .string(cursor), "COUNT",
+                RedisArgument(DenylistLimits.page),
+            ]
+            let reply = try await self.redis.send(command, deadline: self.deadline).array ?? []
+            guard reply.count == 2, let next = reply[0].string, let words = reply[1].array else {
+                throw .unavailable("HSCAN answered with something else than a cursor and a page")
+            }
+            for index in stride(from: 0, to: words.count - 1, by: 2) {
+                guard let field = words[index].string, let value = words[index + 1].string,
+                    let entry = DenylistWire.entry(field, value)
+                else { continue }
+                builder.apply(.put(entry))
+            }
+            cursor = next
+        } while cursor != "0"
+    }
+
+    /// Makes the changes that the log has since the pages were begun.
+    ///
+    /// - Returns: nil where the log does not reach as far, or another list has begun.
+    private func follow(
+        _ builder: inout DenylistBuilder, from start: DenylistPoll
+    ) async throws(RedisError) -> DenylistPoll? {
+        var version = start.version
+        while true {
+            let poll = try await DenylistPoll.ask(
+                self.redis, generation: start.generation, version: version, deadline: self.deadline)
+            switch poll.status {
+            case .none, .trimmed: return nil
+            case .same: return poll
+            case .records:
+                for case .some(let record) in poll.records { builder.apply(record) }
+                version += Int64(poll.records.count)
+                if version >= poll.version { return poll }
+            }
+        }
+    }
+}

@@ -1,0 +1,52 @@
+import NIOCore
+package import WasmnetPolicy
+
+/// The denylist of a node without Redis: the same list in the process, lost when it ends.
+package actor InProcessDenylist: DenylistStore {
+    private var book: DenylistBook
+    private let inForce: DenylistInForce
+    private let systemTime: @Sendable () -> UnixTime
+
+    /// - Parameters:
+    ///   - systemTime: the clock that expiry is reckoned by.
+    ///   - most: entries the list may have.
+    package init(
+        to inForce: DenylistInForce, most: Int = DenylistBook.mostEntries,
+        systemTime: @escaping @Sendable () -> UnixTime
+    ) {
+        self.book = DenylistBook(most: most)
+        self.inForce = inForce
+        self.systemTime = systemTime
+        inForce.install(self.book.list, fresh: [], confirmed: .now())
+    }
+
+    package func write(
+        _ changes: [DenylistChange], replaces: Bool
+    ) async throws(DenylistStoreError) -> DenylistReceipt {
+        self.change(changes, replaces)
+    }
+
+    package func read() async throws(DenylistStoreError) -> Denylist { self.book.list }
+
+    private static let interval = Duration.seconds(1)
+
+    /// Takes entries out whose time is over, until its task is cancelled. They do not hold in any case: it frees their memory.
+    package func run() async {
+        while !Task.isCancelled {
+            self.change([], false)
+            try? await Task.sleep(for: Self.interval)
+        }
+    }
+
+    @discardableResult
+    private func change(_ changes: [DenylistChange], _ replaces: Bool) -> DenylistReceipt {
+        let now = self.systemTime()
+        self.inForce.set(DenylistClock(system: now))
+        let (receipt, records) = self.book.write(changes, clears: replaces, now: now)
+        let fresh = records.compactMap { record in
+            if case .put(let entry) = record { entry } else { nil }
+        }
+        self.inForce.install(self.book.list, fresh: fresh, confirmed: .now())
+        return receipt
+    }
+}

@@ -1,0 +1,149 @@
+/// What an entry of the denylist names: destinations, or a client.
+package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
+    package enum Kind: Hashable, Sendable {
+        /// An address, a network, a name or a wildcard, with a port or range or without: read and matched as an entry of the policy.
+        case destination(PolicyEntry)
+        /// Clients by the address they come from.
+        case clientNetwork(Prefix)
+        /// One client by the text of its id, such as `t:subject`.
+        case client(String)
+    }
+
+    package let kind: Kind
+    /// The one way to write it, in printable ASCII without a space: equal subjects have equal texts.
+    package let text: String
+
+    package var description: String { self.text }
+
+    /// The longest text, in bytes.
+    package static let longestText = 1024
+
+    /// Reads `203.0.113.7`, `10.0.0.0/8`, `[2001:db8::1]:443`, `api.example.com`, `*.example.org:8000-8999`, `client:a:203.0.113.7`,
+    /// `client:a:2001:db8::/48`, `client:t:subject`.
+    ///
+    /// IPv4-mapped addresses are taken as the IPv4 ones that they stand for. In a client's subject a `%` and what is not printable
+    /// ASCII are written as `%` and two hexadecimal digits for each byte (RFC 3986, section 2.1).
+    ///
+    /// - Throws: with what is wrong in words.
+    package init(_ text: String) throws(DenylistError) {
+        guard text.utf8.count <= Self.longestText else {
+            throw DenylistError("an entry is at most \(Self.longestText) bytes, this is \(text.utf8.count)")
+        }
+        if text.hasPrefix(Self.clientMark) {
+            try self.init(clientText: text.dropFirst(Self.clientMark.count))
+            return
+        }
+        let entry: PolicyEntry
+        do throws(DestinationError) {
+            entry = try PolicyEntry(text)
+        } catch {
+            throw DenylistError(error.description)
+        }
+        guard let canonical = entry.canonical else {
+            throw DenylistError("\"*\" is no entry: to deny everything use the policy's deny")
+        }
+        self.init(kind: .destination(canonical), text: canonical.text)
+    }
+
+    /// One client, by the text of its id.
+    ///
+    /// - Parameter id: `a:` and an address or network, or `t:` and any text.
+    /// - Throws: with what is wrong in words.
+    package init(clientID id: String) throws(DenylistError) {
+        guard id.hasPrefix("t:") || id.hasPrefix("a:") else { throw Self.noClient }
+        guard id.utf8.count > 2 else { throw Self.noClient }
+        if id.hasPrefix("a:") {
+            self = try Self.byAddress(id.dropFirst(2))
+        } else {
+            self.init(kind: .client(id), text: Self.text(ofClient: id))
+            guard self.text.utf8.count <= Self.longestText else {
+                throw DenylistError("a client's entry is at most \(Self.longestText) bytes")
+            }
+        }
+    }
+
+    private init(clientText text: Substring) throws(DenylistError) {
+        guard let id = PercentText.decode(text) else {
+            throw DenylistError(
+                "a client is written in printable ASCII; write % and what is not as % and two hexadecimal digits")
+        }
+        try self.init(clientID: id)
+    }
+
+    private init(kind: Kind, text: String) {
+        self.kind = kind
+        self.text = text
+    }
+
+    /// The text of one client's entry, where its id is no address.
+    static func text(ofClient id: String) -> String { Self.clientMark + PercentText.encode(id) }
+
+    private static let clientMark = "client:"
+    private static let noClient = DenylistError("a client is client:a:ADDRESS or client:t:SUBJECT")
+
+    private static func byAddress(_ text: Substring) throws(DenylistError) -> DenylistSubject {
+        // Clients over a socket without addresses, see ClientID.
+        if text == "local" { return DenylistSubject(kind: .client("a:local"), text: "client:a:local") }
+        let entry: PolicyEntry
+        do throws(DestinationError) {
+            entry = try PolicyEntry(String(text))
+        } catch {
+            throw DenylistError("client:a: \(error.description)")
+        }
+        guard case .network(let written) = entry.subject, entry.ports == nil else {
+            throw DenylistError("client:a: \"\(text)\" is neither an address nor a network")
+        }
+        let prefix = written.unmapped
+        guard prefix.address.isIPv4 || prefix.length <= 64 else {
+            let whole = prefix.address.masked(to: 64)
+            throw DenylistError("IPv6 clients are told apart by their /64: write client:a:\(whole)/64")
+        }
+        return DenylistSubject(kind: .clientNetwork(prefix), text: "client:a:\(prefix.shortText)")
+    }
+}
+
+/// Why something is no entry of the denylist, in words.
+package struct DenylistError: Error, Sendable, Equatable, CustomStringConvertible {
+    package let description: String
+
+    package init(_ description: String) {
+        self.description = description
+    }
+}
+
+extension PolicyEntry {
+    /// The same in the one way to write it; nil for an entry that names every host.
+    fileprivate var canonical: PolicyEntry? {
+        let ports = self.ports == 1...65_535 ? nil : self.ports
+        let tail = ports.map { $0.count == 1 ? ":\($0.lowerBound)" : ":\($0.lowerBound)-\($0.upperBound)" } ?? ""
+        switch self.subject {
+        case .everything: return nil
+        case .network(let written):
+            let prefix = written.unmapped
+            let isBare = prefix.address.isIPv4 || ports == nil
+            let rest = prefix.isSingle ? "" : "/\(prefix.length)"
+            let host = isBare ? prefix.shortText : "[\(prefix.address)]\(rest)"
+            return PolicyEntry(subject: .network(prefix), ports: ports, text: host + tail)
+        case .name(let name):
+            // Else it would read as the mark of clients.
+            let dot = name.text == "client" && ports != nil ? "." : ""
+            return PolicyEntry(subject: self.subject, ports: ports, text: name.text + dot + tail)
+        case .below(let name): return PolicyEntry(subject: self.subject, ports: ports, text: "*.\(name.text)\(tail)")
+        }
+    }
+}
+
+extension Prefix {
+    var isSingle: Bool { self.length == (self.address.isIPv4 ? 32 : 128) }
+
+    /// Without its length where that is all of the address.
+    var shortText: String { self.isSingle ? self.address.description : self.description }
+
+    /// The IPv4 network that an IPv4-mapped one stands for (RFC 4291, section 2.5.5.2).
+    var unmapped: Prefix {
+        guard self.length >= 96, self.address.isMapped, let inner = self.address.embedded.first,
+            let prefix = Prefix(inner, length: self.length - 96)
+        else { return self }
+        return prefix
+    }
+}
