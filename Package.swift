@@ -20,6 +20,8 @@ let nioSSL = Target.Dependency.product(name: "NIOSSL", package: "swift-nio-ssl")
 let logging = Target.Dependency.product(name: "Logging", package: "swift-log")
 let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "swift-service-lifecycle")
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -36,8 +38,10 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
         .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
@@ -106,6 +110,15 @@ let package = Package(
                 .embedInCode("Scripts/register.lua"), .embedInCode("Scripts/reserve.lua"),
                 .embedInCode("Scripts/retire.lua"),
             ],
+            swiftSettings: strict
+        ),
+        // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
+        .target(name: "PrometheusMetrics", dependencies: [coreMetrics, nioConcurrency], swiftSettings: strict),
+        // The admin server: metrics, health and the API, over a backend protocol of its own.
+        .target(
+            name: "WasmnetAdmin",
+            dependencies: ["PrometheusMetrics", hummingbird, nioCore, logging, lifecycle],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: strict
         ),
         .target(name: "CNodeSystem"),
@@ -214,6 +227,14 @@ let package = Package(
                 "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetQuota", "WasmnetTesting", nioCore, nioPosix,
                 nioConcurrency, logging,
             ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WasmnetAdminTests",
+            dependencies: ["PrometheusMetrics", "WasmnetAdmin", "WasmnetTesting", coreMetrics, nioCore, logging, lifecycle],
             swiftSettings: strict
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
