@@ -85,10 +85,8 @@ enum JSONText {
             return try JSONDecoder().decode(type, from: Data(bytes))
         } catch let error as BodyError {
             throw Self.wrong(error.path, error.message)
-        } catch DecodingError.dataCorrupted(let context) where context.codingPath.isEmpty {
-            throw .badRequest("bad_json", "the body is not JSON")
-        } catch DecodingError.dataCorrupted(let context) {
-            throw Self.wrong(Self.path(context.codingPath), "its value cannot be read")
+        } catch DecodingError.dataCorrupted(let context) where Self.isJSON(bytes) {
+            throw Self.wrong(Self.path(context.codingPath), "a value cannot be read")
         } catch DecodingError.keyNotFound(let key, let context) {
             throw Self.wrong(Self.path(context.codingPath + [key]), "it is missing")
         } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
@@ -96,6 +94,14 @@ enum JSONText {
         } catch {
             throw .badRequest("bad_json", "the body is not JSON")
         }
+    }
+
+    /// Whether it is JSON of any shape: the decoder reads all of a text before it decodes.
+    private static func isJSON(_ bytes: [UInt8]) -> Bool {
+        struct Anything: Decodable {
+            init(from decoder: any Decoder) {}
+        }
+        return (try? JSONDecoder().decode(Anything.self, from: Data(bytes))) != nil
     }
 
     private static func path(_ keys: [any CodingKey]) -> String {

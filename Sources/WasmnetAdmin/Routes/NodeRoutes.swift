@@ -35,26 +35,31 @@ extension AdminRoutes {
     private func writeEvents(to writer: inout any ResponseBodyWriter, _ slot: EventSlots.Slot) async throws {
         // Who loses the connection asks again after two seconds.
         try await writer.write(ByteBuffer(string: "retry: 2000\n\n"))
-        let limits = self.configuration.limits
         var number = 0
-        for try await _ in Ticks(interval: limits.eventInterval).cancelOnGracefulShutdown() {
-            do {
-                let backend = self.backend
-                let snapshot = try await withDeadline(limits.requestTime, orThrow: .tooSlow) {
-                    try await backend.snapshot()
-                }
-                number += 1
-                var event = ByteBuffer(string: "event: snapshot\nid: \(number)\ndata: ")
-                event.writeBytes(try JSONText.encode(snapshot))
-                event.writeString("\n\n")
-                try await writer.write(event)
-            } catch let error as AdminError {
-                self.logger.warning("no snapshot for the events", metadata: ["error": "\(error.message)"])
-                try await writer.write(ByteBuffer(string: ": \(error.code)\n\n"))
-            }
+        for try await _ in Ticks(interval: self.configuration.limits.eventInterval).cancelOnGracefulShutdown() {
+            number += 1
+            try await writer.write(try await self.event(number))
         }
         try await writer.finish(nil)
         withExtendedLifetime(slot) {}
+    }
+
+    /// A snapshot as an event; where there is none, a comment that keeps the stream going.
+    private func event(_ number: Int) async throws -> ByteBuffer {
+        do {
+            let snapshot = try await withDeadline(self.configuration.limits.requestTime, orThrow: .tooSlow) {
+                try await self.backend.snapshot()
+            }
+            var event = ByteBuffer(string: "event: snapshot\nid: \(number)\ndata: ")
+            event.writeBytes(try JSONText.encode(snapshot))
+            event.writeString("\n\n")
+            return event
+        } catch let error as CancellationError {
+            throw error
+        } catch {
+            self.logger.warning("no snapshot for the events", metadata: ["error": "\(error)"])
+            return ByteBuffer(string: ": \((error as? AdminError ?? .internalError).code)\n\n")
+        }
     }
 }
 

@@ -17,7 +17,9 @@ package struct AdminConfiguration: Sendable {
     package struct Limits: Sendable, Hashable {
         /// Connections at once; further ones wait. Default: 256.
         package var connections = 256
-        /// Of a request, header and body each, and of the node's answer. Default: 10 seconds.
+        /// From a connection to the end of its first request's header. Default: 10 seconds.
+        package var headerTime: Duration = .seconds(10)
+        /// For a request's body, and again for the node's answer. Default: 10 seconds.
         package var requestTime: Duration = .seconds(10)
         /// Between two requests of a connection. Default: 60 seconds.
         package var idleTime: Duration = .seconds(60)
@@ -59,7 +61,10 @@ package struct AdminConfiguration: Sendable {
             throw AdminConfigurationError(
                 "the admin server listens on \(self.host), which other machines may reach: it needs a token")
         }
-        let times = [self.limits.requestTime, self.limits.idleTime, self.limits.stalledTime, self.limits.eventInterval]
+        let times = [
+            self.limits.headerTime, self.limits.requestTime, self.limits.idleTime, self.limits.stalledTime,
+            self.limits.eventInterval,
+        ]
         let counts = [
             self.limits.connections, self.limits.bodyBytes, self.limits.headerBytes, self.limits.eventClients,
         ]

@@ -87,7 +87,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         self.watched?.cancel()
         self.watched =
             switch self.watch.phase {
-            case .firstRequest: self.end(context, after: self.limits.requestTime)
+            case .firstRequest: self.end(context, after: self.limits.headerTime)
             // The answer that it took too long goes out first.
             case .body: self.end(context, after: self.limits.requestTime + .seconds(2))
             case .answer: nil
