@@ -5,7 +5,7 @@ import Synchronization
 import Testing
 
 /// Many threads count while others scrape.
-@Suite struct ConcurrencyTests {
+@Suite(.timeLimit(.minutes(1))) struct ConcurrencyTests {
     /// Runs the bodies on threads of their own and waits for all.
     private func threads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         DispatchQueue.concurrentPerform(iterations: count, execute: body)

@@ -4,7 +4,7 @@ import Testing
 import WasmnetAdmin
 
 /// The document and the server, held to each other: every path, method and status.
-@Suite struct ContractTests {
+@Suite(.timeLimit(.minutes(1))) struct ContractTests {
     /// One documented answer, and what makes the server give it.
     private struct Case {
         let method: String

@@ -1,7 +1,7 @@
 import Testing
 import WasmnetAdmin
 
-@Suite struct EventTests {
+@Suite(.timeLimit(.minutes(1))) struct EventTests {
     private func quick() -> AdminConfiguration {
         var configuration = LiveServer.withToken
         configuration.limits.eventInterval = .milliseconds(5)

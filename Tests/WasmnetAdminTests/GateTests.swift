@@ -6,7 +6,7 @@ import Testing
 import WasmnetAdmin
 
 /// Who may come in.
-@Suite struct GateTests {
+@Suite(.timeLimit(.minutes(1))) struct GateTests {
     @Test(arguments: [
         nil, "", "Bearer", "Bearer ", "Bearer wrong", "Basic \(LiveServer.token)", LiveServer.token,
         "Bearer \(LiveServer.token)x", "Bearer \(LiveServer.token.dropLast())",

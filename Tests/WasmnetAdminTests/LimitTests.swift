@@ -3,7 +3,7 @@ import Testing
 import WasmnetAdmin
 
 /// What is slow, large or too much is ended, and others are served meanwhile.
-@Suite struct LimitTests {
+@Suite(.timeLimit(.minutes(1))) struct LimitTests {
     @Test func `a header that does not come to its end`() async throws {
         try await LiveServer.with(LiveServer.impatient { $0.headerTime = .milliseconds(200) }) { live async throws in
             let answer = try await Connection.exchange("GET /livez HTTP/1.1\r\nHost: local", port: live.address.port)
@@ -127,6 +127,7 @@ import WasmnetAdmin
         let configuration = LiveServer.impatient { limits in
             limits.connections = 1
             limits.stalledTime = .milliseconds(200)
+            limits.idleTime = .seconds(3_600)
         }
         try await LiveServer.with(configuration, documents: [large]) { live async throws in
             try await Connection.with(port: live.address.port, reads: false) { connection async throws in

@@ -7,7 +7,7 @@ import Testing
 import WasmnetAdmin
 
 /// What the routes make of their requests, and of what the node answers.
-@Suite struct RouteTests {
+@Suite(.timeLimit(.minutes(1))) struct RouteTests {
     @Test func `metrics in the format asked for`() async throws {
         try await LiveServer.with { live async throws in
             Counter(label: "opens", factory: PrometheusMetricsFactory(live.registry)).increment(by: 3)
