@@ -239,7 +239,7 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics],
+            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics, nioConcurrency],
             swiftSettings: strict),
         .testTarget(
             name: "WasmnetAdminTests",

@@ -1,14 +1,23 @@
 import CoreMetrics
-import Dispatch
+import Foundation
+import NIOConcurrencyHelpers
 import PrometheusMetrics
 import Synchronization
 import Testing
 
 /// Many threads count while others scrape.
 @Suite(.timeLimit(.minutes(1))) struct ConcurrencyTests {
-    /// Runs the bodies on threads of their own and waits for all.
+    /// Runs the bodies on threads of their own, more than there are processors, and waits for all.
     private func threads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
-        DispatchQueue.concurrentPerform(iterations: count, execute: body)
+        let ended = DispatchGroup()
+        for index in 0..<count {
+            ended.enter()
+            Thread {
+                body(index)
+                ended.leave()
+            }.start()
+        }
+        ended.wait()
     }
 
     /// The value of a sample; nil where it is not exposed.
@@ -23,10 +32,11 @@ import Testing
         let registry = try PrometheusRegistry(shards: shards)
         let factory = PrometheusMetricsFactory(registry)
         let recorder = Recorder(label: "r", factory: factory)
-        let rounds = 20_000
-        let writers = 4
+        let rounds = 30_000
+        let writers = 6
         let isOver = Atomic<Int>(0)
         let scrapes = Atomic<Int>(0)
+        let torn = NIOLockedValueBox<String?>(nil)
         threads(writers + 2) { thread in
             if thread < writers {
                 // 1 second falls in one bucket, 20 in the last: the sum tells how many of each there are.
@@ -42,8 +52,7 @@ import Testing
                 let count = self.value("r_count", in: text) ?? -1
                 let sum = self.value("r_sum", in: text) ?? -1
                 if count != all || sum != one + 20 * (all - one) || count < last {
-                    Issue.record("one \(one), all \(all), count \(count) after \(last), sum \(sum)")
-                    return
+                    return torn.withLockedValue { $0 = "\(one) of \(all), count \(count) after \(last), sum \(sum)" }
                 }
                 last = count
                 scrapes.wrappingAdd(1, ordering: .relaxed)
@@ -52,6 +61,7 @@ import Testing
         let text = ExpositionTests.text(registry)
         #expect(self.value("r_count", in: text) == Double(writers * rounds))
         #expect(self.value("r_sum", in: text) == Double(writers * rounds) * 10.5)
+        #expect(torn.withLockedValue { $0 } == nil)
         #expect(scrapes.load(ordering: .relaxed) > 0)
     }
 
@@ -62,6 +72,7 @@ import Testing
         let fraction = FloatingPointCounter(label: "f", factory: factory)
         let meter = Meter(label: "m", factory: factory)
         let isOver = Atomic<Int>(0)
+        let fell = NIOLockedValueBox<String?>(nil)
         threads(6) { thread in
             switch thread {
             case 0..<4:
@@ -84,12 +95,13 @@ import Testing
                 var last = -1.0
                 repeat {
                     let value = self.value("c_total", in: ExpositionTests.text(registry, .openMetrics)) ?? -2
-                    if value < last { Issue.record("\(value) after \(last)") }
+                    if value < last { fell.withLockedValue { $0 = "\(value) after \(last)" } }
                     last = value
                 } while isOver.load(ordering: .sequentiallyConsistent) < 4
             }
         }
         let text = ExpositionTests.text(registry)
+        #expect(fell.withLockedValue { $0 } == nil)
         #expect(self.value("c_total", in: text) == 80_000)
         #expect(self.value("f_total", in: text) == 40_000)
         #expect(self.value("m", in: text) == 0)

@@ -62,6 +62,7 @@ import WasmnetAdmin
                 let body = try #require(answer.json, "\(name)\n\(answer.body)")
                 let problems = SchemaCheck(document: document).problems(body, schema)
                 #expect(problems.isEmpty, "\(name): \(problems)")
+                if let items = body["items"]?.array { #expect(!items.isEmpty, "\(name): nothing to judge") }
             }
             if content.isEmpty { #expect(answer.body.isEmpty, "\(name)") }
             for header in wanted.response["headers"]?.members ?? [:] {
@@ -85,6 +86,10 @@ import WasmnetAdmin
         return try await LiveServer.with(configuration, FakeBackend(mood)) { live async throws in
             if wanted.path == "/v1/quota/{client}", wanted.method == "DELETE", wanted.status == 204 {
                 _ = try await live.send("PUT", path, body: #"{"max_sockets": 1}"#)
+            }
+            if wanted.path == "/v1/denylist", wanted.status == 200 {
+                _ = try await live.send(
+                    "POST", path, body: #"{"entries": [{"entry": "b", "ttl_seconds": 5, "reason": "x"}]}"#)
             }
             switch wanted.status {
             case 400: return try await live.send(wanted.method, path + "?nonsense=1", body: example)
@@ -151,6 +156,16 @@ import WasmnetAdmin
                 }
             }
         }
+    }
+
+    @Test func `an event's data is a snapshot in its shape`() async throws {
+        let document = try await document()
+        let answer = try await LiveServer.with { try await EventReader.answer(of: $0, others: 0) }
+        // The body comes in chunks: the data is on a line of its own.
+        let data = try #require(answer.body.split(whereSeparator: \.isNewline).first { $0.hasPrefix("data: ") })
+        let snapshot = try #require(JSONValue(String(data.dropFirst("data: ".count))))
+        let schema = document["components"]?["schemas"]?["Snapshot"] ?? .null
+        #expect(SchemaCheck(document: document).problems(snapshot, schema).isEmpty)
     }
 
     @Test func `HEAD is GET without its body`() async throws {

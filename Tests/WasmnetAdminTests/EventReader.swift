@@ -7,7 +7,7 @@ enum EventReader {
         try await self.reading(live, others) {
             try await Connection.with(port: live.address.port) { connection in
                 try await connection.write(live.request("GET", "/v1/events"))
-                return try Answer(await connection.text(until: "}"))
+                return try Answer(await connection.text(until: "}\n\n"))
             }
         }
     }
