@@ -239,7 +239,8 @@ let package = Package(
             swiftSettings: strict
         ),
         .testTarget(
-            name: "PrometheusMetricsTests", dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics, nioConcurrency],
+            name: "PrometheusMetricsTests",
+            dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics, nioConcurrency],
             swiftSettings: strict),
         .testTarget(
             name: "WasmnetAdminTests",
