@@ -22,6 +22,12 @@ let lifecycle = Target.Dependency.product(name: "ServiceLifecycle", package: "sw
 let deque = Target.Dependency.product(name: "DequeModule", package: "swift-collections")
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
+let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
+let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
+let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
+let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
+let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
+let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -38,8 +44,12 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
+        .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
+        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
+        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
+        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
         .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
@@ -111,6 +121,18 @@ let package = Package(
                 .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
                 .embedInCode("Scripts/reserve.lua"), .embedInCode("Scripts/retire.lua"),
             ],
+            swiftSettings: strict
+        ),
+        // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
+        .target(name: "PrometheusMetrics", dependencies: [coreMetrics, nioConcurrency], swiftSettings: strict),
+        // The admin server: metrics, health and the API, over a backend protocol of its own.
+        .target(
+            name: "WasmnetAdmin",
+            dependencies: [
+                "PrometheusMetrics", hummingbird, hummingbirdCore, httpTypes, nioCore, nioConcurrency, nioHTTP1,
+                nioHTTPTypes, nioHTTPTypesHTTP1, logging, lifecycle, crypto,
+            ],
+            resources: [.embedInCode("openapi.json")],
             swiftSettings: strict
         ),
         .target(name: "CNodeSystem"),
@@ -227,6 +249,18 @@ let package = Package(
             dependencies: [
                 "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetTesting", nioCore, nioPosix, nioConcurrency,
                 logging,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "PrometheusMetricsTests",
+            dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics, nioConcurrency],
+            swiftSettings: strict),
+        .testTarget(
+            name: "WasmnetAdminTests",
+            dependencies: [
+                "PrometheusMetrics", "WasmnetAdmin", "WasmnetTesting", coreMetrics, nioCore, nioPosix, nioConcurrency,
+                logging, lifecycle,
             ],
             swiftSettings: strict
         ),

@@ -1,0 +1,51 @@
+/// The labels of one series, in the order of their names, written once as they stand in the exposition.
+///
+/// A label's name matches `[a-zA-Z_][a-zA-Z0-9_]*` and does not begin with `__` (Prometheus data model). Its value is any text;
+/// an empty one is the same as no label, so it is left out.
+struct LabelSet: Sendable, Hashable, Comparable {
+    /// `a="1",b="2"`, without braces; empty where there is no label.
+    let text: [UInt8]
+
+    /// - Parameter reserved: a name that the metric needs itself, such as a histogram's `le`.
+    /// - Returns: nil where a name is not legal, reserved, or there twice.
+    init?(_ labels: [(String, String)], reserved: String? = nil) {
+        var named: [(name: String, value: String)] = []
+        for (label, value) in labels {
+            let name = Self.sanitized(label)
+            guard !name.isEmpty, !name.hasPrefix("__"), name != reserved else { return nil }
+            named.append((name, value))
+        }
+        named.sort { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
+        for (label, next) in zip(named, named.dropFirst()) where label.name == next.name { return nil }
+        var text: [UInt8] = []
+        for (name, value) in named where !value.isEmpty {
+            if !text.isEmpty { text.append(UInt8(ascii: ",")) }
+            text.append(contentsOf: name.utf8)
+            text.append(contentsOf: #"=""#.utf8)
+            text.append(escaped: value, quotes: true)
+            text.append(UInt8(ascii: "\""))
+        }
+        self.text = text
+    }
+
+    static func < (left: Self, right: Self) -> Bool { left.text.lexicographicallyPrecedes(right.text) }
+
+    /// A label name made legal as a metric's is; `:` is not legal in one.
+    private static func sanitized(_ label: String) -> String {
+        String(MetricName.sanitized(label).map { $0 == ":" ? "_" : $0 })
+    }
+}
+
+extension [UInt8] {
+    /// Backslash and line feed are escaped in help texts and values, the quote where the format asks for it.
+    mutating func append(escaped text: String, quotes: Bool) {
+        for byte in text.utf8 {
+            switch byte {
+            case UInt8(ascii: "\\"): self.append(contentsOf: #"\\"#.utf8)
+            case UInt8(ascii: "\n"): self.append(contentsOf: #"\n"#.utf8)
+            case UInt8(ascii: "\"") where quotes: self.append(contentsOf: #"\""#.utf8)
+            default: self.append(byte)
+            }
+        }
+    }
+}

@@ -1,0 +1,134 @@
+import Foundation
+import NIOConcurrencyHelpers
+
+/// The metrics of a process, and their exposition.
+///
+/// Making a series takes a lock; counting in one takes none, and a scrape holds the lock only while it takes the list of series.
+package final class PrometheusRegistry: Sendable {
+    private let catalog: NIOLockedValueBox<Catalog>
+    private let defaultBuckets: Buckets
+    private let shards: Int
+    private let discards = Discards()
+
+    /// - Parameters:
+    ///   - descriptions: help, unit and buckets of the metrics that are known beforehand.
+    ///   - defaultBuckets: of every histogram without its own. Default: 1 ms to 10 s.
+    ///   - shards: rows for threads that count at once. Default: twice the processors, 2 to 16.
+    /// - Throws: where a description's name, unit or order is not one that can be exposed.
+    package init(
+        describing descriptions: [MetricDescription] = [], defaultBuckets: Buckets = .seconds,
+        limits: SeriesLimits = SeriesLimits(), shards: Int? = nil
+    ) throws(MetricDescriptionError) {
+        var described: [MetricName: MetricDescription] = [:]
+        for description in descriptions {
+            let name = try Self.name(of: description)
+            guard described.updateValue(description, forKey: name) == nil else {
+                throw MetricDescriptionError("\(description.name) is described twice")
+            }
+        }
+        let catalog = Catalog(limits: limits, descriptions: described, ownNames: OwnMetrics.names)
+        self.catalog = NIOLockedValueBox(catalog)
+        self.defaultBuckets = defaultBuckets
+        let processors = ProcessInfo.processInfo.activeProcessorCount
+        self.shards = max(1, shards ?? min(max(2 * processors, 2), 16))
+    }
+
+    private static func name(of description: MetricDescription) throws(MetricDescriptionError) -> MetricName {
+        guard let name = MetricName(description.name, kind: description.kind) else {
+            throw MetricDescriptionError("\(description.name) is not a metric's name")
+        }
+        guard description.kind != .counter || name.sample == description.name else {
+            throw MetricDescriptionError("\(description.name) is a counter: its name ends with _total")
+        }
+        if let unit = description.unit {
+            guard MetricName.isValid(unit), !unit.contains(":"), name.family.hasSuffix("_" + unit) else {
+                throw MetricDescriptionError("\(description.name) does not end with its unit, \(unit)")
+            }
+        }
+        guard description.kind == .histogram || description.buckets == nil else {
+            throw MetricDescriptionError("\(description.name) is no histogram and has no buckets")
+        }
+        return name
+    }
+
+    /// How many series there are, a histogram counted as one.
+    package var seriesCount: Int { self.catalog.withLockedValue { $0.seriesCount } }
+
+    /// A gauge whose value is read at each scrape, on the thread that scrapes.
+    ///
+    /// - Parameters:
+    ///   - read: must be quick and not block; nil leaves the sample out of this scrape.
+    /// - Returns: false where the name or the labels are refused, or are there already.
+    @discardableResult
+    package func addGauge(
+        _ name: String, labels: [(String, String)] = [], read: @escaping @Sendable () -> Double?
+    ) -> Bool {
+        self.add(MetricName(name, kind: .gauge), labels, read)
+    }
+
+    /// A counter whose value is read at each scrape; as ``addGauge(_:labels:read:)``. A value below 0 is left out.
+    @discardableResult
+    package func addCounter(
+        _ name: String, labels: [(String, String)] = [], read: @escaping @Sendable () -> Double?
+    ) -> Bool {
+        self.add(MetricName(name, kind: .counter), labels) { read().flatMap { $0 >= 0 ? $0 : nil } }
+    }
+
+    private func add(
+        _ name: MetricName?, _ labels: [(String, String)], _ read: @escaping @Sendable () -> Double?
+    ) -> Bool {
+        var isNew = false
+        let labels = LabelSet(labels)
+        _ = self.catalog.withLockedValue { catalog in
+            catalog.series(name, labels) { _ in
+                isNew = true
+                return .callback(read)
+            }
+        }
+        return isNew
+    }
+
+    /// Everything there is to tell, in the order of names and labels.
+    package func exposition(_ format: ExpositionFormat) -> [UInt8] {
+        let (families, refusals) = self.catalog.withLockedValue { $0.snapshot() }
+        var writer = ExpositionWriter(format)
+        for family in OwnMetrics.merged(into: families, refusals: refusals, discards: self.discards) {
+            writer.append(family)
+        }
+        return writer.finish()
+    }
+
+    func counter(_ name: MetricName?, _ labels: [(String, String)]) -> CounterSeries? {
+        let cell = self.series(name, LabelSet(labels)) { key, _ in
+            .counter(CounterSeries(key: key, shards: self.shards, discards: self.discards))
+        }
+        guard case .counter(let series) = cell else { return nil }
+        return series
+    }
+
+    func gauge(_ name: MetricName?, _ labels: [(String, String)]) -> GaugeSeries? {
+        let cell = self.series(name, LabelSet(labels)) { key, _ in .gauge(GaugeSeries(key: key)) }
+        guard case .gauge(let series) = cell else { return nil }
+        return series
+    }
+
+    func histogram(_ name: MetricName?, _ labels: [(String, String)]) -> HistogramSeries? {
+        let cell = self.series(name, LabelSet(labels, reserved: "le")) { key, description in
+            let buckets = description?.buckets ?? self.defaultBuckets
+            return .histogram(HistogramSeries(key: key, buckets: buckets, shards: self.shards, discards: self.discards))
+        }
+        guard case .histogram(let series) = cell else { return nil }
+        return series
+    }
+
+    private func series(
+        _ name: MetricName?, _ labels: LabelSet?, make: (SeriesKey, MetricDescription?) -> SeriesCell
+    ) -> SeriesCell? {
+        self.catalog.withLockedValue { catalog in
+            let description = name.flatMap { catalog.description(of: $0) }
+            return catalog.series(name, labels) { make($0, description) }
+        }
+    }
+
+    func release(_ key: SeriesKey) { self.catalog.withLockedValue { $0.release(key) } }
+}

@@ -1,0 +1,82 @@
+package enum SocketState: String, Sendable, Codable, CaseIterable {
+    /// Its name is resolved or its target dialed.
+    case opening
+    case open
+    /// One direction is over.
+    case halfClosed = "half_closed"
+    case listening
+}
+
+/// A live socket of a session, for the operator.
+package struct SocketReport: Sendable, Hashable, Codable {
+    package var session: String
+    /// Of its session only.
+    package var id: String
+    package var client: String
+    /// `tcp`, `tls`, `udp`, `listener`, …
+    package var kind: String
+    package var state: SocketState
+    /// As the client named it, `host:port`; nil where it has none, as a UDP socket that is not connected.
+    package var destination: String?
+    /// The address dialed, `address:port`.
+    package var address: String?
+    package var ageSeconds: Double
+    package var bytesUp: UInt64
+    package var bytesDown: UInt64
+
+    package init(
+        session: String, id: String, client: String, kind: String, state: SocketState, destination: String?,
+        address: String?, ageSeconds: Double, bytesUp: UInt64, bytesDown: UInt64
+    ) {
+        self.session = session
+        self.id = id
+        self.client = client
+        self.kind = kind
+        self.state = state
+        self.destination = destination
+        self.address = address
+        self.ageSeconds = ageSeconds
+        self.bytesUp = bytesUp
+        self.bytesDown = bytesDown
+    }
+
+    /// Whether that is where it leads: `host:port` or a host alone, as named or as dialed, in any case of letters.
+    package func leads(to wanted: String) -> Bool {
+        let wanted = wanted.lowercased()
+        return [self.destination, self.address].contains { place in
+            guard let place = place?.lowercased() else { return false }
+            return place == wanted || Self.host(of: place) == wanted || Self.host(of: place) == "[\(wanted)]"
+        }
+    }
+
+    /// `host:port` without its port.
+    private static func host(of place: String) -> Substring {
+        place.lastIndex(of: ":").map { place[..<$0] } ?? place[...]
+    }
+}
+
+/// Which sockets are asked for. A member that is nil asks for all.
+package struct SocketQuestion: Sendable, Hashable {
+    package var window: PageWindow
+    package var client: String?
+    package var state: SocketState?
+    package var destination: String?
+    package var session: String?
+
+    package init(
+        window: PageWindow = PageWindow(), client: String? = nil, state: SocketState? = nil, destination: String? = nil,
+        session: String? = nil
+    ) {
+        self.window = window
+        self.client = client
+        self.state = state
+        self.destination = destination
+        self.session = session
+    }
+
+    package func includes(_ socket: SocketReport) -> Bool {
+        (self.client == nil || self.client == socket.client) && (self.state == nil || self.state == socket.state)
+            && (self.session == nil || self.session == socket.session)
+            && (self.destination.map { socket.leads(to: $0) } ?? true)
+    }
+}

@@ -1,0 +1,67 @@
+import HTTPTypes
+
+/// What went wrong with a request, as it is answered: a status, a code for programs and words for people.
+package struct AdminError: Error, Sendable, Hashable {
+    /// The HTTP status.
+    package let status: Int
+    /// Of a closed list per status, snake_case.
+    package let code: String
+    package let message: String
+    /// Header fields beside the usual ones.
+    var headers: [HTTPField] = []
+
+    package init(status: Int, code: String, message: String) {
+        self.status = status
+        self.code = code
+        self.message = message
+    }
+
+    /// The request itself is wrong.
+    package static func badRequest(_ code: String, _ message: String) -> Self {
+        Self(status: 400, code: code, message: message)
+    }
+
+    package static func notFound(_ message: String) -> Self { Self(status: 404, code: "not_found", message: message) }
+
+    /// It can be read, but what it asks for cannot be: an entry that is none, a policy that is wrong.
+    package static func unprocessable(_ code: String, _ message: String) -> Self {
+        Self(status: 422, code: code, message: message)
+    }
+
+    /// The node cannot do it now, such as with Redis out of reach.
+    package static func unavailable(_ code: String, _ message: String) -> Self {
+        Self(status: 503, code: code, message: message)
+    }
+
+    static func unauthorized(isTokenWrong: Bool) -> Self {
+        var error = Self(
+            status: 401, code: isTokenWrong ? "wrong_token" : "no_token",
+            message: isTokenWrong ? "the bearer token is wrong" : "a bearer token is required")
+        let challenge = #"Bearer realm="wasmnet admin""# + (isTokenWrong ? #", error="invalid_token""# : "")
+        error.headers = [HTTPField(name: .wwwAuthenticate, value: challenge)]
+        return error
+    }
+
+    static func methodNotAllowed(allowing methods: [HTTPRequest.Method]) -> Self {
+        let names = methods.map(\.rawValue).joined(separator: ", ")
+        var error = Self(status: 405, code: "method_not_allowed", message: "this path takes \(names)")
+        error.headers = [HTTPField(name: .allow, value: names)]
+        return error
+    }
+
+    static let internalError = Self(status: 500, code: "internal", message: "the node failed; its log tells more")
+    static let tooSlow = Self(status: 503, code: "timeout", message: "the node did not answer in time")
+    static let bodyTooSlow = Self(status: 408, code: "request_timeout", message: "the body did not come in time")
+    static let bodyTooLarge = Self(status: 413, code: "too_large", message: "a body is at most 1 MiB")
+}
+
+/// A body that is JSON but not what was asked for.
+struct BodyError: Error {
+    let path: String
+    let message: String
+
+    init(path: String, _ message: String) {
+        self.path = path
+        self.message = message
+    }
+}

@@ -1,0 +1,114 @@
+import FoundationEssentials
+import HTTPTypes
+import Hummingbird
+import NIOCore
+
+/// An answer before it is written.
+struct Reply: Sendable {
+    enum Body: Sendable {
+        case bytes(ByteBuffer, type: String)
+        case none
+        /// Written while it comes to be.
+        case stream(type: String, @Sendable (inout any ResponseBodyWriter) async throws -> Void)
+    }
+
+    var status: HTTPResponse.Status = .ok
+    var body: Body
+    var headers = HTTPFields()
+    /// What was changed, for the audit; nil: the path's parameters.
+    var subject: String?
+
+    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, subject: String? = nil) throws -> Reply
+    {
+        let bytes = try JSONText.encode(value)
+        return Reply(
+            status: status, body: .bytes(ByteBuffer(bytes: bytes), type: "application/json"), subject: subject)
+    }
+
+    static func bytes(_ bytes: some Sequence<UInt8> & Sendable, type: String) -> Reply {
+        Reply(body: .bytes(ByteBuffer(bytes: bytes), type: type))
+    }
+
+    static let noContent = Reply(status: .noContent, body: .none)
+
+    static func error(_ error: AdminError) -> Reply {
+        struct Envelope: Encodable {
+            struct Content: Encodable {
+                let code: String
+                let message: String
+            }
+            let error: Content
+        }
+        let envelope = Envelope(error: .init(code: error.code, message: error.message))
+        let bytes = (try? JSONText.encode(envelope)) ?? Array(#"{"error":{"code":"internal","message":""}}"#.utf8)
+        var reply = Reply(
+            status: HTTPResponse.Status(code: error.status),
+            body: .bytes(ByteBuffer(bytes: bytes), type: "application/json"))
+        for field in error.headers { reply.headers.append(field) }
+        return reply
+    }
+
+    /// - Parameter isHead: the fields of the answer to a GET, and no body.
+    func response(isHead: Bool) -> Response {
+        var headers = self.headers
+        // Nothing here is to be kept by a cache or guessed at by a browser.
+        headers[.cacheControl] = headers[.cacheControl] ?? "no-store"
+        headers[.xContentTypeOptions] = "nosniff"
+        switch self.body {
+        case .none: return Response(status: self.status, headers: headers)
+        case .bytes(let bytes, let type):
+            headers[.contentType] = type
+            headers[.contentLength] = String(bytes.readableBytes)
+            let body = isHead ? ResponseBody() : ResponseBody(byteBuffer: bytes)
+            return Response(status: self.status, headers: headers, body: body)
+        case .stream(let type, let write):
+            headers[.contentType] = type
+            return Response(status: self.status, headers: headers, body: isHead ? ResponseBody() : ResponseBody(write))
+        }
+    }
+}
+
+/// JSON as this server writes and reads it: snake_case, members in the order of their names.
+enum JSONText {
+    static func encode(_ value: some Encodable) throws -> [UInt8] {
+        let encoder = JSONEncoder()
+        encoder.keyEncodingStrategy = .convertToSnakeCase
+        encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+        encoder.nonConformingFloatEncodingStrategy = .convertToString(
+            positiveInfinity: "Infinity", negativeInfinity: "-Infinity", nan: "NaN")
+        return Array(try encoder.encode(value))
+    }
+
+    /// - Throws: ``AdminError``, 400 where it is no JSON and 422 where it is not what is wanted.
+    static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(AdminError) -> Value {
+        do {
+            return try JSONDecoder().decode(type, from: Data(bytes))
+        } catch let error as BodyError {
+            throw Self.wrong(error.path, error.message)
+        } catch DecodingError.dataCorrupted(let context) where Self.isJSON(bytes) {
+            throw Self.wrong(Self.path(context.codingPath), "a value cannot be read")
+        } catch DecodingError.keyNotFound(let key, let context) {
+            throw Self.wrong(Self.path(context.codingPath + [key]), "it is missing")
+        } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
+            throw Self.wrong(Self.path(context.codingPath), "it is of another type")
+        } catch {
+            throw .badRequest("bad_json", "the body is not JSON")
+        }
+    }
+
+    /// Whether it is JSON of any shape: the decoder reads all of a text before it decodes.
+    private static func isJSON(_ bytes: [UInt8]) -> Bool {
+        struct Anything: Decodable {
+            init(from decoder: any Decoder) {}
+        }
+        return (try? JSONDecoder().decode(Anything.self, from: Data(bytes))) != nil
+    }
+
+    private static func path(_ keys: [any CodingKey]) -> String {
+        keys.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
+    }
+
+    private static func wrong(_ path: String, _ message: String) -> AdminError {
+        .unprocessable("bad_body", path.isEmpty ? message : "\(path): \(message)")
+    }
+}

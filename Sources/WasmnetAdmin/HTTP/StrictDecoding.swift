@@ -1,0 +1,28 @@
+/// Any name of an object's member.
+private struct AnyKey: CodingKey {
+    let stringValue: String
+    let intValue: Int?
+
+    init(stringValue: String) {
+        self.stringValue = stringValue
+        self.intValue = nil
+    }
+
+    init(intValue: Int) {
+        self.stringValue = String(intValue)
+        self.intValue = intValue
+    }
+}
+
+extension Decoder {
+    /// A container that holds no member but the known ones: a member misspelt must not pass for one left out.
+    func strictContainer<Key: CodingKey & CaseIterable>(_ keys: Key.Type) throws -> KeyedDecodingContainer<Key> {
+        let known = Set(Key.allCases.map(\.stringValue))
+        let unknown = try self.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }
+        if let name = unknown.min() {
+            let path = (self.codingPath.map(\.stringValue) + [name]).joined(separator: ".")
+            throw BodyError(path: path, "no such member; there are \(known.sorted().joined(separator: ", "))")
+        }
+        return try self.container(keyedBy: keys)
+    }
+}

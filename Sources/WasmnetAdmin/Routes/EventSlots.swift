@@ -1,0 +1,27 @@
+import NIOConcurrencyHelpers
+
+/// How many clients read events at once.
+final class EventSlots: Sendable {
+    /// Given back when its last reference goes, so also where the answer never came to be written.
+    final class Slot: Sendable {
+        private let slots: EventSlots
+        fileprivate init(_ slots: EventSlots) { self.slots = slots }
+        deinit { self.slots.giveBack() }
+    }
+
+    private let free: NIOLockedValueBox<Int>
+
+    init(_ count: Int) { self.free = NIOLockedValueBox(count) }
+
+    /// - Returns: nil where all are taken.
+    func take() -> Slot? {
+        let isFree = self.free.withLockedValue { free in
+            guard free > 0 else { return false }
+            free -= 1
+            return true
+        }
+        return isFree ? Slot(self) : nil
+    }
+
+    private func giveBack() { self.free.withLockedValue { $0 += 1 } }
+}

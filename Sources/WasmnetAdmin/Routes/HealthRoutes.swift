@@ -1,0 +1,49 @@
+import HTTPTypes
+import PrometheusMetrics
+
+extension AdminRoutes {
+    /// What probes and scrapers ask.
+    var health: [Route] {
+        let metricsAccess: Route.Access = self.configuration.metricsNeedToken ? .token : .open
+        return [
+            Route(.get, "/metrics", "metrics", access: metricsAccess) { call in
+                let format = ExpositionFormat(accept: call.headers[.accept])
+                var reply = Reply.bytes(self.registry.exposition(format), type: format.contentType)
+                reply.headers[.vary] = "Accept"
+                return reply
+            },
+            Route(.get, "/livez", "livez", access: .open) { _ in try .json(Liveness(alive: true)) },
+            Route(.get, "/readyz", "readyz", access: .open) { _ in
+                let checks = try await self.backend.readiness()
+                let isReady = checks.allSatisfy(\.isWell)
+                return try .json(
+                    Readiness(ready: isReady, checks: checks.map(Readiness.Check.init)),
+                    status: isReady ? .ok : .serviceUnavailable)
+            },
+            Route(.get, "/version", "version") { _ in try .json(try await self.backend.version()) },
+            Route(.get, "/openapi.json", "openapi", access: .open) { _ in
+                .bytes(Self.openAPI, type: "application/json")
+            },
+        ]
+    }
+
+    private struct Liveness: Encodable {
+        let alive: Bool
+    }
+
+    private struct Readiness: Encodable {
+        struct Check: Encodable {
+            let name: String
+            let ok: Bool
+            let reason: String?
+
+            init(_ check: ReadinessCheck) {
+                self.name = check.name
+                self.ok = check.isWell
+                self.reason = check.problem
+            }
+        }
+        let ready: Bool
+        let checks: [Check]
+    }
+}

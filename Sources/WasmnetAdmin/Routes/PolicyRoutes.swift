@@ -1,0 +1,42 @@
+import HTTPTypes
+
+extension AdminRoutes {
+    var policy: [Route] {
+        [
+            Route(.get, "/v1/policy", "policy.read") { _ in try .json(try await self.backend.policy()) },
+            Route(.post, "/v1/policy/reload", "policy.reload") { _ in
+                let report = try await self.backend.reloadPolicy()
+                return try .json(report, subject: "generation \(report.generation)")
+            },
+            Route(.get, "/v1/policy/explain", "policy.explain", parameters: ["destination", "udp"]) { call in
+                guard let destination = call.query.text("destination") else {
+                    throw AdminError.badRequest("bad_parameter", "destination is missing; it is host:port")
+                }
+                let (host, port) = try HostAndPort.parse(destination)
+                return try .json(
+                    try await self.backend.explain(host: host, port: port, udp: try call.query.flag("udp")))
+            },
+        ]
+    }
+}
+
+enum HostAndPort {
+    /// `host:port`, an IPv6 address in brackets, which are not part of the host.
+    static func parse(_ text: String) throws(AdminError) -> (host: String, port: UInt16) {
+        let wrong = AdminError.badRequest(
+            "bad_parameter", "destination is host:port with a port of 1 to 65535, an IPv6 address in brackets")
+        guard let colon = text.lastIndex(of: ":") else { throw wrong }
+        let digits = text[text.index(after: colon)...]
+        var host = text[..<colon]
+        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits), port > 0 else {
+            throw wrong
+        }
+        if host.hasPrefix("[") && host.hasSuffix("]") {
+            host = host.dropFirst().dropLast()
+        } else if host.contains(":") || host.contains("[") {
+            throw wrong
+        }
+        guard (1...255).contains(host.utf8.count) else { throw wrong }
+        return (String(host), port)
+    }
+}

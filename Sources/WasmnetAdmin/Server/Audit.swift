@@ -1,0 +1,59 @@
+package import Logging
+
+/// One change that was asked for, whether it came to pass or not.
+package struct AuditRecord: Sendable, Hashable {
+    /// Where the request came from, `address:port`.
+    package var remote: String
+    /// Whether it showed the token.
+    package var hasToken: Bool
+    /// What was asked: `denylist.add`, `session.close`, …
+    package var operation: String
+    /// On what: an id, a client, entries; without control characters, at most 200 characters.
+    package var subject: String
+    /// The status answered.
+    package var status: Int
+    /// The error's code; nil: it was done.
+    package var refusal: String?
+
+    package init(
+        remote: String, hasToken: Bool, operation: String, subject: String, status: Int, refusal: String? = nil
+    ) {
+        self.remote = remote
+        self.hasToken = hasToken
+        self.operation = operation
+        self.subject = Self.printable(subject)
+        self.status = status
+        self.refusal = refusal
+    }
+
+    /// A caller's text must not forge a line of the log.
+    private static func printable(_ text: String) -> String {
+        let kept = text.unicodeScalars.prefix(200).map { scalar in
+            switch scalar.properties.generalCategory {
+            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
+                "\u{FFFD}" as Unicode.Scalar
+            default: scalar
+            }
+        }
+        var printable = String.UnicodeScalarView()
+        printable.append(contentsOf: kept)
+        return String(printable) + (text.unicodeScalars.count > 200 ? "…" : "")
+    }
+}
+
+/// Where records of changes go. Called on a task of the request, before its answer is written.
+package typealias AuditHook = @Sendable (AuditRecord) -> Void
+
+extension Logger {
+    /// An audit that is a line of this log a change, at the level notice.
+    package var audit: AuditHook {
+        { record in
+            var metadata: Logger.Metadata = [
+                "operation": "\(record.operation)", "subject": "\(record.subject)", "remote": "\(record.remote)",
+                "token": "\(record.hasToken)", "status": "\(record.status)",
+            ]
+            if let refusal = record.refusal { metadata["refusal"] = "\(refusal)" }
+            self.notice(record.refusal == nil ? "admin change" : "admin change refused", metadata: metadata)
+        }
+    }
+}

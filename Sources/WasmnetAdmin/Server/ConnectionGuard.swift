@@ -1,0 +1,105 @@
+import HTTPTypes
+import NIOCore
+import NIOHTTP1
+import NIOHTTPTypes
+import NIOHTTPTypesHTTP1
+
+/// Ends connections that take too long: to send a request, to come with the next, or to take an answer. Answers a request that
+/// cannot be read.
+final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPRequestPart
+    typealias InboundOut = HTTPRequestPart
+    typealias OutboundIn = HTTPResponsePart
+    typealias OutboundOut = HTTPResponsePart
+
+    private let limits: AdminConfiguration.Limits
+    private var watch = ConnectionWatch()
+    private var watched: Scheduled<Void>?
+    private var stalled: Scheduled<Void>?
+
+    init(_ limits: AdminConfiguration.Limits) { self.limits = limits }
+
+    func handlerAdded(context: ChannelHandlerContext) { self.schedule(context) }
+
+    func handlerRemoved(context: ChannelHandlerContext) {
+        self.watched?.cancel()
+        self.stalled?.cancel()
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        self.watched?.cancel()
+        self.stalled?.cancel()
+        context.fireChannelInactive()
+    }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .head: self.update(context) { $0.headCame() }
+        case .body: break
+        case .end: self.update(context) { $0.endCame() }
+        }
+        context.fireChannelRead(data)
+    }
+
+    func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        if case .end = self.unwrapOutboundIn(data) { self.update(context) { $0.answerWritten() } }
+        context.write(data, promise: promise)
+    }
+
+    func channelWritabilityChanged(context: ChannelHandlerContext) {
+        self.stalled?.cancel()
+        self.stalled = nil
+        if !context.channel.isWritable { self.stalled = self.end(context, after: self.limits.stalledTime) }
+        context.fireChannelWritabilityChanged()
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        let isUnreadable = error is HTTPParserError || error is HTTP1TypeConversionError
+        guard isUnreadable, [.firstRequest, .nextRequest].contains(self.watch.phase) else {
+            context.fireErrorCaught(error)
+            return
+        }
+        let isTooLarge = (error as? HTTPParserError) == .headerOverflow
+        let answer =
+            isTooLarge
+            ? AdminError(status: 431, code: "header_too_large", message: "the request's header is too large")
+            : AdminError.badRequest("bad_request", "this is not an HTTP request")
+        guard case .bytes(let bytes, let type) = Reply.error(answer).body else { return }
+        let fields: HTTPFields = [
+            .contentType: type, .contentLength: String(bytes.readableBytes), .connection: "close",
+        ]
+        let head = HTTPResponse(status: .init(code: answer.status), headerFields: fields)
+        context.write(self.wrapOutboundOut(.head(head)), promise: nil)
+        context.write(self.wrapOutboundOut(.body(bytes)), promise: nil)
+        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenComplete { _ in
+            loopBound.value.close(promise: nil)
+        }
+    }
+
+    private func update(_ context: ChannelHandlerContext, _ change: (inout ConnectionWatch) -> Void) {
+        let before = self.watch.phase
+        change(&self.watch)
+        if self.watch.phase != before { self.schedule(context) }
+    }
+
+    private func schedule(_ context: ChannelHandlerContext) {
+        self.watched?.cancel()
+        self.watched =
+            switch self.watch.phase {
+            case .firstRequest: self.end(context, after: self.limits.headerTime)
+            // The answer that it took too long goes out first.
+            case .body: self.end(context, after: self.limits.requestTime + .seconds(2))
+            case .answer: nil
+            case .nextRequest: self.end(context, after: self.limits.idleTime)
+            }
+    }
+
+    private func end(_ context: ChannelHandlerContext, after time: Duration) -> Scheduled<Void> {
+        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        return context.eventLoop.scheduleTask(in: TimeAmount(time)) { loopBound.value.close(promise: nil) }
+    }
+}
+
+@available(*, unavailable)
+extension ConnectionGuard: Sendable {}

@@ -1,0 +1,105 @@
+import CoreMetrics
+import PrometheusMetrics
+import Testing
+
+/// What is not exposed, and that it shows.
+@Suite struct RefusalTests {
+    @Test func `beyond the cap series are dropped and counted, and the program goes on`() throws {
+        let (registry, factory) = try ExpositionTests.registry(limits: SeriesLimits(seriesPerMetric: 3, metrics: 2))
+        for client in 0..<10_000 {
+            Counter(label: "opens", dimensions: [("client", "\(client)")], factory: factory).increment()
+            Timer(label: "dial", dimensions: [("client", "\(client)")], factory: factory).recordSeconds(1)
+        }
+        Counter(label: "third", factory: factory).increment()
+        #expect(registry.seriesCount == 6)
+        let text = ExpositionTests.text(registry)
+        #expect(text.contains(#"metrics_refused_series_total{metric="opens",reason="series_limit"} 9997"#))
+        #expect(text.contains(#"metrics_refused_series_total{metric="dial_seconds",reason="series_limit"} 9997"#))
+        #expect(text.contains(#"metrics_refused_series_total{reason="metric_limit"} 1"#))
+        #expect(!text.contains("third"))
+        #expect(text.contains(#"opens_total{client="2"} 1"#))
+        #expect(!text.contains(#"client="3""#))
+        // The series that are there still count.
+        Counter(label: "opens", dimensions: [("client", "1")], factory: factory).increment()
+        #expect(ExpositionTests.text(registry).contains(#"opens_total{client="1"} 2"#))
+    }
+
+    @Test(arguments: [
+        [("__name__", "x")], [("", "x")], [("a", "1"), ("a", "2")], [("a.b", "1"), ("a_b", "2")],
+    ])
+    func `illegal labels`(labels: [(String, String)]) throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        Counter(label: "c", dimensions: labels, factory: factory).increment()
+        #expect(ExpositionTests.lines(registry).isEmpty)
+        #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_label"} 1"#))
+    }
+
+    @Test func `a histogram keeps its own label`() throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        Timer(label: "t", dimensions: [("le", "1")], factory: factory).recordSeconds(1)
+        #expect(ExpositionTests.lines(registry).isEmpty)
+        Counter(label: "c", dimensions: [("le", "1")], factory: factory).increment()
+        #expect(ExpositionTests.lines(registry).last == #"c_total{le="1"} 1"#)
+    }
+
+    @Test(arguments: ["x", "x_bucket", "x_sum", "x_count", "x_created"])
+    func `no metric may look like a part of another`(name: String) throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        Recorder(label: "x", factory: factory).record(1)
+        let before = ExpositionTests.lines(registry)
+        #expect(!registry.addGauge(name) { 1 })
+        #expect(ExpositionTests.lines(registry) == before)
+        let (other, _) = try ExpositionTests.registry()
+        #expect(other.addGauge(name) { 1 })
+        Recorder(label: "x", factory: PrometheusMetricsFactory(other)).record(1)
+        #expect(ExpositionTests.lines(other) == ["# TYPE \(name) gauge", "\(name) 1"])
+    }
+
+    @Test func `the backend's own names are its own`() throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        Counter(label: "metrics_refused_series", factory: factory).increment(by: 55)
+        #expect(!ExpositionTests.text(registry).contains("55"))
+        #expect(ExpositionTests.text(registry).contains(#"{reason="name_taken"} 1"#))
+    }
+
+    @Test func `what a program calls its metrics is made legal`() throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        Gauge(label: "9.lives é", dimensions: [("cat:name", "Mö\u{0}w"), ("none", "")], factory: factory).record(9)
+        #expect(ExpositionTests.lines(registry).last == "_9_lives___{cat_name=\"Mö\u{0}w\"} 9")
+        Gauge(label: "", factory: factory).record(1)
+        Counter(label: "_total", factory: factory).increment()
+        #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_name"} 2"#))
+    }
+
+    @Test func `samples that no metric can take are counted`() throws {
+        let (registry, factory) = try ExpositionTests.registry()
+        let counter = FloatingPointCounter(label: "c", factory: factory)
+        for amount in [1, -1, .nan, .infinity] { counter.increment(by: amount) }
+        let recorder = Recorder(label: "r", factory: factory)
+        for value in [0.5, .nan, -.infinity] { recorder.record(value) }
+        Timer(label: "t", factory: factory).recordNanoseconds(-1)
+        registry.addCounter("back_total") { -1 }
+        let text = ExpositionTests.text(registry)
+        #expect(text.contains("\nc_total 1\n"))
+        #expect(text.contains("\nr_sum 0.5\n"))
+        #expect(text.contains("\nt_seconds_count 0\n"))
+        #expect(!text.contains("back_total -1"))
+        #expect(text.contains(#"metrics_discarded_samples_total{reason="negative"}"#))
+        #expect(text.contains(#"metrics_discarded_samples_total{reason="not_finite"} 4"#))
+    }
+
+    @Test(arguments: [
+        MetricDescription("no spaces", .gauge, help: ""),
+        MetricDescription("opens", .counter, help: ""),
+        MetricDescription("dial_seconds", .histogram, help: "", unit: "bytes"),
+        MetricDescription("dial_seconds", .gauge, help: "", buckets: .seconds),
+    ])
+    func `a description that cannot be exposed`(description: MetricDescription) {
+        #expect(throws: MetricDescriptionError.self) { _ = try PrometheusRegistry(describing: [description]) }
+    }
+
+    @Test(arguments: [[], [1, 1], [2, 1], [.infinity], [.nan], Array(repeating: 0.0, count: 129)])
+    func `buckets that are none`(bounds: [Double]) {
+        #expect(throws: MetricDescriptionError.self) { _ = try Buckets(bounds) }
+    }
+}

@@ -1,0 +1,74 @@
+import Testing
+import WasmnetAdmin
+
+@Suite(.timeLimit(.minutes(1))) struct EventTests {
+    private func quick() -> AdminConfiguration {
+        var configuration = LiveServer.withToken
+        configuration.limits.eventInterval = .milliseconds(5)
+        return configuration
+    }
+
+    @Test func `snapshots come one after another, numbered, as JSON`() async throws {
+        try await LiveServer.with(quick()) { live async throws in
+            let text = try await Connection.with(port: live.address.port) { connection in
+                try await connection.write(live.request("GET", "/v1/events"))
+                return await connection.text(until: "id: 4")
+            }
+            #expect(
+                text.contains("content-type: text/event-stream") || text.contains("Content-Type: text/event-stream"))
+            #expect(text.contains("retry: 2000\n\n"))
+            for number in 1...3 { #expect(text.contains("event: snapshot\nid: \(number)\ndata: {")) }
+            let data = try #require(text.split(separator: "\n").first { $0.hasPrefix("data: ") })
+            let snapshot = try #require(JSONValue(String(data.dropFirst(6))))
+            #expect(snapshot["groups"]?["denials"]?["policy_denied"]?.number == 1)
+            #expect(snapshot["nodes"]?.array.first?["denylist_version"]?.number == 9)
+            #expect(snapshot["quantiles"]?["dial_seconds"]?["0.99"]?.string == "Infinity")
+        }
+    }
+
+    @Test func `a client that goes makes room for the next`() async throws {
+        var configuration = quick()
+        configuration.limits.eventClients = 2
+        try await LiveServer.with(configuration) { live async throws in
+            let refused = try await EventReader.answer(of: live, others: 2)
+            #expect(refused.status == 503)
+            #expect(refused.code == "too_many_streams")
+            // The two are gone; the server sees it when it next writes to them.
+            while true {
+                let answer = try await EventReader.answer(of: live, others: 0)
+                if answer.status == 200 { break }
+                #expect(answer.status == 503)
+            }
+        }
+    }
+
+    @Test func `a shutdown ends the events and lets them finish`() async throws {
+        try await LiveServer.with { live async throws in
+            let text = try await Connection.with(port: live.address.port) { connection in
+                try await connection.write(live.request("GET", "/v1/events"))
+                let start = await connection.text(until: "event: snapshot")
+                await live.shutDown()
+                return start + (await connection.rest())
+            }
+            #expect(text.hasSuffix("0\r\n\r\n"), "the body is finished, not cut off")
+        }
+    }
+
+    @Test(arguments: [(FakeBackend.Mood.broken, "internal"), (.stuck, "timeout")])
+    func `a node that fails is told in a comment, and the events go on`(mood: FakeBackend.Mood, code: String)
+        async throws
+    {
+        let configuration = LiveServer.impatient { limits in
+            limits.requestTime = .milliseconds(20)
+            limits.eventInterval = .milliseconds(5)
+        }
+        try await LiveServer.with(configuration, FakeBackend(mood)) { live async throws in
+            try await Connection.with(port: live.address.port) { connection in
+                try await connection.write(live.request("GET", "/v1/events"))
+                #expect(await connection.text(until: ": \(code)\n\n").contains(": \(code)\n\n"))
+                live.backend.letGo()
+                #expect(await connection.text(until: "event: snapshot").contains("event: snapshot"))
+            }
+        }
+    }
+}
