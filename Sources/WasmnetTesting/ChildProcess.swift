@@ -36,14 +36,14 @@ package final class ChildProcess: Sendable {
         process.standardOutput = pipe
         process.standardError = pipe
         let output = self.output
-        output.clear()
+        let run = output.begin()
         pipe.fileHandleForReading.readabilityHandler = { handle in
             let data = handle.availableData
             if data.isEmpty {
                 handle.readabilityHandler = nil
-                output.end()
+                output.end(of: run)
             } else {
-                output.append(String(decoding: data, as: UTF8.self))
+                output.append(String(decoding: data, as: UTF8.self), of: run)
             }
         }
         try process.run()
@@ -82,6 +82,7 @@ package final class ChildProcess: Sendable {
 /// The output of a process, and those who wait for words in it.
 package final class OutputLog: Sendable {
     private struct State {
+        var run = 0
         var text = ""
         var isOver = false
         var waiting: [(words: String, continuation: CheckedContinuation<Bool, Never>)] = []
@@ -91,11 +92,19 @@ package final class OutputLog: Sendable {
 
     package var text: String { state.withLockedValue { $0.text } }
 
-    package func clear() { state.withLockedValue { $0 = State() } }
+    /// Forgets what an earlier run printed. What is still to come of that one, such as its end, counts no more.
+    ///
+    /// - Returns: the run that begins.
+    fileprivate func begin() -> Int {
+        state.withLockedValue { state in
+            state = State(run: state.run + 1)
+            return state.run
+        }
+    }
 
-    package func append(_ chunk: String) { update { $0.text += chunk } }
+    fileprivate func append(_ chunk: String, of run: Int) { update { if $0.run == run { $0.text += chunk } } }
 
-    package func end() { update { $0.isOver = true } }
+    fileprivate func end(of run: Int) { update { if $0.run == run { $0.isOver = true } } }
 
     /// Waits until the words are printed; false when the output ends without them.
     package func shows(_ words: String) async -> Bool {

@@ -2,7 +2,6 @@ import Foundation
 import NIOCore
 import Testing
 import WasmnetTesting
-import WasmnetTesting
 
 extension NodeTests {
     /// The README's commands and snippets, run as they stand.
@@ -17,7 +16,13 @@ extension NodeTests {
             }
         }
 
-        @Test func everyCommandWorks() throws {
+        @Test func everyCommandWorks() async throws {
+            try await withServer { redis in
+                try self.run(environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(redis.port)"])
+            }
+        }
+
+        private func run(environment: [String: String]) throws {
             let commands = try self.blocks("sh").flatMap { $0.split(separator: "\n").map(String.init) }
             #expect(!commands.isEmpty)
             for command in commands {
@@ -32,9 +37,18 @@ extension NodeTests {
                     try process.run()
                     process.waitUntilExit()
                     #expect(process.terminationStatus == 0, "\(command)")
+                } else if words[0] == "export" {
+                    // The test's own value is in force; the name must be one it has a value for.
+                    let name = words.dropFirst().first?.split(separator: "=").first.map(String.init)
+                    #expect(environment.keys.contains(name ?? ""), "\(command)")
+                } else if words.starts(with: ["wasmnet-node", "serve"]), !words.contains("--help") {
+                    let node = try NodeProcess(words.dropFirst() + ["--port", "0"], environment: environment)
+                    #expect(node.port() != nil, "\(command)")
+                    node.signal(SIGTERM)
+                    #expect(node.wait() == 0, "\(command)")
                 } else {
                     #expect(words[0] == "wasmnet-node", "\(command)")
-                    let (status, _, errors) = try NodeProcess.run(Array(words.dropFirst()))
+                    let (status, _, errors) = try NodeProcess.run(Array(words.dropFirst()), environment: environment)
                     #expect(status == 0, "\(command): \(errors)")
                 }
             }
