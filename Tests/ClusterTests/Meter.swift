@@ -109,9 +109,13 @@ final class Meter: Sendable {
 }
 
 extension Meter.Log {
+    /// How much later than a node let it through something may have been seen here. A node may stall between the two as the
+    /// target does; the machine is the same, so what the target measured of itself stands for both.
+    private var delay: TimeAmount { max(.milliseconds(50), self.stall) * 2 }
+
     /// The most connections that were open at one time, for sure. A connection counts as ended a little before its end was seen here,
     /// for the end of one and the beginning of the next come by different ways.
-    var surePeak: Int { self.peak(slack: max(.milliseconds(30), self.stall)) }
+    var surePeak: Int { self.peak(slack: self.delay) }
 
     /// The most connections that seem to have been open at one time.
     var seenPeak: Int { self.peak(slack: .zero) }
@@ -143,7 +147,7 @@ extension Meter.Log {
     func burst(ofBytesPerSecond rate: Double) -> Double { self.burst(self.bytes, rate: rate) }
 
     /// What a token bucket that is refilled at a rate must hold at least, so that it never runs dry: the largest sum of any window
-    /// of time, less the rate times its length. Each event may have come earlier than it was seen, by no more than ``stall``.
+    /// of time, less the rate times its length. Each event may have come earlier than it was seen, by no more than the delay.
     private func burst(_ events: [(at: NIODeadline, count: Int)], rate: Double) -> Double {
         var level = 0.0
         var most = 0.0
@@ -153,6 +157,6 @@ extension Meter.Log {
             last = event.at
             most = max(most, level)
         }
-        return max(0, most - rate * Double(self.stall.nanoseconds) / 1e9)
+        return max(0, most - rate * Double(self.delay.nanoseconds) / 1e9)
     }
 }
