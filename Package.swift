@@ -158,10 +158,12 @@ let package = Package(
             swiftSettings: strict
         ),
         // Clocks, fakes and harnesses for the tests.
+        .target(name: "CSpawn"),
         .target(
             name: "WasmnetTesting",
             dependencies: [
-                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "CSpawn", "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol",
+                "WasmnetQuota",
                 "WasmnetRelay",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging,
             ],

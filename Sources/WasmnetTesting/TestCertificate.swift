@@ -13,17 +13,14 @@ package struct TestCertificate {
         certificatePath = directory + "/certificate.pem"
         keyPath = directory + "/key.pem"
         try FileManager.default.createDirectory(atPath: directory, withIntermediateDirectories: true)
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: "/usr/bin/env")
-        process.arguments = [
-            "openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
-            "-keyout", keyPath, "-out", certificatePath, "-days", "2", "-subj", "/CN=\(name)",
-            "-addext", "subjectAltName=DNS:\(name)",
-        ]
-        process.standardError = FileHandle.nullDevice
-        try process.run()
-        process.waitUntilExit()
-        guard process.terminationStatus == 0 else { throw CommandFailed() }
+        let openssl = try SpawnedProcess(
+            "openssl",
+            [
+                "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes",
+                "-keyout", keyPath, "-out", certificatePath, "-days", "2", "-subj", "/CN=\(name)",
+                "-addext", "subjectAltName=DNS:\(name)",
+            ])
+        guard openssl.wait() == 0 else { throw CommandFailed() }
     }
 
     package func remove() {

@@ -2,6 +2,7 @@ import CoreMetrics
 import Foundation
 import PrometheusMetrics
 import Testing
+import WasmnetTesting
 
 /// Prometheus' own judgement of the text (Debian package prometheus).
 @Suite struct PromtoolTests {
@@ -9,20 +10,16 @@ import Testing
         .first { FileManager.default.isExecutableFile(atPath: $0) }
 
     private func check(_ text: [UInt8]) throws -> (status: Int32, output: String) {
-        let process = Process()
-        process.executableURL = URL(fileURLWithPath: try #require(Self.promtool))
-        process.arguments = ["check", "metrics"]
         let input = Pipe()
         let output = Pipe()
-        process.standardInput = input
-        process.standardOutput = output
-        process.standardError = output
-        try process.run()
+        let process = try SpawnedProcess(
+            try #require(Self.promtool), ["check", "metrics"], input: input.fileHandleForReading,
+            output: output.fileHandleForWriting, errors: output.fileHandleForWriting)
+        try output.fileHandleForWriting.close()
         try input.fileHandleForWriting.write(contentsOf: Data(text))
         try input.fileHandleForWriting.close()
         let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        process.waitUntilExit()
-        return (process.terminationStatus, String(decoding: said, as: UTF8.self))
+        return (process.wait(), String(decoding: said, as: UTF8.self))
     }
 
     @Test(.enabled(if: promtool != nil, "promtool is not installed"))

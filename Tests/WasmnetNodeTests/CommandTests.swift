@@ -5,8 +5,8 @@ extension NodeTests {
     /// What the program says and how it exits.
     @Suite struct CommandTests {
         @Test(arguments: [["--help"], ["serve", "--help"], ["policy", "--help"], ["--version"]])
-        func helpAndVersion(arguments: [String]) throws {
-            let (status, output, _) = try NodeProcess.run(arguments)
+        func helpAndVersion(arguments: [String]) async throws {
+            let (status, output, _) = try await NodeProcess.run(arguments)
             #expect(status == 0)
             #expect(!output.isEmpty)
         }
@@ -38,45 +38,45 @@ extension NodeTests {
         ]
 
         @Test(arguments: Self.wrong.indices)
-        func wrongUsageExitsWith2AndSaysWhat(index: Int) throws {
+        func wrongUsageExitsWith2AndSaysWhat(index: Int) async throws {
             let (arguments, words) = Self.wrong[index]
-            let (status, _, errors) = try NodeProcess.run(arguments)
+            let (status, _, errors) = try await NodeProcess.run(arguments)
             #expect(status == 2, "\(errors)")
             #expect(errors.contains(words), "\(errors)")
         }
 
-        @Test func wrongEnvironmentExitsWith2() throws {
-            let (status, _, errors) = try NodeProcess.run([], environment: ["WASMNET_PORT": "many"])
+        @Test func wrongEnvironmentExitsWith2() async throws {
+            let (status, _, errors) = try await NodeProcess.run([], environment: ["WASMNET_PORT": "many"])
             #expect(status == 2)
             #expect(errors.contains("WASMNET_PORT is a number, not \"many\""))
         }
 
-        @Test func explainExitsWith0And3() throws {
-            let allowed = try NodeProcess.run(["policy", "explain", "policy.example.toml", "93.184.216.34:443"])
+        @Test func explainExitsWith0And3() async throws {
+            let allowed = try await NodeProcess.run(["policy", "explain", "policy.example.toml", "93.184.216.34:443"])
             #expect(allowed.status == 0)
             #expect(allowed.output.hasSuffix("ALLOWED\n"))
-            let denied = try NodeProcess.run(["policy", "explain", "policy.example.toml", "10.1.2.3:443"])
+            let denied = try await NodeProcess.run(["policy", "explain", "policy.example.toml", "10.1.2.3:443"])
             #expect(denied.status == 3)
             #expect(denied.output.contains("denied by the entry \"10.0.0.0/8\""))
-            let udp = try NodeProcess.run([
+            let udp = try await NodeProcess.run([
                 "policy", "explain", "policy.example.toml", "[::ffff:127.0.0.1]:53", "--udp",
             ])
             #expect(udp.status == 3)
         }
 
-        @Test func aPortInUseExitsWith1() throws {
+        @Test func aPortInUseExitsWith1() async throws {
             let first = try NodeProcess(["--port", "0"])
-            let port = try #require(first.port())
-            let (status, _, errors) = try NodeProcess.run(["--port", "\(port)"])
+            let port = try #require(await first.port())
+            let (status, _, errors) = try await NodeProcess.run(["--port", "\(port)"])
             #expect(status == 1)
             #expect(errors.contains("\(port)") || errors.lowercased().contains("address already in use"), "\(errors)")
             first.signal(SIGTERM)
-            #expect(first.wait() == 0)
+            #expect(await first.wait() == 0)
         }
 
-        @Test func theFirstLineSaysWhereAndUnderWhichPolicy() throws {
+        @Test func theFirstLineSaysWhereAndUnderWhichPolicy() async throws {
             let node = try NodeProcess([], environment: ["WASMNET_PORT": "0", "WASMNET_LOG_FORMAT": "json"])
-            _ = try #require(node.port())
+            _ = try #require(await node.port())
             let line = try #require(node.log.split(separator: "\n").first)
             let fields = try #require(
                 try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: String])
@@ -84,14 +84,14 @@ extension NodeTests {
             #expect(fields["url"]?.hasPrefix("ws://127.0.0.1:") == true)
             #expect(fields["policy"]?.hasPrefix("default policy") == true)
             node.signal(SIGTERM)
-            #expect(node.wait() == 0)
+            #expect(await node.wait() == 0)
         }
 
-        @Test func dangerousConfigurationsWarn() throws {
+        @Test func dangerousConfigurationsWarn() async throws {
             let open = try NodeProcess(["--port", "0", "--no-policy"])
-            #expect(open.waitFor("WARNING --no-policy"))
+            #expect(await open.waitFor("WARNING --no-policy"))
             open.signal(SIGTERM)
-            #expect(open.wait() == 0)
+            #expect(await open.wait() == 0)
         }
     }
 }

@@ -8,7 +8,7 @@ extension NodeTests {
     /// The program under signals, with live sockets.
     @Suite struct DrainTests {
         private func connected(_ node: NodeProcess, to target: TestTarget) async throws -> TestClient {
-            let client = try await TestClient.connect(port: try #require(node.port()))
+            let client = try await TestClient.connect(port: try #require(await node.port()))
             _ = try await client.next()
             client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
             guard case .connected = try await client.nextEvent() else { throw ChannelError.eof }
@@ -34,7 +34,7 @@ extension NodeTests {
             client.send(.close(1))
             guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
-            #expect(node.wait() == 0)
+            #expect(await node.wait() == 0)
             await target.stop()
         }
 
@@ -45,7 +45,7 @@ extension NodeTests {
             node.signal(SIGTERM)
             guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
-            #expect(node.wait() == 0)
+            #expect(await node.wait() == 0)
             await target.stop()
         }
 
@@ -57,7 +57,7 @@ extension NodeTests {
             guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
             node.signal(SIGTERM)
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
-            #expect(node.wait() == 0)
+            #expect(await node.wait() == 0)
             await target.stop()
         }
     }

@@ -1,74 +1,62 @@
 import Foundation
 import WasmnetTesting
 
-/// The real program as a process of its own.
-final class NodeProcess {
-    let process = Process()
-    private let errors = Pipe()
-    private let output = Pipe()
-    private var seen = ""
+/// The real program as a process of its own. Nothing here blocks a thread of Swift's concurrency.
+final class NodeProcess: Sendable {
+    private let process: SpawnedProcess
+    private let errors = OutputLog()
+    private let output = OutputLog()
 
     init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
-        self.process.executableURL = NodeProgram.executable
-        self.process.arguments = arguments
-        self.process.currentDirectoryURL = NodeProgram.root
-        self.process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
-        self.process.standardError = self.errors
-        self.process.standardOutput = self.output
-        if let input {
-            let pipe = Pipe()
-            pipe.fileHandleForWriting.write(Data(input.utf8))
-            try pipe.fileHandleForWriting.close()
-            self.process.standardInput = pipe
-        }
-        try self.process.run()
+        let (source, output, errors) = (Pipe(), Pipe(), Pipe())
+        if let input { source.fileHandleForWriting.write(Data(input.utf8)) }
+        try source.fileHandleForWriting.close()
+        self.process = try SpawnedProcess(
+            NodeProgram.executable.path, arguments, environment: environment, directory: NodeProgram.root.path,
+            input: input == nil ? nil : source.fileHandleForReading, output: output.fileHandleForWriting,
+            errors: errors.fileHandleForWriting)
+        try output.fileHandleForWriting.close()
+        try errors.fileHandleForWriting.close()
+        self.output.follow(output)
+        self.errors.follow(errors)
     }
 
     deinit {
-        if self.process.isRunning { kill(self.process.processIdentifier, SIGKILL) }
+        self.signal(SIGKILL)
     }
 
     /// Runs a command to its end.
     static func run(
         _ arguments: [String], environment: [String: String] = [:], input: String? = nil
-    ) throws -> (status: Int32, output: String, errors: String) {
+    ) async throws -> (status: Int32, output: String, errors: String) {
         let node = try NodeProcess(arguments, environment: environment, input: input)
-        let output = node.output.fileHandleForReading.readDataToEndOfFile()
-        let errors = node.errors.fileHandleForReading.readDataToEndOfFile()
-        node.process.waitUntilExit()
-        return (
-            node.process.terminationStatus, String(decoding: output, as: UTF8.self),
-            String(decoding: errors, as: UTF8.self)
-        )
+        return (await node.wait(), await node.output.whole(), await node.errors.whole())
     }
 
-    /// Reads standard error until a text is in it; `false` if it ends, or is silent for a minute, before.
+    /// Waits for a text on standard error; `false` if that ends before.
     @discardableResult
-    func waitFor(_ text: String) -> Bool {
-        while !self.seen.contains(text) {
-            var ready = pollfd(
-                fd: self.errors.fileHandleForReading.fileDescriptor, events: Int16(POLLIN), revents: 0)
-            guard poll(&ready, 1, 60_000) > 0 else { return false }
-            let data = self.errors.fileHandleForReading.availableData
-            if data.isEmpty { return false }
-            self.seen += String(decoding: data, as: UTF8.self)
-        }
-        return true
+    func waitFor(_ text: String) async -> Bool { await self.errors.shows(text) }
+
+    /// What it has logged so far.
+    var log: String { self.errors.text }
+
+    /// The port in the line that says where it listens.
+    func port() async -> Int? {
+        guard await self.errors.shows({ Self.port(in: $0) != nil }) else { return nil }
+        return Self.port(in: self.log)
     }
 
-    var log: String { self.seen }
-
-    /// The port in the first log line.
-    func port() -> Int? {
-        guard self.waitFor("listening"), self.waitFor("\n") else { return nil }
-        guard let range = self.seen.range(of: #"wss?://[^/]*:(\d+)/"#, options: .regularExpression) else { return nil }
-        return Int(self.seen[range].split(separator: ":").last?.dropLast() ?? "")
+    private static func port(in log: String) -> Int? {
+        log.firstMatch(of: /wss?:\/\/[^\/\s]*:(\d+)\//).flatMap { Int($0.1) }
     }
 
-    func signal(_ number: Int32) { kill(self.process.processIdentifier, number) }
+    var id: Int32 { self.process.id }
 
-    func wait() -> Int32 {
-        self.process.waitUntilExit()
-        return self.process.terminationStatus
-    }
+    func signal(_ number: Int32) { self.process.signal(number) }
+
+    /// Waits for its end: its exit code, or 128 and the number of the signal that ended it.
+    func wait() async -> Int32 { await self.process.end() }
+
+    /// Waits until all it logs has been read.
+    func wholeLog() async -> String { await self.errors.whole() }
 }

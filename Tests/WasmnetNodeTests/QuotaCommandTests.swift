@@ -22,8 +22,9 @@ extension NodeTests {
 
         /// Two nodes and a policy file, a client with a session on each, and what runs commands against them.
         private func withCluster(
-            _ body: (_ clients: [TestClient], _ target: TestTarget, _ run: ([String]) throws -> String) async throws ->
-                Void
+            _ body: (
+                _ clients: [TestClient], _ target: TestTarget, _ run: ([String]) async throws -> String
+            ) async throws -> Void
         ) async throws {
             try await withServer { redis in
                 let file = NSTemporaryDirectory() + "quota-\(UInt64.random(in: 0 ... .max)).toml"
@@ -34,21 +35,21 @@ extension NodeTests {
                 let target = try await TestTarget.start(.echo)
                 var clients: [TestClient] = []
                 for node in nodes {
-                    clients.append(try await TestClient.connect(port: try #require(node.port())))
+                    clients.append(try await TestClient.connect(port: try #require(await node.port())))
                     _ = try await clients.last?.next()
                 }
                 try await body(clients, target) { arguments in
-                    let (status, output, errors) = try NodeProcess.run(arguments, environment: environment)
+                    let (status, output, errors) = try await NodeProcess.run(arguments, environment: environment)
                     #expect(status == 0, "\(arguments) \(errors)")
                     return output
                 }
                 for client in clients { await client.close() }
                 for node in nodes {
                     node.signal(SIGTERM)
-                    #expect(node.wait() == 0)
+                    #expect(await node.wait() == 0)
                 }
                 #expect(
-                    try NodeProcess.run(["cluster"], environment: environment).output
+                    try await NodeProcess.run(["cluster"], environment: environment).output
                         == "No node is registered in this Redis.\n")
                 await target.stop()
             }
@@ -69,13 +70,14 @@ extension NodeTests {
                 try await self.opens(2, clients[0], target)
                 try await self.opens(3, clients[1], target)
 
-                let nodes = try #require(try self.object(run(["cluster", "--json"]))["nodes"] as? [[String: Any]])
+                let nodes = try #require(
+                    self.object(try await run(["cluster", "--json"]))["nodes"] as? [[String: Any]])
                 #expect(nodes.count == 2)
                 #expect(nodes.allSatisfy { $0["state"] as? String == "serving" })
-                let table = try run(["cluster"])
+                let table = try await run(["cluster"])
                 #expect(table.hasPrefix("NODE") && table.contains("\n2 nodes, "), "\(table)")
 
-                let shown = try run(["quota", "show", "127.0.0.1", "--json"])
+                let shown = try await run(["quota", "show", "127.0.0.1", "--json"])
                 let holders = try #require(try self.object(shown)["holders"] as? [[String: Any]])
                 #expect(
                     Set(holders.compactMap { $0["node"] as? String }) == Set(nodes.compactMap { $0["id"] as? String }))
@@ -87,7 +89,7 @@ extension NodeTests {
                 #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
                 #expect(sockets["from"] as? String == "policy")
                 #expect(try self.limit("connects", in: shown)["available"] as? Int ?? 99 <= 47)
-                let text = try run(["quota", "show", "127.0.0.1"])
+                let text = try await run(["quota", "show", "127.0.0.1"])
                 #expect(text.contains("max_connections") && text.contains("1 GiB"), "\(text)")
                 #expect(!text.contains("(not registered)"), "\(text)")
 
@@ -97,16 +99,18 @@ extension NodeTests {
                     throw POSIXError(.EPROTO)
                 }
                 #expect(refusal.code == .maxConnections)
-                let set = try run(["quota", "set", "127.0.0.1", "--max-connections", "4", "--for", "90m", "--json"])
+                let set = try await run([
+                    "quota", "set", "127.0.0.1", "--max-connections", "4", "--for", "90m", "--json",
+                ])
                 #expect(try self.limit("max_connections", in: set)["limit"] as? Int == 4)
                 #expect(try self.limit("max_connections", in: set)["from"] as? String == "override")
                 #expect(try self.object(set)["overrides_end"] as? String != nil)
                 try await self.opens(5, clients[0], target)
-                let cleared = try run(["quota", "set", "127.0.0.1", "--clear"])
+                let cleared = try await run(["quota", "set", "127.0.0.1", "--clear"])
                 #expect(!cleared.contains("override"), "\(cleared)")
 
-                _ = try run(["quota", "reset", "a:127.0.0.1"])
-                let reset = try run(["quota", "show", "127.0.0.1", "--json"])
+                _ = try await run(["quota", "reset", "a:127.0.0.1"])
+                let reset = try await run(["quota", "show", "127.0.0.1", "--json"])
                 #expect(try self.limit("max_connections", in: reset)["used"] as? Int == 4)
                 #expect(try self.limit("connects", in: reset)["available"] as? Int == 50)
             }
@@ -141,9 +145,9 @@ extension NodeTests {
             (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is at most 366d"),
         ]
 
-        @Test(arguments: Self.wrong.indices) func wrongUsageExitsWith2AndSaysWhat(index: Int) throws {
+        @Test(arguments: Self.wrong.indices) func wrongUsageExitsWith2AndSaysWhat(index: Int) async throws {
             let (arguments, words) = Self.wrong[index]
-            let (status, _, errors) = try NodeProcess.run(
+            let (status, _, errors) = try await NodeProcess.run(
                 ["quota"] + arguments, environment: ["WASMNET_REDIS": "redis://127.0.0.1:1"])
             #expect(status == 2 && errors.contains(words), "\(errors)")
         }

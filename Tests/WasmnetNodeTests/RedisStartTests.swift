@@ -10,9 +10,9 @@ extension NodeTests {
         private static let secret = "hunter2hunter2"
 
         /// The complaint is one line that says what and where, and no secret is in it.
-        private func fails(_ url: String, _ arguments: [String] = [], saying words: String) throws {
+        private func fails(_ url: String, _ arguments: [String] = [], saying words: String) async throws {
             for command in [["serve", "--port", "0", "--no-policy"], ["cluster"], ["quota", "show", "127.0.0.1"]] {
-                let (status, output, errors) = try NodeProcess.run(
+                let (status, output, errors) = try await NodeProcess.run(
                     command + arguments, environment: ["WASMNET_REDIS": url])
                 #expect(status == 2, "\(command) \(errors)")
                 let complaints = errors.split(separator: "\n").filter { $0.hasPrefix("wasmnet-node: ") }
@@ -24,11 +24,12 @@ extension NodeTests {
         @Test func aWrongPasswordOrDatabaseIsOneLine() async throws {
             try await withServer("port PORT\nrequirepass right") { server in
                 let place = "127.0.0.1:\(server.port)"
-                try self.fails(
+                try await self.fails(
                     "redis://:\(Self.secret)@\(place)", saying: "\(place) does not accept the user or password")
-                try self.fails("redis://eve:\(Self.secret)@\(place)", saying: "does not accept the user or password")
-                try self.fails("redis://\(place)", saying: "\(place) does not accept the user or password")
-                try self.fails("redis://:right@\(place)/99", saying: "\(place) has no database 99")
+                try await self.fails(
+                    "redis://eve:\(Self.secret)@\(place)", saying: "does not accept the user or password")
+                try await self.fails("redis://\(place)", saying: "\(place) does not accept the user or password")
+                try await self.fails("redis://:right@\(place)/99", saying: "\(place) has no database 99")
             }
         }
 
@@ -44,29 +45,30 @@ extension NodeTests {
                 """
             try await withServer(configuration) { server in
                 let url = "rediss://:\(Self.secret)@localhost:\(server.port)"
-                try self.fails(
+                try await self.fails(
                     url, ["--redis-ca-file", certificate.certificatePath], saying: "TLS with Redis at localhost:")
-                try self.fails(url, saying: "TLS with Redis at localhost:")
-                try self.fails(url, ["--redis-ca-file", "no.pem"], saying: "--redis: ")
+                try await self.fails(url, saying: "TLS with Redis at localhost:")
+                try await self.fails(url, ["--redis-ca-file", "no.pem"], saying: "--redis: ")
             }
         }
 
         @Test func anAddressThatDoesNotAnswerIsOneLine() async throws {
             let port = try await RedisServer.freePort()
-            try self.fails("redis://:\(Self.secret)@127.0.0.1:\(port)", saying: "127.0.0.1:\(port) refuses connections")
+            try await self.fails(
+                "redis://:\(Self.secret)@127.0.0.1:\(port)", saying: "127.0.0.1:\(port) refuses connections")
             let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .bind(host: "127.0.0.1", port: 0).get()
             let place = "127.0.0.1:\(silent.localAddress?.port ?? 0)"
-            try self.fails("redis://:\(Self.secret)@\(place)", saying: "\(place) does not answer in time")
+            try await self.fails("redis://:\(Self.secret)@\(place)", saying: "\(place) does not answer in time")
             try await silent.close()
-            try self.fails(
+            try await self.fails(
                 "redis://:\(Self.secret)@no.invalid", saying: "the name of Redis at no.invalid:6379 does not")
-            try self.fails("redis//:\(Self.secret)@nowhere", saying: "--redis: ")
+            try await self.fails("redis//:\(Self.secret)@nowhere", saying: "--redis: ")
         }
 
-        @Test func withoutAnyRedisTheCommandsSayHowToNameIt() throws {
+        @Test func withoutAnyRedisTheCommandsSayHowToNameIt() async throws {
             for command in [["cluster"], ["quota", "reset", "::1"]] {
-                let (status, _, errors) = try NodeProcess.run(command)
+                let (status, _, errors) = try await NodeProcess.run(command)
                 #expect(status == 2 && errors.contains("--redis or WASMNET_REDIS"), "\(errors)")
             }
         }
@@ -76,12 +78,12 @@ extension NodeTests {
             let node = try NodeProcess(
                 ["--port", "0", "--no-policy", "--redis-optional"],
                 environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(port)"])
-            #expect(node.port() != nil)
+            #expect(await node.port() != nil)
             #expect(node.log.contains("starting without Redis: limits go by redis_failure"))
             let server = try await RedisServer.start(port: port)
-            #expect(node.waitFor("connected to Redis"))
+            #expect(await node.waitFor("connected to Redis"))
             node.signal(SIGTERM)
-            #expect(node.wait() == 0)
+            #expect(await node.wait() == 0)
             await server.stop()
         }
 
@@ -89,12 +91,12 @@ extension NodeTests {
             try await withServer("port PORT\nmaxmemory 100mb\nmaxmemory-policy allkeys-lru") { master in
                 let node = try NodeProcess(
                     ["--port", "0", "--no-policy"], environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(master.port)"])
-                #expect(node.port() != nil)
+                #expect(await node.port() != nil)
                 #expect(node.log.contains("set noeviction"))
                 node.signal(SIGTERM)
-                #expect(node.wait() == 0)
+                #expect(await node.wait() == 0)
                 try await withServer("port PORT\nreplicaof 127.0.0.1 \(master.port)") { replica in
-                    let (status, _, errors) = try NodeProcess.run(
+                    let (status, _, errors) = try await NodeProcess.run(
                         ["--port", "0", "--no-policy"],
                         environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(replica.port)"])
                     #expect(status == 2 && errors.contains("read-only replica"), "\(errors)")

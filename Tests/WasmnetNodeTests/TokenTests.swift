@@ -17,32 +17,32 @@ extension NodeTests {
         private static let needed = "clients.require_token = true\nclients.identify_by = \"token\"\n"
 
         @Test func theProgramsOwnLineLetsItsTokenIn() async throws {
-            let (status, output, _) = try NodeProcess.run(["token", "new", "amy"])
+            let (status, output, _) = try await NodeProcess.run(["token", "new", "amy"])
             #expect(status == 0)
             let lines = output.split(separator: "\n").map(String.init)
             let token = try #require(lines.first).replacingOccurrences(of: "token: ", with: "")
             let line = try #require(lines.last).replacingOccurrences(of: "line:  ", with: "")
-            let hashed = try NodeProcess.run(["token", "hash", "amy"], input: token + "\n")
+            let hashed = try await NodeProcess.run(["token", "hash", "amy"], input: token + "\n")
             #expect(hashed.output == line + "\n")
             try await self.withFiles(["policy.toml": Self.needed, "tokens": line + "\n"]) { directory in
                 let path = { (name: String) in directory.appending(path: name).path }
                 let node = try NodeProcess(
                     ["--port", "0", "--policy", path("policy.toml"), "--log-level", "trace"],
                     environment: ["WASMNET_TOKEN_FILE": path("tokens")])
-                let port = try #require(node.port())
+                let port = try #require(await node.port())
                 let client = try await TestClient.connect(
                     port: port, subprotocols: ["wasmnet.v2", "wasmnet.bearer.\(token)"])
                 _ = try await client.next()
-                #expect(node.waitFor("client=t:amy"))
+                #expect(await node.waitFor("client=t:amy"))
                 await client.close()
                 let refusal = await #expect(throws: TestClient.UpgradeRefused.self) {
                     try await TestClient.connect(port: port, path: "/?token=\(token)x")
                 }
                 #expect(refusal?.status == 401)
-                #expect(node.waitFor("token refused"))
+                #expect(await node.waitFor("token refused"))
                 node.signal(SIGTERM)
-                #expect(node.wait() == 0)
-                while node.waitFor("\u{0}never\u{0}") {}
+                #expect(await node.wait() == 0)
+                _ = await node.wholeLog()
                 #expect(!node.log.contains(token))
             }
         }
@@ -50,7 +50,7 @@ extension NodeTests {
         @Test func aPolicyThatAsksForTokensNeedsKeys() async throws {
             for policy in ["clients.require_token = true\n", "clients.identify_by = \"token\"\n"] {
                 try await self.withFiles(["policy.toml": policy]) { directory in
-                    let (status, _, errors) = try NodeProcess.run(
+                    let (status, _, errors) = try await NodeProcess.run(
                         ["--port", "0", "--policy", directory.appending(path: "policy.toml").path])
                     #expect(status == 2)
                     #expect(errors.contains("the policy asks for tokens, but there is neither"), "\(errors)")
@@ -61,7 +61,7 @@ extension NodeTests {
         @Test func aTierThatThePolicyDoesNotHaveIsAnError() async throws {
             let hash = String(repeating: "ab", count: 32)
             try await self.withFiles(["tokens": "\(hash) amy gold\n"]) { directory in
-                let (status, _, errors) = try NodeProcess.run(
+                let (status, _, errors) = try await NodeProcess.run(
                     [
                         "--port", "0", "--policy", "policy.example.toml", "--token-file",
                         directory.appending(path: "tokens").path,
@@ -81,12 +81,12 @@ extension NodeTests {
                     ["--token-file", directory.appending(path: "secret").path],
                     ["--jwt-key-file", "HS256:" + directory.appending(path: "short").path],
                 ] {
-                    let (status, _, errors) = try NodeProcess.run(["--port", "0"] + arguments)
+                    let (status, _, errors) = try await NodeProcess.run(["--port", "0"] + arguments)
                     #expect(status == 2)
                     #expect(!errors.contains(secret) && !errors.contains("tooshort"), "\(errors)")
                 }
             }
-            let (status, output, errors) = try NodeProcess.run(["token", "hash", "amy"], input: "sh0rt\n")
+            let (status, output, errors) = try await NodeProcess.run(["token", "hash", "amy"], input: "sh0rt\n")
             #expect(status == 2)
             #expect(!(output + errors).contains("sh0rt"))
         }

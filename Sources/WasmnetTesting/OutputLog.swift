@@ -1,0 +1,72 @@
+package import Foundation
+import NIOConcurrencyHelpers
+
+/// The output of a process, and those who wait for words in it.
+package final class OutputLog: Sendable {
+    private struct State {
+        var run = 0
+        var bytes = Data()
+        var isOver = false
+        var waiting: [(isFound: @Sendable (String) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = []
+
+        var text: String { String(decoding: self.bytes, as: UTF8.self) }
+    }
+
+    private let state = NIOLockedValueBox(State())
+
+    package init() {}
+
+    package var text: String { self.state.withLockedValue { $0.text } }
+
+    /// Takes what comes out of the pipe from now on, and forgets what an earlier one gave: what is still to come of
+    /// that one, such as its end, counts no more.
+    package func follow(_ pipe: Pipe) {
+        let run = self.state.withLockedValue { state in
+            state = State(run: state.run + 1)
+            return state.run
+        }
+        // Reads by itself: FileHandle's own calls end the program when a signal interrupts them.
+        Thread.detachNewThread { [self] in
+            var chunk = [UInt8](repeating: 0, count: 64 << 10)
+            while true {
+                let count = read(pipe.fileHandleForReading.fileDescriptor, &chunk, chunk.count)
+                if count > 0 {
+                    self.update(run) { $0.bytes.append(contentsOf: chunk[..<count]) }
+                } else if count == 0 || errno != EINTR {
+                    break
+                }
+            }
+            self.update(run) { $0.isOver = true }
+        }
+    }
+
+    /// Waits until the words are printed; false when the output ends without them.
+    package func shows(_ words: String) async -> Bool { await self.shows { $0.contains(words) } }
+
+    /// Waits until what is printed is as asked; false when the output ends before.
+    package func shows(_ isFound: @escaping @Sendable (String) -> Bool) async -> Bool {
+        await withCheckedContinuation { continuation in
+            self.update(nil) { $0.waiting.append((isFound, continuation)) }
+        }
+    }
+
+    /// Waits for the end of the output: all of it.
+    package func whole() async -> String {
+        _ = await self.shows { _ in false }
+        return self.text
+    }
+
+    /// - Parameter run: the one that the change is about; nil for any.
+    private func update(_ run: Int?, _ change: (inout State) -> Void) {
+        let answers = self.state.withLockedValue { state -> [(CheckedContinuation<Bool, Never>, Bool)] in
+            guard run == nil || run == state.run else { return [] }
+            change(&state)
+            let text = state.waiting.isEmpty ? "" : state.text
+            let found = state.waiting.map { $0.isFound(text) }
+            let answers = zip(state.waiting, found).filter { state.isOver || $1 }.map { ($0.continuation, $1) }
+            state.waiting = zip(state.waiting, found).filter { !state.isOver && !$1 }.map(\.0)
+            return answers
+        }
+        for (continuation, found) in answers { continuation.resume(returning: found) }
+    }
+}
