@@ -28,6 +28,7 @@ let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package
 let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
 let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
+let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -43,6 +44,7 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-argument-parser", exact: "1.8.2"),
         .package(url: "https://github.com/apple/swift-collections", exact: "1.6.0"),
         .package(url: "https://github.com/apple/swift-crypto", exact: "4.5.2"),
+        .package(url: "https://github.com/apple/swift-distributed-tracing", exact: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
         .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
@@ -89,16 +91,17 @@ let package = Package(
         .target(
             name: "Wasmnet",
             dependencies: [
-                "RedisClient", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay", "WasmnetProtocol", "WasmnetPolicy",
-                "WasmnetPolicyFile", "WasmnetQuota",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle,
+                "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay",
+                "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle, coreMetrics,
+                tracing,
             ],
             swiftSettings: strict
         ),
         // Flags and environment to plain values.
         .target(
             name: "WasmnetConfiguration",
-            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetRelay", argumentParser, logging],
+            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetRelay", argumentParser, logging],
             swiftSettings: strict
         ),
         // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.

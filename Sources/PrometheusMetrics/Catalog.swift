@@ -168,6 +168,12 @@ struct Catalog {
     }
 
     var seriesCount: Int { self.handles.count }
+
+    /// - Parameter name: of the samples: a counter's with `_total`.
+    func series(named name: String) -> [Series] {
+        let family = self.families[name] ?? MetricName(name, kind: .counter).flatMap { self.families[$0.family] }
+        return family?.series ?? []
+    }
 }
 
 /// How much a registry holds; beyond it a new series is refused and counted.

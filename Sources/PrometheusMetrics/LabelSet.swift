@@ -5,6 +5,8 @@
 struct LabelSet: Sendable, Hashable, Comparable {
     /// `a="1",b="2"`, without braces; empty where there is no label.
     let text: [UInt8]
+    /// The same, by name.
+    let values: [String: String]
 
     /// - Parameter reserved: a name that the metric needs itself, such as a histogram's `le`.
     /// - Returns: nil where a name is not legal, reserved, or there twice.
@@ -26,6 +28,7 @@ struct LabelSet: Sendable, Hashable, Comparable {
             text.append(UInt8(ascii: "\""))
         }
         self.text = text
+        self.values = Dictionary(uniqueKeysWithValues: named.filter { !$0.value.isEmpty }.map { ($0.name, $0.value) })
     }
 
     static func < (left: Self, right: Self) -> Bool { left.text.lexicographicallyPrecedes(right.text) }

@@ -98,6 +98,11 @@ package final class PrometheusRegistry: Sendable {
         return writer.finish()
     }
 
+    /// The series of a name, in the order of their labels.
+    func series(named name: String) -> [Series] {
+        self.catalog.withLockedValue { $0.series(named: name) }
+    }
+
     func counter(_ name: MetricName?, _ labels: [(String, String)]) -> CounterSeries? {
         let cell = self.series(name, LabelSet(labels)) { key, _ in
             .counter(CounterSeries(key: key, shards: self.shards, discards: self.discards))

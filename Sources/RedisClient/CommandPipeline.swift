@@ -13,6 +13,7 @@ final class CommandPipeline: ChannelInboundHandler {
         let promise: EventLoopPromise<RESPValue>
         let deadline: NIODeadline
         let allowed: TimeAmount
+        let submitted: NIODeadline
     }
 
     private let endpoint: RedisEndpoint
@@ -20,6 +21,8 @@ final class CommandPipeline: ChannelInboundHandler {
     private let limits: RESPLimits
     /// Takes messages nobody asked for; nil on a connection that does not subscribe.
     private let onPush: ((RESPValue) -> Void)?
+    /// Told how long each reply took, from its command's submission.
+    private let onReply: (@Sendable (TimeAmount) -> Void)?
     private let ended: EventLoopPromise<RedisError>
 
     private var context: ChannelHandlerContext?
@@ -34,13 +37,14 @@ final class CommandPipeline: ChannelInboundHandler {
     /// - Parameter ended: completed once, with the reason of the connection's end.
     init(
         endpoint: RedisEndpoint, maxInFlight: Int, limits: RESPLimits, ended: EventLoopPromise<RedisError>,
-        onPush: ((RESPValue) -> Void)? = nil
+        onPush: ((RESPValue) -> Void)? = nil, onReply: (@Sendable (TimeAmount) -> Void)? = nil
     ) {
         self.endpoint = endpoint
         self.maxInFlight = maxInFlight
         self.limits = limits
         self.ended = ended
         self.onPush = onPush
+        self.onReply = onReply
     }
 
     // MARK: Commands
@@ -54,9 +58,10 @@ final class CommandPipeline: ChannelInboundHandler {
             for promise in promises { promise.fail(refusal) }
             return
         }
+        let now = NIODeadline.now()
         for (command, promise) in zip(commands, promises) {
             RESPEncoder.encode(command, into: &outbound)
-            waiting.append(Waiting(promise: promise, deadline: deadline, allowed: allowed))
+            waiting.append(Waiting(promise: promise, deadline: deadline, allowed: allowed, submitted: now))
         }
         arm(deadline)
         scheduleFlush()
@@ -134,6 +139,7 @@ final class CommandPipeline: ChannelInboundHandler {
         guard let first = waiting.popFirst() else {
             return end(.protocolViolation(endpoint, "a reply to no command: \(reply)"))
         }
+        onReply?(NIODeadline.now() - first.submitted)
         first.promise.succeed(reply)
         if let error = reply.serverError, error.isPassing { end(.server(error)) }
     }

@@ -29,6 +29,8 @@ package struct RedisClientOptions: Sendable {
     package var random: @Sendable () -> Double
     /// Told, on an event loop, when a connection comes up or goes down, and when an attempt fails.
     package var observer: @Sendable (RedisLinkEvent) -> Void
+    /// Told, on an event loop, how long each reply took from its command's submission.
+    package var replyObserver: (@Sendable (TimeAmount) -> Void)?
 
     package init(
         connections: Connections = .shared,
@@ -40,7 +42,8 @@ package struct RedisClientOptions: Sendable {
         limits: RESPLimits = RESPLimits(),
         backoff: Backoff = Backoff(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
-        observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in }
+        observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in },
+        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil
     ) {
         self.connections = connections
         self.clientName = clientName
@@ -52,6 +55,7 @@ package struct RedisClientOptions: Sendable {
         self.backoff = backoff
         self.random = random
         self.observer = observer
+        self.replyObserver = replyObserver
     }
 
     /// What all connections of a URL have in common.
@@ -69,7 +73,7 @@ package struct RedisClientOptions: Sendable {
         return RedisConnectionOptions(
             credentials: url.credentials, database: url.database, clientName: clientName, tls: tls,
             connectTimeout: connectTimeout, commandDeadline: commandDeadline, maxInFlight: maxInFlight,
-            limits: limits)
+            limits: limits, replyObserver: replyObserver)
     }
 }
 

@@ -61,7 +61,7 @@ package final class RedisConnection: Sendable {
         let pipeline = NIOLoopBound(
             CommandPipeline(
                 endpoint: endpoint, maxInFlight: options.maxInFlight, limits: options.limits, ended: ended,
-                onPush: onPush),
+                onPush: onPush, onReply: options.replyObserver),
             eventLoop: eventLoop)
         let bootstrap = ClientBootstrap(group: eventLoop)
             .connectTimeout(options.connectTimeout)

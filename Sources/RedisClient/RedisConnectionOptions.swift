@@ -17,6 +17,8 @@ package struct RedisConnectionOptions: Sendable {
     /// The most commands without a reply; further ones fail with ``RedisError/overloaded(inFlight:)``. Default 4,096.
     package var maxInFlight: Int
     package var limits: RESPLimits
+    /// Told, on the event loop, how long each reply took from its command's submission.
+    package var replyObserver: (@Sendable (TimeAmount) -> Void)?
 
     package init(
         credentials: RedisCredentials? = nil,
@@ -26,7 +28,8 @@ package struct RedisConnectionOptions: Sendable {
         connectTimeout: TimeAmount = .seconds(2),
         commandDeadline: TimeAmount = .milliseconds(50),
         maxInFlight: Int = 4096,
-        limits: RESPLimits = RESPLimits()
+        limits: RESPLimits = RESPLimits(),
+        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil
     ) {
         self.credentials = credentials
         self.database = database
@@ -36,6 +39,7 @@ package struct RedisConnectionOptions: Sendable {
         self.commandDeadline = commandDeadline
         self.maxInFlight = maxInFlight
         self.limits = limits
+        self.replyObserver = replyObserver
     }
 }
 

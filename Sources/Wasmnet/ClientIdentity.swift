@@ -4,17 +4,36 @@ import WasmnetIdentity
 import WasmnetPolicy
 import WasmnetRelay
 
+/// What the rest of a configuration asks of every policy, the first and each that comes later.
+struct IdentityDemands: Sendable {
+    let readsProxyHeaders: Bool
+    /// Tiers that static tokens name; nil: there is nothing to tell tokens by.
+    let tokenTiers: [String]?
+
+    func check(_ policy: Policy) throws(ConfigurationError) {
+        if self.readsProxyHeaders, policy.clients.trustedProxies.isEmpty {
+            throw ConfigurationError(
+                "the PROXY protocol is on, but the policy names no trusted_proxies, so nobody may send its header")
+        }
+        guard let tiers = self.tokenTiers else {
+            guard !policy.clients.requireToken, policy.clients.identifyBy != .token else {
+                throw ConfigurationError(
+                    "the policy asks for tokens, but there is neither a token file nor a key for JWTs to tell them by")
+            }
+            return
+        }
+        for tier in tiers where !policy.hasTier(tier) {
+            throw ConfigurationError("the token file names the tier \(tier), which the policy does not have")
+        }
+    }
+}
+
 /// Makes a configuration's admission, and says what in it cannot be.
 enum ClientIdentity {
     /// - Throws: ``ConfigurationError``.
     static func admission(
         _ configuration: ServerConfiguration, counters: AdmissionCounters
-    ) throws -> any Admission {
-        let clients = configuration.policy.clients
-        if configuration.proxyProtocol != .off, clients.trustedProxies.isEmpty {
-            throw ConfigurationError(
-                "the PROXY protocol is on, but the policy names no trusted_proxies, so nobody may send its header")
-        }
+    ) throws -> (any Admission, IdentityDemands) {
         let files = configuration.tokens
         let logger = configuration.logger
         let verifier: TokenVerifier?
@@ -26,19 +45,15 @@ enum ClientIdentity {
         } catch {
             throw ConfigurationError(error.description)
         }
-        guard let verifier else {
-            if clients.requireToken || clients.identifyBy == .token {
-                throw ConfigurationError(
-                    "the policy asks for tokens, but there is neither a token file nor a key for JWTs to tell them by")
-            }
-            return AddressAdmission(counters: counters)
-        }
-        for tier in (verifier.tokens?.tiers ?? []).sorted() where !configuration.policy.hasTier(tier) {
-            throw ConfigurationError("the token file names the tier \(tier), which the policy does not have")
-        }
-        return TokenAdmission(verifier: verifier, counters: counters, logger: logger) {
+        let demands = IdentityDemands(
+            readsProxyHeaders: configuration.proxyProtocol != .off,
+            tokenTiers: verifier.map { ($0.tokens?.tiers ?? []).sorted() })
+        try demands.check(configuration.policy)
+        guard let verifier else { return (AddressAdmission(counters: counters), demands) }
+        let admission = TokenAdmission(verifier: verifier, counters: counters, logger: logger) {
             // The wall clock itself, whose corrections count: a token's times are another machine's.
             Date().timeIntervalSince1970
         }
+        return (admission, demands)
     }
 }

@@ -1,10 +1,15 @@
+import CoreMetrics
 import Foundation
 import Logging
+import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import NIOSSL
+import PrometheusMetrics
 import RedisClient
 public import ServiceLifecycle
+import Tracing
+import WasmnetAdmin
 import WasmnetCluster
 public import WasmnetPolicy
 import WasmnetQuota
@@ -26,13 +31,24 @@ public final class Server: Service, Sendable {
     private struct State: Sendable {
         /// Where it listens.
         var address: String?
-        var isDraining = false
+        var stop: StopSignal?
+        /// Monotonic nanoseconds of when the drain ends what is left; nil while there is none.
+        var drainEnds: Int64?
         /// Milliseconds since the Unix epoch.
         let startedAt = Int64(Date().timeIntervalSince1970 * 1000)
+        let started = NIODeadline.now()
     }
-    private let state = Guarded(State())
+    private let state = NIOLockedValueBox(State())
     /// Nil without Redis.
-    private let member: ClusterMember?
+    let member: ClusterMember?
+    let denylist: DenylistKeeper
+    let policies: PolicyKeeper
+    private let metrics: NodeMetrics
+    private let factory: any MetricsFactory
+    private let lag: LoopLag
+    private let sampler: MetricsSampler
+    /// What `/metrics` tells; nil without the admin server.
+    let prometheus: PrometheusRegistry?
 
     /// - Throws: ``ConfigurationError``.
     public init(configuration: ServerConfiguration) throws {
@@ -47,18 +63,38 @@ public final class Server: Service, Sendable {
         }
         self.configuration = configuration
         self.resolver = SystemResolver()
-        self.admission = try ClientIdentity.admission(configuration, counters: self.admissionCounters)
+        guard (0...1).contains(configuration.accessLogSample) else {
+            throw ConfigurationError("the access log's sample is 0 to 1, not \(configuration.accessLogSample)")
+        }
+        let demands: IdentityDemands
+        (self.admission, demands) = try ClientIdentity.admission(configuration, counters: self.admissionCounters)
         let clock = configuration.clock ?? SystemClock()
         let registry = SessionRegistry()
-        self.member = try configuration.redis.map { (options) throws(ConfigurationError) in
+        let (prometheus, factory) = try NodeBackends.make(configuration)
+        let metrics = NodeMetrics(factory)
+        (self.prometheus, self.factory, self.metrics) = (prometheus, factory, metrics)
+        self.lag = LoopLag(metrics.loopLag)
+        let member = try configuration.redis.map { (options) throws(ConfigurationError) in
             try ClusterMember(
-                options, policy: configuration.policy, clock: clock, registry: registry, logger: configuration.logger)
+                options, policy: configuration.policy, clock: clock, registry: registry, logger: configuration.logger
+            ) { metrics.redis.recordNanoseconds($0.nanoseconds) }
+        }
+        self.member = member
+        let denylist = DenylistKeeper(
+            redis: member?.redis, options: member?.options, clock: clock, logger: configuration.logger)
+        self.denylist = denylist
+        let shadow = try configuration.shadowPolicyFile.map { (path) throws(ConfigurationError) in
+            try ServerConfiguration.PolicySource(path: path).load()
         }
         do {
             self.environment = try RelayEnvironment(
-                settings: configuration.settings, policy: configuration.policy,
-                ledger: self.member?.ledger ?? InProcessLedger(clock: clock.now),
-                resolver: configuration.resolver ?? self.resolver, observer: SilentObserver(),
+                settings: configuration.settings, policy: configuration.policy, shadowPolicy: shadow,
+                denylist: { denylist.view }, ledger: member?.ledger ?? InProcessLedger(clock: clock.now),
+                resolver: configuration.resolver ?? self.resolver,
+                observer: NodeObserver(
+                    metrics: metrics,
+                    accessLog: AccessLog(logger: configuration.logger, sample: configuration.accessLogSample),
+                    traces: SocketTraces(InstrumentationSystem.tracer)),
                 logger: configuration.logger,
                 clock: clock, nodeName: configuration.nodeName, version: WasmnetVersion.current,
                 extraAuthorities: configuration.extraAuthorities, registry: registry)
@@ -66,6 +102,15 @@ public final class Server: Service, Sendable {
             throw ConfigurationError(
                 "a certificate authority could not be read from \(configuration.extraAuthorities): \(error)")
         }
+        denylist.enforce(in: self.environment)
+        self.policies = PolicyKeeper(
+            configuration, environment: self.environment, demands: demands, metrics: metrics
+        ) { member?.apply($0) }
+        self.sampler = MetricsSampler(
+            .init(
+                denylist: denylist, policy: self.policies, admissions: self.admissionCounters,
+                isDraining: { [state] in state.withLockedValue { $0.drainEnds != nil } }, member: member),
+            factory: factory)
     }
 
     /// A server with a policy on an address such as `127.0.0.1:9000` or `[::1]:0`.
@@ -90,7 +135,35 @@ public final class Server: Service, Sendable {
 
     /// Puts another policy in force. Live sockets that it forbids end with `policy_denied`.
     public func replacePolicy(_ policy: Policy) {
-        self.environment.replacePolicy(policy)
+        self.policies.replace(policy)
+    }
+
+    /// Reads the policy's file, and the shadow policy's, again. Live sockets that the new policy forbids end with `policy_denied`.
+    ///
+    /// - Throws: ``ConfigurationError`` with all that is wrong; then the old policy stays in force.
+    public func reloadPolicy() throws(ConfigurationError) {
+        try self.policies.reload()
+    }
+
+    /// Whether the server takes no new sessions and ends with its last.
+    public var isDraining: Bool { self.state.withLockedValue { $0.drainEnds != nil } }
+
+    /// Begins to drain, as ServiceLifecycle's graceful shutdown does; nothing where it does so already, or does not listen.
+    ///
+    /// - Returns: seconds until what is left is ended.
+    @discardableResult
+    package func beginDrain() -> Double {
+        let (stop, ends) = self.state.withLockedValue { ($0.stop, $0.drainEnds) }
+        guard let ends else {
+            stop?.stop(.drain)
+            return self.configuration.drainTimeoutSeconds
+        }
+        return Double(max(0, ends - self.environment.clock.uptimeNanoseconds())) / 1e9
+    }
+
+    /// Since the server was made.
+    package var uptimeSeconds: Double {
+        Double((NIODeadline.now() - self.state.withLockedValue { $0.started }).nanoseconds) / 1e9
     }
 
     /// Runs the server; the same as ``listen(onListening:)``.
@@ -104,40 +177,68 @@ public final class Server: Service, Sendable {
     /// - Throws: when the address cannot be bound or the certificate cannot be used; ``ConfigurationError`` when Redis is out of reach
     ///   or unfit.
     public func listen(onListening: (@Sendable (SocketAddress) -> Void)? = nil) async throws {
-        try await self.withCluster { try await self.serve(onListening: onListening) }
+        try await self.withServices { try await self.serve(onListening: onListening) }
     }
 
-    /// Takes part in the cluster while the body runs; just runs it without Redis.
+    /// Runs what must run beside the sessions while the body runs: the part in the cluster, the denylist, the watch on the policy's
+    /// file, the admin server.
     ///
     /// ``listen(onListening:)`` does this itself. Only an embedder that takes sessions without listening, by ``makeUpgrader()`` or
-    /// ``startSession(on:request:)``, and counts in Redis, runs its own server within this; once.
+    /// ``startSession(on:request:)``, runs its own server within this; once.
     ///
-    /// - Throws: what the body throws; ``ConfigurationError`` when Redis is out of reach or unfit.
-    public func withCluster(_ body: @Sendable () async throws -> Void) async throws {
-        guard let member = self.member else { return try await body() }
+    /// - Throws: what the body throws; ``ConfigurationError`` when Redis is out of reach or unfit, or the admin server cannot listen.
+    public func withServices(_ body: @Sendable () async throws -> Void) async throws {
         do {
-            try await member.join()
+            try await self.member?.join()
             try await withThrowingTaskGroup(of: Void.self) { tasks in
-                tasks.addTask { await member.run(entry: self.entry) { await self.protect($0) } }
-                try await body()
+                tasks.addTask { try await self.denylist.run() }
+                tasks.addTask { await self.policies.watch() }
+                tasks.addTask { await self.sampler.run() }
+                if let member = self.member {
+                    tasks.addTask { await member.run(entry: self.entry) { await self.protect($0) } }
+                    if !member.isOptional { try await self.denylist.waitUntilLoaded() }
+                }
+                // It outlasts a drain, so it must not hear of a graceful shutdown by itself.
+                let admin = try await self.startAdmin()
+                do {
+                    try await body()
+                } catch {
+                    await admin?.stop()
+                    throw error
+                }
+                await admin?.stop()
                 tasks.cancelAll()
             }
         } catch {
-            await member.leave()
+            await self.member?.leave()
             throw error
         }
-        await member.leave()
+        await self.member?.leave()
+    }
+
+    private func startAdmin() async throws -> RunningAdmin? {
+        guard let options = self.configuration.admin, let prometheus = self.prometheus else { return nil }
+        let admin = try await RunningAdmin.start(options, of: self, registry: prometheus, lag: self.lag)
+        if let address = try? SocketAddress(ipAddress: admin.address.host, port: admin.address.port) {
+            self.protect(address)
+        }
+        self.configuration.logger.info(
+            "the admin server listens", metadata: ["url": "http://\(admin.address.text)/"])
+        return admin
     }
 
     private func serve(onListening: (@Sendable (SocketAddress) -> Void)?) async throws {
         let threads = self.configuration.threads == 0 ? System.coreCount : self.configuration.threads
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let stop = StopSignal(on: group.any())
+        self.state.withLockedValue { $0.stop = stop }
+        let unwatch = self.lag.watch(group)
+        defer { unwatch() }
         do {
             let listener = try await self.bind(group)
             if let address = listener.localAddress {
                 self.protect(address)
-                self.state.withLock { $0.address = address.endpointText }
+                self.state.withLockedValue { $0.address = address.endpointText }
                 onListening?(address)
             }
             await withTaskCancellationHandler {
@@ -162,7 +263,9 @@ public final class Server: Service, Sendable {
     /// Serves until the first stop, then ends the sessions; a second stop makes it short.
     private func serve(_ listener: any Channel, until stop: StopSignal) async {
         let kind = await stop.first.wait()
-        self.state.withLock { $0.isDraining = true }
+        let timeoutSeconds = kind == .drain ? self.configuration.drainTimeoutSeconds : 0
+        let ends = self.environment.clock.uptimeNanoseconds() + Int64(timeoutSeconds * 1e9)
+        self.state.withLockedValue { $0.drainEnds = ends }
         try? await listener.close()
         let registry = self.environment.registry
         if kind == .drain, registry.count > 0 {
@@ -229,14 +332,15 @@ public final class Server: Service, Sendable {
     }
 
     /// What the node tells the others of itself.
-    private func entry(id: String) -> NodeEntry {
+    func entry(id: String) -> NodeEntry {
         let counts = self.environment.ledger.counts
-        let state = self.state.withLock { $0 }
+        let state = self.state.withLockedValue { $0 }
         return NodeEntry(
             id: id, name: self.configuration.nodeName,
             address: state.address ?? "\(self.configuration.host):\(self.configuration.port)",
-            version: WasmnetVersion.current, state: state.isDraining ? .draining : .serving, sessions: counts.sessions,
-            sockets: counts.sockets, startedAt: state.startedAt)
+            version: WasmnetVersion.current, state: state.drainEnds == nil ? .serving : .draining, sessions: counts.sessions,
+            sockets: counts.sockets, startedAt: state.startedAt,
+            denylistVersion: self.denylist.inForce.list.version)
     }
 
     /// The node's own listener is out of reach for clients, under every policy.

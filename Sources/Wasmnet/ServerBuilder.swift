@@ -1,6 +1,6 @@
+public import CoreMetrics
 public import Logging
 public import WasmnetPolicy
-import WasmnetPolicyFile
 public import WasmnetRelay
 
 /// Builds a ``Server`` step by step; what is not said has the default of ``ServerConfiguration``.
@@ -10,13 +10,7 @@ public import WasmnetRelay
 /// try await server.listen()
 /// ```
 public struct ServerBuilder: Sendable {
-    private enum PolicySource: Sendable {
-        case value(Policy)
-        case file(String)
-    }
-
     private var configuration = ServerConfiguration()
-    private var source = PolicySource.value(.default)
     private var bandwidth: Double?
 
     init() {}
@@ -34,10 +28,17 @@ public struct ServerBuilder: Sendable {
     public func port(_ port: Int) -> Self { self.with { $0.configuration.port = port } }
 
     /// The policy as a value. Default ``WasmnetPolicy/Policy/default``.
-    public func policy(_ policy: Policy) -> Self { self.with { $0.source = .value(policy) } }
+    public func policy(_ policy: Policy) -> Self { 
+        self.with {
+            $0.configuration.policy = policy
+            $0.configuration.policyFile = nil
+        }
+    }
 
     /// The policy as a TOML file, read by ``build()``.
-    public func policyFile(_ path: String) -> Self { self.with { $0.source = .file(path) } }
+    public func policyFile(_ path: String) -> Self { 
+        self.with { $0.configuration.policyFile = .init(path: path) }
+    }
 
     /// No policy at all: everything may be reached, private addresses too. Only for trusted clients.
     public func noPolicy() -> Self { self.policy(.unrestricted) }
@@ -70,6 +71,18 @@ public struct ServerBuilder: Sendable {
     /// Where limits are counted for the whole cluster, such as `redis://localhost`. Without it, in this process.
     public func redis(_ options: RedisOptions) -> Self { self.with { $0.configuration.redis = options } }
 
+    /// The operator's HTTP server, on a port of its own: metrics, health, admin API and dashboard. Without it there is none.
+    public func admin(_ options: AdminOptions) -> Self { self.with { $0.configuration.admin = options } }
+
+    /// A policy whose decisions are only compared with those of the policy in force, counted and logged.
+    public func shadowPolicyFile(_ path: String) -> Self { self.with { $0.configuration.shadowPolicyFile = path } }
+
+    /// The part of the sessions whose sockets are told of in the log, 0 to 1. Default 1.
+    public func accessLog(sample: Double) -> Self { self.with { $0.configuration.accessLogSample = sample } }
+
+    /// Which backend of swift-metrics the server counts in. Default the one that the program has bootstrapped.
+    public func metrics(_ factory: any MetricsFactory) -> Self { self.with { $0.configuration.metrics = factory } }
+
     /// Where the server logs.
     public func logger(_ logger: Logger) -> Self { self.with { $0.configuration.logger = logger } }
 
@@ -78,21 +91,14 @@ public struct ServerBuilder: Sendable {
     /// - Throws: ``ConfigurationError``, with everything that is wrong with the policy file, the certificates or a number.
     public func build() throws -> Server {
         var configuration = self.configuration
-        switch self.source {
-        case .value(let policy): configuration.policy = policy
-        case .file(let path):
-            do {
-                configuration.policy = try PolicyFile.load(path: path)
-            } catch {
-                throw ConfigurationError("\(error)")
-            }
-        }
         if let bandwidth = self.bandwidth {
             guard bandwidth >= 0, bandwidth.isFinite else {
                 throw ConfigurationError("max bandwidth must be 0 or more megabits a second, not \(bandwidth)")
             }
+            configuration.policyFile?.maxBandwidthMbps = bandwidth
             configuration.policy = configuration.policy.limitingBandwidth(megabitsPerSecond: bandwidth)
         }
+        if let file = configuration.policyFile { configuration.policy = try file.load() }
         return try Server(configuration: configuration)
     }
 }

@@ -1,5 +1,7 @@
+public import CoreMetrics
 public import Logging
 public import WasmnetPolicy
+import WasmnetPolicyFile
 public import WasmnetRelay
 
 /// Everything a ``Server`` is made from: a plain value.
@@ -10,6 +12,10 @@ public struct ServerConfiguration: Sendable {
     public var port = 9000
     /// What clients may reach, and how much of it. Default ``WasmnetPolicy/Policy/default``.
     public var policy = Policy.default
+    /// Where ``policy`` was read from, so that it can be read again; see ``Server/reloadPolicy()``. None by default.
+    public var policyFile: PolicySource?
+    /// A policy that decides nothing: what it would decide otherwise is counted and logged. None by default.
+    public var shadowPolicyFile: String?
     /// Event loop threads; 0 means one for each core. Default 0.
     public var threads = 0
     /// Seconds that live sockets get after a graceful shutdown began. Default 30.
@@ -30,10 +36,60 @@ public struct ServerConfiguration: Sendable {
     public var settings = RelaySettings()
     /// Where the server logs. Default label `wasmnet`.
     public var logger = Logger(label: "wasmnet")
+    /// The part of the sessions whose sockets are told of in the log, 0 to 1. Default 1. Denials are always told.
+    public var accessLogSample = 1.0
+    /// How the log's level is read and set while the server runs. None by default: the admin API cannot.
+    public var logLevel: LogLevelControl?
+    /// Which backend of swift-metrics the server counts in; nil is the one that the program has bootstrapped.
+    public var metrics: (any MetricsFactory)?
+    /// The operator's HTTP server: metrics, health, admin API, dashboard. None by default.
+    public var admin: AdminOptions?
+    /// How often the policy's file is looked at for a change.
+    package var policyWatchInterval = Duration.seconds(2)
     /// Who looks names up; nil is the machine's own resolver.
     package var resolver: (any NameResolver)?
     /// The time; nil is the machine's.
     package var clock: (any RelayClock)?
+
+    /// A policy as a file, and what of it the program sets itself.
+    public struct PolicySource: Sendable, Equatable {
+        /// Of a TOML file.
+        public var path: String
+        /// Megabits a second for each client in place of the file's; nil: the file's. Default nil.
+        public var maxBandwidthMbps: Double?
+
+        /// Names the file.
+        public init(path: String, maxBandwidthMbps: Double? = nil) {
+            self.path = path
+            self.maxBandwidthMbps = maxBandwidthMbps
+        }
+
+        /// Reads the file.
+        ///
+        /// - Throws: ``ConfigurationError`` with all that is wrong with it.
+        public func load() throws(ConfigurationError) -> Policy {
+            do {
+                let policy = try PolicyFile.load(path: self.path)
+                return self.maxBandwidthMbps.map { policy.limitingBandwidth(megabitsPerSecond: $0) } ?? policy
+            } catch {
+                throw ConfigurationError("\(error)")
+            }
+        }
+    }
+
+    /// Reads and sets the level of a log.
+    public struct LogLevelControl: Sendable {
+        let get: @Sendable () -> Logger.Level
+        let set: @Sendable (Logger.Level) -> Void
+
+        /// - Parameters:
+        ///   - get: the level now.
+        ///   - set: puts another in force at once.
+        public init(get: @escaping @Sendable () -> Logger.Level, set: @escaping @Sendable (Logger.Level) -> Void) {
+            self.get = get
+            self.set = set
+        }
+    }
 
     /// A certificate chain and its key, as paths of PEM files.
     public struct TLSFiles: Sendable, Equatable {

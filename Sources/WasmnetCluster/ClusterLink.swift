@@ -1,6 +1,7 @@
 import NIOCore
 import RedisClient
 package import Synchronization
+import WasmnetPolicy
 package import WasmnetQuota
 
 /// What all clients of the Redis ledger use together: the connection, the settings, and what is counted of both.
@@ -16,6 +17,7 @@ final class ClusterLink: Sendable {
     init(redis: RedisClient, settings: ClusterSettings, events: ClusterEvents) {
         self.redis = redis
         self.settings = settings
+        self.currentModes = Guarded(settings.modes)
         self.totals = LedgerTotals(clock: settings.clock)
         self.events = events
     }
@@ -25,6 +27,13 @@ final class ClusterLink: Sendable {
     var nodeCount: Int {
         get { self.nodes.load(ordering: .relaxed) }
         set { self.nodes.store(max(newValue, 1), ordering: .relaxed) }
+    }
+
+    private let currentModes: Guarded<OutageModes>
+
+    var modes: OutageModes {
+        get { self.currentModes.withLock { $0 } }
+        set { self.currentModes.withLock { $0 = newValue } }
     }
 
     private let degraded = Atomic<Int>(0)

@@ -90,6 +90,8 @@ final class LeaseBucket: Sendable {
         }
     }
 
+    func known(_ client: ClientID) -> RedisAllowance? { self.state.withLock { $0.clients[client] } }
+
     var clients: [RedisAllowance] { self.state.withLock { Array($0.clients.values) } }
     var clientCount: Int { self.state.withLock { $0.clients.count } }
 

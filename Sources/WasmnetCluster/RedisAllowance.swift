@@ -123,7 +123,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     private func makeOutage(_ state: State) -> Outage {
         Outage(
-            limits: state.limits, modes: self.link.settings.modes, nodes: self.link.nodeCount,
+            limits: state.limits, modes: self.link.modes, nodes: self.link.nodeCount,
             dayRest: state.bytes.dayRest)
     }
 
@@ -176,6 +176,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     /// Whether it has no lease in Redis.
     var isIdle: Bool { self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty } }
+
+    var grantedSockets: Int { self.state.withLock { $0.lanes.sockets.granted } }
 
     /// Whether nothing would be lost if it were forgotten.
     var isForgettable: Bool {

@@ -1,6 +1,7 @@
 import NIOCore
 package import RedisClient
 import Synchronization
+package import WasmnetPolicy
 package import WasmnetQuota
 
 /// The quotas of a cluster, shared in Redis.
@@ -30,6 +31,22 @@ package final class RedisLedger: QuotaLedger {
         QuotaCounts(
             clients: self.buckets.reduce(0) { $0 + $1.clientCount }, sessions: self.link.totals.inUse(.session),
             sockets: self.link.totals.inUse(.socket), forgottenEarly: 0)
+    }
+
+    /// A client's allowance on this node; nil for one that is not here.
+    package func knownAllowance(of client: ClientID) -> (any ClientAllowance)? {
+        self.buckets[RedisKeys.bucket(of: client)].known(client)
+    }
+
+    /// Socket slots that Redis granted to this node's clients; where no limit counts them, none are.
+    package var grantedSockets: Int {
+        self.buckets.reduce(0) { sum, bucket in sum + bucket.clients.reduce(0) { $0 + $1.grantedSockets } }
+    }
+
+    /// What holds while Redis does not answer; for outages that begin from now on.
+    package var modes: OutageModes {
+        get { self.link.modes }
+        set { self.link.modes = newValue }
     }
 
     package var counters: ClusterCounters { self.link.counters }

@@ -1,7 +1,6 @@
 public import Logging
 public import Wasmnet
 import WasmnetPolicy
-import WasmnetPolicyFile
 import WasmnetRelay
 
 /// What `wasmnet-node serve` does, with flags and environment read and checked: a plain value.
@@ -47,6 +46,10 @@ extension ServeOptions {
         let format =
             source.choice(self.logFormat, "LOG_FORMAT", NodeConfiguration.LogFormat.allCases.map { ($0.rawValue, $0) })
             ?? .text
+        server.accessLogSample =
+            source.number(self.accessLogSample, "ACCESS_LOG_SAMPLE", in: 0...1) ?? server.accessLogSample
+        server.shadowPolicyFile = source.text(self.shadowPolicy, "SHADOW_POLICY")
+        server.admin = self.admin.options(&source)
         let bandwidth = source.number(self.maxBandwidthMbps, "MAX_BANDWIDTH_MBPS", in: 0...1_000_000)
         let noPolicy = self.noPolicy || source.flag("NO_POLICY")
         let file = source.text(self.policy, "POLICY")
@@ -61,20 +64,28 @@ extension ServeOptions {
             warnings.append(
                 "--no-policy: every client reaches everything this machine reaches, private and loopback addresses too")
         } else if let file {
+            let policyFile = ServerConfiguration.PolicySource(path: file, maxBandwidthMbps: bandwidth)
+            server.policyFile = policyFile
+            name = "policy \(file)"
             do {
-                server.policy = try PolicyFile.load(path: file)
-                name = "policy \(file)"
+                server.policy = try policyFile.load()
             } catch {
                 source.problems.append("\(error)")
             }
+        } else if let bandwidth {
+            server.policy = server.policy.limitingBandwidth(megabitsPerSecond: bandwidth)
         }
-        if let bandwidth { server.policy = server.policy.limitingBandwidth(megabitsPerSecond: bandwidth) }
+        if noPolicy, let bandwidth { server.policy = server.policy.limitingBandwidth(megabitsPerSecond: bandwidth) }
         guard source.problems.isEmpty else { throw ConfigurationError(source.problems.joined(separator: "\n")) }
         let clients = server.policy.clients
         if !Self.isLoopback(server.host), clients.allowedOrigins.isEmpty, !clients.requireToken {
             warnings.append(
                 "listening on \(server.host) with neither require_token nor allowed_origins: this is an open proxy for everyone who reaches the port"
             )
+        }
+        if let admin = server.admin, admin.token == nil, !Self.isLoopback(admin.host) {
+            throw ConfigurationError(
+                "the admin server on \(admin.host) can be reached by other machines: give --admin-token-file")
         }
         return NodeConfiguration(
             server: server, policyName: name, logLevel: level, logFormat: format, warnings: warnings)
@@ -102,78 +113,7 @@ extension ServeOptions {
         return options
     }
 
-    private static func isLoopback(_ host: String) -> Bool {
+    static func isLoopback(_ host: String) -> Bool {
         host == "localhost" || host == "::1" || host.hasPrefix("127.")
-    }
-}
-
-/// Reads options from flags first and the environment second, and gathers what is wrong with them.
-private struct OptionSource {
-    let environment: [String: String]
-    var problems: [String] = []
-
-    init(environment: [String: String]) {
-        self.environment = environment
-    }
-
-    private func variable(_ name: String) -> String? {
-        self.environment["WASMNET_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
-    }
-
-    func text(_ flag: String?, _ name: String) -> String? { flag ?? self.variable(name) }
-
-    func list(_ name: String) -> [String] {
-        self.variable(name)?.split(separator: ",").map(String.init) ?? []
-    }
-
-    mutating func flag(_ name: String) -> Bool {
-        switch self.variable(name)?.lowercased() {
-        case nil, "0", "false", "no": return false
-        case "1", "true", "yes": return true
-        case .some(let other):
-            self.problems.append("WASMNET_\(name) is true or false, not \"\(other)\"")
-            return false
-        }
-    }
-
-    mutating func number<N: LosslessStringConvertible & Comparable>(
-        _ flag: N?, _ name: String, in range: ClosedRange<N>
-    ) -> N? {
-        let value: N
-        if let flag {
-            value = flag
-        } else if let text = self.variable(name) {
-            guard let number = N(text) else {
-                self.problems.append("WASMNET_\(name) is a number, not \"\(text)\"")
-                return nil
-            }
-            value = number
-        } else {
-            return nil
-        }
-        guard range.contains(value) else {
-            let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
-            self.problems.append("--\(flagName) is \(range.lowerBound) to \(range.upperBound), not \(value)")
-            return nil
-        }
-        return value
-    }
-
-    mutating func choice<Value>(_ flag: String?, _ name: String, _ choices: [(String, Value)]) -> Value? {
-        guard let text = self.text(flag, name) else { return nil }
-        if let choice = choices.first(where: { $0.0 == text.lowercased() }) { return choice.1 }
-        let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
-        self.problems.append("--\(flagName) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text)\"")
-        return nil
-    }
-
-    mutating func tls(_ certificate: String?, _ key: String?) -> ServerConfiguration.TLSFiles? {
-        switch (self.text(certificate, "TLS_CERT"), self.text(key, "TLS_KEY")) {
-        case (nil, nil): return nil
-        case (let certificate?, let key?): return .init(certificate: certificate, key: key)
-        default:
-            self.problems.append("--tls-cert and --tls-key go together")
-            return nil
-        }
     }
 }

@@ -1,20 +1,25 @@
 import Foundation
 public import Logging
+import Synchronization
 
 /// One log line an event on standard error, as text or as JSON: constant messages, everything that varies as metadata.
 public struct NodeLogHandler: LogHandler {
-    /// Messages below it are not written.
-    public var logLevel = Logger.Level.info
+    /// Messages below it are not written. Shared by all loggers of the program: set for one, it is set for all.
+    public var logLevel: Logger.Level {
+        get { self.level.value }
+        nonmutating set { self.level.value = newValue }
+    }
     /// What every message carries.
     public var metadata = Logger.Metadata()
+    private let level: LogLevelBox
     private let format: NodeConfiguration.LogFormat
     private let label: String
 
     /// The label is not written: a node is one program.
-    public init(label: String, format: NodeConfiguration.LogFormat, level: Logger.Level) {
+    public init(label: String, format: NodeConfiguration.LogFormat, level: LogLevelBox) {
         self.label = label
         self.format = format
-        self.logLevel = level
+        self.level = level
     }
 
     /// One value of ``metadata``.
@@ -67,5 +72,19 @@ public struct NodeLogHandler: LogHandler {
             }
         }
         return result + "\""
+    }
+}
+
+/// The level of a program's log, which may change while it runs.
+public final class LogLevelBox: Sendable {
+    private let level: Mutex<Logger.Level>
+
+    /// The level at the start.
+    public init(_ level: Logger.Level) { self.level = Mutex(level) }
+
+    /// The level now.
+    public var value: Logger.Level {
+        get { self.level.withLock { $0 } }
+        set { self.level.withLock { $0 = newValue } }
     }
 }

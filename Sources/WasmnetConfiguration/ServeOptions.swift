@@ -73,6 +73,20 @@ public struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Policy file that decides nothing: what it would decide otherwise is counted and logged.",
+            valueName: "file"))
+    var shadowPolicy: String?
+
+    @OptionGroup(title: "Operating") var admin: AdminArguments
+
+    @Option(
+        help: ArgumentHelp(
+            "The part of the sessions whose sockets are told of in the log, 0 to 1; denials always are.",
+            discussion: "Default 1.", valueName: "part"))
+    var accessLogSample: Double?
+
+    @Option(
+        help: ArgumentHelp(
             "trace, debug, info, notice, warning, error or critical.", discussion: "Default info.", valueName: "level"))
     var logLevel: String?
 

@@ -44,6 +44,8 @@ public struct Policy: Sendable {
     private let storage: Storage
     /// What one client's token adds: nil for the policy as it is in force.
     private var terms: ClientTerms?
+    /// What is denied above all rules; nil: nothing.
+    private var denylist: DenylistView?
 
     /// Makes the lists ready: names by their labels, networks by their prefixes.
     public init(_ rules: Rules) {
@@ -96,6 +98,13 @@ public struct Policy: Sendable {
         return policy
     }
 
+    /// The same policy under a denylist, which stands above all its rules.
+    package func under(_ denylist: DenylistView?) -> Policy {
+        var policy = self
+        policy.denylist = denylist
+        return policy
+    }
+
     /// The same policy with these endpoints denied in every case.
     public func protecting(_ endpoints: [ProtectedEndpoint]) -> Policy {
         var unique: [ProtectedEndpoint] = []
@@ -128,6 +137,9 @@ extension Policy {
     /// Step 1, before DNS: an explicit deny of the name ends it; everything else is left to its addresses.
     package func decide(name: HostName, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
         let subject = "\(name.text):\(port)"
+        if let entry = self.denylist?.entry(for: name, nil, port: port) {
+            return PolicyDecision(.denylisted(entry), subject)
+        }
         if let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: port) {
             return PolicyDecision(.beyondToken, subject)
         }
@@ -140,6 +152,9 @@ extension Policy {
 
     /// Whether a name may be looked up at all: a client that is held to some destinations asks no name server about others.
     package func decideLookup(name: HostName) -> PolicyDecision {
+        if let entry = self.denylist?.entry(for: name, nil, port: nil) {
+            return PolicyDecision(.denylisted(entry), name.text)
+        }
         guard let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: nil) else {
             return PolicyDecision(.undecided, name.text)
         }
@@ -161,6 +176,9 @@ extension Policy {
     }
 
     private func decide(_ address: IPAddress, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
+        if let entry = self.denylist?.entry(for: name, address, port: port) {
+            return PolicyDecision(.denylisted(entry), Self.subject(address, port))
+        }
         let decision = self.decideForAll(address, port, name)
         guard decision.allowed, let narrowing = self.terms?.narrowing,
             !narrowing.covers(address, port: port, name: name)
@@ -173,8 +191,7 @@ extension Policy {
         let allow = self.storage.allow
         let forms = [address] + address.embedded
         func decision(_ rule: PolicyDecision.Rule) -> PolicyDecision {
-            let host = address.isIPv4 || port == nil ? "\(address)" : "[\(address)]"
-            return PolicyDecision(rule, port.map { "\(host):\($0)" } ?? host)
+            PolicyDecision(rule, Self.subject(address, port))
         }
         if let port, self.isProtected(forms, port) { return decision(.protectedEndpoint) }
         guard !self.storage.isUnrestricted else { return decision(.noPolicy) }
@@ -207,6 +224,17 @@ extension Policy {
             return decision(.allowedBy(entry))
         }
         return decision(.notInAllow)
+    }
+
+    /// Whether a connection may come in from an address: the denylist alone speaks about those.
+    package func decideAccepted(from address: IPAddress) -> PolicyDecision {
+        let entry = self.denylist?.entry(for: nil, address, port: nil)
+        return PolicyDecision(entry.map { .denylisted($0) } ?? .acceptable, "\(address)")
+    }
+
+    private static func subject(_ address: IPAddress, _ port: UInt16?) -> String {
+        guard let port else { return "\(address)" }
+        return address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
     }
 
     /// Whether an IPv6 address is only another way to write the IPv4 one inside it.

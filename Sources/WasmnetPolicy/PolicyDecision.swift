@@ -17,6 +17,10 @@ package struct PolicyDecision: Equatable, Sendable {
         case bindable
         /// The policy in force may allow it; what the client's token is good for does not reach so far.
         case beyondToken
+        /// Above all rules.
+        case denylisted(DenylistEntry)
+        /// Nobody denies a connection from there.
+        case acceptable
     }
 
     package let rule: Rule
@@ -30,7 +34,7 @@ package struct PolicyDecision: Equatable, Sendable {
 
     package var allowed: Bool {
         switch self.rule {
-        case .allowedBy, .noPolicy, .undecided, .bindable: true
+        case .allowedBy, .noPolicy, .undecided, .bindable, .acceptable: true
         default: false
         }
     }
@@ -50,6 +54,8 @@ package struct PolicyDecision: Equatable, Sendable {
         case .bindAddress: "\(self.subject) is not in bind_addresses"
         case .bindPort: "\(self.subject) is not in bind_ports"
         case .bindable: "\(self.subject) may be bound"
+        case .denylisted: "\(self.subject) is on the denylist"
+        case .acceptable: "\(self.subject) may connect"
         case .beyondToken: "\(self.subject) is not among the destinations of the client's token"
         }
     }

@@ -1,4 +1,5 @@
 import Logging
+import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import WasmnetCluster
@@ -9,17 +10,31 @@ import WasmnetRelay
 /// A node's part in the cluster: its connection to Redis, the ledger on it, and what must run beside them.
 final class ClusterMember: Sendable {
     let ledger: RedisLedger
-    private let redis: RedisClient
-    private let registry: NodeRegistry
+    let redis: RedisClient
+    let options: RedisClientOptions
+    let registry: NodeRegistry
+    let accounts: ClientAccounts
     private let nodeID: String
     private let nodeHeartbeat: Duration
-    private let isOptional: Bool
+    let isOptional: Bool
     private let logger: Logger
     private let links: AsyncStream<RedisLinkEvent>
+    private struct State {
+        var isConnected = false
+        var evicts = false
+    }
+    private let state = NIOLockedValueBox(State())
+    private let modes: NIOLockedValueBox<OutageModes>
+
+    /// Whether any server is connected.
+    var isConnected: Bool { self.state.withLockedValue { $0.isConnected } }
+    /// Whether Redis was seen to drop keys when its memory is full.
+    var evicts: Bool { self.state.withLockedValue { $0.evicts } }
 
     /// Begins to connect. Runs on NIO's shared event loops, so that it serves sessions on any.
     init(
-        _ options: RedisOptions, policy: Policy, clock: any RelayClock, registry: SessionRegistry, logger: Logger
+        _ options: RedisOptions, policy: Policy, clock: any RelayClock, registry: SessionRegistry, logger: Logger,
+        replyObserver: @escaping @Sendable (TimeAmount) -> Void
     ) throws(ConfigurationError) {
         let (links, continuation) = AsyncStream.makeStream(
             of: RedisLinkEvent.self, bufferingPolicy: .bufferingNewest(256))
@@ -27,17 +42,24 @@ final class ClusterMember: Sendable {
         self.isOptional = options.isOptional
         self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
-        self.redis = try options.makeClient(name: "wasmnet-node") { continuation.yield($0) }
+        var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield($0) }
+        client.replyObserver = replyObserver
+        self.options = client
+        self.redis = try options.makeClient(client)
         self.registry = NodeRegistry(redis: self.redis)
+        self.accounts = ClientAccounts(redis: self.redis)
+        let modes = NIOLockedValueBox(policy.outage)
+        self.modes = modes
         var settings = ClusterSettings(clock: clock.now)
         self.nodeID = settings.nodeID
         settings.modes = policy.outage
         self.ledger = RedisLedger(
             redis: self.redis, settings: settings,
-            events: Self.events(registry: registry, policy: policy, logger: logger))
+            events: Self.events(registry: registry, modes: modes, logger: logger))
     }
 
-    private static func events(registry: SessionRegistry, policy: Policy, logger: Logger) -> ClusterEvents {
+    private static func events(registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, logger: Logger
+    ) -> ClusterEvents {
         var events = ClusterEvents()
         events.excess = { client, count in
             logger.warning(
@@ -55,12 +77,18 @@ final class ClusterMember: Sendable {
             if buckets > 0 {
                 logger.warning(
                     "limits go by redis_failure: Redis does not answer",
-                    metadata: ["mode": "\(policy.outage.summary)", "reason": "\(reason ?? "unknown")"])
+                    metadata: ["mode": "\(modes.withLockedValue { $0.summary })", "reason": "\(reason ?? "unknown")"])
             } else {
                 logger.notice("limits are the cluster's again: Redis answers")
             }
         }
         return events
+    }
+
+    /// A policy that came into force says what holds in an outage.
+    func apply(_ policy: Policy) {
+        self.modes.withLockedValue { $0 = policy.outage }
+        self.ledger.modes = policy.outage
     }
 
     // MARK: Life
@@ -88,7 +116,9 @@ final class ClusterMember: Sendable {
         }
         let info = try results.first?.get().string ?? ""
         let isSingle = if case .single = self.redis.url.topology { true } else { false }
-        for warning in try RedisCheck(info: info, isSingle: isSingle).warnings { self.logger.warning("\(warning)") }
+        let check = try RedisCheck(info: info, isSingle: isSingle)
+        self.state.withLockedValue { $0.evicts = !check.warnings.isEmpty }
+        for warning in check.warnings { self.logger.warning("\(warning)") }
     }
 
     /// Heartbeats and what follows from connections that come up, until cancelled.
@@ -115,10 +145,12 @@ final class ClusterMember: Sendable {
             for await event in self.links {
                 switch event {
                 case .up(let endpoint):
+                    self.state.withLockedValue { $0.isConnected = true }
                     self.logger.info("connected to Redis", metadata: ["redis": "\(endpoint)"])
                     self.ledger.reconnected()
                     await onServer(endpoint)
                 case .down(_, let reason):
+                    self.state.withLockedValue { $0.isConnected = false }
                     if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }
                 }
                 last = event

@@ -40,6 +40,22 @@ extension RedisOptions {
     package func makeClient(
         name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in }
     ) throws(ConfigurationError) -> RedisClient {
+        try self.makeClient(try self.clientOptions(name: name, observer: observer))
+    }
+
+    func makeClient(_ client: RedisClientOptions) throws(ConfigurationError) -> RedisClient {
+        do {
+            return try RedisClient(
+                RedisURL(self.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
+                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
+        } catch {
+            throw ConfigurationError("--redis: \(error)")
+        }
+    }
+
+    func clientOptions(
+        name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void
+    ) throws(ConfigurationError) -> RedisClientOptions {
         do {
             var client = RedisClientOptions(clientName: name)
             client.commandDeadline = self.commandDeadline
@@ -49,9 +65,7 @@ extension RedisOptions {
                     .certificates(try NIOSSLCertificate.fromPEMFile($0))
                 }
             }
-            return try RedisClient(
-                RedisURL(self.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
-                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
+            return client
         } catch {
             throw ConfigurationError("--redis: \(error)")
         }

@@ -59,8 +59,15 @@ package struct QuotaReport: Sendable, Hashable, Encodable {
     }
 }
 
-/// Limits that replace those of the policy for one client. A member that is nil leaves the policy's; 0 is unlimited.
+/// Limits that replace those of the policy for one client, for a time. A member that is nil leaves the policy's.
 package struct QuotaOverride: Sendable, Hashable {
+    /// What holds where no time is given: a day, in seconds.
+    package static let usualTimeToLive = 86_400.0
+    /// The longest time: 366 days, in seconds.
+    package static let longestTimeToLive = 366 * 86_400.0
+
+    /// For so many seconds, from now; nil: ``usualTimeToLive``. Not told in reports.
+    package var timeToLive: Double?
     package var maxSockets: Int?
     package var maxSessions: Int?
     package var connectsPerSecond: Double?
@@ -76,6 +83,7 @@ package struct QuotaOverride: Sendable, Hashable {
 
 extension QuotaOverride: Codable {
     enum CodingKeys: String, CodingKey, CaseIterable {
+        case timeToLive = "ttl_seconds"
         case maxSockets = "max_sockets"
         case maxSessions = "max_sessions"
         case connectsPerSecond = "connects_per_second"
@@ -99,7 +107,12 @@ extension QuotaOverride: Codable {
         self.bytesPerSecond = try values.limit(.bytesPerSecond)
         self.byteBurst = try values.limit(.byteBurst)
         self.bytesPerDay = try values.limit(.bytesPerDay)
+        self.timeToLive = nil
         if self == QuotaOverride() { throw BodyError(path: "", "an override names at least one limit") }
+        self.timeToLive = try values.decodeIfPresent(Double.self, forKey: .timeToLive)
+        if let seconds = self.timeToLive, !(seconds > 0 && seconds <= Self.longestTimeToLive) {
+            throw BodyError(path: "ttl_seconds", "an override holds longer than 0 seconds and at most 366 days")
+        }
     }
 }
 

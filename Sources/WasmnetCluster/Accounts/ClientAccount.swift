@@ -25,6 +25,13 @@ package struct ClientAccount: Sendable, Equatable {
     /// When the overrides end; nil where there are none.
     package var overridesEnd: QuotaInstant?
 
+    /// What there would be to tell of a client that has used nothing, at the same moment.
+    package var unused: ClientAccount {
+        ClientAccount(
+            now: self.now, holdings: [], connects: GCRA(), resolves: GCRA(), bandwidth: nil, dayBytes: 0,
+            dayEnds: self.dayEnds, overrides: QuotaOverrides(), overridesEnd: nil)
+    }
+
     package var sessions: Int { self.holdings.reduce(0) { $0 + $1.sessions } }
     package var sockets: Int { self.holdings.reduce(0) { $0 + $1.sockets } }
 }

@@ -12,6 +12,7 @@ package final class DenylistInForce: Sendable {
         var confirmed: NIODeadline?
         var clock: DenylistClock
         var observers: [@Sendable (DenylistUpdate) -> Void] = []
+        var whenLoaded: [@Sendable () -> Void] = []
     }
 
     private let state: NIOLockedValueBox<State>
@@ -21,10 +22,22 @@ package final class DenylistInForce: Sendable {
         self.state = NIOLockedValueBox(State(clock: DenylistClock(system: systemTime)))
     }
 
+    /// The list and the time that its entries' expiry is held against.
+    package var snapshot: (list: Denylist, now: UnixTime) {
+        self.state.withLockedValue { ($0.list, $0.clock.now) }
+    }
     package var list: Denylist { self.state.withLockedValue { $0.list } }
     package var standing: DenylistStanding { self.state.withLockedValue { $0.standing } }
     /// Whether a list, be it empty, was ever read: before that a node does not know whom to deny.
     package var isLoaded: Bool { self.state.withLockedValue { $0.confirmed != nil } }
+    /// Calls back once a list, be it empty, was read: at once, or on no event loop.
+    package func whenLoaded(_ callback: @escaping @Sendable () -> Void) {
+        let isLoaded = self.state.withLockedValue { state in
+            if state.confirmed == nil { state.whenLoaded.append(callback) }
+            return state.confirmed != nil
+        }
+        if isLoaded { callback() }
+    }
     /// The store's time.
     package var now: UnixTime { self.state.withLockedValue { $0.clock.now } }
 
@@ -56,13 +69,16 @@ package final class DenylistInForce: Sendable {
 
     /// - Parameter fresh: what was put in since the last list; nil: anything.
     func install(_ list: Denylist, fresh: [DenylistEntry]?, confirmed: NIODeadline) {
-        let (observers, now, isNew) = self.state.withLockedValue { state in
+        let (observers, now, isNew, waiting) = self.state.withLockedValue { state in
             let isNew = state.list.generation != list.generation || state.list.version != list.version || fresh == nil
             state.list = list
             state.confirmed = confirmed
             state.standing = .current
-            return (state.observers, state.clock.now, isNew)
+            let waiting = state.whenLoaded
+            state.whenLoaded = []
+            return (state.observers, state.clock.now, isNew, waiting)
         }
+        for callback in waiting { callback() }
         guard isNew, !observers.isEmpty else { return }
         let update = DenylistUpdate(list: list, fresh: fresh.map { Denylist($0) } ?? list, time: now)
         for observer in observers { observer(update) }

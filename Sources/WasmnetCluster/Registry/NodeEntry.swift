@@ -15,6 +15,8 @@ package struct NodeEntry: Sendable, Equatable {
     package var state: State
     package var sessions: Int
     package var sockets: Int
+    /// The version of the denylist in force there.
+    package var denylistVersion: Int64
     /// Milliseconds since the Unix epoch, by the node's clock.
     package var startedAt: Int64
     /// Milliseconds since the Unix epoch, by Redis' clock. Ignored on the way in.
@@ -22,7 +24,7 @@ package struct NodeEntry: Sendable, Equatable {
 
     package init(
         id: String, name: String, address: String, version: String, state: State, sessions: Int, sockets: Int,
-        startedAt: Int64
+        startedAt: Int64, denylistVersion: Int64 = 0
     ) {
         self.id = id
         self.name = name
@@ -32,12 +34,14 @@ package struct NodeEntry: Sendable, Equatable {
         self.sessions = sessions
         self.sockets = sockets
         self.startedAt = startedAt
+        self.denylistVersion = denylistVersion
     }
 
     var fields: [(String, String)] {
         [
             ("name", self.name), ("address", self.address), ("version", self.version), ("state", self.state.rawValue),
             ("sessions", "\(self.sessions)"), ("sockets", "\(self.sockets)"), ("started", "\(self.startedAt)"),
+            ("denylist", "\(self.denylistVersion)"),
         ]
     }
 
@@ -53,7 +57,7 @@ package struct NodeEntry: Sendable, Equatable {
         else { return nil }
         self.init(
             id: id, name: name, address: address, version: version, state: state, sessions: sessions, sockets: sockets,
-            startedAt: started)
+            startedAt: started, denylistVersion: fields["denylist"].flatMap(Int64.init) ?? 0)
         self.seenAt = seen / 1000
     }
 

@@ -17,18 +17,19 @@ package struct AddressAdmission: Admission {
         _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
     ) -> EventLoopFuture<Admitted> {
         eventLoop.makeCompletedFuture {
-            let client = try self.client(of: request, policy: policy).get()
+            let address = try self.address(of: request, policy: policy).get()
             // A policy that was changed to ask for tokens, on a node that has no key to tell them by.
             guard !policy.clients.requireToken else {
                 self.counters.count(.tokenMissing)
                 throw HTTPRefusal.tokenNeeded
             }
-            return Admitted(client: client, limits: QuotaLimits(policy.limits))
+            return Admitted(
+                client: ClientID(peer: address), address: address, limits: QuotaLimits(policy.limits))
         }
     }
 
     /// Whether the request's page may come, and from which address it does.
-    func client(of request: AdmissionRequest, policy: Policy) -> Result<ClientID, HTTPRefusal> {
+    func address(of request: AdmissionRequest, policy: Policy) -> Result<IPAddress?, HTTPRefusal> {
         let clients = policy.clients
         guard OriginRule.allows(request.head.headers, clients.allowedOrigins) else {
             self.counters.count(.originRefused)
@@ -38,7 +39,7 @@ package struct AddressAdmission: Admission {
             request.head.headers, peer: request.announced ?? request.peer, trusted: clients.trustedProxies
         ) { self.counters.count(.untrustedForwarding) }
         switch address {
-        case .of(let address): return .success(ClientID(peer: address))
+        case .of(let address): return .success(address)
         case .unclear:
             self.counters.count(.badForwarding)
             return .failure(

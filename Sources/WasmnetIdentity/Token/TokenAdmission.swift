@@ -30,9 +30,9 @@ package struct TokenAdmission: Admission {
     package func admit(
         _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
     ) -> EventLoopFuture<Admitted> {
-        let client: ClientID
-        switch self.address.client(of: request, policy: policy) {
-        case .success(let value): client = value
+        let address: IPAddress?
+        switch self.address.address(of: request, policy: policy) {
+        case .success(let value): address = value
         case .failure(let refusal): return eventLoop.makeFailedFuture(refusal)
         }
         switch PresentedToken.find(in: request.head) {
@@ -40,19 +40,21 @@ package struct TokenAdmission: Admission {
             self.counters.count(.tokenMissing)
             return eventLoop.makeFailedFuture(HTTPRefusal.tokenNeeded)
         case .none:
-            return eventLoop.makeSucceededFuture(Admitted(client: client, limits: QuotaLimits(policy.limits)))
+            return eventLoop.makeSucceededFuture(
+                Admitted(
+                    client: ClientID(peer: address), address: address, limits: QuotaLimits(policy.limits)))
         case .unclear:
-            return eventLoop.makeFailedFuture(self.refusal(.unclear, client))
+            return eventLoop.makeFailedFuture(self.refusal(.unclear, address))
         case .token(let token):
             let now = self.now()
             return eventLoop.makeFutureWithTask { await self.verifier.verify(token, now: now) }.flatMapThrowing {
-                try self.admitted($0, client, policy)
+                try self.admitted($0, address, policy)
             }
         }
     }
 
     private func admitted(
-        _ result: Result<TokenGrant, TokenFault>, _ address: ClientID, _ policy: Policy
+        _ result: Result<TokenGrant, TokenFault>, _ address: IPAddress?, _ policy: Policy
     ) throws -> Admitted {
         let grant: TokenGrant
         switch result {
@@ -60,17 +62,17 @@ package struct TokenAdmission: Admission {
         case .failure(let fault): throw self.refusal(fault, address)
         }
         if let tier = grant.tier, !policy.hasTier(tier) { throw self.refusal(.tier, address) }
-        let client = policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : address
+        let client = policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : ClientID(peer: address)
         return Admitted(
-            client: client, limits: QuotaLimits(policy.limits(tier: grant.tier)),
+            client: client, address: address, limits: QuotaLimits(policy.limits(tier: grant.tier)),
             terms: ClientTerms(tier: grant.tier, allow: grant.allow))
     }
 
     /// The operator may learn which part was wrong; the client may not, and the log holds nothing of the token.
-    private func refusal(_ fault: TokenFault, _ address: ClientID) -> HTTPRefusal {
+    private func refusal(_ fault: TokenFault, _ address: IPAddress?) -> HTTPRefusal {
         self.counters.count(.tokenRefused)
         self.logger.debug(
-            "token refused", metadata: ["from": "\(address.text)", "fault": "\(fault.rawValue)"])
+            "token refused", metadata: ["from": "\(ClientID(peer: address).text)", "fault": "\(fault.rawValue)"])
         return .tokenNeeded
     }
 }

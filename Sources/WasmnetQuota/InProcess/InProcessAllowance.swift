@@ -33,13 +33,28 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         var model: ClientModel
         /// How much of `uncounted` the model knows of.
         var settled: UInt64 = 0
+        /// The policy's limits, before what was set for this client.
+        var limits: QuotaLimits
+        var overriding: QuotaOverriding?
+
+        mutating func applyLimits() {
+            let limits = self.overriding?.overrides.applied(to: self.limits) ?? self.limits
+            if self.model.limits != limits { self.model.apply(limits) }
+        }
+
+        /// Whether what was set has ended just now.
+        mutating func endOverriding(at now: QuotaInstant) {
+            guard let overriding = self.overriding, now >= overriding.until else { return }
+            self.overriding = nil
+            self.applyLimits()
+        }
     }
 
-    init(client: ClientID, limits: QuotaLimits, totals: LedgerTotals) {
+    init(client: ClientID, limits: QuotaLimits, overriding: QuotaOverriding? = nil, totals: LedgerTotals) {
         self.client = client
         self.totals = totals
-        let model = ClientModel(limits: limits)
-        let state = State(model: model)
+        var state = State(model: ClientModel(limits: limits), limits: limits, overriding: overriding)
+        state.applyLimits()
         self.state = Guarded(state)
         self.publish(state)
     }
@@ -49,11 +64,18 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     func reserve(
         _ what: Reservation, now: QuotaInstant, later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
     ) -> Result<QuotaSlot?, QuotaRefusal>? {
-        if let refusal = self.change({ $0.reserve(what, at: now) }) { return .failure(refusal) }
+        if let refusal = self.reserve(what, at: now) { return .failure(refusal) }
         switch what {
         case .session: return .success(self.slot(.session))
         case .socket, .accepted: return .success(self.slot(.socket))
         case .resolve: return .success(nil)
+        }
+    }
+
+    private func reserve(_ what: Reservation, at now: QuotaInstant) -> QuotaRefusal? {
+        self.changeState { state in
+            state.endOverriding(at: now)
+            return state.model.reserve(what, at: now)
         }
     }
 
@@ -96,21 +118,34 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     // MARK: Limits and use
 
     func apply(limits: QuotaLimits) {
-        self.change { model in
-            if model.limits != limits { model.apply(limits) }
+        self.changeState { state in
+            state.limits = limits
+            state.applyLimits()
+        }
+    }
+
+    /// Limits of this client's own from now on; nil: the policy's.
+    func set(_ overriding: QuotaOverriding?) {
+        self.changeState { state in
+            state.overriding = overriding
+            state.applyLimits()
         }
     }
 
     /// Asked for once more, by another session.
     func meetAgain(limits: QuotaLimits, now: QuotaInstant) {
-        self.change { model in
-            if model.limits != limits { model.apply(limits) }
-            model.touch(at: now)
+        self.changeState { state in
+            state.limits = limits
+            state.applyLimits()
+            state.model.touch(at: now)
         }
     }
 
     func usage(now: QuotaInstant) -> QuotaUsage {
-        self.change { $0.usage(at: now) }
+        self.changeState { state in
+            state.endOverriding(at: now)
+            return state.model.usage(at: now)
+        }
     }
 
     /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
@@ -121,11 +156,15 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     // MARK: The model and what is published of it
 
     private func change<Answer>(_ body: (inout ClientModel) -> Answer) -> Answer {
+        self.changeState { body(&$0.model) }
+    }
+
+    private func changeState<Answer>(_ body: (inout State) -> Answer) -> Answer {
         self.state.withLock { state in
             let uncounted = self.uncounted.load(ordering: .relaxed)
             state.model.settle(bytes: uncounted &- state.settled)
             state.settled = uncounted
-            let answer = body(&state.model)
+            let answer = body(&state)
             self.publish(state)
             return answer
         }

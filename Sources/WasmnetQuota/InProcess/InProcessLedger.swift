@@ -6,6 +6,9 @@
 package final class InProcessLedger: QuotaLedger {
     private let table: Guarded<ClientTable>
     private let shared: LedgerTotals
+    /// Limits set for single clients, known or not; at most ``mostOverrides``.
+    private let overrides = Guarded<[ClientID: QuotaOverriding]>([:])
+    package static let mostOverrides = 10_000
 
     /// - Parameters:
     ///   - capacity: how many clients are remembered, idle ones included; past it idle ones are forgotten, and come back with
@@ -23,10 +26,44 @@ package final class InProcessLedger: QuotaLedger {
                 known.meetAgain(limits: limits, now: now)
                 return known
             }
-            let fresh = InProcessAllowance(client: client, limits: limits, totals: self.shared)
+            let fresh = InProcessAllowance(
+                client: client, limits: limits, overriding: self.overriding(of: client, at: now), totals: self.shared)
             table.add(fresh, at: now)
             return fresh
         }
+    }
+
+    /// What a client uses at this moment; nil for one that is not in the table.
+    package func usage(of client: ClientID) -> QuotaUsage? {
+        self.table.withLock { $0.find(client) }?.usage(now: self.shared.clock())
+    }
+
+    // MARK: Limits of one client's own
+
+    /// What was set for a client and has not ended.
+    package func overriding(of client: ClientID) -> QuotaOverriding? {
+        self.overriding(of: client, at: self.shared.clock())
+    }
+
+    private func overriding(of client: ClientID, at now: QuotaInstant) -> QuotaOverriding? {
+        self.overrides.withLock { $0[client].flatMap { now < $0.until ? $0 : nil } }
+    }
+
+    /// Sets limits in place of the policy's for so long, or takes them back.
+    ///
+    /// - Returns: false where ``mostOverrides`` are set already.
+    @discardableResult
+    package func set(_ overrides: QuotaOverrides?, for time: QuotaDuration, of client: ClientID) -> Bool {
+        let now = self.shared.clock()
+        let overriding = overrides.map { QuotaOverriding($0, until: now + time) }
+        let isSet = self.overrides.withLock { all in
+            if all.count >= Self.mostOverrides { all = all.filter { now < $0.value.until } }
+            guard overriding == nil || all[client] != nil || all.count < Self.mostOverrides else { return false }
+            all[client] = overriding
+            return true
+        }
+        if isSet { self.table.withLock { $0.find(client) }?.set(overriding) }
+        return isSet
     }
 
     package var counts: QuotaCounts {

@@ -14,7 +14,6 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
     let id: SocketID
-    let opened: Int64
     let encoding: WireEncoding
     let kind: SocketKind
     private let session: Session
@@ -31,6 +30,10 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
     var boundTo: IPAddress?
     private var boundPort: UInt16 = 0
     private var readIsPending = false
+    var times = SocketTimes()
+    private var bytesUp: UInt64 = 0
+    private var bytesDown: UInt64 = 0
+    private let openedAt: Int64
 
     struct Peer: Hashable {
         var address: IPAddress
@@ -39,13 +42,25 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
 
     init(id: SocketID, encoding: WireEncoding, kind: SocketKind, session: Session, target: SocketTarget?) {
         self.id = id
-        self.opened = session.now
         self.encoding = encoding
         self.kind = kind
         self.session = session
         self.target = target
         self.peers = RecentPeers(limit: session.environment.settings.maxDatagramPeers)
         self.activity = session.now
+        self.openedAt = session.now
+    }
+
+    var record: SocketRecord {
+        var record = SocketRecord(socket: self.id, kind: self.kind, opened: self.openedAt)
+        record.host = self.target?.host ?? self.boundTo?.description ?? ""
+        record.port = self.target?.port ?? self.boundPort
+        record.address = self.peer?.address ?? self.boundTo
+        record.state = self.context == nil ? .opening : .open
+        record.bytesUp = self.bytesUp
+        record.bytesDown = self.bytesDown
+        record.times = self.times
+        return record
     }
 
     var lastActivity: Int64? { self.activity }
@@ -141,7 +156,7 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
 
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {
         guard let target = self.session.target(self.id, host, port, .udp, nil, self.encoding) else { return }
-        self.session.addresses(of: target) { result in
+        self.session.addresses(of: target) { result, _ in
             switch result {
             case .success(let addresses):
                 guard !self.isEnded, let address = addresses.first else { return }
@@ -179,6 +194,7 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
             self.session.environment.observer.datagramDropped(.up)
             return
         }
+        self.bytesUp += UInt64(count)
         self.session.relayedUp(count)
         context.write(self.wrapOutboundOut(AddressedEnvelope(remoteAddress: remote, data: data)), promise: nil)
         self.session.markDirty(self)
@@ -217,6 +233,8 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
             return
         }
         self.activity = self.session.environment.uptimeNanoseconds()
+        self.bytesDown += UInt64(envelope.data.readableBytes)
+        if self.times.firstByte == nil { self.times.firstByte = self.activity - self.openedAt }
         self.session.relayedDown(envelope.data.readableBytes)
         self.session.tell(
             .dataFrom(self.id, envelope.data, host: address.description, port: peer.port), as: self.encoding)
@@ -272,7 +290,13 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
         self.slot = nil
     }
 
-    func forbidden(by policy: Policy) -> String? {
+    func reconsider(_ policy: Policy) -> PolicyDecision? {
+        // Peers that it may no longer send to are no longer listened to either.
+        self.peers.keep { [peer = self.peer, names = self.session.tiedNames] candidate in
+            let name = names.name(of: candidate.address)
+            return candidate == peer
+                || policy.decide(address: candidate.address, port: candidate.port, name: name, transport: .udp).allowed
+        }
         if let target = self.target {
             var target = target
             target.address = self.peer?.address ?? target.address
@@ -280,7 +304,7 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
         }
         guard let address = self.boundTo else { return nil }
         let decision = policy.decideBind(address: address, port: self.boundPort)
-        return decision.allowed ? nil : decision.reason
+        return decision.allowed ? nil : decision
     }
 }
 
@@ -298,6 +322,11 @@ struct RecentPeers {
     }
 
     func contains(_ peer: DatagramSocket.Peer) -> Bool { self.members.contains(peer) }
+
+    mutating func keep(where holds: (DatagramSocket.Peer) -> Bool) {
+        self.order.removeAll { !holds($0) }
+        self.members.formIntersection(self.order)
+    }
 
     mutating func insert(_ peer: DatagramSocket.Peer) {
         guard self.members.insert(peer).inserted else { return }

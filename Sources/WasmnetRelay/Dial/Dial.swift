@@ -16,6 +16,8 @@ final class Dial {
         var address: IPAddress
         var receiver: ReceiveAllocator
         var alpn: String?
+        /// Nanoseconds that TLS' handshake took.
+        var handshake: Int64?
     }
 
     private let eventLoop: any EventLoop
@@ -111,6 +113,7 @@ final class Dial {
             return
         }
         self.handshaking = connection.channel
+        let start = NIODeadline.now()
         tls.shakeHands(
             on: connection.channel, serverName: serverName, host: self.host,
             timeout: self.settings.tlsHandshakeTimeout
@@ -120,6 +123,7 @@ final class Dial {
             case .success(let alpn):
                 var connection = connection
                 connection.alpn = alpn
+                connection.handshake = (NIODeadline.now() - start).nanoseconds
                 self.complete(.success(connection))
             case .failure(let refusal):
                 connection.channel.close(promise: nil)

@@ -19,15 +19,22 @@ package final class RelayEnvironment: Sendable {
     package let version: String
     let targetTLS: TargetTLS
     private let currentPolicy: NIOLockedValueBox<Policy>
+    private let currentShadow: NIOLockedValueBox<Policy?>
+    /// The denylist in force at this moment; nil: none is kept.
+    let denylist: @Sendable () -> DenylistView?
 
     package init(
-        settings: RelaySettings, policy: Policy, ledger: any QuotaLedger, resolver: any NameResolver,
+        settings: RelaySettings, policy: Policy, shadowPolicy: Policy? = nil,
+        denylist: @escaping @Sendable () -> DenylistView? = { nil }, ledger: any QuotaLedger,
+        resolver: any NameResolver,
         connector: any TargetConnector = SocketConnector(), observer: any RelayObserver, logger: Logger,
         clock: any RelayClock = SystemClock(), nodeName: String,
         version: String, extraAuthorities: [String] = [], registry: SessionRegistry = SessionRegistry()
     ) throws {
         self.settings = settings
         self.currentPolicy = NIOLockedValueBox(policy)
+        self.currentShadow = NIOLockedValueBox(shadowPolicy)
+        self.denylist = denylist
         self.ledger = ledger
         self.resolver = resolver
         self.connector = connector
@@ -41,8 +48,14 @@ package final class RelayEnvironment: Sendable {
             applicationProtocols: settings.tlsApplicationProtocols, extraAuthorities: extraAuthorities)
     }
 
-    /// The policy in force: read once per open.
-    package var policy: Policy { self.currentPolicy.withLockedValue { $0 } }
+    /// The policy in force, under the denylist in force: read once per open.
+    package var policy: Policy { self.currentPolicy.withLockedValue { $0 }.under(self.denylist()) }
+
+    /// What another policy would decide is counted and told, and decides nothing; nil: none.
+    package var shadowPolicy: Policy? {
+        get { self.currentShadow.withLockedValue { $0 } }
+        set { self.currentShadow.withLockedValue { $0 = newValue } }
+    }
 
     /// Puts another policy in force and decides every live socket again. What was protected stays so.
     package func replacePolicy(_ policy: Policy) {
@@ -60,7 +73,16 @@ package final class RelayEnvironment: Sendable {
             policy = body(policy)
             return policy
         }
-        for session in self.registry.sessions { session.reconsider(policy) }
+        let inForce = policy.under(self.denylist())
+        for session in self.registry.sessions { session.reconsider(inForce) }
+    }
+
+    /// Ends the sessions and sockets that new entries of the denylist deny.
+    ///
+    /// - Parameter news: the new entries alone.
+    package func deny(by news: DenylistView) {
+        guard !news.list.isEmpty else { return }
+        for session in self.registry.sessions { session.deny(by: news) }
     }
 
     func uptimeNanoseconds() -> Int64 { self.clock.uptimeNanoseconds() }

@@ -1,4 +1,6 @@
+package import NIOHTTP1
 package import WasmnetProtocol
+package import WasmnetQuota
 
 /// What kind of socket: a closed list, fit for a metric label.
 package enum SocketKind: String, Sendable, CaseIterable {
@@ -17,29 +19,60 @@ package enum Direction: String, Sendable, CaseIterable {
     case down
 }
 
+/// A step of a socket's opening whose time is measured.
+package enum OpeningStep: String, Sendable, CaseIterable {
+    case resolve
+    case dial
+    case tls
+}
+
+/// What another policy would have decided about an open.
+package enum ShadowVerdict: String, Sendable, CaseIterable {
+    case same
+    case wouldAllow = "would_allow"
+    case wouldDeny = "would_deny"
+}
+
 /// What the relay tells of its work. Called on event loops: an implementation must not block.
 package protocol RelayObserver: Sendable {
-    func sessionOpened()
-    func sessionEnded(_ reason: ReasonCode)
+    /// A session is about to open: what its traces hang on, kept with it and given back in each ``SessionOrigin``.
+    func trace(of request: HTTPRequestHead) -> (any Sendable)?
+    func sessionOpened(_ session: SessionOrigin)
+    func sessionEnded(_ session: SessionOrigin, _ reason: ReasonCode, nanoseconds: Int64)
+    /// A request for a session that did not come to be.
+    func sessionRefused(_ reason: ReasonCode)
     func socketOpened(_ kind: SocketKind)
     /// An open that did not come to be.
-    func openRefused(_ kind: SocketKind, _ reason: ReasonCode)
-    func socketEnded(_ kind: SocketKind, _ reason: ReasonCode)
+    func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64)
+    func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64)
+    func took(_ step: OpeningStep, nanoseconds: Int64)
     func relayed(_ direction: Direction, bytes: Int)
     func datagramDropped(_ direction: Direction)
-    /// A session's WebSocket is no longer read because a target takes no bytes.
-    func uploadPaused()
+    /// Up: a session's WebSocket is no longer read, since a target takes no bytes. Down: a target waits for room toward the client.
+    func readingPaused(_ direction: Direction)
+    func quotaRefused(_ kind: QuotaKind)
+    /// A client's bytes wait, since its bandwidth is used up for now.
+    func bandwidthWaited()
+    /// - Parameter decided: what the policy in force decided, and why the other differs, in words.
+    func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin)
 }
 
 /// Observes nothing.
 package struct SilentObserver: RelayObserver {
     package init() {}
-    package func sessionOpened() {}
-    package func sessionEnded(_ reason: ReasonCode) {}
+    package func trace(of request: HTTPRequestHead) -> (any Sendable)? { nil }
+    package func sessionOpened(_ session: SessionOrigin) {}
+    package func sessionEnded(_ session: SessionOrigin, _ reason: ReasonCode, nanoseconds: Int64) {}
+    package func sessionRefused(_ reason: ReasonCode) {}
     package func socketOpened(_ kind: SocketKind) {}
-    package func openRefused(_ kind: SocketKind, _ reason: ReasonCode) {}
-    package func socketEnded(_ kind: SocketKind, _ reason: ReasonCode) {}
+    package func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64) {}
+    package func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64) {}
+    package func took(_ step: OpeningStep, nanoseconds: Int64) {}
     package func relayed(_ direction: Direction, bytes: Int) {}
     package func datagramDropped(_ direction: Direction) {}
-    package func uploadPaused() {}
+    package func readingPaused(_ direction: Direction) {}
+    package func quotaRefused(_ kind: QuotaKind) {}
+    package func bandwidthWaited() {}
+    package func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin)
+    {}
 }

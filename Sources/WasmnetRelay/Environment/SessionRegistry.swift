@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 package import NIOCore
 import WasmnetPolicy
+package import WasmnetProtocol
 package import WasmnetQuota
 
 /// Every live session, from any thread: the way in for drain and for changes of policy.
@@ -59,25 +60,54 @@ package final class SessionRegistry: Sendable {
 
 /// A session as other threads may hold it: every call is carried to its event loop.
 package struct SessionHandle: Sendable {
-    let client: ClientID
+    package let origin: SessionOrigin
     /// Later sessions have larger ones.
     let number: UInt64
     private let session: NIOLoopBound<Session>
     private let eventLoop: any EventLoop
 
     init(_ session: Session, number: UInt64) {
-        self.client = session.client
+        self.origin = session.origin
         self.number = number
         self.session = NIOLoopBound(session, eventLoop: session.eventLoop)
         self.eventLoop = session.eventLoop
     }
 
+    var client: ClientID { self.origin.client }
+
     func endNewest(_ count: Int, then body: @escaping @Sendable (Int) -> Void) {
         self.eventLoop.execute { body(self.session.value.endNewest(count)) }
     }
 
+    func deny(by news: DenylistView) {
+        self.eventLoop.execute { self.session.value.deny(by: news) }
+    }
+
     func reconsider(_ policy: Policy) {
         self.eventLoop.execute { self.session.value.reconsider(policy) }
+    }
+
+    /// How the session stands; nil when its event loop has ended.
+    package func status() async -> SessionStatus? {
+        try? await self.eventLoop.submit { self.session.value.status }.get()
+    }
+
+    /// Its sockets by their ids; empty when its event loop has ended.
+    package func sockets() async -> [SocketRecord] {
+        let records = try? await self.eventLoop.submit { self.session.value.sockets.values.map(\.record) }.get()
+        return (records ?? []).sorted { $0.socket < $1.socket }
+    }
+
+    /// Ends the session and its sockets with `policy_denied`.
+    package func endByOperator() {
+        self.eventLoop.execute { self.session.value.endByOperator() }
+    }
+
+    /// Ends a socket with `policy_denied`.
+    ///
+    /// - Returns: false where there is no such socket.
+    package func endByOperator(_ socket: SocketID) async -> Bool {
+        (try? await self.eventLoop.submit { self.session.value.endByOperator(socket) }.get()) ?? false
     }
 
     /// Announces the end: no new sockets; the session ends with its last one. `within`: until it is ended all the same.
@@ -88,5 +118,21 @@ package struct SessionHandle: Sendable {
     /// Ends the session now, as draining.
     package func endDrained() {
         self.eventLoop.execute { self.session.value.endDrained() }
+    }
+}
+
+/// How a session stands at a moment.
+package struct SessionStatus: Sendable {
+    package let isDraining: Bool
+    package let sockets: Int
+    package let bytesUp: UInt64
+    package let bytesDown: UInt64
+}
+
+extension Session {
+    var status: SessionStatus {
+        SessionStatus(
+            isDraining: self.state == .draining, sockets: self.sockets.count, bytesUp: self.bytesUp,
+            bytesDown: self.bytesDown)
     }
 }

@@ -7,7 +7,6 @@ import WasmnetQuota
 /// A TCP listener of a client: each connection that comes becomes a socket of its session, on the session's event loop.
 final class TargetListener: SessionSocket {
     let id: SocketID
-    let opened: Int64
     let encoding: WireEncoding
     let kind = SocketKind.listener
     private let session: Session
@@ -16,14 +15,19 @@ final class TargetListener: SessionSocket {
     private var channel: (any Channel)?
     private var isEnded = false
     private(set) var port: UInt16
+    private(set) var record: SocketRecord
 
     init(id: SocketID, encoding: WireEncoding, session: Session, address: IPAddress, port: UInt16) {
         self.id = id
-        self.opened = session.now
         self.encoding = encoding
         self.session = session
         self.address = address
         self.port = port
+        self.record = SocketRecord(socket: id, kind: .listener, opened: session.now)
+        self.record.host = address.description
+        self.record.port = port
+        self.record.address = address
+        self.record.state = .opening
     }
 
     func open(_ slot: QuotaSlot?, ports: [UInt16]) {
@@ -75,6 +79,8 @@ final class TargetListener: SessionSocket {
         }
         self.channel = channel
         self.port = UInt16(clamping: channel.localAddress?.port ?? 0)
+        self.record.port = self.port
+        self.record.state = .listening
         self.session.environment.observer.socketOpened(.listener)
         self.tellPort()
     }
@@ -124,8 +130,8 @@ final class TargetListener: SessionSocket {
         self.session.socketEnded(self, reason, message)
     }
 
-    func forbidden(by policy: Policy) -> String? {
+    func reconsider(_ policy: Policy) -> PolicyDecision? {
         let decision = policy.decideBind(address: self.address, port: self.port)
-        return decision.allowed ? nil : decision.reason
+        return decision.allowed ? nil : decision
     }
 }

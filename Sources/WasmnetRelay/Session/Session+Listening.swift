@@ -33,7 +33,8 @@ extension Session {
         let socket = DatagramSocket(id: id, encoding: encoding, kind: .udp, session: self, target: target)
         self.open(socket) { slot in
             socket.keep(slot)
-            self.addresses(of: target) { result in
+            self.addresses(of: target) { result, nanoseconds in
+                socket.times.resolve = nanoseconds
                 switch result {
                 case .success(let addresses): socket.open(local: nil, ports: [0], peer: addresses.first)
                 case .failure(let refusal): socket.fail(refusal)
@@ -65,17 +66,21 @@ extension Session {
     private func bindable(
         _ id: SocketID, _ host: String, _ port: UInt16, _ kind: SocketKind, _ encoding: WireEncoding
     ) -> (IPAddress, [UInt16])? {
+        var record = SocketRecord(socket: id, kind: kind, opened: self.now)
+        record.host = host
+        record.port = port
         let literal = host == "localhost" ? "127.0.0.1" : host
         guard let address = IPAddress(literal) else {
-            self.environment.observer.openRefused(kind, .protocolError)
-            self.refuse(id, Refusal(.protocolError, "an address to bind is an IP literal"), encoding)
+            let refusal = Refusal(.protocolError, "an address to bind is an IP literal")
+            self.tellRefused(record, refusal)
+            self.refuse(id, refusal, encoding)
             return nil
         }
         let policy = self.policy
         let decision = policy.decideBind(address: address, port: port)
         guard decision.allowed else {
-            self.environment.observer.openRefused(kind, .policyDenied)
-            self.refuse(id, Refusal(.policyDenied, decision.reason), encoding)
+            self.tellRefused(record, Refusal(decision))
+            self.refuse(id, Refusal(decision), encoding)
             return nil
         }
         guard port == 0 else { return (address, [port]) }
@@ -84,16 +89,29 @@ extension Session {
 
     func accept(_ channel: any Channel, from listener: TargetListener) {
         self.now = self.environment.uptimeNanoseconds()
-        guard self.state == .live, self.sockets.count < self.environment.settings.maxSocketsPerSession else {
+        func refuse(_ refusal: Refusal) {
+            var record = SocketRecord(socket: listener.id, kind: .accepted, opened: self.now)
+            record.address = channel.remoteAddress?.bareAddress
+            self.tellRefused(record, refusal)
             channel.close(promise: nil)
-            return
+        }
+        guard self.state == .live else { return refuse(Refusal(.draining, "the session ends")) }
+        guard self.sockets.count < self.environment.settings.maxSocketsPerSession else {
+            return refuse(Refusal(.maxConnections, "the session has its most sockets"))
+        }
+        if let peer = channel.remoteAddress?.bareAddress {
+            let decision = self.policy.decideAccepted(from: peer)
+            guard decision.allowed else { return refuse(Refusal(decision)) }
         }
         self.reserve(.accepted) { result in
-            guard case .success(let slot) = result, self.state == .live, let id = self.takeAcceptedID() else {
-                if case .success(let slot) = result { slot?.release() }
-                self.environment.observer.openRefused(.accepted, .maxConnections)
-                channel.close(promise: nil)
-                return
+            let slot: QuotaSlot?
+            switch result {
+            case .success(let granted): slot = granted
+            case .failure(let refusal): return refuse(refusal)
+            }
+            guard self.state == .live, let id = self.takeAcceptedID() else {
+                slot?.release()
+                return refuse(Refusal(.draining, "the session ends"))
             }
             let remote = channel.remoteAddress
             let target = SocketTarget(

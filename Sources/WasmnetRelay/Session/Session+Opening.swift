@@ -18,7 +18,8 @@ extension Session {
             case .failure(let refusal): stream.dialFailed(refusal)
             case .success(let slot):
                 guard stream.hold(slot) else { return }
-                self.addresses(of: target) { result in
+                self.addresses(of: target) { result, nanoseconds in
+                    stream.times.resolve = nanoseconds
                     switch result {
                     case .success(let addresses): self.dial(stream, addresses)
                     case .failure(let refusal): stream.dialFailed(refusal)
@@ -32,14 +33,18 @@ extension Session {
         guard stream.isDialing else { return }
         let environment = self.environment
         let target = stream.target
+        let start = environment.uptimeNanoseconds()
         let dial = Dial(
             eventLoop: self.eventLoop, settings: environment.settings, connector: environment.connector,
             host: target.host, port: target.port,
             addresses: addresses, tls: stream.kind == .tls ? (environment.targetTLS, target.name?.text) : nil
         ) { result in
             self.now = environment.uptimeNanoseconds()
+            stream.times.dial = self.now - start
             switch result {
-            case .success(let connection): stream.connected(connection)
+            case .success(let connection):
+                environment.observer.took(.dial, nanoseconds: self.now - start)
+                stream.connected(connection)
             case .failure(let refusal): stream.dialFailed(refusal)
             }
         }
@@ -60,7 +65,7 @@ extension Session {
                 self.refuse(id, refusal, encoding)
                 return
             }
-            self.addresses(of: target) { result in
+            self.addresses(of: target) { result, _ in
                 switch result {
                 case .success(let addresses):
                     self.tell(.resolved(id, addresses: addresses.map(\.description)), as: encoding)
@@ -118,67 +123,77 @@ extension Session {
         }
         if refusal == nil {
             let policy = self.policy
-            let words = port == nil ? target.lookupForbidden(by: policy) : target.forbidden(by: policy)
-            refusal = words.map { Refusal(.policyDenied, $0) }
+            let denial = port == nil ? target.lookupForbidden(by: policy) : target.forbidden(by: policy)
+            refusal = denial.map { Refusal($0) }
+            if let denial { self.compareWithShadow(target, denial: denial) }
         }
         guard let refusal else { return target }
-        if let kind { self.environment.observer.openRefused(kind, refusal.code) }
+        if let kind {
+            var record = SocketRecord(socket: id, kind: kind, opened: self.now)
+            record.host = host
+            record.port = port ?? 0
+            self.tellRefused(record, refusal)
+        }
         self.refuse(id, refusal, encoding)
         return nil
     }
 
     func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
-        let body = NIOLoopBound(body, eventLoop: self.eventLoop)
+        let observer = self.environment.observer
+        let body = NIOLoopBound({ (result: Result<QuotaSlot?, QuotaRefusal>) in
+            if case .failure(let refusal) = result { observer.quotaRefused(refusal.kind) }
+            body(result.mapError(Refusal.init))
+        }, eventLoop: self.eventLoop)
         let eventLoop = self.eventLoop
         let answer = self.allowance.reserve(what, now: self.environment.clock.now()) { result in
-            eventLoop.execute { body.value(result.mapError(Refusal.init)) }
+            eventLoop.execute { body.value(result) }
         }
-        if let answer { body.value(answer.mapError(Refusal.init)) }
+        if let answer { body.value(answer) }
     }
 
     /// The addresses of a target that the policy lets through; tied to their name from now on.
-    func addresses(of target: SocketTarget, then body: @escaping (Result<[IPAddress], Refusal>) -> Void) {
+    ///
+    /// - Parameter body: is told them and how many nanoseconds the look-up took, nil without one.
+    func addresses(
+        of target: SocketTarget, then body: @escaping (Result<[IPAddress], Refusal>, _ lookup: Int64?) -> Void
+    ) {
         if let address = target.address {
-            body(self.allowed([address], target))
+            body(self.allowed([address], target), nil)
             return
         }
         guard let name = target.name else {
-            body(.failure(Refusal(.nameNotFound, "\(target.host) is no name")))
+            body(.failure(Refusal(.nameNotFound, "\(target.host) is no name")), nil)
             return
         }
         guard self.lookups < self.environment.settings.maxLookupsPerSession else {
-            body(.failure(Refusal(.overloaded, "too many names are being looked up", retryAfterMilliseconds: 1000)))
+            let refusal = Refusal(.overloaded, "too many names are being looked up", retryAfterMilliseconds: 1000)
+            body(.failure(refusal), nil)
             return
         }
         self.lookups += 1
-        self.environment.resolver.resolve(name, on: self.eventLoop).assumeIsolated().whenComplete { result in
+        let environment = self.environment
+        let start = environment.uptimeNanoseconds()
+        environment.resolver.resolve(name, on: self.eventLoop).assumeIsolated().whenComplete { result in
             self.lookups -= 1
+            let time = environment.uptimeNanoseconds() - start
+            environment.observer.took(.resolve, nanoseconds: time)
             switch result {
             case .success(let addresses):
                 let allowed = self.allowed(addresses, target)
                 if case .success(let addresses) = allowed { self.tiedNames.tie(addresses, to: name) }
-                body(allowed)
+                body(allowed, time)
             case .failure(let error):
-                body(.failure(error as? Refusal ?? Refusal(.nameNotFound, "the name \(name.text) was not found")))
+                let refusal = error as? Refusal ?? Refusal(.nameNotFound, "the name \(name.text) was not found")
+                body(.failure(refusal), time)
             }
         }
     }
 
     private func allowed(_ addresses: [IPAddress], _ target: SocketTarget) -> Result<[IPAddress], Refusal> {
-        let policy = self.policy
-        var denial: String?
-        let allowed = addresses.filter { address in
-            let decision =
-                target.port == 0
-                ? policy.decideResolved(address: address, name: target.name)
-                : policy.decide(
-                    address: address, port: target.port, name: target.name, transport: target.transport)
-            if !decision.allowed { denial = denial ?? decision.reason }
-            return decision.allowed
-        }
+        let (allowed, denial) = target.reach(addresses, under: self.policy)
+        self.compareWithShadow(target, addresses, allowed: !allowed.isEmpty)
         guard allowed.isEmpty else { return .success(allowed) }
-        return .failure(
-            denial.map { Refusal(.policyDenied, $0) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
+        return .failure(denial.map { Refusal($0) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
     }
 
     // MARK: Answers
@@ -189,14 +204,8 @@ extension Session {
         self.forget(socket)
         // What the client sent before it learns of the refusal is no error of its own.
         self.recent.insert(socket.id)
-        self.environment.observer.openRefused(socket.kind, refusal.code)
+        self.tellRefused(socket.record, refusal)
         self.refuse(socket.id, refusal, socket.encoding)
-        self.logger.info(
-            "open refused",
-            metadata: [
-                "client": "\(self.client.text)", "kind": "\(socket.kind.rawValue)", "socket": "\(socket.id)",
-                "reason": "\(refusal.code.word)", "message": "\(refusal.message)",
-            ])
         self.endIfDrained()
     }
 

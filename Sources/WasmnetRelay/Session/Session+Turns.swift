@@ -57,7 +57,10 @@ extension Session {
     func readWanted(_ stream: TargetStream) {
         guard stream.mayRead else { return }
         guard self.budgetAllows(), stream.isSparse || (self.waitingReaders.isEmpty && self.carrier.hasRoom) else {
-            if self.waitingReaderSet.insert(stream.id).inserted { self.waitingReaders.append(stream.id) }
+            if self.waitingReaderSet.insert(stream.id).inserted {
+                self.waitingReaders.append(stream.id)
+                self.environment.observer.readingPaused(.down)
+            }
             return
         }
         stream.read(limit: self.carrier.hasRoom ? self.readLimit : Self.sparseReadBytes)
@@ -90,7 +93,7 @@ extension Session {
 
     func relayedDown(_ bytes: Int) {
         self.charge(bytes)
-        self.environment.observer.relayed(.down, bytes: bytes)
+        self.relayed(.down, bytes: bytes)
     }
 
     /// Whether a datagram finds room; one that does not is dropped.
@@ -108,7 +111,7 @@ extension Session {
 
     func relayedUp(_ bytes: Int) {
         self.charge(bytes)
-        self.environment.observer.relayed(.up, bytes: bytes)
+        self.relayed(.up, bytes: bytes)
     }
 
     /// The most bytes that one read of the carrier should bring.
@@ -116,7 +119,7 @@ extension Session {
 
     func holdUploads(_ socket: any SessionSocket) {
         guard self.heldUploads.insert(socket.id).inserted else { return }
-        self.environment.observer.uploadPaused()
+        self.environment.observer.readingPaused(.up)
     }
 
     func releaseUploads(_ socket: any SessionSocket) {
@@ -161,6 +164,7 @@ extension Session {
         let now = self.environment.clock.now()
         guard let until = self.allowance.pause(now: now) else { return true }
         if self.budgetTask == nil {
+            self.environment.observer.bandwidthWaited()
             let wait = TimeAmount.microseconds(max(1000, until.microseconds - now.microseconds))
             self.budgetTask = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
                 self.budgetTask = nil

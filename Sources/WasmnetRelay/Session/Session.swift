@@ -15,7 +15,7 @@ final class Session {
     let environment: RelayEnvironment
     let eventLoop: any EventLoop
     let codec: MessageCodec
-    let client: ClientID
+    let origin: SessionOrigin
     private let terms: ClientTerms
     let allowance: any ClientAllowance
     let logger: Logger
@@ -25,6 +25,8 @@ final class Session {
 
     enum State { case live, draining, ended }
     private(set) var state = State.live
+    private(set) var bytesUp: UInt64 = 0
+    private(set) var bytesDown: UInt64 = 0
 
     var sockets: [SocketID: any SessionSocket] = [:]
     var recent: RecentIDs
@@ -54,13 +56,13 @@ final class Session {
 
     init(
         environment: RelayEnvironment, eventLoop: any EventLoop, carrier: any SessionCarrier, version: WireVersion,
-        client: ClientID, terms: ClientTerms = ClientTerms(), allowance: any ClientAllowance, slot: QuotaSlot?
+        client: ClientID, address: IPAddress? = nil, terms: ClientTerms = ClientTerms(),
+        allowance: any ClientAllowance, slot: QuotaSlot?, trace: (any Sendable)? = nil
     ) {
         self.environment = environment
         self.eventLoop = eventLoop
         self.carrier = carrier
         self.codec = MessageCodec(version: version)
-        self.client = client
         self.terms = terms
         self.allowance = allowance
         self.slot = slot
@@ -70,10 +72,14 @@ final class Session {
         self.turns = TurnTaking(quantum: environment.settings.readChunkBytes)
         self.readShare = environment.settings.readChunkBytes
         self.now = environment.uptimeNanoseconds()
+        self.origin = SessionOrigin(
+            id: self.id, client: client, address: address, version: version, opened: self.now, trace: trace)
         var logger = environment.logger
         logger[metadataKey: "session"] = "\(self.id)"
         self.logger = logger
     }
+
+    var client: ClientID { self.origin.client }
 
     /// The policy in force, as it holds for this client. Every gate asks this one.
     var policy: Policy { self.environment.policy.applied(to: self.terms) }
@@ -82,7 +88,7 @@ final class Session {
 
     func start() {
         self.environment.registry.add(self)
-        self.environment.observer.sessionOpened()
+        self.environment.observer.sessionOpened(self.origin)
         self.logger.debug(
             "session opened", metadata: ["client": "\(self.client.text)", "version": "\(self.codec.version)"])
         if self.codec.version == .v2 {
@@ -99,6 +105,8 @@ final class Session {
             self.carrier.limitDelivery()
         }
         self.scheduleSweep()
+        // An entry that came between the admission and now.
+        self.endIfDenied(by: self.environment.denylist())
     }
 
     func receive(_ message: ByteBuffer, isText: Bool) {
@@ -148,9 +156,7 @@ final class Session {
         let live = self.sockets.values
         self.sockets = [:]
         for socket in live {
-            self.logEnd(socket, self.endReason == .normal ? .clientClosed : self.endReason)
-            self.environment.observer.socketEnded(
-                socket.kind, self.endReason == .normal ? .clientClosed : self.endReason)
+            self.tellEnd(of: socket, self.endReason == .normal ? .clientClosed : self.endReason)
             socket.sessionEnded()
         }
         self.flushSockets()
@@ -158,7 +164,8 @@ final class Session {
         self.slot?.release()
         self.slot = nil
         self.environment.registry.remove(self)
-        self.environment.observer.sessionEnded(self.endReason)
+        self.environment.observer.sessionEnded(
+            self.origin, self.endReason, nanoseconds: self.environment.uptimeNanoseconds() - self.origin.opened)
         self.logger.debug("session ended", metadata: ["reason": "\(self.endReason.word)"])
     }
 
@@ -228,8 +235,7 @@ final class Session {
         guard self.sockets.removeValue(forKey: socket.id) != nil else { return }
         self.recent.insert(socket.id)
         self.tell(.closed(socket.id, reason, message: message), as: socket.encoding)
-        self.environment.observer.socketEnded(socket.kind, reason)
-        self.logEnd(socket, reason)
+        self.tellEnd(of: socket, reason)
         self.endIfDrained()
     }
 
@@ -263,9 +269,38 @@ final class Session {
         let policy = policy.applied(to: self.terms)
         self.allowance.apply(limits: QuotaLimits(policy.limits))
         self.scheduleSweep()
+        self.endForbidden(by: policy)
+    }
+
+    /// The denylist has new entries: ends what they deny.
+    func deny(by news: DenylistView) {
+        guard !self.endIfDenied(by: news) else { return }
+        self.endForbidden(by: Policy.unrestricted.under(news))
+    }
+
+    private func endForbidden(by policy: Policy) {
         for socket in Array(self.sockets.values) {
-            if let reason = socket.forbidden(by: policy) { socket.terminate(.policyDenied, reason) }
+            if let decision = socket.reconsider(policy) { socket.terminate(decision.code, decision.reason) }
         }
+    }
+
+    @discardableResult
+    private func endIfDenied(by denylist: DenylistView?) -> Bool {
+        guard denylist?.entry(forClient: self.client.text, at: self.origin.address) != nil else { return false }
+        self.end(.denylisted, close: .notAdmitted, ReasonCode.denylisted.word)
+        return true
+    }
+
+    /// An operator ends it.
+    func endByOperator() {
+        self.end(.policyDenied, close: .notAdmitted, ReasonCode.policyDenied.word)
+    }
+
+    /// - Returns: false where there is no such socket.
+    func endByOperator(_ id: SocketID) -> Bool {
+        guard let socket = self.sockets[id] else { return false }
+        socket.terminate(.policyDenied, "ended by the node's operator")
+        return true
     }
 
     /// Ends so many of the newest sockets: the cluster has given their slots to others.
@@ -310,15 +345,23 @@ final class Session {
         self.windowGrowth += bytes
     }
 
-    private func logEnd(_ socket: any SessionSocket, _ reason: ReasonCode) {
-        guard let stream = socket as? TargetStream else { return }
-        self.logger.info(
-            "socket ended",
-            metadata: [
-                "client": "\(self.client.text)", "kind": "\(socket.kind.rawValue)", "socket": "\(socket.id)",
-                "destination": "\(stream.destination)", "reason": "\(reason.word)", "up": "\(stream.bytesUp)",
-                "down": "\(stream.bytesDown)", "ms": "\(stream.nanosecondsOpen / 1_000_000)",
-            ])
+    private func tellEnd(of socket: any SessionSocket, _ reason: ReasonCode) {
+        self.environment.observer.socketEnded(
+            socket.record, of: self.origin, reason, at: self.environment.uptimeNanoseconds())
+    }
+
+    /// An open that did not come to be.
+    func tellRefused(_ record: SocketRecord, _ refusal: Refusal) {
+        self.environment.observer.openRefused(
+            record, of: self.origin, refusal, at: self.environment.uptimeNanoseconds())
+    }
+
+    func relayed(_ direction: Direction, bytes: Int) {
+        switch direction {
+        case .up: self.bytesUp += UInt64(bytes)
+        case .down: self.bytesDown += UInt64(bytes)
+        }
+        self.environment.observer.relayed(direction, bytes: bytes)
     }
 }
 

@@ -29,15 +29,16 @@ protocol SessionSocket: AnyObject {
     func sessionEnded()
     /// All of one turn's bytes are handed over: write them out.
     func flush()
-    /// Whether a changed policy still allows it; nil when it does, else why not.
-    func forbidden(by policy: Policy) -> String?
-    /// Monotonic nanoseconds of its request, or of its coming in.
-    var opened: Int64 { get }
+    /// Holds it against a changed policy; nil when that still allows it, else the decision that does not.
+    func reconsider(_ policy: Policy) -> PolicyDecision?
+    /// What is known of it at this moment.
+    var record: SocketRecord { get }
     /// Monotonic nanoseconds of the last byte either way; nil for what is never idle.
     var lastActivity: Int64? { get }
 }
 
 extension SessionSocket {
+    var opened: Int64 { self.record.opened }
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {}
     func grantWindow(_ bytes: UInt32) {}
     func shutdown() {}

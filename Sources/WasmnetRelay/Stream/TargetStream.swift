@@ -51,9 +51,10 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
     private var creditTask: Scheduled<Void>?
     private var endMessage: String?
 
-    private(set) var bytesUp: UInt64 = 0
-    private(set) var bytesDown: UInt64 = 0
-    let opened: Int64
+    private var bytesUp: UInt64 = 0
+    private var bytesDown: UInt64 = 0
+    var times = SocketTimes()
+    private let openedAt: Int64
     private var activity: Int64
 
     private static let gatherLimit = 2 << 10
@@ -72,8 +73,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         self.credit = SendCredit(hasCredit ? settings.firstWindowBytes : nil)
         self.window =
             hasCredit ? ReceiveWindow(first: settings.firstWindowBytes, largest: settings.maxWindowBytes) : nil
-        self.opened = session.environment.uptimeNanoseconds()
-        self.activity = self.opened
+        self.openedAt = session.environment.uptimeNanoseconds()
+        self.activity = self.openedAt
     }
 
     var lastActivity: Int64? { self.activity }
@@ -102,6 +103,8 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         self.dial = nil
         self.target.address = connection.address
         self.receiver = connection.receiver
+        self.times.tls = connection.handshake
+        if let time = connection.handshake { self.session.environment.observer.took(.tls, nanoseconds: time) }
         let channel = connection.channel
         do {
             try channel.pipeline.syncOperations.addHandler(self)
@@ -249,9 +252,10 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         self.carryOut(self.machine.sessionEnded(allSent: self.unsent == 0))
     }
 
-    func forbidden(by policy: Policy) -> String? {
-        guard self.kind != .accepted else { return nil }
-        return self.target.forbidden(by: policy)
+    func reconsider(_ policy: Policy) -> PolicyDecision? {
+        guard self.kind == .accepted else { return self.target.forbidden(by: policy) }
+        let decision = self.target.address.map { policy.decideAccepted(from: $0) }
+        return decision?.allowed == false ? decision : nil
     }
 
     // MARK: From the target
@@ -275,6 +279,9 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         let count = bytes.readableBytes
         guard self.machine.wantsTargetBytes, count > 0 else { return }
         self.activity = self.session.now
+        if self.times.firstByte == nil {
+            self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
+        }
         self.isSparse = count < Session.sparseReadBytes / 2
         self.inbox.append(bytes)
         self.session.relayedDown(count)
@@ -434,9 +441,21 @@ final class TargetStream: ChannelInboundHandler, SessionSocket {
         self.slot = nil
     }
 
-    /// For the log line at the end.
-    var nanosecondsOpen: Int64 { self.session.environment.uptimeNanoseconds() - self.opened }
-    var destination: String { "\(self.target.host):\(self.target.port)" }
+    var record: SocketRecord {
+        var record = SocketRecord(socket: self.id, kind: self.kind, opened: self.openedAt)
+        record.host = self.target.host
+        record.port = self.target.port
+        record.address = self.target.address
+        record.bytesUp = self.bytesUp
+        record.bytesDown = self.bytesDown
+        record.times = self.times
+        if self.machine.phase == .dialing {
+            record.state = .opening
+        } else if self.machine.outbound != .open || self.machine.inbound != .open {
+            record.state = .halfClosed
+        }
+        return record
+    }
 }
 
 @available(*, unavailable)

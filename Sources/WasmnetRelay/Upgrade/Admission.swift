@@ -27,12 +27,17 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
 /// Who asks for a session, and under which terms.
 package struct Admitted: Sendable {
     package var client: ClientID
+    /// Where it comes from, behind trusted proxies; nil for what has no IP address.
+    package var address: IPAddress?
     package var limits: QuotaLimits
     /// What the client's token adds to the policy, now and after each change of it.
     package var terms: ClientTerms
 
-    package init(client: ClientID, limits: QuotaLimits, terms: ClientTerms = ClientTerms()) {
+    package init(
+        client: ClientID, address: IPAddress? = nil, limits: QuotaLimits, terms: ClientTerms = ClientTerms()
+    ) {
         self.client = client
+        self.address = address
         self.limits = limits
         self.terms = terms
     }

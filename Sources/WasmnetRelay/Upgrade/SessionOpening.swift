@@ -11,6 +11,7 @@ package struct SessionOpening {
     private let admitted: Admitted
     private let allowance: any ClientAllowance
     private let slot: QuotaSlot?
+    private let request: HTTPRequestHead
     /// What the handshake's answer must say: the subprotocol that was chosen.
     package let headers: HTTPHeaders
 
@@ -33,10 +34,16 @@ package struct SessionOpening {
         if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
         let asked = AdmissionRequest(head: request, peer: channel.remoteAddress?.bareAddress, announced: announced)
         return admission.admit(asked, policy: environment.policy, on: eventLoop).flatMap { admitted in
-            Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
+            let entry = environment.denylist()?.entry(forClient: admitted.client.text, at: admitted.address)
+            guard entry == nil else { return eventLoop.makeFailedFuture(HTTPRefusal.denylisted) }
+            return Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
         }.assumeIsolated().map { [headers] in
             SessionOpening(
-                environment: environment, version: version, admitted: $0, allowance: $1, slot: $2, headers: headers)
+                environment: environment, version: version, admitted: $0, allowance: $1, slot: $2,
+                request: request, headers: headers)
+        }.flatMapErrorThrowing { error in
+            environment.observer.sessionRefused((error as? HTTPRefusal)?.code ?? .internalError)
+            throw error
         }.nonisolated()
     }
 
@@ -46,6 +53,7 @@ package struct SessionOpening {
         let allowance = environment.ledger.allowance(for: admitted.client, limits: admitted.limits)
         let promise = eventLoop.makePromise(of: (allowance: any ClientAllowance, slot: QuotaSlot?).self)
         let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { result in
+            if case .failure(let refusal) = result { environment.observer.quotaRefused(refusal.kind) }
             promise.completeWith(result.mapError { HTTPRefusal($0) as any Error }.map { (allowance, $0) })
         }
         let atOnce = allowance.reserve(.session, now: environment.clock.now()) { result in
@@ -73,7 +81,8 @@ package struct SessionOpening {
         ) {
             Session(
                 environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: self.version,
-                client: self.admitted.client, terms: self.admitted.terms, allowance: self.allowance, slot: self.slot)
+                client: self.admitted.client, address: self.admitted.address, terms: self.admitted.terms,
+                allowance: self.allowance, slot: self.slot, trace: environment.observer.trace(of: self.request))
         }
     }
 
@@ -87,6 +96,8 @@ package struct SessionOpening {
 extension SessionOpening: Sendable {}
 
 extension HTTPRefusal {
+    static let denylisted = HTTPRefusal(.forbidden, "This client may not open a session here.", code: .denylisted)
+
     init(_ refusal: QuotaRefusal) {
         let seconds = max(1, (UInt64(refusal.retryAfterMilliseconds) + 999) / 1000)
         self.init(

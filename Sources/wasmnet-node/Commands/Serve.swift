@@ -12,18 +12,22 @@ struct Serve: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         abstract: "Serve clients (the default).",
         discussion:
-            "SIGTERM or SIGINT drains: no new connections, live sockets go on until the drain timeout. A second one ends at once."
+            """
+            SIGTERM or SIGINT drains: no new connections, live sockets go on until the drain timeout. A second one ends at once. SIGHUP reads \
+            the policy's file again; so does a change of the file.
+            """
     )
 
     @OptionGroup var options: ServeOptions
 
     func run() async throws {
         let configuration = try self.options.resolve(environment: ProcessInfo.processInfo.environment)
-        let (level, format) = (configuration.logLevel, configuration.logFormat)
+        let (level, format) = (LogLevelBox(configuration.logLevel), configuration.logFormat)
         LoggingSystem.bootstrap { NodeLogHandler(label: $0, format: format, level: level) }
         ProcessLimits.prepare()
         var server = configuration.server
         server.logger = Logger(label: "wasmnet")
+        server.logLevel = .init(get: { level.value }, set: { level.value = $0 })
         try await Self.serve(configuration, server)
     }
 
@@ -41,12 +45,17 @@ struct Serve: AsyncParsableCommand {
             configuration: .init(
                 services: [.init(service: service, successTerminationBehavior: .gracefullyShutdownGroup)],
                 logger: logger))
-        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint)
+        let signals = await UnixSignalsSequence(trapping: .sigterm, .sigint, .sighup)
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             tasks.addTask { try await group.run() }
             tasks.addTask {
                 var isDraining = false
-                for await _ in signals {
+                for await signal in signals {
+                    if signal == .sighup {
+                        // What is wrong stands in the log.
+                        try? node.reloadPolicy()
+                        continue
+                    }
                     // The first drains; the second returns, which cancels the rest.
                     if isDraining { return }
                     isDraining = true

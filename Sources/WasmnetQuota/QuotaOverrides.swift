@@ -1,5 +1,3 @@
-package import WasmnetQuota
-
 /// Limits of one client that an operator set in place of the policy's. Nil: the policy's.
 package struct QuotaOverrides: Sendable, Equatable {
     package var maxSessions: Int?
@@ -13,11 +11,32 @@ package struct QuotaOverrides: Sendable, Equatable {
 
     package var isEmpty: Bool { self == QuotaOverrides() }
 
+    /// The limits with these in place of some. What a policy does not limit at all stays unlimited: nodes do not count it.
+    package func applied(to limits: QuotaLimits) -> QuotaLimits {
+        var limits = limits
+        if limits.maxSessions > 0, let most = self.maxSessions { limits.maxSessions = most }
+        if limits.maxSockets > 0, let most = self.maxSockets { limits.maxSockets = most }
+        if limits.connectsPerSecond > 0, let pace = self.connects {
+            limits.connectsPerSecond = 1_000_000 / Double(pace.interval)
+            limits.connectBurst = Int(pace.burst)
+        }
+        if limits.resolvesPerSecond > 0, let pace = self.resolves {
+            limits.resolvesPerSecond = 1_000_000 / Double(pace.interval)
+            limits.resolveBurst = Int(pace.burst)
+        }
+        if limits.bytesPerSecond > 0, let rate = self.bandwidth {
+            limits.bytesPerSecond = Double(rate.bytesPerSecond)
+            limits.byteBurst = Int(rate.burst)
+        }
+        if limits.bytesPerDay > 0, let bytes = self.bytesPerDay { limits.bytesPerDay = bytes }
+        return limits
+    }
+
     /// The largest number that a script of Redis can hold.
     package static let largest = UInt64(1) << 53
 
     /// As they are kept: names and values.
-    var fields: [(String, Int64)] {
+    package var fields: [(String, Int64)] {
         var fields: [(String, Int64)] = []
         func add(_ name: String, _ value: Int64?) { if let value { fields.append((name, value)) } }
         add("max_sessions", self.maxSessions.map(Int64.init))
@@ -33,7 +52,7 @@ package struct QuotaOverrides: Sendable, Equatable {
     }
 
     /// Reads a hash; what it does not know, or what is out of range, it leaves out.
-    init(fields: [String: String]) {
+    package init(fields: [String: String]) {
         func number(_ name: String) -> Int64? {
             fields[name].flatMap(Int64.init).flatMap { (1...Int64(Self.largest)).contains($0) ? $0 : nil }
         }
@@ -49,5 +68,16 @@ package struct QuotaOverrides: Sendable, Equatable {
             self.bandwidth = TokenBucket.Rate(bytesPerSecond: Double(rate), burst: Int(burst))
         }
         self.bytesPerDay = number("bytes_per_day").map(UInt64.init)
+    }
+}
+
+/// Limits that were set for one client, until they end.
+package struct QuotaOverriding: Sendable, Equatable {
+    package var overrides: QuotaOverrides
+    package var until: QuotaInstant
+
+    package init(_ overrides: QuotaOverrides, until: QuotaInstant) {
+        self.overrides = overrides
+        self.until = until
     }
 }

@@ -1,0 +1,95 @@
+import Logging
+import WasmnetProtocol
+import WasmnetQuota
+import WasmnetRelay
+
+/// One line of the log for each socket at its end, with its reason, bytes and times; and for each open that was refused.
+///
+/// A sample keeps a part of the lines: a session is in it whole or not at all, by its random name, so what is kept tells a story.
+/// Refusals by policy or denylist are always told.
+struct AccessLog: Sendable {
+    private let logger: Logger
+    /// Sessions whose name's hash is below it are told of; 0: none, 2^32: all.
+    private let threshold: UInt64
+
+    /// - Parameter sample: the part of the sessions that are told of, 0 to 1.
+    init(logger: Logger, sample: Double) {
+        self.logger = logger
+        self.threshold = UInt64(max(0, min(1, sample)) * 4_294_967_296)
+    }
+
+    func sessionOpened(_ session: SessionOrigin) {
+        guard self.includes(session) else { return }
+        self.logger.debug(
+            "session opened",
+            metadata: [
+                "session": "\(session.id)", "client": "\(session.client.text)",
+                "from": "\(session.address.map { "\($0)" } ?? "local")", "version": "\(session.version)",
+            ])
+    }
+
+    func sessionEnded(_ session: SessionOrigin, _ reason: ReasonCode, nanoseconds: Int64) {
+        guard self.includes(session) else { return }
+        self.logger.debug(
+            "session ended",
+            metadata: [
+                "session": "\(session.id)", "client": "\(session.client.text)", "reason": "\(reason.word)",
+                "ms": "\(Self.milliseconds(nanoseconds))",
+            ])
+    }
+
+    func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64) {
+        guard reason.isDenial || self.includes(session), self.logger.logLevel <= .info else { return }
+        self.logger.info("socket ended", metadata: self.metadata(socket, session, reason, now))
+    }
+
+    func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64) {
+        guard refusal.code.isDenial || self.includes(session), self.logger.logLevel <= .info else { return }
+        var metadata = self.metadata(socket, session, refusal.code, now)
+        metadata["message"] = "\(refusal.message)"
+        self.logger.info("open refused", metadata: metadata)
+    }
+
+    func shadowDiffers(_ verdict: ShadowVerdict, _ words: String, of session: SessionOrigin) {
+        self.logger.info(
+            "the shadow policy decides otherwise",
+            metadata: [
+                "session": "\(session.id)", "client": "\(session.client.text)", "verdict": "\(verdict.rawValue)",
+                "message": "\(words)",
+            ])
+    }
+
+    private func metadata(
+        _ socket: SocketRecord, _ session: SessionOrigin, _ reason: ReasonCode, _ now: Int64
+    ) -> Logger.Metadata {
+        var metadata: Logger.Metadata = [
+            "session": "\(session.id)", "client": "\(session.client.text)", "socket": "\(socket.socket)",
+            "kind": "\(socket.kind.rawValue)", "reason": "\(reason.word)", "up": "\(socket.bytesUp)",
+            "down": "\(socket.bytesDown)", "ms": "\(Self.milliseconds(now - socket.opened))",
+        ]
+        if let destination = socket.destination { metadata["destination"] = "\(destination)" }
+        if let address = socket.address { metadata["address"] = "\(address)" }
+        func add(_ name: String, _ time: Int64?) {
+            if let time { metadata[name] = "\(Self.milliseconds(time))" }
+        }
+        add("resolve_ms", socket.times.resolve)
+        add("dial_ms", socket.times.dial)
+        add("tls_ms", socket.times.tls)
+        add("first_byte_ms", socket.times.firstByte)
+        return metadata
+    }
+
+    /// Names are random digits, so their hash by FNV-1a (Fowler, Noll, Vo) is spread evenly.
+    private func includes(_ session: SessionOrigin) -> Bool {
+        guard self.threshold < 1 << 32 else { return true }
+        let hash = session.id.utf8.reduce(UInt32(2_166_136_261)) { ($0 ^ UInt32($1)) &* 16_777_619 }
+        return UInt64(hash) < self.threshold
+    }
+
+    /// With three digits behind the point.
+    private static func milliseconds(_ nanoseconds: Int64) -> String {
+        let micros = max(0, nanoseconds / 1000)
+        let rest = String(micros % 1000)
+        return "\(micros / 1000).\(String(repeating: "0", count: 3 - rest.count))\(rest)"
+    }
+}

@@ -1,0 +1,78 @@
+import Logging
+import NIOCore
+import NIOPosix
+import RedisClient
+import WasmnetCluster
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetRelay
+
+/// A node's denylist: in force here, kept in Redis for all nodes or in this process for this one.
+final class DenylistKeeper: Sendable {
+    let inForce: DenylistInForce
+    let store: any DenylistStore
+    private let source: Source
+
+    private enum Source: Sendable {
+        case process(InProcessDenylist)
+        case redis(DenylistFeed)
+    }
+
+    /// - Parameters:
+    ///   - redis: nil: in this process.
+    ///   - clock: its instants are microseconds since the Unix epoch.
+    init(redis: RedisClient?, options: RedisClientOptions?, clock: any RelayClock, logger: Logger) {
+        let time: @Sendable () -> UnixTime = { UnixTime(milliseconds: clock.now().microseconds / 1000) }
+        self.inForce = DenylistInForce(systemTime: time())
+        if let redis, let options {
+            self.store = RedisDenylistStore(redis: redis)
+            self.source = .redis(
+                DenylistFeed(
+                    redis: redis, options: options, to: self.inForce, group: MultiThreadedEventLoopGroup.singleton,
+                    logger: logger))
+        } else {
+            let list = InProcessDenylist(to: self.inForce, systemTime: time)
+            self.store = list
+            self.source = .process(list)
+        }
+    }
+
+    /// What a policy decides under.
+    var view: DenylistView? {
+        let (list, now) = self.inForce.snapshot
+        return list.isEmpty ? nil : DenylistView(list, at: now)
+    }
+
+    /// Has what new entries deny ended.
+    func enforce(in environment: RelayEnvironment) {
+        self.inForce.observe { [weak environment] update in
+            environment?.deny(by: DenylistView(update.fresh, at: update.time))
+        }
+    }
+
+    /// Follows the store until its task is cancelled.
+    func run() async throws {
+        switch self.source {
+        case .process(let list): await list.run()
+        case .redis(let feed): try await feed.run()
+        }
+    }
+}
+
+extension DenylistKeeper {
+    private static let loadTime = TimeAmount.seconds(30)
+
+    /// Returns once the list was read: before that the node does not know whom to deny.
+    ///
+    /// - Throws: ``ConfigurationError`` when that takes longer than half a minute.
+    func waitUntilLoaded() async throws(ConfigurationError) {
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        let end = OneShot<Bool>(on: eventLoop)
+        self.inForce.whenLoaded { end.succeed(true) }
+        let timer = eventLoop.scheduleTask(in: Self.loadTime) { end.succeed(false) }
+        defer { timer.cancel() }
+        guard await end.wait() == true else {
+            throw ConfigurationError("--redis: the denylist could not be read within half a minute")
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import CoreMetrics
+import NIOConcurrencyHelpers
+import NIOCore
+import PrometheusMetrics
+import Synchronization
+import WasmnetCluster
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetRelay
+
+/// What nobody counts as it happens is looked at each second: so a scrape asks nobody, and every backend of swift-metrics gets it.
+final class MetricsSampler: Sendable {
+    /// Where the numbers come from.
+    struct Sources: Sendable {
+        var denylist: DenylistKeeper
+        var policy: PolicyKeeper
+        var admissions: AdmissionCounters
+        var isDraining: @Sendable () -> Bool
+        /// Nil without Redis.
+        var member: ClusterMember?
+    }
+
+    private static let interval = Duration.seconds(1)
+    private let sources: Sources
+    private let denylistVersion, denylistEntries, denylistAge, policyGeneration, policyStale, draining: Meter
+    private let untrustedHeaders: Counter
+    private let cluster: ClusterMeters?
+    private let counted: NIOLockedValueBox<Counted>
+
+    private struct ClusterMeters: Sendable {
+        let available, evicts, nodes, slotsGranted, slotsUsed: Meter
+        let calls, errors, local, waited, fences, grantedBytes: Counter
+    }
+
+    /// Totals as they were last told.
+    private struct Counted {
+        var values: [String: Int] = [:]
+
+        /// What came since.
+        mutating func step(_ name: String, _ total: Int) -> Int {
+            defer { self.values[name] = total }
+            return max(0, total - (self.values[name] ?? 0))
+        }
+    }
+
+    init(_ sources: Sources, factory: any MetricsFactory) {
+        func meter(_ name: String, _ labels: (String, String)...) -> Meter {
+            Meter(label: name, dimensions: labels, factory: factory)
+        }
+        func counter(_ name: String, _ labels: (String, String)...) -> Counter {
+            Counter(label: name, dimensions: labels, factory: factory)
+        }
+        self.sources = sources
+        self.denylistVersion = meter(MetricNames.denylistVersion)
+        self.denylistEntries = meter(MetricNames.denylistEntries)
+        self.denylistAge = meter(MetricNames.denylistAge)
+        self.policyGeneration = meter(MetricNames.policyGeneration)
+        self.policyStale = meter(MetricNames.policyStale)
+        self.draining = meter(MetricNames.draining)
+        self.untrustedHeaders = counter(MetricNames.untrustedHeaders)
+        self.cluster = sources.member.map { _ in
+            ClusterMeters(
+                available: meter(MetricNames.redisAvailable), evicts: meter(MetricNames.redisEvicts),
+                nodes: meter(MetricNames.clusterNodes),
+                slotsGranted: meter(MetricNames.leaseSlots, ("state", "granted")),
+                slotsUsed: meter(MetricNames.leaseSlots, ("state", "used")), calls: counter(MetricNames.redisCalls),
+                errors: counter(MetricNames.redisErrors),
+                local: counter(MetricNames.reservations, ("answer", "local")),
+                waited: counter(MetricNames.reservations, ("answer", "waited")),
+                fences: counter(MetricNames.fences), grantedBytes: counter(MetricNames.grantedBytes))
+        }
+        self.counted = NIOLockedValueBox(Counted())
+        self.sample()
+    }
+
+    /// Samples until its task is cancelled.
+    func run() async {
+        while (try? await Task.sleep(for: Self.interval)) != nil { self.sample() }
+    }
+
+    private func sample() {
+        let list = self.sources.denylist.inForce.list
+        self.denylistVersion.set(list.version)
+        self.denylistEntries.set(list.count)
+        self.denylistAge.set(Self.seconds(self.sources.denylist.inForce.age))
+        let policy = self.sources.policy.standing
+        self.policyGeneration.set(Double(policy.generation))
+        self.policyStale.set(policy.lastError == nil ? 0 : 1)
+        self.draining.set(self.sources.isDraining() ? 1 : 0)
+        self.counted.withLockedValue { counted in
+            let headers = self.sources.admissions.total(.untrustedProxyHeader)
+                + self.sources.admissions.total(.untrustedForwarding)
+            self.untrustedHeaders.increment(by: counted.step("headers", Int(clamping: headers)))
+            if let member = self.sources.member, let meters = self.cluster { Self.sample(member, meters, &counted) }
+        }
+    }
+
+    private static func sample(_ member: ClusterMember, _ meters: ClusterMeters, _ counted: inout Counted) {
+        let ledger = member.ledger
+        meters.available.set(ledger.degradedBuckets == 0 && member.isConnected ? 1 : 0)
+        meters.evicts.set(member.evicts ? 1 : 0)
+        meters.nodes.set(ledger.nodeCount)
+        meters.slotsGranted.set(ledger.grantedSockets)
+        meters.slotsUsed.set(ledger.counts.sockets)
+        let counters = ledger.counters
+        meters.calls.increment(by: counted.step("calls", counters.calls.load(ordering: .relaxed)))
+        meters.errors.increment(by: counted.step("errors", counters.failures.load(ordering: .relaxed)))
+        meters.local.increment(by: counted.step("local", counters.local.load(ordering: .relaxed)))
+        meters.waited.increment(by: counted.step("waited", counters.waited.load(ordering: .relaxed)))
+        meters.fences.increment(by: counted.step("fences", counters.fences.load(ordering: .relaxed)))
+        meters.grantedBytes.increment(by: counted.step("bytes", counters.grantedBytes.load(ordering: .relaxed)))
+    }
+
+    /// Before it was ever read: the age of the program's whole life is not known better than -1.
+    private static func seconds(_ time: TimeAmount?) -> Double { time.map { Double($0.nanoseconds) / 1e9 } ?? -1 }
+}

@@ -1,0 +1,68 @@
+import NIOCore
+import WasmnetAdmin
+import WasmnetCluster
+import WasmnetPolicy
+
+extension NodeAdmin {
+    private var keeper: DenylistKeeper { self.server.denylist }
+
+    func denylist(_ window: PageWindow) async throws -> DenylistReport {
+        let (list, now) = self.keeper.inForce.snapshot
+        let entries = list.sorted().filter { $0.holds(at: now) }
+        let page = Page(of: entries.map { WasmnetAdmin.DenylistEntry($0, now: now) }, window: window, key: \.entry)
+        let age = self.keeper.inForce.age.map { Double($0.nanoseconds) / 1e9 } ?? 0
+        return DenylistReport(version: UInt64(max(0, list.version)), size: list.count, ageSeconds: age, page: page)
+    }
+
+    func addToDenylist(_ additions: [DenylistAddition]) async throws -> WasmnetAdmin.DenylistChange {
+        let changes = try additions.map { addition in
+            let expiry: DenylistExpiry =
+                addition.timeToLive.map { .after(milliseconds: max(1, Int64($0 / .milliseconds(1)))) } ?? .never
+            return WasmnetPolicy.DenylistChange.add(
+                try Self.subject(addition.entry), expiry, reason: try addition.reason.flatMap(Self.reason))
+        }
+        return try await self.write(changes)
+    }
+
+    func removeFromDenylist(_ entries: [String]) async throws -> WasmnetAdmin.DenylistChange {
+        try await self.write(try entries.map { .remove(try Self.subject($0)) })
+    }
+
+    private func write(_ changes: [WasmnetPolicy.DenylistChange]) async throws -> WasmnetAdmin.DenylistChange {
+        do {
+            let receipt = try await self.keeper.store.write(changes, replaces: false)
+            guard !receipt.outcomes.contains(.full) else {
+                throw AdminError.unprocessable("denylist_full", "the denylist has as many entries as it may have")
+            }
+            let changed = receipt.outcomes.count { [.added, .updated, .removed].contains($0) }
+            return WasmnetAdmin.DenylistChange(version: UInt64(max(0, receipt.version)), changed: changed)
+        } catch let error as DenylistStoreError {
+            throw AdminError.unavailable(
+                "redis_unavailable", "the denylist cannot be changed now; \(error.made) changes were made for certain")
+        }
+    }
+
+    private static func subject(_ text: String) throws(AdminError) -> DenylistSubject {
+        do {
+            return try DenylistSubject(text)
+        } catch {
+            throw .unprocessable("bad_entry", "\"\(text)\": \(error.description)")
+        }
+    }
+
+    private static func reason(_ text: String) throws(AdminError) -> DenylistReason? {
+        do throws(DenylistError) {
+            return try DenylistReason(text)
+        } catch {
+            throw .unprocessable("bad_reason", error.description)
+        }
+    }
+}
+
+extension WasmnetAdmin.DenylistEntry {
+    init(_ entry: WasmnetPolicy.DenylistEntry, now: UnixTime) {
+        self.init(
+            entry: entry.text, reason: entry.reason?.text,
+            secondsLeft: entry.expiry.map { Double($0.milliseconds - now.milliseconds) / 1000 })
+    }
+}

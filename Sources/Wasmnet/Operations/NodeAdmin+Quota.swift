@@ -1,0 +1,111 @@
+import WasmnetAdmin
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetRelay
+
+extension NodeAdmin {
+    func quota(of client: String) async throws -> QuotaReport? {
+        try await self.quotas.report(of: try Self.client(client), policy: self.policyLimits)
+    }
+
+    func overrideQuota(of client: String, with override: QuotaOverride) async throws -> QuotaReport {
+        let id = try Self.client(client)
+        let overrides = try QuotaOverrides(override, policy: self.policyLimits)
+        let seconds = override.timeToLive ?? QuotaOverride.usualTimeToLive
+        try await self.quotas.set(overrides, for: .milliseconds(Int64(seconds * 1000)), of: id)
+        guard let report = try await self.quotas.report(of: id, policy: self.policyLimits) else {
+            throw AdminError.notFound("there is no such client")
+        }
+        return report
+    }
+
+    func clearQuotaOverride(of client: String) async throws -> Bool {
+        try await self.quotas.clear(try Self.client(client))
+    }
+
+    private var policyLimits: QuotaLimits { QuotaLimits(self.server.environment.policy.limits) }
+
+    /// `a:203.0.113.7`, `a:2001:db8::/64`, `t:subject`; an address alone is one too.
+    private static func client(_ text: String) throws(AdminError) -> ClientID {
+        if text.hasPrefix("t:"), text.utf8.count > 2 { return ClientID(text: text) }
+        if text == "a:local" { return ClientID(text: text) }
+        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
+        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else {
+            throw .unprocessable("bad_client", "a client is an address such as 203.0.113.7, or t:NAME")
+        }
+        return ClientID(peer: address)
+    }
+}
+
+extension QuotaOverrides {
+    /// - Throws: for what no override can do: lift a limit, or limit what the policy does not.
+    fileprivate init(_ override: QuotaOverride, policy: QuotaLimits) throws(AdminError) {
+        self.init()
+        func check(_ name: String, _ value: Double?, limited: Bool) throws(AdminError) {
+            guard let value else { return }
+            guard value > 0 else {
+                throw .unprocessable("bad_override", "\(name): an override cannot lift a limit; set a large number")
+            }
+            guard limited else {
+                throw .unprocessable("bad_override", "\(name): the policy does not limit it, so nobody counts it")
+            }
+        }
+        func count(_ value: Int?) -> Double? { value.map(Double.init) }
+        try check("max_sessions", count(override.maxSessions), limited: policy.maxSessions > 0)
+        try check("max_sockets", count(override.maxSockets), limited: policy.maxSockets > 0)
+        try check("connects_per_second", override.connectsPerSecond, limited: policy.connectsPerSecond > 0)
+        try check("resolves_per_second", override.resolvesPerSecond, limited: policy.resolvesPerSecond > 0)
+        try check("bytes_per_second", override.bytesPerSecond, limited: policy.bytesPerSecond > 0)
+        try check("bytes_per_day", override.bytesPerDay.map(Double.init), limited: policy.bytesPerDay > 0)
+        for (burst, rate, name) in [
+            (override.connectBurst, override.connectsPerSecond, "connect_burst"),
+            (override.resolveBurst, override.resolvesPerSecond, "resolve_burst"),
+            (override.byteBurst, override.bytesPerSecond, "byte_burst"),
+        ] where burst != nil && rate == nil {
+            throw .unprocessable("bad_override", "\(name) goes with its rate")
+        }
+        self.maxSessions = override.maxSessions
+        self.maxSockets = override.maxSockets
+        self.connects = override.connectsPerSecond.flatMap {
+            GCRA.Pace(perSecond: $0, burst: override.connectBurst ?? 0)
+        }
+        self.resolves = override.resolvesPerSecond.flatMap {
+            GCRA.Pace(perSecond: $0, burst: override.resolveBurst ?? 0)
+        }
+        self.bandwidth = override.bytesPerSecond.flatMap {
+            TokenBucket.Rate(bytesPerSecond: $0, burst: override.byteBurst ?? 0)
+        }
+        self.bytesPerDay = override.bytesPerDay
+    }
+}
+
+extension QuotaReport {
+    init(_ client: ClientID, _ usage: QuotaUsage, _ overrides: QuotaOverrides?) {
+        let limits = usage.limits
+        self.init(
+            client: client.text,
+            limits: QuotaLimitsReport(
+                maxSockets: limits.maxSockets, maxSessions: limits.maxSessions,
+                connectsPerSecond: limits.connectsPerSecond, connectBurst: limits.connectBurst,
+                resolvesPerSecond: limits.resolvesPerSecond, resolveBurst: limits.resolveBurst,
+                bytesPerSecond: limits.bytesPerSecond, byteBurst: limits.byteBurst, bytesPerDay: limits.bytesPerDay),
+            override: overrides.map(QuotaOverride.init), sessions: usage.sessions, sockets: usage.sockets,
+            connectsLeft: usage.connectsLeft, resolvesLeft: usage.resolvesLeft, bytesLeft: usage.byteTokens,
+            bytesToday: usage.bytesToday)
+    }
+}
+
+extension QuotaOverride {
+    fileprivate init(_ overrides: QuotaOverrides) {
+        self.init()
+        self.maxSessions = overrides.maxSessions
+        self.maxSockets = overrides.maxSockets
+        self.connectsPerSecond = overrides.connects.map { 1_000_000 / Double($0.interval) }
+        self.connectBurst = overrides.connects.map { Int($0.burst) }
+        self.resolvesPerSecond = overrides.resolves.map { 1_000_000 / Double($0.interval) }
+        self.resolveBurst = overrides.resolves.map { Int($0.burst) }
+        self.bytesPerSecond = overrides.bandwidth.map { Double($0.bytesPerSecond) }
+        self.byteBurst = overrides.bandwidth.map { Int($0.burst) }
+        self.bytesPerDay = overrides.bytesPerDay
+    }
+}

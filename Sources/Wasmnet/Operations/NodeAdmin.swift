@@ -1,0 +1,215 @@
+import Foundation
+import Logging
+import NIOCore
+import NIOPosix
+import WasmnetAdmin
+import WasmnetCluster
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+import WasmnetRelay
+
+/// What an operator may see of a server, and do to it.
+struct NodeAdmin: AdminBackend {
+    let server: Server
+    let quotas: any QuotaDesk
+    let snapshots: SnapshotMaker
+    let readyNeedsRedis: Bool
+
+    private var environment: RelayEnvironment { self.server.environment }
+
+    // MARK: The node
+
+    func readiness() async throws -> [ReadinessCheck] {
+        var checks = [
+            ReadinessCheck("draining", problem: self.server.isDraining ? "the node drains" : nil),
+            ReadinessCheck(
+                "denylist",
+                problem: self.server.denylist.inForce.isLoaded ? nil : "the denylist was not read yet"),
+        ]
+        if let member = self.server.member {
+            let isDown = member.ledger.degradedBuckets > 0 || !member.isConnected
+            checks.append(
+                ReadinessCheck(
+                    "redis",
+                    problem: isDown && self.readyNeedsRedis ? "limits go by redis_failure: Redis does not answer" : nil)
+            )
+        }
+        return checks
+    }
+
+    func version() async throws -> VersionReport {
+        VersionReport(
+            name: "wasmnet", version: WasmnetVersion.current, node: self.environment.nodeName,
+            uptimeSeconds: self.server.uptimeSeconds)
+    }
+
+    func snapshot() async throws -> NodeSnapshot { await self.snapshots.snapshot() }
+
+    func logLevel() async throws -> Logger.Level { try self.levelControl().get() }
+
+    func setLogLevel(_ level: Logger.Level) async throws { try self.levelControl().set(level) }
+
+    private func levelControl() throws(AdminError) -> ServerConfiguration.LogLevelControl {
+        guard let control = self.server.configuration.logLevel else {
+            throw .unavailable("not_supported", "this program does not let its log's level be read or set")
+        }
+        return control
+    }
+
+    func drain() async throws -> DrainReport {
+        let left = self.server.beginDrain()
+        return DrainReport(sessions: self.server.sessionCount, secondsLeft: left)
+    }
+
+    // MARK: Sessions and sockets
+
+    private var handles: [SessionHandle] {
+        self.environment.registry.sessions.sorted { $0.origin.id < $1.origin.id }
+    }
+
+    private func age(since opened: Int64) -> Double {
+        Double(max(0, self.environment.clock.uptimeNanoseconds() - opened)) / 1e9
+    }
+
+    func sessions(_ question: SessionQuestion) async throws -> Page<SessionReport> {
+        var items: [SessionReport] = []
+        for handle in self.handles where question.window.after.map({ handle.origin.id > $0 }) ?? true {
+            if let client = question.client, client != handle.origin.client.text { continue }
+            try Task.checkCancellation()
+            guard let status = await handle.status() else { continue }
+            let report = SessionReport(
+                id: handle.origin.id, client: handle.origin.client.text,
+                remoteAddress: handle.origin.address.map { "\($0)" } ?? "local",
+                protocol: "\(handle.origin.version)", state: status.isDraining ? .draining : .open,
+                ageSeconds: self.age(since: handle.origin.opened), sockets: status.sockets, bytesUp: status.bytesUp,
+                bytesDown: status.bytesDown)
+            let sockets = question.destination == nil ? [] : await self.reports(of: handle)
+            guard question.includes(report, sockets: sockets) else { continue }
+            // One more than the page tells that there is a next one.
+            if items.count == question.window.limit { return Page(items: items, next: items.last?.id) }
+            items.append(report)
+        }
+        return Page(items: items)
+    }
+
+    func closeSession(_ id: String) async throws -> Bool {
+        guard let handle = self.handles.first(where: { $0.origin.id == id }) else { return false }
+        handle.endByOperator()
+        return true
+    }
+
+    func sockets(_ question: SocketQuestion) async throws -> Page<SocketReport> {
+        let after = question.window.after.map(SocketCursor.init(text:))
+        if let after, after == nil { throw AdminError.badRequest("bad_parameter", "the cursor is not one of this list") }
+        var items: [SocketReport] = []
+        for handle in self.handles {
+            if let session = question.session, session != handle.origin.id { continue }
+            if let client = question.client, client != handle.origin.client.text { continue }
+            if let after = after.flatMap({ $0 }), handle.origin.id < after.session { continue }
+            try Task.checkCancellation()
+            for (socket, report) in await self.numbered(handle) {
+                let cursor = SocketCursor(session: handle.origin.id, socket: socket)
+                if let after = after.flatMap({ $0 }), cursor <= after { continue }
+                guard question.includes(report) else { continue }
+                if items.count == question.window.limit, let last = items.last {
+                    return Page(items: items, next: "\(last.session).\(last.id)")
+                }
+                items.append(report)
+            }
+        }
+        return Page(items: items)
+    }
+
+    func closeSocket(session: String, id: String) async throws -> Bool {
+        guard let number = UInt64(id), let handle = self.handles.first(where: { $0.origin.id == session }) else {
+            return false
+        }
+        return await handle.endByOperator(number)
+    }
+
+    private func reports(of handle: SessionHandle) async -> [SocketReport] {
+        await self.numbered(handle).map(\.1)
+    }
+
+    private func numbered(_ handle: SessionHandle) async -> [(UInt64, SocketReport)] {
+        await handle.sockets().map { record in
+            let address = record.address.map { $0.endpointText(port: record.port) }
+            return (
+                record.socket,
+                SocketReport(
+                    session: handle.origin.id, id: "\(record.socket)", client: handle.origin.client.text,
+                    kind: record.kind.rawValue, state: SocketState(record.state), destination: record.destination,
+                    address: address, ageSeconds: self.age(since: record.opened), bytesUp: record.bytesUp,
+                    bytesDown: record.bytesDown)
+            )
+        }
+    }
+
+    // MARK: Policy
+
+    func policy() async throws -> PolicyReport {
+        let standing = self.server.policies.standing
+        return PolicyReport(
+            generation: standing.generation, source: self.server.policies.source?.path,
+            ageSeconds: self.age(since: standing.since), text: standing.text, lastError: standing.lastError)
+    }
+
+    func reloadPolicy() async throws -> PolicyReport {
+        do {
+            try self.server.policies.reload()
+        } catch {
+            throw AdminError.unprocessable("bad_policy", error.description)
+        }
+        return try await self.policy()
+    }
+
+    func explain(host: String, port: UInt16, udp: Bool) async throws -> PolicyVerdict {
+        var addresses: [IPAddress] = []
+        do {
+            switch try Destination(parsing: host) {
+            case .address(let address): addresses = [address]
+            case .name(let name):
+                let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+                addresses = (try? await self.environment.resolver.resolve(name, on: eventLoop).get()) ?? []
+            }
+        } catch {
+            throw AdminError.unprocessable("bad_destination", error.description)
+        }
+        let explanation = self.environment.policy.explain(
+            host: host, port: port, transport: udp ? .udp : .tcp, resolved: addresses)
+        return PolicyVerdict(allowed: explanation.allowed, steps: explanation.steps)
+    }
+}
+
+/// Where a page of sockets ended.
+private struct SocketCursor: Comparable {
+    let session: String
+    let socket: UInt64
+
+    init(session: String, socket: UInt64) {
+        self.session = session
+        self.socket = socket
+    }
+
+    /// `SESSION.SOCKET`
+    init?(text: String) {
+        guard let dot = text.lastIndex(of: "."), let socket = UInt64(text[text.index(after: dot)...]) else { return nil }
+        self.init(session: String(text[..<dot]), socket: socket)
+    }
+
+    static func < (left: Self, right: Self) -> Bool {
+        (left.session, left.socket) < (right.session, right.socket)
+    }
+}
+
+extension SocketState {
+    init(_ state: SocketRecord.State) {
+        switch state {
+        case .opening: self = .opening
+        case .open: self = .open
+        case .halfClosed: self = .halfClosed
+        case .listening: self = .listening
+        }
+    }
+}

@@ -1,0 +1,116 @@
+import Logging
+import NIOCore
+import NIOPosix
+import PrometheusMetrics
+import WasmnetAdmin
+import WasmnetCluster
+import WasmnetQuota
+import WasmnetRelay
+
+/// The admin server while it runs, on an event loop of its own that no session is on.
+struct RunningAdmin: Sendable {
+    let address: AdminServer.Address
+    private let task: Task<Void, any Error>
+    private let helpers: Task<Void, Never>
+    private let group: MultiThreadedEventLoopGroup
+
+    /// - Throws: ``ConfigurationError`` when its options cannot be, or it cannot listen.
+    static func start(
+        _ options: AdminOptions, of server: Server, registry: PrometheusRegistry, lag: LoopLag
+    ) async throws -> RunningAdmin {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let latencies = LatencyWindows(registry)
+        let listening = OneShot<AdminServer.Address?>(on: group.any())
+        do {
+            let admin = try AdminServer(
+                AdminConfiguration(options),
+                backend: NodeAdmin(
+                    server: server, quotas: Self.quotas(of: server),
+                    snapshots: Self.snapshots(of: server, registry, latencies, lag),
+                    readyNeedsRedis: options.readyNeedsRedis),
+                registry: registry, documents: Dashboard.documents, eventLoopGroup: group,
+                logger: Self.logger(server.configuration.logger), onListening: { listening.succeed($0) })
+            // Detached, so that a graceful shutdown of the whole does not reach it: it tells of the drain to its end.
+            let task = Task.detached {
+                defer { listening.succeed(nil) }
+                try await admin.run()
+            }
+            guard let address = await listening.wait() ?? nil else {
+                // It has ended, so this throws.
+                try await task.value
+                throw ConfigurationError("the admin server ended at once")
+            }
+            return RunningAdmin(
+                address: address, task: task, helpers: Task.detached { await latencies.run() }, group: group)
+        } catch {
+            try? await group.shutdownGracefully()
+            if error is ConfigurationError { throw error }
+            throw ConfigurationError(
+                "the admin server cannot listen on \(options.host) port \(options.port): \(error)")
+        }
+    }
+
+    /// Ends it and what runs beside it.
+    func stop() async {
+        self.helpers.cancel()
+        self.task.cancel()
+        _ = await self.task.result
+        await self.helpers.value
+        try? await self.group.shutdownGracefully()
+    }
+
+    /// Warnings and audit lines; what the HTTP library tells of itself is for who debugs it.
+    private static func logger(_ logger: Logger) -> Logger {
+        var logger = logger
+        logger[metadataKey: "part"] = "admin"
+        return logger
+    }
+
+    private static func quotas(of server: Server) -> any QuotaDesk {
+        if let member = server.member { return RedisQuotaDesk(member: member) }
+        if let ledger = server.environment.ledger as? InProcessLedger { return InProcessQuotaDesk(ledger: ledger) }
+        return NoQuotaDesk()
+    }
+
+    private static func snapshots(
+        of server: Server, _ registry: PrometheusRegistry, _ latencies: LatencyWindows, _ lag: LoopLag
+    ) -> SnapshotMaker {
+        let inView = server.member.map { member in
+            NodesInView(member.registry) { server.environment.clock.uptimeNanoseconds() }
+        }
+        return SnapshotMaker(registry: registry, latencies: latencies, lag: lag, nodeName: server.environment.nodeName) {
+            guard let inView else { return [NodeSnapshot.Node(server.entry(id: ""))] }
+            return await inView.nodes().map(NodeSnapshot.Node.init)
+        }
+    }
+}
+
+/// Of a ledger that is neither kind: nobody can be looked up.
+private struct NoQuotaDesk: QuotaDesk {
+    func report(of client: ClientID, policy: QuotaLimits) async throws -> QuotaReport? { nil }
+    func set(_ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
+        throw AdminError.unavailable("not_supported", "this ledger takes no limits of a client's own")
+    }
+    func clear(_ client: ClientID) async throws -> Bool { false }
+}
+
+extension NodeSnapshot.Node {
+    init(_ entry: NodeEntry) {
+        self.init(
+            name: entry.name, sessions: entry.sessions, sockets: entry.sockets,
+            denylistVersion: UInt64(max(0, entry.denylistVersion)), isDraining: entry.state == .draining)
+    }
+}
+
+extension AdminConfiguration {
+    init(_ options: AdminOptions) {
+        self.init(host: options.host, port: options.port, token: options.token)
+        self.metricsNeedToken = options.metricsNeedToken
+        self.allowedHosts = options.allowedHosts
+    }
+}
+
+extension AdminServer.Address {
+    /// `host:port`
+    var text: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+}

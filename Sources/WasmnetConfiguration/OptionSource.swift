@@ -1,0 +1,72 @@
+import Wasmnet
+
+/// Reads options from flags first and the environment second, and gathers what is wrong with them.
+struct OptionSource {
+    let environment: [String: String]
+    var problems: [String] = []
+
+    init(environment: [String: String]) {
+        self.environment = environment
+    }
+
+    private func variable(_ name: String) -> String? {
+        self.environment["WASMNET_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+
+    func text(_ flag: String?, _ name: String) -> String? { flag ?? self.variable(name) }
+
+    func list(_ name: String) -> [String] {
+        self.variable(name)?.split(separator: ",").map(String.init) ?? []
+    }
+
+    mutating func flag(_ name: String) -> Bool {
+        switch self.variable(name)?.lowercased() {
+        case nil, "0", "false", "no": return false
+        case "1", "true", "yes": return true
+        case .some(let other):
+            self.problems.append("WASMNET_\(name) is true or false, not \"\(other)\"")
+            return false
+        }
+    }
+
+    mutating func number<N: LosslessStringConvertible & Comparable>(
+        _ flag: N?, _ name: String, in range: ClosedRange<N>
+    ) -> N? {
+        let value: N
+        if let flag {
+            value = flag
+        } else if let text = self.variable(name) {
+            guard let number = N(text) else {
+                self.problems.append("WASMNET_\(name) is a number, not \"\(text)\"")
+                return nil
+            }
+            value = number
+        } else {
+            return nil
+        }
+        guard range.contains(value) else {
+            let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
+            self.problems.append("--\(flagName) is \(range.lowerBound) to \(range.upperBound), not \(value)")
+            return nil
+        }
+        return value
+    }
+
+    mutating func choice<Value>(_ flag: String?, _ name: String, _ choices: [(String, Value)]) -> Value? {
+        guard let text = self.text(flag, name) else { return nil }
+        if let choice = choices.first(where: { $0.0 == text.lowercased() }) { return choice.1 }
+        let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
+        self.problems.append("--\(flagName) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text)\"")
+        return nil
+    }
+
+    mutating func tls(_ certificate: String?, _ key: String?) -> ServerConfiguration.TLSFiles? {
+        switch (self.text(certificate, "TLS_CERT"), self.text(key, "TLS_KEY")) {
+        case (nil, nil): return nil
+        case (let certificate?, let key?): return .init(certificate: certificate, key: key)
+        default:
+            self.problems.append("--tls-cert and --tls-key go together")
+            return nil
+        }
+    }
+}

@@ -1,0 +1,23 @@
+/// The denylist as it holds at one moment: what a policy decides under.
+package struct DenylistView: Sendable {
+    package let list: Denylist
+    /// By the clock that the entries' expiry is reckoned by.
+    package let now: UnixTime
+
+    package init(_ list: Denylist, at now: UnixTime) {
+        self.list = list
+        self.now = now
+    }
+
+    /// The entry that denies a client, by the text of its id or by the address it comes from.
+    package func entry(forClient id: String, at address: IPAddress?) -> DenylistEntry? {
+        guard !self.list.isEmpty else { return nil }
+        return self.list.entry(forClient: id, at: self.now)
+            ?? address.flatMap { self.list.entry(forClientAt: $0, at: self.now) }
+    }
+
+    /// The entry that denies a destination, by its name or by its address.
+    func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
+        self.list.isEmpty ? nil : self.list.entry(for: name, address, port: port, at: self.now)
+    }
+}
