@@ -31,6 +31,7 @@ public final class Server: Service, Sendable {
     private struct State: Sendable {
         /// Where it listens.
         var address: String?
+        var adminAddress: String?
         var stop: StopSignal?
         /// Monotonic nanoseconds of when the drain ends what is left; nil while there is none.
         var drainEnds: Int64?
@@ -222,9 +223,17 @@ public final class Server: Service, Sendable {
         if let address = try? SocketAddress(ipAddress: admin.address.host, port: admin.address.port) {
             self.protect(address)
         }
-        self.configuration.logger.info(
-            "the admin server listens", metadata: ["url": "http://\(admin.address.text)/"])
+        self.state.withLockedValue { $0.adminAddress = admin.address.text }
         return admin
+    }
+
+    /// Where the admin server listens, `host:port`; nil while it does not.
+    public var adminAddress: String? { self.state.withLockedValue { $0.adminAddress } }
+
+    /// After the line that says where clients are served.
+    private func tellAdminAddress() {
+        guard let address = self.adminAddress else { return }
+        self.configuration.logger.info("the admin server listens", metadata: ["url": "http://\(address)/"])
     }
 
     private func serve(onListening: (@Sendable (SocketAddress) -> Void)?) async throws {
@@ -233,13 +242,13 @@ public final class Server: Service, Sendable {
         let stop = StopSignal(on: group.any())
         self.state.withLockedValue { $0.stop = stop }
         let unwatch = self.lag.watch(group)
-        defer { unwatch() }
         do {
             let listener = try await self.bind(group)
             if let address = listener.localAddress {
                 self.protect(address)
                 self.state.withLockedValue { $0.address = address.endpointText }
                 onListening?(address)
+                self.tellAdminAddress()
             }
             await withTaskCancellationHandler {
                 await withGracefulShutdownHandler {
@@ -252,10 +261,12 @@ public final class Server: Service, Sendable {
             }
         } catch {
             stop.stop(.now)
+            unwatch()
             _ = try? await group.shutdownGracefully()
             throw error
         }
         stop.stop(.now)
+        unwatch()
         await self.resolver.shutDown()
         try await group.shutdownGracefully()
     }

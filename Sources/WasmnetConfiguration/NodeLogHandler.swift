@@ -31,7 +31,7 @@ public struct NodeLogHandler: LogHandler {
     /// Writes one line to standard error.
     public func log(event: LogEvent) {
         let fields = self.metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
-        let time = Date().formatted(.iso8601.time(includingFractionalSeconds: true))
+        let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         var line: String
         switch self.format {
         case .text:

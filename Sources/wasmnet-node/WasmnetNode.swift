@@ -13,7 +13,10 @@ struct WasmnetNode: AsyncParsableCommand {
             Exit codes: 0 done, 1 failed while running, 2 usage or configuration, 3 denied (policy explain).
             """,
         version: WasmnetVersion.current,
-        subcommands: [Serve.self, PolicyCommand.self, TokenCommand.self, ClusterCommand.self, QuotaCommand.self],
+        subcommands: [
+            Serve.self, PolicyCommand.self, TokenCommand.self, ClusterCommand.self, QuotaCommand.self,
+            DenylistCommand.self,
+        ],
         defaultSubcommand: Serve.self)
 
     static func main() async {

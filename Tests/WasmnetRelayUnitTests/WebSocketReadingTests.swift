@@ -74,7 +74,7 @@ import WasmnetProtocol
             while let part = try target.readOutbound(as: ByteBuffer.self) { received += part.readableBytesView }
             #expect(received == payload, "cut at \(cut)")
         }
-        #expect(stream.bytesUp > 0 || length == 0)
+        #expect(stream.record.bytesUp > 0 || length == 0)
         try harness.finish()
     }
 

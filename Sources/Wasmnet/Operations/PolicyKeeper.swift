@@ -138,20 +138,19 @@ final class PolicyKeeper: Sendable {
 
 /// Tells one state of a file from another: also where a link leads elsewhere, as in Kubernetes' volumes.
 private struct FileFingerprint: Sendable, Equatable {
-    let device: UInt64
-    let inode: UInt64
-    let size: Int64
-    let seconds: Int
-    let nanoseconds: Int
+    let path: String
+    let number: UInt64
+    let size: UInt64
+    let modified: Date
 
     /// Nil where there is no such file.
     init?(path: String) {
-        var status = stat()
-        guard stat(path, &status) == 0 else { return nil }
-        self.device = UInt64(status.st_dev)
-        self.inode = UInt64(status.st_ino)
-        self.size = Int64(status.st_size)
-        self.seconds = status.st_mtim.tv_sec
-        self.nanoseconds = status.st_mtim.tv_nsec
+        self.path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
+        guard let attributes = try? FileManager.default.attributesOfItem(atPath: self.path),
+            let number = (attributes[.systemFileNumber] as? NSNumber)?.uint64Value,
+            let size = (attributes[.size] as? NSNumber)?.uint64Value,
+            let modified = attributes[.modificationDate] as? Date
+        else { return nil }
+        (self.number, self.size, self.modified) = (number, size, modified)
     }
 }

@@ -2,6 +2,7 @@ import Logging
 import NIOCore
 import NIOPosix
 import PrometheusMetrics
+import ServiceLifecycle
 import WasmnetAdmin
 import WasmnetCluster
 import WasmnetQuota
@@ -10,6 +11,7 @@ import WasmnetRelay
 /// The admin server while it runs, on an event loop of its own that no session is on.
 struct RunningAdmin: Sendable {
     let address: AdminServer.Address
+    private let services: ServiceGroup
     private let task: Task<Void, any Error>
     private let helpers: Task<Void, Never>
     private let group: MultiThreadedEventLoopGroup
@@ -29,11 +31,14 @@ struct RunningAdmin: Sendable {
                     snapshots: Self.snapshots(of: server, registry, latencies, lag),
                     readyNeedsRedis: options.readyNeedsRedis),
                 registry: registry, documents: Dashboard.documents, eventLoopGroup: group,
-                logger: Self.logger(server.configuration.logger), onListening: { listening.succeed($0) })
+                logger: Self.quiet(server.configuration.logger), audit: server.configuration.logger.audit,
+                onListening: { listening.succeed($0) })
+            let services = ServiceGroup(
+                services: [admin], logger: Logger(label: "wasmnet.admin") { _ in SwiftLogNoOpLogHandler() })
             // Detached, so that a graceful shutdown of the whole does not reach it: it tells of the drain to its end.
             let task = Task.detached {
                 defer { listening.succeed(nil) }
-                try await admin.run()
+                try await services.run()
             }
             guard let address = await listening.wait() ?? nil else {
                 // It has ended, so this throws.
@@ -41,7 +46,7 @@ struct RunningAdmin: Sendable {
                 throw ConfigurationError("the admin server ended at once")
             }
             return RunningAdmin(
-                address: address, task: task, helpers: Task.detached { await latencies.run() }, group: group)
+                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() }, group: group)
         } catch {
             try? await group.shutdownGracefully()
             if error is ConfigurationError { throw error }
@@ -53,17 +58,15 @@ struct RunningAdmin: Sendable {
     /// Ends it and what runs beside it.
     func stop() async {
         self.helpers.cancel()
-        self.task.cancel()
+        await self.services.triggerGracefulShutdown()
         _ = await self.task.result
         await self.helpers.value
         try? await self.group.shutdownGracefully()
     }
 
-    /// Warnings and audit lines; what the HTTP library tells of itself is for who debugs it.
-    private static func logger(_ logger: Logger) -> Logger {
-        var logger = logger
-        logger[metadataKey: "part"] = "admin"
-        return logger
+    /// Warnings and worse: what the HTTP library tells of its life nobody needs.
+    private static func quiet(_ logger: Logger) -> Logger {
+        Logger(label: logger.label) { _ in WarningsOnly(logger.handler) }
     }
 
     private static func quotas(of server: Server) -> any QuotaDesk {

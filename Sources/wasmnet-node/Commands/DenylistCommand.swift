@@ -1,0 +1,136 @@
+import ArgumentParser
+import Foundation
+import Wasmnet
+import WasmnetCluster
+import WasmnetPolicy
+
+struct DenylistCommand: ParsableCommand {
+    static let configuration = CommandConfiguration(
+        commandName: "denylist", abstract: "Show and change what nobody may reach, and who may reach nothing.",
+        discussion: """
+            An ENTRY is an address or network (203.0.113.7, 10.0.0.0/8, [2001:db8::1]:443), a name or wildcard (api.example.com, *.example.org:25), \
+            or a client (client:a:203.0.113.7, client:t:NAME). Live sockets and sessions that match end.
+
+            The list is the cluster's, in Redis (--redis), or that of one node without Redis, by its admin server (--admin).
+            """,
+        subcommands: [Add.self, Remove.self, List.self, Import.self, Export.self])
+
+    static func subject(_ text: String) throws -> DenylistSubject {
+        do throws(DenylistError) {
+            return try DenylistSubject(text)
+        } catch {
+            throw ConfigurationError("\"\(text)\": \(error.description)")
+        }
+    }
+
+    struct Add: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add entries; one that is there already takes the new time and reason.")
+
+        @Argument(help: "What to deny.") var entries: [String]
+        @Option(help: ArgumentHelp("How long: 90s, 30m, 24h, 7d. Without it for ever.", valueName: "time"))
+        var ttl: TimeSpan?
+        @Option(help: ArgumentHelp("Why, for people: a line.", valueName: "words")) var reason: String?
+        @OptionGroup var place: DenylistPlace
+
+        func run() async throws {
+            let expiry: DenylistExpiry = self.ttl.map { .after(milliseconds: $0.seconds * 1000) } ?? .never
+            let reason: DenylistReason?
+            do throws(DenylistError) {
+                reason = try self.reason.flatMap { (text) throws(DenylistError) in try DenylistReason(text) }
+            } catch {
+                throw ConfigurationError("--reason: \(error.description)")
+            }
+            let changes = try self.entries.map {
+                DenylistChange.add(try DenylistCommand.subject($0), expiry, reason: reason)
+            }
+            try await self.place.open { print(try await $0.change(changes).text) }
+        }
+    }
+
+    struct Remove: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Remove entries; those that are not there are passed over.")
+
+        @Argument(help: "What to deny no longer.") var entries: [String]
+        @OptionGroup var place: DenylistPlace
+
+        func run() async throws {
+            let changes = try self.entries.map { DenylistChange.remove(try DenylistCommand.subject($0)) }
+            try await self.place.open { print(try await $0.change(changes).text) }
+        }
+    }
+
+    struct List: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(abstract: "Show all entries.")
+
+        @OptionGroup var place: DenylistPlace
+        @Flag(help: "JSON instead of a table.") var json = false
+
+        func run() async throws {
+            let entries = try await self.place.open { try await $0.entries() }
+            guard !self.json else { return try JSONOutput.print(entries.map(Row.init)) }
+            guard !entries.isEmpty else { return print("The denylist is empty.") }
+            var table = TextTable([("ENTRY", .left), ("UNTIL", .left), ("REASON", .left)])
+            for entry in entries {
+                table.add([entry.text, entry.expiry?.description ?? "-", entry.reason?.text ?? ""])
+            }
+            print(table.text)
+        }
+
+        private struct Row: Encodable {
+            let entry: String
+            let until: String?
+            let reason: String?
+
+            init(_ entry: DenylistEntry) {
+                self.entry = entry.text
+                self.until = entry.expiry?.description
+                self.reason = entry.reason?.text
+            }
+        }
+    }
+
+    struct Import: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Add the entries of a list file.",
+            discussion: """
+                One ENTRY a line; behind it until=2026-11-25T08:30:00Z and reason=WORDS may stand, and # begins a comment. A file that is wrong \
+                changes nothing.
+                """)
+
+        @Argument(help: "A list file; - is standard input.") var file: String
+        @Flag(help: "Make it the list: what it does not name is removed.") var replace = false
+        @OptionGroup var place: DenylistPlace
+
+        func run() async throws {
+            let bytes: Data
+            if self.file == "-" {
+                bytes = try FileHandle.standardInput.readToEnd() ?? Data()
+            } else {
+                guard let data = FileManager.default.contents(atPath: self.file) else {
+                    throw ConfigurationError("\(self.file) cannot be read")
+                }
+                bytes = data
+            }
+            let entries: [DenylistEntry]
+            do throws(DenylistFile.Failure) {
+                entries = try DenylistFile.read(bytes, name: self.file == "-" ? "standard input" : self.file)
+            } catch {
+                throw ConfigurationError(error.description)
+            }
+            try await self.place.open { [replace] in print(try await $0.load(entries, replaces: replace).text) }
+        }
+    }
+
+    struct Export: AsyncParsableCommand {
+        static let configuration = CommandConfiguration(
+            abstract: "Print the list as a file that import reads.")
+
+        @OptionGroup var place: DenylistPlace
+
+        func run() async throws {
+            let entries = try await self.place.open { try await $0.entries() }
+            FileHandle.standardOutput.write(Data(DenylistFile.write(entries).utf8))
+        }
+    }
+}

@@ -1,0 +1,91 @@
+import ArgumentParser
+import AsyncHTTPClient
+import Foundation
+import Wasmnet
+import WasmnetCluster
+import WasmnetConfiguration
+import WasmnetPolicy
+
+/// Where the list is that a command is about: the flags, and what they lead to.
+struct DenylistPlace: ParsableArguments {
+    @OptionGroup var redis: RedisArguments
+
+    @Option(
+        help: ArgumentHelp(
+            "The admin server of a node, for the list of a node without Redis: http://127.0.0.1:9100.",
+            valueName: "url"))
+    var admin: String?
+
+    @Option(
+        help: ArgumentHelp("File with the admin server's token; or WASMNET_ADMIN_TOKEN.", valueName: "file"))
+    var adminTokenFile: String?
+
+    func open<Answer: Sendable>(
+        _ work: @escaping @Sendable (any DenylistDoor) async throws -> Answer
+    ) async throws -> Answer {
+        guard let admin = self.admin else {
+            guard self.redis.options(environment: ProcessInfo.processInfo.environment) != nil else {
+                throw ConfigurationError(
+                    "name the cluster's Redis by --redis or WASMNET_REDIS, or a node's admin server by --admin")
+            }
+            return try await self.redis.withRedis { try await work(RedisDenylistDoor(store: RedisDenylistStore(redis: $0))) }
+        }
+        let token = try self.token()
+        guard let url = URL(string: admin), ["http", "https"].contains(url.scheme), url.host != nil else {
+            throw ConfigurationError("--admin is a URL such as http://127.0.0.1:9100, not \"\(admin)\"")
+        }
+        let base = admin.hasSuffix("/") ? String(admin.dropLast()) : admin
+        return try await work(AdminDenylistDoor(base: base, token: token))
+    }
+
+    private func token() throws -> String? {
+        guard let path = self.adminTokenFile else {
+            return ProcessInfo.processInfo.environment["WASMNET_ADMIN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
+        }
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else { throw ConfigurationError("--admin-token-file: \(path) cannot be read as text") }
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
+
+/// What a change came to.
+struct DenylistSummary {
+    var changed: Int
+    var version: Int64
+
+    var text: String {
+        "\(self.changed) \(self.changed == 1 ? "entry" : "entries") changed; the list is at version \(self.version)"
+    }
+}
+
+/// A denylist somewhere.
+protocol DenylistDoor: Sendable {
+    /// By their texts.
+    func entries() async throws -> [DenylistEntry]
+    func change(_ changes: [DenylistChange]) async throws -> DenylistSummary
+    func load(_ entries: [DenylistEntry], replaces: Bool) async throws -> DenylistSummary
+}
+
+/// The cluster's list.
+struct RedisDenylistDoor: DenylistDoor {
+    let store: RedisDenylistStore
+
+    func entries() async throws -> [DenylistEntry] { try await self.store.read().sorted() }
+
+    func change(_ changes: [DenylistChange]) async throws -> DenylistSummary {
+        try Self.summary(try await self.store.write(changes))
+    }
+
+    func load(_ entries: [DenylistEntry], replaces: Bool) async throws -> DenylistSummary {
+        try Self.summary(try await self.store.load(entries, replaces: replaces))
+    }
+
+    private static func summary(_ receipt: DenylistReceipt) throws -> DenylistSummary {
+        guard !receipt.outcomes.contains(.full) else {
+            throw ConfigurationError(
+                "the denylist has as many entries as it may have, \(DenylistBook.mostEntries); the last ones were not added")
+        }
+        return DenylistSummary(
+            changed: receipt.outcomes.count { [.added, .updated, .removed].contains($0) }, version: receipt.version)
+    }
+}
