@@ -31,6 +31,7 @@ let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swi
 let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
+let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
 let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: "swift-argument-parser")
 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
@@ -269,6 +270,14 @@ let package = Package(
             dependencies: [
                 "PrometheusMetrics", "WasmnetAdmin", "WasmnetTesting", coreMetrics, nioCore, nioPosix, nioConcurrency,
                 logging, lifecycle,
+            ],
+            swiftSettings: strict
+        ),
+        .testTarget(
+            name: "WasmnetOperationsTests",
+            dependencies: [
+                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "WasmnetTesting", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1, logging, tracing, inMemoryTracing,
             ],
             swiftSettings: strict
         ),

@@ -5,7 +5,7 @@ set -euo pipefail
 packages() {
     case "$1" in
         build) echo ca-certificates git libhiredis-dev make ;;
-        test) echo curl openssl redis-server netcat-openbsd nodejs node-ws python3 ;;
+        test) echo curl openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy websockify ;;
         model) echo spin gcc libc6-dev ;;
         *) echo "install.sh: build, test, bench or model, not $1" >&2; exit 2 ;;

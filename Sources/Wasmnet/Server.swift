@@ -95,7 +95,7 @@ public final class Server: Service, Sendable {
                 observer: NodeObserver(
                     metrics: metrics,
                     accessLog: AccessLog(logger: configuration.logger, sample: configuration.accessLogSample),
-                    traces: SocketTraces(InstrumentationSystem.tracer)),
+                    traces: SocketTraces(configuration.tracer ?? InstrumentationSystem.tracer)),
                 logger: configuration.logger,
                 clock: clock, nodeName: configuration.nodeName, version: WasmnetVersion.current,
                 extraAuthorities: configuration.extraAuthorities, registry: registry)

@@ -1,5 +1,6 @@
 public import CoreMetrics
 public import Logging
+package import Tracing
 public import WasmnetPolicy
 import WasmnetPolicyFile
 public import WasmnetRelay
@@ -44,6 +45,8 @@ public struct ServerConfiguration: Sendable {
     public var metrics: (any MetricsFactory)?
     /// The operator's HTTP server: metrics, health, admin API, dashboard. None by default.
     public var admin: AdminOptions?
+    /// Who traces sessions and sockets; nil is what the program has bootstrapped.
+    package var tracer: (any Tracer)?
     /// How often the policy's file is looked at for a change.
     package var policyWatchInterval = Duration.seconds(2)
     /// Who looks names up; nil is the machine's own resolver.

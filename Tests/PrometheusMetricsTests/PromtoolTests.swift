@@ -6,24 +6,12 @@ import WasmnetTesting
 
 /// Prometheus' own judgement of the text (Debian package prometheus).
 @Suite struct PromtoolTests {
-    private static let promtool = ["/usr/bin/promtool", "/usr/local/bin/promtool"]
-        .first { FileManager.default.isExecutableFile(atPath: $0) }
-
-    private func check(_ text: [UInt8]) throws -> (status: Int32, output: String) {
-        let input = Pipe()
-        let output = Pipe()
-        let process = try SpawnedProcess(
-            try #require(Self.promtool), ["check", "metrics"], input: input.fileHandleForReading,
-            output: output.fileHandleForWriting, errors: output.fileHandleForWriting)
-        try output.fileHandleForWriting.close()
-        try input.fileHandleForWriting.write(contentsOf: Data(text))
-        try input.fileHandleForWriting.close()
-        let said = try output.fileHandleForReading.readToEnd() ?? Data()
-        return (process.wait(), String(decoding: said, as: UTF8.self))
+    private func check(_ text: [UInt8]) async throws -> (status: Int32, output: String) {
+        try await ChildProgram.run(
+            "/usr/bin/promtool", ["check", "metrics"], input: String(decoding: text, as: UTF8.self))
     }
 
-    @Test(.enabled(if: promtool != nil, "promtool is not installed"))
-    func `promtool finds nothing to say, and does of a bad text`() throws {
+    @Test func `promtool finds nothing to say, and does of a bad text`() async throws {
         let dial = MetricDescription("dial_duration_seconds", .histogram, help: "Dials.", unit: "seconds")
         let opens = MetricDescription("opens_total", .counter, help: "Opens by outcome \\ \n and kind.")
         let (registry, factory) = try ExpositionTests.registry([dial, opens] + PrometheusRegistry.processDescriptions)
@@ -31,11 +19,11 @@ import WasmnetTesting
         Counter(label: "opens", dimensions: [("kind", "t\"c\\p\n漢")], factory: factory).increment()
         Timer(label: "dial_duration", dimensions: [("kind", "tcp")], factory: factory).recordSeconds(2)
         let text = registry.exposition(.text)
-        let said = try check(text)
+        let said = try await check(text)
         #expect(said.status == 0 && said.output.isEmpty, "\(said.output)")
         Counter(label: "undescribed", factory: factory).increment()
-        #expect(try check(registry.exposition(.text)).output.contains("no help text"))
-        #expect(try check(text + Array("x{ 1\n".utf8)).status != 0)
+        #expect(try await check(registry.exposition(.text)).output.contains("no help text"))
+        #expect(try await check(text + Array("x{ 1\n".utf8)).status != 0)
     }
 
     #if os(Linux)

@@ -1,0 +1,175 @@
+import Foundation
+import NIOCore
+import NIOHTTP1
+import Testing
+import Wasmnet
+import WasmnetProtocol
+import WasmnetTesting
+
+extension Operations {
+    @Suite struct AdminTests {
+        private static let limits = """
+            [network]
+            allow = ["127.0.0.0/8"]
+            max_connections = 2
+            [limits]
+            connects_per_sec = 1000
+            """
+
+        private func items(_ page: [String: Any]) -> [[String: Any]] { page["items"] as? [[String: Any]] ?? [] }
+
+        @Test func sessionsAndSocketsAreListedAndEnded() async throws {
+            let target = try await TestTarget.start(.echo)
+            try await TestNode.withAdmin { node, admin in
+                let clients = [try await TestClient.open(node), try await TestClient.open(node)]
+                for client in clients { for id in SocketID(1)...3 { try await client.connect(id, to: target) } }
+                let sessions = self.items(try await admin.ask(.GET, "/v1/sessions"))
+                #expect(sessions.count == 2)
+                #expect(sessions.allSatisfy { $0["client"] as? String == "a:127.0.0.1" && $0["sockets"] as? Int == 3 })
+                // By pages of two: all six, each once.
+                var seen: [String] = []
+                var cursor: String?
+                repeat {
+                    let query = cursor.map { "&cursor=\($0)" } ?? ""
+                    let page = try await admin.ask(.GET, "/v1/sockets?limit=2\(query)")
+                    seen += self.items(page).map { "\($0["session"] ?? "").\($0["id"] ?? "")" }
+                    cursor = page["next"] as? String
+                } while cursor != nil
+                #expect(seen.count == 6 && Set(seen).count == 6)
+                let place = "127.0.0.1:\(target.port)"
+                let socket = try #require(
+                    self.items(try await admin.ask(.GET, "/v1/sockets?destination=\(place)")).first)
+                #expect(socket["kind"] as? String == "tcp" && socket["state"] as? String == "open")
+                #expect(self.items(try await admin.ask(.GET, "/v1/sockets?destination=10.0.0.1")).isEmpty)
+
+                let (session, id) = ("\(socket["session"] ?? "")", "\(socket["id"] ?? "")")
+                try await admin.ask(.DELETE, "/v1/sockets/\(session)/\(id)", status: 204)
+                try await admin.ask(.DELETE, "/v1/sockets/\(session)/99", status: 404)
+                try await admin.ask(.DELETE, "/v1/sessions/\(session)", status: 204)
+                try await admin.ask(.DELETE, "/v1/sessions/nobody", status: 404)
+                try await admin.shows("wasmnet_sessions", 1)
+                try await admin.shows(#"wasmnet_closes_total{reason="policy_denied"}"#, 3)
+                for client in clients { await client.close() }
+            }
+            await target.stop()
+        }
+
+        @Test func limitsOfOneClientAreSetAndEnd() async throws {
+            let target = try await TestTarget.start(.echo)
+            try await TestNode.withAdmin(policy: try TestNode.policy(Self.limits)) { node, admin in
+                let path = "/v1/quota/a:127.0.0.1"
+                try await admin.ask(.GET, path, status: 404)
+                let client = try await TestClient.open(node)
+                try await client.connect(1, to: target)
+                try await client.connect(2, to: target)
+                client.send(.connect(3, host: "127.0.0.1", port: UInt16(target.port)))
+                #expect(try await client.nextEnd().1 == .maxConnections)
+                #expect(try await admin.ask(.GET, path)["sockets"] as? Int == 2)
+                try await admin.ask(.PUT, path, #"{"max_sockets": 4, "ttl_seconds": 3600}"#)
+                try await client.connect(4, to: target)
+                let report = try await admin.ask(.GET, path)
+                #expect((report["limits"] as? [String: Any])?["max_sockets"] as? Int == 4)
+                #expect((report["override"] as? [String: Any])?["max_sockets"] as? Int == 4)
+                // A new policy keeps what was set for the client.
+                node.server.replacePolicy(try TestNode.policy(Self.limits))
+                try await client.connect(5, to: target)
+                try await admin.ask(.DELETE, path, status: 204)
+                try await admin.ask(.DELETE, path, status: 404)
+                client.send(.connect(6, host: "127.0.0.1", port: UInt16(target.port)))
+                #expect(try await client.nextEnd().1 == .maxConnections)
+                for (body, code) in [
+                    (#"{"max_sockets": 0}"#, UInt(422)), (#"{"bytes_per_day": 5}"#, 422), (#"{"ttl_seconds": 5}"#, 400),
+                    (#"{"max_sockets": 5, "ttl_seconds": 0}"#, 400), (#"{"what": 5}"#, 400),
+                ] { try await admin.ask(.PUT, path, body, status: code) }
+                await client.close()
+            }
+            await target.stop()
+        }
+
+        @Test func theSameInRedisHoldsForAllNodes() async throws {
+            let (redis, target) = (try await RedisServer.start(), try await TestTarget.start(.echo))
+            let url = "redis://127.0.0.1:\(redis.port)"
+            let policy = try TestNode.policy(Self.limits)
+            try await TestNode.withAdmin(policy: policy, configure: { $0.redis = RedisOptions(url: url) }) { one, admin in
+                try await TestNode.withAdmin(policy: policy, configure: { $0.redis = RedisOptions(url: url) }) {
+                    other, otherAdmin in
+                    let path = "/v1/quota/a:127.0.0.1"
+                    let client = try await TestClient.open(other)
+                    try await client.connect(1, to: target)
+                    try await client.connect(2, to: target)
+                    #expect(try await admin.ask(.GET, path)["sockets"] as? Int == 2)
+                    try await admin.ask(.PUT, path, #"{"max_sockets": 3}"#)
+                    try await client.connect(3, to: target)
+                    client.send(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
+                    #expect(try await client.nextEnd().1 == .maxConnections)
+                    #expect(try await otherAdmin.ask(.GET, path)["sockets"] as? Int == 3)
+                    await client.close()
+                }
+                _ = one
+            }
+            await target.stop()
+            await redis.stop()
+        }
+
+        @Test func aDrainIsToldToItsEnd() async throws {
+            let target = try await TestTarget.start(.echo)
+            try await TestNode.withAdmin { node, admin in
+                try await admin.ask(.GET, "/readyz")
+                let client = try await TestClient.open(node)
+                try await client.connect(1, to: target)
+                let report = try await admin.ask(.POST, "/v1/drain", status: 202)
+                #expect(report["sessions"] as? Int == 1)
+                guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+                let ready = try await admin.ask(.GET, "/readyz", status: 503)
+                #expect(ready["ready"] as? Bool == false)
+                try await admin.shows("wasmnet_draining", 1)
+                client.send(.send(1, ByteBuffer(string: "x")))
+                guard case .data(1, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                client.send(.close(1))
+                #expect(try await client.nextEnd().1 == .clientClosed)
+                #expect(try await client.next() == .close(code: 1001, reason: "draining"))
+            }
+            await target.stop()
+        }
+
+        @Test func theLogsLevelIsSet() async throws {
+            let log = LogLines()
+            let level = LevelBox()
+            try await TestNode.withAdmin(configure: {
+                $0.logger = log.logger()
+                $0.logLevel = .init(get: { level.value }, set: { level.value = $0 })
+            }) { _, admin in
+                #expect(try await admin.ask(.GET, "/v1/log-level")["level"] as? String == "info")
+                try await admin.ask(.PUT, "/v1/log-level", #"{"level": "debug"}"#)
+                #expect(level.value == .debug)
+                try await admin.ask(.PUT, "/v1/log-level", #"{"level": "loud"}"#, status: 400)
+                let line = try await log.line("admin change")
+                #expect(line.metadata["operation"] == "log.set" && line.metadata["subject"] == "debug")
+            }
+            try await TestNode.withAdmin { _, admin in
+                try await admin.ask(.PUT, "/v1/log-level", #"{"level": "debug"}"#, status: 503)
+            }
+        }
+
+        @Test func itIsOutOfClientsReach() async throws {
+            try await TestNode.withAdmin { node, admin in
+                let client = try await TestClient.open(node)
+                let port = try #require(admin.base.split(separator: ":").last.flatMap { UInt16($0) })
+                client.send(.connect(1, host: "127.0.0.1", port: port))
+                #expect(try await client.nextEnd().1 == .policyDenied)
+                await client.close()
+            }
+        }
+
+        @Test func aPortThatIsTakenIsAClearError() async throws {
+            let taken = try await TestTarget.start(.deaf)
+            await #expect(throws: ConfigurationError.self) {
+                _ = try await TestNode.start { $0.admin = AdminOptions(port: taken.port) }
+            }
+            await #expect(throws: ConfigurationError.self) {
+                _ = try await TestNode.start { $0.admin = AdminOptions(host: "0.0.0.0", port: 0) }
+            }
+            await taken.stop()
+        }
+    }
+}
