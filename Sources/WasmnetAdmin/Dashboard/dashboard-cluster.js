@@ -42,7 +42,7 @@ const groups = [
 export function reasonTables(place) {
   const tables = groups.map(([group, title, empty]) => {
     const table = new Table({
-      caption: `${title} by reason`, key: (row) => row.name, empty,
+      caption: `${title} by reason`, key: (row) => row.name, empty, stacks: false,
       columns: [
         { label: title, text: (row) => words(row.name) },
         { label: 'In all', kind: 'number', text: (row) => count(row.total), title: (row) => exact(row.total) },

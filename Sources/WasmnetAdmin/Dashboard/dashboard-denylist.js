@@ -14,7 +14,7 @@ export function denylist() {
     columns: [
       { label: 'Entry', kind: 'name', text: (item) => item.entry },
       { label: 'Reason', kind: 'name', text: (item) => item.reason ?? '–' },
-      { label: 'Expires', kind: 'number', text: (item) => (item.seconds_left === undefined ? 'never' : `in ${duration(item.seconds_left)}`) },
+      { label: 'Expires', text: (item) => (item.seconds_left === undefined ? 'never' : `in ${duration(item.seconds_left)}`) },
       {
         label: 'Actions',
         actions: [{ label: 'Remove', kind: 'small', name: (item) => `Remove ${visible(item.entry)}`, run: (item) => remove(item.entry) }],

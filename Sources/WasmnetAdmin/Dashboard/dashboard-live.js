@@ -82,7 +82,7 @@ export function sessions() {
       {
         label: 'Actions',
         actions: [{
-          label: 'End', kind: 'small danger', name: (item) => `End session ${visible(item.id)}`,
+          label: 'End', kind: 'small', name: (item) => `End session ${visible(item.id)}`,
           run: (item) => end(live.list, {
             title: 'End this session?', text: `Its ${count(item.sockets)} sockets end with it. The page may connect again.`,
             subject: visible(`${item.id} of ${item.client}`), yes: 'End session',
@@ -104,13 +104,15 @@ export function sockets() {
       { label: 'Kind', text: (item) => visible(item.kind) },
       state,
       client,
-      { label: 'Session', kind: 'name', text: (item) => item.session, link: (item) => address('sockets', { session: item.session }) },
-      { label: 'Socket', kind: 'number', text: (item) => visible(item.id) },
+      {
+        label: 'Session, id', kind: 'name', text: (item) => `${item.session}, ${item.id}`,
+        link: (item) => address('sockets', { session: item.session }),
+      },
       ...common,
       {
         label: 'Actions',
         actions: [{
-          label: 'End', kind: 'small danger',
+          label: 'End', kind: 'small',
           name: (item) => `End socket ${visible(item.id)} of session ${visible(item.session)}`,
           run: (item) => end(live.list, {
             title: 'End this socket?', text: 'Bytes on their way are lost. The page may open it again.',

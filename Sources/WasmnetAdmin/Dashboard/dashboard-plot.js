@@ -100,9 +100,8 @@ export class Plot {
       if (where < edge.left + 18 || where > width - 24) continue;
       marks.push(shape('text', { class: 'tick middle', x: where.toFixed(1), y: height - 4 }, clock(time, withSeconds)));
     }
-    const clipped = (time) => Math.max(edge.left, x(time));
     for (const line of lines) {
-      for (const run of line.runs) marks.push(...this.#path(run, line, lines.length === 1, clipped, axis));
+      for (const run of line.runs) marks.push(...this.#path(run, line, lines.length === 1, x, axis));
     }
     if (cursor.time !== null) {
       const where = x(at?.time ?? cursor.time).toFixed(1);

@@ -21,7 +21,11 @@ const rows = [
 ];
 const bursts = ['connect_burst', 'resolve_burst', 'byte_burst'];
 
-const left = (value, format) => (value === undefined ? unknown : `${format(value)} left now`);
+/** What may be used at once; below 0 it is owed. */
+function left(value, format) {
+  if (value === undefined) return unknown;
+  return value < 0 ? `owes ${format(-value)}` : `${format(value)} left now`;
+}
 
 export function quota() {
   const form = byID('quota-form');
@@ -47,15 +51,14 @@ export function quota() {
   function write(report) {
     const isOverridden = (member) => report.override !== undefined && Object.hasOwn(report.override, member);
     const table = new Table({
-      caption: 'Limits and use', key: ([member]) => member, empty: '',
+      caption: 'Limits and use', key: ([member]) => member, empty: '', stacks: false,
       columns: [
         { label: 'Limit', text: ([, label]) => label },
         {
-          label: 'Allowed', kind: 'number', title: ([member]) => exact(report.limits[member]),
+          label: 'Allowed', kind: 'number', mark: ([member]) => (isOverridden(member) ? 'override' : null), title: ([member]) => exact(report.limits[member]),
           text: ([member, , format]) => (report.limits[member] === 0 ? (bursts.includes(member) ? unknown : 'unlimited') : format(report.limits[member])),
         },
         { label: 'Used', kind: 'number', text: ([, , , used]) => (used ? used(report) : unknown) },
-        { label: 'From', kind: 'state', text: ([member]) => (isOverridden(member) ? 'override' : 'policy'), mark: ([member]) => (isOverridden(member) ? 'override' : null) },
       ],
     });
     table.show(rows);

@@ -44,7 +44,7 @@ export function runs(samples, valueOf, from, to, columns) {
   let lastTime = -Infinity;
   let column = -1;
   for (const sample of samples) {
-    if (sample.time < from - longestGap || sample.time > to) continue;
+    if (sample.time < from || sample.time > to) continue;
     const value = valueOf(sample.values);
     if (value === null || value === undefined) {
       run = null;

@@ -9,13 +9,14 @@ import { visible } from './dashboard-format.js';
  *   `state`; `link` gives a `#…` address. An `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
  *   where `name` tells a screen reader what the button acts upon.
  * - key: an item's identity.
+ * - stacks: whether a row becomes a card on a phone.
  */
 export class Table {
   #rows = new Map();
   #body = element('tbody', { role: 'rowgroup' });
   #empty;
 
-  constructor({ caption, columns, key, empty }) {
+  constructor({ caption, columns, key, empty, stacks = true }) {
     this.columns = columns;
     this.key = key;
     // Roles are written out: a table laid out as cards on a phone loses its own.
@@ -26,7 +27,7 @@ export class Table {
       element('caption', { class: 'unseen' }, caption),
       element('thead', { role: 'rowgroup' }, element('tr', { role: 'row' }, ...head)), this.#body);
     this.#empty = element('p', { class: 'empty' }, empty);
-    this.node = element('div', { class: 'table' }, this.table, this.#empty);
+    this.node = element('div', { class: stacks ? 'table stacks' : 'table' }, this.table, this.#empty);
     this.show([]);
   }
 
