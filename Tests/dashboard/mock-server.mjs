@@ -223,6 +223,11 @@ export class MockServer {
       send(Date.now() - past * 1_000);
     }
     const tick = () => {
+      if (this.isSilent) return;
+      if (this.isWithoutFigures) {
+        response.write(': internal\n\n');
+        return;
+      }
       this.model.advance(this.interval / 1_000);
       send(Date.now());
     };

@@ -95,7 +95,7 @@ export class Plot {
         shape('text', { class: 'tick end', x: edge.left - 6, y: Number(y) + 3.5 }, this.format(tick)));
     }
     const withSeconds = to - from <= 150_000;
-    for (const time of timeTicks(from, to, Math.max(2, Math.floor(width / 90)))) {
+    for (const time of timeTicks(from, to, Math.max(2, Math.floor(width / 75)))) {
       const where = x(time);
       if (where < edge.left + 18 || where > width - 24) continue;
       marks.push(shape('text', { class: 'tick middle', x: where.toFixed(1), y: height - 4 }, clock(time, withSeconds)));
