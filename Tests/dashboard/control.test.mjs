@@ -107,8 +107,7 @@ test('a node that wants a token asks for it once and has it from this tab only',
   assert.equal(await page.value("document.getElementById('gate').hidden && document.getElementById('gate-token').value === ''"), true);
   assert.deepEqual(await page.value("[sessionStorage.length, localStorage.length, document.cookie, location.search]"), [1, 0, '', '']);
   assert.equal(mock.of('node.events').at(-1).headers.authorization, `Bearer ${mock.token}`);
-  await page.go(`${mock.url}/#overview`);
-  await page.value('location.reload()');
+  await page.reload();
   await page.until(isLive);
   await page.value("location.hash = 'node'");
   await page.click('#token-forget');

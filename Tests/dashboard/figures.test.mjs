@@ -9,15 +9,14 @@ useBrowser();
 
 const plot = (title) => `[...document.querySelectorAll('figure')].find((one) => one.querySelector('.name').textContent === '${title}')`;
 const tile = (label) => `[...document.querySelectorAll('.tile')].find((one) => one.querySelector('dt').textContent === '${label}').querySelector('dd').textContent`;
-const reds = (page) => page.value("getComputedStyle(document.body).backgroundColor");
 
 test('plots, tiles and tables fill and move', bounded, () => onDashboard({ node: { backlog: 130 } }, async (page, mock) => {
   await page.until(isLive);
   const titles = await page.value("[...document.querySelectorAll('figure .name')].map((one) => one.textContent)");
   assert.equal(titles.length, 14);
   for (const title of titles) {
-    const line = `${plot(title)}.querySelector('path.line')?.getAttribute('d') ?? ''`;
-    assert.ok((await page.until(`(${line}).length > 300 && ${line}`)).startsWith('M'), title);
+    const line = `(${plot(title)}.querySelector('path.line')?.getAttribute('d') ?? '')`;
+    assert.ok((await page.until(`${line}.length > 300 && ${line}`)).startsWith('M'), title);
     assert.match(await page.value(`${plot(title)}.querySelector('.plot').getAttribute('aria-label')`), /now: .+\d/, title);
     assert.ok(await page.value(`[...${plot(title)}.querySelectorAll('.legend b')].every((one) => /\\d/.test(one.textContent))`), title);
   }
@@ -111,7 +110,7 @@ test('light and dark follow the system, and their texts can be read', bounded, a
     await onDashboard({ node: { backlog: 600, interval: 500 }, page: { scheme } }, async (page) => {
       await page.until(isLive);
       await page.until(`${plot('Closes by reason')}.querySelector('path.line')`);
-      pages[scheme] = await reds(page);
+      pages[scheme] = await page.value('getComputedStyle(document.body).backgroundColor');
       const weak = await page.value(`(() => {
         const style = getComputedStyle(document.documentElement);
         const light = (name) => {

@@ -39,7 +39,15 @@ export class Page {
     if (method === 'Audits.issueAdded' && params.issue.code === 'ContentSecurityPolicyIssue') this.complaints.push(JSON.stringify(params.issue.details));
   }
 
-  async go(address) {
+  go(address) {
+    return this.#load(() => this.send('Page.navigate', { url: address }));
+  }
+
+  reload() {
+    return this.#load(() => this.send('Page.reload'));
+  }
+
+  async #load(start) {
     const loaded = new Promise((resolve) => {
       const unlisten = this.browser.listen(({ method, sessionId }) => {
         if (sessionId !== this.session || method !== 'Page.loadEventFired') return;
@@ -47,7 +55,7 @@ export class Page {
         resolve();
       });
     });
-    await this.send('Page.navigate', { url: address });
+    await start();
     await loaded;
   }
 
@@ -78,14 +86,18 @@ export class Page {
     return this.value(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? null`);
   }
 
-  /** Clicks with the mouse, where the element is. */
+  /** Clicks with the mouse once the element stands still and nothing is over it. */
   async click(selector) {
     const place = await this.until(`(() => {
       const found = document.querySelector(${JSON.stringify(selector)});
-      if (!found || found.disabled) return null;
+      if (!found || found.disabled || !found.checkVisibility()) return null;
       found.scrollIntoView({ block: 'center', behavior: 'instant' });
       const box = found.getBoundingClientRect();
-      return box.width > 0 ? { x: box.x + box.width / 2, y: box.y + box.height / 2 } : null;
+      const [x, y] = [box.x + box.width / 2, box.y + box.height / 2];
+      const hit = document.elementFromPoint(x, y);
+      const before = window.stoodAt ?? {};
+      window.stoodAt = { found, x, y, times: before.found === found && before.x === x && before.y === y ? before.times + 1 : 0 };
+      return found.contains(hit) && window.stoodAt.times >= 3 ? { x, y } : null;
     })()`);
     for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, ...place, button: 'left', clickCount: 1 });
   }

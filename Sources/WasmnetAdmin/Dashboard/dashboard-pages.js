@@ -39,6 +39,7 @@ export class PagedList {
       this.#problem, this.table.node,
       element('nav', { class: 'bar', 'aria-label': `Pages of ${caption}` }, this.#previous, this.#number, this.#next));
     document.addEventListener('visibilitychange', () => this.#plan());
+    this.#writePages();
   }
 
   /** Shows the first page of what is asked for. */
@@ -117,14 +118,14 @@ export function ask({ title, text, subject = '', yes }) {
     const end = (answer) => {
       byID('ask-yes').onclick = null;
       byID('ask-no').onclick = null;
-      dialog.onclose = null;
+      dialog.oncancel = null;
       if (dialog.open) dialog.close();
       resolve(answer);
     };
     byID('ask-yes').onclick = () => end(true);
     byID('ask-no').onclick = () => end(false);
-    // Escape closes it as well.
-    dialog.onclose = () => end(false);
+    // Escape is a no; its `close` event would come late, into the next question.
+    dialog.oncancel = () => end(false);
     dialog.showModal();
     byID('ask-no').focus();
   });
