@@ -1,0 +1,19 @@
+// The dashboard's files as the node gives them.
+
+import { readdirSync, readFileSync } from 'node:fs';
+
+export const folder = new URL('../../Sources/WasmnetAdmin/Dashboard/', import.meta.url);
+
+const types = {
+  html: 'text/html; charset=utf-8', css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml',
+};
+
+/** The policy that AdminDocument gives each with. */
+export const contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+
+/** By path: `{ type, bytes }`; dashboard.html is at `/`. */
+export function documents() {
+  return new Map(readdirSync(folder).map((name) => [
+    name === 'dashboard.html' ? '/' : `/${name}`, { type: types[name.split('.').at(-1)], bytes: readFileSync(new URL(name, folder)) },
+  ]));
+}

@@ -1,0 +1,6 @@
+// Serves the dashboard over a made-up node, to look at: `node Tests/dashboard/serve.mjs [port]`.
+
+import { MockServer } from './mock-server.mjs';
+
+const mock = await new MockServer({ interval: 1_000, backlog: 600 }).start(Number(process.argv[2] ?? 0));
+console.log(mock.url);
