@@ -10,7 +10,7 @@ import RedisClient
 public import ServiceLifecycle
 import Tracing
 import WasmnetAdmin
-import WasmnetCluster
+package import WasmnetCluster
 public import WasmnetPolicy
 import WasmnetQuota
 package import WasmnetRelay
@@ -145,6 +145,11 @@ public final class Server: Service, Sendable {
     public func reloadPolicy() throws(ConfigurationError) {
         try self.policies.reload()
     }
+
+    /// Where the denylist is changed.
+    package var denylistStore: any DenylistStore { self.denylist.store }
+    /// The denylist in force.
+    package var denylistInForce: DenylistInForce { self.denylist.inForce }
 
     /// Whether the server takes no new sessions and ends with its last.
     public var isDraining: Bool { self.state.withLockedValue { $0.drainEnds != nil } }

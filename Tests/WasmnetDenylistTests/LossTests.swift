@@ -29,7 +29,7 @@ extension OnRedis {
 
         @Test func aMessageThatNeverCameIsMadeUpForWithinSixSeconds() async throws {
             try await withRedis { server, redis in
-                try await MessageThief.with(port: server.port) { thief in
+                try await FaultProxy.with(port: server.port) { thief in
                     let store = RedisDenylistStore(redis: redis)
                     _ = try await store.load(someEntries(10))
                     try await withNode(port: thief.port) { node in
@@ -41,13 +41,13 @@ extension OnRedis {
                             _ = try await store.add(subject("10.8.0.\(count)"))
                         } while (try? await node.list(within: .milliseconds(300)) { [count] in $0.count == count })
                             == nil
-                        thief.set(.stealing)
+                        thief.set(.theft)
                         _ = try await store.add(subject("10.9.0.1"))
                         try await node.list(within: .seconds(6)) { [count] in $0.count == count + 1 }
                         #expect(thief.stolen == 1)
                         // The next message shows that one is missing.
                         _ = try await store.add(subject("10.9.0.2"))
-                        thief.set(.honest)
+                        thief.set(.none)
                         _ = try await store.add(subject("10.9.0.3"))
                         try await node.list(within: .seconds(6)) { [count] in $0.count == count + 3 }
                         #expect(node.inForce.list.digest == (try await store.read()).digest)
@@ -58,14 +58,14 @@ extension OnRedis {
 
         @Test func whoWasAwayForLongerThanTheLogReadsTheWholeList() async throws {
             try await withRedis { server, redis in
-                try await MessageThief.with(port: server.port) { thief in
+                try await FaultProxy.with(port: server.port) { thief in
                     let store = RedisDenylistStore(redis: redis, logLength: 50)
                     _ = try await store.load(someEntries(10))
                     try await withNode(port: thief.port, interval: .milliseconds(500), deadline: .milliseconds(300)) {
                         node in
                         try await node.list { $0.count == 10 }
                         let known = node.inForce.list
-                        thief.set(.silent)
+                        thief.set(.silence)
                         try await node.standing { if case .unreachable = $0 { true } else { false } }
                         let away = try #require(node.inForce.age)
                         for entry in try someEntries(1000, 2) { _ = try await store.add(entry.subject) }
@@ -76,7 +76,7 @@ extension OnRedis {
                         // The list stays in force, and its age shows.
                         #expect(node.inForce.list.version == known.version)
                         #expect(try #require(node.inForce.age) > away)
-                        thief.set(.honest)
+                        thief.set(.none)
                         let list = try await node.list { $0.count == 1009 }
                         #expect(list.digest == (try await store.read()).digest)
                         try await node.standing { $0 == .current }

@@ -1,10 +1,10 @@
 import NIOConcurrencyHelpers
-import NIOCore
+package import NIOCore
 import NIOPosix
 
 /// A proxy before Redis that does what networks do: slow, in pieces, or gone.
-final class FaultProxy: Sendable {
-    enum Fault: Sendable {
+package final class FaultProxy: Sendable {
+    package enum Fault: Sendable {
         case none
         /// Replies come this much later.
         case delay(TimeAmount)
@@ -12,16 +12,22 @@ final class FaultProxy: Sendable {
         case split
         /// Replies do not come.
         case silence
+        /// What is published does not come; all else does.
+        case theft
     }
 
-    let port: Int
+    package let port: Int
     private let channel: any Channel
     private let shared: Shared
 
     fileprivate final class Shared: Sendable {
         let fault = NIOLockedValueBox(Fault.none)
         let open = NIOLockedValueBox<[ObjectIdentifier: any Channel]>([:])
+        let stolen = NIOLockedValueBox(0)
     }
+
+    /// Messages that did not come.
+    package var stolen: Int { self.shared.stolen.withLockedValue { $0 } }
 
     private init(channel: any Channel, shared: Shared) {
         self.channel = channel
@@ -29,7 +35,7 @@ final class FaultProxy: Sendable {
         self.shared = shared
     }
 
-    static func start(to port: Int) async throws -> FaultProxy {
+    package static func start(to port: Int) async throws -> FaultProxy {
         let shared = Shared()
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .childChannelOption(.autoRead, value: false)
@@ -51,14 +57,26 @@ final class FaultProxy: Sendable {
         return FaultProxy(channel: channel, shared: shared)
     }
 
-    func set(_ fault: Fault) { self.shared.fault.withLockedValue { $0 = fault } }
+    /// Runs a body with a proxy, and ends it.
+    package static func with(port: Int, _ body: (FaultProxy) async throws -> Void) async throws {
+        let proxy = try await self.start(to: port)
+        do {
+            try await body(proxy)
+        } catch {
+            await proxy.stop()
+            throw error
+        }
+        await proxy.stop()
+    }
+
+    package func set(_ fault: Fault) { self.shared.fault.withLockedValue { $0 = fault } }
 
     /// Ends all connections, amid whatever they carry.
-    func cut() {
+    package func cut() {
         for channel in self.shared.open.withLockedValue({ Array($0.values) }) { channel.close(promise: nil) }
     }
 
-    func stop() async {
+    package func stop() async {
         try? await self.channel.close()
         self.cut()
     }
@@ -103,6 +121,13 @@ final class FaultProxy: Sendable {
             case .none: self.send(bytes, at: .now())
             case .delay(let time): self.send(bytes, at: .now() + time)
             case .silence: break
+            case .theft:
+                // Redis writes a message at once, so it begins a read.
+                if String(buffer: bytes).hasPrefix("*3\r\n$7\r\nmessage\r\n") {
+                    self.shared.stolen.withLockedValue { $0 += 1 }
+                } else {
+                    self.send(bytes, at: .now())
+                }
             case .split:
                 var at = NIODeadline.now()
                 for byte in bytes.readableBytesView {
