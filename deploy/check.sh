@@ -135,6 +135,8 @@ else
 fi
 check "YAML, schemas and references between files" "$python" -W ignore check/tree.py ${rendered[@]+"${rendered[@]}"}
 
+check "guides: links, tests that are named" "$python" check/docs.py
+
 redis_config() {
     redis-server redis/redis.conf --port 0 --unixsocket "$work/redis.sock" --dir "$work" --aclfile "$PWD/redis/wasmnet.acl" \
         --logfile "$work/redis.log" --maxclients 100 --daemonize no &
