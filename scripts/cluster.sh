@@ -167,11 +167,12 @@ fi
 echo "  HAProxy       http://127.0.0.1:$stats/"
 echo "  Prometheus    http://127.0.0.1:$prometheus/alerts"
 echo "  logs          $work/*.log"
-echo "  Redis         export WASMNET_REDIS=$WASMNET_REDIS    then: wasmnet-node cluster"
+echo "export WASMNET_REDIS=$WASMNET_REDIS" >"$work/environment"
+echo "  Redis         source $work/environment    then: wasmnet-node cluster"
 for pid in "${order[@]}"; do echo "  process       $pid ${name_of[$pid]}"; done
 say "Ctrl-C ends it all"
 
 status=0
-wait -n -p ended "${order[@]}" || status=$?
+wait -n -p ended "${order[@]}" 2>/dev/null || status=$?
 say "${name_of[$ended]} ended by itself with status $status" >&2
 told_end "${name_of[$ended]}"
