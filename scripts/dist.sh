@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Makes what a release is: dist/ with
-#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), unit, configurations, example policy, completions, guides
+#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), unit, configurations, example policy, completions, manual page, guides
 #   NAME-VERSION.tgz                    the browser client as `npm pack` lays it out, where client/ is there
 #   wasmnet-VERSION.cdx.json            what it is made of: CycloneDX 1.5
 #   SHA256SUMS
@@ -57,17 +57,15 @@ pack() { # pack ARCHIVE FOLDER NAME...: reproducibly, and readable for all
 
 name=wasmnet-$version-linux-$machine
 tree=$work/$name
-mkdir -p "$tree"/{bin,completions,systemd,etc}
+mkdir -p "$tree"/{bin,completions,man}
 install -m 755 "$binary" "$tree/bin/wasmnet-node"
 for shell in bash zsh fish; do
     "$binary" --generate-completion-script "$shell" >"$tree/completions/wasmnet-node.$shell"
 done
-cp deploy/systemd/* "$tree/systemd/"
-cp policy.example.toml deploy/policy.toml "$tree/etc/"
-cp LICENSE README.md CHANGELOG.md "$tree/"
-cp -r docs "$tree/docs"
-# From the index: nothing that lies about, secrets least of all.
-git ls-files deploy | grep -v '^deploy/check' | tar --create --files-from=- | tar --extract --directory "$tree"
+"$binary" --experimental-dump-help | python3 scripts/dist/manual.py "$(date -u -d "@$epoch" +%F)" "$version" >"$tree/man/wasmnet-node.1"
+cp policy.example.toml LICENSE README.md CHANGELOG.md "$tree/"
+# From the index: nothing that lies about, secrets least of all. Without what needs the sources.
+git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
 pack "$out/$name.tar.gz" "$work" "$name"
 
 if [ -f client/package.json ]; then
@@ -93,7 +91,7 @@ mkdir "$work/tried"
 tar --extract --gzip --file "$out/$name.tar.gz" --directory "$work/tried"
 tried=$work/tried/$name
 "$tried/bin/wasmnet-node" --version >/dev/null
-for policy in etc/policy.example.toml etc/policy.toml deploy/compose/policy.toml deploy/kubernetes/base/policy.toml; do
+for policy in policy.example.toml deploy/policy.toml deploy/compose/policy.toml deploy/kubernetes/base/policy.toml; do
     "$tried/bin/wasmnet-node" policy check "$tried/$policy" >/dev/null || fail "$policy in the archive is not good"
 done
 (cd "$out" && ls -l)
