@@ -43,7 +43,7 @@ if [ -n "${WASMNET_CLUSTER_WORK:-}" ]; then
     mkdir -p "$WASMNET_CLUSTER_WORK"
     work=$(realpath "$WASMNET_CLUSTER_WORK")
 else
-    work=$(mktemp -d /tmp/wasmnet-cluster.XXXXXX)
+    work=$(mktemp -d "${TMPDIR:-/tmp}/wasmnet-cluster.XXXXXX")
 fi
 
 declare -A name_of=()   # by process id
@@ -172,7 +172,13 @@ echo "  Redis         source $work/environment    then: wasmnet-node cluster"
 for pid in "${order[@]}"; do echo "  process       $pid ${name_of[$pid]}"; done
 say "Ctrl-C ends it all"
 
-status=0
-wait -n -p ended "${order[@]}" 2>/dev/null || status=$?
-say "${name_of[$ended]} ended by itself with status $status" >&2
-told_end "${name_of[$ended]}"
+# Looked at rather than waited for: `wait -n` knows nothing of a part that ended before it was called.
+while sleep 0.2; do
+    for pid in "${order[@]}"; do
+        kill -0 "$pid" 2>/dev/null && continue
+        status=0
+        wait "$pid" 2>/dev/null || status=$?
+        say "${name_of[$pid]} ended by itself with status $status" >&2
+        told_end "${name_of[$pid]}"
+    done
+done
