@@ -2,7 +2,8 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench lint format deps deps-test deps-model deps-bench
+.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy dist lint format deps deps-test deps-model deps-bench \
+	deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
 	$(SWIFT) build -c release --product wasmnet-node
@@ -32,6 +33,15 @@ model-check: deps-model ## the lease protocol in spin: the model must pass, its 
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
 
+cluster: deps-cluster ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
+	@scripts/cluster.sh
+
+check-deploy: deps-deploy ## all of deploy/ that can be checked without a container engine; ARGS="--node FILE --metrics URL"
+	deploy/check.sh $(ARGS)
+
+dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
+	scripts/dist.sh
+
 lint: ## the formatter's opinion, as an error
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 
@@ -49,3 +59,9 @@ deps-model:
 
 deps-bench:
 	@scripts/install.sh build bench
+
+deps-cluster:
+	@scripts/install.sh build cluster
+
+deps-deploy:
+	@scripts/install.sh deploy

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for what is asked: build, test, bench, model. Says nothing when nothing is missing.
+# Installs the Debian packages that are missing for what is asked: build, test, bench, cluster, deploy, model. Says nothing when nothing is missing.
 set -euo pipefail
 
 packages() {
@@ -7,12 +7,14 @@ packages() {
         build) echo ca-certificates git libhiredis-dev make ;;
         test) echo curl openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy websockify ;;
+        cluster) echo binutils curl haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
+        deploy) echo haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
         model) echo spin gcc libc6-dev ;;
-        *) echo "install.sh: build, test, bench or model, not $1" >&2; exit 2 ;;
+        *) echo "install.sh: build, test, bench, cluster, deploy or model, not $1" >&2; exit 2 ;;
     esac
 }
 
-[ "$*" = model ] || command -v swift >/dev/null || {
+[ "$*" = model ] || [ "$*" = deploy ] || command -v swift >/dev/null || {
     echo "wasmnet needs the Swift 6.3 toolchain: https://www.swift.org/install/linux/" >&2
     exit 1
 }
@@ -26,5 +28,11 @@ done
 echo "installing: ${missing[*]}"
 [ "$(id -u)" -eq 0 ] || { echo "run this as root, or install them yourself" >&2; exit 1; }
 export DEBIAN_FRONTEND=noninteractive
+# The programs are for tests and start from there: no package starts a service of its own.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+fi
 apt-get update -qq
 apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null

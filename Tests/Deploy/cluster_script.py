@@ -1,0 +1,172 @@
+#!/usr/bin/env python3
+"""Tests scripts/cluster.sh as a person uses it: in a terminal, with Ctrl-C, with parts that die.
+
+    WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_script.py
+
+Every wait ends after 60 s. Each test has the ports of the script moved by 20,000.
+"""
+import contextlib
+import json
+import os
+import pty
+import re
+import select
+import signal
+import socket
+import tempfile
+import time
+import unittest
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+OFFSET = 20_000
+PARTS = {"redis", "node-1", "node-2", "node-3", "haproxy", "prometheus"}
+WITHOUT_ADMIN = bool(os.environ.get("WASMNET_CLUSTER_NO_ADMIN"))
+
+
+def is_alive(process):
+    """Whether a process runs; one that ended and was not waited for does not."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rsplit(")", 1)[1].split()[0] not in "ZX"
+    except FileNotFoundError:
+        return False
+
+
+def get(port, path):
+    with urllib.request.urlopen(f"http://127.0.0.1:{port + OFFSET}{path}", timeout=10) as answer:
+        return answer.read().decode()
+
+
+class Script:
+    """The script in a terminal of its own, its temporary folder in one of ours."""
+
+    def __init__(self, folder, **environment):
+        self.output = ""
+        environment = {**os.environ, "TMPDIR": folder, "WASMNET_CLUSTER_OFFSET": str(OFFSET), **environment}
+        self.process, self.terminal = pty.fork()
+        if self.process == 0:
+            os.execve(ROOT / "scripts/cluster.sh", ["cluster.sh"], environment)
+
+    def read(self, until=None):
+        """Reads until the text comes, or to the end of the program's output."""
+        deadline = time.monotonic() + 60
+        while until is None or until not in self.output:
+            ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))
+            if not ready:
+                raise TimeoutError(self.output)
+            try:
+                data = os.read(self.terminal, 65_536)
+            except OSError:
+                data = b""
+            if not data:
+                if until is None:
+                    return
+                raise EOFError(self.output)
+            self.output += data.decode(errors="replace")
+
+    def up(self):
+        """The parts' processes by name, once all are there."""
+        self.read("Ctrl-C ends it all")
+        self.parts = {name: int(number) for number, name in re.findall(r"process +(\d+) (\S+)", self.output)}
+        return self.parts
+
+    def end(self):
+        """The script's status: its exit code, or minus the signal that ended it."""
+        self.read()
+        _, status = os.waitpid(self.process, 0)
+        os.close(self.terminal)
+        return os.waitstatus_to_exitcode(status)
+
+
+class ClusterScriptTests(unittest.TestCase):
+    def setUp(self):
+        folder = tempfile.TemporaryDirectory()
+        self.addCleanup(folder.cleanup)
+        self.folder = folder.name
+
+    @contextlib.contextmanager
+    def cluster(self):
+        script = Script(self.folder)
+        try:
+            self.assertEqual(script.up().keys(), PARTS)
+            yield script
+        finally:
+            # After a failure: the next test needs the ports.
+            if is_alive(script.process):
+                os.kill(script.process, signal.SIGTERM)
+                script.end()
+
+    def assert_nothing_is_left(self, script, folder=True):
+        deadline = time.monotonic() + 20
+        while (left := [name for name, process in script.parts.items() if is_alive(process)]) and time.monotonic() < deadline:
+            time.sleep(0.05)
+        self.assertEqual(left, [])
+        if folder:
+            self.assertEqual(os.listdir(self.folder), [])
+
+    def test_ctrl_c_ends_everything_and_leaves_nothing(self):
+        with self.cluster() as script:
+            os.write(script.terminal, b"\x03")
+            self.assertEqual(script.end(), 0, script.output)
+            self.assertNotIn("had to be killed", script.output)
+            self.assert_nothing_is_left(script)
+
+    def test_a_part_that_dies_is_named_and_ends_the_rest(self):
+        for part in sorted(PARTS):
+            with self.subTest(part), self.cluster() as script:
+                os.kill(script.parts[part], signal.SIGKILL)
+                self.assertEqual(script.end(), 1, script.output)
+                self.assertIn(f"{part} ended by itself with status 137", script.output)
+                self.assert_nothing_is_left(script)
+
+    def test_a_script_that_is_killed_takes_its_parts_with_it(self):
+        with self.cluster() as script:
+            os.kill(script.process, signal.SIGKILL)
+            self.assertEqual(script.end(), -signal.SIGKILL)
+            self.assert_nothing_is_left(script, folder=False)
+
+    def test_a_port_that_is_taken_is_named_before_anything_starts(self):
+        with socket.create_server(("127.0.0.1", 8404 + OFFSET)):
+            script = Script(self.folder)
+            self.assertEqual(script.end(), 1)
+        self.assertIn(f"port {8404 + OFFSET} is taken", script.output)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_a_node_that_does_not_start_is_told_with_its_words(self):
+        script = Script(self.folder, WASMNET_PROXY_PROTOCOL="", WASMNET_LOG_LEVEL="loud")
+        self.assertEqual(script.end(), 1)
+        self.assertIn("--log-level is one of", script.output)
+        self.assertIn("node-1 ended by itself", script.output)
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_haproxy_sees_three_nodes_and_prometheus_scrapes_all(self):
+        with self.cluster() as script:
+            self.wait(lambda: get(8404, "/metrics").count('haproxy_server_status{proxy="nodes",server="node-')
+                      and len(re.findall(r'haproxy_server_status\{proxy="nodes",server="node-\d",state="UP"\} 1', get(8404, "/metrics"))) == 3)
+            rules = json.loads(get(9190, "/api/v1/rules"))["data"]["groups"]
+            alerts = [rule for group in rules for rule in group["rules"] if rule["type"] == "alerting"]
+            self.assertGreater(len(alerts), 20)
+
+            def health():
+                targets = json.loads(get(9190, "/api/v1/targets"))["data"]["activeTargets"]
+                return {target["scrapeUrl"].split("//")[1]: target["health"] for target in targets}
+
+            expected = {f"127.0.0.1:{port + OFFSET}/metrics": "up" for port in (8404, 9190)}
+            expected |= {f"127.0.0.1:{port + OFFSET}/metrics": "down" if WITHOUT_ADMIN else "up" for port in (9101, 9102, 9103)}
+            self.wait(lambda: health() == expected, health)
+            os.kill(script.process, signal.SIGTERM)
+            self.assertEqual(script.end(), 0)
+            self.assert_nothing_is_left(script)
+
+    def wait(self, condition, told=lambda: ""):
+        deadline = time.monotonic() + 60
+        while not condition():
+            self.assertLess(time.monotonic(), deadline, told())
+            time.sleep(0.2)
+
+
+if __name__ == "__main__":
+    if not os.environ.get("WASMNET_NODE"):
+        raise SystemExit("cluster_script.py: WASMNET_NODE names the node's program")
+    unittest.main(verbosity=2)

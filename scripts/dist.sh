@@ -1,0 +1,97 @@
+#!/usr/bin/env bash
+# Makes what a release is: dist/ with
+#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), unit, configurations, example policy, completions, manual page, guides
+#   NAME-VERSION.tgz                    the browser client as `npm pack` lays it out, where client/ is there
+#   wasmnet-VERSION.cdx.json            what it is made of: CycloneDX 1.5
+#   SHA256SUMS
+#
+#   scripts/dist.sh
+#
+#   BIN           a node to pack instead of one built by scripts/build-static.sh
+#   DEPENDENCIES  the output of `swift package show-dependencies --format json`, instead of running it
+#
+# The same sources and toolchain give the same archives: times are those of the commit, owners are none, names are sorted.
+# Debian packages: binutils git libhiredis-dev python3 tar gzip
+set -euo pipefail
+cd "$(dirname "$0")/.."
+swift=${SWIFT:-swift}
+fail() { echo "dist.sh: $*" >&2; exit 1; }
+for program in git objdump python3 strip tar gzip sha256sum; do
+    command -v "$program" >/dev/null || fail "$program is missing"
+done
+
+out=$PWD/dist
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+rm -rf "$out"
+mkdir -p "$out"
+
+binary=$work/wasmnet-node
+if [ -n "${BIN:-}" ]; then
+    cp "$BIN" "$binary"
+else
+    scripts/build-static.sh "$binary"
+fi
+version=$("$binary" --version | head -1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*' | head -1) || fail "the node does not tell its version"
+commit=$(git rev-parse --verify HEAD)
+[ -z "$(git status --porcelain --untracked-files=no)" ] || commit=$commit-changed
+epoch=$(git log -1 --format=%ct)
+machine=$(uname -m)
+grep -q "^## \[\?$version" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
+
+# What it loads at run time must be on any Debian, not only here.
+if file_header=$(head -c 4 "$binary" | od -An -tx1 | tr -d ' ') && [ "$file_header" = 7f454c46 ]; then
+    for library in $(objdump -p "$binary" | awk '/NEEDED/ { print $2 }'); do
+        case "$library" in
+            libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-*.so.*) ;;
+            *) fail "the node needs $library at run time" ;;
+        esac
+    done
+    ! nm "$binary" 2>/dev/null | grep -q . || fail "the node is not stripped"
+fi
+
+pack() { # pack ARCHIVE FOLDER NAME...: reproducibly, and readable for all
+    tar --create --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode='u+w,go-w,a+rX' \
+        --directory "$2" "${@:3}" | gzip -9n >"$1"
+}
+
+name=wasmnet-$version-linux-$machine
+tree=$work/$name
+mkdir -p "$tree"/{bin,completions,man}
+install -m 755 "$binary" "$tree/bin/wasmnet-node"
+for shell in bash zsh fish; do
+    "$binary" --generate-completion-script "$shell" >"$tree/completions/wasmnet-node.$shell"
+done
+"$binary" --experimental-dump-help | python3 scripts/dist/manual.py "$(date -u -d "@$epoch" +%F)" "$version" >"$tree/man/wasmnet-node.1"
+cp policy.example.toml LICENSE README.md CHANGELOG.md "$tree/"
+# From the index: nothing that lies about, secrets least of all. Without what needs the sources.
+git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
+pack "$out/$name.tar.gz" "$work" "$name"
+
+if [ -f client/package.json ]; then
+    python3 scripts/dist/npm_layout.py client "$work/npm" >"$work/npm-name"
+    pack "$out/$(cat "$work/npm-name")" "$work/npm" package
+else
+    echo "dist.sh: no client/, so no client package" >&2
+fi
+
+if [ -n "${DEPENDENCIES:-}" ]; then
+    cp "$DEPENDENCIES" "$work/dependencies.json"
+else
+    "$swift" package --scratch-path .build-dist show-dependencies --format json >"$work/dependencies.json"
+fi
+SOURCE_DATE_EPOCH=$epoch python3 scripts/dist/sbom.py --version "$version" --commit "$commit" --binary "$binary" \
+    --dependencies "$work/dependencies.json" --swift "$("$swift" --version 2>/dev/null | head -1)" >"$out/wasmnet-$version.cdx.json"
+
+(cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
+
+# What was packed, tried as whoever downloads it would.
+mkdir "$work/tried"
+(cd "$out" && sha256sum --check --quiet SHA256SUMS)
+tar --extract --gzip --file "$out/$name.tar.gz" --directory "$work/tried"
+tried=$work/tried/$name
+"$tried/bin/wasmnet-node" --version >/dev/null
+for policy in policy.example.toml deploy/policy.toml deploy/compose/policy.toml deploy/kubernetes/base/policy.toml; do
+    "$tried/bin/wasmnet-node" policy check "$tried/$policy" >/dev/null || fail "$policy in the archive is not good"
+done
+(cd "$out" && ls -l)
