@@ -301,7 +301,7 @@ let package = Package(
         .testTarget(
             name: "WasmnetOperationsTests",
             dependencies: [
-                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "PrometheusMetrics", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
                 "WasmnetTesting", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1, logging, tracing, inMemoryTracing,
             ],
             swiftSettings: strict

@@ -11,6 +11,7 @@ struct ConnectionFront: Sendable {
     let counters: AdmissionCounters
     let tls: NIOSSLContext?
     let proxyProtocol: ProxyProtocolMode
+    let pages: StaticPages
 
     func install(on channel: any Channel) throws {
         guard self.proxyProtocol != .off else {
@@ -28,6 +29,7 @@ struct ConnectionFront: Sendable {
     private func serve(_ channel: any Channel, announced: IPAddress?) throws {
         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
         try HTTPFront.install(
-            on: channel, announced: announced, environment: self.environment, admission: self.admission)
+            on: channel, announced: announced, environment: self.environment, admission: self.admission,
+            pages: self.pages)
     }
 }

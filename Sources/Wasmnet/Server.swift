@@ -50,6 +50,7 @@ public final class Server: Service, Sendable {
     private let sampler: MetricsSampler
     /// What `/metrics` tells; nil without the admin server.
     let prometheus: PrometheusRegistry?
+    private let pages: StaticPages
 
     /// - Throws: ``ConfigurationError``.
     public init(configuration: ServerConfiguration) throws {
@@ -67,6 +68,7 @@ public final class Server: Service, Sendable {
         guard (0...1).contains(configuration.accessLogSample) else {
             throw ConfigurationError("the access log's sample is 0 to 1, not \(configuration.accessLogSample)")
         }
+        self.pages = try configuration.clientDirectory.map(ClientPages.load) ?? StaticPages()
         let demands: IdentityDemands
         (self.admission, demands) = try ClientIdentity.admission(configuration, counters: self.admissionCounters)
         let clock = configuration.clock ?? SystemClock()
@@ -318,7 +320,7 @@ public final class Server: Service, Sendable {
         let connections = self.connections
         let front = ConnectionFront(
             environment: self.environment, admission: self.admission, counters: self.admissionCounters, tls: tls,
-            proxyProtocol: self.configuration.proxyProtocol)
+            proxyProtocol: self.configuration.proxyProtocol, pages: self.pages)
         return try await ServerBootstrap(group: group)
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)

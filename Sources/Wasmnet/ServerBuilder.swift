@@ -74,6 +74,9 @@ public struct ServerBuilder: Sendable {
     /// The operator's HTTP server, on a port of its own: metrics, health, admin API and dashboard. Without it there is none.
     public func admin(_ options: AdminOptions) -> Self { self.with { $0.configuration.admin = options } }
 
+    /// Serves the browser client of a folder at `/client/` and `/playground/` of the server's port.
+    public func serveClient(directory: String) -> Self { self.with { $0.configuration.clientDirectory = directory } }
+
     /// A policy whose decisions are only compared with those of the policy in force, counted and logged.
     public func shadowPolicyFile(_ path: String) -> Self { self.with { $0.configuration.shadowPolicyFile = path } }
 

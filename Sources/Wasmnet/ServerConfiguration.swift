@@ -49,6 +49,8 @@ public struct ServerConfiguration: Sendable {
     package var tracer: (any Tracer)?
     /// How often the policy's file is looked at for a change.
     package var policyWatchInterval = Duration.seconds(2)
+    /// A folder with the browser client, which is then served at `/client/` and `/playground/` of the server's port. None by default.
+    public var clientDirectory: String?
     /// Who looks names up; nil is the machine's own resolver.
     package var resolver: (any NameResolver)?
     /// The time; nil is the machine's.

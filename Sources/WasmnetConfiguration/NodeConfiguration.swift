@@ -1,3 +1,4 @@
+import Foundation
 public import Logging
 public import Wasmnet
 import WasmnetPolicy
@@ -50,6 +51,7 @@ extension ServeOptions {
             source.number(self.accessLogSample, "ACCESS_LOG_SAMPLE", in: 0...1) ?? server.accessLogSample
         server.shadowPolicyFile = source.text(self.shadowPolicy, "SHADOW_POLICY")
         server.admin = self.admin.options(&source)
+        server.clientDirectory = self.clientDirectory(&source)
         let bandwidth = source.number(self.maxBandwidthMbps, "MAX_BANDWIDTH_MBPS", in: 0...1_000_000)
         let noPolicy = self.noPolicy || source.flag("NO_POLICY")
         let file = source.text(self.policy, "POLICY")
@@ -111,6 +113,23 @@ extension ServeOptions {
         }
         options.isOptional = isOptional
         return options
+    }
+
+    private func clientDirectory(_ source: inout OptionSource) -> String? {
+        let named = source.text(self.clientDir, "CLIENT_DIR")
+        guard self.serveClient || source.flag("SERVE_CLIENT") else {
+            if self.clientDir != nil { source.problems.append("--client-dir needs --serve-client") }
+            return nil
+        }
+        if let named { return named }
+        let program = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
+        let installed = program?.deletingLastPathComponent().appending(path: "share/wasmnet/client").path
+        let found = [installed, "client"].compactMap { $0 }
+            .first { FileManager.default.fileExists(atPath: "\($0)/wasmnet-client.js") }
+        if found == nil {
+            source.problems.append("--serve-client: the browser client was not found; name its folder by --client-dir")
+        }
+        return found
     }
 
     static func isLoopback(_ host: String) -> Bool {

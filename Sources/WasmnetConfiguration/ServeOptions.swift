@@ -77,6 +77,16 @@ public struct ServeOptions: ParsableArguments {
             valueName: "file"))
     var shadowPolicy: String?
 
+    @Flag(help: "Serve the browser client at /client/ and a page to try programs on at /playground/.")
+    var serveClient = false
+
+    @Option(
+        help: ArgumentHelp(
+            "Folder of the browser client.",
+            discussion: "Default share/wasmnet/client beside the program's folder, else client in the current one.",
+            valueName: "folder"))
+    var clientDir: String?
+
     @OptionGroup(title: "Operating") var admin: AdminArguments
 
     @Option(

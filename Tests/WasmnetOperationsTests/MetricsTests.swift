@@ -1,5 +1,7 @@
 import Foundation
+import NIOCore
 import NIOHTTP1
+import PrometheusMetrics
 import Testing
 import Wasmnet
 import WasmnetPolicy

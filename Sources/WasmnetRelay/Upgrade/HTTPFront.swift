@@ -3,16 +3,17 @@ package import NIOCore
 import NIOHTTP1
 package import WasmnetPolicy
 
-/// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, and nothing else.
+/// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.
 package enum HTTPFront {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
     ///
     /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
     package static func install(
-        on channel: any Channel, announced: IPAddress? = nil, environment: RelayEnvironment, admission: any Admission
+        on channel: any Channel, announced: IPAddress? = nil, environment: RelayEnvironment, admission: any Admission,
+        pages: StaticPages = StaticPages()
     ) throws {
         let upgrader = SessionUpgrader(environment: environment, admission: admission, announced: announced)
-        let answers = AnswerHandler(upgrader: upgrader, version: environment.version)
+        let answers = AnswerHandler(upgrader: upgrader, version: environment.version, pages: pages)
         let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: environment.settings.upgradeTimeout) {
             channel.close(promise: nil)
         }
@@ -46,16 +47,25 @@ private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandle
 
     private let upgrader: SessionUpgrader
     private let version: String
+    private let pages: StaticPages
     private var isAnswered = false
 
-    init(upgrader: SessionUpgrader, version: String) {
+    init(upgrader: SessionUpgrader, version: String, pages: StaticPages) {
         self.upgrader = upgrader
         self.version = version
+        self.pages = pages
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        self.answer(self.answer(to: head), to: head, context)
+        let path = head.uri.prefix { $0 != "?" }
+        if head.method == .GET || head.method == .HEAD, self.upgrader.refusal == nil,
+            let page = self.pages.page(at: path)
+        {
+            self.answer(page.status, page.headers, page.bytes, to: head, context)
+        } else {
+            self.answer(self.answer(to: head), to: head, context)
+        }
     }
 
     private func answer(to head: HTTPRequestHead) -> HTTPRefusal {
@@ -75,15 +85,22 @@ private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandle
     }
 
     private func answer(_ answer: HTTPRefusal, to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        guard !self.isAnswered else { return }
-        self.isAnswered = true
-        let body = ByteBuffer(string: answer.message + "\n")
         var headers = answer.headers
         headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
+        self.answer(answer.status, headers, ByteBuffer(string: answer.message + "\n"), to: head, context)
+    }
+
+    private func answer(
+        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer, to head: HTTPRequestHead,
+        _ context: ChannelHandlerContext
+    ) {
+        guard !self.isAnswered else { return }
+        self.isAnswered = true
+        var headers = headers
         headers.add(name: "Content-Length", value: "\(body.readableBytes)")
         headers.add(name: "X-Content-Type-Options", value: "nosniff")
         headers.add(name: "Connection", value: "close")
-        let response = HTTPResponseHead(version: .http1_1, status: answer.status, headers: headers)
+        let response = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
         context.write(self.wrapOutboundOut(.head(response)), promise: nil)
         if head.method != .HEAD { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
         let channel = context.channel
