@@ -80,5 +80,8 @@ export async function call(method, path, { query = {}, body, accepts = [] } = {}
   }
 }
 
-/** A path with a name of any characters in it. */
-export const path = (prefix, ...names) => [prefix, ...names.map(encodeURIComponent)].join('/');
+/** A path with names of any characters in it, but for `.` and `..`, which a browser would take for steps. */
+export function path(prefix, ...names) {
+  if (names.some((name) => ['', '.', '..'].includes(name))) throw new APIError(0, 'bad_name', 'There is nothing of that name.');
+  return [prefix, ...names.map(encodeURIComponent)].join('/');
+}
