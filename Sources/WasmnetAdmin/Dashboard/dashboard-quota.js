@@ -60,8 +60,10 @@ export function quota() {
       columns: [
         { label: 'Limit', text: ([, label]) => label },
         {
-          label: 'Allowed', kind: 'number', mark: ([member]) => (isOverridden(member) ? 'override' : null), title: ([member]) => exact(report.limits[member]),
-          text: ([member, , format]) => allowed(report.limits[member], member, format) + (isOverridden(member) ? ' (override)' : ''),
+          label: 'Allowed', kind: 'number', title: ([member]) => exact(report.limits[member]),
+          mark: ([member]) => (isOverridden(member) ? 'override' : null),
+          text: ([member, , format]) =>
+            allowed(report.limits[member], member, format) + (isOverridden(member) ? ' (override)' : ''),
         },
         { label: 'Used', kind: 'number', text: ([, , , used]) => (used ? used(report) : unknown) },
       ],
@@ -77,7 +79,10 @@ export function quota() {
   function overrideForm(report) {
     const fields = rows.map(([member, label]) => element('div', {},
       element('label', { for: `override-${member}` }, label),
-      element('input', { id: `override-${member}`, name: member, inputmode: 'decimal', autocomplete: 'off', placeholder: 'the policy’s', value: report.override?.[member] })));
+      element('input', {
+        id: `override-${member}`, name: member, inputmode: 'decimal', autocomplete: 'off', placeholder: 'the policy’s',
+        value: report.override?.[member],
+      })));
     const editor = element('form', { class: 'fields', 'aria-label': 'Override', onsubmit: (event) => {
       event.preventDefault();
       set(report.client, editor);

@@ -5,8 +5,9 @@ import { visible } from './dashboard-format.js';
 
 /**
  * A table of items.
- * - columns: `{ label, text(item), kind, title(item), link(item) }` with the kind `name` (`name place` for addresses) for texts of
- *   strangers, `number`, or `state`; `link` gives a `#…` address. An `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
+ * - columns: `{ label, text(item), kind, title(item), link(item), mark(item) }` with the kind `name` (`name place` for addresses)
+ *   for texts of strangers, `number`, or `state`; `link` gives a `#…` address, `mark` what the style sheet knows it by. An
+ *   `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
  *   where `name` tells a screen reader what the button acts upon.
  * - key: an item's identity.
  * - stacks: whether a row becomes a card on a phone.
