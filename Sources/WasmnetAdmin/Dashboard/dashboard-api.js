@@ -47,7 +47,9 @@ export async function refusal(answer, sent) {
     // Not from the node, such as from a proxy before it.
   }
   // One that came with another token than today's is old news.
-  if (answer.status === 401 && sent.Authorization === headers().Authorization) gate.dispatchEvent(new CustomEvent('unauthorized', { detail: error }));
+  if (answer.status === 401 && sent.Authorization === headers().Authorization) {
+    gate.dispatchEvent(new CustomEvent('unauthorized', { detail: error }));
+  }
   return error;
 }
 
@@ -69,7 +71,8 @@ export async function call(method, path, { query = {}, body, accepts = [] } = {}
     });
   } catch (error) {
     const isLate = error?.name === 'TimeoutError';
-    throw new APIError(0, isLate ? 'timeout' : 'unreachable', isLate ? 'The node did not answer in time.' : 'The node cannot be reached.');
+    if (isLate) throw new APIError(0, 'timeout', 'The node did not answer in time.');
+    throw new APIError(0, 'unreachable', 'The node cannot be reached.');
   }
   if (!answer.ok && !accepts.includes(answer.status)) throw await refusal(answer, fields);
   if (answer.status === 204) return null;
@@ -80,5 +83,8 @@ export async function call(method, path, { query = {}, body, accepts = [] } = {}
   }
 }
 
-/** A path with a name of any characters in it. */
-export const path = (prefix, ...names) => [prefix, ...names.map(encodeURIComponent)].join('/');
+/** A path with names of any characters in it, but for `.` and `..`, which a browser would take for steps. */
+export function path(prefix, ...names) {
+  if (names.some((name) => ['', '.', '..'].includes(name))) throw new APIError(0, 'bad_name', 'There is nothing of that name.');
+  return [prefix, ...names.map(encodeURIComponent)].join('/');
+}

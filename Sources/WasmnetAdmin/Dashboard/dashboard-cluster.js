@@ -15,7 +15,8 @@ export function nodesTable(place) {
       { label: 'Sessions', kind: 'number', text: (node) => count(node.sessions), title: (node) => exact(node.sessions) },
       { label: 'Sockets', kind: 'number', text: (node) => count(node.sockets), title: (node) => exact(node.sockets) },
       {
-        label: 'Denylist', kind: 'number', text: (node) => `v${exact(node.denylist_version)}`,
+        label: 'Denylist', kind: 'number',
+        text: (node) => `v${exact(node.denylist_version)}${node.denylist_version < newest ? ' behind' : ''}`,
         mark: (node) => (node.denylist_version < newest ? 'behind' : null),
       },
       {

@@ -20,12 +20,18 @@ export function denylist() {
         actions: [{ label: 'Remove', kind: 'small', name: (item) => `Remove ${visible(item.entry)}`, run: (item) => remove(item.entry) }],
       },
     ],
-    loaded: (page) => setText(byID('denylist-state'),
-      `Version ${exact(page.version)}, ${exact(page.size)} ${page.size === 1 ? 'entry' : 'entries'}, known to be the newest ${duration(page.age_seconds)} ago.`),
+    loaded: (page) => {
+      const size = page.size === 1 ? '1 entry' : `${exact(page.size)} entries`;
+      const age = duration(page.age_seconds);
+      setText(byID('denylist-state'), `Version ${exact(page.version)}, ${size}, known to be the newest ${age} ago.`);
+    },
   });
 
   async function remove(entry) {
-    const question = { title: 'Remove this entry?', text: 'What it forbids can be reached again, from every node.', subject: visible(entry), yes: 'Remove' };
+    const question = {
+      title: 'Remove this entry?', text: 'What it forbids can be reached again, from every node.', subject: visible(entry),
+      yes: 'Remove',
+    };
     if (!(await ask(question))) return;
     try {
       const change = await call('DELETE', '/v1/denylist', { body: { entries: [entry] } });

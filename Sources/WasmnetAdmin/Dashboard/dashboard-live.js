@@ -57,6 +57,9 @@ class LiveList {
   }
 }
 
+const endsToo = (sockets) =>
+  sockets === 0 ? '' : sockets === 1 ? 'Its socket ends with it. ' : `Its ${count(sockets)} sockets end with it. `;
+
 async function end(list, question, target) {
   if (!(await ask(question))) return;
   try {
@@ -74,7 +77,7 @@ export function sessions() {
     columns: [
       { label: 'Session', kind: 'name', text: (item) => item.id, link: (item) => address('sockets', { session: item.id }) },
       client,
-      { label: 'From', kind: 'name', text: (item) => item.remote_address },
+      { label: 'From', kind: 'name place', text: (item) => item.remote_address },
       { label: 'Protocol', text: (item) => visible(item.protocol) },
       state,
       { label: 'Sockets', kind: 'number', text: (item) => count(item.sockets), title: (item) => exact(item.sockets) },
@@ -84,7 +87,7 @@ export function sessions() {
         actions: [{
           label: 'End', kind: 'small', name: (item) => `End session ${visible(item.id)}`,
           run: (item) => end(live.list, {
-            title: 'End this session?', text: `Its ${count(item.sockets)} sockets end with it. The page may connect again.`,
+            title: 'End this session?', text: `${endsToo(item.sockets)}The page may connect again.`,
             subject: visible(`${item.id} of ${item.client}`), yes: 'End session',
           }, path('/v1/sessions', item.id)),
         }],
@@ -99,8 +102,8 @@ export function sockets() {
     caption: 'Sockets', key: (item) => JSON.stringify([item.session, item.id]), empty: 'There are no sockets.',
     emptyFiltered: 'No socket is like that.',
     columns: [
-      { label: 'Destination', kind: 'name', text: (item) => item.destination ?? '–' },
-      { label: 'Address', kind: 'name', text: (item) => item.address ?? '–' },
+      { label: 'Destination', kind: 'name place', text: (item) => item.destination ?? '–' },
+      { label: 'Address', kind: 'name place', text: (item) => item.address ?? '–' },
       { label: 'Kind', text: (item) => visible(item.kind) },
       state,
       client,

@@ -68,7 +68,8 @@ export function node() {
     if (!isSure) return;
     try {
       const report = await call('POST', '/v1/drain');
-      say(byID('drain-said'), `It drains: ${count(report.sessions)} sessions are left, which end in ${duration(report.seconds_left)} at the latest.`);
+      const end = `which end in ${duration(report.seconds_left)} at the latest`;
+      say(byID('drain-said'), `It drains: ${count(report.sessions)} sessions are left, ${end}.`);
     } catch (error) {
       say(byID('drain-said'), error.message, true);
     }

@@ -19,7 +19,12 @@ const rows = [
   ['byte_burst', 'Bytes at once after a rest', bytes],
   ['bytes_per_day', 'Bytes a day (UTC)', bytes, (report) => `${bytes(report.bytes_today)} today`],
 ];
-const bursts = ['connect_burst', 'resolve_burst', 'byte_burst'];
+
+function allowed(limit, member, format) {
+  if (limit !== 0) return format(limit);
+  // A burst of 0 stands beside a rate without a limit.
+  return member.endsWith('_burst') ? unknown : 'unlimited';
+}
 
 /** What may be used at once; below 0 it is owed. */
 function left(value, format) {
@@ -55,8 +60,10 @@ export function quota() {
       columns: [
         { label: 'Limit', text: ([, label]) => label },
         {
-          label: 'Allowed', kind: 'number', mark: ([member]) => (isOverridden(member) ? 'override' : null), title: ([member]) => exact(report.limits[member]),
-          text: ([member, , format]) => (report.limits[member] === 0 ? (bursts.includes(member) ? unknown : 'unlimited') : format(report.limits[member])),
+          label: 'Allowed', kind: 'number', title: ([member]) => exact(report.limits[member]),
+          mark: ([member]) => (isOverridden(member) ? 'override' : null),
+          text: ([member, , format]) =>
+            allowed(report.limits[member], member, format) + (isOverridden(member) ? ' (override)' : ''),
         },
         { label: 'Used', kind: 'number', text: ([, , , used]) => (used ? used(report) : unknown) },
       ],
@@ -72,7 +79,10 @@ export function quota() {
   function overrideForm(report) {
     const fields = rows.map(([member, label]) => element('div', {},
       element('label', { for: `override-${member}` }, label),
-      element('input', { id: `override-${member}`, name: member, inputmode: 'decimal', autocomplete: 'off', placeholder: 'the policy’s', value: report.override?.[member] })));
+      element('input', {
+        id: `override-${member}`, name: member, inputmode: 'decimal', autocomplete: 'off', placeholder: 'the policy’s',
+        value: report.override?.[member],
+      })));
     const editor = element('form', { class: 'fields', 'aria-label': 'Override', onsubmit: (event) => {
       event.preventDefault();
       set(report.client, editor);

@@ -69,7 +69,9 @@ export function concerns(history) {
   if (!snapshot) return [];
   const gauges = (name) => reading(snapshot.gauges?.[name]);
   const found = [];
-  if (gauges('redis_available') === 0) found.push([true, 'Redis does not answer: limits and changes of the denylist are not shared with other nodes now.']);
+  if (gauges('redis_available') === 0) {
+    found.push([true, 'Redis does not answer: limits and changes of the denylist are not shared with other nodes now.']);
+  }
   if (gauges('policy_stale') === 1) found.push([true, 'The policy could not be reloaded; an older one is in force (see Policy).']);
   if (gauges('redis_evicts') === 1) found.push([true, 'Redis may evict keys: set maxmemory-policy noeviction.']);
   const age = gauges('denylist_age_seconds');

@@ -5,8 +5,9 @@ import { visible } from './dashboard-format.js';
 
 /**
  * A table of items.
- * - columns: `{ label, text(item), kind, title(item), link(item) }` with the kind `name` for texts of strangers, `number`, or
- *   `state`; `link` gives a `#…` address. An `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
+ * - columns: `{ label, text(item), kind, title(item), link(item), mark(item) }` with the kind `name` (`name place` for addresses)
+ *   for texts of strangers, `number`, or `state`; `link` gives a `#…` address, `mark` what the style sheet knows it by. An
+ *   `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
  *   where `name` tells a screen reader what the button acts upon.
  * - key: an item's identity.
  * - stacks: whether a row becomes a card on a phone.
@@ -77,17 +78,18 @@ export class Table {
 }
 
 function dataCell({ text, kind, title, link, mark }) {
+  const isName = kind?.startsWith('name') ?? false;
   // A name is kept from turning the direction of what is about it.
-  const holder = element('bdi', { class: kind === 'name' ? 'clip' : undefined });
+  const holder = element('bdi', { class: isName ? 'clip' : undefined });
   const outer = link ? element('a', {}, holder) : holder;
   const node = element('td', { role: 'cell', class: kind }, outer);
   return {
     node,
     update: (item) => {
-      const shown = kind === 'name' ? visible(text(item)) : text(item);
+      const shown = isName ? visible(text(item)) : text(item);
       setText(holder, shown);
       if (title) setAttribute(node, 'title', title(item));
-      else if (kind === 'name') setAttribute(node, 'title', shown.length > 40 ? shown : null);
+      else if (isName) setAttribute(node, 'title', shown.length > 40 ? shown : null);
       if (link) setAttribute(outer, 'href', link(item));
       if (mark) setAttribute(node, 'data-mark', mark(item));
     },

@@ -27,7 +27,10 @@ const nodeTime = () => (history.last ? history.last.time + (performance.now() - 
 
 const tiles = new Tiles(byID('tiles'));
 // While snapshots come the newest stands at the right edge; after a loss the plots move on without lines.
-const charts = new Charts(byID('plots'), () => ({ history, span, now: state.name === 'live' ? history.last?.time ?? Date.now() : nodeTime() }));
+const charts = new Charts(byID('plots'), () => {
+  const now = state.name === 'live' && history.last ? history.last.time : nodeTime();
+  return { history, span, now };
+});
 const showNodes = nodesTable(byID('nodes'));
 const showReasons = reasonTables(byID('reasons'));
 const policyView = policy();
@@ -78,7 +81,8 @@ function showState() {
 
 function showWait() {
   const seconds = state.name === 'waiting' ? Math.max(0, Math.ceil((state.retryAt - Date.now()) / 1_000)) : 0;
-  setText(byID('lost-next'), state.name === 'waiting' ? `Connecting again in ${seconds} s.` : state.name === 'connecting' ? 'Connecting …' : '');
+  const said = { waiting: `Connecting again in ${seconds} s.`, connecting: 'Connecting …' };
+  setText(byID('lost-next'), said[state.name] ?? '');
 }
 
 function writeTitle() {
