@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy dist lint format deps deps-test deps-model deps-bench \
+.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy dist lint format deps deps-test deps-model deps-bench \
 	deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
@@ -38,6 +38,11 @@ cluster: deps-cluster ## Redis, three nodes, HAProxy and Prometheus on this mach
 
 check-deploy: deps-deploy ## all of deploy/ that can be checked without a container engine; ARGS="--node FILE --metrics URL"
 	deploy/check.sh $(ARGS)
+
+test-deploy: deps-cluster check-deploy ## the same, scripts/cluster.sh in a terminal, and alerts by their causes; WASMNET_NODE=FILE instead of building
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py
 
 dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh

@@ -8,7 +8,6 @@
 #   WASMNET_POLICY          a policy file instead of deploy/compose/policy.toml; it must trust 127.0.0.1 as a proxy
 #   WASMNET_CLUSTER_OFFSET  added to every port; for a second cluster beside the first. Default 0
 #   WASMNET_CLUSTER_WORK    where logs and data go, and stay; without it a folder that goes at the end
-#   WASMNET_CLUSTER_NO_ADMIN  if set: the node has no admin port; HAProxy then only looks whether its port is open
 #
 # Debian packages: redis-server redis-tools haproxy prometheus curl openssl
 set -euo pipefail
@@ -59,28 +58,34 @@ start() {
     order+=("$!")
 }
 
-# Last first: HAProxy and Prometheus, the nodes, Redis.
-stop_all() {
-    local status=$? index pid
-    trap '' INT TERM
-    trap - EXIT
-    [ -z "$started" ] || say "ending"
-    for ((index = ${#order[@]} - 1; index >= 0; index--)); do
-        pid=${order[index]}
-        kill -TERM "$pid" 2>/dev/null || continue
-        for _ in $(seq 100); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
+# end PROCESS...: asks all of them, waits up to 15 s, then insists.
+end() {
+    local pid deadline=$((SECONDS + 15))
+    kill -TERM "$@" 2>/dev/null || true
+    for pid in "$@"; do
+        while kill -0 "$pid" 2>/dev/null && [ "$SECONDS" -lt "$deadline" ]; do sleep 0.1; done
         if kill -KILL "$pid" 2>/dev/null; then say "${name_of[$pid]} had to be killed"; fi
         wait "$pid" 2>/dev/null || true
     done
+}
+
+# Redis, which was first, is last: nodes give their slots back to it.
+stop_all() {
+    local status=$?
+    trap '' INT TERM
+    trap - EXIT
+    [ -z "$started" ] || say "ending"
+    [ ${#order[@]} -lt 2 ] || end "${order[@]:1}"
+    [ ${#order[@]} -eq 0 ] || end "${order[0]}"
     [ -n "${WASMNET_CLUSTER_WORK:-}" ] || rm -rf "$work"
     exit "$status"
 }
 trap stop_all EXIT
 trap 'exit 0' INT TERM
 
-# until_true NAME COMMAND...: waits up to 30 s for what NAME must answer, or tells how it ended.
+# until_true NAME COMMAND...: waits up to 60 s for what NAME must answer, or tells how it ended.
 until_true() {
-    local name=$1 pid=${order[-1]} deadline=$((SECONDS + 30))
+    local name=$1 pid=${order[-1]} deadline=$((SECONDS + 60))
     shift
     until "$@" >/dev/null 2>&1; do
         kill -0 "$pid" 2>/dev/null || told_end "$name"
@@ -110,7 +115,6 @@ if [ -z "$policy" ]; then
     sed 's|^trusted_proxies = .*|trusted_proxies = ["127.0.0.1"]|; s|^allowed_origins = .*|allowed_origins = []|' \
         deploy/compose/policy.toml >"$policy"
 fi
-cp deploy/haproxy/haproxy.cfg "$work/haproxy.cfg"
 cp -r deploy/prometheus "$work/prometheus"
 head -c 18 /dev/urandom | base64 >"$work/prometheus/admin-token"
 {
@@ -128,19 +132,13 @@ redis_answers() { [[ $(redis-cli -p "$redis" ping 2>&1) == NOAUTH* ]]; }
 until_true redis redis_answers
 
 export WASMNET_REDIS="redis://wasmnet:$password@127.0.0.1:$redis"
+# The client and its pages, where this node has them.
+client=()
+if "$node" serve --help | grep -q -- "--serve-client"; then client=(--serve-client); fi
 for number in 1 2 3; do
-    flags=(--host 127.0.0.1 --port "$(port 900$number)" --policy "$policy" --proxy-protocol required --drain-timeout 5)
-    if [ -z "${WASMNET_CLUSTER_NO_ADMIN:-}" ]; then
-        flags+=(--admin-host 127.0.0.1 --admin-port "$(port 910$number)" --serve-client)
-    fi
-    start "node-$number" "$node" serve "${flags[@]}"
-    if [ -z "${WASMNET_CLUSTER_NO_ADMIN:-}" ]; then
-        until_true "node-$number" ask "http://127.0.0.1:$(port 910$number)/readyz"
-    else
-        until_true "node-$number" grep -q listening "$work/node-$number.log"
-        # shellcheck disable=SC2016 # the dollar is HAProxy's
-        sed -i '/option httpchk/d; /http-check/d; s/ port "${WASMNET_ADMIN_PORT[^"]*"/ check-send-proxy/' "$work/haproxy.cfg"
-    fi
+    start "node-$number" "$node" serve --host 127.0.0.1 --port "$(port 900$number)" --policy "$policy" --proxy-protocol required \
+        --admin-host 127.0.0.1 --admin-port "$(port 910$number)" --drain-timeout 5 ${client[@]+"${client[@]}"}
+    until_true "node-$number" ask "http://127.0.0.1:$(port 910$number)/readyz"
     export "WASMNET_NODE_$number=127.0.0.1:$(port 900$number)" "WASMNET_ADMIN_PORT_$number=$(port 910$number)"
 done
 
@@ -149,7 +147,7 @@ most=$((($(ulimit -Hn | sed 's/unlimited/1000000/') - 200) / 2))
 export WASMNET_LB_MAXCONN=$((most < 20000 ? most : 20000)) WASMNET_LB_CERT=$work/both.pem WASMNET_LB_SOCKET=$work/haproxy.sock
 export WASMNET_LB_PLAIN=127.0.0.1:$clients WASMNET_LB_HTTPS=127.0.0.1:$tls WASMNET_LB_HTTP=127.0.0.1:$redirect
 export WASMNET_LB_STATS=127.0.0.1:$stats
-start haproxy haproxy -db -f "$work/haproxy.cfg"
+start haproxy haproxy -db -f deploy/haproxy/haproxy.cfg
 until_true haproxy ask "http://127.0.0.1:$stats/metrics"
 
 start prometheus prometheus --config.file "$work/prometheus/prometheus.yml" --storage.tsdb.path "$work/prometheus/data" \
@@ -158,12 +156,10 @@ until_true prometheus ask "http://127.0.0.1:$prometheus/-/ready"
 
 say "up"
 echo "  sessions      ws://127.0.0.1:$clients/    wss://localhost:$tls/"
-if [ -z "${WASMNET_CLUSTER_NO_ADMIN:-}" ]; then
-    echo "  client page   http://127.0.0.1:$clients/playground/"
-    for number in 1 2 3; do
-        echo "  node-$number        http://127.0.0.1:$(port 910$number)/ (dashboard)    http://127.0.0.1:$(port 910$number)/metrics"
-    done
-fi
+[ ${#client[@]} -eq 0 ] || echo "  client        http://127.0.0.1:$clients/playground/    http://127.0.0.1:$clients/client/"
+for number in 1 2 3; do
+    echo "  node-$number        http://127.0.0.1:$(port 910$number)/ (dashboard)    http://127.0.0.1:$(port 910$number)/metrics"
+done
 echo "  HAProxy       http://127.0.0.1:$stats/"
 echo "  Prometheus    http://127.0.0.1:$prometheus/alerts"
 echo "  logs          $work/*.log"

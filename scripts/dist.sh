@@ -48,6 +48,7 @@ if file_header=$(head -c 4 "$binary" | od -An -tx1 | tr -d ' ') && [ "$file_head
         esac
     done
     ! nm "$binary" 2>/dev/null | grep -q . || fail "the node is not stripped"
+    echo "dist.sh: the node needs glibc $(objdump -T "$binary" | grep -oE 'GLIBC_[0-9.]+' | sort -V | tail -1 | cut -d_ -f2) or later"
 fi
 
 pack() { # pack ARCHIVE FOLDER NAME...: reproducibly, and readable for all

@@ -3,7 +3,7 @@
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_script.py
 
-Every wait ends after 60 s. Each test has the ports of the script moved by 20,000.
+Every wait ends after two minutes. Each test has the ports of the script moved by 20,000.
 """
 import contextlib
 import json
@@ -21,8 +21,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 OFFSET = 20_000
+LONGEST = 120
 PARTS = {"redis", "node-1", "node-2", "node-3", "haproxy", "prometheus"}
-WITHOUT_ADMIN = bool(os.environ.get("WASMNET_CLUSTER_NO_ADMIN"))
 
 
 def is_alive(process):
@@ -50,7 +50,7 @@ class Script:
 
     def read(self, until=None):
         """Reads until the text comes, or to the end of the program's output."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LONGEST
         while until is None or until not in self.output:
             ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))
             if not ready:
@@ -98,7 +98,7 @@ class ClusterScriptTests(unittest.TestCase):
                 script.end()
 
     def assert_nothing_is_left(self, script, folder=True):
-        deadline = time.monotonic() + 20
+        deadline = time.monotonic() + LONGEST
         while (left := [name for name, process in script.parts.items() if is_alive(process)]) and time.monotonic() < deadline:
             time.sleep(0.05)
         self.assertEqual(left, [])
@@ -109,7 +109,6 @@ class ClusterScriptTests(unittest.TestCase):
         with self.cluster() as script:
             os.write(script.terminal, b"\x03")
             self.assertEqual(script.end(), 0, script.output)
-            self.assertNotIn("had to be killed", script.output)
             self.assert_nothing_is_left(script)
 
     def test_a_part_that_dies_is_named_and_ends_the_rest(self):
@@ -152,21 +151,20 @@ class ClusterScriptTests(unittest.TestCase):
                 targets = json.loads(get(9190, "/api/v1/targets"))["data"]["activeTargets"]
                 return {target["scrapeUrl"].split("//")[1]: target["health"] for target in targets}
 
-            expected = {f"127.0.0.1:{port + OFFSET}/metrics": "up" for port in (8404, 9190)}
-            expected |= {f"127.0.0.1:{port + OFFSET}/metrics": "down" if WITHOUT_ADMIN else "up" for port in (9101, 9102, 9103)}
+            expected = {f"127.0.0.1:{port + OFFSET}/metrics": "up" for port in (8404, 9190, 9101, 9102, 9103)}
             self.wait(lambda: health() == expected, health)
             os.kill(script.process, signal.SIGTERM)
             self.assertEqual(script.end(), 0)
             self.assert_nothing_is_left(script)
 
     def wait(self, condition, told=lambda: ""):
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + LONGEST
         while not condition():
             self.assertLess(time.monotonic(), deadline, told())
             time.sleep(0.2)
 
 
 if __name__ == "__main__":
-    if not os.environ.get("WASMNET_NODE"):
+    if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
         raise SystemExit("cluster_script.py: WASMNET_NODE names the node's program")
     unittest.main(verbosity=2)

@@ -3,7 +3,7 @@
 
     metrics.py SOURCE EXPRESSIONS
 
-SOURCE is the list metrics.txt, a file with /metrics output, or a URL of it. Names and labels that alerts, dashboard and autoscaler use
+SOURCE is the list metrics.txt, a file with /metrics output, or a URL of it; of a node with Redis, since others have no metrics of it. Names and labels that alerts, dashboard and autoscaler use
 and a node does not have are errors. The expressions go to EXPRESSIONS as a rule file, for promtool to parse. Exits 1 with a line an error.
 """
 import json
@@ -32,10 +32,16 @@ def read(source):
         request = urllib.request.Request(source)
         if token := os.environ.get("WASMNET_ADMIN_TOKEN"):
             request.add_header("Authorization", "Bearer " + token)
-        with urllib.request.urlopen(request, timeout=10) as response:
-            text = response.read().decode()
+        try:
+            with urllib.request.urlopen(request, timeout=10) as response:
+                text = response.read().decode()
+        except OSError as error:
+            sys.exit(f"{source} cannot be read: {error}")
     else:
-        text = Path(source).read_text()
+        try:
+            text = Path(source).read_text()
+        except OSError as error:
+            sys.exit(f"{source} cannot be read: {error.strerror}")
     metrics = {}
     if "# TYPE " not in text:
         for line in text.splitlines():
