@@ -301,7 +301,7 @@ let package = Package(
         .testTarget(
             name: "WasmnetOperationsTests",
             dependencies: [
-                "PrometheusMetrics", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "PrometheusMetrics", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetRelay",
                 "WasmnetTesting", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1, logging, tracing, inMemoryTracing,
             ],
             swiftSettings: strict

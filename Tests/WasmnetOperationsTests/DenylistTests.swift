@@ -80,7 +80,7 @@ extension Operations {
                     #expect(error?["code"] as? String == "bad_entry")
                     #expect((error?["message"] as? String)?.contains(words) == true, "\(answer)")
                 }
-                try await admin.ask(.POST, "/v1/denylist", #"{"entries":[]}"#, status: 400)
+                try await admin.ask(.POST, "/v1/denylist", #"{"entries":[]}"#, status: 422)
             }
         }
     }

@@ -6,7 +6,15 @@ import Testing
 import Wasmnet
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetRelay
 import WasmnetTesting
+
+/// Every name has the same public address.
+private struct OneAddress: NameResolver {
+    func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+        eventLoop.makeSucceededFuture([IPAddress(v4: (203, 0, 113, 9))])
+    }
+}
 
 extension Operations {
     @Suite struct MetricsTests {
@@ -46,7 +54,7 @@ extension Operations {
                 [clients]
                 trusted_proxies = ["127.0.0.1"]
                 """)
-            try await TestNode.withAdmin(policy: policy) { node, admin in
+            try await TestNode.withAdmin(policy: policy, configure: { $0.resolver = OneAddress() }) { node, admin in
                 func series() async throws -> Int {
                     try await admin.text("/metrics").split(separator: "\n").count { !$0.hasPrefix("#") }
                 }

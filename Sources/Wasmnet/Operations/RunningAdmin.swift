@@ -48,6 +48,7 @@ struct RunningAdmin: Sendable {
             return RunningAdmin(
                 address: address, services: services, task: task, helpers: Task.detached { await latencies.run() }, group: group)
         } catch {
+            listening.succeed(nil)
             try? await group.shutdownGracefully()
             if error is ConfigurationError { throw error }
             throw ConfigurationError(
