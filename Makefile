@@ -15,7 +15,7 @@ build: deps ## build everything for debugging, warnings being errors
 test: deps-test ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
 	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
-	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 8
+	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \

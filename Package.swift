@@ -37,6 +37,9 @@ let argumentParser = Target.Dependency.product(name: "ArgumentParser", package: 
 let jwtKit = Target.Dependency.product(name: "JWTKit", package: "jwt-kit")
 let crypto = Target.Dependency.product(name: "Crypto", package: "swift-crypto")
 
+// What `--version` tells beside the number.
+let commit = Context.gitInformation?.currentCommit ?? ""
+
 let package = Package(
     name: "wasmnet",
     products: [
@@ -91,11 +94,12 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "CBuildInfo", cSettings: [.define("WASMNET_COMMIT", to: "\"\(commit)\"")]),
         // The composition root and the embedding API.
         .target(
             name: "Wasmnet",
             dependencies: [
-                "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay",
+                "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay",
                 "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle, coreMetrics,
                 tracing,

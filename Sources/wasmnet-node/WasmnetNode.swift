@@ -12,7 +12,7 @@ struct WasmnetNode: AsyncParsableCommand {
 
             Exit codes: 0 done, 1 failed while running, 2 usage or configuration, 3 denied (policy explain).
             """,
-        version: WasmnetVersion.current,
+        version: WasmnetVersion.description,
         subcommands: [
             Serve.self, PolicyCommand.self, TokenCommand.self, ClusterCommand.self, QuotaCommand.self,
             DenylistCommand.self,

@@ -12,7 +12,9 @@ final class NodeProcess: Sendable {
         if let input { source.fileHandleForWriting.write(Data(input.utf8)) }
         try source.fileHandleForWriting.close()
         self.process = try SpawnedProcess(
-            NodeProgram.executable.path, arguments, environment: environment, directory: NodeProgram.root.path,
+            // Nodes run side by side, so each has an admin port of its own.
+            NodeProgram.executable.path, arguments,
+            environment: ["WASMNET_ADMIN_PORT": "0"].merging(environment) { $1 }, directory: NodeProgram.root.path,
             input: input == nil ? nil : source.fileHandleForReading, output: output.fileHandleForWriting,
             errors: errors.fileHandleForWriting)
         try output.fileHandleForWriting.close()
@@ -44,6 +46,15 @@ final class NodeProcess: Sendable {
     func port() async -> Int? {
         guard await self.errors.shows({ Self.port(in: $0) != nil }) else { return nil }
         return Self.port(in: self.log)
+    }
+
+    /// The admin server's address in the line that says where it listens.
+    func admin() async -> String? {
+        func address(_ log: String) -> String? {
+            log.firstMatch(of: /admin server listens.* url=(http:[^\s]*)\//).map { String($0.1) }
+        }
+        guard await self.errors.shows({ address($0) != nil }) else { return nil }
+        return address(self.log)
     }
 
     private static func port(in log: String) -> Int? {

@@ -26,7 +26,8 @@ extension NodeTests {
             let commands = try self.blocks("sh").flatMap { $0.split(separator: "\n").map(String.init) }
             #expect(!commands.isEmpty)
             for command in commands {
-                let words = command.split(separator: " ").map(String.init)
+                // As a shell reads them, as far as this page needs one.
+                let words = command.split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }
                 if words[0] == "make" {
                     // Not within itself: whether the target is there and make would run it.
                     let make = try SpawnedProcess(

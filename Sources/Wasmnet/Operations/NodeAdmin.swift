@@ -40,7 +40,7 @@ struct NodeAdmin: AdminBackend {
 
     func version() async throws -> VersionReport {
         VersionReport(
-            name: "wasmnet", version: WasmnetVersion.current, node: self.environment.nodeName,
+            name: "wasmnet", version: WasmnetVersion.current, commit: WasmnetVersion.commit, node: self.environment.nodeName,
             uptimeSeconds: self.server.uptimeSeconds)
     }
 

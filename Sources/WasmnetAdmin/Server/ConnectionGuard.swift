@@ -16,23 +16,49 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var watch = ConnectionWatch()
     private var watched: Scheduled<Void>?
     private var stalled: Scheduled<Void>?
+    /// The answer is out and the rest of the request is thrown away: until then, at the latest.
+    private var lingering: Scheduled<Void>?
+    private static let lingerTime = Duration.seconds(1)
 
     init(_ limits: AdminConfiguration.Limits) { self.limits = limits }
 
     func handlerAdded(context: ChannelHandlerContext) { self.schedule(context) }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
+    func handlerRemoved(context: ChannelHandlerContext) { self.cancelAll() }
+
+    private func cancelAll() {
         self.watched?.cancel()
         self.stalled?.cancel()
+        self.lingering?.cancel()
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        self.watched?.cancel()
-        self.stalled?.cancel()
+        self.cancelAll()
         context.fireChannelInactive()
     }
 
+    /// A close with bytes unread is a reset, which may take the answer from a client that is still sending: what it sends is taken in for a
+    /// moment.
+    func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode == .all, self.watch.phase == .body, self.lingering == nil, context.channel.isActive else {
+            context.close(mode: mode, promise: promise)
+            return
+        }
+        self.lingering = self.end(context, after: Self.lingerTime)
+        context.channel.closeFuture.cascade(to: promise)
+        context.close(mode: .output, promise: nil)
+        context.read()
+    }
+
+    func channelReadComplete(context: ChannelHandlerContext) {
+        if self.lingering == nil { context.fireChannelReadComplete() } else { context.read() }
+    }
+
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        guard self.lingering == nil else {
+            if case .end = self.unwrapInboundIn(data) { context.close(promise: nil) }
+            return
+        }
         switch self.unwrapInboundIn(data) {
         case .head: self.update(context) { $0.headCame() }
         case .body: break

@@ -1,0 +1,4 @@
+#pragma once
+
+/// The commit that the package was built from, 40 hexadecimal digits; empty where that is not known.
+const char *wasmnet_build_commit(void);

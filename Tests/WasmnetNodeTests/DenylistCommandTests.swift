@@ -1,0 +1,71 @@
+import Foundation
+import Testing
+import WasmnetTesting
+
+extension NodeTests {
+    /// `wasmnet-node denylist` against a real Redis and against a node of its own.
+    @Suite struct DenylistCommandTests {
+        private typealias Place = [String]
+
+        private func run(_ place: Place, _ arguments: [String], input: String? = nil) async throws -> String {
+            let (status, output, errors) = try await NodeProcess.run(
+                ["denylist"] + arguments + place, input: input)
+            #expect(status == 0, "\(arguments): \(errors)")
+            return output
+        }
+
+        private func complains(_ place: Place, _ arguments: [String], _ words: String, input: String? = nil) async throws {
+            let (status, _, errors) = try await NodeProcess.run(["denylist"] + arguments + place, input: input)
+            #expect(status == 2 && errors.contains(words), "\(arguments): \(status) \(errors)")
+        }
+
+        /// The same conversation wherever the list is.
+        private func converse(_ place: Place) async throws {
+            #expect(try await self.run(place, ["list"]) == "The denylist is empty.\n")
+            #expect(
+                try await self.run(place, ["add", "203.0.113.7", "*.Example.org.:25", "--reason", "spam", "--ttl", "1h"])
+                    .hasPrefix("2 entries changed"))
+            #expect(try await self.run(place, ["add", "client:t:eve"]).hasPrefix("1 entry changed"))
+            let table = try await self.run(place, ["list"])
+            #expect(table.contains("*.example.org:25") && table.contains("spam") && table.contains("client:t:eve"))
+            let json = try JSONSerialization.jsonObject(with: Data(try await self.run(place, ["list", "--json"]).utf8))
+            #expect((json as? [[String: Any]])?.count == 3)
+            let exported = try await self.run(place, ["export"])
+            #expect(exported.split(separator: "\n").count == 3 && exported.contains("until="))
+            #expect(try await self.run(place, ["remove", "203.0.113.7", "10.9.8.7"]).hasPrefix("1 entry changed"))
+            // A file that is wrong changes nothing; what was exported comes back whole.
+            try await self.complains(place, ["import", "-"], "standard input:2: ", input: "10.0.0.1\n10.0.0.0/99\n")
+            _ = try await self.run(place, ["import", "-"], input: exported)
+            #expect(try await self.run(place, ["export"]).split(separator: "\n").count == 3)
+            _ = try await self.run(place, ["import", "-", "--replace"], input: "10.0.0.0/8 # ours\n")
+            #expect(try await self.run(place, ["export"]) == "10.0.0.0/8\n")
+            try await self.complains(place, ["add", "*"], "is no entry")
+            try await self.complains(place, ["add", "10.0.0.1", "--reason", "two\nlines"], "--reason")
+        }
+
+        @Test func inRedis() async throws {
+            try await withServer { redis in try await self.converse(["--redis", "redis://127.0.0.1:\(redis.port)"]) }
+        }
+
+        @Test func inANodeOfItsOwn() async throws {
+            let token = "a-token-of-the-operator"
+            let node = try NodeProcess(["--port", "0"], environment: ["WASMNET_ADMIN_TOKEN": token])
+            let admin = try #require(await node.admin())
+            let file = FileManager.default.temporaryDirectory.appending(path: "token-\(UUID().uuidString)")
+            try "\(token)\n".write(to: file, atomically: true, encoding: .utf8)
+            defer { try? FileManager.default.removeItem(at: file) }
+            try await self.converse(["--admin", admin, "--admin-token-file", file.path])
+            try await self.complains(["--admin", admin], ["list"], "401")
+            #expect(!node.log.contains(token))
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+        }
+
+        @Test func aPlaceIsNeededAndMustAnswer() async throws {
+            try await self.complains([], ["list"], "--redis or WASMNET_REDIS, or a node's admin server by --admin")
+            try await self.complains(["--admin", "127.0.0.1:9100"], ["list"], "--admin is a URL")
+            let port = try await RedisServer.freePort()
+            try await self.complains(["--admin", "http://127.0.0.1:\(port)"], ["list"], "does not answer")
+        }
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+import WasmnetTesting
+
+extension NodeTests {
+    /// The flags and signals of operators, on the program itself.
+    @Suite struct OperatingTests {
+        @Test func aHangUpReadsThePolicyAgain() async throws {
+            let file = FileManager.default.temporaryDirectory.appending(path: "policy-\(UUID().uuidString).toml")
+            defer { try? FileManager.default.removeItem(at: file) }
+            try "[network]\nallow = [\"127.0.0.1\"]\n".write(to: file, atomically: true, encoding: .utf8)
+            let node = try NodeProcess(["--port", "0", "--policy", file.path])
+            #expect(await node.port() != nil)
+            node.signal(SIGHUP)
+            #expect(await node.waitFor("the policy was read again and is in force"))
+            try "[network]\nalow = []\n".write(to: file, atomically: true, encoding: .utf8)
+            node.signal(SIGHUP)
+            #expect(await node.waitFor("the policy's file is wrong; the policy in force stays"))
+            #expect(node.log.contains("\(file.lastPathComponent):2:") && node.log.contains("alow"))
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+        }
+
+        @Test func theFirstLineTellsWhereClientsAreServed() async throws {
+            let node = try NodeProcess(["--port", "0"])
+            #expect(await node.admin() != nil)
+            #expect(node.log.split(separator: "\n").first?.contains("listening") == true, "\(node.log)")
+            #expect(node.log.split(separator: "\n").first?.contains("default policy") == true, "\(node.log)")
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+            // Nothing but what happened.
+            #expect(await !node.wholeLog().contains("ERROR"))
+        }
+
+        @Test func whatTheAdminServerCannotBeIsSaid() async throws {
+            let taken = try await TestTarget.start(.deaf)
+            for (arguments, words) in [
+                (["--admin-host", "0.0.0.0"], "give --admin-token-file"),
+                (["--admin-port", "\(taken.port)"], "the admin server cannot listen on 127.0.0.1 port \(taken.port)"),
+                (["--admin-port", "70000"], "--admin-port is 0 to 65535"),
+                (["--admin-token-file", "no-such-file"], "no-such-file cannot be read"),
+                (["--access-log-sample", "2"], "--access-log-sample is 0"),
+                (["--shadow-policy", "no-such-file"], "no-such-file"),
+                (["--client-dir", "."], "needs --serve-client"),
+            ] {
+                let (status, _, errors) = try await NodeProcess.run(["serve", "--port", "0"] + arguments)
+                #expect(status == 2 && errors.contains(words), "\(arguments): \(status) \(errors)")
+            }
+            await taken.stop()
+            let node = try NodeProcess(["--port", "0", "--no-admin"])
+            #expect(await node.port() != nil)
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+            #expect(await !node.wholeLog().contains("admin server"))
+        }
+    }
+}
