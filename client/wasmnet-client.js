@@ -114,13 +114,14 @@ export class WasmnetClient extends Core {
 
   #open(kind, addr, port, answer) {
     return new Promise((resolve, reject) => {
-      const socket = this.socket(kind, addr, port, {
+      let socket = null;
+      socket = this.socket(kind, addr, port, {
         onopen: () => {
           socket.onclosed = null;
           resolve(answer(socket));
         },
         onclosed: (error) => {
-          this.#forget(socket);
+          if (socket) this.#forget(socket);
           reject(error);
         },
       });

@@ -32,3 +32,13 @@ export class WasmnetError extends Error {
 
 /** Ends that are nobody's fault. */
 export const isOrderly = (error) => error.code === "normal" || error.code === "client_closed";
+
+/** Calls a program's listener; what it throws is reported as a browser does, and disturbs nothing here. */
+export function call(listener, ...values) {
+  try {
+    listener?.(...values);
+  } catch (error) {
+    if (globalThis.reportError) globalThis.reportError(error);
+    else queueMicrotask(() => { throw error; });
+  }
+}

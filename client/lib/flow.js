@@ -12,7 +12,7 @@ export class ReceiveWindow {
   #outstanding;
   #consumed = 0;
   #grown = 0;
-  #roundStart = 0;
+  #roundStart = -Infinity;
   #roundBytes = 0;
 
   constructor(first) {

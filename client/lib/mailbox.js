@@ -1,6 +1,7 @@
 // What came for a socket and waits for its listener, so that one that is set late misses nothing.
 
 import { ChunkQueue } from "./chunks.js";
+import { call } from "./errors.js";
 
 /** Each `on...` is called with what came, in order, and once with each end. Data comes before the end, the end before `onclosed`. */
 export class Mailbox {
@@ -85,22 +86,22 @@ export class Mailbox {
 
   #deliver() {
     const on = this.#listeners;
-    while (on.data && !this.#isPaused && !this.#chunks.isEmpty) on.data(this.#chunks.shift(), this);
+    while (on.data && !this.#isPaused && !this.#chunks.isEmpty) call(on.data, this.#chunks.shift(), this);
     while (on.datagram && this.#datagrams.length) {
       const [data, addr, port] = this.#datagrams.shift();
       this.datagramBytes -= data.length;
-      on.datagram(data, addr, port);
+      call(on.datagram, data, addr, port);
     }
-    while (on.accept && this.#accepts.length) on.accept(this.#accepts.shift());
+    while (on.accept && this.#accepts.length) call(on.accept, this.#accepts.shift());
     // Who listens for the end alone gets it though data waits.
     if (this.#hasEnded && on.end && (this.#chunks.isEmpty || !on.data)) {
       this.#hasEnded = false;
-      on.end();
+      call(on.end);
     }
     if (this.#closed && on.closed && (this.#chunks.isEmpty || !on.data)) {
       const error = this.#closed;
       this.#closed = null;
-      on.closed(error);
+      call(on.closed, error);
     }
   }
 }

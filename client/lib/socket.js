@@ -2,7 +2,7 @@
 
 import { toBytes } from "./bytes.js";
 import { ChunkQueue } from "./chunks.js";
-import { WasmnetError } from "./errors.js";
+import { WasmnetError, call } from "./errors.js";
 import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
 import { Mailbox } from "./mailbox.js";
@@ -178,7 +178,7 @@ export class Socket extends Mailbox {
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
         // About one datagram, or one request: the socket lives on.
-        if (this.state === "open" && !this.isStream) return this.onerror?.(refusal(event), this);
+        if (this.state === "open" && !this.isStream) return call(this.onerror, refusal(event), this);
         return this._end(refusal(event));
     }
   }
@@ -197,7 +197,7 @@ export class Socket extends Mailbox {
     this.#settle();
     if (this.#isStarved && this.sendable > 0) {
       this.#isStarved = false;
-      this.onsendable?.(this);
+      call(this.onsendable, this);
     }
     this.#noteStarvation();
   }
@@ -213,7 +213,7 @@ export class Socket extends Mailbox {
     this.owner._socketEnded(this);
     this.mailClosed(error);
     // A program that waits to send must not wait for ever.
-    this.onsendable?.(this);
+    call(this.onsendable, this);
   }
 
   // Inside.
@@ -285,7 +285,7 @@ export class Socket extends Mailbox {
     if (this.state !== "opening") return;
     this.state = "open";
     this.owner._socketOpened(this);
-    if (!this.#isClosing) this.onopen?.(this);
+    if (!this.#isClosing) call(this.onopen, this);
   }
 
   #data(data) {
