@@ -74,7 +74,10 @@ export interface OpenOptions {
   tls?: boolean;
   /** Aborting resets the socket, whether it is open or not. */
   signal?: AbortSignal;
-  /** Keep `writable` open when the target has ended its side. Default false. */
+  /**
+   * Keep `writable` open when the target has ended its side. Default false for what is opened: the connection ends once what was
+   * written has gone out. Default true for what a listener takes: who dials in may end first and wait for the answer.
+   */
   allowHalfOpen?: boolean;
 }
 

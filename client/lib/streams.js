@@ -75,8 +75,9 @@ export class Connection extends Shape {
   #writable;
   #isReadable = true;
   #isCancelled = false;
-  #isWriting = false;
+  #unwritten = 0;
   #isShut = false;
+  #isToEnd = false;
   #pulled = null;
   #mayWrite = null;
 
@@ -93,7 +94,8 @@ export class Connection extends Shape {
     };
     socket.onend = () => {
       this.#endReadable();
-      if (!allowHalfOpen) this.#shut(new WasmnetError("normal", "the target ended the connection"));
+      this.#isToEnd = !allowHalfOpen;
+      this.#endIfWritten();
     };
     socket.onsendable = () => this.#mayWrite?.();
     this.readable = new ReadableStream({
@@ -107,6 +109,12 @@ export class Connection extends Shape {
       write: (chunk) => this.#write(toBytes(chunk)),
       close: () => this.#shut(),
       abort: () => socket.reset(),
+    }, {
+      // Called for each chunk as it is given: what is given before the target's end still goes out.
+      size: () => {
+        this.#unwritten++;
+        return 1;
+      },
     });
     this._start(signal, () => this.#info(), () => this.#ended());
   }
@@ -158,7 +166,6 @@ export class Connection extends Shape {
 
   async #write(bytes) {
     const { socket } = this;
-    this.#isWriting = true;
     for (let sent = 0; sent < bytes.length;) {
       if (socket.ending) throw this._failure;
       const count = Math.min(bytes.length - sent, socket.sendable);
@@ -169,15 +176,21 @@ export class Connection extends Shape {
         await new Promise((resolve) => { this.#mayWrite = resolve; });
       }
     }
-    this.#isWriting = false;
-    if (this.#isShut) this.socket.shutdown();
+    this.#unwritten--;
+    this.#endIfWritten();
   }
 
-  #shut(error) {
+  /** The target has ended and may not be written to for longer than what is on its way. */
+  #endIfWritten() {
+    if (!this.#isToEnd || this.#unwritten > 0 || this.#isShut) return;
+    this.#writable.error(new WasmnetError("normal", "the target ended the connection"));
+    this.#shut();
+  }
+
+  #shut() {
     this.#isShut = true;
-    if (error) this.#writable.error(error);
-    if (!this.#isWriting) this.socket.shutdown();
     if (this.#isCancelled) this.socket.close();
+    else this.socket.shutdown();
   }
 
   #ended() {
@@ -235,7 +248,8 @@ export class Listener extends Shape {
   #waiting = [];
   #options;
 
-  constructor(socket, { signal, allowHalfOpen } = {}) {
+  /** Who dials in may end first and wait for the answer, so its connection may be half open unless told otherwise. */
+  constructor(socket, { signal, allowHalfOpen = true } = {}) {
     super(socket);
     this.#options = { allowHalfOpen };
     this._start(signal, () => ({ localPort: socket.localPort }), () => {

@@ -44,7 +44,7 @@ inEach("connect, send, receive, close", async (t, client) => {
   client.send(id, new Uint8Array([0, 255]));
   client.send(id, new Uint8Array([1, 2]).buffer);
   assert.equal(await firstBytes(client, id, 20), "GET / HTTP/1.0\r\n\u0000\u00ff\u0001\u0002");
-  const [socket] = target.connections;
+  const socket = await target.connection();
   client.close(id);
   await within(5000, once(socket, "close"), "the target's end");
 });
@@ -245,7 +245,7 @@ inEach("resolve", async (t, client) => {
 inEach("disconnect ends every socket, told to onClose", async (t, client) => {
   const target = await startTarget(t, echo);
   const id = await client.connect("127.0.0.1", target.port);
-  const [socket] = target.connections;
+  const socket = await target.connection();
   const closed = new Promise((resolve) => client.onClose(id, resolve));
   client.disconnect();
   assert.equal((await closed).code, "client_closed");

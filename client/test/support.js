@@ -82,7 +82,15 @@ export async function startTarget(t, onconnection, { host = "127.0.0.1", createS
     for (const socket of connections) socket.destroy();
     server.close();
   });
-  return { port: server.address().port, connections, server };
+  return {
+    port: server.address().port,
+    connections,
+    /** The first connection that lives; a client may know of it before this process does. */
+    async connection() {
+      while (connections.size === 0) await once(server, "connection");
+      return [...connections][0];
+    },
+  };
 }
 
 export const echo = (socket) => { socket.on("data", (data) => socket.write(data)); socket.on("end", () => socket.end()); };

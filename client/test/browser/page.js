@@ -23,7 +23,7 @@ export async function report(work) {
   }
 }
 
-/** Runs a module Worker that answers `{value}` or `{error}` to the parameters it is sent; for `report(() => inWorker(url))`. */
+/** Runs a module Worker whose work is given to `answer` of page-worker.js; for `report(() => inWorker(url))`. */
 export function inWorker(url, message = params) {
   return new Promise((resolve, reject) => {
     const worker = new Worker(url, { type: "module" });
@@ -31,15 +31,4 @@ export function inWorker(url, message = params) {
     worker.onmessage = ({ data }) => (data.error === undefined ? resolve(data.value) : reject(new Error(data.error)));
     worker.postMessage(message);
   });
-}
-
-/** In the Worker: the other half of `inWorker`. */
-export function answer(work) {
-  onmessage = async ({ data }) => {
-    try {
-      postMessage({ value: await work(data) });
-    } catch (error) {
-      postMessage({ error: words(error) });
-    }
-  };
 }
