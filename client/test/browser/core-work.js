@@ -87,7 +87,7 @@ async function transfer(client, port, mib) {
   const stalling = (async () => { for (;;) await stalledWriter.write(block); })().catch(() => {});
   const body = new Uint8Array(mib * MIB);
   for (let i = 0; i < body.length; i += 65536) crypto.getRandomValues(body.subarray(i, i + 65536));
-  const { readable, writable } = client.open({ hostname: "127.0.0.1", port });
+  const { readable, writable, closed } = client.open({ hostname: "127.0.0.1", port });
   const writing = (async () => {
     const writer = writable.getWriter();
     for (let i = 0; i < body.length; i += 100000) await writer.write(body.subarray(i, i + 100000));
@@ -98,7 +98,7 @@ async function transfer(client, port, mib) {
   const started = performance.now();
   const reader = readable.getReader();
   for (let part; !(part = await reader.read()).done; at += part.value.length) received.set(part.value, at);
-  await writing;
+  await Promise.all([writing, closed]);
   const seconds = (performance.now() - started) / 1000;
   const waiting = stalled.socket.waitingBytes;
   isStalled = waiting <= client.terms.window;
