@@ -88,7 +88,11 @@ class Harness {
   async run(browser, path, { params = {}, timeoutMs = 60000, flags = [], onstart } = {}) {
     const run = String(++this.#lastRun);
     const query = new URLSearchParams({ run, params: JSON.stringify(params) });
-    const result = new Promise((resolve) => this.#runs.set(run, resolve));
+    let step = "";
+    const result = new Promise((resolve) => this.#runs.set(run, (posted) => {
+      if (posted.step === undefined) resolve(posted);
+      else step = `, last "${posted.step}"`;
+    }));
     const process = await startBrowser(browser, `${this.origin}${path}?${query}`, flags);
     onstart?.({ pid: process.pid });
     let timer;
@@ -97,7 +101,7 @@ class Harness {
         result,
         process.ended.then(() => ({ error: `${browser} ended by itself` })),
         new Promise((resolve) => {
-          timer = setTimeout(() => resolve({ error: `no result from ${browser} within ${timeoutMs} ms` }), timeoutMs);
+          timer = setTimeout(() => resolve({ error: `no result from ${browser} within ${timeoutMs} ms${step}` }), timeoutMs);
         }),
       ]);
       if (outcome.error !== undefined) throw new Error(`${path} in ${browser}: ${outcome.error}\n${process.output()}`);

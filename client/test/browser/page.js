@@ -12,6 +12,11 @@ async function post(result) {
   await fetch(`/result/${query.get("run")}`, { method: "POST", body: JSON.stringify(result) });
 }
 
+/** Says how far the work is; the last one is told when a run does not end in time. */
+export function step(words) {
+  return post({ step: words });
+}
+
 /** @param {(params) => any} work its value goes to the test, as JSON */
 export async function report(work) {
   addEventListener("error", (event) => post({ error: words(event.error ?? event.message) }));
