@@ -39,7 +39,8 @@ export async function startNode(t, { policy = LOOPBACK, args = [], port = 0 } = 
   assert.ok(program, "WASMNET_NODE must name the wasmnet-node to test with");
   const directory = mkdtempSync(join(tmpdir(), "wasmnet-test-"));
   writeFileSync(join(directory, "policy.toml"), policy);
-  const child = spawn(program, ["serve", "--port", String(port), "--policy", join(directory, "policy.toml"), ...args],
+  const child = spawn(program, ["serve", "--port", String(port), "--policy", join(directory, "policy.toml"),
+    "--no-admin", ...args],
     { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";
   const exited = once(child, "exit");

@@ -159,10 +159,15 @@ export async function startBrowser(browser, url, flags = [], { stdio = ["ignore"
     await writeFile(join(profile, "user.js"), `${lines.join("\n")}\n`);
   }
   const [command, parameters] = COMMANDS[browser](profile, url, flags);
-  const child = spawn(command, parameters, { stdio, detached: true, env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: "1" } });
+  // It ends with this process, however that ends: a page left alone may take all memory there is.
+  const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", command, ...parameters], { stdio, detached: true, env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: "1" } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    stream?.on("data", (text) => { output = (output + text).slice(-8000); });
+    // Of what a browser says without a desktop, what is about the page is kept.
+    stream?.on("data", (text) => {
+      const lines = `${text}`.split("\n").filter((line) => !/dbus|\/gpu|GFX1|vaapi/i.test(line));
+      output = (output + lines.join("\n")).slice(-8000);
+    });
   }
   const ended = new Promise((resolve, reject) => {
     child.on("exit", resolve);

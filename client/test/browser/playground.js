@@ -45,6 +45,7 @@ function type(line) {
 async function open() {
   const loaded = new Promise((resolve) => { frame.onload = resolve; });
   frame.src = "/playground/";
+  step("opens the playground");
   await loaded;
   await until(() => frame.contentDocument.body.dataset.guests);
 }
