@@ -100,6 +100,7 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   seen.stopped = [rows()[0][3], at("count").textContent];
 
   // A file that is dropped and is no program.
+  const { DataTransfer, DragEvent, File } = frame.contentWindow;
   const data = new DataTransfer();
   data.items.add(new File(["no program"], "odd.wasm"));
   at("drop").dispatchEvent(new DragEvent("drop", { dataTransfer: data, bubbles: true }));
