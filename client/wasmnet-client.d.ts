@@ -27,7 +27,7 @@ export interface ClientOptions {
   /** Default "auto": v2, and v1 with a node that does not know it. */
   protocol?: "auto" | "v1" | "v2";
   /** Proves who the client is; a function is asked before each connection. Travels as a subprotocol, never in the URL. */
-  token?: string | (() => string);
+  token?: string | (() => string | Promise<string>);
   /** After goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000). Default true. */
   reconnect?: boolean | { baseMs?: number; capMs?: number };
   /** Time for the WebSocket to open, in ms. Default 15,000. */

@@ -27,7 +27,7 @@ export class Core extends EventTarget {
   #draining = new Set();
   #nextId = 1;
   #live = new Set();
-  #language = null;
+  #hasSpokenV2 = false;
   #attempt = 0;
   #retryTimer = null;
   #isClosed = false;
@@ -125,7 +125,8 @@ export class Core extends EventTarget {
     if (!this.#dialing && this.#error && !this.#options.backoff) return call.fail(this.#error);
     this.#waiting.push(call);
     // Without an attempt on its way, or one that is due, this call makes one.
-    if (!this.#dialing && (this.#retryTimer === null || this.#draining.size)) this.#dial();
+    const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt === 0);
+    if (!this.#dialing && isDue) this.#dial();
   }
 
   #failWaiting(error) {
@@ -149,51 +150,64 @@ export class Core extends EventTarget {
   // Dialing.
 
   /** What is offered: both languages, so that the node picks; then, for nodes that know no subprotocol, nothing. */
-  #offer(isPlain) {
-    const { protocol, token } = this.#options;
-    const bearer = token ? [`wasmnet.bearer.${typeof token === "function" ? token() : token}`] : [];
+  #offer(isPlain, token) {
+    const { protocol } = this.#options;
+    const bearer = token ? [`wasmnet.bearer.${token}`] : [];
     if (isPlain) return [];
     if (protocol === "v1") return bearer.length ? ["wasmnet.v1", ...bearer] : [];
-    return protocol === "v2" || this.#language === "v2" ? ["wasmnet.v2", ...bearer] : ["wasmnet.v2", "wasmnet.v1", ...bearer];
+    return [...(protocol === "v2" || this.#hasSpokenV2 ? ["wasmnet.v2"] : ["wasmnet.v2", "wasmnet.v1"]), ...bearer];
   }
 
-  #dial(isPlain = this.#language === "plain") {
+  #dial(isPlain = false) {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
+    const { token } = this.#options;
+    if (typeof token !== "function") return this.#open(isPlain, token);
+    // The token is on its way: there is nothing to close yet.
+    const asking = this.#dialing = { ws: null, close: () => { this.#dialing = null; } };
+    new Promise((resolve) => resolve(token())).then(
+      (given) => { if (this.#dialing === asking) this.#open(isPlain, given); },
+      (reason) => this.#down(asking, new WasmnetError("not_admitted", `no token: ${reason?.message ?? reason}`)),
+    );
+  }
+
+  #open(isPlain, token) {
     const { WebSocket, binary, openTimeoutMs } = this.#options;
-    const protocols = this.#offer(isPlain);
+    const protocols = this.#offer(isPlain, token);
     this.#dialing = new Link({ url: this.#url, protocols, WebSocket, binary, openTimeoutMs, probeId: this.#takeId() }, {
-      onup: (link) => this.#up(link, isPlain),
+      onup: (link) => this.#up(link),
       ondown: (link, error) => this.#down(link, error, protocols),
       ongoaway: (link, event) => this.#goaway(link, event),
       onerror: (error) => this.#tell("error", { error }),
     });
   }
 
-  #up(link, isPlain) {
+  #up(link) {
     const isReconnect = this.#wasUp;
     this.#dialing = null;
     this.#link = link;
     this.#error = null;
     this.#attempt = 0;
     this.#wasUp = true;
-    this.#language = link.version === 2 ? "v2" : isPlain ? "plain" : null;
+    if (link.version === 2) this.#hasSpokenV2 = true;
     for (const call of this.#waiting.splice(0)) call.run(link);
     this.#tell("connected", { isReconnect, version: link.version, terms: link.terms });
   }
 
-  #down(link, error, protocols) {
+  #down(link, error, protocols = []) {
     if (this.#draining.delete(link)) return;
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
     else if (this.#link === link) this.#link = null;
     if (this.#isClosed) return this.#tell("disconnected", { error, retryInMs: null });
     // A node that knows no subprotocols answers with none, which browsers take for a failure.
-    const mayBePlain = wasDialing && !this.#language && !this.#options.token && this.#options.protocol === "auto";
+    const mayBePlain = wasDialing && !this.#hasSpokenV2 && !this.#options.token && this.#options.protocol === "auto";
     if (mayBePlain && protocols.length && error.code === "connection_lost") return this.#dial(true);
     this.#error = error;
     this.#failWaiting(error);
-    const mayRetry = this.#options.backoff && this.#wasUp && !["not_admitted", "policy_denied"].includes(error.code);
+    // Whom a node has turned away it turns away again; a token may be had the next time.
+    const isTurnedAway = link instanceof Link && ["not_admitted", "policy_denied"].includes(error.code);
+    const mayRetry = this.#options.backoff && this.#wasUp && !isTurnedAway;
     const retryInMs = mayRetry ? this.#scheduleRetry() : null;
     this.#tell("disconnected", { error, retryInMs });
   }

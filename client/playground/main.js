@@ -86,7 +86,7 @@ function hear(message) {
       for (const { host, port } of message.listeners) terminal.line("note", `listens on ${host}:${port}`);
       return undefined;
     case "exit": return terminal.line("note", `ended with ${message.exitCode}`);
-    case "failed": return terminal.line("err", message.name ? `${message.name}: ${message.message}` : message.message);
+    case "failed": return terminal.line("bad", message.name ? `${message.name}: ${message.message}` : message.message);
     case "done":
       running = null;
       table.endAll("program ended");

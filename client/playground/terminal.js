@@ -26,7 +26,7 @@ export class Terminal {
   /** @param {"out" | "err"} kind */
   write(kind, bytes) { this.#add(kind, this.#decoders[kind].decode(bytes, { stream: true })); }
 
-  /** @param {"in" | "note" | "err"} kind of a line that is not the program's */
+  /** @param {"in" | "note" | "bad"} kind of a line that is not the program's */
   line(kind, text) {
     const last = this.#waiting.at(-1)?.text ?? this.#screen.lastChild?.textContent ?? "\n";
     this.#add(kind, `${last.endsWith("\n") ? "" : "\n"}${text}\n`);

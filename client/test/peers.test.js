@@ -57,12 +57,39 @@ test("a node that knows no subprotocol is asked again without one", LIMIT, async
   await client.ready();
   assert.equal(client.version, 1);
   assert.equal(node.peers.at(-1).offer, undefined);
-  // And from then on at once.
-  const before = node.peers.length;
+  // Each time: what stands there later may know more.
   const again = next(client, "connected");
   node.peers.at(-1).ws.terminate();
   assert.equal((await again).isReconnect, true);
-  assert.equal(node.peers.length, before + 1);
+  assert.equal(node.peers.at(-1).offer, undefined);
+});
+
+test("once a node has spoken v2, nothing less is taken", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url, { reconnect: { baseMs: 1 } });
+  await client.ready();
+  const again = next(client, "connected");
+  node.peers[0].ws.terminate();
+  await again;
+  assert.equal(node.peers[1].offer, "wasmnet.v2");
+});
+
+test("a token may be fetched, anew for each connection; without one there is none", LIMIT, async (t) => {
+  const node = await fake(t);
+  let count = 0;
+  const client = connectClient(t, node.url, { reconnect: { baseMs: 1 }, token: async () => `token-${++count}` });
+  await client.ready();
+  const again = next(client, "connected");
+  node.peers[0].ws.terminate();
+  await again;
+  assert.deepEqual(node.peers.map(({ offer }) => offer.split(".").at(-1)), ["token-1", "token-2"]);
+  const without = connectClient(t, node.url, { token: () => Promise.reject(new Error("signed out")) });
+  await assert.rejects(without.ready(), { code: "not_admitted", message: "no token: signed out" });
+  const early = connectClient(t, node.url, { token: () => new Promise(() => {}) });
+  const waiting = early.connect("a", 1);
+  early.disconnect();
+  await assert.rejects(waiting, { code: "client_closed" });
+  assert.equal(node.peers.length, 2);
 });
 
 test("protocol v1 offers nothing, v2 takes nothing else", LIMIT, async (t) => {
