@@ -7,6 +7,7 @@ import { readFileSync } from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
 import * as wasmnet from "../wasmnet-client.js";
+import { measure } from "./size.js";
 import { connectClient, startNode, startTarget, within } from "./support.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -69,6 +70,14 @@ async function useServer(client) {
   socket.close();
 }
 
-test("its command is the one that runs these tests", () => {
-  assert.deepEqual(commands, ["WASMNET_NODE=.build/release/wasmnet-node node --test client/test/"]);
+test("its commands are the ones that run these tests", () => {
+  const { scripts } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8"));
+  const files = scripts.test.match(/test\/\S+/g).map((pattern) => `client/${pattern}`).join(" ");
+  assert.deepEqual(commands, [`make -C client/playground\nWASMNET_NODE=.build/release/wasmnet-node node --test ${files}`]);
+});
+
+test("the sizes it names are the measured ones", () => {
+  const { core, "whole client": whole } = measure();
+  const named = readme.match(/is ([\d.]+) KiB minified, with numbers and streams ([\d.]+) KiB, ([\d.]+) KiB gzipped/).slice(1).map(Number);
+  [core.minified, whole.minified, whole.gzipped].forEach((bytes, i) => assert.ok(Math.abs(bytes / 1024 - named[i]) < 0.2, `${bytes} bytes`));
 });
