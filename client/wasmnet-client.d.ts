@@ -182,6 +182,8 @@ export declare class Socket implements SocketListeners {
   /** TCP or TLS, dialed or accepted. */
   readonly isStream: boolean;
   readonly isDatagram: boolean;
+  /** Nothing more can be sent: it was shut down, is being closed, or has ended. */
+  readonly isShut: boolean;
 
   /** While true `ondata` is not called; data waits, and `onend` and `onclosed` wait behind it. */
   paused: boolean;

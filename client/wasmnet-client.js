@@ -36,12 +36,12 @@ export class WasmnetClient extends Core {
   /** A string's characters are bytes; with {binary: true} it is sent as UTF-8. */
   send(id, data) {
     const socket = this.sockets.get(id);
-    if (socket && !socket.ending) socket.send(this.#bytes(data));
+    if (socket && !socket.isShut) socket.send(this.#bytes(data));
   }
 
   sendTo(id, addr, port, data) {
     const socket = this.sockets.get(id);
-    if (socket && !socket.ending) socket.sendTo(addr, port, this.#bytes(data));
+    if (socket && !socket.isShut) socket.sendTo(addr, port, this.#bytes(data));
   }
 
   /** Closes a socket or listener, whose callbacks are called no more. */

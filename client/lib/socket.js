@@ -61,11 +61,14 @@ export class Socket extends Mailbox {
   get isDatagram() { return this.kind === "udp" || this.kind === "udp-listener"; }
   get isStream() { return !this.isDatagram && this.kind !== "listener"; }
 
+  /** Whether nothing more can be sent: it was shut down, is being closed, or has ended. */
+  get isShut() { return this.#isFinishing || this.ending !== null; }
+
   // Sending.
 
   /** Bytes that `send` hands to the WebSocket at once. When it was 0, `onsendable` tells that it no longer is. */
   get sendable() {
-    if (this.#isFinishing || this.ending || this.#queue.size > 0) return 0;
+    if (this.isShut || this.#queue.size > 0) return 0;
     const allowance = this.#allowance();
     if (allowance === 0) this.#noteStarvation();
     return allowance;
@@ -110,7 +113,7 @@ export class Socket extends Mailbox {
 
   /** No more to send: half-close to the target, after what was sent. Over v1 nothing is told; only `close` is there. */
   shutdown() {
-    if (this.#isFinishing || this.ending) return;
+    if (this.isShut) return;
     this.#isFinishing = true;
     this.#settle();
   }
