@@ -54,12 +54,12 @@ snippets.forEach((snippet, i) => {
     const run = new AsyncFunction(...Object.keys(names), `"use strict";\n${code}`);
     const running = run(...Object.values(names));
     if (snippet.includes("for await (const connection of client.listenOn")) await useServer(client);
-    else await within(20000, running, "the snippet");
+    await within(20000, running, "the snippet");
     if (i === 0) assert.match(said.join(""), /200 OK/);
   });
 });
 
-/** That snippet serves for ever: it is used, then its client goes. */
+/** That snippet serves until its listener is closed. */
 async function useServer(client) {
   const { socket } = await new Promise((resolve) => client.addEventListener("socketopen", resolve, { once: true }));
   const peer = net.connect(socket.localPort, "127.0.0.1");

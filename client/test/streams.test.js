@@ -135,9 +135,10 @@ test("close sends what was written and ends both directions", LIMIT, async (t) =
   const connection = connectClient(t, node.url).open(`127.0.0.1:${target.port}`);
   await connection.opened;
   const socket = await target.connection();
+  const targetClosed = once(socket, "close");
   await connection.writable.getWriter().write(new Uint8Array(100000));
   await within(5000, connection.close(), "close");
-  await within(5000, once(socket, "close"), "the target's end");
+  await within(5000, targetClosed, "the target's end");
   assert.equal(Buffer.concat(parts).length, 100000);
   assert.equal((await connection.closed).code, "client_closed");
 });
