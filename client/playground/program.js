@@ -5,6 +5,7 @@ import { WasmnetClient } from "../client/wasmnet-client.js";
 
 /** Between two looks at the byte counts of live sockets, in ms. */
 const LOOK_MS = 250;
+const LINGER_MS = 5000;
 const ORDERLY = new Set(["normal", "client_closed"]);
 
 /** What is typed, as run() takes it. */
@@ -46,6 +47,20 @@ function describe(socket) {
   };
 }
 
+/** Resolves when every socket has ended, so that what a program sent last has gone out; or after LINGER_MS. */
+function drained(client) {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, LINGER_MS);
+    const check = () => {
+      if (client.openSockets.length) return;
+      clearTimeout(timer);
+      resolve();
+    };
+    client.addEventListener("socketclose", check);
+    check();
+  });
+}
+
 /**
  * @param settings {bytes, args, env, url, token, listen, strategy: "jspi" | "sab"}
  * @param {(message) => void} tell gets {type: "out" | "err" | "sockets" | "node" | "listening" | "exit" | "failed", ...}
@@ -76,7 +91,7 @@ export function startProgram(settings, tell) {
   }).then(
     ({ exitCode }) => tell({ type: "exit", exitCode }),
     (error) => tell({ type: "failed", name: error?.name ?? "Error", message: String(error?.message ?? error) }),
-  ).finally(() => {
+  ).then(() => (controller.signal.aborted ? undefined : drained(client))).finally(() => {
     look();
     clearInterval(timer);
     client.disconnect();
