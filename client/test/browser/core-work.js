@@ -8,8 +8,14 @@ const hex = (buffer) => Array.from(new Uint8Array(buffer), (byte) => byte.toStri
 const sha256 = async (bytes) => hex(await crypto.subtle.digest("SHA-256", bytes));
 const codeOf = (promise) => promise.then(() => "none", ({ code }) => code);
 
-export async function coreWork({ url, echoPort, udpPort, mib = 8 }) {
+export async function coreWork({ url, oldUrl, closedUrl, echoPort, udpPort, mib = 8 }) {
   const outcome = { numbers: {} };
+  // A node that answers no subprotocol fails a browser's handshake; one that turns a page away can say so only by a close.
+  const old = new WasmnetClient(oldUrl);
+  await old.ready();
+  outcome.old = old.version;
+  old.disconnect();
+  outcome.turnedAway = await codeOf(new WasmnetClient(closedUrl).ready());
   for (const [language, options] of [["json", { protocol: "v1" }], ["binary", { protocol: "v1", binary: true }], ["v2", {}]]) {
     outcome.numbers[language] = await numbers(new WasmnetClient(url, options), echoPort);
   }
