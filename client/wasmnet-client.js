@@ -8,14 +8,16 @@ export { codes, WasmnetError } from "./lib/errors.js";
 export { Socket } from "./lib/socket.js";
 export { Connection, DatagramConnection, Listener } from "./lib/streams.js";
 
-/** Sockets that have ended are kept for listeners that come late, the oldest forgotten first. */
+/** Sockets that have ended are kept for listeners that come late, so many and with so many bytes; the oldest are forgotten first. */
 const MOST_ENDED = 1024;
+const MOST_ENDED_BYTES = 64 << 20;
 
 export class WasmnetClient extends Core {
   /** Sockets by id, of the calls below. */
   sockets = new Map();
   #binary;
-  #ended = new Set();
+  #ended = new Map();
+  #endedBytes = 0;
 
   constructor(url, options = {}) {
     super(url, options);
@@ -106,10 +108,9 @@ export class WasmnetClient extends Core {
   _socketEnded(socket) {
     super._socketEnded(socket);
     if (this.sockets.get(socket.id) !== socket) return;
-    this.#ended.add(socket);
-    if (this.#ended.size <= MOST_ENDED) return;
-    const [oldest] = this.#ended;
-    this.#forget(oldest);
+    this.#ended.set(socket, socket.waitingBytes);
+    this.#endedBytes += socket.waitingBytes;
+    while (this.#ended.size > MOST_ENDED || this.#endedBytes > MOST_ENDED_BYTES) this.#forget(this.#ended.keys().next().value);
   }
 
   #open(kind, addr, port, answer) {
@@ -140,6 +141,7 @@ export class WasmnetClient extends Core {
   }
 
   #forget(socket) {
+    this.#endedBytes -= this.#ended.get(socket) ?? 0;
     this.#ended.delete(socket);
     this.sockets.delete(socket.id);
   }

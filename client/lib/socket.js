@@ -9,8 +9,8 @@ import { Mailbox } from "./mailbox.js";
 
 /** How long bytes that wait behind `close()` may make no progress before the socket is reset, in ms. */
 const LINGER_MS = 5000;
-/** Connections that wait for `onaccept`. */
-const MOST_ACCEPTED = 1024;
+/** Connections that wait for `onaccept`; more are reset. */
+const MOST_ACCEPTED = 256;
 /** Bytes of datagrams that wait for `ondatagram`; what does not fit is dropped and counted. */
 const MOST_DATAGRAM_BYTES = 256 << 10;
 

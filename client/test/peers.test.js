@@ -287,6 +287,33 @@ test("listeners that come late still fire, data first", LIMIT, async (t) => {
   assert.equal(client.sockets.has(id), false);
 });
 
+test("ended sockets that nobody asks about are forgotten, the oldest first", LIMIT, async (t) => {
+  const node = await fake(t, { protocol: "wasmnet.v1" });
+  const client = connectClient(t, node.url, { binary: true });
+  await client.ready();
+  const [peer] = node.peers;
+  const ids = [];
+  const endOne = async (bytes) => {
+    const connecting = client.connect("a", 1);
+    const { id } = await opening(peer);
+    peer.send(0x81, id);
+    if (bytes) peer.send(0x82, id, new Uint8Array(bytes));
+    peer.send(0x85, id);
+    await connecting;
+    ids.push(id);
+  };
+  for (let i = 0; i < 1030; i++) await endOne(0);
+  await settle(client, peer);
+  assert.equal(client.sockets.size, 1024);
+  assert.deepEqual([client.sockets.has(ids[5]), client.sockets.has(ids[6])], [false, true]);
+  for (let i = 0; i < 9; i++) await endOne(8 << 20);
+  await settle(client, peer);
+  assert.equal(client.sockets.size, 8, "of 72 MiB that wait 64 are kept");
+  let count = 0;
+  client.onData(ids.at(-1), (data) => { count += data.length; });
+  assert.equal(count, 8 << 20);
+});
+
 test("a listener that throws breaks nothing else", LIMIT, async (t) => {
   const node = await fake(t, { hello: { ...HELLO, window: 4 } });
   const client = connectClient(t, node.url);
