@@ -75,3 +75,26 @@ class Peer {
     return new Promise((resolve) => this.#waiting.push({ match, resolve }));
   }
 }
+
+/** A fake node that goes when its test does. */
+export async function fake(t, options) {
+  const node = await startFakeNode(options);
+  t.after(() => node.close());
+  return node;
+}
+
+/** Lets all that is on its way arrive, and what it leads to: a lookup and its answer pass the same WebSocket. */
+export async function settle(client, peer) {
+  await roundTrip(client, peer);
+  await roundTrip(client, peer);
+}
+
+async function roundTrip(client, peer) {
+  const lookup = client.resolve("settle").catch(() => {});
+  const { id } = await peer.request((request) => request.type === 0x08 && !request.seen && (request.seen = true));
+  peer.send(0x89, id, "[]");
+  await lookup;
+}
+
+export const opening = (peer) => peer.request((request) => request.type === 0x01 && !request.seen && (request.seen = true));
+export const connected = (peer, id) => peer.send(0x81, id, '{"local":"1.1.1.1:1","remote":"2.2.2.2:2"}');
