@@ -1,0 +1,35 @@
+// Text, bytes and base64.
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+export const utf8 = (text) => encoder.encode(text);
+export const text = (bytes) => decoder.decode(bytes);
+
+/** What a program hands over to be sent, as bytes; strings are UTF-8. No copy where none is needed. */
+export function toBytes(data) {
+  if (data instanceof Uint8Array) return data;
+  if (typeof data === "string") return encoder.encode(data);
+  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  return new Uint8Array(data);
+}
+
+/** A string with one character a byte, as `atob` makes them. */
+export function latin1(string) {
+  const bytes = new Uint8Array(string.length);
+  for (let i = 0; i < string.length; i++) {
+    const unit = string.charCodeAt(i);
+    if (unit > 255) throw new RangeError("a string to send holds a character above U+00FF: encode it, or set {binary: true}");
+    bytes[i] = unit;
+  }
+  return bytes;
+}
+
+export function toBase64(bytes) {
+  let string = "";
+  // The arguments of one call are limited.
+  for (let i = 0; i < bytes.length; i += 8192) string += String.fromCharCode.apply(null, bytes.subarray(i, i + 8192));
+  return btoa(string);
+}
+
+export const fromBase64 = (base64) => latin1(atob(base64));

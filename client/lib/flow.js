@@ -1,0 +1,63 @@
+// Credit of v2, in payload bytes, on one socket.
+
+/** The most credit that is out on one socket, and beyond the first windows on one WebSocket. */
+const MOST_PER_SOCKET = 16 << 20;
+const MOST_PER_LINK = 64 << 20;
+/** A round trip, in ms, below which the first window holds nobody back. */
+const NEARBY_MS = 1;
+
+/** What the program takes from the node: granted as it reads, and wider where one window a round trip is too little. */
+export class ReceiveWindow {
+  #size;
+  #outstanding;
+  #consumed = 0;
+  #grown = 0;
+  #roundStart = -Infinity;
+  #roundBytes = 0;
+
+  constructor(first) {
+    this.#size = this.#outstanding = first;
+  }
+
+  received(count) { this.#outstanding -= count; }
+
+  /**
+   * The program has read so many bytes.
+   *
+   * @param link has `rtt` (ms, or undefined) and `windowGrowth` (bytes)
+   * @returns how much credit to grant; 0 while it is not worth a message
+   */
+  consumed(count, link, now) {
+    this.#consumed += count;
+    this.#grow(count, link, now);
+    if (this.#consumed < this.#size / 4 && this.#outstanding >= this.#size / 4) return 0;
+    const grant = this.#consumed;
+    this.#consumed = 0;
+    this.#outstanding += grant;
+    return grant;
+  }
+
+  /** The socket is over: its growth is another's. */
+  release(link) {
+    link.windowGrowth -= this.#grown;
+    this.#grown = 0;
+  }
+
+  /** Doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back. */
+  #grow(count, link, now) {
+    if (!(link.rtt >= NEARBY_MS)) return;
+    this.#roundBytes += count;
+    const elapsed = now - this.#roundStart;
+    if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * link.rtt) {
+      const more = Math.max(0, Math.min(this.#size, MOST_PER_SOCKET - this.#size, MOST_PER_LINK - link.windowGrowth));
+      this.#size += more;
+      this.#consumed += more;
+      this.#grown += more;
+      link.windowGrowth += more;
+    }
+    if (elapsed > link.rtt) {
+      this.#roundStart = now;
+      this.#roundBytes = 0;
+    }
+  }
+}

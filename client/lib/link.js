@@ -1,0 +1,248 @@
+// One WebSocket to a node: which language it speaks, who its messages are for, what may still be put into it.
+
+import { BinaryCodec } from "./codec-binary.js";
+import { JsonCodec } from "./codec-json.js";
+import { WasmnetError, codes } from "./errors.js";
+
+/** Bytes that may lie in the WebSocket unsent, so that one socket's upload is not in front of another's keystroke. */
+const HIGH_WATER = 1 << 20;
+/** The most payload of one message; JSON's grows by a third. */
+const PIECE = 64 << 10;
+const ROOM_POLL_MS = 4;
+
+const CLOSE_CODES = {
+  1001: "draining", 1002: "protocol_error", 1008: "not_admitted", 1009: "message_too_large", 1013: "overloaded",
+};
+
+/** A timer that does not keep a Node process alive. */
+function idleTimer(callback, ms) {
+  const timer = setTimeout(callback, ms);
+  timer.unref?.();
+  return timer;
+}
+
+export class Link {
+  /** Sockets and lookups whose answers come on this WebSocket, by id. */
+  sockets = new Map();
+  calls = new Map();
+  isUp = false;
+  isDraining = false;
+  /** The node's terms (v2), as it says them. */
+  terms = null;
+  /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
+  rtt = undefined;
+  windowGrowth = 0;
+  error = null;
+
+  #waiting = new Set();
+  #roomTimer = null;
+  #openTimer;
+  #heartbeatTimer = null;
+  #probe = { id: 0, sent: 0 };
+  #heard = 0;
+
+  /**
+   * @param {{url, protocols, WebSocket, binary, openTimeoutMs, probeId}} options
+   * @param {{onup(link), ondown(link, error), ongoaway(link, event), onerror(error)}} owner
+   */
+  constructor(options, owner) {
+    this.owner = owner;
+    this.binary = options.binary;
+    this.#probe.id = options.probeId;
+    const { WebSocket } = options;
+    this.ws = options.protocols.length ? new WebSocket(options.url, options.protocols) : new WebSocket(options.url);
+    this.ws.binaryType = "arraybuffer";
+    this.ws.addEventListener("open", () => this.#opened());
+    this.ws.addEventListener("message", (event) => this.#message(event.data));
+    this.ws.addEventListener("close", (event) => this.#closed(event));
+    // What follows is `close`; without a listener Node's WebSocket would throw.
+    this.ws.addEventListener("error", () => {});
+    this.#openTimer = setTimeout(
+      () => this.fail(new WasmnetError("connect_timeout", "the node did not answer in time")), options.openTimeoutMs);
+  }
+
+  // What the sockets use.
+
+  /** Others wait for room: who was not called by `_mayPump` waits behind them. */
+  get isContended() { return this.#waiting.size > 0; }
+
+  /** How much may be sent now, in bytes; 0 when the WebSocket is full. */
+  get room() {
+    if (!this.isUp) return 0;
+    const left = HIGH_WATER - this.ws.bufferedAmount;
+    return left > 0 ? Math.max(left, this.piece) : 0;
+  }
+
+  send(message) {
+    if (this.ws.readyState === 1) this.ws.send(message);
+  }
+
+  /** Tells the socket, by `_mayPump()`, when there is room again; those that wait take turns. */
+  awaitRoom(socket) {
+    this.#waiting.add(socket);
+    this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
+  }
+
+  forget(socket) {
+    this.sockets.delete(socket.id);
+    this.#waiting.delete(socket);
+  }
+
+  close() {
+    this.fail(new WasmnetError("client_closed", "the client was disconnected"), 1000);
+  }
+
+  /** Ends everything on this WebSocket at once; what its peer does then is of no matter. */
+  fail(error, code = 3000) {
+    if (this.error) return;
+    this.#end(error);
+    try {
+      this.ws.close(code);
+    } catch {
+      // It did not get so far that there is something to close.
+    }
+  }
+
+  // The WebSocket's side.
+
+  #opened() {
+    if (this.error) return;
+    const isV2 = this.ws.protocol === "wasmnet.v2";
+    this.version = isV2 ? 2 : 1;
+    this.binaryCodec = new BinaryCodec(this.version);
+    this.jsonCodec = isV2 ? null : new JsonCodec();
+    this.codec = isV2 || this.binary ? this.binaryCodec : this.jsonCodec;
+    this.piece = this.codec.isBinary ? PIECE : PIECE * 3 / 4;
+    // A v2 node speaks first; what it says instead is why the client is not admitted.
+    if (!isV2) this.#up();
+  }
+
+  #up() {
+    this.isUp = true;
+    clearTimeout(this.#openTimer);
+    this.owner.onup(this);
+  }
+
+  #message(data) {
+    if (this.error) return;
+    this.#heard = performance.now();
+    let event;
+    try {
+      const codec = typeof data === "string" ? this.jsonCodec : this.binaryCodec;
+      event = codec.decode(data);
+    } catch {
+      this.fail(new WasmnetError("protocol_error", "the node sent a message that cannot be read"), 3002);
+      return;
+    }
+    if (event) this.#dispatch(event);
+    if (this.#waiting.size) this.#checkRoom();
+  }
+
+  #dispatch(event) {
+    const socket = this.sockets.get(event.id);
+    if (socket) {
+      socket._event(event);
+      return;
+    }
+    switch (event.ev) {
+      case "hello": {
+        const { ev, id, ...terms } = event;
+        return this.#hello(terms);
+      }
+      case "goaway":
+        this.isDraining = true;
+        return this.owner.ongoaway(this, event);
+      case "resolved": return this.#answer(event.id, (call) => call.resolve(event.addrs));
+      case "error": case "denied": {
+        if (event.id === this.#probe.id) return this.#probed();
+        const error = refusal(event);
+        if (event.id === 0) return this.owner.onerror(error);
+        return this.#answer(event.id, (call) => call.reject(error));
+      }
+      // The rest is for sockets that this side has forgotten.
+    }
+  }
+
+  #answer(id, settle) {
+    const call = this.calls.get(id);
+    if (!call) return;
+    this.calls.delete(id);
+    settle(call);
+  }
+
+  #hello(terms) {
+    if (this.terms) return;
+    this.terms = terms;
+    this.piece = Math.min(PIECE, terms.max_message - 9);
+    this.#sendProbe();
+    this.#scheduleHeartbeat();
+    this.#up();
+  }
+
+  #closed(event) {
+    if (this.error) return;
+    const known = CLOSE_CODES[event.code];
+    const word = known && codes[event.reason] !== undefined ? event.reason : known;
+    const words = this.isUp ? "the connection to the node ended" : "the node cannot be reached";
+    this.#end(new WasmnetError(word ?? "connection_lost", known ? `${words}: ${event.reason || known}` : words));
+  }
+
+  #end(error) {
+    this.error = error;
+    this.isUp = false;
+    clearTimeout(this.#openTimer);
+    clearTimeout(this.#roomTimer);
+    clearTimeout(this.#heartbeatTimer);
+    for (const socket of [...this.sockets.values()]) socket._end(error);
+    for (const call of this.calls.values()) call.reject(error);
+    this.calls.clear();
+    this.owner.ondown(this, error);
+  }
+
+  // Room: a WebSocket does not tell when it has some, so it is asked, and each message that comes is an occasion.
+
+  #checkRoom() {
+    clearTimeout(this.#roomTimer);
+    this.#roomTimer = null;
+    while (this.#waiting.size && this.room > 0) {
+      const [socket] = this.#waiting;
+      this.#waiting.delete(socket);
+      socket._mayPump(this.piece);
+    }
+    if (this.#waiting.size) this.#roomTimer = setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
+  }
+
+  // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.
+
+  #sendProbe() {
+    this.#probe.sent = performance.now();
+    this.send(this.codec.listen(this.#probe.id, 1));
+  }
+
+  #probed() {
+    if (!this.#probe.sent) return;
+    const took = performance.now() - this.#probe.sent;
+    this.#probe.sent = 0;
+    this.rtt = Math.min(this.rtt ?? Infinity, took);
+  }
+
+  /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. */
+  #scheduleHeartbeat() {
+    const interval = Math.max(1000, this.terms.heartbeat_ms || 30000);
+    this.#heartbeatTimer = idleTimer(() => {
+      const silent = performance.now() - this.#heard;
+      if (this.#probe.sent && performance.now() - this.#probe.sent > 2 * interval && silent > 2 * interval) {
+        this.fail(new WasmnetError("connection_lost", "the node does not answer any more"));
+        return;
+      }
+      if (silent >= interval && !this.#probe.sent) this.#sendProbe();
+      this.#scheduleHeartbeat();
+    }, interval);
+  }
+}
+
+/** v1's binary form has no codes. */
+export function refusal(event) {
+  const unnamed = event.ev === "denied" ? "policy_denied" : "internal";
+  return new WasmnetError(event.code ?? unnamed, event.message, event.retryAfterMs);
+}

@@ -1,0 +1,107 @@
+// What came for a socket and waits for its listener, so that one that is set late misses nothing.
+
+import { ChunkQueue } from "./chunks.js";
+import { call } from "./errors.js";
+
+/** Each `on...` is called with what came, in order, and once with each end. Data comes before the end, the end before `onclosed`. */
+export class Mailbox {
+  #chunks = new ChunkQueue();
+  #datagrams = [];
+  #accepts = [];
+  #hasEnded = false;
+  #closed = null;
+  #isPaused = false;
+  #listeners = { data: null, datagram: null, accept: null, end: null, closed: null };
+
+  /** Bytes of datagrams that wait. */
+  datagramBytes = 0;
+
+  get waitingBytes() { return this.#chunks.size; }
+  get waitingAccepts() { return this.#accepts.length; }
+
+  /** While true data waits, and the ends wait behind it. */
+  get paused() { return this.#isPaused; }
+  set paused(isPaused) {
+    this.#isPaused = isPaused;
+    if (!isPaused) this.#deliver();
+  }
+
+  /** `(chunk: Uint8Array)`; the listener says `consumed(chunk.length)` when the program has read it. */
+  get ondata() { return this.#listeners.data; }
+  set ondata(listener) { this.#set("data", listener); }
+
+  /** `(data, addr, port)` */
+  get ondatagram() { return this.#listeners.datagram; }
+  set ondatagram(listener) { this.#set("datagram", listener); }
+
+  /** `(socket)` */
+  get onaccept() { return this.#listeners.accept; }
+  set onaccept(listener) { this.#set("accept", listener); }
+
+  /** `()`: the target has no more to send. */
+  get onend() { return this.#listeners.end; }
+  set onend(listener) { this.#set("end", listener); }
+
+  /** `(error: WasmnetError)`: the last of all, also when the socket never opened. */
+  get onclosed() { return this.#listeners.closed; }
+  set onclosed(listener) { this.#set("closed", listener); }
+
+  mailData(chunk) {
+    this.#chunks.push(chunk);
+    this.#deliver();
+  }
+
+  mailDatagram(data, addr, port) {
+    this.#datagrams.push([data, addr, port]);
+    this.datagramBytes += data.length;
+    this.#deliver();
+  }
+
+  mailAccept(socket) {
+    this.#accepts.push(socket);
+    this.#deliver();
+  }
+
+  mailEnd() {
+    this.#hasEnded = true;
+    this.#deliver();
+  }
+
+  mailClosed(error) {
+    this.#closed = error;
+    this.#deliver();
+  }
+
+  dropMail() {
+    this.#chunks.clear();
+    this.#datagrams = [];
+    this.datagramBytes = 0;
+    for (const socket of this.#accepts.splice(0)) socket.reset();
+  }
+
+  #set(name, listener) {
+    this.#listeners[name] = listener;
+    if (listener) this.#deliver();
+  }
+
+  #deliver() {
+    const on = this.#listeners;
+    while (on.data && !this.#isPaused && !this.#chunks.isEmpty) call(on.data, this.#chunks.shift(), this);
+    while (on.datagram && this.#datagrams.length) {
+      const [data, addr, port] = this.#datagrams.shift();
+      this.datagramBytes -= data.length;
+      call(on.datagram, data, addr, port);
+    }
+    while (on.accept && this.#accepts.length) call(on.accept, this.#accepts.shift());
+    // Who listens for the end alone gets it though data waits.
+    if (this.#hasEnded && on.end && (this.#chunks.isEmpty || !on.data)) {
+      this.#hasEnded = false;
+      call(on.end);
+    }
+    if (this.#closed && on.closed && (this.#chunks.isEmpty || !on.data)) {
+      const error = this.#closed;
+      this.#closed = null;
+      call(on.closed, error);
+    }
+  }
+}

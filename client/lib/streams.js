@@ -1,0 +1,292 @@
+// Sockets as WHATWG streams: the shape of Cloudflare's connect() and of Direct Sockets.
+
+import { toBytes } from "./bytes.js";
+import { WasmnetError, isOrderly } from "./errors.js";
+
+/** "ip:port" or "[ip6]:port" in parts. */
+export function endpoint(string) {
+  const at = string?.lastIndexOf(":") ?? -1;
+  if (at < 0) return { address: "", port: 0 };
+  return { address: string.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(string.slice(at + 1)) };
+}
+
+/** `{hostname, port}`, or "host:port" with brackets around IPv6. */
+export function target(of) {
+  if (typeof of !== "string") return [of.hostname, of.port];
+  const { address, port } = endpoint(of);
+  return [address, port];
+}
+
+/** A promise that may be left alone when it rejects. */
+function deferred() {
+  const made = {};
+  made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
+  made.promise.catch(() => {});
+  return made;
+}
+
+/** What all shapes share: `opened`, `closed`, `close()`, AbortSignal. */
+class Shape {
+  #opened = deferred();
+  #closed = deferred();
+  #abort = null;
+
+  constructor(socket) {
+    this.socket = socket;
+    this.opened = this.#opened.promise;
+    this.closed = this.#closed.promise;
+  }
+
+  /** The reason of the program's abort, else the socket's. */
+  get _failure() { return this.#abort ? this.#abort.reason : this.socket.ending; }
+  get _hasFailed() { return this.#abort !== null || !isOrderly(this.socket.ending); }
+
+  close() {
+    this.socket.close();
+    return this.closed.then(() => {}, () => {});
+  }
+
+  /** The last step of a shape's constructor: what happens from here on may end it. */
+  _start(signal, info, ended) {
+    const { socket } = this;
+    const open = () => this.#opened.resolve(info());
+    if (socket.state === "open") open();
+    else socket.onopen = open;
+    socket.onclosed = (error) => {
+      this.#opened.reject(this._failure);
+      if (this._hasFailed) this.#closed.reject(this._failure);
+      else this.#closed.resolve({ code: error.code, message: error.message });
+      ended();
+    };
+    if (!signal) return;
+    const abort = () => {
+      this.#abort = { reason: signal.reason };
+      socket.reset();
+    };
+    if (signal.aborted) return abort();
+    signal.addEventListener("abort", abort);
+    const stop = () => signal.removeEventListener("abort", abort);
+    this.closed.then(stop, stop);
+  }
+}
+
+export class Connection extends Shape {
+  #readable;
+  #writable;
+  #isReadable = true;
+  #isCancelled = false;
+  #unwritten = 0;
+  #isShut = false;
+  #isToEnd = false;
+  #pulled = null;
+  #mayWrite = null;
+
+  constructor(socket, { signal, allowHalfOpen = false } = {}) {
+    super(socket);
+    // Nothing is delivered but to a read, and credit is granted with it: who does not read stops its own socket.
+    socket.paused = true;
+    socket.ondata = (chunk) => {
+      socket.paused = true;
+      const { length } = chunk;
+      this.#readable.enqueue(chunk);
+      this.#endPull();
+      socket.consumed(length);
+    };
+    socket.onend = () => {
+      this.#endReadable();
+      this.#isToEnd = !allowHalfOpen;
+      this.#endIfWritten();
+    };
+    socket.onsendable = () => this.#mayWrite?.();
+    this.readable = new ReadableStream({
+      type: "bytes",
+      start: (controller) => { this.#readable = controller; },
+      pull: () => this.#pull(),
+      cancel: () => this.#cancel(),
+    });
+    this.writable = new WritableStream({
+      start: (controller) => { this.#writable = controller; },
+      write: (chunk) => this.#write(toBytes(chunk)),
+      close: () => this.#shut(),
+      abort: () => socket.reset(),
+    }, {
+      // Called for each chunk as it is given: what is given before the target's end still goes out.
+      size: () => {
+        this.#unwritten++;
+        return 1;
+      },
+    });
+    this._start(signal, () => this.#info(), () => this.#ended());
+  }
+
+  reset() { this.socket.reset(); }
+
+  #info() {
+    const [local, remote] = [endpoint(this.socket.local), endpoint(this.socket.remote)];
+    return {
+      localAddress: local.address, localPort: local.port, remoteAddress: remote.address, remotePort: remote.port,
+      alpn: this.socket.alpn,
+    };
+  }
+
+  #pull() {
+    return new Promise((resolve) => {
+      this.#pulled = resolve;
+      this.socket.paused = false;
+    });
+  }
+
+  #endPull() {
+    this.#pulled?.();
+    this.#pulled = null;
+  }
+
+  #endReadable(failure) {
+    if (!this.#isReadable) return;
+    this.#isReadable = false;
+    if (failure) {
+      this.#readable.error(failure);
+    } else {
+      this.#readable.close();
+      // A reader that brought its own buffer gets it back empty.
+      this.#readable.byobRequest?.respond(0);
+    }
+    this.#endPull();
+  }
+
+  /** Nobody reads any more, but the target may go on until it has been told all that is to be written. */
+  #cancel() {
+    this.#isReadable = false;
+    this.#isCancelled = true;
+    this.#endPull();
+    this.socket.ondata = (chunk) => this.socket.consumed(chunk.length);
+    this.socket.paused = false;
+    if (this.#isShut) this.socket.close();
+  }
+
+  async #write(bytes) {
+    const { socket } = this;
+    for (let sent = 0; sent < bytes.length;) {
+      if (socket.ending) throw this._failure;
+      const count = Math.min(bytes.length - sent, socket.sendable);
+      if (count > 0) {
+        socket.send(bytes.subarray(sent, sent + count));
+        sent += count;
+      } else {
+        await new Promise((resolve) => { this.#mayWrite = resolve; });
+      }
+    }
+    this.#unwritten--;
+    this.#endIfWritten();
+  }
+
+  /** The target has ended and may not be written to for longer than what is on its way. */
+  #endIfWritten() {
+    if (!this.#isToEnd || this.#unwritten > 0 || this.#isShut) return;
+    this.#writable.error(new WasmnetError("normal", "the target ended the connection"));
+    this.#shut();
+  }
+
+  #shut() {
+    this.#isShut = true;
+    if (this.#isCancelled) this.socket.close();
+    else this.socket.shutdown();
+  }
+
+  #ended() {
+    const failure = this._hasFailed ? this._failure : undefined;
+    this.#endReadable(failure);
+    this.#mayWrite?.();
+    this.#writable.error(this._failure);
+  }
+}
+
+export class DatagramConnection extends Shape {
+  constructor(socket, { signal } = {}) {
+    super(socket);
+    let readable;
+    let writable;
+    let pulled = null;
+    this.readable = new ReadableStream({
+      start: (controller) => { readable = controller; },
+      pull: () => new Promise((resolve) => {
+        pulled = resolve;
+        // One a read: what waits is bounded by the socket, and dropped beyond.
+        socket.ondatagram = (data, remoteAddress, remotePort) => {
+          socket.ondatagram = null;
+          readable.enqueue({ data, remoteAddress, remotePort });
+          resolve();
+        };
+      }),
+      cancel: () => { socket.close(); },
+    }, { highWaterMark: 0 });
+    this.writable = new WritableStream({
+      start: (controller) => { writable = controller; },
+      write: async (datagram) => {
+        await this.opened;
+        const { data, remoteAddress, remotePort } = datagram?.data === undefined ? { data: datagram } : datagram;
+        if (remoteAddress === undefined) socket.send(data);
+        else socket.sendTo(remoteAddress, remotePort, data);
+      },
+      close: () => socket.close(),
+      abort: () => socket.close(),
+    });
+    this._start(signal, () => ({ localPort: socket.localPort }), () => {
+      try {
+        if (this._hasFailed) readable.error(this._failure);
+        else readable.close();
+      } catch {
+        // The program had cancelled it.
+      }
+      pulled?.();
+      writable.error(this._failure);
+    });
+  }
+}
+
+export class Listener extends Shape {
+  #waiting = [];
+  #options;
+
+  /** Who dials in may end first and wait for the answer, so its connection may be half open unless told otherwise. */
+  constructor(socket, { signal, allowHalfOpen = true } = {}) {
+    super(socket);
+    this.#options = { allowHalfOpen };
+    this._start(signal, () => ({ localPort: socket.localPort }), () => {
+      for (const { resolve, reject } of this.#waiting.splice(0)) {
+        if (this._hasFailed) reject(this._failure);
+        else resolve(null);
+      }
+    });
+  }
+
+  async accept() {
+    const { socket } = this;
+    if (socket.ending) {
+      if (this._hasFailed) throw this._failure;
+      return null;
+    }
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ resolve, reject });
+      socket.onaccept = (accepted) => {
+        const next = this.#waiting.shift();
+        if (!this.#waiting.length) socket.onaccept = null;
+        next.resolve(new Connection(accepted, this.#options));
+      };
+    });
+  }
+
+  [Symbol.asyncIterator]() {
+    return {
+      next: async () => {
+        const value = await this.accept();
+        return value ? { value, done: false } : { value: undefined, done: true };
+      },
+      return: async (value) => {
+        await this.close();
+        return { value, done: true };
+      },
+      [Symbol.asyncIterator]() { return this; },
+    };
+  }
+}

@@ -1,0 +1,11 @@
+// The program's thread where it waits by promises: a program that computes does not hold the page up.
+
+import { startProgram } from "./program.js";
+
+let program = null;
+
+onmessage = ({ data }) => {
+  if (data.type === "start") program = startProgram(data.settings, (message) => postMessage(message));
+  else if (data.type === "line") program?.line(data.text);
+  else if (data.type === "end") program?.end();
+};

@@ -1,0 +1,4 @@
+import { coreWork } from "./core-work.js";
+import { answer } from "./page-worker.js";
+
+answer(coreWork);

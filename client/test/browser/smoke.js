@@ -1,0 +1,10 @@
+// What the browser under test has.
+
+import { report } from "./page.js";
+
+report((params) => ({
+  params,
+  isolated: crossOriginIsolated,
+  jspi: typeof WebAssembly.Suspending === "function",
+  shared: typeof SharedArrayBuffer === "function",
+}));

@@ -1,0 +1,100 @@
+// A node that does what a test tells it, for what a real one never does: silence, nonsense, an old version, a slow hello.
+
+import { once } from "node:events";
+import { WebSocketServer } from "./ws.js";
+
+export const HELLO = {
+  version: "0", node: "fake", session: "s", window: 262144, max_message: 1 << 20, max_sockets: 4096, heartbeat_ms: 30000,
+};
+
+/** A binary message: type, id, then numbers as [bytes, value], strings and byte arrays. */
+export function message(type, id, ...parts) {
+  const head = Buffer.alloc(9);
+  head[0] = type;
+  head.writeBigUInt64BE(BigInt(id), 1);
+  return Buffer.concat([head, ...parts.map((part) => {
+    if (!Array.isArray(part)) return Buffer.from(part);
+    const number = Buffer.alloc(part[0]);
+    if (part[0] === 8) number.writeBigUInt64BE(BigInt(part[1]));
+    else number.writeUIntBE(part[1], 0, part[0]);
+    return number;
+  })]);
+}
+
+/**
+ * @param {(peer: {ws, send(...), requests, request(type)}, request) => void} script
+ * @returns {Promise<{url, peers, close()}>}
+ */
+export async function startFakeNode({ protocol = "wasmnet.v2", hello = HELLO, onconnection = () => {} } = {}) {
+  const server = new WebSocketServer({
+    host: "127.0.0.1", port: 0, handleProtocols: (offered) => (protocol && offered.has(protocol) ? protocol : false),
+  });
+  await once(server, "listening");
+  const peers = [];
+  server.on("connection", (ws, request) => {
+    const peer = new Peer(ws, request);
+    peers.push(peer);
+    if (hello && ws.protocol === "wasmnet.v2") peer.send(0x90, 0, JSON.stringify(hello));
+    onconnection(peer);
+    server.emit("peer", peer);
+  });
+  return {
+    url: `ws://127.0.0.1:${server.address().port}/`,
+    peers,
+    server,
+    async close() {
+      for (const peer of peers) peer.ws.terminate();
+      server.close();
+      await once(server, "close");
+    },
+  };
+}
+
+class Peer {
+  requests = [];
+  #waiting = [];
+
+  constructor(ws, request) {
+    this.ws = ws;
+    this.offer = request.headers["sec-websocket-protocol"];
+    ws.on("message", (data, isBinary) => {
+      const parsed = isBinary
+        ? { type: data[0], id: Number(data.readBigUInt64BE(1)), payload: data.subarray(9) }
+        : JSON.parse(data.toString());
+      this.requests.push(parsed);
+      this.#waiting = this.#waiting.filter(({ match, resolve }) => !match(parsed) || resolve(parsed));
+    });
+  }
+
+  send(type, id, ...parts) { this.ws.send(message(type, id, ...parts)); }
+
+  /** The first request that matches, whether it has come or is still to come. */
+  request(match) {
+    const found = this.requests.find(match);
+    if (found) return Promise.resolve(found);
+    return new Promise((resolve) => this.#waiting.push({ match, resolve }));
+  }
+}
+
+/** A fake node that goes when its test does. */
+export async function fake(t, options) {
+  const node = await startFakeNode(options);
+  t.after(() => node.close());
+  return node;
+}
+
+/** Lets all that is on its way arrive, and what it leads to: a lookup and its answer pass the same WebSocket. */
+export async function settle(client, peer) {
+  await roundTrip(client, peer);
+  await roundTrip(client, peer);
+}
+
+async function roundTrip(client, peer) {
+  const lookup = client.resolve("settle").catch(() => {});
+  const { id } = await peer.request((request) => request.type === 0x08 && !request.seen && (request.seen = true));
+  peer.send(0x89, id, "[]");
+  await lookup;
+}
+
+export const opening = (peer) => peer.request((request) => request.type === 0x01 && !request.seen && (request.seen = true));
+export const connected = (peer, id) => peer.send(0x81, id, '{"local":"1.1.1.1:1","remote":"2.2.2.2:2"}');

@@ -1,0 +1,107 @@
+// Credit, and the queue of what waits.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ChunkQueue } from "../lib/chunks.js";
+import { ReceiveWindow } from "../lib/flow.js";
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+
+test("credit is granted as the program reads, a quarter of the window at once", () => {
+  const link = { rtt: undefined, windowGrowth: 0 };
+  const window = new ReceiveWindow(256 * KIB);
+  window.received(100 * KIB);
+  assert.equal(window.consumed(63 * KIB, link, 0), 0);
+  assert.equal(window.consumed(1 * KIB, link, 0), 64 * KIB);
+});
+
+test("a node that is nearly out of credit gets what there is", () => {
+  const link = { rtt: undefined, windowGrowth: 0 };
+  const window = new ReceiveWindow(256 * KIB);
+  window.received(250 * KIB);
+  assert.equal(window.consumed(10, link, 0), 10);
+});
+
+test("what is granted never exceeds what was consumed while the window does not grow", () => {
+  const link = { rtt: 0.2, windowGrowth: 0 };
+  const window = new ReceiveWindow(64 * KIB);
+  let [received, consumed, granted, random] = [0, 0, 0, 7];
+  for (let i = 0; i < 5000; i++) {
+    random = (random * 1103515245 + 12345) % 2147483648;
+    const may = 64 * KIB + granted - received;
+    const count = Math.min(may, random % 9000);
+    received += count;
+    window.received(count);
+    const read = Math.min(received - consumed, random % 7000);
+    consumed += read;
+    granted += window.consumed(read, link, i);
+    assert.ok(granted <= consumed);
+    assert.ok(received - consumed <= 64 * KIB);
+  }
+  assert.ok(consumed > 10 * 64 * KIB, "and it does not stop");
+});
+
+test("over a long path the window grows to its bounds, and gives its growth back", () => {
+  const link = { rtt: 100, windowGrowth: 0 };
+  const windows = Array.from({ length: 6 }, () => new ReceiveWindow(256 * KIB));
+  const outstanding = windows.map(() => 256 * KIB);
+  for (let now = 0; now < 5000; now += 100) {
+    windows.forEach((window, i) => {
+      const count = outstanding[i];
+      window.received(count);
+      outstanding[i] = window.consumed(count, link, now);
+    });
+  }
+  for (const credit of outstanding) assert.ok(credit <= 16 * MIB);
+  assert.equal(outstanding[0], 16 * MIB);
+  assert.ok(link.windowGrowth <= 64 * MIB);
+  for (const window of windows) window.release(link);
+  assert.equal(link.windowGrowth, 0);
+});
+
+test("a slow reader's window stays as it was", () => {
+  const link = { rtt: 100, windowGrowth: 0 };
+  const window = new ReceiveWindow(256 * KIB);
+  for (let now = 0; now < 10000; now += 1000) {
+    window.received(256 * KIB);
+    window.consumed(256 * KIB, link, now);
+  }
+  assert.equal(link.windowGrowth, 0);
+});
+
+test("the queue gives back what it was given, in order, in few pieces", () => {
+  let random = 42;
+  const roll = (most) => (random = (random * 1103515245 + 12345) % 2147483648) % most;
+  const queue = new ChunkQueue();
+  const [given, taken] = [[], []];
+  for (let i = 0; i < 3000; i++) {
+    if (roll(3) > 0) {
+      const chunk = Uint8Array.from({ length: 1 + roll(roll(4) ? 50 : 9000) }, () => roll(256));
+      given.push(...chunk);
+      queue.push(chunk);
+    } else if (!queue.isEmpty) {
+      const chunk = queue.shift();
+      if (roll(4) === 0 && chunk.length > 1) {
+        taken.push(...chunk.subarray(0, 1));
+        queue.unshift(chunk.subarray(1));
+      } else {
+        taken.push(...chunk);
+      }
+    }
+    assert.equal(queue.size, given.length - taken.length);
+  }
+  while (!queue.isEmpty) taken.push(...queue.shift());
+  assert.deepEqual(taken, given);
+});
+
+test("a million single bytes that wait are kept in pieces of 16 KiB", () => {
+  const queue = new ChunkQueue();
+  for (let i = 0; i < 1000000; i++) queue.push(Uint8Array.of(i));
+  let pieces = 0;
+  while (!queue.isEmpty) {
+    queue.shift();
+    pieces++;
+  }
+  assert.ok(pieces < 70, `${pieces} pieces`);
+});

@@ -1,0 +1,62 @@
+// The package as a whole: its size, its types, what it ships and that it needs nothing.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { existsSync, readFileSync, readdirSync } from "node:fs";
+import { test } from "node:test";
+import { fileURLToPath } from "node:url";
+import * as client from "../wasmnet-client.js";
+import { measure } from "./size.js";
+
+const root = fileURLToPath(new URL("..", import.meta.url));
+const description = JSON.parse(readFileSync(`${root}package.json`, "utf8"));
+
+test("the core is under 20 KiB minified", (t) => {
+  for (const [name, { minified, gzipped, limit = Infinity }] of Object.entries(measure())) {
+    t.diagnostic(`${name}: ${minified} bytes minified, ${gzipped} gzipped`);
+    assert.ok(minified < limit, `${minified} bytes`);
+  }
+});
+
+test("the types agree with programs that use them, and refuse what is wrong", { timeout: 120000 }, () => {
+  execFileSync("tsc", ["-p", `${root}test/types`], { stdio: "pipe" });
+});
+
+test("every name that the types export is there, and the other way round", () => {
+  const types = readFileSync(`${root}wasmnet-client.d.ts`, "utf8");
+  const declared = [...types.matchAll(/export declare (?:class|const) (\w+)/g)].map(([, name]) => name);
+  assert.deepEqual(declared.sort(), Object.keys(client).sort());
+  const codes = types.match(/type ReasonCode =([^;]*);/)[1].match(/"\w+"/g).map((word) => word.slice(1, -1));
+  assert.deepEqual(codes.sort(), Object.keys(client.codes).sort());
+});
+
+test("every method that the types declare is there", () => {
+  const types = readFileSync(`${root}wasmnet-client.d.ts`, "utf8");
+  for (const name of ["WasmnetClient", "Socket", "Connection", "DatagramConnection", "Listener"]) {
+    const body = types.match(new RegExp(`declare class ${name}[^{]*\\{([\\s\\S]*?)\\n\\}`))[1];
+    for (const [, method] of body.matchAll(/^ {2}(\w+)\(/gm)) {
+      if (method !== "constructor") assert.equal(typeof client[name].prototype[method], "function", `${name}.${method}`);
+    }
+  }
+});
+
+test("the codes are the node's", () => {
+  const source = readFileSync(`${root}../Sources/WasmnetProtocol/ReasonCode.swift`, "utf8");
+  const numbers = Object.fromEntries([...source.matchAll(/case (\w+) = (\d+)/g)].map(([, name, number]) => [name, Number(number)]));
+  const words = Object.fromEntries([...source.matchAll(/case \.(\w+): "(\w+)"/g)].map(([, name, word]) => [word, numbers[name]]));
+  assert.ok(Object.keys(words).length > 20);
+  const { connection_lost: lost, aborted, ...wire } = client.codes;
+  assert.deepEqual(wire, words);
+  assert.ok(lost > 255 && aborted > 255, "which no byte can carry");
+});
+
+test("no dependencies; what is shipped exists", () => {
+  for (const key of ["dependencies", "peerDependencies", "devDependencies"]) assert.equal(description[key], undefined);
+  assert.equal(description.type, "module");
+  for (const entry of [description.main, description.types, "README.md", ...description.files.filter((file) => file !== "wasi/")]) {
+    assert.ok(existsSync(`${root}${entry}`), entry);
+  }
+  for (const file of readdirSync(`${root}lib`)) {
+    for (const [, path] of readFileSync(`${root}lib/${file}`, "utf8").matchAll(/from "([^"]+)"/g)) assert.match(path, /^\.\//, file);
+  }
+});

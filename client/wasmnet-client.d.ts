@@ -1,0 +1,277 @@
+/** Words for why something ended or was refused, with the wire's numbers. */
+export declare const codes: Readonly<Record<ReasonCode, number>>;
+
+export type ReasonCode =
+  | "normal" | "client_closed" | "target_reset" | "target_timeout"
+  | "policy_denied" | "denylisted" | "max_connections" | "connect_rate" | "byte_quota" | "max_sessions" | "not_admitted"
+  | "refused" | "unreachable" | "connect_timeout" | "name_not_found" | "tls_failed" | "address_in_use"
+  | "protocol_error" | "unknown_socket" | "duplicate_id" | "message_too_large" | "too_slow"
+  | "draining" | "overloaded" | "internal"
+  /** The WebSocket ended without a word, or the node cannot be reached. */
+  | "connection_lost"
+  /** A stream was aborted without a reason that is an error. */
+  | "aborted";
+
+export declare class WasmnetError extends Error {
+  constructor(code: ReasonCode, message?: string, retryAfterMs?: number);
+  readonly code: ReasonCode;
+  /** When it may work again, in milliseconds; 0 when waiting does not help. */
+  readonly retryAfterMs: number;
+}
+
+export type Data = string | ArrayBuffer | ArrayBufferView;
+
+export interface ClientOptions {
+  /** v1 only: binary messages in place of JSON. It also makes `send` take strings as UTF-8. Default false. */
+  binary?: boolean;
+  /** Default "auto": v2, and v1 with a node that does not know it. */
+  protocol?: "auto" | "v1" | "v2";
+  /** Proves who the client is; a function is asked before each connection. Travels as a subprotocol, never in the URL. */
+  token?: string | (() => string | Promise<string>);
+  /** After goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000). Default true. */
+  reconnect?: boolean | { baseMs?: number; capMs?: number };
+  /** Time for the WebSocket to open, in ms. Default 15,000. */
+  openTimeoutMs?: number;
+  /** The class to use where there is no global one, as in Node 20: `ws`. */
+  WebSocket?: new (url: string, protocols?: string[]) => any;
+}
+
+/** The terms that a v2 node states. */
+export interface Terms {
+  version: string;
+  node: string;
+  session: string;
+  window: number;
+  max_message: number;
+  max_sockets: number;
+  heartbeat_ms: number;
+}
+
+export interface ClientEventMap {
+  /** A node let the client in, the first time or again. Listeners of before are gone: bind them again here. */
+  connected: Event & { isReconnect: boolean; version: 1 | 2; terms: Terms | null };
+  /** The connection ended, and its sockets with it. `retryInMs` is null when it is not tried again. */
+  disconnected: Event & { error: WasmnetError; retryInMs: number | null };
+  /** The node drains. Its sockets go on for a while; new ones are opened on the next connection. */
+  goaway: Event & { reconnectInMs: number; message: string };
+  /** A socket of whatever kind is open. */
+  socketopen: Event & { socket: Socket };
+  /** A socket ended, or could not be opened; `socket.ending` says why. */
+  socketclose: Event & { socket: Socket };
+  /** The node complains about a message that belongs to no socket. */
+  error: Event & { error: WasmnetError };
+}
+
+export interface Target {
+  hostname: string;
+  port: number;
+}
+
+export interface OpenOptions {
+  /** Default "tcp". */
+  transport?: "tcp" | "tls";
+  /** The same as transport "tls": the node does the TLS handshake, and sees the plain bytes. */
+  tls?: boolean;
+  /** Aborting resets the socket, whether it is open or not. */
+  signal?: AbortSignal;
+  /**
+   * Keep `writable` open when the target has ended its side. Default false for what is opened: the connection ends once what was
+   * written has gone out. Default true for what a listener takes: who dials in may end first and wait for the answer.
+   */
+  allowHalfOpen?: boolean;
+}
+
+export interface ConnectionInfo {
+  /** "" and 0 where the node does not say. */
+  remoteAddress: string;
+  remotePort: number;
+  localAddress: string;
+  localPort: number;
+  alpn: string | null;
+}
+
+/** A TCP or TLS connection as two streams. */
+export declare class Connection {
+  readonly readable: ReadableStream<Uint8Array>;
+  /** Takes bytes and strings (UTF-8). Closing it half-closes; aborting it resets. */
+  readonly writable: WritableStream<Data>;
+  readonly opened: Promise<ConnectionInfo>;
+  /** Resolves at an orderly end; rejects with a WasmnetError at any other. */
+  readonly closed: Promise<{ code: ReasonCode; message: string }>;
+  readonly socket: Socket;
+  /** Ends both directions; what was written before still goes out. Resolves when the node has closed. */
+  close(): Promise<void>;
+  /** Drops the connection at once. */
+  reset(): void;
+}
+
+export interface Datagram {
+  data: Uint8Array;
+  remoteAddress: string;
+  remotePort: number;
+}
+
+export interface DatagramToSend {
+  data: Data;
+  /** Needed where the socket has no peer, or another than this is meant. */
+  remoteAddress?: string;
+  remotePort?: number;
+}
+
+/** A UDP socket as two streams of datagrams. What does not fit is dropped and counted in `socket.dropped`. */
+export declare class DatagramConnection {
+  readonly readable: ReadableStream<Datagram>;
+  readonly writable: WritableStream<Data | DatagramToSend>;
+  readonly opened: Promise<{ localPort: number }>;
+  readonly closed: Promise<{ code: ReasonCode; message: string }>;
+  readonly socket: Socket;
+  close(): Promise<void>;
+}
+
+/** A bound port. Iterating takes connections; leaving the loop closes it. */
+export declare class Listener implements AsyncIterable<Connection> {
+  readonly opened: Promise<{ localPort: number }>;
+  readonly closed: Promise<{ code: ReasonCode; message: string }>;
+  readonly socket: Socket;
+  /** The next connection; null when the listener was closed. */
+  accept(): Promise<Connection | null>;
+  close(): Promise<void>;
+  [Symbol.asyncIterator](): AsyncIterableIterator<Connection>;
+}
+
+export type SocketKind = "tcp" | "tls" | "udp" | "listener" | "udp-listener";
+
+export interface SocketListeners {
+  onopen?: ((socket: Socket) => void) | null;
+  /** The program says `socket.consumed(chunk.length)` when it has read it. The chunk is the program's. */
+  ondata?: ((chunk: Uint8Array, socket: Socket) => void) | null;
+  ondatagram?: ((data: Uint8Array, addr: string, port: number) => void) | null;
+  onaccept?: ((socket: Socket) => void) | null;
+  /** The target has no more to send. */
+  onend?: (() => void) | null;
+  /** Called once, last of all, also when the socket could not be opened. Code "normal" or "client_closed" is no failure. */
+  onclosed?: ((error: WasmnetError) => void) | null;
+  /** `sendable` was 0 and is no longer, or the socket ended. */
+  onsendable?: ((socket: Socket) => void) | null;
+  /** A datagram or a request was refused; the socket lives on. */
+  onerror?: ((error: WasmnetError, socket: Socket) => void) | null;
+}
+
+/** One socket at the lowest level. Listeners that are set late are called with what came before. */
+export declare class Socket implements SocketListeners {
+  private constructor();
+  readonly id: number;
+  readonly kind: SocketKind | "accepted";
+  /** As asked for; null for an accepted socket. */
+  readonly host: string | null;
+  readonly port: number;
+  readonly state: "opening" | "open" | "closed";
+  /** "ip:port" or "[ip6]:port"; null where the node does not say. */
+  readonly local: string | null;
+  readonly remote: string | null;
+  readonly alpn: string | null;
+  /** Of a listener or UDP socket. */
+  readonly localPort: number;
+  /** Of an accepted socket. */
+  readonly listener?: Socket;
+  readonly bytesUp: number;
+  readonly bytesDown: number;
+  /** Datagrams that did not fit, either way. */
+  readonly dropped: number;
+  readonly ending: WasmnetError | null;
+  /** TCP or TLS, dialed or accepted. */
+  readonly isStream: boolean;
+  readonly isDatagram: boolean;
+  /** Nothing more can be sent: it was shut down, is being closed, or has ended. */
+  readonly isShut: boolean;
+
+  /** While true `ondata` is not called; data waits, and `onend` and `onclosed` wait behind it. */
+  paused: boolean;
+  /** Bytes that wait for `ondata`. */
+  readonly waitingBytes: number;
+
+  onopen: SocketListeners["onopen"];
+  ondata: SocketListeners["ondata"];
+  ondatagram: SocketListeners["ondatagram"];
+  onaccept: SocketListeners["onaccept"];
+  onend: SocketListeners["onend"];
+  onclosed: SocketListeners["onclosed"];
+  onsendable: SocketListeners["onsendable"];
+  onerror: SocketListeners["onerror"];
+
+  /** Bytes that `send` hands on at once: within the credit and what the WebSocket takes now. */
+  readonly sendable: number;
+  /** Bytes given to `send` that wait. */
+  readonly queued: number;
+  /** Takes all of it; what is beyond `sendable` is copied and waits. Throws when the socket has ended or was shut down. */
+  send(data: Data): void;
+  sendTo(host: string, port: number, data: Data): void;
+  /** So many bytes of what `ondata` was given are read: the node may send as many more. Over v1 it does nothing. */
+  consumed(count: number): void;
+  listen(backlog?: number): void;
+  /** Half-close, after what was sent. Over v1 nothing is told: v1 has no half-close. */
+  shutdown(): void;
+  /** Ends it after what was sent. `onclosed` follows when the node has done so. */
+  close(): void;
+  /** Ends it now, without what is unsent; `onclosed` is called before this returns. */
+  reset(): void;
+}
+
+export declare class WasmnetClient extends EventTarget {
+  constructor(url: string, options?: ClientOptions);
+
+  // Numbers and callbacks.
+
+  /** Resolves when a node has let the client in; rejects when this attempt to reach one fails. */
+  ready(): Promise<void>;
+  connect(addr: string, port: number): Promise<number>;
+  connectTls(addr: string, port: number): Promise<number>;
+  connectUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
+  /** Listens for TCP at once; port 0 lets the node choose. `addr` is an IP literal. */
+  bind(addr: string, port: number): Promise<{ id: number; port: number }>;
+  /** A UDP socket that takes datagrams from anyone; needs a node that knows it. */
+  bindUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
+  listen(id: number, backlog?: number): void;
+  /** A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Unknown and closed ids are ignored. */
+  send(id: number, data: Data): void;
+  sendTo(id: number, addr: string, port: number, data: Data): void;
+  resolve(name: string, options?: { signal?: AbortSignal }): Promise<string[]>;
+  /** The socket's callbacks are called no more. */
+  close(id: number): void;
+  onData(id: number, callback: (data: Uint8Array) => void): void;
+  onDataFrom(id: number, callback: (data: Uint8Array, addr: string, port: number) => void): void;
+  onClose(id: number, callback: (reason: WasmnetError) => void): void;
+  onAccept(id: number, callback: (connId: number, remote: string) => void): void;
+  /** Ends every socket and the connection, for good. */
+  disconnect(): void;
+
+  // Streams.
+
+  open(target: Target | string, options?: OpenOptions): Connection;
+  listenOn(local: Target | string, options?: { signal?: AbortSignal; allowHalfOpen?: boolean }): Listener;
+  openUdp(target: Target | string, options?: { signal?: AbortSignal }): DatagramConnection;
+  listenUdp(local: Target | string, options?: { signal?: AbortSignal }): DatagramConnection;
+
+  // The lowest level.
+
+  /** Opens at once and may be used at once; what is sent waits until it can be. */
+  socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners): Socket;
+  /** Every socket that is open or being opened, of whichever level. */
+  readonly openSockets: Socket[];
+  /** Sockets of the calls by number. */
+  readonly sockets: Map<number, Socket>;
+  /** The WebSocket in use or being opened. */
+  readonly ws: WebSocket | null;
+  /** The language spoken; 0 while there is no connection. */
+  readonly version: 0 | 1 | 2;
+  readonly terms: Terms | null;
+
+  addEventListener<K extends keyof ClientEventMap>(
+    type: K, listener: (event: ClientEventMap[K]) => void, options?: boolean | AddEventListenerOptions): void;
+  addEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | AddEventListenerOptions): void;
+  removeEventListener<K extends keyof ClientEventMap>(
+    type: K, listener: (event: ClientEventMap[K]) => void, options?: boolean | EventListenerOptions): void;
+  removeEventListener(
+    type: string, listener: EventListenerOrEventListenerObject | null, options?: boolean | EventListenerOptions): void;
+}

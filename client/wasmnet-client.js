@@ -1,0 +1,152 @@
+// WasmnetClient: sockets by number and callback, as programs written for this protocol know them, and by streams.
+
+import { latin1, toBytes } from "./lib/bytes.js";
+import { Core } from "./lib/core.js";
+import { Connection, DatagramConnection, Listener, target } from "./lib/streams.js";
+
+export { codes, WasmnetError } from "./lib/errors.js";
+export { Socket } from "./lib/socket.js";
+export { Connection, DatagramConnection, Listener } from "./lib/streams.js";
+
+/** Sockets that have ended are kept for listeners that come late, so many and with so many bytes; the oldest are forgotten first. */
+const MOST_ENDED = 1024;
+const MOST_ENDED_BYTES = 64 << 20;
+
+export class WasmnetClient extends Core {
+  /** Sockets by id, of the calls below. */
+  sockets = new Map();
+  #binary;
+  #ended = new Map();
+  #endedBytes = 0;
+
+  constructor(url, options = {}) {
+    super(url, options);
+    this.#binary = options.binary === true;
+  }
+
+  /** @returns {Promise<number>} the socket's id */
+  connect(addr, port) { return this.#open("tcp", addr, port, (socket) => socket.id); }
+  connectTls(addr, port) { return this.#open("tls", addr, port, (socket) => socket.id); }
+
+  /** @returns {Promise<{id: number, port: number}>} the id and the local port */
+  connectUdp(addr, port) { return this.#open("udp", addr, port, bound); }
+  bindUdp(addr, port) { return this.#open("udp-listener", addr, port, bound); }
+  bind(addr, port) { return this.#open("listener", addr, port, bound); }
+
+  listen(id, backlog = 128) { this.sockets.get(id)?.listen(backlog); }
+
+  /** A string's characters are bytes; with {binary: true} it is sent as UTF-8. */
+  send(id, data) {
+    const socket = this.sockets.get(id);
+    if (socket && !socket.isShut) socket.send(this.#bytes(data));
+  }
+
+  sendTo(id, addr, port, data) {
+    const socket = this.sockets.get(id);
+    if (socket && !socket.isShut) socket.sendTo(addr, port, this.#bytes(data));
+  }
+
+  /** Closes a socket or listener, whose callbacks are called no more. */
+  close(id) {
+    const socket = this.sockets.get(id);
+    if (!socket) return;
+    this.#forget(socket);
+    socket.ondata = socket.ondatagram = socket.onaccept = socket.onclosed = null;
+    socket.close();
+  }
+
+  onData(id, callback) {
+    const socket = this.sockets.get(id);
+    if (!socket) return;
+    socket.ondata = callback && ((chunk) => {
+      try {
+        callback(chunk);
+      } finally {
+        socket.consumed(chunk.length);
+      }
+    });
+    this.#forgetIfTold(socket);
+  }
+
+  onDataFrom(id, callback) {
+    const socket = this.sockets.get(id);
+    if (socket) socket.ondatagram = callback;
+  }
+
+  /** The callback gets the reason, a WasmnetError with a code. */
+  onClose(id, callback) {
+    const socket = this.sockets.get(id);
+    if (!socket) return;
+    socket.onclosed = callback && ((error) => {
+      this.#forgetIfTold(socket);
+      callback(error);
+    });
+  }
+
+  onAccept(id, callback) {
+    const listener = this.sockets.get(id);
+    if (!listener) return;
+    listener.onaccept = callback && ((socket) => {
+      this.#keep(socket);
+      callback(socket.id, socket.remote);
+    });
+  }
+
+  /** A TCP or TLS connection as two streams. */
+  open(to, options = {}) {
+    const { transport = options.tls ? "tls" : "tcp" } = options;
+    if (transport !== "tcp" && transport !== "tls") throw new TypeError(`transport is "tcp" or "tls", not ${transport}`);
+    return new Connection(this.socket(transport, ...target(to)), options);
+  }
+
+  /** `for await (const connection of client.listenOn({hostname: "0.0.0.0", port: 0}))` */
+  listenOn(local, options) { return new Listener(this.socket("listener", ...target(local)), options); }
+
+  openUdp(to, options) { return new DatagramConnection(this.socket("udp", ...target(to)), options); }
+  listenUdp(local, options) { return new DatagramConnection(this.socket("udp-listener", ...target(local)), options); }
+
+  _socketEnded(socket) {
+    super._socketEnded(socket);
+    if (this.sockets.get(socket.id) !== socket) return;
+    this.#ended.set(socket, socket.waitingBytes);
+    this.#endedBytes += socket.waitingBytes;
+    while (this.#ended.size > MOST_ENDED || this.#endedBytes > MOST_ENDED_BYTES) this.#forget(this.#ended.keys().next().value);
+  }
+
+  #open(kind, addr, port, answer) {
+    return new Promise((resolve, reject) => {
+      let socket = null;
+      socket = this.socket(kind, addr, port, {
+        onopen: () => {
+          socket.onclosed = null;
+          resolve(answer(socket));
+        },
+        onclosed: (error) => {
+          if (socket) this.#forget(socket);
+          reject(error);
+        },
+      });
+      if (!socket.ending) this.#keep(socket);
+    });
+  }
+
+  #keep(socket) {
+    this.sockets.set(socket.id, socket);
+    // As in v1: the target's end is the socket's, once what was sent has gone out.
+    socket.onend = () => socket.shutdown();
+  }
+
+  #forgetIfTold(socket) {
+    if (socket.ending && socket.onclosed && socket.waitingBytes === 0) this.#forget(socket);
+  }
+
+  #forget(socket) {
+    this.#endedBytes -= this.#ended.get(socket) ?? 0;
+    this.#ended.delete(socket);
+    this.sockets.delete(socket.id);
+  }
+
+  #bytes(data) { return typeof data === "string" && !this.#binary ? latin1(data) : toBytes(data); }
+}
+
+const bound = (socket) => ({ id: socket.id, port: socket.localPort });
