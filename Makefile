@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench lint format deps deps-test deps-model deps-bench
+.PHONY: run build test test-tsan test-asan fuzz model-check bench bench-cluster lint format deps deps-test deps-model deps-bench
 
 run: deps ## build in release and serve on 127.0.0.1:9000
 	$(SWIFT) build -c release --product wasmnet-node
@@ -31,6 +31,9 @@ model-check: deps-model ## the lease protocol in spin: the model must pass, its 
 
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
+
+bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
+	scripts/bench-cluster.sh $(ARGS)
 
 lint: ## the formatter's opinion, as an error
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples

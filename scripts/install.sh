@@ -6,7 +6,7 @@ packages() {
     case "$1" in
         build) echo ca-certificates git libhiredis-dev make ;;
         test) echo curl openssl redis-server netcat-openbsd nodejs node-ws python3 ;;
-        bench) echo haproxy websockify ;;
+        bench) echo haproxy redis-server websockify ;;
         model) echo spin gcc libc6-dev ;;
         *) echo "install.sh: build, test, bench or model, not $1" >&2; exit 2 ;;
     esac

@@ -19,6 +19,19 @@ package struct ByteBudget: Sendable {
         package var returnedDay: Int64
         package var wantsDay: Bool
         package var sentAt: QuotaInstant
+
+        package init(
+            debt: Int64 = 0, wanted: Int64 = 0, dayDebt: Int64 = 0, dayReturned: Int64 = 0, returnedDay: Int64 = -1,
+            wantsDay: Bool = false, sentAt: QuotaInstant
+        ) {
+            self.debt = debt
+            self.wanted = wanted
+            self.dayDebt = dayDebt
+            self.dayReturned = dayReturned
+            self.returnedDay = returnedDay
+            self.wantsDay = wantsDay
+            self.sentAt = sentAt
+        }
     }
 
     package struct Reply: Sendable, Hashable {

@@ -48,6 +48,23 @@ package struct Lane: Sendable {
         /// The epoch that slots were held under before; empty: none.
         package var replaces: String
         package var sentAt: QuotaInstant
+
+        package init(
+            sequence: Int64, slotLimit: Int = 0, target: Int = 0, open: Int = 0, held: Int = 0,
+            slotNeeded: Bool = false,
+            requests: Int = 0, requestsNeeded: Int = 0, replaces: String = "", sentAt: QuotaInstant
+        ) {
+            self.sequence = sequence
+            self.slotLimit = slotLimit
+            self.target = target
+            self.open = open
+            self.held = held
+            self.slotNeeded = slotNeeded
+            self.requests = requests
+            self.requestsNeeded = requestsNeeded
+            self.replaces = replaces
+            self.sentAt = sentAt
+        }
     }
 
     package struct Reply: Sendable, Hashable {

@@ -51,20 +51,7 @@ extension RedisAllowance {
 
     private func send(_ ask: ByteBudget.Ask) {
         let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
-        self.link.run(
-            ClusterScripts.grant,
-            keys: [
-                RedisKeys.bandwidth(of: self.client), RedisKeys.day(of: self.client),
-                RedisKeys.leases(.session, of: self.client), RedisKeys.overrides(of: self.client),
-            ],
-            arguments: [
-                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
-                .integer(ask.wanted),
-                .integer(Int64(clamping: day)), .integer(ask.dayDebt), .integer(ask.dayReturned),
-                .integer(ask.returnedDay), ask.wantsDay ? 1 : 0,
-            ],
-            integers: 6
-        ) { result in
+        self.link.run(.grant(of: self.client, ask, rate: rate, bytesPerDay: day)) { result in
             let now = self.link.now
             guard case .success(let numbers) = result else {
                 self.link.failed(self.bucket, now: now, result)
