@@ -71,7 +71,7 @@ package struct ClusterCall: Sendable {
                 .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
                 .integer(ask.wanted),
                 .integer(Int64(clamping: bytesPerDay)), .integer(ask.dayDebt), .integer(ask.dayReturned),
-                .integer(ask.returnedDay), ask.wantsDay ? 1 : 0,
+                .integer(ask.returnedDay), .integer(ask.wantsDay ? max(ask.dayWanted, 1) : 0),
             ],
             integers: 6)
     }

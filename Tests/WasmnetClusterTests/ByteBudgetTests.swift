@@ -171,8 +171,8 @@ import WasmnetTesting
 }
 
 @Suite struct AskPaceTests {
-    @Test func allowsSoManyASecondAndASecondsWorthAtOnce() {
-        var pace = AskPace(perSecond: 4)
+    @Test func allowsOneAnIntervalAndAFewAtOnce() {
+        var pace = AskPace(interval: .milliseconds(250), burst: 4)
         var now = QuotaInstant(microseconds: 1_000_000_000)
         for _ in 0..<4 {
             #expect(pace.allows(now))

@@ -125,7 +125,7 @@ private final class Bench {
         #expect(bench.take() == .taken)
         #expect(bench.take() == .unknown)
         bench.reply(try #require(bench.ask(slots: 1)), granted: 2, missing: .slots)
-        bench.advance(99)
+        bench.advance(249)
         #expect(bench.take() == .refused(QuotaRefusal(kind: .sockets)))
         bench.advance(1)
         #expect(bench.take() == .unknown)

@@ -62,7 +62,10 @@ struct ClusterBench: ParsableCommand {
     private func connects() throws -> [[String]] {
         try [BenchPolicy.slots, .counted].flatMap { policy in
             try Sides.with(policy, executable: self.node) { sides in
-                try ConnectShare.all(policy).map { try $0.cells(sides.shared, seconds: self.countSeconds) }
+                let idle = try ConnectShare.idleCalls(sides.shared, seconds: self.countSeconds)
+                return try ConnectShare.all(policy).map {
+                    try $0.cells(sides.shared, seconds: self.countSeconds, idleCalls: idle)
+                }
             }
         }
     }

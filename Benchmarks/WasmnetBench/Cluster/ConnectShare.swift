@@ -1,7 +1,8 @@
 /// Which part of a client's connects made no round trip to Redis.
 ///
 /// Connects are made one after the other, so each that waits for Redis costs a call of its own, and at most as many waited as there were
-/// calls. All calls count against it, heartbeats and those that nobody waited for too: the share is a lower bound.
+/// calls. What the same client costs while it is idle (heartbeat, registry) is left out; all other calls count, those that nobody waited
+/// for and those about bytes too: the share is a lower bound.
 struct ConnectShare {
     var work: any Workload
     var hasGoal = true
@@ -21,11 +22,18 @@ struct ConnectShare {
         } + [ConnectShare(work: Connects(name: "as fast as they go, \(name)", concurrent: 1, paths: [.node]))]
     }
 
-    func cells(_ field: Field, seconds: Double) throws -> [String] {
+    /// Calls a second of a client that does nothing.
+    static func idleCalls(_ field: Field, seconds: Double) throws -> Double {
+        let sample = try Steady(name: "idle").run(.node, in: field, seconds: seconds)
+        return Double(sample.redisCalls) / sample.seconds
+    }
+
+    func cells(_ field: Field, seconds: Double, idleCalls: Double) throws -> [String] {
         Console.note("connects: \(self.work.name)")
         let sample = try self.work.run(.node, in: field, seconds: seconds)
         guard sample.units > 0 else { throw BenchError("no connect came through") }
-        let share = max(0, 1 - Double(sample.redisCalls) / sample.units)
+        let calls = max(0, Double(sample.redisCalls) - idleCalls * sample.seconds)
+        let share = max(0, 1 - calls / sample.units)
         let verdict = share >= Self.goal ? "met" : "MISSED"
         return [
             self.work.name, format(sample.units / sample.seconds), format(Double(sample.redisCalls) / sample.seconds),
