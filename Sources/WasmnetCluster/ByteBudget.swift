@@ -59,9 +59,9 @@ package struct ByteBudget: Sendable {
     private static let small: Int64 = 4 << 10
     private static let smallDebtTime = QuotaDuration.seconds(1)
     /// Between two questions, on average: fewer than ten a second with those about slots, and more than grants need.
-    private static let askInterval = QuotaDuration.milliseconds(220)
+    private static let askInterval = QuotaDuration.milliseconds(200)
     /// A grant that is all there is lasts this long: until shortly before the next.
-    private static let evenTime = QuotaDuration.milliseconds(200)
+    private static let evenTime = QuotaDuration.milliseconds(185)
 
     package var rate: TokenBucket.Rate? {
         didSet { self.size = min(self.size, self.largestGrant) }
@@ -180,7 +180,7 @@ package struct ByteBudget: Sendable {
 
     // MARK: Asking
 
-    /// Whether little is left and a question may be sent: fewer than five a second, on average.
+    /// Whether little is left and a question may be sent: five a second, on average.
     package mutating func wantsToAsk(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, self.isLimited else { return false }
         self.expire(now)

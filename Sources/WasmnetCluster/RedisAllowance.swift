@@ -32,7 +32,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var lanes = Lanes()
         var waiters = PerLane<[Waiter]>([])
         /// Of questions about slots and requests that nobody waits for.
-        var pace = AskPace(interval: .milliseconds(200), burst: 5)
+        var pace = AskPace(interval: .milliseconds(220), burst: 5)
         var bytes = ByteBudget()
         /// In force while Redis does not answer.
         var outage: Outage?

@@ -22,7 +22,7 @@ struct ClusterBench: ParsableCommand {
     @Option(help: "Seconds over which calls to Redis are counted; heartbeats come every 5 s.")
     var countSeconds = 10.0
 
-    @Option(help: "Only these parts, with commas between them: compare, connects, calls, redis, memory.")
+    @Option(help: "Only these parts, with commas between them: compare, connects, calls, redis, idle, memory.")
     var only: String?
 
     func validate() throws {
@@ -38,6 +38,7 @@ struct ClusterBench: ParsableCommand {
             try self.print(
                 RedisLoad.header, RedisWork.allCases.map { try RedisLoad($0, seconds: self.seconds).cells() })
         }
+        if self.wants("idle") { try self.print(LedgerTick.header, LedgerTick().rows(seconds: self.countSeconds)) }
         if self.wants("memory") { try self.print(RedisMemory.header, RedisMemory().rows()) }
     }
 
