@@ -188,7 +188,9 @@ package struct ByteBudget: Sendable {
         let isActive = now - self.lastUse < Self.grantLifetime
         let owes = self.debt > Self.small || (self.debt > 0 && now - self.lastAsk >= Self.smallDebtTime)
         let isShort = isActive && self.size > Self.small && self.left(now) < self.size / 12
-        let wantsRate = self.rate != nil && (owes || isShort) && now >= self.blockedUntil
+        // What was all there is lasts until there is a grant's worth again.
+        let isSpendingAll = self.even != nil && now - self.lastAsk < Self.evenTime
+        let wantsRate = self.rate != nil && (owes || isShort) && !isSpendingAll && now >= self.blockedUntil
         let wantsDay =
             self.bytesPerDay > 0
             && (self.dayLeft < 0 || (isActive && self.dayRest != 0 && self.dayLeft <= self.daySize / 2))
@@ -263,7 +265,8 @@ package struct ByteBudget: Sendable {
             self.debt -= paid
             self.grants.add(reply.granted - paid, until: ask.sentAt + Self.grantLifetime)
             self.blockedUntil = reply.wait > .zero ? now + reply.wait : .epoch
-            self.even = reply.granted < ask.wanted ? (self.grants.count(at: now), now, 0) : nil
+            let left = self.grants.count(at: now)
+            self.even = reply.granted < ask.wanted && left > 0 ? (left, now, 0) : nil
         }
         if self.bytesPerDay > 0 {
             if reply.day != self.day { self.dayLeft = min(self.dayLeft, 0) }

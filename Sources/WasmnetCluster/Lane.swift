@@ -191,7 +191,6 @@ package struct Lane: Sendable {
 
     package mutating func release() {
         self.open = max(self.open - 1, 0)
-        if self.open < self.granted { self.fullUntil = .epoch }
     }
 
     // MARK: Asking

@@ -61,7 +61,7 @@ struct ClusterBench: ParsableCommand {
     }
 
     private func connects() throws -> [[String]] {
-        try [BenchPolicy.slots, .counted].flatMap { policy in
+        try [BenchPolicy.slots, .rates].flatMap { policy in
             try Sides.with(policy, executable: self.node) { sides in
                 let idle = try ConnectShare.idleCalls(sides.shared, seconds: self.countSeconds)
                 return try ConnectShare.all(policy).map {

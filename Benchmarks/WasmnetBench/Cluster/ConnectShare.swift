@@ -2,7 +2,7 @@
 ///
 /// Connects are made one after the other, so each that waits for Redis costs a call of its own, and at most as many waited as there were
 /// calls. What the same client costs while it is idle (heartbeat, registry) is left out; all other calls count, those that nobody waited
-/// for and those about bytes too: the share is a lower bound.
+/// for too: the share is a lower bound.
 struct ConnectShare {
     var work: any Workload
     var hasGoal = true
@@ -13,7 +13,7 @@ struct ConnectShare {
     private static let goal = 0.9
 
     static func all(_ policy: BenchPolicy) -> [ConnectShare] {
-        let name = policy == .slots ? "sockets limited" : "sockets, rates and bytes limited"
+        let name = policy == .slots ? "sockets limited" : "sockets and connects limited"
         // Requests of a rate are good for 300 ms, so below some 40 a second there is not always one at hand.
         return [2.0, 10, 50, 200].map { rate in
             ConnectShare(
