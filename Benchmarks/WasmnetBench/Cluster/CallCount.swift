@@ -9,6 +9,7 @@ struct CallCount {
     static var all: [CallCount] {
         [
             CallCount(work: Steady(name: "idle, 4 sockets open"), policy: .gigabit),
+            CallCount(work: Steady(name: "2 connects a second, a byte each", connects: 2), policy: .gigabit),
             CallCount(
                 work: Steady(name: "10 connects and 1 MB both ways a second", connects: 10, bytes: 1_000_000),
                 policy: .gigabit),
