@@ -2,8 +2,8 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy dist lint format deps deps-test deps-model deps-bench \
-	deps-cluster deps-deploy
+.PHONY: run build test test-web test-deploy test-tsan test-asan fuzz model-check bench bench-cluster cluster check-deploy dist lint format deps \
+	deps-test deps-web deps-model deps-bench deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
 	$(SWIFT) build -c release --product wasmnet-node
@@ -12,10 +12,17 @@ run: deps ## build in release and serve on 127.0.0.1:9000
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
+test: deps-test deps-web deps-deploy ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
 	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
+	$(MAKE) test-web WASMNET_NODE="$$($(SWIFT) build --show-bin-path)/wasmnet-node"
+	deploy/check.sh
 	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
+
+test-web: deps-web ## the dashboard and the browser client, in real browsers; WASMNET_NODE=FILE is the node
+	node --test --test-concurrency=2 Tests/dashboard/*.test.mjs
+	$(MAKE) -C client/playground
+	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \
@@ -32,6 +39,9 @@ model-check: deps-model ## the lease protocol in spin: the model must pass, its 
 
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
+
+bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
+	scripts/bench-cluster.sh $(ARGS)
 
 cluster: deps-cluster ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
 	@scripts/cluster.sh
@@ -58,6 +68,9 @@ deps:
 
 deps-test:
 	@scripts/install.sh build test
+
+deps-web:
+	@scripts/install.sh web
 
 deps-model:
 	@scripts/install.sh model

@@ -189,7 +189,10 @@ let package = Package(
         .target(name: "CEpoll", path: "Benchmarks/CEpoll"),
         .executableTarget(
             name: "wasmnet-bench",
-            dependencies: ["CEpoll", "WasmnetPolicy", "WasmnetProtocol", nioCore, argumentParser],
+            dependencies: [
+                "CEpoll", "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                nioCore, nioPosix, logging, argumentParser,
+            ],
             path: "Benchmarks/WasmnetBench",
             swiftSettings: strict
         ),

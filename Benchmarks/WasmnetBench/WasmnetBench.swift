@@ -9,7 +9,7 @@ struct WasmnetBench: ParsableCommand {
             One thread plays every client and every target; the proxy is a process of its own with one thread, and what it used of the \
             CPU is read from the kernel. Figures are medians over the rounds; ratios are medians of the ratios within a round.
             """,
-        subcommands: [Relay.self, Micro.self, DenylistBench.self],
+        subcommands: [Relay.self, Micro.self, DenylistBench.self, ClusterBench.self],
         defaultSubcommand: Relay.self)
 }
 
@@ -51,7 +51,7 @@ struct Relay: ParsableCommand {
     @OptionGroup var options: RelayOptions
 
     func run() throws {
-        let field = try Field(executable: self.options.node)
+        let field = try Field(NodeSetup(executable: self.options.node))
         defer { field.stop() }
         let rounds = Rounds(count: self.options.rounds, seconds: self.options.seconds)
         var table = Table(header: ReportRow.header)

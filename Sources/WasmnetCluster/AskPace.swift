@@ -1,26 +1,30 @@
 import WasmnetQuota
 
-/// Keeps questions that nobody waits for to so many a second, on average and with a second's worth at once.
+/// Keeps questions that nobody waits for apart by an interval, on average, with a few at once after a rest.
 struct AskPace: Sendable, Hashable {
-    private let perSecond: Int64
-    /// In millionths.
+    private let interval: Int64
+    private let most: Int64
+    /// Microseconds saved up; a question costs ``interval``.
     private var left: Int64
     private var at = QuotaInstant.epoch
 
-    init(perSecond: Int64) {
-        self.perSecond = perSecond
-        self.left = perSecond * 1_000_000
+    /// - Parameters:
+    ///   - interval: more than zero.
+    ///   - burst: questions at once after a rest, at least 1.
+    init(interval: QuotaDuration, burst: Int64) {
+        self.interval = interval.microseconds
+        self.most = interval.microseconds * burst
+        self.left = self.most
     }
 
-    func allows(_ now: QuotaInstant) -> Bool { self.refilled(now) >= 1_000_000 }
+    func allows(_ now: QuotaInstant) -> Bool { self.refilled(now) >= self.interval }
 
     mutating func spend(_ now: QuotaInstant) {
-        self.left = max(self.refilled(now) - 1_000_000, 0)
+        self.left = max(self.refilled(now) - self.interval, 0)
         self.at = max(self.at, now)
     }
 
     private func refilled(_ now: QuotaInstant) -> Int64 {
-        let elapsed = min(max((now - self.at).microseconds, 0), 1_000_000)
-        return min(self.left + elapsed * self.perSecond, self.perSecond * 1_000_000)
+        min(self.left + min(max((now - self.at).microseconds, 0), self.most), self.most)
     }
 }

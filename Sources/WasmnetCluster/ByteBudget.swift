@@ -4,9 +4,12 @@ package import WasmnetQuota
 ///
 /// Bandwidth: a grant is used, the oldest first, within ``grantLifetime`` of being asked for, or lost. Bytes beyond it are a debt that the next question
 /// charges before it draws anything; as long as the debt is below ``slack`` and the cluster has not said that nothing is left,
-/// reading goes on, so that a client that was quiet waits for nothing. What is asked for follows what was used of late.
+/// reading goes on, so that a client that was quiet waits for nothing, and one that passes little lives on debt alone, charged once a second.
+/// What is asked for follows what was used of late. A grant smaller than what was asked for is all there is: it is spent evenly
+/// until the next one may be asked for, not in one gulp with a silence after it.
 ///
 /// Day: a lease is debited before it is used; the next one is asked for when half is left, and what is not used is given back.
+/// A lease is good for half a second at least, so that few are needed at any speed.
 package struct ByteBudget: Sendable {
     /// A question to the cluster.
     package struct Ask: Sendable, Hashable {
@@ -18,7 +21,23 @@ package struct ByteBudget: Sendable {
         package var dayReturned: Int64
         package var returnedDay: Int64
         package var wantsDay: Bool
+        /// What half a second takes, if that is known.
+        package var dayWanted: Int64
         package var sentAt: QuotaInstant
+
+        package init(
+            debt: Int64 = 0, wanted: Int64 = 0, dayDebt: Int64 = 0, dayReturned: Int64 = 0, returnedDay: Int64 = -1,
+            wantsDay: Bool = false, dayWanted: Int64 = 0, sentAt: QuotaInstant
+        ) {
+            self.debt = debt
+            self.wanted = wanted
+            self.dayDebt = dayDebt
+            self.dayReturned = dayReturned
+            self.returnedDay = returnedDay
+            self.wantsDay = wantsDay
+            self.dayWanted = dayWanted
+            self.sentAt = sentAt
+        }
     }
 
     package struct Reply: Sendable, Hashable {
@@ -36,6 +55,13 @@ package struct ByteBudget: Sendable {
     /// Bytes that may pass before the cluster has said anything of them.
     package static let slack: Int64 = 16 << 10
     private static let smallestGrant: Int64 = 2 << 10
+    /// Who uses less than this in ``grantSpan`` has nothing granted ahead, and who owes less is not charged at once.
+    private static let small: Int64 = 4 << 10
+    private static let smallDebtTime = QuotaDuration.seconds(1)
+    /// Between two questions, on average: fewer than ten a second with those about slots, and more than grants need.
+    private static let askInterval = QuotaDuration.milliseconds(200)
+    /// A grant that is all there is lasts this long: until shortly before the next.
+    private static let evenTime = QuotaDuration.milliseconds(185)
 
     package var rate: TokenBucket.Rate? {
         didSet { self.size = min(self.size, self.largestGrant) }
@@ -48,6 +74,8 @@ package struct ByteBudget: Sendable {
     private var debt: Int64 = 0
     private var blockedUntil = QuotaInstant.epoch
     private var size: Int64 = Self.slack
+    /// All there was at a time, and what passed since.
+    private var even: (bytes: Int64, from: QuotaInstant, passed: Int64)?
 
     private var dayLeft: Int64 = 0
     private var daySize: Int64 = 0
@@ -61,7 +89,7 @@ package struct ByteBudget: Sendable {
     private var lastUse = QuotaInstant.epoch
     /// Since the last question.
     private var used: Int64 = 0
-    private var pace = AskPace(perSecond: 10)
+    private var pace = AskPace(interval: Self.askInterval, burst: 5)
 
     package init() {}
 
@@ -79,9 +107,10 @@ package struct ByteBudget: Sendable {
 
     package mutating func charge(_ bytes: Int64, now: QuotaInstant) {
         self.lastUse = now
+        self.used = min(self.used + bytes, TokenBucket.mostBytes)
         if self.rate != nil {
             self.expire(now)
-            self.used = min(self.used + bytes, TokenBucket.mostBytes)
+            self.even?.passed += bytes
             self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.mostBytes)
         }
         if self.bytesPerDay > 0 {
@@ -107,12 +136,25 @@ package struct ByteBudget: Sendable {
                 until = self.blockedUntil
             } else if left <= -Self.slack {
                 until = now + .milliseconds(1)
+            } else {
+                until = self.evenly(now)
             }
         }
         if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeft <= 0 {
             until = max(until ?? .epoch, now + .milliseconds(1))
         }
         return until
+    }
+
+    /// Nil: no more passed than was due by now.
+    private mutating func evenly(_ now: QuotaInstant) -> QuotaInstant? {
+        guard let even = self.even, even.bytes > 0, let rate = self.rate else { return nil }
+        let span = Double(Self.evenTime.microseconds)
+        let ahead = Double(even.passed - Int64(rate.readQuantum)) / Double(even.bytes) * span
+        let due = even.from + .microseconds(Int64(min(max(ahead, 0), span)))
+        guard due <= now else { return due }
+        if now - even.from >= Self.evenTime { self.even = nil }
+        return nil
     }
 
     /// Until the day ends, if its bytes are spent.
@@ -138,15 +180,17 @@ package struct ByteBudget: Sendable {
 
     // MARK: Asking
 
-    /// Whether little is left and a question may be sent: ten a second at most, on average.
+    /// Whether little is left and a question may be sent: five a second, on average.
     package mutating func wantsToAsk(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, self.isLimited else { return false }
         self.expire(now)
         self.rollDay(now)
         let isActive = now - self.lastUse < Self.grantLifetime
-        let wantsRate =
-            self.rate != nil && (self.debt > 0 || (isActive && self.left(now) < self.size / 12))
-            && now >= self.blockedUntil
+        let owes = self.debt > Self.small || (self.debt > 0 && now - self.lastAsk >= Self.smallDebtTime)
+        let isShort = isActive && self.size > Self.small && self.left(now) < self.size / 12
+        // What was all there is lasts until there is a grant's worth again.
+        let isSpendingAll = self.even != nil && now - self.lastAsk < Self.evenTime
+        let wantsRate = self.rate != nil && (owes || isShort) && !isSpendingAll && now >= self.blockedUntil
         let wantsDay =
             self.bytesPerDay > 0
             && (self.dayLeft < 0 || (isActive && self.dayRest != 0 && self.dayLeft <= self.daySize / 2))
@@ -161,27 +205,34 @@ package struct ByteBudget: Sendable {
 
     package mutating func ask(now: QuotaInstant) -> Ask {
         self.pace.spend(now)
-        self.resize(now)
+        let perSecond = self.measure(now)
         let ask = Ask(
             debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeft, 0),
             dayReturned: 0, returnedDay: -1,
             // Earlier than it must be, so that one question serves for both.
-            wantsDay: self.bytesPerDay > 0 && self.dayRest != 0 && self.dayLeft <= self.daySize / 4 * 3, sentAt: now)
+            wantsDay: self.bytesPerDay > 0 && self.dayRest != 0 && self.dayLeft <= self.daySize / 4 * 3,
+            dayWanted: perSecond / 2, sentAt: now)
         self.lastAsk = now
         self.inFlight = ask
         return ask
     }
 
     /// What is asked for follows what was used of late; it grows fast where that was all there was.
-    private mutating func resize(_ now: QuotaInstant) {
+    ///
+    /// - Returns: bytes a second of late; 0: not known.
+    private mutating func measure(_ now: QuotaInstant) -> Int64 {
         let elapsed = (now - self.lastAsk).microseconds
+        var perSecond: Int64 = 0
         if elapsed > 0, elapsed <= 1_000_000 {
-            let measured = Int64(Double(self.used) / Double(elapsed) * Double(Self.grantSpan.microseconds))
+            let measured = Double(self.used) / Double(elapsed)
+            perSecond = Int64(min(measured * 1_000_000, Double(TokenBucket.mostBytes)))
             let isShort = self.left(now) <= 0 && elapsed < Self.grantLifetime.microseconds
-            self.size = max(measured, isShort ? self.size * 4 : self.size / 2)
+            self.size = max(
+                Int64(measured * Double(Self.grantSpan.microseconds)), isShort ? self.size * 8 : self.size / 2)
         }
-        self.size = min(max(self.size, Self.smallestGrant), self.largestGrant)
+        self.size = min(max(self.size, self.debt, Self.smallestGrant), self.largestGrant)
         self.used = 0
+        return perSecond
     }
 
     /// The question that gives back what is left of the day's lease; nil when nothing is.
@@ -214,6 +265,8 @@ package struct ByteBudget: Sendable {
             self.debt -= paid
             self.grants.add(reply.granted - paid, until: ask.sentAt + Self.grantLifetime)
             self.blockedUntil = reply.wait > .zero ? now + reply.wait : .epoch
+            let left = self.grants.count(at: now)
+            self.even = reply.granted < ask.wanted && left > 0 ? (left, now, 0) : nil
         }
         if self.bytesPerDay > 0 {
             if reply.day != self.day { self.dayLeft = min(self.dayLeft, 0) }

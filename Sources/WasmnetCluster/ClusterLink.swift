@@ -50,19 +50,16 @@ final class ClusterLink: Sendable {
         self.settings.usesOwnClock ? .integer(self.now.microseconds) : 0
     }
 
-    /// Runs a script that answers with so many integers.
-    func run(
-        _ script: RedisScript, keys: [String], arguments: [RedisArgument], integers: Int,
-        _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void
-    ) {
+    /// Runs a script that answers with integers.
+    func run(_ call: ClusterCall, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
         self.counters.calls.wrappingAdd(1, ordering: .relaxed)
         self.redis.submit(
-            script, keys: keys.map { .string($0) }, arguments: [self.clockArgument] + arguments
+            call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments
         ).whenComplete { result in
             switch result {
             case .success(let reply):
                 do throws(RedisError) {
-                    body(.success(try Self.numbers(reply, count: integers)))
+                    body(.success(try Self.numbers(reply, count: call.integers)))
                 } catch {
                     self.counters.failures.wrappingAdd(1, ordering: .relaxed)
                     body(.failure(error))

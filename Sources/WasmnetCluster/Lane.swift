@@ -48,6 +48,23 @@ package struct Lane: Sendable {
         /// The epoch that slots were held under before; empty: none.
         package var replaces: String
         package var sentAt: QuotaInstant
+
+        package init(
+            sequence: Int64, slotLimit: Int = 0, target: Int = 0, open: Int = 0, held: Int = 0,
+            slotNeeded: Bool = false,
+            requests: Int = 0, requestsNeeded: Int = 0, replaces: String = "", sentAt: QuotaInstant
+        ) {
+            self.sequence = sequence
+            self.slotLimit = slotLimit
+            self.target = target
+            self.open = open
+            self.held = held
+            self.slotNeeded = slotNeeded
+            self.requests = requests
+            self.requestsNeeded = requestsNeeded
+            self.replaces = replaces
+            self.sentAt = sentAt
+        }
     }
 
     package struct Reply: Sendable, Hashable {
@@ -90,6 +107,8 @@ package struct Lane: Sendable {
     /// Wanted since the last question, whether granted or not.
     private var demand = 0
     private var block = 0
+    /// The most that were open at once in this stretch of ``peakTime`` and in the one before it.
+    private var peaks = (now: 0, before: 0, since: QuotaInstant.epoch)
 
     /// The most slots that are kept for later.
     static let mostSpare = 8
@@ -99,8 +118,12 @@ package struct Lane: Sendable {
     private static let requestSpan = QuotaDuration.milliseconds(250)
     /// Requests that live no longer than this are renewed.
     private static let askAhead = QuotaDuration.milliseconds(30)
-    /// Between two questions that nobody waits for, and before a client that was refused costs another one.
+    /// Between two questions that nobody waits for.
     package static let pauseBetweenAsks = QuotaDuration.milliseconds(100)
+    /// A client that was refused costs another question after this; requests that come meanwhile are saved up for it.
+    package static let pauseAfterRefusal = QuotaDuration.milliseconds(250)
+    /// Half of ``idleTime``.
+    private static let peakTime = QuotaDuration.milliseconds(750)
     /// After this long without use spare slots go back.
     package static let idleTime = QuotaDuration.milliseconds(1500)
     /// Slots are declared again after this long even if nothing changes: half as long as Redis keeps them.
@@ -143,7 +166,7 @@ package struct Lane: Sendable {
             isMissing = true
         }
         if isMissing { return .unknown }
-        if need.slot { self.open += 1 }
+        if need.slot { self.opened(now) }
         if need.request, self.pace != nil { _ = self.requests.take(1, now: now) }
         self.demand += 1
         self.lastTake = now
@@ -152,14 +175,22 @@ package struct Lane: Sendable {
 
     /// Takes a slot that nobody granted: the cluster is out of reach, and the policy says so.
     package mutating func takeUngranted(now: QuotaInstant) {
-        self.open += 1
+        self.opened(now)
         self.needsSync = true
         self.lastTake = now
     }
 
+    private mutating func opened(_ now: QuotaInstant) {
+        self.open += 1
+        let age = now - self.peaks.since
+        if age >= Self.peakTime {
+            self.peaks = (self.open, age < Self.idleTime ? self.peaks.now : 0, now)
+        }
+        self.peaks.now = max(self.peaks.now, self.open)
+    }
+
     package mutating func release() {
         self.open = max(self.open - 1, 0)
-        if self.open < self.granted { self.fullUntil = .epoch }
     }
 
     // MARK: Asking
@@ -174,6 +205,8 @@ package struct Lane: Sendable {
             let spare = self.granted - self.open
             let wanted = self.spareWanted(now)
             if isActive {
+                // Who is refused for the rate opens nothing that would need more.
+                if now < self.refusedUntil { return false }
                 if spare < wanted / 2, now >= self.fullUntil { return true }
                 if self.counted - self.open > 2 * wanted + 1 { return true }
             } else if self.counted > self.open {
@@ -211,12 +244,15 @@ package struct Lane: Sendable {
         return ask
     }
 
-    /// Slots to keep for later: none when idle, up to ``mostSpare`` while there is room for many.
+    /// Slots to keep for later: none when idle, up to ``mostSpare`` while there is room for many, and for as many as were open at once
+    /// of late, so that a client that opens and closes many does not give them back and ask again all the time.
     private func spareWanted(_ now: QuotaInstant) -> Int {
         guard now - self.lastTake < Self.idleTime || !self.isRoomKnown else { return 0 }
         guard self.isRoomKnown else { return min(4, self.slotLimit / 8) }
         // What is here already is room as well.
-        return min(Self.mostSpare, (self.room + max(self.granted - self.open, 0)) / 4)
+        let free = self.room + max(self.granted - self.open, 0)
+        let peak = max(self.peaks.now, self.peaks.before)
+        return max(min(Self.mostSpare, free / 4), min(peak - self.open, free / 2))
     }
 
     /// Requests to have for later: as many as were wanted of late in ``requestSpan``, at most a quarter of the burst.
@@ -224,7 +260,7 @@ package struct Lane: Sendable {
         guard let pace = self.pace else { return 0 }
         let elapsed = max((now - self.lastAsk).microseconds, Self.pauseBetweenAsks.microseconds)
         guard elapsed < 2_000_000 else { return 0 }
-        let lately = Int64(self.demand) * Self.requestSpan.microseconds / elapsed
+        let lately = (Int64(self.demand) * Self.requestSpan.microseconds + elapsed - 1) / elapsed
         let wanted = max(lately, elapsed < 400_000 ? Int64(self.block) / 2 : 0)
         return Int(clamping: min(wanted, max(pace.burst / 4, 1)))
     }
@@ -250,10 +286,15 @@ package struct Lane: Sendable {
         self.requests.add(Int64(reply.requests), until: ask.sentAt + Self.requestLifetime)
         switch reply.missing {
         case .dayBytes: break
-        case .nothing: self.refusedUntil = now + reply.wait
-        case .slots: self.fullUntil = now + max(reply.wait, Self.pauseBetweenAsks)
-        case .requests: self.refusedUntil = now + max(reply.wait, Self.pauseBetweenAsks)
+        case .nothing: self.refusedUntil = now + (reply.wait > .zero ? max(reply.wait, self.savingTime) : .zero)
+        case .slots: self.fullUntil = now + max(reply.wait, Self.pauseAfterRefusal)
+        case .requests: self.refusedUntil = now + max(reply.wait, self.savingTime, Self.pauseBetweenAsks)
         }
+    }
+
+    /// How long requests may be saved up without one being lost: well within the burst.
+    private var savingTime: QuotaDuration {
+        min(.microseconds((self.pace?.window ?? 0) / 2), Self.pauseAfterRefusal)
     }
 
     /// No answer came, or none that says anything.

@@ -1,7 +1,7 @@
 import WasmnetQuota
 
 /// What a client takes, by what is asked for together.
-enum LaneKind: Int, CaseIterable, Sendable {
+package enum LaneKind: Int, CaseIterable, Sendable {
     case sessions, sockets, resolves
 }
 

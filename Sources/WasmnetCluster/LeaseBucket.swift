@@ -42,6 +42,10 @@ final class LeaseBucket: Sendable {
         var generation: Int64
         /// The epoch is not known in Redis yet.
         var joins: Bool
+
+        var inCalls: ClusterCall.Standing {
+            ClusterCall.Standing(name: self.name, generation: self.generation, joins: self.joins)
+        }
     }
 
     /// What an answer says of the standing it was asked under.

@@ -15,17 +15,22 @@ extension RedisAllowance {
                 return false
             }
             state.bytes.charge(Int64(bytes), now: now)
+            self.mayPause.store(state.bytes.pause(now: now) != nil, ordering: .relaxed)
+            self.mayBeSpent.store(state.bytes.isDaySpent(now) != nil, ordering: .relaxed)
             return state.bytes.wantsToAsk(now: now)
         }
         if wantsToAsk { self.askForBytes() }
     }
 
     func pause(now: QuotaInstant) -> QuotaInstant? {
-        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
+        guard self.countsBytes.load(ordering: .relaxed), self.mayPause.load(ordering: .relaxed) else { return nil }
         let (until, wantsToAsk): (QuotaInstant?, Bool) = self.state.withLock { state in
             self.follow(&state, now)
             if state.outage != nil { return (state.outage?.pause(now: now), false) }
-            guard let until = state.bytes.pause(now: now) else { return (nil, false) }
+            guard let until = state.bytes.pause(now: now) else {
+                self.mayPause.store(false, ordering: .relaxed)
+                return (nil, false)
+            }
             return (until, state.bytes.wantsToAsk(now: now))
         }
         if wantsToAsk { self.askForBytes() }
@@ -33,7 +38,7 @@ extension RedisAllowance {
     }
 
     func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? {
-        guard self.countsBytes.load(ordering: .relaxed) else { return nil }
+        guard self.countsBytes.load(ordering: .relaxed), self.mayBeSpent.load(ordering: .relaxed) else { return nil }
         return self.state.withLock { state in
             if state.outage != nil { return state.outage?.daySpent(now: now) }
             return state.bytes.isDaySpent(now).map { QuotaRefusal(kind: .dayBytes, retryAfter: $0) }
@@ -51,20 +56,7 @@ extension RedisAllowance {
 
     private func send(_ ask: ByteBudget.Ask) {
         let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
-        self.link.run(
-            ClusterScripts.grant,
-            keys: [
-                RedisKeys.bandwidth(of: self.client), RedisKeys.day(of: self.client),
-                RedisKeys.leases(.session, of: self.client), RedisKeys.overrides(of: self.client),
-            ],
-            arguments: [
-                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
-                .integer(ask.wanted),
-                .integer(Int64(clamping: day)), .integer(ask.dayDebt), .integer(ask.dayReturned),
-                .integer(ask.returnedDay), ask.wantsDay ? 1 : 0,
-            ],
-            integers: 6
-        ) { result in
+        self.link.run(.grant(of: self.client, ask, rate: rate, bytesPerDay: day)) { result in
             let now = self.link.now
             guard case .success(let numbers) = result else {
                 self.link.failed(self.bucket, now: now, result)
@@ -78,12 +70,23 @@ extension RedisAllowance {
                     ByteBudget.Reply(
                         granted: numbers[0], wait: .microseconds(numbers[1]), dayLeased: numbers[2], day: numbers[3],
                         dayEndsIn: .microseconds(numbers[4]), dayLeft: numbers[5]), now: now)
+                self.bytesChanged()
             }
         }
     }
 
     /// Returns what is left of the day's lease, and owns up to what passed.
     func giveBytesBack(now: QuotaInstant) {
-        if let ask = self.state.withLock({ $0.bytes.giveBack(now: now) }) { self.send(ask) }
+        let ask = self.state.withLock { state in
+            self.bytesChanged()
+            return state.bytes.giveBack(now: now)
+        }
+        if let ask { self.send(ask) }
+    }
+
+    /// Under the lock: what stops the bytes may be another than it was.
+    func bytesChanged() {
+        self.mayPause.store(true, ordering: .relaxed)
+        self.mayBeSpent.store(true, ordering: .relaxed)
     }
 }

@@ -65,27 +65,11 @@ extension RedisAllowance {
     }
 
     private func send(_ lane: LaneKind, _ question: Question, _ standing: LeaseBucket.Standing) {
-        let (ask, pace) = (question.ask, question.pace)
+        let ask = question.ask
         self.link.run(
-            ClusterScripts.reserve,
-            keys: [
-                RedisKeys.generation(self.bucket.index), RedisKeys.epochs(self.bucket.index),
-                RedisKeys.leases(lane == .sessions ? .session : .socket, of: self.client),
-                RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: self.client),
-                RedisKeys.overrides(of: self.client), RedisKeys.day(of: self.client),
-            ],
-            arguments: [
-                .integer(standing.generation), .integer(self.link.settings.hold.microseconds),
-                .string(standing.name), .integer(self.link.settings.timeToLive.microseconds), standing.joins ? 1 : 0,
-                .string(ask.replaces), .integer(ask.sequence),
-                RedisArgument(ask.target), RedisArgument(ask.open), RedisArgument(ask.held),
-                RedisArgument(ask.slotLimit), ask.slotNeeded ? 1 : 0,
-                .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(ask.requests),
-                RedisArgument(ask.requestsNeeded), .integer(Int64(clamping: question.dayLimit)),
-                .string(lane == .sessions ? "max_sessions" : "max_connections"),
-                .string(lane == .resolves ? "resolves" : "connects"),
-            ],
-            integers: 8
+            .reserve(
+                lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, standing.inCalls,
+                self.link.settings)
         ) { self.answered(lane, ask, standing, $0) }
     }
 

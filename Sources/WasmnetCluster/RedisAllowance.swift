@@ -13,6 +13,10 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     let state: Guarded<State>
     let quantum = Atomic<Int>(.max)
     let countsBytes = Atomic<Bool>(false)
+    /// False: nothing stops the bytes, as far as the last look under the lock knew; what passes next is charged there, and looks again.
+    let mayPause = Atomic<Bool>(true)
+    /// False: the day's bytes are not spent, as far as the last look knew.
+    let mayBeSpent = Atomic<Bool>(true)
 
     typealias Completion = @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
 
@@ -28,7 +32,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var lanes = Lanes()
         var waiters = PerLane<[Waiter]>([])
         /// Of questions about slots and requests that nobody waits for.
-        var pace = AskPace(perSecond: 5)
+        var pace = AskPace(interval: .milliseconds(220), burst: 5)
         var bytes = ByteBudget()
         /// In force while Redis does not answer.
         var outage: Outage?
@@ -139,6 +143,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         if isDegraded, state.outage == nil {
             state.outage = state.brewing ?? self.makeOutage(state)
             state.brewing = nil
+            self.bytesChanged()
         } else if !isDegraded, let outage = state.outage {
             state.outage = nil
             state.bytes.passedUnseen(Int64(clamping: outage.passed), now: now)
@@ -195,6 +200,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             state.bytes.apply(limits)
             state.brewing = nil
             if state.outage != nil { state.outage = self.makeOutage(state) }
+            self.bytesChanged()
         }
         self.publish(limits)
     }

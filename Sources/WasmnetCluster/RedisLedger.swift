@@ -102,13 +102,7 @@ package final class RedisLedger: QuotaLedger {
     }
 
     private func beat(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
-        self.link.run(
-            ClusterScripts.heartbeat, keys: [RedisKeys.generation(bucket.index), RedisKeys.epochs(bucket.index)],
-            arguments: [
-                .integer(standing.generation), .integer(self.link.settings.hold.microseconds),
-                .string(standing.name), .integer(self.link.settings.timeToLive.microseconds),
-            ], integers: 3
-        ) { [link] result in
+        self.link.run(.heartbeat(bucket: bucket.index, standing.inCalls, self.link.settings)) { [link] result in
             guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
                 link.failed(bucket, now: link.now, result)
                 return

@@ -73,6 +73,54 @@ import WasmnetTesting
         #expect(budget.inFlight != nil)
     }
 
+    @Test func whoPassesLittleIsChargedOnceASecond() {
+        var budget = self.budget()
+        budget.replied(budget.ask(now: self.now), self.reply(16_384), now: self.now)
+        var calls = 0
+        // Once what was granted first is forgotten.
+        for tick in 0..<500 {
+            let now = self.now + .milliseconds(Int64(tick) * 20)
+            budget.charge(8, now: now)
+            #expect(budget.pause(now: now) == nil)
+            guard budget.wantsToAsk(now: now) else { continue }
+            if tick >= 100 { calls += 1 }
+            let ask = budget.ask(now: now)
+            budget.replied(ask, self.reply(ask.wanted), now: now)
+        }
+        #expect((6...8).contains(calls), "\(calls) in 8 s")
+    }
+
+    @Test func aGrantThatIsAllThereIsIsSpentEvenly() throws {
+        var budget = self.budget()
+        budget.charge(400_000, now: self.now)
+        let ask = budget.ask(now: self.now)
+        #expect(ask.wanted > 200_000)
+        budget.replied(ask, self.reply(200_000), now: self.now)
+        var passed: [Int64] = []
+        for millisecond in 0..<185 {
+            let now = self.now + .milliseconds(Int64(millisecond))
+            while budget.pause(now: now) == nil, passed.reduce(0, +) < 200_000 {
+                budget.charge(4000, now: now)
+                passed.append(4000)
+            }
+            let due = 200_000 * Int64(millisecond) / 185
+            let sum = passed.reduce(0, +)
+            #expect(sum >= min(due, 200_000 - 4000) && sum <= due + (62 << 10) + 4000, "\(sum) after \(millisecond) ms")
+        }
+    }
+
+    @Test func aDaysLeaseIsForHalfASecondOfWhatPasses() {
+        var budget = ByteBudget()
+        budget.bytesPerDay = 1 << 50
+        budget.prepare(now: self.now)
+        let first = budget.ask(now: self.now)
+        #expect(first.wantsDay && first.dayWanted == 0)
+        budget.replied(first, self.reply(leased: 64 << 20, left: 1 << 49), now: self.now)
+        budget.charge(50 << 20, now: self.now + .milliseconds(50))
+        let next = budget.ask(now: self.now + .milliseconds(50))
+        #expect(next.wantsDay && (499 << 20...501 << 20).contains(next.dayWanted))
+    }
+
     @Test func aDayIsLeasedRenewedAtHalfAndGivenBack() throws {
         var budget = ByteBudget()
         budget.bytesPerDay = 10_000
@@ -171,8 +219,8 @@ import WasmnetTesting
 }
 
 @Suite struct AskPaceTests {
-    @Test func allowsSoManyASecondAndASecondsWorthAtOnce() {
-        var pace = AskPace(perSecond: 4)
+    @Test func allowsOneAnIntervalAndAFewAtOnce() {
+        var pace = AskPace(interval: .milliseconds(250), burst: 4)
         var now = QuotaInstant(microseconds: 1_000_000_000)
         for _ in 0..<4 {
             #expect(pace.allows(now))

@@ -60,6 +60,8 @@ struct ScriptCalls {
         var returned: Int64 = 0
         var returnedDay: Int64 = -1
         var wantsDay = false
+        /// What half a second takes.
+        var dayWanted: Int64 = 1
     }
 
     struct Granted: Equatable {
@@ -107,7 +109,7 @@ struct ScriptCalls {
         let arguments: [RedisArgument] = [
             self.now, .integer(call.rate?.bytesPerSecond ?? 0), .integer(call.rate?.burst ?? 0), .integer(call.passed),
             .integer(call.wanted), .integer(call.dayLimit), .integer(call.dayPassed), .integer(call.returned),
-            .integer(call.returnedDay), call.wantsDay ? 1 : 0,
+            .integer(call.returnedDay), .integer(call.wantsDay ? call.dayWanted : 0),
         ]
         return (keys.map { .string($0) }, arguments)
     }

@@ -50,11 +50,12 @@ final class NodeProcess: Sendable {
 
     /// The admin server's address in the line that says where it listens.
     func admin() async -> String? {
-        func address(_ log: String) -> String? {
-            log.firstMatch(of: /admin server listens.* url=(http:[^\s]*)\//).map { String($0.1) }
-        }
-        guard await self.errors.shows({ address($0) != nil }) else { return nil }
-        return address(self.log)
+        guard await self.errors.shows({ Self.admin(in: $0) != nil }) else { return nil }
+        return Self.admin(in: self.log)
+    }
+
+    private static func admin(in log: String) -> String? {
+        log.firstMatch(of: /admin server listens.* url=(http:[^\s]*)\//).map { String($0.1) }
     }
 
     private static func port(in log: String) -> Int? {

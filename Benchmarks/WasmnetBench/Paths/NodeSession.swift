@@ -100,6 +100,10 @@ final class NodeSession {
             self.lanes[id]?.onRoom()
         case .closed(let id, _, _): self.lanes.removeValue(forKey: id)?.onClosed()
         case .refused(let id, let refusal):
+            if let lane = self.lanes[id], let onRefused = lane.onRefused {
+                self.lanes[id] = nil
+                return onRefused()
+            }
             Console.note("the node refused socket \(id): \(refusal.code): \(refusal.message)")
         default: break
         }
@@ -113,6 +117,8 @@ final class NodeLane: Lane {
     fileprivate var credit = 0
     private var consumed = 0
     private let dataHead: [UInt8]
+    /// Set where a refusal is expected; else it is told to the user.
+    var onRefused: (() -> Void)?
 
     fileprivate init(session: NodeSession, id: SocketID) {
         self.session = session

@@ -10,11 +10,14 @@ enum Path: String, CaseIterable, Codable {
 final class Field {
     let reactor = Reactor()
     let target: Target
-    private let executable: String
+    private let node: NodeSetup
     private var proxies: [Path: Proxy] = [:]
 
-    init(executable: String) throws {
-        self.executable = executable
+    /// Scripts that Redis was asked to run so far.
+    var countCalls: () throws -> Int = { 0 }
+
+    init(_ node: NodeSetup) throws {
+        self.node = node
         self.target = try Target(on: self.reactor)
     }
 
@@ -28,7 +31,7 @@ final class Field {
         if let running = self.proxies[path] { return running }
         switch path {
         case .direct: return nil
-        case .node: self.proxies[path] = try .node(executable: self.executable)
+        case .node: self.proxies[path] = try .node(self.node)
         case .haproxy: self.proxies[path] = try .haproxy(target: self.target.port)
         case .websockify: self.proxies[path] = try .websockify(target: self.target.port)
         }

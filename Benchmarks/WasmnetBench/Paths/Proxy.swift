@@ -1,5 +1,20 @@
 import Foundation
 
+/// The node to measure, and under what.
+struct NodeSetup {
+    var executable: String
+    /// A file; nil: no policy.
+    var policy: String?
+    /// The port of a Redis that holds the limits; nil: the node itself.
+    var redis: UInt16?
+    var threads = 1
+
+    fileprivate var flags: [String] {
+        (self.policy.map { ["--policy", $0] } ?? ["--no-policy"])
+            + (self.redis.map { ["--redis", "redis://127.0.0.1:\($0)"] } ?? [])
+    }
+}
+
 /// A proxy under test, as a process of its own on 127.0.0.1.
 final class Proxy {
     let port: UInt16
@@ -21,24 +36,32 @@ final class Proxy {
         if let directory { try? FileManager.default.removeItem(at: directory) }
     }
 
-    /// The node on one thread, without limits and without a log line for each socket: HAProxy has neither here.
-    static func node(executable: String, threads: Int = 1) throws -> Proxy {
+    /// A node without a log line for each socket: HAProxy has none here.
+    static func node(_ setup: NodeSetup) throws -> Proxy {
         let port = try Sockets.freePort()
         let process = try self.start(
-            executable,
+            setup.executable,
             [
-                "serve", "--no-policy", "--port", "\(port)", "--threads", "\(threads)", "--drain-timeout", "0",
-                "--log-level", "error",
-            ])
+                "serve", "--port", "\(port)", "--threads", "\(setup.threads)", "--drain-timeout", "0", "--log-level",
+                "error",
+            ] + setup.flags)
         return try Proxy(process: process, port: port).whenListening()
+    }
+
+    /// A redis-server that keeps nothing on disk.
+    static func redis() throws -> Proxy {
+        let port = try Sockets.freePort()
+        let directory = try self.temporaryDirectory()
+        let process = try self.start(
+            self.installed("redis-server"),
+            ["--port", "\(port)", "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", directory.path])
+        return try Proxy(process: process, port: port, directory: directory).whenListening()
     }
 
     /// HAProxy in TCP mode, one thread, as Debian ships it.
     static func haproxy(target: UInt16) throws -> Proxy {
         let port = try Sockets.freePort()
-        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
-            "wasmnet-bench-\(UUID().uuidString)")
-        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        let directory = try self.temporaryDirectory()
         let configuration = """
             global
               nbthread 1
@@ -66,10 +89,19 @@ final class Proxy {
         return try Proxy(process: process, port: port).whenListening()
     }
 
+    static func temporaryDirectory() throws -> URL {
+        let directory = FileManager.default.temporaryDirectory.appendingPathComponent(
+            "wasmnet-bench-\(UUID().uuidString)")
+        try FileManager.default.createDirectory(at: directory, withIntermediateDirectories: true)
+        return directory
+    }
+
     private static func start(_ executable: String, _ arguments: [String]) throws -> Process {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
+        // What is set there for a node of the user's own is not for these.
+        process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("WASMNET_") }
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
         try process.run()

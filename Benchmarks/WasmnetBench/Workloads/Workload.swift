@@ -15,6 +15,8 @@ struct Sample {
     var seconds = 0.0
     /// What the proxy's process used; 0 for a direct connection.
     var cpuSeconds = 0.0
+    /// Scripts that Redis was asked to run meanwhile.
+    var redisCalls = 0
     /// Round trips in nanoseconds, sorted.
     var roundTrips: [UInt64] = []
 
@@ -31,6 +33,7 @@ struct Measure {
         case perCPUSecond(unit: String)
         case perSecond(unit: String)
         case microseconds(percentile: Double)
+        case redisCallsPerSecond
     }
 
     enum Goal {
@@ -50,6 +53,7 @@ struct Measure {
         case .perCPUSecond(let unit): "\(unit)/CPU-s"
         case .perSecond(let unit): "\(unit)/s"
         case .microseconds(let percentile): "p\(Int(percentile)) us"
+        case .redisCallsPerSecond: "Redis calls/s"
         }
     }
 
@@ -58,6 +62,7 @@ struct Measure {
         case .perCPUSecond: sample.cpuSeconds > 0 ? sample.units / sample.cpuSeconds : nil
         case .perSecond: sample.seconds > 0 ? sample.units / sample.seconds : nil
         case .microseconds(let percentile): sample.percentile(percentile).map { $0 / 1000 }
+        case .redisCallsPerSecond: sample.seconds > 0 ? Double(sample.redisCalls) / sample.seconds : nil
         }
     }
 }
@@ -67,10 +72,13 @@ extension Field {
     func measure(_ path: Path, seconds: Double, counter: () -> Double) throws -> Sample {
         self.reactor.run(seconds: 0.2)
         let proxy = try self.proxy(path)
+        let calls = try self.countCalls()
         let (units, cpu, start) = (counter(), proxy?.cpuSeconds ?? 0, Clock.now)
         self.reactor.run(seconds: seconds)
-        return Sample(
+        var sample = Sample(
             units: counter() - units, seconds: Double(Clock.now - start) / 1e9,
             cpuSeconds: (proxy?.cpuSeconds ?? 0) - cpu)
+        sample.redisCalls = try self.countCalls() - calls
+        return sample
     }
 }

@@ -4,14 +4,14 @@
 -- ARGV 1 clock
 --      2 bytes a second (0: not asked for), 3 bytes at once, 4 bytes that passed beyond earlier grants, 5 bytes wanted
 --      6 bytes a day (0: not asked for), 7 bytes that passed beyond earlier leases, 8 bytes of an earlier lease given back, 9 the day
---        of that lease, 10 whether more is wanted (1)
+--        of that lease, 10 whether more is wanted (0: no; else what the node passes in half a second, 1 if that is not known)
 -- Returns bytes of bandwidth granted, microseconds until there are some again (0: there are),
 --      bytes of the day leased, the day, microseconds until it ends, bytes of the day left to others
 --
 -- Bandwidth: a token bucket in millionths of a byte, "level time". What passed is charged at once, into debt if need be; a grant
 -- never is. What is granted and not used in time is lost, so hoards do not grow. Bound: the grants of any span t are at most
--- burst + rate * t. Day: bytes are debited before they are used, in leases of an eighth of what is left by node, 256 KiB to 64 MiB; so the
--- limit is not passed, and a node that dies loses one lease.
+-- burst + rate * t. Day: bytes are debited before they are used, in leases of an eighth of what is left by node, 256 KiB to 64 MiB, or to
+-- half a second's bytes where that is more; so the limit is not passed, and a node that dies loses one lease.
 local UNIT, MOST = 1000000, 4294967296
 local granted, wait, leased, today, ends, left = 0, 0, 0, 0, 0, 0
 
@@ -57,9 +57,10 @@ if most > 0 then
     if tonumber(ARGV[9]) == today then used = math.max(used - tonumber(ARGV[8]), 0) end
     used = math.min(used + tonumber(ARGV[7]), 9007199254740991)
     left = math.max(most - used, 0)
-    if ARGV[10] == '1' then
+    local wanted = tonumber(ARGV[10])
+    if wanted > 0 then
         local nodes = math.max(redis.call('HLEN', KEYS[3]), 1)
-        leased = math.min(math.max(math.floor(left / (8 * nodes)), 262144), 67108864, left)
+        leased = math.min(math.max(math.floor(left / (8 * nodes)), 262144), math.max(wanted, 67108864), left)
         used, left = used + leased, left - leased
     end
     ends = (today + 1) * DAY - now
