@@ -5,13 +5,15 @@ import { utf8 } from "./memory.js";
 import { AGAIN } from "./table.js";
 
 /** Bytes read ahead from a stream before the guest has taken them. */
-const readAhead = 64 * 1024;
+export const readAhead = 64 * 1024;
 
 export class Input {
   #queue = new ByteQueue();
   #changed;
   #wanted = null;
   ended = false;
+  /** Called with the number of bytes the guest took. */
+  onread = null;
 
   /** `changed` is called when there is more to read. */
   constructor(changed = () => {}) {
@@ -33,6 +35,7 @@ export class Input {
   read(views) {
     if (this.#queue.length === 0) return this.ended ? 0 : AGAIN;
     const count = this.#queue.read(views);
+    this.onread?.(count);
     if (this.#queue.length < readAhead) this.#wanted?.();
     return count;
   }
@@ -43,22 +46,23 @@ export class Input {
       this.end();
       return;
     }
-    const parts = typeof source === "string" || source instanceof Uint8Array ? [source] : chunksOf(source);
-    for await (const part of parts) {
-      this.push(typeof part === "string" ? utf8(part) : part);
+    for await (const part of chunksOf(source)) {
+      this.push(part);
       while (this.#queue.length >= readAhead) await new Promise((resolve) => { this.#wanted = resolve; });
     }
     this.end();
   }
 }
 
-// Firefox and Chromium have async iteration of streams, Safari has not.
-async function* chunksOf(source) {
-  if (!(source instanceof ReadableStream)) {
-    yield* source;
-    return;
-  }
-  const reader = source.getReader();
+/** The bytes of a string, of bytes, of a ReadableStream or of any async iterable of bytes or strings, part by part. */
+export async function* chunksOf(source) {
+  if (typeof source === "string" || source instanceof Uint8Array) source = [source];
+  for await (const part of source instanceof ReadableStream ? readAll(source) : source) yield typeof part === "string" ? utf8(part) : part;
+}
+
+// Not every browser iterates over streams.
+async function* readAll(stream) {
+  const reader = stream.getReader();
   for (;;) {
     const { done, value } = await reader.read();
     if (done) return;

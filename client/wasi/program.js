@@ -16,9 +16,10 @@ const firstFd = 3;
  * @param blocker how calls wait
  * @param transport where sockets come from
  * @param onlisten called once with the listeners' { host, port }, before the program starts
+ * @param onready given the program's Input instead of filling it from `stdin`
  * @param signal aborting it ends the program at its next or pending call
  */
-export async function runProgram(module, { blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, input }) {
+export async function runProgram(module, { blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, onready }) {
   signal?.throwIfAborted();
   let instance = null;
   const memory = () => instance.exports.memory ?? imports.env.memory;
@@ -27,18 +28,19 @@ export async function runProgram(module, { blocker, transport, args, env, stdin,
     memory, transport, blocker, firstFd, taken: (fd) => host.has(fd),
     baseReadiness: (fd, forReading) => host.readiness(fd, forReading),
   });
-  const standardInput = input ?? new Input(() => core.table.changed());
-  host = new Host({ memory, args, env, stdin: standardInput, stdout, stderr, isTerminal });
+  const input = new Input(() => core.table.changed());
+  host = new Host({ memory, args, env, stdin: input, stdout, stderr, isTerminal });
   const all = { ...imports, [namespace]: combine(host.functions(core), core, blocker, { ownsAllFds: true }) };
   checkImports(module, all);
 
+  onready?.(input);
   const abort = () => core.abort(signal.reason);
   signal?.addEventListener("abort", abort);
   try {
     const opened = [];
     for (const { host: name = "127.0.0.1", port = 0, backlog } of listen) opened.push(await openListener(core, blocker, name, port, backlog));
     if (opened.length > 0) onlisten?.(opened);
-    if (!input) standardInput.fill(stdin).catch(() => standardInput.end());
+    if (!onready) input.fill(stdin).catch(() => input.end());
     instance = await WebAssembly.instantiate(module, all);
     return { exitCode: await callEntry(instance, blocker) };
   } finally {

@@ -1,0 +1,82 @@
+// One browser page that runs guests for many tests: the page fetches commands from here and posts what came of them.
+
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { openHarness } from "../browser/harness.js";
+
+/** Where the built guests are. */
+export const GUESTS = fileURLToPath(new URL("../../../.build-guests/", import.meta.url));
+
+/**
+ * Opens the page in `browser`. `isolated` serves it with COOP and COEP. The answer has `call(name, params, onevent)`, which resolves to
+ * what the page's function of that name returns, and `close()`.
+ */
+export async function openSession(browser, { isolated = false } = {}) {
+  const harness = await openHarness({ isolated, roots: { "/guests/": GUESTS } });
+  const commands = [];
+  const calls = new Map();
+  let poll = null;
+  let lastId = 0;
+  let failure = null;
+
+  const next = () => {
+    if (!poll || commands.length === 0) return;
+    poll.writeHead(200, headers).end(JSON.stringify(commands.splice(0)));
+    poll = null;
+  };
+  const server = createServer(async (request, response) => {
+    if (request.method === "OPTIONS") return response.writeHead(204, headers).end();
+    if (request.url === "/next") {
+      poll = response;
+      return next();
+    }
+    const parts = [];
+    for await (const part of request) parts.push(part);
+    response.writeHead(204, headers).end();
+    const { id, event, value, error } = JSON.parse(Buffer.concat(parts));
+    const call = calls.get(id);
+    if (event !== undefined) return call?.onevent?.(event);
+    calls.delete(id);
+    if (error === undefined) call?.resolve(value);
+    else call?.reject(new Error(error));
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+
+  const send = (name, params, onevent) => new Promise((resolve, reject) => {
+    if (failure) return reject(failure);
+    calls.set(++lastId, { resolve, reject, onevent });
+    commands.push({ id: lastId, name, params });
+    next();
+  });
+  const page = harness.run(browser, "/client/test/wasi/page.html", {
+    params: { control: `http://127.0.0.1:${server.address().port}` }, timeoutMs: 20 * 60 * 1000,
+    onstart: ({ pid }) => { session.pid = pid; },
+  });
+  page.catch((error) => {
+    failure = error;
+    for (const call of calls.values()) call.reject(error);
+  });
+
+  const session = {
+    pid: 0,
+    call: send,
+    async close() {
+      if (!failure) {
+        commands.push({ id: 0, name: "end" });
+        next();
+        await page;
+      }
+      server.closeAllConnections();
+      server.close();
+      await harness.close();
+    },
+  };
+  session.features = await send("features", {});
+  return session;
+}
+
+const headers = {
+  "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*", "Content-Type": "application/json", "Cache-Control": "no-store",
+};
