@@ -6,7 +6,7 @@ import { Family, familyOf, formatAddress } from "./address.js";
 import { lookup } from "./lookup.js";
 import { gather, sendAll } from "./preview1.js";
 import { getOption, setOption } from "./options.js";
-import { retrying } from "./table.js";
+import { AGAIN, retrying } from "./table.js";
 
 const sockDatagram = 1;
 const sockStream = 2;
