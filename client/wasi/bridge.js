@@ -14,8 +14,9 @@ const waits = new Set([
  * The import functions of wasi_snapshot_preview1: the core's for sockets, `base`'s for the rest.
  *
  * @param ownsAllFds whether the core's readiness answers for the base's descriptors too
+ * @param trace called with a line of text for each call, as it returns
  */
-export function combine(base, core, blocker, { ownsAllFds = false } = {}) {
+export function combine(base, core, blocker, { ownsAllFds = false, trace } = {}) {
   const { own, shared, poll } = core.functions();
   const all = { ...base, ...own };
   for (const [name, call] of Object.entries(shared)) {
@@ -25,8 +26,20 @@ export function combine(base, core, blocker, { ownsAllFds = false } = {}) {
   const basePoll = base.poll_oneoff;
   all.poll_oneoff = (...args) => (ownsAllFds || !basePoll || touchesSockets(core, args[0], args[2]) ? poll(...args) : basePoll(...args));
   all.sched_yield = () => blocker.yield();
+  if (trace) for (const name of Object.keys(all)) all[name] = traced(name, all[name], trace);
   for (const name of waits) if (all[name]) all[name] = blocker.wrapImport(all[name]);
   return all;
+}
+
+function traced(name, call, trace) {
+  return (...args) => {
+    const tell = (result) => {
+      trace(`${name}(${args.join(", ")}) = ${result}\n`);
+      return result;
+    };
+    const result = call(...args);
+    return result instanceof Promise ? result.then(tell) : tell(result);
+  };
 }
 
 // A poll of clocks alone is ours too: a base shim may spin through it.

@@ -57,7 +57,7 @@ export class Core {
   }
 
   /** Opens a listener before the guest starts, as preview1's guests expect theirs. Resolves to its descriptor and port. */
-  async preopenListener({ bytes, port, backlog = 128, fd }) {
+  async preopenListener({ bytes, port, backlog = 128, nonblocking = false, fd }) {
     const socket = this.newSocket("stream", familyOf(bytes));
     const settle = async (start, ask) => {
       const errno = await this.run(retrying(start, ask));
@@ -65,6 +65,7 @@ export class Core {
     };
     await settle(() => socket.bind(bytes, port), () => socket.bindResult());
     await settle(() => socket.listen(backlog) || socket.listenResult(), () => socket.listenResult());
+    socket.nonblocking = nonblocking;
     return { fd: this.table.add(socket, fd), port: socket.localAddress().port };
   }
 

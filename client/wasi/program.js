@@ -5,6 +5,7 @@ import { Exit, Host } from "./host.js";
 import { Input } from "./input.js";
 import { checkImports, combine, namespace } from "./bridge.js";
 import { parseAddress } from "./address.js";
+import { utf8 } from "./memory.js";
 
 /** The first descriptor after the standard streams: where guests look for what was opened for them. */
 const firstFd = 3;
@@ -17,9 +18,10 @@ const firstFd = 3;
  * @param transport where sockets come from
  * @param onlisten called once with the listeners' { host, port }, before the program starts
  * @param onready given the program's Input instead of filling it from `stdin`
+ * @param trace writes a line to stderr for each call
  * @param signal aborting it ends the program at its next or pending call
  */
-export async function runProgram(module, { blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, onready }) {
+export async function runProgram(module, { blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, trace = false, onready }) {
   signal?.throwIfAborted();
   let instance = null;
   const memory = () => instance.exports.memory ?? imports.env.memory;
@@ -30,7 +32,7 @@ export async function runProgram(module, { blocker, transport, args, env, stdin,
   });
   const input = new Input(() => core.table.changed());
   host = new Host({ memory, args, env, stdin: input, stdout, stderr, isTerminal });
-  const all = { ...imports, [namespace]: combine(host.functions(core), core, blocker, { ownsAllFds: true }) };
+  const all = { ...imports, [namespace]: combine(host.functions(core), core, blocker, { ownsAllFds: true, trace: trace ? (line) => stderr(utf8(line)) : undefined }) };
   checkImports(module, all);
 
   onready?.(input);
@@ -38,7 +40,7 @@ export async function runProgram(module, { blocker, transport, args, env, stdin,
   signal?.addEventListener("abort", abort);
   try {
     const opened = [];
-    for (const { host: name = "127.0.0.1", port = 0, backlog } of listen) opened.push(await openListener(core, blocker, name, port, backlog));
+    for (const listener of listen) opened.push(await openListener(core, { nonblocking: schedulesItself(module), ...listener }));
     if (opened.length > 0) onlisten?.(opened);
     if (!onready) input.fill(stdin).catch(() => input.end());
     instance = await WebAssembly.instantiate(module, all);
@@ -49,12 +51,14 @@ export async function runProgram(module, { blocker, transport, args, env, stdin,
   }
 }
 
-async function openListener(core, blocker, name, port, backlog) {
-  const bytes = parseAddress(name);
-  if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${name}`);
-  const { fd, port: real } = await core.preopenListener({ bytes, port, backlog, blocker });
-  return { host: name, port: real, fd };
+async function openListener(core, { host = "127.0.0.1", port = 0, backlog, nonblocking }) {
+  const bytes = parseAddress(host);
+  if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${host}`);
+  return { host, ...await core.preopenListener({ bytes, port, backlog, nonblocking }) };
 }
+
+// Go's scheduler would stand still in a blocking accept: it takes a descriptor for non-blocking only when it comes so.
+const schedulesItself = (module) => WebAssembly.Module.customSections(module, "go:buildid").length > 0;
 
 async function callEntry(instance, blocker) {
   const entry = instance.exports._start ?? instance.exports._initialize;

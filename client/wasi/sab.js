@@ -30,8 +30,10 @@ export class SabBlocker {
       const left = deadline - clock.monotonic();
       this.#transport.wait(Math.min(Math.max(left, 0), longestWait));
       this.#transport.pump();
+      // Read first, as in jspi.js.
+      const isLate = clock.monotonic() >= deadline;
       result = operation();
-      if (result === AGAIN && clock.monotonic() >= deadline) return Errno.AGAIN;
+      if (result === AGAIN && isLate) return Errno.AGAIN;
     }
     return result < 0 ? -result : 0;
   }

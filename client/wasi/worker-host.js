@@ -4,7 +4,7 @@ import { GuestService } from "./service.js";
 import { chunksOf, readAhead } from "./input.js";
 
 /** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
-export function runInWorker(module, { strategy, url, clientOptions, client, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, signal }) {
+export function runInWorker(module, { strategy, url, clientOptions, client, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal }) {
   return new Promise((resolve, reject) => {
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const service = strategy === "sab" ? new GuestService(client) : null;
@@ -36,7 +36,7 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
       }
     };
     if (service) service.oninputconsumed = (count) => feed.consumed(count);
-    worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen } }, service?.transfer ?? []);
+    worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
     feed.start(stdin).catch((error) => settle(reject, error));
   });
 }

@@ -47,13 +47,14 @@ export class WrappedImports {
   /** Throws MissingImports, naming every import of `module` that nobody provides. */
   check(module) { checkImports(module, this.imports); }
 
-  /** Opens listeners for the guest before it starts, on the descriptors from `listenerFd` on. Resolves to their { host, port, fd }. */
+  /** Opens listeners for the guest before it starts, on the descriptors from `listenerFd` on; a Go guest needs them
+   * with nonblocking: true. Resolves to their { host, port, fd }. */
   async listen(listeners) {
     const opened = [];
-    for (const { host = "127.0.0.1", port = 0, backlog } of listeners) {
+    for (const { host = "127.0.0.1", port = 0, backlog, nonblocking } of listeners) {
       const bytes = parseAddress(host);
       if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${host}`);
-      const listener = await this.#core.preopenListener({ bytes, port, backlog, fd: this.#listenerFd });
+      const listener = await this.#core.preopenListener({ bytes, port, backlog, nonblocking, fd: this.#listenerFd });
       opened.push({ host, ...listener });
     }
     return opened;

@@ -6,6 +6,7 @@ import { compile, hasJspi, hasSharedMemory, run as runGuest } from "../../wasi/i
 const clients = new Map();
 const modules = new Map();
 const aborts = new Map();
+const inputs = new Map();
 
 export async function features() {
   return { jspi: hasJspi(), shared: hasSharedMemory() && crossOriginIsolated, isolated: crossOriginIsolated };
@@ -24,21 +25,46 @@ export async function closeClient({ name }) {
   clients.delete(name);
 }
 
-/** Runs a guest to its end: { exitCode, stdout, stderr, ms }. */
-export async function run({ guest, client, id, ...options }, tell) {
+/**
+ * Runs a guest to its end: { exitCode, stdout, stderr, ms }. Its output is told as it comes, too. `stdin` is text, or true for
+ * what input() gives it.
+ */
+export async function run({ guest, client, id, stdin, ...options }, tell) {
   if (!modules.has(guest)) modules.set(guest, compile(`/guests/${guest}.wasm`));
   const controller = new AbortController();
   aborts.set(id, controller);
+  const texts = { stdout: new TextCollector(tell), stderr: new TextCollector(tell) };
   const started = performance.now();
   try {
-    const result = await runGuest(await modules.get(guest), {
+    const { exitCode } = await runGuest(await modules.get(guest), {
       args: [guest, ...(options.arguments ?? [])], ...options, ...(client ? { client: clients.get(client) } : null),
+      stdin: stdin === true ? new ReadableStream({ start: (sink) => inputs.set(id, sink) }) : stdin,
+      stdout: texts.stdout.write, stderr: texts.stderr.write,
       signal: controller.signal, onlisten: (listeners) => tell({ type: "listening", listeners }),
     });
-    return { ...result, ms: performance.now() - started };
+    return { exitCode, stdout: texts.stdout.text, stderr: texts.stderr.text, ms: performance.now() - started };
   } finally {
     aborts.delete(id);
   }
+}
+
+class TextCollector {
+  #decoder = new TextDecoder();
+  text = "";
+
+  constructor(tell) {
+    this.write = (bytes) => {
+      const text = this.#decoder.decode(bytes, { stream: true });
+      this.text += text;
+      tell({ type: "output", text });
+    };
+  }
+}
+
+/** Gives text to the guest that was started with this id and stdin: true, and ends its input. */
+export async function input({ id, text }) {
+  inputs.get(id).enqueue(new TextEncoder().encode(text));
+  inputs.get(id).close();
 }
 
 /** Ends the guest that was started with this id. */

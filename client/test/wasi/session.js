@@ -52,7 +52,10 @@ export async function openSession(browser, { isolated = false } = {}) {
   });
   const page = harness.run(browser, "/client/test/wasi/page.html", {
     params: { control: `http://127.0.0.1:${server.address().port}` }, timeoutMs: 20 * 60 * 1000,
-    onstart: ({ pid }) => { session.pid = pid; },
+    onstart: ({ pid }) => {
+      session.pid = pid;
+      browsers.add(pid);
+    },
   });
   page.catch((error) => {
     failure = error;
@@ -71,11 +74,27 @@ export async function openSession(browser, { isolated = false } = {}) {
       server.closeAllConnections();
       server.close();
       await harness.close();
+      browsers.delete(session.pid);
     },
   };
+  const patience = setTimeout(() => { throw new Error(`the page in ${browser} did not begin`); }, 60000);
   session.features = await send("features", {});
+  clearTimeout(patience);
   return session;
 }
+
+// A test that is cut off leaves no browser behind.
+const browsers = new Set();
+process.on("exit", () => {
+  for (const pid of browsers) {
+    try {
+      process.kill(-pid, "SIGKILL");
+    } catch {
+      // It had ended.
+    }
+  }
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
 
 const headers = {
   "Access-Control-Allow-Origin": "*", "Access-Control-Allow-Headers": "*", "Content-Type": "application/json", "Cache-Control": "no-store",
