@@ -8,9 +8,16 @@ import { freePort, start, startNode, startRedis, startTcp } from "./peers.js";
 import { startBulk, startEcho, startTimed } from "./bulk-peer.js";
 
 export async function startPeers() {
-  const [node, redis, echo, echo6, bulk, timed, dns, tls] = await Promise.all([
+  const started = await Promise.allSettled([
     startNode(), startRedis(), startEcho("127.0.0.1"), startEcho("::1"), startBulk(), startTimed(), startDns(), startTls(),
   ]);
+  const failed = started.find(({ status }) => status === "rejected");
+  if (failed) {
+    // What did start must not outlive this.
+    for (const { value } of started) await value?.end();
+    throw failed.reason;
+  }
+  const [node, redis, echo, echo6, bulk, timed, dns, tls] = started.map(({ value }) => value);
   // Between the node and the TLS server: what passes here is what the node saw.
   const wire = [];
   const tlsRelay = await startTcp((socket) => {
@@ -21,7 +28,9 @@ export async function startPeers() {
   });
   const all = [tlsRelay, node, redis, echo, echo6, bulk, timed, dns, tls];
   return {
-    node, redis, echo, echo6, bulk, timed, dns, tls, tlsRelay, wire, freePort, refusedPort: await freePort(),
+    node, redis, echo, echo6, bulk, timed, dns, tls, tlsRelay, wire, freePort,
+    // No ephemeral port, which something may take meanwhile.
+    refusedPort: 1,
     async end() {
       for (const peer of all) await peer.end();
     },

@@ -7,6 +7,11 @@ import { programs } from "./programs.js";
 import { startPeers } from "./all-peers.js";
 import { clients } from "./scenarios/clients.js";
 import { servers } from "./scenarios/servers.js";
+import { bulk } from "./scenarios/bulk.js";
+import { denied } from "./scenarios/denied.js";
+import { loss } from "./scenarios/loss.js";
+
+const scenarios = { ...clients, ...servers, ...denied, ...bulk, ...loss };
 
 let peers;
 before(async () => {
@@ -24,8 +29,9 @@ for (const mode of MODES) {
         return;
       }
       const tools = { ...programs(session, { url: peers.node.url, strategy: mode.strategy }), session, peers, mode };
-      for (const [name, scenario] of Object.entries({ ...clients, ...servers })) {
-        await t.test(name, { timeout: 30000 }, () => scenario(tools));
+      for (const [name, scenario] of Object.entries(scenarios)) {
+        // A figure that was seen goes into the test's output.
+        await t.test(name, { timeout: 60000 }, (each) => scenario({ ...tools, note: (text) => each.diagnostic(`${mode.name}: ${text}`) }));
       }
     } finally {
       await session.close();

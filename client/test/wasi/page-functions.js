@@ -16,7 +16,7 @@ export async function features() {
 export async function openClient({ name, url, options }, tell) {
   const client = new WasmnetClient(url, options);
   clients.set(name, client);
-  for (const type of ["connected", "disconnected", "goaway"]) client.addEventListener(type, (event) => tell({ type, retryInMs: event.retryInMs }));
+  for (const type of ["connected", "disconnected", "goaway"]) client.addEventListener(type, (event) => tell({ type, isReconnect: event.isReconnect }));
   await client.ready();
 }
 

@@ -43,8 +43,11 @@ export async function start(command, args, pattern, { env = {}, timeoutMs = 2000
   };
 }
 
-/** Starts a node: on any port, without a policy or with the given one (TOML). The answer has `url` too. */
-export async function startNode({ policy, port = 0, args = [] } = {}) {
+/**
+ * Starts a node: on any port, without a policy or with the given one (TOML). `hosts` is what it finds in /etc/hosts, in a mount
+ * namespace of its own, so that the machine's file stays as it is. The answer has `url` too.
+ */
+export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   if (!existsSync(NODE)) throw new Error(`there is no node at ${NODE}: build it, or name it in WASMNET_NODE`);
   const folder = await mkdtemp(join(tmpdir(), "wasmnet-policy-"));
   let how = ["--no-policy"];
@@ -52,7 +55,12 @@ export async function startNode({ policy, port = 0, args = [] } = {}) {
     await writeFile(join(folder, "policy.toml"), policy);
     how = ["--policy", join(folder, "policy.toml")];
   }
-  const node = await start(NODE, ["serve", "--port", String(port), "--drain-timeout", "1", ...how, ...args], /listening[^\n]*?[:=](\d+)/i);
+  let command = [NODE, "serve", "--port", String(port), "--drain-timeout", "1", ...how, ...args];
+  if (hosts) {
+    await writeFile(join(folder, "hosts"), hosts);
+    command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', join(folder, "hosts"), ...command];
+  }
+  const node = await start(command[0], command.slice(1), /ws:\/\/127\.0\.0\.1:(\d+)/);
   const real = Number(node.match[1]);
   return {
     ...node,
