@@ -51,10 +51,11 @@ export function extensionFunctions(core) {
   // `which` is localAddress or peerAddress. First form: fd, address, type, port; second: fd, address, port.
   const addressGetter = (which) => onSocket((socket, ...args) => {
     if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
-    const bind = which === "localAddress" ? retrying(() => socket.ensureBound(), () => socket.bindResult()) : () => 0;
+    if (which === "peerAddress") return storeFound(socket.peerAddress(), args);
+    const bind = retrying(() => socket.ensureBound(), () => socket.bindResult());
     return core.run(() => {
       const bound = bind();
-      return bound === 0 ? -storeFound(socket[which](), args) : bound;
+      return bound === 0 ? -storeFound(socket.localAddress(), args) : bound;
     });
   });
 

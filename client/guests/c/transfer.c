@@ -16,8 +16,9 @@ static int receive(int fd) {
     total += (unsigned long long)count;
   }
   if (count < 0) {
-    printf("%llu\n", total);
-    fflush(stdout);
+    int error = errno;
+    fprintf(stderr, "after %llu bytes: ", total);
+    errno = error;
     fail("recv");
   }
   printf("%llu %08x\n", total, hash);

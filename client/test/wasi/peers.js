@@ -55,7 +55,7 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
     await writeFile(join(folder, "policy.toml"), policy);
     how = ["--policy", join(folder, "policy.toml")];
   }
-  let command = [NODE, "serve", "--port", String(port), "--drain-timeout", "1", ...how, ...args];
+  let command = [NODE, "serve", "--port", String(port), "--no-admin", "--drain-timeout", "1", ...how, ...args];
   if (hosts) {
     await writeFile(join(folder, "hosts"), hosts);
     command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', join(folder, "hosts"), ...command];
