@@ -38,12 +38,10 @@ export function sendAll(core, socket, pointer, count, done) {
       let rest = skip > 0 ? view.subarray(skip) : view;
       skip = 0;
       while (rest.length > 0) {
+        // What went out before an error or a full window is reported first; the error meets the next call.
+        if (sent > 0 && socket.hasFailed) return done(sent);
         const result = socket.send(rest);
-        if (result < 0) {
-          // What went out before an error or a full window is reported first; the error meets the next call.
-          if (sent > 0 && (result !== AGAIN || socket.nonblocking)) return done(sent);
-          return result;
-        }
+        if (result < 0) return sent > 0 && socket.nonblocking ? done(sent) : result;
         sent += result;
         rest = rest.subarray(result);
       }

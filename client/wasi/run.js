@@ -60,7 +60,11 @@ export async function run(source, options = {}) {
     } else {
       own = client ? null : new WasmnetClient(url, clientOptions);
       if (picked === "sab") result = await runInWorker(module, { strategy: picked, client: client ?? own, ...settings });
-      else result = await runProgram(module, { blocker: new JspiBlocker(), transport: new ClientTransport(client ?? own), imports, ...settings });
+      else {
+        const transport = new ClientTransport(client ?? own);
+        result = await runProgram(module, { blocker: new JspiBlocker(), transport, imports, ...settings });
+        if (own) await transport.drained();
+      }
     }
     return { ...result, stdout: outputs.stdout.text, stderr: outputs.stderr.text };
   } finally {

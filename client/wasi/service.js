@@ -38,12 +38,24 @@ export class GuestService {
     this.#requests.setIdle();
   }
 
-  /** Ends every socket of the guest: it has ended. */
+  /** The guest has ended: what it had still sent goes out, then every socket of it is closed. Resolves when that is done. */
+  finish() {
+    this.#serve();
+    this.#port.close();
+    for (const [handle, entry] of this.#channels) {
+      entry.isClosing = true;
+      this.#push(handle, entry);
+    }
+    this.#queue = [];
+    return this.#transport.drained();
+  }
+
+  /** The guest was ended: drops its sockets at once. */
   close() {
     this.#port.close();
     for (const { channel } of this.#channels.values()) {
       channel.handler = {};
-      channel.close();
+      channel.reset();
     }
     this.#channels.clear();
     this.#queue = [];

@@ -256,6 +256,9 @@ export class TcpSocket {
 
   // What poll and the getters ask
 
+  /** Whether the next send reports an error. */
+  get hasFailed() { return this.#error !== 0 || this.#closed; }
+
   takeError() {
     const error = this.#error;
     this.#error = 0;

@@ -7,8 +7,13 @@
 // and `handler`, whose functions are called as things happen: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
 // accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. Nothing is a promise.
 
+/** How long sockets that were closed may take to bring out what was sent on them, in ms, when the client is to go. */
+export const lingerTime = 5000;
+
 export class ClientTransport {
   #client;
+  #live = new Set();
+  #ondrained = null;
 
   constructor(client) {
     this.#client = client;
@@ -24,9 +29,29 @@ export class ClientTransport {
   }
 
   #open(kind, host, port, handler) {
-    const channel = new Channel(handler);
+    const channel = new Channel(handler, this);
+    this._opened(channel);
     channel.socket = this.#client.socket(kind, host, port, channel.listeners(kind, host));
     return channel;
+  }
+
+  /** Resolves when every socket has ended, or after `ms`. */
+  drained(ms = lingerTime) {
+    if (this.#live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#ondrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  _opened(channel) { this.#live.add(channel); }
+
+  _closed(channel) {
+    this.#live.delete(channel);
+    if (this.#live.size === 0) this.#ondrained?.();
   }
 }
 
@@ -35,8 +60,11 @@ const nothing = new Uint8Array(0);
 class Channel {
   socket = null;
 
-  constructor(handler) {
+  #transport;
+
+  constructor(handler, transport) {
     this.handler = handler;
+    this.#transport = transport;
   }
 
   listeners(kind, host) {
@@ -52,13 +80,17 @@ class Channel {
       onend: () => this.handler.ended?.(),
       onsendable: () => this.handler.writable?.(),
       onerror: (error) => this.handler.failed?.(error.code),
-      onclosed: (error) => this.handler.closed?.(error.code),
+      onclosed: (error) => {
+        this.#transport._closed(this);
+        this.handler.closed?.(error.code);
+      },
     };
   }
 
   #accepted(socket) {
-    const channel = new Channel({});
+    const channel = new Channel({}, this.#transport);
     channel.socket = socket;
+    this.#transport._opened(channel);
     this.handler.accepted?.(channel, { local: socket.local, remote: socket.remote });
     // Only now, when the accepted socket has its handler, may what already came for it be delivered.
     Object.assign(socket, channel.listeners("accepted", ""));

@@ -10,20 +10,23 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
     const service = strategy === "sab" ? new GuestService(client) : null;
     const feed = new Feed(service ?? worker);
 
-    const settle = (finish, value) => {
+    const stop = () => {
       signal?.removeEventListener("abort", abort);
       worker.terminate();
-      service?.close();
       feed.stop();
-      finish(value);
+    };
+    const fail = (error) => {
+      stop();
+      service?.close();
+      reject(error);
     };
     // A thread that computes or blocks hears nothing; ending it is sure.
-    const abort = () => settle(reject, signal.reason);
+    const abort = () => fail(signal.reason);
     signal?.addEventListener("abort", abort);
 
     worker.onerror = (event) => {
       event.preventDefault();
-      settle(reject, new Error(event.message || "the program's Worker cannot be loaded"));
+      fail(new Error(event.message || "the program's Worker cannot be loaded"));
     };
     worker.onmessage = ({ data }) => {
       switch (data.type) {
@@ -31,13 +34,17 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
         case "stderr": return stderr(data.bytes);
         case "listening": return onlisten?.(data.listeners);
         case "inputConsumed": return feed.consumed(data.count);
-        case "exit": return settle(resolve, { exitCode: data.exitCode });
-        case "error": return settle(reject, revived(data.error));
+        case "exit": {
+          stop();
+          const result = { exitCode: data.exitCode };
+          return service ? void service.finish().then(() => resolve(result)) : resolve(result);
+        }
+        case "error": return fail(revived(data.error));
       }
     };
     if (service) service.oninputconsumed = (count) => feed.consumed(count);
     worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
-    feed.start(stdin).catch((error) => settle(reject, error));
+    feed.start(stdin).catch(fail);
   });
 }
 

@@ -39,6 +39,7 @@ async function start({ module, strategy, url, clientOptions, link, options }) {
         else input.onread = (count) => postMessage({ type: "inputConsumed", count });
       },
     });
+    await transport.drained?.();
     postMessage({ type: "exit", exitCode: result.exitCode });
   } catch (error) {
     postMessage({ type: "error", error: { name: error.name, message: error.message, stack: error.stack, names: error.names } });

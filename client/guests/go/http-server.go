@@ -2,6 +2,7 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"net"
 	"net/http"
@@ -17,11 +18,21 @@ func main() {
 	http.HandleFunc("/", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintf(w, "hello from %s, %s\n", r.URL.Path, r.Header.Get("User-Agent"))
 	})
+	server := &http.Server{}
+	quit := make(chan bool, 1)
 	http.HandleFunc("/quit", func(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprintln(w, "bye")
-		go os.Exit(0)
+		quit <- true
 	})
+	go func() {
+		<-quit
+		server.Shutdown(context.Background())
+		os.Exit(0)
+	}()
 	fmt.Println("serving")
-	fmt.Fprintln(os.Stderr, http.Serve(listener, nil))
-	os.Exit(1)
+	if err := server.Serve(listener); err != http.ErrServerClosed {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	select {}
 }

@@ -31,7 +31,7 @@ for (const mode of MODES) {
       const tools = { ...programs(session, { url: peers.node.url, strategy: mode.strategy }), session, peers, mode };
       for (const [name, scenario] of Object.entries(scenarios)) {
         // A figure that was seen goes into the test's output.
-        await t.test(name, { timeout: 60000 }, (each) => scenario({ ...tools, note: (text) => each.diagnostic(`${mode.name}: ${text}`) }));
+        await t.test(name, { timeout: 30000 }, (each) => scenario({ ...tools, note: (text) => each.diagnostic(`${mode.name}: ${text}`) }));
       }
     } finally {
       await session.close();

@@ -77,9 +77,18 @@ export async function openSession(browser, { isolated = false } = {}) {
       browsers.delete(session.pid);
     },
   };
-  const patience = setTimeout(() => { throw new Error(`the page in ${browser} did not begin`); }, 60000);
-  session.features = await send("features", {});
-  clearTimeout(patience);
+  let timer;
+  const patience = new Promise((resolve, reject) => {
+    timer = setTimeout(() => {
+      // The page's end lets the test's process end too.
+      process.kill(-session.pid, "SIGKILL");
+      server.closeAllConnections();
+      server.close();
+      reject(new Error(`the page in ${browser} did not begin`));
+    }, 30000);
+  });
+  session.features = await Promise.race([send("features", {}), patience]);
+  clearTimeout(timer);
   return session;
 }
 
