@@ -109,6 +109,8 @@ export async function startTcp(onsocket, host = "127.0.0.1") {
   await once(server, "listening");
   return {
     port: server.address().port,
+    /** Connections that are open. */
+    get connections() { return sockets.size; },
     async end() {
       for (const socket of sockets) socket.destroy();
       server.close();

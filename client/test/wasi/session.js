@@ -16,6 +16,7 @@ export async function openSession(browser, { isolated = false } = {}) {
   const harness = await openHarness({ isolated, roots: { "/guests/": GUESTS } });
   const commands = [];
   const calls = new Map();
+  const listeners = new Map();
   let poll = null;
   let lastId = 0;
   let failure = null;
@@ -36,7 +37,8 @@ export async function openSession(browser, { isolated = false } = {}) {
     response.writeHead(204, headers).end();
     const { id, event, value, error } = JSON.parse(Buffer.concat(parts));
     const call = calls.get(id);
-    if (event !== undefined) return call?.onevent?.(event);
+    // Events go on after a call's answer: a client that was opened tells of its connections.
+    if (event !== undefined) return listeners.get(id)?.(event);
     calls.delete(id);
     if (error === undefined) call?.resolve(value);
     else call?.reject(new Error(error));
@@ -46,7 +48,8 @@ export async function openSession(browser, { isolated = false } = {}) {
 
   const send = (name, params, onevent) => new Promise((resolve, reject) => {
     if (failure) return reject(failure);
-    calls.set(++lastId, { resolve, reject, onevent });
+    calls.set(++lastId, { resolve, reject });
+    if (onevent) listeners.set(lastId, onevent);
     commands.push({ id: lastId, name, params });
     next();
   });
