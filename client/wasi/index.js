@@ -8,3 +8,5 @@ export { ListenError } from "./core.js";
 export { Errno, codeTable, errnoOf } from "./errno.js";
 export { hasJspi } from "./jspi.js";
 export { hasSharedMemory } from "./sab.js";
+export { emscriptenWebSocket } from "./emscripten.js";
+export { socketInterfaces } from "./sockets02.js";

@@ -8,10 +8,11 @@ import { startPeers } from "./all-peers.js";
 import { clients } from "./scenarios/clients.js";
 import { servers } from "./scenarios/servers.js";
 import { bulk } from "./scenarios/bulk.js";
+import { others } from "./scenarios/others.js";
 import { denied } from "./scenarios/denied.js";
 import { loss } from "./scenarios/loss.js";
 
-const scenarios = { ...clients, ...servers, ...denied, ...bulk, ...loss };
+const scenarios = { ...clients, ...servers, ...others, ...denied, ...bulk, ...loss };
 
 let peers;
 before(async () => {

@@ -1,7 +1,7 @@
 // What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
-import { compile, hasJspi, hasSharedMemory, run as runGuest } from "../../wasi/index.js";
+import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, socketInterfaces } from "../../wasi/index.js";
 
 const clients = new Map();
 const modules = new Map();
@@ -70,4 +70,91 @@ export async function input({ id, text }) {
 /** Ends the guest that was started with this id. */
 export async function abort({ id }) {
   aborts.get(id)?.abort(new Error("aborted by the test"));
+}
+
+/** What SOCKFS does for one connect(): sends `text`, returns what comes back until the end, and how it ended. */
+export async function sockfs({ url, port, text }) {
+  const client = new WasmnetClient(url);
+  await client.ready();
+  const Sockets = emscriptenWebSocket(client);
+  const socket = new Sockets(`ws://127.0.0.1:${port}/`, ["binary"]);
+  socket.binaryType = "arraybuffer";
+  let received = "";
+  const ended = new Promise((resolve) => {
+    socket.onclose = ({ code, reason }) => resolve({ received, code, reason, state: socket.readyState });
+  });
+  socket.onmessage = ({ data }) => {
+    received += new TextDecoder().decode(data);
+    if (received.length >= text.length) socket.close();
+  };
+  socket.onopen = () => {
+    // A datagram's own port message must not reach the peer.
+    socket.send(Uint8Array.of(255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74, 1, 2));
+    socket.send(new TextEncoder().encode(text));
+  };
+  const result = await ended;
+  result.isNativeOtherwise = new Sockets(url, "wasmnet.v2") instanceof WebSocket;
+  client.disconnect();
+  return result;
+}
+
+/** A component's calls, as jco makes them: a lookup, TCP with half-close, UDP, a refused connect. */
+export async function sockets02({ url, echo, dns, refused }) {
+  const client = new WasmnetClient(url);
+  await client.ready();
+  const wasi = socketInterfaces(client);
+  const network = wasi["wasi:sockets/instance-network"].instanceNetwork();
+  const { poll } = wasi["wasi:io/poll"];
+  const at = (port) => ({ tag: "ipv4", val: { port, address: [127, 0, 0, 1] } });
+  const said = {};
+  const caught = (call) => {
+    try {
+      call();
+      return null;
+    } catch (error) {
+      return error;
+    }
+  };
+
+  const lookup = wasi["wasi:sockets/ip-name-lookup"].resolveAddresses(network, "localhost");
+  said.early = caught(() => lookup.resolveNextAddress());
+  await lookup.subscribe().block();
+  said.address = lookup.resolveNextAddress();
+
+  const socket = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
+  socket.startConnect(network, at(echo));
+  said.pending = caught(() => socket.finishConnect());
+  said.polled = [...await poll([socket.subscribe()])];
+  const [input, output] = socket.finishConnect();
+  await output.blockingWriteAndFlush(new TextEncoder().encode("component"));
+  socket.shutdown("send");
+  said.echo = "";
+  for (;;) {
+    let bytes = null;
+    try {
+      bytes = await input.blockingRead(100n);
+    } catch (error) {
+      said.end = error;
+      break;
+    }
+    said.echo += new TextDecoder().decode(bytes);
+  }
+  said.remotePort = socket.remoteAddress().val.port === echo;
+
+  const nobody = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
+  nobody.startConnect(network, at(refused));
+  await nobody.subscribe().block();
+  said.refused = caught(() => nobody.finishConnect());
+
+  const datagrams = wasi["wasi:sockets/udp-create-socket"].createUdpSocket("ipv4");
+  const [incoming, outgoing] = datagrams.stream(at(dns));
+  await outgoing.subscribe().block();
+  const question = Uint8Array.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 119, 101, 98, 4, 116, 101, 115, 116, 0, 0, 1, 0, 1]);
+  said.sent = Number(outgoing.send([{ data: question }]));
+  await incoming.subscribe().block();
+  const [answer] = incoming.receive(1n);
+  said.answer = [...answer.data.slice(-4)];
+
+  client.disconnect();
+  return said;
 }
