@@ -22,6 +22,7 @@ const codes = [
   [19, "connect_rate", Errno.NOBUFS],
   [20, "byte_quota", Errno.DQUOT],
   [21, "max_sessions", Errno.NOBUFS],
+  [22, "not_admitted", Errno.ACCES],
   [32, "refused", Errno.CONNREFUSED],
   [33, "unreachable", Errno.HOSTUNREACH],
   [34, "connect_timeout", Errno.TIMEDOUT],

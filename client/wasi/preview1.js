@@ -103,7 +103,7 @@ export function preview1Functions(core) {
     },
     sock_recv: (fd, pointer, count, flags, sizePointer, flagsPointer) => receive(fd, pointer, count, flags, sizePointer, flagsPointer),
     sock_send: (fd, pointer, count, flags, sizePointer) => send(fd, pointer, count, sizePointer),
-    sock_shutdown: (fd, how) => -table.get(fd).shutdown(how),
+    sock_shutdown: (fd, how) => Math.abs(table.get(fd).shutdown(how)),
     fd_read: (fd, pointer, count, sizePointer) => receive(fd, pointer, count, 0, sizePointer),
     fd_write: (fd, pointer, count, sizePointer) => send(fd, pointer, count, sizePointer),
     fd_close: (fd) => {
