@@ -46,6 +46,8 @@ export async function startBulk() {
       else put(socket, Buffer.from(header.slice(end + 1), "latin1"));
     };
     socket.on("data", first);
+    // A client that ends without a request gets an end too.
+    socket.on("end", () => { if (!header.includes("\n")) socket.end(); });
   });
   peer.sent = 0;
   return peer;

@@ -1,7 +1,8 @@
 // What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
-import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, socketInterfaces } from "../../wasi/index.js";
+import { runOnShim } from "./foreign-shim.js";
+import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
 
 const clients = new Map();
 const modules = new Map();
@@ -170,5 +171,29 @@ export async function pingPong(params) {
     });
   } finally {
     worker.terminate();
+  }
+}
+
+/** Runs a guest on somebody else's shim, with the bridge over it. */
+export async function onForeignShim({ guest, args, url, strategy }) {
+  const module = await compile(`/guests/${guest}.wasm`);
+  const client = new WasmnetClient(url);
+  await client.ready();
+  try {
+    if (strategy === "jspi") return await runOnShim({ module, args, client, wrapImports });
+    const lent = shareClient(client);
+    const worker = new Worker(new URL("shim-worker.js", import.meta.url), { type: "module" });
+    try {
+      return await new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
+        worker.onerror = (event) => reject(new Error(event.message));
+        worker.postMessage({ link: lent.link, module, args }, lent.transfer);
+      });
+    } finally {
+      await lent.finish();
+      worker.terminate();
+    }
+  } finally {
+    client.disconnect();
   }
 }

@@ -1,4 +1,5 @@
-// The other ways in: Emscripten's WebSocket and wasi:sockets 0.2. They have one strategy, so they run where the guests' is JSPI.
+// The other ways in: another shim, Emscripten's WebSocket and wasi:sockets 0.2. The last two have one strategy, so they run where the
+// guests' is JSPI.
 
 import assert from "node:assert/strict";
 
@@ -7,6 +8,22 @@ const once = (scenario) => async (tools) => {
 };
 
 export const others = {
+  "another WASI shim under the bridge": async ({ session, peers, mode }) => {
+    const on = (guest, ...args) => session.call("onForeignShim", { guest, args: [guest, ...args], url: peers.node.url, strategy: mode.strategy });
+    assert.deepEqual(await on("redis-ping", "localhost", String(peers.redis.port), "PING"), { exitCode: 0, output: "+PONG\r\n" });
+    assert.deepEqual(await on("socket-rules", "127.0.0.1", String(peers.echo.port), String(peers.refusedPort)), { exitCode: 0, output: "ok\n" });
+    await assert.rejects(on("go-http-server"), /MissingImports: .*wasi_snapshot_preview1\.random_get/);
+  },
+
+  "a program is ended by its signal": async ({ start, peers }) => {
+    const program = start("ping-pong", ["127.0.0.1", String(peers.bulk.port), "1"]);
+    const before = peers.bulk.connections;
+    while (peers.bulk.connections === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    await program.abort();
+    await assert.rejects(program.ended, /aborted by the test/);
+    while (peers.bulk.connections > before) await new Promise((resolve) => setTimeout(resolve, 20));
+  },
+
   "Emscripten: SOCKFS's WebSocket is a socket": once(async ({ session, peers }) => {
     const echoed = await session.call("sockfs", { url: peers.node.url, port: peers.echo.port, text: "sockfs speaks" });
     assert.deepEqual(echoed, { received: "sockfs speaks", code: 1000, reason: "client_closed", state: 3, isNativeOtherwise: true });
