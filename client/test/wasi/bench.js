@@ -1,4 +1,4 @@
-// Prints the median round trip of one byte, of a guest and of the plain client in the same page: node client/test/wasi/bench.js
+// Prints the median round trip of one byte, of a guest and of the plain client in the same thread of the same page: node client/test/wasi/bench.js
 
 import { MODES, buildGuests } from "./modes.js";
 import { openSession } from "./session.js";
@@ -15,7 +15,7 @@ try {
   for (const { name, browser, strategy, isolated } of MODES) {
     const session = await openSession(browser, { isolated });
     try {
-      const plain = await session.call("pingPong", { url: node.url, port: echo.port, count });
+      const plain = await session.call("plainPingPong", { strategy, url: node.url, port: echo.port, count });
       const { run } = programs(session, { url: node.url, strategy });
       const { stdout } = await run("ping-pong", ["127.0.0.1", String(echo.port), String(count)]);
       const guest = Number(stdout);

@@ -1,6 +1,7 @@
 // What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
+import { pingPong } from "./ping-pong.js";
 import { runOnShim } from "./foreign-shim.js";
 import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
 
@@ -160,9 +161,10 @@ export async function sockets02({ url, echo, dns, refused }) {
   return said;
 }
 
-/** The plain client's median round trip of one byte, in microseconds, in a Worker as a guest's is. */
-export async function pingPong(params) {
-  const worker = new Worker(new URL("ping-pong-worker.js", import.meta.url), { type: "module" });
+/** The plain client's median round trip of one byte, in microseconds, in the thread where the guest's client is: a Worker, or the page. */
+export async function plainPingPong({ strategy, ...params }) {
+  if (strategy === "sab") return pingPong(params);
+  const worker = new Worker(new URL("ping-pong.js", import.meta.url), { type: "module" });
   try {
     return await new Promise((resolve, reject) => {
       worker.onmessage = ({ data }) => resolve(data);
