@@ -12,11 +12,11 @@ const longestTimer = 0x7fffffff;
 // A turn of the event loop without setTimeout's minimum of 4 ms: messages of the connection come in before it ends.
 let turns = null;
 function nextTurn() {
+  if (typeof setImmediate === "function") return new Promise((resolve) => { setImmediate(resolve); });
   if (!turns) {
     const { port1, port2 } = new MessageChannel();
     const waiting = [];
     port1.onmessage = () => waiting.shift()();
-    port1.unref?.();
     turns = (resolve) => {
       waiting.push(resolve);
       port1.ref?.();

@@ -2,7 +2,7 @@
 
 import { WasmnetClient } from "../../wasmnet-client.js";
 import { pingPong } from "./ping-pong.js";
-import { runOnShim } from "./foreign-shim.js";
+import { ForeignShim, runOnShim } from "./foreign-shim.js";
 import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
 
 const clients = new Map();
@@ -198,4 +198,22 @@ export async function onForeignShim({ guest, args, url, strategy }) {
   } finally {
     client.disconnect();
   }
+}
+
+/** Runs the README's two programs as they stand there, but for the node, the Redis and the place of the files. */
+export async function readme({ url, redis }) {
+  const text = await (await fetch("/client/wasi/README.md")).text();
+  const [running, wrapping] = [...text.matchAll(/```js\n([^`]*)```/g)].map(([, code]) => code.replace("./wasi/index.js", `${location.origin}/client/wasi/index.js`));
+  const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
+
+  const first = await evaluate(`${running
+    .replace('"redis-cli.wasm"', `"${location.origin}/guests/redis-cli.wasm"`)
+    .replace("wss://node.example/", url)
+    .replace('"-h", "redis.example"', `"-h", "127.0.0.1", "-p", "${redis}"`)}; export default { exitCode, stdout };`);
+
+  const client = new WasmnetClient(url);
+  globalThis.readme = { client, shim: new ForeignShim(["redis-ping", "127.0.0.1", String(redis), "PING"]), module: await compile("/guests/redis-ping.wasm") };
+  const second = await evaluate(`const { client, shim, module } = globalThis.readme; ${wrapping}; export default shim.output;`);
+  client.disconnect();
+  return { first, second };
 }

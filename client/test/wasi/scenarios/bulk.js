@@ -37,7 +37,7 @@ export const bulk = {
     const inFlight = peers.bulk.sent - sent;
     const grown = { node: await residentOf(peers.node.pid) - before.node, browser: await residentOfGroup(session.pid) - before.browser };
     const meanwhile = await get(16 * MiB);
-    note(`not read: ${mib(inFlight)} MiB on its way of 64; node grew by ${mib(grown.node)} MiB, browser by ${mib(grown.browser)} MiB; `
+    note(`not read: ${mib(inFlight)} MiB on its way of 64; node grew by ${mib(grown.node)} MiB to ${mib(before.node + grown.node)}, browser by ${mib(grown.browser)} to ${mib(before.browser + grown.browser)}; `
       + `another guest's 16 MiB took ${Math.round(meanwhile.ms)} ms, ${Math.round(before.ms)} ms before`);
     assert.ok(inFlight < 24 * MiB, `${mib(inFlight)} MiB left the server`);
     assert.ok(grown.node < 24 * MiB, `the node grew by ${mib(grown.node)} MiB`);

@@ -15,6 +15,11 @@ export const others = {
     await assert.rejects(on("go-http-server"), /MissingImports: .*wasi_snapshot_preview1\.random_get/);
   },
 
+  "the README's programs": once(async ({ session, peers }) => {
+    const seen = await session.call("readme", { url: peers.node.url, redis: peers.redis.port });
+    assert.deepEqual(seen, { first: { exitCode: 0, stdout: "PONG\n" }, second: "+PONG\r\n" });
+  }),
+
   "a program is ended by its signal": async ({ start, peers }) => {
     const program = start("ping-pong", ["127.0.0.1", String(peers.bulk.port), "1"]);
     const before = peers.bulk.connections;
