@@ -1,0 +1,43 @@
+#!/usr/bin/env bash
+# Installs the Debian packages that build and test the guests, and the two apt sources they come from besides Debian's own
+# binaries: bookworm-backports (Go 1.23, the first with wasip1 sockets worth having) and bookworm's sources (redis, bearssl, at test time).
+# Run as root. Says nothing when nothing is missing.
+set -euo pipefail
+
+compilers=(clang-14 lld-14 llvm-14 wasi-libc libclang-rt-14-dev-wasm32 rustc libstd-rust-dev-wasm32 make dpkg-dev)
+backports=(golang-1.23-go)
+browsers=(chromium firefox-esr)
+peers=(redis-server redis-tools dnsmasq-base curl openssl nodejs node-typescript)
+
+absent() {
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q "install ok installed" || echo "$package"
+    done
+}
+
+missing=($(absent "${compilers[@]}" "${browsers[@]}" "${peers[@]}"))
+late=($(absent "${backports[@]}"))
+sources=/etc/apt/sources.list.d/wasmnet-guests.sources
+[ ${#missing[@]} -eq 0 ] && [ ${#late[@]} -eq 0 ] && [ -e "$sources" ] && exit 0
+[ "$(id -u)" -eq 0 ] || { echo "run this as root, or install: ${missing[*]} ${late[*]}" >&2; exit 1; }
+
+mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+cat >"$sources" <<SOURCES
+Types: deb
+URIs: $mirror
+Suites: bookworm-backports
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+
+Types: deb-src
+URIs: $mirror
+Suites: bookworm bookworm-updates
+Components: main
+Signed-By: /usr/share/keyrings/debian-archive-keyring.gpg
+SOURCES
+
+echo "installing: ${missing[*]} ${late[*]}"
+export DEBIAN_FRONTEND=noninteractive
+apt-get -o DPkg::Lock::Timeout=300 update -qq
+[ ${#missing[@]} -eq 0 ] || apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
+[ ${#late[@]} -eq 0 ] || apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends -t bookworm-backports "${late[@]}" >/dev/null

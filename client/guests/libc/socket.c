@@ -1,0 +1,141 @@
+/* The socket calls that wasi-libc lacks. send, recv, shutdown, poll, select, fcntl, read, write and close are wasi-libc's own. */
+
+#include "wasmnet.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <stddef.h>
+#include <string.h>
+#include <sys/socket.h>
+
+static int answer(uint32_t error) {
+  if (error == 0) return 0;
+  errno = (int)error;
+  return -1;
+}
+
+/* Points `address` into `value`; returns the port, or -1 with errno set. */
+static int32_t unpack(const struct sockaddr *value, socklen_t length, struct wasmnet_address *address) {
+  if (value->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
+    const struct sockaddr_in *in = (const void *)value;
+    *address = (struct wasmnet_address){(uint8_t *)&in->sin_addr, 4};
+    return ntohs(in->sin_port);
+  }
+  if (value->sa_family == AF_INET6 && length >= sizeof(struct sockaddr_in6)) {
+    const struct sockaddr_in6 *in6 = (const void *)value;
+    *address = (struct wasmnet_address){(uint8_t *)&in6->sin6_addr, 16};
+    return ntohs(in6->sin6_port);
+  }
+  errno = value->sa_family == AF_INET || value->sa_family == AF_INET6 ? EINVAL : EAFNOSUPPORT;
+  return -1;
+}
+
+/* `storage`: the family in two bytes, then the address. */
+static void pack(const uint8_t *storage, uint32_t port, struct sockaddr *value, socklen_t *length) {
+  struct sockaddr_storage full;
+  memset(&full, 0, sizeof full);
+  size_t size;
+  uint16_t family = (uint16_t)(storage[0] | storage[1] << 8);
+  if (family == AF_INET6) {
+    struct sockaddr_in6 *in6 = (void *)&full;
+    in6->sin6_family = AF_INET6;
+    in6->sin6_port = htons((uint16_t)port);
+    memcpy(&in6->sin6_addr, storage + 2, 16);
+    size = sizeof *in6;
+  } else {
+    struct sockaddr_in *in = (void *)&full;
+    in->sin_family = AF_INET;
+    in->sin_port = htons((uint16_t)port);
+    memcpy(&in->sin_addr, storage + 2, 4);
+    size = sizeof *in;
+  }
+  memcpy(value, &full, size < *length ? size : *length);
+  *length = (socklen_t)size;
+}
+
+int socket(int domain, int type, int protocol) {
+  (void)protocol;
+  int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  int32_t fd;
+  uint32_t error = wasmnet_open((uint32_t)domain, kind == SOCK_DGRAM ? wasmnet_datagram : wasmnet_stream, &fd);
+  if (error != 0) return answer(error);
+  if (type & SOCK_NONBLOCK) fcntl(fd, F_SETFL, O_NONBLOCK);
+  return fd;
+}
+
+int connect(int fd, const struct sockaddr *value, socklen_t length) {
+  struct wasmnet_address address;
+  int32_t port = unpack(value, length, &address);
+  return port < 0 ? -1 : answer(wasmnet_connect(fd, &address, (uint32_t)port));
+}
+
+int bind(int fd, const struct sockaddr *value, socklen_t length) {
+  struct wasmnet_address address;
+  int32_t port = unpack(value, length, &address);
+  return port < 0 ? -1 : answer(wasmnet_bind(fd, &address, (uint32_t)port));
+}
+
+int listen(int fd, int backlog) { return answer(wasmnet_listen(fd, backlog)); }
+
+int accept(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
+  int32_t accepted;
+  uint32_t error = wasmnet_accept(fd, 0, &accepted);
+  if (error != 0) return answer(error);
+  if (value != NULL) getpeername(accepted, value, length);
+  return accepted;
+}
+
+ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *value, socklen_t length) {
+  if (value == NULL) return send(fd, data, size, flags);
+  struct wasmnet_address address;
+  int32_t port = unpack(value, length, &address);
+  if (port < 0) return -1;
+  struct iovec vector = {(void *)data, size};
+  uint32_t sent;
+  uint32_t error = wasmnet_send_to(fd, &vector, 1, &address, (uint32_t)port, (uint32_t)flags, &sent);
+  return error == 0 ? (ssize_t)sent : answer(error);
+}
+
+ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct sockaddr *restrict value, socklen_t *restrict length) {
+  uint8_t storage[128] = {0};
+  struct wasmnet_address address = {storage, sizeof storage};
+  struct iovec vector = {data, size};
+  uint32_t port = 0, received, flags_out;
+  uint32_t error = wasmnet_recv_from(fd, &vector, 1, &address, (uint32_t)flags, &port, &received, &flags_out);
+  if (error != 0) return answer(error);
+  if (value != NULL) pack(storage, port, value, length);
+  return (ssize_t)received;
+}
+
+typedef uint32_t getter(int32_t, struct wasmnet_address *, uint32_t *);
+
+static int get(getter *from, int fd, struct sockaddr *value, socklen_t *length) {
+  uint8_t storage[128];
+  struct wasmnet_address address = {storage, sizeof storage};
+  uint32_t port;
+  uint32_t error = from(fd, &address, &port);
+  if (error == 0) pack(storage, port, value, length);
+  return answer(error);
+}
+
+int getsockname(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
+  return get(wasmnet_local_address, fd, value, length);
+}
+
+int getpeername(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
+  return get(wasmnet_peer_address, fd, value, length);
+}
+
+int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length) {
+  if (level == SOL_SOCKET && name == SO_TYPE) {
+    uint32_t error = wasmnet_get_option(fd, 0, 1, value, length);
+    if (error == 0) *(int *)value = *(int *)value == wasmnet_stream ? SOCK_STREAM : SOCK_DGRAM;
+    return answer(error);
+  }
+  return answer(wasmnet_get_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+}
+
+int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
+  return answer(wasmnet_set_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+}

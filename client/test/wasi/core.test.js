@@ -1,0 +1,325 @@
+// The core without a browser: memory in, errno out, over a transport that does what the test says.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { readFile } from "node:fs/promises";
+import { Core } from "../../wasi/core.js";
+import { codeTable, Errno, errnoOf } from "../../wasi/errno.js";
+import { formatAddress, parseAddress } from "../../wasi/address.js";
+import { AGAIN } from "../../wasi/table.js";
+import { ByteQueue } from "../../wasi/queue.js";
+import { Ring } from "../../wasi/ring.js";
+import { MissingImports, checkImports } from "../../wasi/bridge.js";
+
+/** A channel that takes up to `credit` bytes and keeps them. */
+class FakeChannel {
+  credit = 1024;
+  sent = [];
+  calls = [];
+  constructor(target, handler) { Object.assign(this, { target, handler }); }
+  send(bytes) {
+    const part = bytes.slice(0, this.credit);
+    this.credit -= part.length;
+    this.sent.push(...part);
+    return part.length;
+  }
+  sendTo(bytes, host, port) { this.calls.push(["sendTo", [...bytes], host, port]); }
+  consumed(count) { this.calls.push(["consumed", count]); }
+  shutdown() { this.calls.push(["shutdown"]); }
+  close() { this.calls.push(["close"]); }
+  reset() { this.calls.push(["reset"]); }
+}
+
+function setUp() {
+  const memory = new WebAssembly.Memory({ initial: 1 });
+  const channels = [];
+  const open = (kind) => (target, handler) => {
+    channels.push(new FakeChannel({ kind, ...target }, handler));
+    return channels.at(-1);
+  };
+  const lookups = [];
+  const transport = {
+    connect: open("connect"), bind: open("bind"), connectUdp: open("connectUdp"), bindUdp: open("bindUdp"),
+    resolve: (name, done) => lookups.push({ name, done }),
+  };
+  let now = 1000;
+  // What would have to wait is tried once more after `meanwhile`, and if that did not help is "waits".
+  const blocker = {
+    meanwhile: () => {},
+    run(table, operation, { nonblocking }) {
+      let result = operation();
+      if (result === AGAIN && !nonblocking) {
+        this.meanwhile();
+        result = operation();
+        if (result === AGAIN) return "waits";
+      }
+      return result === AGAIN ? Errno.AGAIN : result < 0 ? -result : 0;
+    },
+  };
+  const core = new Core({ memory, transport, blocker, clock: { monotonic: () => now, realtime: () => now + 5000 } });
+  const { own, shared, poll } = core.functions();
+  const view = () => new DataView(memory.buffer);
+  return {
+    memory, core, channels, lookups, blocker, poll, view, calls: { ...shared, ...own },
+    u32: (at) => view().getUint32(at, true), u16: (at) => view().getUint16(at, true),
+    put: (at, bytes) => new Uint8Array(memory.buffer).set(bytes, at),
+    bytes: (at, length) => [...new Uint8Array(memory.buffer, at, length)],
+    setU32: (at, value) => view().setUint32(at, value, true),
+    advance: (ms) => { now += ms; },
+    /** An address buffer at 64 of `bytes`, its descriptor at 32. */
+    address(bytes) {
+      this.put(64, bytes);
+      this.setU32(32, 64);
+      this.setU32(36, bytes.length);
+      return 32;
+    },
+    /** An open, connected stream socket: its descriptor and channel. */
+    connected() {
+      assert.equal(this.calls.sock_open(1, 2, 0), 0);
+      const fd = this.u32(0);
+      this.blocker.meanwhile = () => channels.at(-1).handler.opened({ local: "10.0.0.1:4000", remote: "127.0.0.1:80" });
+      assert.equal(this.calls.sock_connect(fd, this.address([127, 0, 0, 1]), 80), 0);
+      this.blocker.meanwhile = () => {};
+      return { fd, channel: channels.at(-1) };
+    },
+  };
+}
+
+test("addresses: what inet_pton takes, and RFC 5952's text", () => {
+  for (const [text, canonical] of [["1.2.3.4", "1.2.3.4"], ["::1", "::1"], ["[2001:db8:0:0:1:0:0:1]", "2001:db8::1:0:0:1"], ["::ffff:1.2.3.4", "::ffff:102:304"], ["::", "::"], ["1:0:0:2:3:4:5:6", "1::2:3:4:5:6"]]) {
+    assert.equal(formatAddress(parseAddress(text)), canonical);
+  }
+  for (const bad of ["", "1.2.3", "01.2.3.4", "256.1.1.1", "0x1.2.3.4", "1:2", "::1::", "12345::", "g::", "1.2.3.4.5", "redis.test"]) assert.equal(parseAddress(bad), null, bad);
+});
+
+test("the first and the second form of an address", () => {
+  const t = setUp();
+  for (const [bytes, host] of [[[10, 1, 2, 3], "10.1.2.3"], [[...new Array(15).fill(0), 1], "::1"], [[1, 0, 10, 1, 2, 4, ...new Array(122).fill(0)], "10.1.2.4"], [[2, 0, ...new Array(15).fill(0), 2, ...new Array(110).fill(0)], "::2"]]) {
+    t.calls.sock_open(1, 2, 0);
+    assert.equal(t.calls.sock_connect(t.u32(0), t.address(bytes), 6379), "waits");
+    assert.deepEqual([t.channels.at(-1).target.host, t.channels.at(-1).target.port], [host, 6379]);
+  }
+  t.calls.sock_open(1, 2, 0);
+  assert.equal(t.calls.sock_connect(t.u32(0), t.address([1, 2, 3]), 1), Errno.INVAL);
+  assert.equal(t.calls.sock_connect(t.u32(0), t.address([3, 0, ...new Array(126).fill(65)]), 1), Errno.AFNOSUPPORT);
+});
+
+test("getters: the first form says 4 or 6, the second fills 128 bytes", () => {
+  const t = setUp();
+  const { fd } = t.connected();
+  t.address([0, 0, 0, 0]);
+  assert.equal(t.calls.sock_getpeeraddr(fd, 32, 100, 104), 0);
+  assert.deepEqual([t.bytes(64, 4), t.u32(100), t.u32(104)], [[127, 0, 0, 1], 4, 80]);
+  t.address(new Array(128).fill(9));
+  assert.equal(t.calls.sock_getlocaladdr(fd, 32, 300), 0);
+  assert.deepEqual([t.bytes(64, 7), t.u32(300)], [[1, 0, 10, 0, 0, 1, 0], 4000]);
+});
+
+test("a number of arguments that is neither form's is ENOSYS", () => {
+  const t = setUp();
+  const { fd } = t.connected();
+  assert.equal(t.calls.sock_getpeeraddr(fd, 32), Errno.NOSYS);
+  assert.equal(t.calls.sock_getlocaladdr(fd, 32, 100, 104, 108), Errno.NOSYS);
+  assert.equal(t.calls.sock_recv_from(fd, 0, 0, 0), Errno.NOSYS);
+  assert.equal(t.calls.sock_accept(fd, 0, 0, 0), Errno.NOSYS);
+  assert.equal(t.calls.sock_getaddrinfo(0, 0), Errno.NOSYS);
+});
+
+test("connect: pending, refused, up", () => {
+  const t = setUp();
+  t.calls.sock_open(1, 2, 0);
+  const fd = t.u32(0);
+  t.calls.fd_fdstat_set_flags(fd, 4);
+  const connect = () => t.calls.sock_connect(fd, t.address([127, 0, 0, 1]), 80);
+  assert.equal(connect(), Errno.INPROGRESS);
+  assert.equal(connect(), Errno.ALREADY);
+  t.channels[0].handler.closed("refused");
+  assert.equal(connect(), Errno.CONNREFUSED);
+  assert.equal(connect(), Errno.INPROGRESS);
+  t.channels[1].handler.opened({});
+  assert.equal(connect(), Errno.ISCONN);
+});
+
+test("reads: order, the end, an error once, credit as the guest reads", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  const read = (length) => {
+    t.setU32(400, 500);
+    t.setU32(404, length);
+    const errno = t.calls.fd_read(fd, 400, 1, 408);
+    return errno === 0 ? Buffer.from(t.bytes(500, t.u32(408))).toString() : errno;
+  };
+  assert.equal(read(10), "waits");
+  channel.handler.data(new TextEncoder().encode("hello "));
+  channel.handler.data(new TextEncoder().encode("world"));
+  assert.equal(read(8), "hello wo");
+  assert.deepEqual(channel.calls, [["consumed", 8]]);
+  channel.handler.closed("target_reset");
+  assert.equal(read(10), "rld");
+  assert.equal(read(10), Errno.CONNRESET);
+  assert.equal(read(10), "");
+});
+
+test("writes: all of it when blocking, what fits when not; EPIPE after shutdown", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  t.put(500, new Array(100).fill(7));
+  t.setU32(400, 500);
+  t.setU32(404, 100);
+  channel.credit = 60;
+  t.blocker.meanwhile = () => { channel.credit = 60; };
+  assert.deepEqual([t.calls.sock_send(fd, 400, 1, 0, 408), t.u32(408), channel.sent.length], [0, 100, 100]);
+  t.calls.fd_fdstat_set_flags(fd, 4);
+  channel.credit = 30;
+  assert.deepEqual([t.calls.sock_send(fd, 400, 1, 0, 408), t.u32(408)], [0, 30]);
+  assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), Errno.AGAIN);
+  // An error that comes after some bytes went out is the next call's.
+  channel.credit = 30;
+  assert.equal(t.calls.sock_shutdown(fd, 2), 0);
+  assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), Errno.PIPE);
+});
+
+test("addresses outside memory are EFAULT, and nothing throws into the guest", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  channel.handler.data(Uint8Array.of(1, 2, 3));
+  t.setU32(400, 65530);
+  t.setU32(404, 100);
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), Errno.FAULT);
+  assert.equal(t.calls.fd_read(fd, 0xfffffff0, 1, 408), Errno.FAULT);
+  assert.equal(t.calls.fd_read(fd, 400, 0x7fffffff, 408), Errno.FAULT);
+  assert.equal(t.calls.sock_open(1, 2, 65535), Errno.FAULT);
+  assert.equal(t.poll(65530, 0, 1, 8), Errno.FAULT);
+  assert.equal(t.calls.sock_recv(99, 400, 1, 0, 408, 412), Errno.BADF);
+});
+
+test("poll: several clocks, a bad descriptor, no subscriptions", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  const subscribe = (index, userdata, tag, fdOrClock, timeout = 0) => {
+    const at = 1000 + index * 48;
+    t.view().setBigUint64(at, BigInt(userdata), true);
+    t.view().setUint8(at + 8, tag);
+    t.setU32(at + 16, fdOrClock);
+    t.view().setBigUint64(at + 24, BigInt(timeout), true);
+    t.view().setUint16(at + 40, 0, true);
+  };
+  const events = () => Array.from({ length: t.u32(3000) }, (_, i) => {
+    const at = 2000 + i * 32;
+    return { userdata: Number(t.view().getBigUint64(at, true)), error: t.u16(at + 8), type: t.bytes(at + 10, 1)[0], bytes: t.u32(at + 16), flags: t.u16(at + 24) };
+  });
+  subscribe(0, 1, 0, 1, 50_000_000);
+  subscribe(1, 2, 0, 1, 80_000_000);
+  subscribe(2, 3, 1, fd);
+  t.blocker.meanwhile = () => t.advance(60);
+  assert.equal(t.poll(1000, 2000, 3, 3000), 0);
+  assert.deepEqual(events(), [{ userdata: 1, error: 0, type: 0, bytes: 0, flags: 0 }]);
+  subscribe(3, 4, 2, 77);
+  channel.handler.data(Uint8Array.of(1, 2, 3));
+  channel.handler.closed("normal");
+  assert.equal(t.poll(1000, 2000, 4, 3000), 0);
+  assert.deepEqual(events(), [{ userdata: 3, error: 0, type: 1, bytes: 3, flags: 1 }, { userdata: 4, error: Errno.BADF, type: 2, bytes: 0, flags: 0 }]);
+  assert.equal(t.poll(1000, 2000, 0, 3000), Errno.INVAL);
+});
+
+test("accept: in order, the backlog, the listener's end", () => {
+  const t = setUp();
+  t.calls.sock_open(1, 2, 0);
+  const fd = t.u32(0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "127.0.0.1:8080" });
+  assert.equal(t.calls.sock_bind(fd, t.address([127, 0, 0, 1]), 8080), 0);
+  t.blocker.meanwhile = () => {};
+  assert.equal(t.calls.sock_listen(fd, 2), 0);
+  const accepted = ["1.1.1.1:1", "2.2.2.2:2", "3.3.3.3:3"].map((remote) => {
+    const channel = new FakeChannel({}, {});
+    t.channels[0].handler.accepted(channel, { remote });
+    return channel;
+  });
+  assert.deepEqual(accepted.map(({ calls }) => calls), [[], [], [["reset"]]]);
+  assert.equal(t.calls.sock_accept(fd, 0), 0);
+  assert.equal(t.calls.sock_getpeeraddr(t.u32(0), t.address([0, 0, 0, 0]), 100, 104), 0);
+  assert.deepEqual(t.bytes(64, 4), [1, 1, 1, 1]);
+  assert.equal(t.calls.sock_accept(fd, 4, 0), 0);
+  assert.equal(t.calls.sock_accept(fd, 4, 0), "waits");
+  t.channels[0].handler.closed("connection_lost");
+  assert.equal(t.calls.sock_accept(fd, 4, 0), Errno.NETDOWN);
+});
+
+test("lookups: the node's addresses, and what does not fit is left out", () => {
+  const t = setUp();
+  t.put(4000, new TextEncoder().encode("redis.test\0"));
+  t.put(4020, new TextEncoder().encode("6379\0"));
+  // Two items with room for 26 bytes each, one of 14.
+  [26, 14, 26].forEach((room, i) => {
+    t.setU32(4100 + i * 28 + 12, 4200 + i * 12);
+    t.setU32(4100 + i * 28 + 24, i < 2 ? 4100 + (i + 1) * 28 : 0);
+    t.setU32(4200 + i * 12 + 4, room);
+    t.setU32(4200 + i * 12 + 8, 4300 + i * 32);
+  });
+  t.setU32(4060, 4100);
+  t.blocker.meanwhile = () => t.lookups[0].done(null, ["2001:db8::1", "10.0.0.7"]);
+  assert.equal(t.calls.sock_getaddrinfo(4000, 11, 4020, 5, 4040, 4060, 3, 4064), 0);
+  assert.equal(t.u32(4064), 1);
+  assert.deepEqual(t.bytes(4300, 6), [0x18, 0xeb, 10, 0, 0, 7]);
+  t.blocker.meanwhile = () => t.lookups[1].done("name_not_found", null);
+  assert.equal(t.calls.sock_getaddrinfo(4000, 11, 4020, 5, 4040, 4060, 3, 4064), Errno.AI_NONAME);
+});
+
+test("the code table is the README's, and a lost connection is an errno too", async () => {
+  const readme = await readFile(new URL("../../wasi/README.md", import.meta.url), "utf8");
+  for (const [code, word, errno] of codeTable) {
+    const row = new RegExp(`^\\| ${code} \\| ${word} \\| (.*) \\|$`, "m").exec(readme);
+    assert.ok(row, `${code} ${word} is in the table`);
+    assert.ok(errno === 0 ? row[1].startsWith("none") : row[1].includes(`(${errno})`), `${word}: ${row[1]}`);
+  }
+  assert.equal(errnoOf("connection_lost", true), Errno.CONNRESET);
+  assert.equal(errnoOf("connection_lost", false), Errno.NETDOWN);
+});
+
+test("every import that nobody provides is named", () => {
+  // (module (import "wasi_snapshot_preview1" "sock_open" (func)) (import "env" "missing" (func)) (import "env" "other" (func)))
+  const text = (value) => [value.length, ...Buffer.from(value)];
+  const imports = [["wasi_snapshot_preview1", "sock_open"], ["env", "missing"], ["env", "other"]].flatMap(([space, name]) => [...text(space), ...text(name), 0, 0]);
+  const module = new WebAssembly.Module(Uint8Array.of(0, 0x61, 0x73, 0x6d, 1, 0, 0, 0, 1, 4, 1, 0x60, 0, 0, 2, imports.length + 1, 3, ...imports));
+  assert.throws(() => checkImports(module, { wasi_snapshot_preview1: { sock_open() {} } }), (error) => {
+    assert.ok(error instanceof MissingImports);
+    assert.deepEqual(error.names, ["env.missing", "env.other"]);
+    return true;
+  });
+});
+
+test("the queue gives back what went in, whatever the sizes", () => {
+  let seed = 12345;
+  const random = (most) => (seed = (seed * 1103515245 + 12345) & 0x7fffffff) % most;
+  const queue = new ByteQueue();
+  const expected = [];
+  const seen = [];
+  for (let i = 0; i < 2000; i++) {
+    const bytes = Uint8Array.from({ length: random(40) }, () => random(256));
+    queue.push(bytes);
+    expected.push(...bytes);
+    const views = [new Uint8Array(random(30)), new Uint8Array(random(30))];
+    const peeked = queue.read(views, true);
+    const again = views.map((view) => new Uint8Array(view.length));
+    assert.equal(queue.read(again), peeked);
+    assert.deepEqual(again, views);
+    seen.push(...again.flatMap((view) => [...view]).slice(0, peeked));
+  }
+  assert.deepEqual(seen, expected.slice(0, seen.length));
+  assert.equal(queue.length, expected.length - seen.length);
+});
+
+test("the ring carries messages of any size around its end, and says when it is full", () => {
+  const memory = Ring.memory(256);
+  const writer = new Ring(memory);
+  const reader = new Ring(memory);
+  for (let i = 0; i < 500; i++) {
+    const payload = Uint8Array.from({ length: (i * 7) % 100 }, (_, at) => i + at);
+    assert.equal(writer.write(i % 256, 0x80000000 + i, payload.subarray(0, 3), payload.subarray(3)), true);
+    assert.equal(reader.read((type, handle, got) => assert.deepEqual([type, handle, got], [i % 256, 0x80000000 + i, payload])), true);
+  }
+  assert.equal(reader.read(() => {}), false);
+  while (writer.write(1, 1, new Uint8Array(50)));
+  assert.equal(reader.takeWriterWaits(), true);
+  assert.equal(reader.setIdle(), false);
+});

@@ -1,0 +1,219 @@
+// What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
+
+import { WasmnetClient } from "../../wasmnet-client.js";
+import { pingPong } from "./ping-pong.js";
+import { ForeignShim, runOnShim } from "./foreign-shim.js";
+import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
+
+const clients = new Map();
+const modules = new Map();
+const aborts = new Map();
+const inputs = new Map();
+
+export async function features() {
+  return { jspi: hasJspi(), shared: hasSharedMemory() && crossOriginIsolated, isolated: crossOriginIsolated };
+}
+
+/** A client that several guests share, by name. */
+export async function openClient({ name, url, options }, tell) {
+  const client = new WasmnetClient(url, options);
+  clients.set(name, client);
+  for (const type of ["connected", "disconnected", "goaway"]) client.addEventListener(type, (event) => tell({ type, isReconnect: event.isReconnect }));
+  await client.ready();
+}
+
+export async function closeClient({ name }) {
+  clients.get(name).disconnect();
+  clients.delete(name);
+}
+
+/**
+ * Runs a guest to its end: { exitCode, stdout, stderr, ms }. Its output is told as it comes, too. `stdin` is text, or true for
+ * what input() gives it.
+ */
+export async function run({ guest, client, id, stdin, ...options }, tell) {
+  if (!modules.has(guest)) modules.set(guest, compile(`/guests/${guest}.wasm`));
+  const controller = new AbortController();
+  aborts.set(id, controller);
+  const texts = { stdout: new TextCollector(tell), stderr: new TextCollector(tell) };
+  const started = performance.now();
+  try {
+    const { exitCode } = await runGuest(await modules.get(guest), {
+      args: [guest, ...(options.arguments ?? [])], ...options, ...(client ? { client: clients.get(client) } : null),
+      stdin: stdin === true ? new ReadableStream({ start: (sink) => inputs.set(id, sink) }) : stdin,
+      stdout: texts.stdout.write, stderr: texts.stderr.write,
+      signal: controller.signal, onlisten: (listeners) => tell({ type: "listening", listeners }),
+    });
+    return { exitCode, stdout: texts.stdout.text, stderr: texts.stderr.text, ms: performance.now() - started };
+  } finally {
+    aborts.delete(id);
+  }
+}
+
+class TextCollector {
+  #decoder = new TextDecoder();
+  text = "";
+
+  constructor(tell) {
+    this.write = (bytes) => {
+      const text = this.#decoder.decode(bytes, { stream: true });
+      this.text += text;
+      tell({ type: "output", text });
+    };
+  }
+}
+
+/** Gives text to the guest that was started with this id and stdin: true, and ends its input. */
+export async function input({ id, text }) {
+  inputs.get(id).enqueue(new TextEncoder().encode(text));
+  inputs.get(id).close();
+}
+
+/** Ends the guest that was started with this id. */
+export async function abort({ id }) {
+  aborts.get(id)?.abort(new Error("aborted by the test"));
+}
+
+/** What SOCKFS does for one connect(): sends `text`, returns what comes back until the end, and how it ended. */
+export async function sockfs({ url, port, text }) {
+  const client = new WasmnetClient(url);
+  await client.ready();
+  const Sockets = emscriptenWebSocket(client);
+  const socket = new Sockets(`ws://127.0.0.1:${port}/`, ["binary"]);
+  socket.binaryType = "arraybuffer";
+  let received = "";
+  const ended = new Promise((resolve) => {
+    socket.onclose = ({ code, reason }) => resolve({ received, code, reason, state: socket.readyState });
+  });
+  socket.onmessage = ({ data }) => {
+    received += new TextDecoder().decode(data);
+    if (received.length >= text.length) socket.close();
+  };
+  socket.onopen = () => {
+    // A datagram's own port message must not reach the peer.
+    socket.send(Uint8Array.of(255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74, 1, 2));
+    socket.send(new TextEncoder().encode(text));
+  };
+  const result = await ended;
+  result.isNativeOtherwise = new Sockets(url, "wasmnet.v2") instanceof WebSocket;
+  client.disconnect();
+  return result;
+}
+
+/** A component's calls, as jco makes them: a lookup, TCP with half-close, UDP, a refused connect. */
+export async function sockets02({ url, echo, dns, refused }) {
+  const client = new WasmnetClient(url);
+  await client.ready();
+  const wasi = socketInterfaces(client);
+  const network = wasi["wasi:sockets/instance-network"].instanceNetwork();
+  const { poll } = wasi["wasi:io/poll"];
+  const at = (port) => ({ tag: "ipv4", val: { port, address: [127, 0, 0, 1] } });
+  const said = {};
+  const caught = (call) => {
+    try {
+      call();
+      return null;
+    } catch (error) {
+      return error;
+    }
+  };
+
+  const lookup = wasi["wasi:sockets/ip-name-lookup"].resolveAddresses(network, "localhost");
+  said.early = caught(() => lookup.resolveNextAddress());
+  await lookup.subscribe().block();
+  said.address = lookup.resolveNextAddress();
+
+  const socket = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
+  socket.startConnect(network, at(echo));
+  said.pending = caught(() => socket.finishConnect());
+  said.polled = [...await poll([socket.subscribe()])];
+  const [input, output] = socket.finishConnect();
+  await output.blockingWriteAndFlush(new TextEncoder().encode("component"));
+  socket.shutdown("send");
+  said.echo = "";
+  for (;;) {
+    let bytes = null;
+    try {
+      bytes = await input.blockingRead(100n);
+    } catch (error) {
+      said.end = error;
+      break;
+    }
+    said.echo += new TextDecoder().decode(bytes);
+  }
+  said.remotePort = socket.remoteAddress().val.port === echo;
+
+  const nobody = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
+  nobody.startConnect(network, at(refused));
+  await nobody.subscribe().block();
+  said.refused = caught(() => nobody.finishConnect());
+
+  const datagrams = wasi["wasi:sockets/udp-create-socket"].createUdpSocket("ipv4");
+  const [incoming, outgoing] = datagrams.stream(at(dns));
+  await outgoing.subscribe().block();
+  const question = Uint8Array.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 119, 101, 98, 4, 116, 101, 115, 116, 0, 0, 1, 0, 1]);
+  said.sent = Number(outgoing.send([{ data: question }]));
+  await incoming.subscribe().block();
+  const [answer] = incoming.receive(1n);
+  said.answer = [...answer.data.slice(-4)];
+
+  client.disconnect();
+  return said;
+}
+
+/** The plain client's median round trip of one byte, in microseconds, in the thread where the guest's client is: a Worker, or the page. */
+export async function plainPingPong({ strategy, ...params }) {
+  if (strategy === "sab") return pingPong(params);
+  const worker = new Worker(new URL("ping-pong.js", import.meta.url), { type: "module" });
+  try {
+    return await new Promise((resolve, reject) => {
+      worker.onmessage = ({ data }) => resolve(data);
+      worker.onerror = (event) => reject(new Error(event.message));
+      worker.postMessage(params);
+    });
+  } finally {
+    worker.terminate();
+  }
+}
+
+/** Runs a guest on somebody else's shim, with the bridge over it. */
+export async function onForeignShim({ guest, args, url, strategy }) {
+  const module = await compile(`/guests/${guest}.wasm`);
+  const client = new WasmnetClient(url);
+  await client.ready();
+  try {
+    if (strategy === "jspi") return await runOnShim({ module, args, client, wrapImports });
+    const lent = shareClient(client);
+    const worker = new Worker(new URL("shim-worker.js", import.meta.url), { type: "module" });
+    try {
+      return await new Promise((resolve, reject) => {
+        worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
+        worker.onerror = (event) => reject(new Error(event.message));
+        worker.postMessage({ link: lent.link, module, args }, lent.transfer);
+      });
+    } finally {
+      await lent.finish();
+      worker.terminate();
+    }
+  } finally {
+    client.disconnect();
+  }
+}
+
+/** Runs the README's two programs as they stand there, but for the node, the Redis and the place of the files. */
+export async function readme({ url, redis }) {
+  const text = await (await fetch("/client/wasi/README.md")).text();
+  const [running, wrapping] = [...text.matchAll(/```js\n([^`]*)```/g)].map(([, code]) => code.replace("./wasi/index.js", `${location.origin}/client/wasi/index.js`));
+  const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
+
+  const first = await evaluate(`${running
+    .replace('"redis-cli.wasm"', `"${location.origin}/guests/redis-cli.wasm"`)
+    .replace("wss://node.example/", url)
+    .replace('"-h", "redis.example"', `"-h", "127.0.0.1", "-p", "${redis}"`)}; export default { exitCode, stdout };`);
+
+  const client = new WasmnetClient(url);
+  globalThis.readme = { client, shim: new ForeignShim(["redis-ping", "127.0.0.1", String(redis), "PING"]), module: await compile("/guests/redis-ping.wasm") };
+  const second = await evaluate(`const { client, shim, module } = globalThis.readme; ${wrapping}; export default shim.output;`);
+  client.disconnect();
+  return { first, second };
+}

@@ -1,0 +1,47 @@
+// The other ways in: another shim, Emscripten's WebSocket and wasi:sockets 0.2. The last two have one strategy, so they run where the
+// guests' is JSPI.
+
+import assert from "node:assert/strict";
+
+const once = (scenario) => async (tools) => {
+  if (tools.mode.strategy === "jspi") await scenario(tools);
+};
+
+export const others = {
+  "another WASI shim under the bridge": async ({ session, peers, mode }) => {
+    const on = (guest, ...args) => session.call("onForeignShim", { guest, args: [guest, ...args], url: peers.node.url, strategy: mode.strategy });
+    assert.deepEqual(await on("redis-ping", "localhost", String(peers.redis.port), "PING"), { exitCode: 0, output: "+PONG\r\n" });
+    assert.deepEqual(await on("socket-rules", "127.0.0.1", String(peers.echo.port), String(peers.refusedPort)), { exitCode: 0, output: "ok\n" });
+    await assert.rejects(on("go-http-server"), /MissingImports: .*wasi_snapshot_preview1\.random_get/);
+  },
+
+  "the README's programs": once(async ({ session, peers }) => {
+    const seen = await session.call("readme", { url: peers.node.url, redis: peers.redis.port });
+    assert.deepEqual(seen, { first: { exitCode: 0, stdout: "PONG\n" }, second: "+PONG\r\n" });
+  }),
+
+  "a program is ended by its signal": async ({ start, peers }) => {
+    const program = start("ping-pong", ["127.0.0.1", String(peers.bulk.port), "1"]);
+    const before = peers.bulk.connections;
+    while (peers.bulk.connections === before) await new Promise((resolve) => setTimeout(resolve, 20));
+    await program.abort();
+    await assert.rejects(program.ended, /aborted by the test/);
+    while (peers.bulk.connections > before) await new Promise((resolve) => setTimeout(resolve, 20));
+  },
+
+  "Emscripten: SOCKFS's WebSocket is a socket": once(async ({ session, peers }) => {
+    const echoed = await session.call("sockfs", { url: peers.node.url, port: peers.echo.port, text: "sockfs speaks" });
+    assert.deepEqual(echoed, { received: "sockfs speaks", code: 1000, reason: "client_closed", state: 3, isNativeOtherwise: true });
+    const refused = await session.call("sockfs", { url: peers.node.url, port: peers.refusedPort, text: "x" });
+    assert.deepEqual([refused.code, refused.reason], [1006, "refused"]);
+  }),
+
+  "wasi:sockets 0.2: lookup, TCP, half-close, UDP, a refused connect": once(async ({ session, peers }) => {
+    const said = await session.call("sockets02", { url: peers.node.url, echo: peers.echo.port, dns: peers.dns.port, refused: peers.refusedPort });
+    assert.deepEqual(said, {
+      early: "would-block", address: said.address, pending: "would-block", polled: [0], echo: "component", end: { tag: "closed" },
+      remotePort: true, refused: "connection-refused", sent: 1, answer: [192, 0, 2, 7],
+    });
+    assert.match(said.address.tag, /^ipv[46]$/);
+  }),
+};

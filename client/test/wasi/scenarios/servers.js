@@ -1,0 +1,60 @@
+// Guests that listen: on a listener they were given, and on one they open.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { once } from "node:events";
+import { connect } from "node:net";
+import { promisify } from "node:util";
+
+const execute = promisify(execFile);
+
+/** Sends `text` and its end to a port; resolves to all that comes back. */
+async function talk(port, text) {
+  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
+  const parts = [];
+  socket.on("data", (part) => parts.push(part));
+  socket.end(text);
+  await once(socket, "close");
+  return Buffer.concat(parts).toString();
+}
+
+export const servers = {
+  "Go: net/http answers 50 curls at once": async ({ serve }) => {
+    const server = await serve("go-http-server", [], { listen: [{ host: "127.0.0.1", port: 0 }] });
+    const url = `http://127.0.0.1:${server.port}`;
+    const { stdout } = await execute("curl", [
+      "--silent", "--show-error", "--fail", "--max-time", "60", "--parallel", "--parallel-immediate", "--parallel-max", "50", "--user-agent", "fifty", `${url}/[1-50]`,
+    ]);
+    const lines = stdout.trim().split("\n").sort();
+    assert.deepEqual(lines, Array.from({ length: 50 }, (_, i) => `hello from /${i + 1}, fifty`).sort());
+    assert.equal((await execute("curl", ["--silent", `${url}/quit`])).stdout, "bye\n");
+    assert.equal((await server.ended).exitCode, 0);
+  },
+
+  "Rust: a stock TcpListener": async ({ serve }) => {
+    const server = await serve("rust-tcp-server", ["2"], { listen: [{ host: "127.0.0.1", port: 0 }] });
+    assert.equal(await talk(server.port, "one\ntwo\n"), "ONE\nTWO\n");
+    assert.equal(await talk(server.port, "three\n"), "THREE\n");
+    assert.deepEqual(await server.ended.then(({ exitCode, stderr }) => [exitCode, stderr]), [0, ""]);
+  },
+
+  "C: a listener that was given, many clients at once": async ({ serve }) => {
+    const server = await serve("echo-server", ["20"], { listen: [{ port: 0 }] });
+    const texts = Array.from({ length: 20 }, (_, i) => `client ${i} `.repeat(1000));
+    assert.deepEqual(await Promise.all(texts.map((text) => talk(server.port, text))), texts);
+    assert.equal((await server.ended).exitCode, 0);
+  },
+
+  "C: a listener of its own": async ({ start, peers }) => {
+    const port = await peers.freePort();
+    const program = start("echo-server", ["127.0.0.1", String(port), "1"]);
+    await program.said(/listening on/);
+    assert.equal(await talk(port, "hello"), "hello");
+    assert.equal((await program.ended).stdout, `listening on ${port}\n`);
+  },
+
+  "C: an address in use": async ({ run, peers }) => {
+    const result = await run("echo-server", ["127.0.0.1", String(peers.echo.port)]);
+    assert.deepEqual([result.exitCode, result.stderr.includes("errno 3)")], [1, true], result.stderr);
+  },
+};

@@ -1,0 +1,157 @@
+// The WasmEdge socket extension, in the same import module as preview1. Its first and second form share names; the number of
+// arguments and the length of the address buffer tell them apart, and a number that is neither form's gives ENOSYS.
+
+import { Errno } from "./errno.js";
+import { Family, familyOf, formatAddress } from "./address.js";
+import { lookup } from "./lookup.js";
+import { gather, sendAll } from "./preview1.js";
+import { getOption, setOption } from "./options.js";
+import { AGAIN, retrying } from "./table.js";
+
+const sockDatagram = 1;
+const sockStream = 2;
+
+/** Length of the second form's address buffer: u16 family, then the address. */
+const storageLength = 128;
+
+export function extensionFunctions(core) {
+  const { memory, table } = core;
+
+  // An address argument: { buf, length } in guest memory.
+  const addressAt = (pointer) => {
+    const buffer = memory.u32(pointer);
+    const length = memory.u32(pointer + 4);
+    if (length === 4 || length === 16) return memory.bytes(buffer, length).slice();
+    if (length !== storageLength) return -Errno.INVAL;
+    const family = memory.u16(buffer);
+    if (family !== Family.INET4 && family !== Family.INET6) return -Errno.AFNOSUPPORT;
+    return memory.bytes(buffer + 2, family === Family.INET4 ? 4 : 16).slice();
+  };
+
+  // Writes an address where the guest made room for one; the errno says when it does not fit.
+  const storeAddress = (pointer, bytes) => {
+    const buffer = memory.u32(pointer);
+    const length = memory.u32(pointer + 4);
+    if (length === storageLength) {
+      memory.fill(buffer, storageLength);
+      memory.setU16(buffer, familyOf(bytes));
+      memory.bytes(buffer + 2, bytes.length).set(bytes);
+      return 0;
+    }
+    if (length < bytes.length) return Errno.INVAL;
+    memory.bytes(buffer, bytes.length).set(bytes);
+    return 0;
+  };
+
+  const onSocket = (call) => (...args) => {
+    const socket = table.get(args[0]);
+    return socket ? call(socket, ...args.slice(1)) : Errno.BADF;
+  };
+
+  // `which` is localAddress or peerAddress. First form: fd, address, type, port; second: fd, address, port.
+  const addressGetter = (which) => onSocket((socket, ...args) => {
+    if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
+    if (which === "peerAddress") return storeFound(socket.peerAddress(), args);
+    const bind = retrying(() => socket.ensureBound(), () => socket.bindResult());
+    return core.run(() => {
+      const bound = bind();
+      return bound === 0 ? -storeFound(socket.localAddress(), args) : bound;
+    });
+  });
+
+  const storeFound = (found, args) => {
+    if (!found) return Errno.NOTCONN;
+    const errno = storeAddress(args[0], found.bytes);
+    if (errno) return errno;
+    // The first form says 4 and 6, which its libraries expect.
+    if (args.length === 3) memory.setU32(args[1], found.bytes.length === 4 ? 4 : 6);
+    memory.setU32(args[args.length - 1], found.port);
+    return 0;
+  };
+
+  return {
+    sock_open: (family, type, outPointer) => {
+      memory.bytes(outPointer, 4);
+      if (family !== Family.INET4 && family !== Family.INET6) return Errno.AFNOSUPPORT;
+      if (type !== sockStream && type !== sockDatagram) return Errno.PROTOTYPE;
+      memory.setU32(outPointer, table.add(core.newSocket(type === sockStream ? "stream" : "datagram", family)));
+      return 0;
+    },
+
+    sock_connect: onSocket((socket, addressPointer, port) => {
+      const bytes = addressAt(addressPointer);
+      if (typeof bytes === "number") return -bytes;
+      const first = socket.type === "stream" && socket.phase === "connecting" ? "pending" : "new";
+      if (first === "pending" && socket.nonblocking) return Errno.ALREADY;
+      const start = () => {
+        // The error of a connect that failed meanwhile is this call's answer.
+        const error = socket.takeError();
+        if (error) return -error;
+        return socket.connect(formatAddress(bytes), port & 0xffff);
+      };
+      if (socket.nonblocking && socket.type === "stream") {
+        const result = start();
+        return result === AGAIN ? Errno.INPROGRESS : -result;
+      }
+      return core.run(retrying(start, () => socket.connectResult()), { timeout: socket.sendTimeout });
+    }),
+
+    sock_bind: onSocket((socket, addressPointer, port) => {
+      const bytes = addressAt(addressPointer);
+      if (typeof bytes === "number") return -bytes;
+      return core.run(retrying(() => socket.bind(bytes, port & 0xffff), () => socket.bindResult()));
+    }),
+
+    sock_listen: onSocket((socket, backlog) => {
+      if (socket.type !== "stream") return Errno.NOTSUP;
+      return core.run(retrying(() => {
+        const result = socket.listen(backlog);
+        return result === 0 ? socket.listenResult() : result;
+      }, () => socket.listenResult()));
+    }),
+
+    // First form: fd, vectors, count, address, flags, size, flags out. Second: the port before the size.
+    sock_recv_from: onSocket((socket, ...args) => {
+      if (args.length !== 6 && args.length !== 7) return Errno.NOSYS;
+      const [pointer, count, addressPointer, flags] = args;
+      const portPointer = args.length === 7 ? args[4] : 0;
+      const [sizePointer, flagsPointer] = args.slice(-2);
+      const from = {};
+      return core.run(() => {
+        const result = socket.receive(memory.vectors(pointer, count), { peek: (flags & 1) !== 0, waitAll: (flags & 2) !== 0, from });
+        if (result < 0) return result;
+        const sender = socket.type === "stream" ? socket.peerAddress() : from;
+        if (sender?.bytes) {
+          const errno = storeAddress(addressPointer, sender.bytes);
+          if (errno) return -errno;
+          // Libraries pass a u32 for what the extension calls a u16.
+          if (portPointer) memory.setU16(portPointer, sender.port);
+        }
+        memory.setU32(sizePointer, result);
+        memory.setU16(flagsPointer, from.truncated ? 1 : 0);
+        return 0;
+      }, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout });
+    }),
+
+    sock_send_to: onSocket((socket, pointer, count, addressPointer, port, flags, sizePointer) => {
+      const bytes = addressAt(addressPointer);
+      if (typeof bytes === "number") return -bytes;
+      const done = (sent) => {
+        memory.setU32(sizePointer, sent);
+        return 0;
+      };
+      const options = { nonblocking: socket.nonblocking, timeout: socket.sendTimeout };
+      if (socket.type === "stream") return core.run(sendAll(core, socket, pointer, count, done), options);
+      return core.run(() => {
+        const result = socket.sendTo(gather(memory.vectors(pointer, count)), formatAddress(bytes), port & 0xffff);
+        return result < 0 ? result : done(result);
+      }, options);
+    }),
+
+    sock_getlocaladdr: addressGetter("localAddress"),
+    sock_getpeeraddr: addressGetter("peerAddress"),
+    sock_getsockopt: onSocket((socket, level, name, valuePointer, lengthPointer) => getOption(memory, socket, level, name, valuePointer, lengthPointer)),
+    sock_setsockopt: onSocket((socket, level, name, valuePointer, length) => setOption(memory, socket, level, name, valuePointer, length)),
+    sock_getaddrinfo: (...args) => (args.length === 8 ? lookup(core, ...args) : Errno.NOSYS),
+  };
+}

@@ -1,0 +1,145 @@
+// Types of the WASI bridge.
+
+import type { WasmnetClient } from "../wasmnet-client.js";
+
+/** How a program waits: by JavaScript Promise Integration, or by Atomics.wait in a page that is cross-origin isolated. */
+export type Strategy = "jspi" | "sab";
+
+export interface Listener {
+  /** An IP address of the node to listen on. Default 127.0.0.1. */
+  host?: string;
+  /** Default 0: the node chooses one that the policy allows. */
+  port?: number;
+  /** Connections that may wait to be accepted, 1 to 128. Default 128. */
+  backlog?: number;
+  /** Whether accept returns EAGAIN instead of waiting. Default: true for modules of Go. */
+  nonblocking?: boolean;
+}
+
+export interface OpenListener {
+  host: string;
+  port: number;
+  /** The program's descriptor. */
+  fd: number;
+}
+
+export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
+export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
+export type Output = ((bytes: Uint8Array) => void) | WritableStream<Uint8Array>;
+
+export interface RunOptions {
+  /** The node. One of `url` and `client` is needed. */
+  url?: string;
+  /** A client to share. Under JSPI the program then runs in this thread. */
+  client?: WasmnetClient;
+  /** Options of the client that `url` makes. */
+  clientOptions?: object;
+  /** The program's name first. */
+  args?: string[];
+  env?: Record<string, string>;
+  /** Default: at its end. */
+  stdin?: Input;
+  /** Default: kept and returned, 16 MiB at most. */
+  stdout?: Output;
+  stderr?: Output;
+  listen?: Listener[];
+  /** Called once, before the program starts, when there are listeners. */
+  onlisten?(listeners: OpenListener[]): void;
+  /** Default "auto": JSPI, else shared memory, else NoStrategy is thrown. */
+  strategy?: "auto" | Strategy;
+  /** A Worker of its own. Default: in a page, with `url`; always under "sab". */
+  worker?: boolean;
+  /** Ends the program; run() then rejects with the signal's reason. */
+  signal?: AbortSignal;
+  /** What isatty says of the standard streams. Default false. */
+  isTerminal?: boolean;
+  /** More modules to import from. JSPI with `worker: false` only. */
+  imports?: WebAssembly.Imports;
+  /** Writes each call and its result to stderr. Default false. */
+  trace?: boolean;
+}
+
+export interface RunResult {
+  exitCode: number;
+  /** What was written, where no `stdout` took it; else "". */
+  stdout: string;
+  stderr: string;
+}
+
+/** Runs a command module to its end. Rejects when it traps, when it cannot be linked (MissingImports), or when a listener is refused (ListenError). */
+export function run(source: Source, options: RunOptions): Promise<RunResult>;
+
+export function compile(source: Source): Promise<WebAssembly.Module>;
+/** Throws NoStrategy, which says what is missing. */
+export function pickStrategy(wanted?: "auto" | Strategy): Strategy;
+export function hasJspi(): boolean;
+export function hasSharedMemory(): boolean;
+
+export interface WrapOptions {
+  /** Under JSPI a client; under "sab", in a Worker, the `link` of a GuestService. */
+  client: WasmnetClient | GuestLink;
+  /** Default: the memory that the instance exports, from start() on. */
+  memory?: WebAssembly.Memory | (() => WebAssembly.Memory);
+  strategy?: "auto" | Strategy;
+  /** The lowest descriptor of a socket that the program opens. Default 512. */
+  firstFd?: number;
+  /** The descriptor of the first listener. Default 3. */
+  listenerFd?: number;
+}
+
+export interface WrappedImports {
+  readonly imports: WebAssembly.Imports;
+  /** Throws MissingImports. */
+  check(module: WebAssembly.Module): void;
+  /** Before start(). */
+  listen(listeners: Listener[]): Promise<OpenListener[]>;
+  /** Calls an export, "_start" by default. Rejects with what the shim's proc_exit throws. */
+  start(instance: WebAssembly.Instance, name?: string, ...args: unknown[]): Promise<unknown>;
+  /** Closes the program's sockets. */
+  close(): void;
+}
+
+/** Sockets over another preview1 shim's imports. */
+export function wrapImports(imports: WebAssembly.Imports, options: WrapOptions): WrappedImports;
+
+export interface GuestLink {
+  requests: SharedArrayBuffer;
+  events: SharedArrayBuffer;
+  port: MessagePort;
+}
+
+export interface GuestService {
+  readonly link: GuestLink;
+  readonly transfer: Transferable[];
+  /** The program has ended: what it sent goes out, then its sockets are closed. */
+  finish(): Promise<void>;
+  /** Drops the program's sockets at once. */
+  close(): void;
+}
+
+/** Lends a client to a program in a Worker, under "sab". */
+export function shareClient(client: WasmnetClient): GuestService;
+
+/** A class for `globalThis.WebSocket`: what SOCKFS opens becomes a socket, the rest the browser's own. */
+export function emscriptenWebSocket(client: WasmnetClient, Native?: typeof WebSocket): typeof WebSocket;
+
+/** wasi:sockets 0.2 and what it needs of wasi:io, by interface name without version. */
+export function socketInterfaces(client: WasmnetClient): Record<string, Record<string, unknown>>;
+
+export class MissingImports extends Error {
+  /** "module.name" of each import that nobody provides. */
+  names: string[];
+}
+
+export class NoStrategy extends Error {}
+
+export class ListenError extends Error {
+  /** A WASI errno. */
+  errno: number;
+}
+
+/** WASI preview1 errno by name. */
+export const Errno: Readonly<Record<string, number>>;
+/** [wire code, its word, errno] */
+export const codeTable: ReadonlyArray<readonly [number, string, number]>;
+export function errnoOf(word: string, wasConnected: boolean): number;

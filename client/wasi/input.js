@@ -1,0 +1,71 @@
+// The guest's standard input: what was given of it and not read yet.
+
+import { ByteQueue } from "./queue.js";
+import { utf8 } from "./memory.js";
+import { AGAIN } from "./table.js";
+
+/** Bytes read ahead from a stream before the guest has taken them. */
+export const readAhead = 64 * 1024;
+
+export class Input {
+  #queue = new ByteQueue();
+  #changed;
+  #wanted = null;
+  ended = false;
+  /** Called with the number of bytes the guest took. */
+  onread = null;
+
+  /** `changed` is called when there is more to read. */
+  constructor(changed = () => {}) {
+    this.#changed = changed;
+  }
+
+  get length() { return this.#queue.length; }
+
+  push(bytes) {
+    this.#queue.push(bytes);
+    this.#changed();
+  }
+
+  end() {
+    this.ended = true;
+    this.#changed();
+  }
+
+  read(views) {
+    if (this.#queue.length === 0) return this.ended ? 0 : AGAIN;
+    const count = this.#queue.read(views);
+    this.onread?.(count);
+    if (this.#queue.length < readAhead) this.#wanted?.();
+    return count;
+  }
+
+  /** Fills from nothing, a string, bytes, a ReadableStream or any async iterable of bytes or strings; stops while too much waits. */
+  async fill(source) {
+    if (source === undefined || source === null) {
+      this.end();
+      return;
+    }
+    for await (const part of chunksOf(source)) {
+      this.push(part);
+      while (this.#queue.length >= readAhead) await new Promise((resolve) => { this.#wanted = resolve; });
+    }
+    this.end();
+  }
+}
+
+/** The bytes of a string, of bytes, of a ReadableStream or of any async iterable of bytes or strings, part by part. */
+export async function* chunksOf(source) {
+  if (typeof source === "string" || source instanceof Uint8Array) source = [source];
+  for await (const part of source instanceof ReadableStream ? readAll(source) : source) yield typeof part === "string" ? utf8(part) : part;
+}
+
+// Not every browser iterates over streams.
+async function* readAll(stream) {
+  const reader = stream.getReader();
+  for (;;) {
+    const { done, value } = await reader.read();
+    if (done) return;
+    yield value;
+  }
+}

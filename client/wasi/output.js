@@ -1,0 +1,32 @@
+// What a program writes: handed on, or kept as text where nobody takes it.
+
+/** Bytes that are kept; what comes after is dropped. */
+const mostKept = 16 * 1024 * 1024;
+
+export class OutputText {
+  #parts = [];
+  #length = 0;
+
+  /** `take` is called with each Uint8Array; a WritableStream takes them too; without either they are kept. */
+  constructor(take) {
+    if (typeof WritableStream === "function" && take instanceof WritableStream) {
+      const writer = take.getWriter();
+      this.write = (bytes) => { writer.write(bytes).catch(() => {}); };
+    } else {
+      this.write = take ?? ((bytes) => this.#keep(bytes));
+    }
+  }
+
+  #keep(bytes) {
+    const room = mostKept - this.#length;
+    if (room <= 0) return;
+    this.#parts.push(bytes.subarray(0, room));
+    this.#length += Math.min(bytes.length, room);
+  }
+
+  /** What was kept, as text. */
+  get text() {
+    const decoder = new TextDecoder();
+    return this.#parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
+  }
+}

@@ -1,0 +1,174 @@
+// WASI preview1 on sockets: sock_* and the fd_* calls that a socket's descriptor may be given to.
+
+import { Errno } from "./errno.js";
+import { AGAIN } from "./table.js";
+import { readSubscriptions, writeEvents } from "./poll.js";
+
+const nonblock = 4; // fdflags
+const typeDatagram = 5; // filetype
+const typeStream = 6;
+const allRights = 0x1fffffffn;
+
+/** Datagram payloads are gathered in one piece before they are sent. */
+export function gather(views) {
+  if (views.length === 1) return views[0];
+  const bytes = new Uint8Array(views.reduce((sum, view) => sum + view.length, 0));
+  let offset = 0;
+  for (const view of views) {
+    bytes.set(view, offset);
+    offset += view.length;
+  }
+  return bytes;
+}
+
+/**
+ * An operation that sends all of a stream's bytes when it may block and what fits when it may not. It is called again after
+ * each change, so it keeps how far it came; `done(count)` stores the count.
+ */
+export function sendAll(core, socket, pointer, count, done) {
+  let sent = 0;
+  return () => {
+    const views = core.memory.vectors(pointer, count);
+    let skip = sent;
+    for (const view of views) {
+      if (skip >= view.length) {
+        skip -= view.length;
+        continue;
+      }
+      let rest = skip > 0 ? view.subarray(skip) : view;
+      skip = 0;
+      while (rest.length > 0) {
+        // What went out before an error or a full window is reported first; the error meets the next call.
+        if (sent > 0 && socket.hasFailed) return done(sent);
+        const result = socket.send(rest);
+        if (result < 0) return sent > 0 && socket.nonblocking ? done(sent) : result;
+        sent += result;
+        rest = rest.subarray(result);
+      }
+    }
+    if (sent === 0) {
+      const result = socket.send(new Uint8Array(0));
+      if (result < 0) return result;
+    }
+    return done(sent);
+  };
+}
+
+/** The functions, by name, that only sockets answer. `core` has memory, table, clock, run(operation, options), readiness. */
+export function preview1Functions(core) {
+  const { memory, table } = core;
+
+  const receive = (fd, pointer, count, flags, sizePointer, flagsPointer) => {
+    const socket = table.get(fd);
+    const options = { peek: (flags & 1) !== 0, waitAll: (flags & 2) !== 0, from: {} };
+    return core.run(() => {
+      const result = socket.receive(memory.vectors(pointer, count), options);
+      if (result < 0) return result;
+      memory.setU32(sizePointer, result);
+      if (flagsPointer !== undefined) memory.setU16(flagsPointer, options.from.truncated ? 1 : 0);
+      return 0;
+    }, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout });
+  };
+
+  const send = (fd, pointer, count, sizePointer) => {
+    const socket = table.get(fd);
+    const done = (sent) => {
+      memory.setU32(sizePointer, sent);
+      return 0;
+    };
+    const operation = socket.type === "stream" ? sendAll(core, socket, pointer, count, done) : () => {
+      const result = socket.send(gather(memory.vectors(pointer, count)));
+      return result < 0 ? result : done(result);
+    };
+    return core.run(operation, { nonblocking: socket.nonblocking, timeout: socket.sendTimeout });
+  };
+
+  return {
+    // WasmEdge's first sock_accept has no flags; the number of arguments tells.
+    sock_accept: (...args) => {
+      if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
+      const fd = args[0];
+      const flags = args.length === 3 ? args[1] : 0;
+      const outPointer = args[args.length - 1];
+      const socket = table.get(fd);
+      if (socket.type !== "stream") return Errno.NOTSUP;
+      return core.run(() => {
+        memory.bytes(outPointer, 4);
+        const accepted = socket.accept();
+        if (typeof accepted === "number") return accepted;
+        accepted.nonblocking = (flags & nonblock) !== 0;
+        memory.setU32(outPointer, table.add(accepted));
+        return 0;
+      }, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout });
+    },
+    sock_recv: (fd, pointer, count, flags, sizePointer, flagsPointer) => receive(fd, pointer, count, flags, sizePointer, flagsPointer),
+    sock_send: (fd, pointer, count, flags, sizePointer) => send(fd, pointer, count, sizePointer),
+    sock_shutdown: (fd, how) => Math.abs(table.get(fd).shutdown(how)),
+    fd_read: (fd, pointer, count, sizePointer) => receive(fd, pointer, count, 0, sizePointer),
+    fd_write: (fd, pointer, count, sizePointer) => send(fd, pointer, count, sizePointer),
+    fd_close: (fd) => {
+      table.remove(fd).close();
+      table.changed();
+      return 0;
+    },
+    fd_renumber: (from, to) => {
+      table.renumber(from, to);
+      return 0;
+    },
+    fd_fdstat_get: (fd, pointer) => {
+      const socket = table.get(fd);
+      memory.fill(pointer, 24);
+      memory.setU8(pointer, socket.type === "stream" ? typeStream : typeDatagram);
+      memory.setU16(pointer + 2, socket.nonblocking ? nonblock : 0);
+      memory.setU64(pointer + 8, allRights);
+      memory.setU64(pointer + 16, allRights);
+      return 0;
+    },
+    fd_fdstat_set_flags: (fd, flags) => {
+      table.get(fd).nonblocking = (flags & nonblock) !== 0;
+      return 0;
+    },
+    fd_fdstat_set_rights: () => 0,
+    fd_filestat_get: (fd, pointer) => {
+      memory.fill(pointer, 64);
+      memory.setU8(pointer + 16, table.get(fd).type === "stream" ? typeStream : typeDatagram);
+      return 0;
+    },
+    // A socket is no directory: guests stop looking for those here.
+    fd_prestat_get: () => Errno.BADF,
+    fd_prestat_dir_name: () => Errno.BADF,
+    fd_seek: () => Errno.SPIPE,
+    fd_tell: () => Errno.SPIPE,
+    fd_pread: () => Errno.SPIPE,
+    fd_pwrite: () => Errno.SPIPE,
+    fd_advise: () => Errno.SPIPE,
+    fd_allocate: () => Errno.INVAL,
+    fd_datasync: () => Errno.INVAL,
+    fd_sync: () => Errno.INVAL,
+    fd_filestat_set_size: () => Errno.INVAL,
+    fd_filestat_set_times: () => Errno.INVAL,
+    fd_readdir: () => Errno.NOTDIR,
+  };
+}
+
+/** poll_oneoff over all descriptors; `core.readiness` answers for those that are no sockets. */
+export function pollOneoff(core) {
+  return (inPointer, outPointer, count, countPointer) => {
+    const { memory, clock } = core;
+    const wait = readSubscriptions(memory, inPointer, count, clock);
+    if (typeof wait === "number") return -wait;
+    const spinning = wait.deadline <= clock.monotonic();
+    // A poll that does not wait still lets what has arrived come in first, or a guest that only polls would never see it.
+    let asked = !spinning;
+    return core.run(() => {
+      if (!asked) {
+        asked = true;
+        if (!wait.items.some((item) => item.tag !== 0 && core.readiness(item.fd, item.tag === 1)?.ready !== false)) return AGAIN;
+      }
+      const result = writeEvents(memory, outPointer, wait.items, clock, core.readiness);
+      if (result < 0) return result;
+      memory.setU32(countPointer, result);
+      return 0;
+    }, { deadline: wait.deadline, nonblocking: spinning });
+  };
+}

@@ -1,0 +1,159 @@
+// The guest's end of a transport whose client is in another thread: the same channels as transport.js, over two rings.
+
+import { Ring, mostPayload } from "./ring.js";
+import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText, sendWindow } from "./wire.js";
+
+/** Bytes read before the other thread is told: it batches as well, and each message may have to wake it. */
+const consumedStep = 8 * 1024;
+
+/** The other thread answers at once or is gone; how long to block for room before looking again, in ms. */
+const roomWait = 1000;
+
+export class RemoteTransport {
+  #requests;
+  #events;
+  #wake;
+  #channels = new Map();
+  #lookups = new Map();
+  #nextHandle = 1;
+  #input = null;
+  #onabort = () => {};
+
+  /** `link` is what shareClient() or run() passed to this thread: { requests, events, port }. */
+  constructor({ requests, events, port }) {
+    this.#requests = new Ring(requests);
+    this.#events = new Ring(events);
+    this.#wake = () => port.postMessage(0);
+  }
+
+  set input(input) {
+    this.#input = input;
+    input.onread = (count) => this.request(Request.inputConsumed, 0, encodeCount(count));
+  }
+
+  set onabort(call) { this.#onabort = call; }
+
+  connect(target, handler) { return this.#open(Request.connect, target, handler); }
+  bind({ host, port }, handler) { return this.#open(Request.bind, { host, port }, handler); }
+  connectUdp(target, handler) { return this.#open(Request.connectUdp, target, handler); }
+  bindUdp(target, handler) { return this.#open(Request.bindUdp, target, handler); }
+
+  resolve(name, done) {
+    const handle = this.#nextHandle++;
+    this.#lookups.set(handle, done);
+    this.request(Request.resolve, handle, encodeText(name));
+  }
+
+  #open(type, target, handler) {
+    const channel = new RemoteChannel(this, this.#nextHandle++, handler);
+    this.#channels.set(channel.handle, channel);
+    this.request(type, channel.handle, encodeJson(target));
+    return channel;
+  }
+
+  /** Sends a request, blocking while the ring is full. */
+  request(type, handle, ...parts) {
+    while (!this.#requests.write(type, handle, ...parts)) {
+      if (this.#requests.takeIdle()) this.#wake();
+      this.#requests.waitForRoom(roomWait);
+    }
+    if (this.#requests.takeIdle()) this.#wake();
+  }
+
+  forget(handle) { this.#channels.delete(handle); }
+
+  /** Hands out what has arrived. */
+  pump() {
+    let any = false;
+    while (this.#events.read((type, handle, payload) => this.#event(type, handle, payload))) any = true;
+    if (any && this.#events.takeWriterWaits()) this.#wake();
+  }
+
+  /** Blocks until something arrives, or `ms` passed. */
+  wait(ms) { this.#events.waitForMessage(ms); }
+
+  #event(type, handle, payload) {
+    switch (type) {
+      case Event.resolved: {
+        const { code, addresses } = decodeJson(payload);
+        this.#lookups.get(handle)?.(code, addresses);
+        this.#lookups.delete(handle);
+        return;
+      }
+      case Event.input: return this.#input?.push(payload);
+      case Event.inputEnd: return this.#input?.end();
+      case Event.abort: return this.#onabort(decodeText(payload));
+      case Event.accepted: {
+        const accepted = decodeJson(payload);
+        const listener = this.#channels.get(handle);
+        const channel = new RemoteChannel(this, accepted.handle, {});
+        if (!listener) return channel.reset();
+        this.#channels.set(channel.handle, channel);
+        listener.handler.accepted?.(channel, accepted);
+        return;
+      }
+      default: this.#channels.get(handle)?.event(type, payload);
+    }
+  }
+}
+
+class RemoteChannel {
+  credit = sendWindow;
+  #transport;
+  #consumed = 0;
+
+  constructor(transport, handle, handler) {
+    this.#transport = transport;
+    this.handle = handle;
+    this.handler = handler;
+  }
+
+  send(bytes) {
+    const count = Math.min(bytes.length, this.credit);
+    for (let offset = 0; offset < count; offset += mostPayload) {
+      this.#transport.request(Request.send, this.handle, bytes.subarray(offset, Math.min(offset + mostPayload, count)));
+    }
+    this.credit -= count;
+    return count;
+  }
+
+  sendTo(bytes, host, port) { this.#transport.request(Request.sendTo, this.handle, encodePeer(host, port), bytes); }
+
+  consumed(count) {
+    this.#consumed += count;
+    if (this.#consumed < consumedStep) return;
+    this.#transport.request(Request.consumed, this.handle, encodeCount(this.#consumed));
+    this.#consumed = 0;
+  }
+
+  shutdown() { this.#transport.request(Request.shutdown, this.handle); }
+
+  close() { this.#end(Request.close); }
+  reset() { this.#end(Request.reset); }
+
+  #end(type) {
+    this.handler = {};
+    this.#transport.forget(this.handle);
+    this.#transport.request(type, this.handle);
+  }
+
+  event(type, payload) {
+    const { handler } = this;
+    switch (type) {
+      case Event.opened: return handler.opened?.(decodeJson(payload));
+      case Event.data: return handler.data?.(payload);
+      case Event.datagram: {
+        const { host, port, data } = decodePeer(payload);
+        return handler.datagram?.(data, host, port);
+      }
+      case Event.writable:
+        this.credit += decodeCount(payload);
+        return handler.writable?.();
+      case Event.ended: return handler.ended?.();
+      case Event.failed: return handler.failed?.(decodeText(payload));
+      case Event.closed:
+        this.#transport.forget(this.handle);
+        return handler.closed?.(decodeText(payload));
+    }
+  }
+}

@@ -1,0 +1,190 @@
+// Serves a client to a guest in another thread over two rings: takes its requests, writes it events. Runs where the client is.
+
+import { Ring, mostPayload } from "./ring.js";
+import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText } from "./wire.js";
+import { ClientTransport } from "./transport.js";
+
+/** Bytes of each ring: several messages of the largest size. */
+const ringBytes = 1024 * 1024;
+
+/** Handles that this side gives to accepted sockets; the guest counts up from 1. */
+const firstAcceptedHandle = 0x80000000;
+
+export class GuestService {
+  #transport;
+  #requests;
+  #events;
+  #port;
+  #channels = new Map();
+  #queue = []; // events that found no room, in order
+  #nextHandle = firstAcceptedHandle;
+  #oninputconsumed = () => {};
+
+  /** What the guest's thread needs; post it there with `transfer`. */
+  link;
+  transfer;
+
+  constructor(client) {
+    this.#transport = new ClientTransport(client);
+    const requests = Ring.memory(ringBytes);
+    const events = Ring.memory(ringBytes);
+    const { port1, port2 } = new MessageChannel();
+    this.#requests = new Ring(requests);
+    this.#events = new Ring(events);
+    this.#port = port1;
+    this.link = { requests, events, port: port2 };
+    this.transfer = [port2];
+    port1.onmessage = () => this.#serve();
+    this.#requests.setIdle();
+  }
+
+  /** The guest has ended: what it had still sent goes out, then every socket of it is closed. Resolves when that is done. */
+  finish() {
+    this.#serve();
+    this.#port.close();
+    for (const [handle, entry] of this.#channels) {
+      entry.isClosing = true;
+      this.#push(handle, entry);
+    }
+    this.#queue = [];
+    return this.#transport.drained();
+  }
+
+  /** The guest was ended: drops its sockets at once. */
+  close() {
+    this.#port.close();
+    for (const { channel } of this.#channels.values()) {
+      channel.handler = {};
+      channel.reset();
+    }
+    this.#channels.clear();
+    this.#queue = [];
+  }
+
+  input(bytes) {
+    for (let offset = 0; offset < bytes.length; offset += mostPayload) this.#tell(Event.input, 0, bytes.subarray(offset, offset + mostPayload));
+  }
+
+  inputEnd() { this.#tell(Event.inputEnd, 0); }
+  abort(reason) { this.#tell(Event.abort, 0, encodeText(reason)); }
+  set oninputconsumed(call) { this.#oninputconsumed = call; }
+
+  #serve() {
+    this.#flush();
+    do {
+      while (this.#requests.read((type, handle, payload) => this.#request(type, handle, payload)));
+    } while (!this.#requests.setIdle());
+  }
+
+  // Events wait here when the ring is full: a guest that takes none still holds the credit of its sockets, which bounds them.
+  #tell(type, handle, ...parts) {
+    if (this.#queue.length > 0 || !this.#events.write(type, handle, ...parts)) this.#queue.push([type, handle, ...parts]);
+  }
+
+  #flush() {
+    let sent = 0;
+    while (sent < this.#queue.length && this.#events.write(...this.#queue[sent])) sent++;
+    if (sent > 0) this.#queue.splice(0, sent);
+  }
+
+  #request(type, handle, payload) {
+    switch (type) {
+      case Request.connect: return this.#open(handle, "connect", payload);
+      case Request.bind: return this.#open(handle, "bind", payload);
+      case Request.connectUdp: return this.#open(handle, "connectUdp", payload);
+      case Request.bindUdp: return this.#open(handle, "bindUdp", payload);
+      case Request.resolve:
+        return this.#transport.resolve(decodeText(payload), (code, addresses) => this.#tell(Event.resolved, handle, encodeJson({ code, addresses })));
+      case Request.inputConsumed: return this.#oninputconsumed(decodeCount(payload));
+    }
+    const entry = this.#channels.get(handle);
+    if (!entry) return;
+    switch (type) {
+      case Request.send:
+        entry.waiting.push(payload);
+        return this.#push(handle, entry);
+      case Request.sendTo: {
+        const { host, port, data } = decodePeer(payload);
+        return entry.channel.sendTo(data, host, port);
+      }
+      case Request.consumed: return entry.channel.consumed(decodeCount(payload));
+      case Request.shutdown:
+        entry.isFinishing = true;
+        return this.#push(handle, entry);
+      case Request.close:
+        entry.isClosing = true;
+        return this.#push(handle, entry);
+      case Request.reset:
+        this.#channels.delete(handle);
+        return entry.channel.reset();
+    }
+  }
+
+  #open(handle, method, payload) {
+    const entry = { channel: null, waiting: [], isFinishing: false, isClosing: false };
+    this.#channels.set(handle, entry);
+    // A name or port that the client refuses to take is the guest's error, not ours.
+    try {
+      entry.channel = this.#transport[method](decodeJson(payload), this.#handler(handle, entry));
+    } catch {
+      this.#channels.delete(handle);
+      this.#tell(Event.closed, handle, encodeText("internal"));
+    }
+  }
+
+  #handler(handle, entry) {
+    return {
+      opened: (ends) => this.#tell(Event.opened, handle, encodeJson(ends)),
+      data: (bytes) => {
+        for (let offset = 0; offset < bytes.length; offset += mostPayload) this.#tell(Event.data, handle, bytes.subarray(offset, offset + mostPayload));
+      },
+      datagram: (bytes, host, port) => this.#tell(Event.datagram, handle, encodePeer(host, port), bytes),
+      accepted: (channel, ends) => {
+        const accepted = this.#nextHandle++;
+        const acceptedEntry = { channel, waiting: [], isFinishing: false, isClosing: false };
+        this.#channels.set(accepted, acceptedEntry);
+        this.#tell(Event.accepted, handle, encodeJson({ ...ends, handle: accepted }));
+        channel.handler = this.#handler(accepted, acceptedEntry);
+      },
+      writable: () => this.#push(handle, entry),
+      ended: () => this.#tell(Event.ended, handle),
+      failed: (code) => this.#tell(Event.failed, handle, encodeText(code)),
+      closed: (code) => {
+        this.#channels.delete(handle);
+        this.#tell(Event.closed, handle, encodeText(code));
+      },
+    };
+  }
+
+  // Passes on what waits, gives the guest that much credit back, and says the end when all is out.
+  #push(handle, entry) {
+    const { channel, waiting } = entry;
+    if (!channel) return;
+    let passed = 0;
+    while (waiting.length > 0) {
+      const count = channel.send(waiting[0]);
+      passed += count;
+      if (count < waiting[0].length) {
+        waiting[0] = waiting[0].subarray(count);
+        break;
+      }
+      waiting.shift();
+    }
+    if (passed > 0 && !entry.isClosing) this.#tell(Event.writable, handle, encodeCount(passed));
+    if (waiting.length > 0) return;
+    if (entry.isClosing) {
+      this.#channels.delete(handle);
+      channel.handler = {};
+      channel.close();
+    } else if (entry.isFinishing) {
+      entry.isFinishing = false;
+      channel.shutdown();
+    }
+  }
+}
+
+/**
+ * Lends `client` to a guest that runs in a Worker under the sab strategy. Post the answer's `link` there with its `transfer`;
+ * call `close()` when the guest has ended.
+ */
+export const shareClient = (client) => new GuestService(client);

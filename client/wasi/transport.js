@@ -1,0 +1,122 @@
+// Sockets for the core out of a WasmnetClient in the same thread.
+//
+// What the core asks of a transport (this one, or remote.js across threads):
+//   connect({ host, port, tls }, handler), bind({ host, port }, handler), connectUdp and bindUdp likewise -> channel
+//   resolve(name, done) with done(code, addresses): one of the two is null
+// A channel has `credit` (bytes that send takes now), send(bytes) -> count taken, sendTo, consumed(count), shutdown, close, reset,
+// and `handler`, whose functions are called as things happen: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
+// accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. Nothing is a promise.
+
+/** How long sockets that were closed may take to bring out what was sent on them, in ms, when the client is to go. */
+export const lingerTime = 5000;
+
+export class ClientTransport {
+  #client;
+  #live = new Set();
+  #ondrained = null;
+
+  constructor(client) {
+    this.#client = client;
+  }
+
+  connect({ host, port, tls }, handler) { return this.#open(tls ? "tls" : "tcp", host, port, handler); }
+  bind({ host, port }, handler) { return this.#open("listener", host, port, handler); }
+  connectUdp({ host, port }, handler) { return this.#open("udp", host, port, handler); }
+  bindUdp({ host, port }, handler) { return this.#open("udp-listener", host, port, handler); }
+
+  resolve(name, done) {
+    this.#client.resolve(name).then((addresses) => done(null, addresses), (error) => done(error.code ?? "internal", null));
+  }
+
+  #open(kind, host, port, handler) {
+    const channel = new Channel(handler, this);
+    this._opened(channel);
+    channel.socket = this.#client.socket(kind, host, port, channel.listeners(kind, host));
+    return channel;
+  }
+
+  /** Resolves when every socket has ended, or after `ms`. */
+  drained(ms = lingerTime) {
+    if (this.#live.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#ondrained = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+
+  _opened(channel) { this.#live.add(channel); }
+
+  _closed(channel) {
+    this.#live.delete(channel);
+    if (this.#live.size === 0) this.#ondrained?.();
+  }
+}
+
+const nothing = new Uint8Array(0);
+
+class Channel {
+  socket = null;
+
+  #transport;
+
+  constructor(handler, transport) {
+    this.handler = handler;
+    this.#transport = transport;
+  }
+
+  listeners(kind, host) {
+    const isBound = kind === "listener" || kind === "udp" || kind === "udp-listener";
+    return {
+      onopen: (socket) => {
+        const local = isBound ? `${boundHost(kind, host)}:${socket.localPort}` : socket.local;
+        this.handler.opened?.({ local, remote: socket.remote });
+      },
+      ondata: (bytes) => this.handler.data?.(bytes),
+      ondatagram: (bytes, from, port) => this.handler.datagram?.(bytes, from, port),
+      onaccept: (socket) => this.#accepted(socket),
+      onend: () => this.handler.ended?.(),
+      onsendable: () => this.handler.writable?.(),
+      onerror: (error) => this.handler.failed?.(error.code),
+      onclosed: (error) => {
+        this.#transport._closed(this);
+        this.handler.closed?.(error.code);
+      },
+    };
+  }
+
+  #accepted(socket) {
+    const channel = new Channel({}, this.#transport);
+    channel.socket = socket;
+    this.#transport._opened(channel);
+    this.handler.accepted?.(channel, { local: socket.local, remote: socket.remote });
+    // Only now, when the accepted socket has its handler, may what already came for it be delivered.
+    Object.assign(socket, channel.listeners("accepted", ""));
+  }
+
+  get credit() { return this.socket.sendable; }
+
+  send(bytes) {
+    if (this.socket.ending) return 0;
+    const count = Math.min(bytes.length, this.socket.sendable);
+    // Sending nothing makes the socket note that it is short of credit or room, so that `writable` follows.
+    this.socket.send(count === bytes.length ? bytes : count === 0 ? nothing : bytes.subarray(0, count));
+    return count;
+  }
+
+  sendTo(bytes, host, port) {
+    if (!this.socket.ending) this.socket.sendTo(host, port, bytes);
+  }
+
+  consumed(count) { this.socket.consumed(count); }
+  shutdown() { this.socket.shutdown(); }
+  close() { this.socket.close(); }
+  reset() { this.socket.reset(); }
+}
+
+const boundHost = (kind, host) => {
+  if (kind === "udp") return "0.0.0.0";
+  return host.includes(":") && !host.startsWith("[") ? `[${host}]` : host;
+};

@@ -1,0 +1,95 @@
+// Runs a program in a Worker of its own and passes its streams to and fro.
+
+import { GuestService } from "./service.js";
+import { chunksOf, readAhead } from "./input.js";
+
+/** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
+export function runInWorker(module, { strategy, url, clientOptions, client, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal }) {
+  return new Promise((resolve, reject) => {
+    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const service = strategy === "sab" ? new GuestService(client) : null;
+    const feed = new Feed(service ?? worker);
+
+    const stop = () => {
+      signal?.removeEventListener("abort", abort);
+      worker.terminate();
+      feed.stop();
+    };
+    const fail = (error) => {
+      stop();
+      service?.close();
+      reject(error);
+    };
+    // A thread that computes or blocks hears nothing; ending it is sure.
+    const abort = () => fail(signal.reason);
+    signal?.addEventListener("abort", abort);
+
+    worker.onerror = (event) => {
+      event.preventDefault();
+      fail(new Error(event.message || "the program's Worker cannot be loaded"));
+    };
+    worker.onmessage = ({ data }) => {
+      switch (data.type) {
+        case "stdout": return stdout(data.bytes);
+        case "stderr": return stderr(data.bytes);
+        case "listening": return onlisten?.(data.listeners);
+        case "inputConsumed": return feed.consumed(data.count);
+        case "exit": {
+          stop();
+          const result = { exitCode: data.exitCode };
+          return service ? void service.finish().then(() => resolve(result)) : resolve(result);
+        }
+        case "error": return fail(revived(data.error));
+      }
+    };
+    if (service) service.oninputconsumed = (count) => feed.consumed(count);
+    worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
+    feed.start(stdin).catch(fail);
+  });
+}
+
+// Standard input, no more of it on its way than the guest reads.
+class Feed {
+  #target;
+  #outstanding = 0;
+  #resume = null;
+  #isStopped = false;
+
+  constructor(target) {
+    this.#target = target;
+  }
+
+  async start(source) {
+    for await (const bytes of chunksOf(source ?? "")) {
+      if (this.#isStopped) return;
+      if (bytes.length === 0) continue;
+      this.#outstanding += bytes.length;
+      if (this.#target instanceof GuestService) this.#target.input(bytes);
+      else this.#target.postMessage({ type: "input", bytes });
+      while (this.#outstanding >= readAhead && !this.#isStopped) await new Promise((resolve) => { this.#resume = resolve; });
+    }
+    if (this.#isStopped) return;
+    if (this.#target instanceof GuestService) this.#target.inputEnd();
+    else this.#target.postMessage({ type: "inputEnd" });
+  }
+
+  consumed(count) {
+    this.#outstanding -= count;
+    this.#resume?.();
+  }
+
+  stop() {
+    this.#isStopped = true;
+    this.#resume?.();
+  }
+}
+
+// Errors cross threads by their words; a trap stays a WebAssembly.RuntimeError.
+function revived({ name, message, stack, names }) {
+  const kinds = { RuntimeError: WebAssembly.RuntimeError, LinkError: WebAssembly.LinkError, TypeError };
+  const error = new (kinds[name] ?? Error)(message);
+  error.name = name;
+  error.stack = stack;
+  if (names) error.names = names;
+  return error;
+}

@@ -1,0 +1,79 @@
+// wrapImports(): sockets for a program that another preview1 shim hosts.
+
+import { Core } from "./core.js";
+import { MissingImports, checkImports, combine, namespace } from "./bridge.js";
+import { JspiBlocker } from "./jspi.js";
+import { SabBlocker } from "./sab.js";
+import { ClientTransport } from "./transport.js";
+import { RemoteTransport } from "./remote.js";
+import { pickStrategy } from "./run.js";
+import { parseAddress } from "./address.js";
+
+/** Sockets that guests open get descriptors from here on, far above those of a shim's files. */
+const firstSocketFd = 512;
+
+/** Where guests look for listeners that were opened for them, when the shim has no directories. */
+const firstListenerFd = 3;
+
+export class WrappedImports {
+  #core;
+  #blocker;
+  #memory;
+  #listenerFd;
+
+  /** The imports to instantiate the module with. */
+  imports;
+
+  constructor(imports, { memory, client, strategy = "auto", firstFd = firstSocketFd, listenerFd = firstListenerFd }) {
+    this.#memory = memory ?? null;
+    this.#listenerFd = listenerFd;
+    const isLink = client !== undefined && client.requests !== undefined;
+    if (isLink && strategy === "auto") strategy = "sab";
+    const picked = pickStrategy(strategy);
+    if ((picked === "sab") !== isLink) {
+      throw new TypeError("strategy sab takes the link of shareClient() as its client, jspi takes a WasmnetClient");
+    }
+    const transport = isLink ? new RemoteTransport(client) : new ClientTransport(client);
+    this.#blocker = isLink ? new SabBlocker(transport) : new JspiBlocker();
+    const source = () => {
+      const found = typeof this.#memory === "function" ? this.#memory() : this.#memory;
+      if (!found) throw new TypeError("a call came before start(): the bridge knows no memory yet");
+      return found;
+    };
+    this.#core = new Core({ memory: source, transport, blocker: this.#blocker, firstFd });
+    this.imports = { ...imports, [namespace]: combine(imports[namespace] ?? {}, this.#core, this.#blocker) };
+  }
+
+  /** Throws MissingImports, naming every import of `module` that nobody provides. */
+  check(module) { checkImports(module, this.imports); }
+
+  /** Opens listeners for the guest before it starts, on the descriptors from `listenerFd` on; a Go guest needs them
+   * with nonblocking: true. Resolves to their { host, port, fd }. */
+  async listen(listeners) {
+    const opened = [];
+    for (const { host = "127.0.0.1", port = 0, backlog, nonblocking } of listeners) {
+      const bytes = parseAddress(host);
+      if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${host}`);
+      const listener = await this.#core.preopenListener({ bytes, port, backlog, nonblocking, fd: this.#listenerFd });
+      opened.push({ host, ...listener });
+    }
+    return opened;
+  }
+
+  /**
+   * Calls the export `name` and resolves to what it returns; rejects with what the shim's proc_exit throws. The sockets that
+   * the guest leaves open stay open until close().
+   */
+  async start(instance, name = "_start", ...args) {
+    this.#memory ??= instance.exports.memory;
+    return this.#blocker.wrapExport(instance.exports[name])(...args);
+  }
+
+  /** Closes every socket of the guest. */
+  close() { this.#core.table.closeAll(); }
+}
+
+/** See index.d.ts. */
+export const wrapImports = (imports, options) => new WrappedImports(imports, options);
+
+export { MissingImports };
