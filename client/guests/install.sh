@@ -21,7 +21,9 @@ sources=/etc/apt/sources.list.d/wasmnet-guests.sources
 [ ${#missing[@]} -eq 0 ] && [ ${#late[@]} -eq 0 ] && [ -e "$sources" ] && exit 0
 [ "$(id -u)" -eq 0 ] || { echo "run this as root, or install: ${missing[*]} ${late[*]}" >&2; exit 1; }
 
-mirror=${DEBIAN_MIRROR:-http://deb.debian.org/debian}
+# Where this machine's own packages come from.
+mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -v '^#' | grep -oE '(https?|file)://[^ ]*/debian/?( |$)' | head -1 | tr -d ' ')
+[ -n "$mirror" ] || { echo "no Debian mirror is in apt's sources" >&2; exit 1; }
 cat >"$sources" <<SOURCES
 Types: deb
 URIs: $mirror

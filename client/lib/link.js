@@ -21,6 +21,8 @@ function idleTimer(callback, ms) {
   return timer;
 }
 
+const later = globalThis.setImmediate ?? ((callback) => setTimeout(callback, 0));
+
 export class Link {
   /** Sockets and lookups whose answers come on this WebSocket, by id. */
   sockets = new Map();
@@ -40,6 +42,7 @@ export class Link {
   #heartbeatTimer = null;
   #probe = { id: 0, sent: 0 };
   #heard = 0;
+  #rushed = 0;
 
   /**
    * @param {{url, protocols, WebSocket, binary, openTimeoutMs, probeId}} options
@@ -68,13 +71,31 @@ export class Link {
 
   /** How much may be sent now, in bytes; 0 when the WebSocket is full. */
   get room() {
-    if (!this.isUp) return 0;
-    const left = HIGH_WATER - this.ws.bufferedAmount;
+    // What is closing takes nothing, and its end is told soon.
+    if (!this.isUp || this.ws.readyState !== 1) return 0;
+    const left = HIGH_WATER - this.ws.bufferedAmount - this.#rushed;
     return left > 0 ? Math.max(left, this.piece) : 0;
   }
 
   send(message) {
-    if (this.ws.readyState === 1) this.ws.send(message);
+    if (this.ws.readyState !== 1) return;
+    const before = this.ws.bufferedAmount;
+    this.ws.send(message);
+    if (this.ws.bufferedAmount <= before) this.#rush(message.byteLength ?? message.length);
+  }
+
+  /**
+   * Bytes that left at once, as from Node's WebSocket, which so never looks full: they count as waiting until the event loop has turned, else a
+   * program that writes without pause would keep out everything else, the news of the connection's end too.
+   */
+  #rush(bytes) {
+    if (!this.#rushed) {
+      later(() => {
+        this.#rushed = 0;
+        this.#checkRoom();
+      });
+    }
+    this.#rushed += bytes;
   }
 
   /** Tells the socket, by `_mayPump()`, when there is room again; those that wait take turns. */
