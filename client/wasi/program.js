@@ -21,7 +21,9 @@ const firstFd = 3;
  * @param trace writes a line to stderr for each call
  * @param signal aborting it ends the program at its next or pending call
  */
-export async function runProgram(module, { blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, trace = false, onready }) {
+export async function runProgram(module, {
+  blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, trace = false, onready,
+}) {
   signal?.throwIfAborted();
   let instance = null;
   const memory = () => instance.exports.memory ?? imports.env.memory;

@@ -24,9 +24,9 @@ export function pickStrategy(wanted = "auto") {
   }
   if (wanted !== "sab" && wanted !== "auto") throw new TypeError(`strategy is "auto", "jspi" or "sab", not ${wanted}`);
   if (hasSharedMemory()) return "sab";
-  throw new NoStrategy(wanted === "sab"
-    ? "shared memory needs a cross-origin isolated page: serve it with the headers Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp"
-    : "this browser has no JavaScript Promise Integration, and the page is not cross-origin isolated for shared memory (Cross-Origin-Opener-Policy: same-origin, Cross-Origin-Embedder-Policy: require-corp)");
+  const isolation = "shared memory needs a cross-origin isolated page: serve it with the headers "
+    + "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
+  throw new NoStrategy(wanted === "sab" ? isolation : `this browser has no JavaScript Promise Integration, and ${isolation}`);
 }
 
 /** A WebAssembly.Module out of one, its bytes, a Response or a URL. */

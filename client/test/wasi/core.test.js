@@ -86,15 +86,26 @@ function setUp() {
 }
 
 test("addresses: what inet_pton takes, and RFC 5952's text", () => {
-  for (const [text, canonical] of [["1.2.3.4", "1.2.3.4"], ["::1", "::1"], ["[2001:db8:0:0:1:0:0:1]", "2001:db8::1:0:0:1"], ["::ffff:1.2.3.4", "::ffff:102:304"], ["::", "::"], ["1:0:0:2:3:4:5:6", "1::2:3:4:5:6"]]) {
+  const canonicalOf = {
+    "1.2.3.4": "1.2.3.4", "::1": "::1", "[2001:db8:0:0:1:0:0:1]": "2001:db8::1:0:0:1", "::ffff:1.2.3.4": "::ffff:102:304", "::": "::",
+    "1:0:0:2:3:4:5:6": "1::2:3:4:5:6",
+  };
+  for (const [text, canonical] of Object.entries(canonicalOf)) {
     assert.equal(formatAddress(parseAddress(text)), canonical);
   }
-  for (const bad of ["", "1.2.3", "01.2.3.4", "256.1.1.1", "0x1.2.3.4", "1:2", "::1::", "12345::", "g::", "1.2.3.4.5", "redis.test"]) assert.equal(parseAddress(bad), null, bad);
+  for (const bad of ["", "1.2.3", "01.2.3.4", "256.1.1.1", "0x1.2.3.4", "1:2", "::1::", "12345::", "g::", "1.2.3.4.5", "redis.test"]) {
+    assert.equal(parseAddress(bad), null, bad);
+  }
 });
 
 test("the first and the second form of an address", () => {
   const t = setUp();
-  for (const [bytes, host] of [[[10, 1, 2, 3], "10.1.2.3"], [[...new Array(15).fill(0), 1], "::1"], [[1, 0, 10, 1, 2, 4, ...new Array(122).fill(0)], "10.1.2.4"], [[2, 0, ...new Array(15).fill(0), 2, ...new Array(110).fill(0)], "::2"]]) {
+  const zeros = (count) => new Array(count).fill(0);
+  const hosts = [
+    [[10, 1, 2, 3], "10.1.2.3"], [[...zeros(15), 1], "::1"], [[1, 0, 10, 1, 2, 4, ...zeros(122)], "10.1.2.4"],
+    [[2, 0, ...zeros(15), 2, ...zeros(110)], "::2"],
+  ];
+  for (const [bytes, host] of hosts) {
     t.calls.sock_open(1, 2, 0);
     assert.equal(t.calls.sock_connect(t.u32(0), t.address(bytes), 6379), "waits");
     assert.deepEqual([t.channels.at(-1).target.host, t.channels.at(-1).target.port], [host, 6379]);

@@ -1,9 +1,9 @@
 // The real programs that guests talk to: the node, Redis, and small servers of ours on loopback.
 
-import { spawn } from "node:child_process";
+import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -45,7 +45,7 @@ export async function start(command, args, pattern, { env = {}, timeoutMs = 2000
 
 /**
  * Starts a node: on any port, without a policy or with the given one (TOML). `hosts` is what it finds in /etc/hosts, in a mount
- * namespace of its own, so that the machine's file stays as it is. The answer has `url` too.
+ * namespace of its own where that may be had. The answer has `url` too.
  */
 export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   if (!existsSync(NODE)) throw new Error(`there is no node at ${NODE}: build it, or name it in WASMNET_NODE`);
@@ -56,7 +56,13 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
     how = ["--policy", join(folder, "policy.toml")];
   }
   let command = [NODE, "serve", "--port", String(port), "--no-admin", "--drain-timeout", "1", ...how, ...args];
-  if (hosts) {
+  let restore = async () => {};
+  if (hosts && spawnSync("unshare", ["--mount", "true"]).status !== 0) {
+    // A container that may not mount: the machine's own file, for as long as the node runs.
+    const original = await readFile("/etc/hosts", "utf8");
+    await writeFile("/etc/hosts", `${original}\n${hosts}`);
+    restore = () => writeFile("/etc/hosts", original);
+  } else if (hosts) {
     await writeFile(join(folder, "hosts"), hosts);
     command = ["unshare", "--mount", "sh", "-c", 'mount --bind "$0" /etc/hosts && exec "$@"', join(folder, "hosts"), ...command];
   }
@@ -68,6 +74,7 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
     url: `ws://127.0.0.1:${real}/`,
     async end(signal) {
       await node.end(signal);
+      await restore();
       await rm(folder, { recursive: true, force: true });
     },
   };
