@@ -7,10 +7,12 @@ import asyncio
 import json
 import os
 import re
+import resource
 import secrets
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import urllib.error
@@ -235,3 +237,31 @@ class Cluster:
                     if pipe:
                         pipe.close()
         shutil.rmtree(self.work, ignore_errors=True)
+
+
+def main(run, policy_text, drain, seconds):
+    """Runs `run(cluster)`, which returns what broke, in words, within so many seconds. The exit status; nothing is left behind."""
+    if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
+        print("WASMNET_NODE names the node's program", file=sys.stderr)
+        return 2
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    # As Ctrl-C: the way out goes through `finally`.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    cluster = Cluster(policy_text, drain)
+
+    async def bounded():
+        async with asyncio.timeout(seconds):
+            return await run(cluster)
+
+    begun = time.monotonic()
+    try:
+        broken = asyncio.run(bounded())
+    except TimeoutError as error:
+        broken = [f"not done in time: {error}"]
+    finally:
+        cluster.end()
+    for text in broken:
+        print(f"BROKEN: {text}")
+    print(f"{'broken' if broken else 'ok'} after {time.monotonic() - begun:.0f} s", flush=True)
+    return 1 if broken else 0
