@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy dist lint format deps deps-test deps-model deps-bench \
+.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy test-cluster dist lint format deps deps-test deps-model deps-bench \
 	deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
@@ -43,6 +43,12 @@ test-deploy: deps-cluster check-deploy ## the same, scripts/cluster.sh in a term
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py
+
+test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: addresses, a rolling restart under load, FAULTS=20 over SPAN=180 seconds; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		python3 -B Tests/Fleet/addresses.py && python3 -B Tests/Fleet/rolling_restart.py && \
+		python3 -B Tests/Fleet/fault_sequence.py --faults $(or $(FAULTS),20) --seconds $(or $(SPAN),180) $(if $(SEED),--seed $(SEED))
 
 dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh

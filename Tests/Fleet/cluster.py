@@ -29,7 +29,7 @@ LONGEST = 30
 LEASE = 15
 
 
-def policy(max_connections=12, max_sessions=8):
+def policy(max_connections=12, max_sessions=8, without_redis="static"):
     return f"""[network]
 deny = []
 allow = ["127.0.9.0/24"]
@@ -41,6 +41,8 @@ max_sessions = {max_sessions}
 [clients]
 identify_by = "address"
 trusted_proxies = ["127.0.0.1"]
+[redis_failure]
+default = "{without_redis}"
 """
 
 

@@ -7,7 +7,6 @@ import time
 
 from cluster import CLIENTS, TARGETS
 from session import Refusal, Session
-from websocket import Refused
 
 # What is sent: pieces of this, so that no byte costs a random number.
 NOISE = os.urandom(1 << 17)
@@ -129,7 +128,7 @@ class Seat:
         async with self.load.handshakes:
             try:
                 session = await Session.open(CLIENTS, self.address, seconds=STUCK)
-            except (Refused, OSError, TimeoutError, ConnectionError) as error:
+            except (OSError, TimeoutError) as error:
                 self.load.counts[f"handshake {getattr(error, 'status', type(error).__name__)}"] += 1
                 session = None
         if session is None:
@@ -166,7 +165,7 @@ class Seat:
             if session is None:
                 await asyncio.sleep(0.1)
             elif not await self.job(session):
-                await asyncio.sleep(random.uniform(0.5, 1.5))
+                await asyncio.sleep(random.uniform(2, 6))
 
     async def job(self, session):
         """One socket from connect to close. False: it did not come to be."""

@@ -10,6 +10,7 @@ import asyncio
 import json
 import socket
 import sys
+import time
 
 ESTABLISHED = 1
 
@@ -28,8 +29,8 @@ class Counts:
         if len(self.open[client]) > self.peak or len(self.open[client]) > self.bound:
             count = self.exact(client)
             self.peak = max(self.peak, count)
-            if self.bound and count > self.bound and len(self.broken) < 100:
-                self.broken.append(f"{client} has {count} open sockets, bound {self.bound}")
+            if self.bound and count > self.bound and len(self.broken) < 1000:
+                self.broken.append((time.time(), client, count))
 
     def remove(self, client, connection):
         self.open[client].discard(connection)

@@ -10,7 +10,7 @@ import struct
 LARGEST = 16 << 20
 
 
-class Refused(Exception):
+class Refused(ConnectionError):
     """The handshake was answered with something else than 101, or not at all."""
 
     def __init__(self, status, text=""):
