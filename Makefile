@@ -2,7 +2,7 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy test-cluster dist lint format deps deps-test deps-model deps-bench \
+.PHONY: run build test test-tsan test-asan fuzz model-check bench cluster check-deploy test-deploy test-cluster soak dist lint format deps deps-test deps-model deps-bench \
 	deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
@@ -49,6 +49,11 @@ test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: 
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		python3 -B Tests/Fleet/addresses.py && python3 -B Tests/Fleet/rolling_restart.py && \
 		python3 -B Tests/Fleet/fault_sequence.py --faults $(or $(FAULTS),20) --seconds $(or $(SPAN),180) $(if $(SEED),--seed $(SEED))
+
+soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTES=10, SEED=N, REPORT=FOLDER for the plots; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		python3 -B Tests/Fleet/soak.py --minutes $(or $(MINUTES),10) --report $(or $(REPORT),.build-soak) $(if $(SEED),--seed $(SEED))
 
 dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh

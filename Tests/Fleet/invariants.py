@@ -43,6 +43,11 @@ class Invariants:
         """One node keeps all of the limit, and the two others each grow to their part: a half, when they last saw the third one gone."""
         return self.limit + 2 * (self.limit // 2)
 
+    def excuses(self):
+        """In words, what the machine or the faults did to Redis' answers."""
+        said = sum((self.cluster.work / f"{name}.log").read_text(errors="replace").count("limits go by redis_failure") for name in NODES)
+        return f"{said} times a node went without Redis; {self.excused} times a client then had more than its limit, up to {self.outage_bound}"
+
     def outages(self):
         """When nodes told that Redis is away or back, in seconds since 1970."""
         times = []

@@ -49,8 +49,7 @@ async def run(cluster, clients):
         await invariants.slots(address_of(number), "the end")
     if (left := (await cluster.target())["open"]):
         invariants.wrong(f"{left} sockets are open at the target though no client is there")
-    if invariants.excused:
-        print(f"{invariants.excused} times a client had more, up to {invariants.outage_bound}, around an outage of Redis: the machine is busy")
+    print(invariants.excuses())
     print(f"peak of one client at the target: {seen['peak']} of {LIMIT}; {seen['total']} sockets in all; {load.summary()}", flush=True)
     # The run has to have tested what it is for.
     if seen["peak"] < LIMIT or not load.refusals[MAX_CONNECTIONS]:
