@@ -19,7 +19,7 @@ class Flood:
     burst + rate * (t + GRANT) just when it never holds more than `bound`."""
 
     def __init__(self, address, rate, burst, ways=4):
-        self.address, self.rate, self.ways = address, rate, ways
+        self.address, self.rate, self.burst, self.ways = address, rate, burst, ways
         self.bound = burst + rate * GRANT + ways * BUFFERED
         self.level = self.highest = 0.0
         self.bytes, self.at = 0, time.monotonic()
@@ -31,6 +31,13 @@ class Flood:
         self.level = max(0.0, self.level - (now - self.at) * self.rate) + size
         self.highest = max(self.highest, self.level)
         self.bytes, self.at = self.bytes + size, now
+
+    def begin_again(self):
+        self.level = self.highest = 0.0
+
+    def bound_without_redis(self, seconds):
+        """Each of three nodes has a burst of its own, and at most half the rate: they divide by the nodes that they last saw, two at least."""
+        return self.bound + 3 * self.burst + 0.5 * self.rate * seconds
 
     def take_highest(self):
         highest, self.highest = self.highest, self.level

@@ -49,13 +49,24 @@ class Invariants:
         return f"{said} times a node went without Redis; {self.excused} times a client then had more than its limit, up to {self.outage_bound}"
 
     def outages(self):
-        """When nodes told that Redis is away or back, in seconds since 1970."""
-        times = []
+        """When nodes began and ended to go without Redis, in seconds since 1970."""
+        return [at for changes in self.changes().values() for at, _ in changes]
+
+    def is_without_redis(self, seconds):
+        """Whether a node goes without Redis now, or did within the last seconds."""
+        since = time.time() - seconds
+        return any(changes and (changes[-1][1] or changes[-1][0] > since) for changes in self.changes().values())
+
+    def changes(self):
+        """By node, what its log says: times, and whether it went without Redis from then on."""
+        found = {}
         for name in NODES:
             for line in (self.cluster.work / f"{name}.log").read_text(errors="replace").splitlines():
-                if "no Redis" in line or "Redis answers" in line or "connected to Redis" in line:
-                    times.append(datetime.datetime.fromisoformat(line.split(" ", 1)[0]).timestamp())
-        return times
+                is_start = "limits go by redis_failure" in line
+                if is_start or "limits are the cluster's again" in line or (found.get(name) and " listening " in line):
+                    at = datetime.datetime.fromisoformat(line.split(" ", 1)[0]).timestamp()
+                    found.setdefault(name, []).append((at, is_start))
+        return found
 
     def living(self, told):
         for name in self.cluster.processes:

@@ -5,6 +5,7 @@ A socket's first line names its client. Commands come as JSON lines on stdin and
 
     {"bound": 12}          what one client may have open from now on
     {"clients": ["a"]}     how many those clients have open
+    {"fresh": true}        the peak until now; then it begins again
 """
 import asyncio
 import json
@@ -80,10 +81,10 @@ async def main(addresses):
     while line := await reader.readline():
         command = json.loads(line)
         counts.bound = command.get("bound", counts.bound)
-        if command.get("fresh"):
-            counts.peak = 0
         print(json.dumps({"open": sum(map(len, counts.open.values())), "peak": counts.peak, "total": counts.total, "broken": counts.broken,
                           "clients": {client: counts.exact(client) for client in command.get("clients", ())}}), flush=True)
+        if command.get("fresh"):
+            counts.peak = 0
 
 
 if __name__ == "__main__":
