@@ -52,7 +52,7 @@ class Cluster:
     def __init__(self, policy_text, drain=12):
         self.node_program = os.environ["WASMNET_NODE"]
         self.work = Path(tempfile.mkdtemp(prefix="wasmnet-fleet."))
-        self.processes, self.drain = {}, drain
+        self.processes, self.drain, self.target_is_asked = {}, drain, asyncio.Lock()
         self.password = secrets.token_urlsafe(18)
         self.policy = self.work / "policy.toml"
         self.policy.write_text(policy_text)
@@ -145,10 +145,14 @@ class Cluster:
         assert json.loads(await asyncio.to_thread(process.stdout.readline)) == "ready"
 
     async def target(self, **command):
-        process = self.processes["target"]
-        process.stdin.write(json.dumps(command).encode() + b"\n")
-        process.stdin.flush()
-        return json.loads(await asyncio.to_thread(process.stdout.readline))
+        """What the target answers to a command. One at a time, and to the end also for a caller that is cancelled: answers carry no name."""
+        async def ask():
+            async with self.target_is_asked:
+                process = self.processes["target"]
+                process.stdin.write(json.dumps(command).encode() + b"\n")
+                process.stdin.flush()
+                return json.loads(await asyncio.to_thread(process.stdout.readline))
+        return await asyncio.shield(asyncio.create_task(ask()))
 
     # Questions
 

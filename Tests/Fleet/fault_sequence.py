@@ -52,6 +52,8 @@ async def run(cluster, arguments):
              ("kill -9 of Redis", faults.kill_redis), ("SIGSTOP of node-1 past its lease", lambda: faults.hang_node_past_its_lease("node-1"))]
     for told, fault in alone:
         await do(told, fault)
+        if fault == faults.kill_redis:
+            await invariants.settled(told)
         await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.7, 40)
     print(f"{arguments.faults} random faults over {arguments.seconds} s, seed {arguments.seed}", flush=True)
     begun = time.monotonic()
@@ -66,6 +68,7 @@ async def run(cluster, arguments):
     await invariants.limits("all faults")
     await invariants.growth("all faults")
     seen = await cluster.target()
+    await invariants.settled("all faults")
     await load.stop()
     await asyncio.gather(*(invariants.slots(address_of(number), "the end") for number in range(0, CLIENTS, 10)))
     if (left := (await cluster.target())["open"]):

@@ -60,6 +60,7 @@ class Soak:
         await invariants.growth("all faults")
         sampler.cancel()
         await asyncio.gather(sampler, return_exceptions=True)
+        await invariants.settled("all faults")
         flooded, seconds = self.flood.bytes, time.monotonic() - self.begun
         await self.flood.stop()
         await load.stop()
