@@ -265,6 +265,8 @@ def main(run, policy_text, drain, seconds):
         broken = asyncio.run(bounded())
     except TimeoutError as error:
         broken = [f"not done in time: {error}"]
+    except KeyboardInterrupt:
+        return 130
     finally:
         cluster.end()
     for text in broken:
