@@ -2,8 +2,8 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-web test-deploy test-tsan test-asan fuzz model-check bench bench-cluster cluster check-deploy dist lint format deps \
-	deps-test deps-web deps-model deps-bench deps-cluster deps-deploy
+.PHONY: run build test test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster soak cluster check-deploy \
+	dist lint format deps deps-test deps-web deps-guests deps-model deps-bench deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
 	$(SWIFT) build -c release --product wasmnet-node
@@ -12,17 +12,18 @@ run: deps ## build in release and serve on 127.0.0.1:9000
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test deps-web deps-deploy ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
+test: deps-test deps-web deps-guests deps-deploy ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
 	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
 	$(MAKE) test-web WASMNET_NODE="$$($(SWIFT) build --show-bin-path)/wasmnet-node"
 	deploy/check.sh
 	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
 
-test-web: deps-web ## the dashboard and the browser client, in real browsers; WASMNET_NODE=FILE is the node
+test-web: deps-web deps-guests ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE is the node
 	node --test --test-concurrency=2 Tests/dashboard/*.test.mjs
 	$(MAKE) -C client/playground
 	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js
+	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=1 client/test/wasi/*.test.js
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \
@@ -54,6 +55,17 @@ test-deploy: deps-cluster check-deploy ## the same, scripts/cluster.sh in a term
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py
 
+test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: addresses, a rolling restart under load, FAULTS=20 over SPAN=180 seconds; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		python3 -B Tests/Fleet/addresses.py && python3 -B Tests/Fleet/rolling_restart.py && \
+		python3 -B Tests/Fleet/fault_sequence.py --faults $(or $(FAULTS),20) --seconds $(or $(SPAN),180) $(if $(SEED),--seed $(SEED))
+
+soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTES=10, SEED=N, REPORT=FOLDER for the plots; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		python3 -B Tests/Fleet/soak.py --minutes $(or $(MINUTES),10) --report $(or $(REPORT),.build-soak) $(if $(SEED),--seed $(SEED))
+
 dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh
 
@@ -71,6 +83,9 @@ deps-test:
 
 deps-web:
 	@scripts/install.sh web
+
+deps-guests:
+	@client/guests/install.sh
 
 deps-model:
 	@scripts/install.sh model

@@ -99,7 +99,8 @@ let package = Package(
         .target(
             name: "Wasmnet",
             dependencies: [
-                "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity", "WasmnetRelay",
+                "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
+                "WasmnetRelay",
                 "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle, coreMetrics,
                 tracing,
@@ -178,7 +179,8 @@ let package = Package(
                 "CNodeSystem",
                 "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
                 "WasmnetPolicyFile", "WasmnetQuota",
-                argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix, "WasmnetRelay",
+                argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix,
+                "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
             ],
             swiftSettings: strict

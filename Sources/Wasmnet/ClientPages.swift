@@ -40,7 +40,8 @@ enum ClientPages {
             if path == "playground/index.html" { pages["/playground/"] = page }
         }
         if pages["/playground/"] != nil {
-            pages["/playground"] = .init(status: .permanentRedirect, bytes: ByteBuffer(), headers: ["Location": "/playground/"])
+            pages["/playground"] = .init(
+                status: .permanentRedirect, bytes: ByteBuffer(), headers: ["Location": "/playground/"])
         }
         return StaticPages(pages)
     }

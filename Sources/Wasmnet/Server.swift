@@ -356,7 +356,8 @@ public final class Server: Service, Sendable {
         return NodeEntry(
             id: id, name: self.configuration.nodeName,
             address: state.address ?? "\(self.configuration.host):\(self.configuration.port)",
-            version: WasmnetVersion.current, state: state.drainEnds == nil ? .serving : .draining, sessions: counts.sessions,
+            version: WasmnetVersion.current, state: state.drainEnds == nil ? .serving : .draining,
+            sessions: counts.sessions,
             sockets: counts.sockets, startedAt: state.startedAt,
             denylistVersion: self.denylist.inForce.list.version)
     }

@@ -28,7 +28,7 @@ public struct ServerBuilder: Sendable {
     public func port(_ port: Int) -> Self { self.with { $0.configuration.port = port } }
 
     /// The policy as a value. Default ``WasmnetPolicy/Policy/default``.
-    public func policy(_ policy: Policy) -> Self { 
+    public func policy(_ policy: Policy) -> Self {
         self.with {
             $0.configuration.policy = policy
             $0.configuration.policyFile = nil
@@ -36,7 +36,7 @@ public struct ServerBuilder: Sendable {
     }
 
     /// The policy as a TOML file, read by ``build()``.
-    public func policyFile(_ path: String) -> Self { 
+    public func policyFile(_ path: String) -> Self {
         self.with { $0.configuration.policyFile = .init(path: path) }
     }
 

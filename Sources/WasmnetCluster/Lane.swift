@@ -70,7 +70,7 @@ package struct Lane: Sendable {
     package struct Reply: Sendable, Hashable {
         package enum Missing: Int, Sendable { case nothing, dayBytes, slots, requests }
         package var granted: Int
-        /// Slots that are left to everybody.
+        /// Slots that are left to everybody; below 0 so many are open above the limit.
         package var room: Int
         package var requests: Int
         package var missing: Missing
@@ -98,6 +98,8 @@ package struct Lane: Sendable {
 
     private var room = 0
     private var isRoomKnown = false
+    /// More are open in the cluster than the limit, as after an outage: what closes here is not opened again without asking.
+    private var isAboveLimit = false
     private var requests = Perishables()
     private var refusedUntil = QuotaInstant.epoch
     private var fullUntil = QuotaInstant.epoch
@@ -191,6 +193,7 @@ package struct Lane: Sendable {
 
     package mutating func release() {
         self.open = max(self.open - 1, 0)
+        if self.isAboveLimit { self.granted = min(self.granted, self.open) }
     }
 
     // MARK: Asking
@@ -202,6 +205,7 @@ package struct Lane: Sendable {
         let isActive = now - self.lastTake < Self.idleTime
         if self.slotLimit > 0 {
             if self.counted > 0, now - self.lastReply >= Self.renewalTime { return true }
+            if self.isAboveLimit, self.counted > self.open { return true }
             let spare = self.granted - self.open
             let wanted = self.spareWanted(now)
             if isActive {
@@ -278,8 +282,10 @@ package struct Lane: Sendable {
         if self.slotLimit > 0, ask.slotLimit > 0 {
             // Under a limit that was lowered meanwhile nothing is left to spare.
             self.granted = ask.slotLimit > self.slotLimit ? min(reply.granted, self.open) : reply.granted
-            self.room = reply.room
+            self.room = max(reply.room, 0)
             self.isRoomKnown = true
+            self.isAboveLimit = reply.room < 0
+            if self.isAboveLimit { self.granted = min(self.granted, self.open) }
             // Opened without a grant while the question was on its way: to be told.
             self.needsSync = self.open > self.counted
         }
@@ -315,6 +321,7 @@ package struct Lane: Sendable {
         self.granted = 0
         self.counted = 0
         self.isRoomKnown = false
+        self.isAboveLimit = false
         self.needsSync = self.slotLimit > 0 && self.open > 0
     }
 

@@ -41,7 +41,8 @@ extension WithServers {
         @Test func aPausedServerMissesTheDeadline() async throws {
             try await withServer { server in
                 let connection = try await connect(local(server)).get()
-                #expect(try await connection.send(["CLIENT", "PAUSE", 60_000, "ALL"], deadline: .seconds(10)).get().isOK)
+                #expect(
+                    try await connection.send(["CLIENT", "PAUSE", 60_000, "ALL"], deadline: .seconds(10)).get().isOK)
                 async let late = failure(of: connection.send(["GET", "a"]))
                 async let patient = failure(of: connection.send(["GET", "b"], deadline: .seconds(30)))
                 #expect(await late as? RedisError == .deadline(.milliseconds(50)))

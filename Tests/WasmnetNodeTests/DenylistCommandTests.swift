@@ -14,7 +14,9 @@ extension NodeTests {
             return output
         }
 
-        private func complains(_ place: Place, _ arguments: [String], _ words: String, input: String? = nil) async throws {
+        private func complains(_ place: Place, _ arguments: [String], _ words: String, input: String? = nil)
+            async throws
+        {
             let (status, _, errors) = try await NodeProcess.run(["denylist"] + arguments + place, input: input)
             #expect(status == 2 && errors.contains(words), "\(arguments): \(status) \(errors)")
         }
@@ -23,8 +25,10 @@ extension NodeTests {
         private func converse(_ place: Place) async throws {
             #expect(try await self.run(place, ["list"]) == "The denylist is empty.\n")
             #expect(
-                try await self.run(place, ["add", "203.0.113.7", "*.Example.org.:25", "--reason", "spam", "--ttl", "1h"])
-                    .hasPrefix("2 entries changed"))
+                try await self.run(
+                    place, ["add", "203.0.113.7", "*.Example.org.:25", "--reason", "spam", "--ttl", "1h"]
+                )
+                .hasPrefix("2 entries changed"))
             #expect(try await self.run(place, ["add", "client:t:eve"]).hasPrefix("1 entry changed"))
             let table = try await self.run(place, ["list"])
             #expect(table.contains("*.example.org:25") && table.contains("spam") && table.contains("client:t:eve"))

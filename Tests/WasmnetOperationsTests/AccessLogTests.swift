@@ -64,7 +64,8 @@ extension Operations {
         @Test func spansHangOnTheRequestsTrace() async throws {
             let tracer = InMemoryTracer()
             try await TestNode.withAdmin(configure: { $0.tracer = tracer }) { node, admin in
-                try await self.converse(node, headers: ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
+                try await self.converse(
+                    node, headers: ["traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"])
                 try await admin.shows("wasmnet_sessions", 0)
             }
             let spans = tracer.finishedSpans

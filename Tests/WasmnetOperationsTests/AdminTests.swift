@@ -91,7 +91,8 @@ extension Operations {
             let (redis, target) = (try await RedisServer.start(), try await TestTarget.start(.echo))
             let url = "redis://127.0.0.1:\(redis.port)"
             let policy = try TestNode.policy(Self.limits)
-            try await TestNode.withAdmin(policy: policy, configure: { $0.redis = RedisOptions(url: url) }) { one, admin in
+            try await TestNode.withAdmin(policy: policy, configure: { $0.redis = RedisOptions(url: url) }) {
+                one, admin in
                 try await TestNode.withAdmin(policy: policy, configure: { $0.redis = RedisOptions(url: url) }) {
                     other, otherAdmin in
                     let path = "/v1/quota/a:127.0.0.1"

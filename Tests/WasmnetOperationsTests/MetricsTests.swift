@@ -92,7 +92,8 @@ extension Operations {
         /// Only what is described is exposed, and all that is described is exposed by a node of a cluster.
         @Test func theNamesAreThoseOfOneFile() async throws {
             let redis = try await RedisServer.start()
-            try await TestNode.withAdmin(configure: { $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)") }) {
+            try await TestNode.withAdmin(configure: { $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)") })
+            {
                 _, admin in
                 let text = try await admin.text("/metrics")
                 let exposed = Set(

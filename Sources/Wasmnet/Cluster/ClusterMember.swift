@@ -58,7 +58,8 @@ final class ClusterMember: Sendable {
             events: Self.events(registry: registry, modes: modes, logger: logger))
     }
 
-    private static func events(registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, logger: Logger
+    private static func events(
+        registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, logger: Logger
     ) -> ClusterEvents {
         var events = ClusterEvents()
         events.excess = { client, count in

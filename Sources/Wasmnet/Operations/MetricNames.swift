@@ -43,7 +43,8 @@ package enum MetricNames {
         MetricDescription(Self.buildInfo, .gauge, help: "1; its labels tell the version."),
         MetricDescription(Self.sessions, .gauge, help: "Sessions (WebSockets) that are open."),
         MetricDescription(
-            Self.sessionOpens, .counter, help: "Requests for a session, by outcome: admitted or the code of the refusal."),
+            Self.sessionOpens, .counter,
+            help: "Requests for a session, by outcome: admitted or the code of the refusal."),
         MetricDescription(Self.sockets, .gauge, help: "Sockets that are open, by kind."),
         MetricDescription(
             Self.opens, .counter, help: "Sockets asked for, by kind and outcome: ok or the code of the refusal."),
@@ -65,12 +66,14 @@ package enum MetricNames {
         MetricDescription(Self.quotaWaits, .counter, help: "Times a client's bytes waited for a limit, by limit."),
         MetricDescription(
             Self.readPauses, .counter,
-            help: "Times reading stopped since the other side took no bytes: of clients (client) or of targets (target)."),
+            help:
+                "Times reading stopped since the other side took no bytes: of clients (client) or of targets (target)."),
         MetricDescription(
             Self.leaseSlots, .gauge, help: "Socket slots of clients: granted to this node by Redis, and used."),
         MetricDescription(Self.grantedBytes, .counter, help: "Bytes that Redis granted to this node's clients."),
         MetricDescription(
-            Self.reservations, .counter, help: "Slots and requests reserved: at once (local) or after Redis' answer (waited)."
+            Self.reservations, .counter,
+            help: "Slots and requests reserved: at once (local) or after Redis' answer (waited)."
         ),
         MetricDescription(Self.redisCalls, .counter, help: "Scripts that the quotas sent to Redis."),
         MetricDescription(Self.redisErrors, .counter, help: "Scripts of the quotas without a sound answer."),
@@ -79,8 +82,10 @@ package enum MetricNames {
         MetricDescription(
             Self.redisEvicts, .gauge, help: "1 where Redis drops keys when its memory is full, and limits with them."),
         MetricDescription(
-            Self.fences, .counter, help: "Times this node's leases had lapsed and were declared again, by groups of clients."),
-        MetricDescription(Self.clusterNodes, .gauge, help: "Nodes of the cluster that this node sees, itself included."),
+            Self.fences, .counter,
+            help: "Times this node's leases had lapsed and were declared again, by groups of clients."),
+        MetricDescription(
+            Self.clusterNodes, .gauge, help: "Nodes of the cluster that this node sees, itself included."),
         MetricDescription(Self.denylistVersion, .gauge, help: "Version of the denylist in force."),
         MetricDescription(Self.denylistEntries, .gauge, help: "Entries of the denylist in force."),
         MetricDescription(

@@ -88,7 +88,8 @@ final class MetricsSampler: Sendable {
         self.policyStale.set(policy.lastError == nil ? 0 : 1)
         self.draining.set(self.sources.isDraining() ? 1 : 0)
         self.counted.withLockedValue { counted in
-            let headers = self.sources.admissions.total(.untrustedProxyHeader)
+            let headers =
+                self.sources.admissions.total(.untrustedProxyHeader)
                 + self.sources.admissions.total(.untrustedForwarding)
             self.untrustedHeaders.increment(by: counted.step("headers", Int(clamping: headers)))
             if let member = self.sources.member, let meters = self.cluster { Self.sample(member, meters, &counted) }

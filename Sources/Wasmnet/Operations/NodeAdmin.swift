@@ -40,7 +40,8 @@ struct NodeAdmin: AdminBackend {
 
     func version() async throws -> VersionReport {
         VersionReport(
-            name: "wasmnet", version: WasmnetVersion.current, commit: WasmnetVersion.commit, node: self.environment.nodeName,
+            name: "wasmnet", version: WasmnetVersion.current, commit: WasmnetVersion.commit,
+            node: self.environment.nodeName,
             uptimeSeconds: self.server.uptimeSeconds)
     }
 
@@ -101,7 +102,9 @@ struct NodeAdmin: AdminBackend {
 
     func sockets(_ question: SocketQuestion) async throws -> Page<SocketReport> {
         let after = question.window.after.map(SocketCursor.init(text:))
-        if let after, after == nil { throw AdminError.badRequest("bad_parameter", "the cursor is not one of this list") }
+        if let after, after == nil {
+            throw AdminError.badRequest("bad_parameter", "the cursor is not one of this list")
+        }
         var items: [SocketReport] = []
         for handle in self.handles {
             if let session = question.session, session != handle.origin.id { continue }
@@ -194,7 +197,9 @@ private struct SocketCursor: Comparable {
 
     /// `SESSION.SOCKET`
     init?(text: String) {
-        guard let dot = text.lastIndex(of: "."), let socket = UInt64(text[text.index(after: dot)...]) else { return nil }
+        guard let dot = text.lastIndex(of: "."), let socket = UInt64(text[text.index(after: dot)...]) else {
+            return nil
+        }
         self.init(session: String(text[..<dot]), socket: socket)
     }
 

@@ -74,7 +74,9 @@ final class NodeMetrics: Sendable {
         self.policyReloadsFailed = counter(MetricNames.policyReloads, ("outcome", "failed"))
         self.loopLag = timer(MetricNames.loopLag)
         Meter(
-            label: MetricNames.buildInfo, dimensions: [("version", WasmnetVersion.current), ("commit", WasmnetVersion.commit ?? "unknown")], factory: factory
+            label: MetricNames.buildInfo,
+            dimensions: [("version", WasmnetVersion.current), ("commit", WasmnetVersion.commit ?? "unknown")],
+            factory: factory
         ).set(1)
     }
 }

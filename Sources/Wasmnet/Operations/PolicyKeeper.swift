@@ -66,7 +66,8 @@ final class PolicyKeeper: Sendable {
     /// - Throws: ``ConfigurationError``; then the old policy stays in force.
     func reload() throws(ConfigurationError) {
         guard let source = self.source else {
-            throw ConfigurationError("the policy was given by the program, not by a file: there is nothing to read again")
+            throw ConfigurationError(
+                "the policy was given by the program, not by a file: there is nothing to read again")
         }
         // Before it is read: a change that comes meanwhile is seen by the next look.
         let fingerprint = FileFingerprint(path: source.path)

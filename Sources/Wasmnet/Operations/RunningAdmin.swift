@@ -46,7 +46,8 @@ struct RunningAdmin: Sendable {
                 throw ConfigurationError("the admin server ended at once")
             }
             return RunningAdmin(
-                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() }, group: group)
+                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() },
+                group: group)
         } catch {
             listening.succeed(nil)
             try? await group.shutdownGracefully()
@@ -82,7 +83,8 @@ struct RunningAdmin: Sendable {
         let inView = server.member.map { member in
             NodesInView(member.registry) { server.environment.clock.uptimeNanoseconds() }
         }
-        return SnapshotMaker(registry: registry, latencies: latencies, lag: lag, nodeName: server.environment.nodeName) {
+        return SnapshotMaker(registry: registry, latencies: latencies, lag: lag, nodeName: server.environment.nodeName)
+        {
             guard let inView else { return [NodeSnapshot.Node(server.entry(id: ""))] }
             return await inView.nodes().map(NodeSnapshot.Node.init)
         }

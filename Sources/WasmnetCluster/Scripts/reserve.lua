@@ -11,7 +11,7 @@
 --      18 bytes a day that must not be spent (0: not asked for)
 --      19 and 20 the names of the limit and of the rate in the overrides
 -- Returns status (0 fenced, 1 done, 2 late, 3 the caller knows another generation), generation, hold left,
---      slots granted, slots left to everybody, requests granted,
+--      slots granted, slots left to everybody (below 0: so many are open above the limit), requests granted,
 --      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests), microseconds until it is there (0: unknown);
 --      if nothing is, until there is one more request (0: there is)
 -- Only an answer of status 1 has changed anything.
@@ -27,6 +27,7 @@ local epoch, ttl, replaced = ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local seq, target, open, held_open = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local most = tonumber(ARGV[12])
 local granted, room, requests, missing, wait = 0, 0, 0, 0, 0
+local unheld = 0
 
 local function answer(status) return {status, gen, held, granted, room, requests, missing, wait} end
 
@@ -57,7 +58,8 @@ if most > 0 then
         end
     end
     for _, other in ipairs(gone) do redis.call('HDEL', KEYS[3], other) end
-    room = math.max(most - others, 0)
+    unheld = most - others
+    room = math.max(unheld, 0)
     -- Above the limit (a node was away, or the limit fell) a node keeps what it has, and nothing to open more with.
     granted = math.min(target, math.max(math.min(current, held_open), room))
     if held > 0 then granted = math.min(granted, math.max(current, held_open)) end
@@ -108,6 +110,6 @@ if most > 0 then
     local counted = math.max(granted, held_open)
     redis.call('HSET', KEYS[3], epoch, text(seq) .. ' ' .. text(counted))
     keep(KEYS[3], 3600000000)
-    room = math.max(room - counted, 0)
+    room = unheld - counted
 end
 return answer(1)

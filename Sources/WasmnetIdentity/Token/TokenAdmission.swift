@@ -62,7 +62,8 @@ package struct TokenAdmission: Admission {
         case .failure(let fault): throw self.refusal(fault, address)
         }
         if let tier = grant.tier, !policy.hasTier(tier) { throw self.refusal(.tier, address) }
-        let client = policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : ClientID(peer: address)
+        let client =
+            policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : ClientID(peer: address)
         return Admitted(
             client: client, address: address, limits: QuotaLimits(policy.limits(tier: grant.tier)),
             terms: ClientTerms(tier: grant.tier, allow: grant.allow))

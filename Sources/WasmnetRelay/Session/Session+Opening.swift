@@ -140,10 +140,11 @@ extension Session {
 
     func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
         let observer = self.environment.observer
-        let body = NIOLoopBound({ (result: Result<QuotaSlot?, QuotaRefusal>) in
-            if case .failure(let refusal) = result { observer.quotaRefused(refusal.kind) }
-            body(result.mapError(Refusal.init))
-        }, eventLoop: self.eventLoop)
+        let body = NIOLoopBound(
+            { (result: Result<QuotaSlot?, QuotaRefusal>) in
+                if case .failure(let refusal) = result { observer.quotaRefused(refusal.kind) }
+                body(result.mapError(Refusal.init))
+            }, eventLoop: self.eventLoop)
         let eventLoop = self.eventLoop
         let answer = self.allowance.reserve(what, now: self.environment.clock.now()) { result in
             eventLoop.execute { body.value(result) }

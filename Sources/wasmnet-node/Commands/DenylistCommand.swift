@@ -49,7 +49,8 @@ struct DenylistCommand: ParsableCommand {
     }
 
     struct Remove: AsyncParsableCommand {
-        static let configuration = CommandConfiguration(abstract: "Remove entries; those that are not there are passed over.")
+        static let configuration = CommandConfiguration(
+            abstract: "Remove entries; those that are not there are passed over.")
 
         @Argument(help: "What to deny no longer.") var entries: [String]
         @OptionGroup var place: DenylistPlace

@@ -28,7 +28,9 @@ struct DenylistPlace: ParsableArguments {
                 throw ConfigurationError(
                     "name the cluster's Redis by --redis or WASMNET_REDIS, or a node's admin server by --admin")
             }
-            return try await self.redis.withRedis { try await work(RedisDenylistDoor(store: RedisDenylistStore(redis: $0))) }
+            return try await self.redis.withRedis {
+                try await work(RedisDenylistDoor(store: RedisDenylistStore(redis: $0)))
+            }
         }
         let token = try self.token()
         guard let url = URL(string: admin), ["http", "https"].contains(url.scheme), url.host != nil else {
@@ -83,7 +85,8 @@ struct RedisDenylistDoor: DenylistDoor {
     private static func summary(_ receipt: DenylistReceipt) throws -> DenylistSummary {
         guard !receipt.outcomes.contains(.full) else {
             throw ConfigurationError(
-                "the denylist has as many entries as it may have, \(DenylistBook.mostEntries); the last ones were not added")
+                "the denylist has as many entries as it may have, \(DenylistBook.mostEntries); the last ones were not added"
+            )
         }
         return DenylistSummary(
             changed: receipt.outcomes.count { [.added, .updated, .removed].contains($0) }, version: receipt.version)

@@ -1,0 +1,79 @@
+"""One client that moves as much as it may through all nodes, measured against what its limit allows in any interval."""
+import asyncio
+import random
+import time
+
+from cluster import CLIENTS, TARGETS
+from load import NOISE
+from session import Refusal, Session
+
+# Seconds for which a node may spend ahead.
+GRANT = 0.25
+# Bytes that were paid for and wait in buffers on the way: of the sockets on both sides and of HAProxy, for each connection.
+BUFFERED = 512 << 10
+CHUNK = 16 << 10
+
+
+class Flood:
+    """Echoes on `ways` sessions at once. `level` is what a bucket that drains at the rate holds now: in any interval t, bytes are at most
+    burst + rate * (t + GRANT) just when it never holds more than `bound`."""
+
+    def __init__(self, address, rate, burst, ways=4):
+        self.address, self.rate, self.burst, self.ways = address, rate, burst, ways
+        self.bound = burst + rate * GRANT + ways * BUFFERED
+        self.level = self.highest = 0.0
+        self.bytes, self.at = 0, time.monotonic()
+        self.is_over = False
+        self.tasks = [asyncio.create_task(self.run()) for _ in range(ways)]
+
+    def count(self, size):
+        now = time.monotonic()
+        self.level = max(0.0, self.level - (now - self.at) * self.rate) + size
+        self.highest = max(self.highest, self.level)
+        self.bytes, self.at = self.bytes + size, now
+
+    def begin_again(self):
+        self.level = self.highest = 0.0
+
+    def bound_without_redis(self, seconds):
+        """Each of three nodes has a burst of its own, and at most half the rate: they divide by the nodes that they last saw, two at least."""
+        return self.bound + 3 * self.burst + 0.5 * self.rate * seconds
+
+    def take_highest(self):
+        highest, self.highest = self.highest, self.level
+        return highest
+
+    async def run(self):
+        while not self.is_over:
+            try:
+                session = await Session.open(CLIENTS, self.address)
+            except (OSError, TimeoutError):
+                await asyncio.sleep(random.uniform(0.5, 1.5))
+                continue
+            try:
+                await self.echo(session)
+            except (Refusal, TimeoutError):
+                pass
+            finally:
+                session.abort()
+            await asyncio.sleep(random.uniform(0.2, 1))
+
+    async def echo(self, session):
+        socket = session.connect(*random.choice(TARGETS))
+        await asyncio.wait_for(asyncio.shield(socket.connected), 30)
+        data, counted = f"{self.address}\n".encode(), 0
+        while session.is_usable and not self.is_over:
+            # What has come back was paid for on both ways; so much is under way that no socket idles.
+            if not await socket.until(lambda: socket.credit >= CHUNK and socket.sent - socket.received <= 4 * CHUNK, 60):
+                return
+            self.count(2 * (socket.received - counted))
+            counted = socket.received
+            socket.write(data)
+            at = random.randrange(65_536)
+            data = NOISE[at:at + CHUNK]
+
+    async def stop(self):
+        self.is_over = True
+        for task in self.tasks:
+            task.cancel()
+        await asyncio.gather(*self.tasks, return_exceptions=True)

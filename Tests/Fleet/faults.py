@@ -1,0 +1,110 @@
+"""What can happen to a cluster. Each fault returns once it is over and its part is back."""
+import asyncio
+import random
+import signal
+import time
+
+from cluster import NODES
+
+
+class Faults:
+    """`limit` is what the policy gives one client; the target is told what may be open during and after each fault."""
+
+    def __init__(self, cluster, load, limit, settle):
+        self.cluster, self.load, self.limit = cluster, load, limit
+        # Seconds after which sockets from before have ended: more than the longest life of one.
+        self.settle = settle
+        self.strict_again = None
+
+    async def relax(self, bound):
+        """Until what is open then has ended, more than the limit may be open."""
+        if self.strict_again:
+            self.strict_again.cancel()
+        await self.cluster.target(bound=bound)
+
+    def tighten(self):
+        async def later():
+            await asyncio.sleep(self.settle)
+            await self.cluster.target(bound=self.limit)
+        self.strict_again = self.load.spawn(later())
+
+    async def expect_loss(self, name):
+        self.load.expendable.add((await asyncio.to_thread(self.cluster.admin, name, "/version"))["node"])
+
+    async def kill_node(self, name):
+        await self.expect_loss(name)
+        await self.cluster.kill(name)
+        await asyncio.sleep(random.uniform(0.2, 1))
+        await self.cluster.start_node(name)
+        await self.cluster.until("HAProxy sees three nodes", lambda: self.cluster.nodes_up() == 3)
+
+    async def hang(self, name, seconds):
+        self.cluster.signal(name, signal.SIGSTOP)
+        try:
+            await asyncio.sleep(seconds)
+        finally:
+            self.cluster.signal(name, signal.SIGCONT)
+        if name in NODES:
+            await self.cluster.until(f"{name} is ready", lambda: self.cluster.is_ready(name))
+            await self.cluster.until("HAProxy sees three nodes", lambda: self.cluster.nodes_up() == 3)
+
+    async def hang_node(self, name):
+        """For less than a lease lives, heartbeats being five seconds apart: the limit holds strictly."""
+        await self.hang(name, random.uniform(1, 4))
+
+    async def hang_node_past_its_lease(self, name):
+        """Redis gives its slots to others while its sockets are still open: each client may have the limit twice."""
+        await self.expect_loss(name)
+        await self.relax(2 * self.limit)
+        await self.hang(name, 20)
+        self.tighten()
+
+    async def kill_redis(self):
+        await self.cluster.kill("redis")
+        await asyncio.sleep(random.uniform(0.5, 2))
+        await self.cluster.start_redis()
+        await self.redis_is_back()
+
+    async def hang_redis(self):
+        await self.hang("redis", random.uniform(0.5, 2))
+        await self.redis_is_back()
+
+    async def redis_is_back(self):
+        def available():
+            return all(self.cluster.metrics(name)["wasmnet_redis_available"] == 1 for name in NODES)
+        await self.cluster.until("all nodes have Redis again", available)
+
+    def draw(self, dice):
+        """One of the faults by the seed's dice: its name in words, and a function that does it."""
+        kind, name = dice.choice(["kill node", "kill node", "hang node", "hang node", "kill redis", "hang redis"]), dice.choice(NODES)
+        if kind == "kill node":
+            return f"kill -9 of {name}", lambda: self.kill_node(name)
+        if kind == "hang node":
+            return f"SIGSTOP of {name}", lambda: self.hang_node(name)
+        if kind == "kill redis":
+            return "kill -9 of Redis", self.kill_redis
+        return "SIGSTOP of Redis", self.hang_redis
+
+
+async def one(told, fault, invariants, faults, number):
+    """A fault and every invariant after it. What takes a lease's time goes on beside; its task is returned."""
+    from cluster import CLIENTS, TARGETS
+    probe, begun = f"127.3.{number // 200}.{number % 200 + 1}", time.monotonic()
+    try:
+        sessions = await invariants.hold(probe, CLIENTS, TARGETS)
+        begun = time.monotonic()
+        await fault()
+        over = time.monotonic() - begun
+        for session in sessions:
+            session.abort()
+        slots = asyncio.create_task(invariants.slots(probe, told))
+        await invariants.limits(told)
+        await invariants.denylist(told)
+        await invariants.growth(told)
+        print(f"{number:3} {told}: over after {over:.1f} s, checked after {time.monotonic() - begun:.1f} s; "
+              f"{len(invariants.broken) + len(invariants.load.broken)} broken", flush=True)
+        return slots
+    except (OSError, TimeoutError, RuntimeError) as error:
+        invariants.wrong(f"after {told}: {error!r}")
+        invariants.living(told)
+        return None

@@ -1,0 +1,55 @@
+"""Line plots as SVG: time in seconds to the right, several series in one plot, a bound as a broken line."""
+from html import escape
+
+WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 260, 76, 150, 34, 30
+COLOURS = ("#1668b0", "#c2410c", "#15803d", "#7e22ce", "#334155")
+
+
+def nice_step(span, parts=4):
+    """The smallest of 1, 2, 5 times a power of ten that divides the span in at most so many parts."""
+    raw, power = span / parts, 1.0
+    while power * 10 <= raw:
+        power *= 10
+    while power > raw:
+        power /= 10
+    return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
+
+
+def plot(title, unit, series, bounds=None):
+    """`series` and `bounds`: lists of (seconds, value) by name; a value of None is a gap."""
+    lines = {**series, **(bounds or {})}
+    points = [point for line in lines.values() for point in line if point[1] is not None]
+    end, most = max((x for x, _ in points), default=1) or 1, max((y for _, y in points), default=1) or 1
+    step = nice_step(most)
+    top = step * -(-most // step)
+
+    def place(x, y):
+        return LEFT + x / end * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM)
+
+    out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
+           f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
+           f'<text x="{LEFT}" y="20" font-weight="bold">{escape(title)}, {escape(unit)}</text>']
+    value = 0.0
+    while value <= top * 1.001:
+        _, y = place(0, value)
+        out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#e2e8f0"/>'
+                   f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
+        value = round(value + step, 9)
+    seconds, time_step = 0.0, nice_step(end, 8)
+    while seconds <= end:
+        x, _ = place(seconds, 0)
+        out.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{seconds:g} s</text>')
+        seconds += time_step
+    for index, (name, line) in enumerate(lines.items()):
+        colour, path, is_gap = COLOURS[index % len(COLOURS)], "", True
+        for x, y in line:
+            if y is None:
+                is_gap = True
+                continue
+            px, py = place(x, y)
+            path += f"{'M' if is_gap else 'L'}{px:.1f} {py:.1f}"
+            is_gap = False
+        dashes = ' stroke-dasharray="6 4"' if bounds and name in bounds else ""
+        out.append(f'<path d="{path}" fill="none" stroke="{colour}" stroke-width="1.5"{dashes}/>'
+                   f'<text x="{WIDTH - RIGHT + 8}" y="{TOP + 12 + index * 16}" fill="{colour}">{escape(name)}</text>')
+    return "\n".join([*out, "</svg>", ""])

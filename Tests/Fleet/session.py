@@ -1,0 +1,178 @@
+"""A client of the wire protocol's second version: one session, many sockets, credit both ways."""
+import asyncio
+import json
+import struct
+import zlib
+
+from websocket import WebSocket
+
+CONNECT, SEND, CLOSE, WINDOW = 0x01, 0x04, 0x05, 0x0A
+CONNECTED, DATA, CLOSED, ERROR, DENIED, CREDIT, END, GOAWAY, HELLO = 0x81, 0x82, 0x85, 0x86, 0x87, 0x8B, 0x8C, 0x8D, 0x90
+HEADER = struct.Struct(">BQ")
+# What may be sent before the server's hello tells the window.
+FIRST_WINDOW = 64 << 10
+
+
+class Refusal(Exception):
+    """A socket that did not come to be, by the code of the protocol."""
+
+    def __init__(self, code, text):
+        super().__init__(f"{code}: {text}")
+        self.code = code
+
+
+class Socket:
+    """One socket to a target that echoes: what came back is compared with what was sent by length and CRC."""
+
+    def __init__(self, session, number):
+        loop = asyncio.get_running_loop()
+        self.session, self.number = session, number
+        self.sent = self.received = self.sent_sum = self.received_sum = 0
+        self.credit = session.window
+        self.unread = 0
+        self.connected, self.closed = loop.create_future(), loop.create_future()
+        self.waiting = None
+        self.ended = False
+
+    def write(self, data):
+        """Sends at once; the caller keeps to `credit`."""
+        self.credit -= len(data)
+        self.sent += len(data)
+        self.sent_sum = zlib.crc32(data, self.sent_sum)
+        self.session.send(SEND, self.number, data)
+
+    def took(self, data):
+        self.received += len(data)
+        self.received_sum = zlib.crc32(data, self.received_sum)
+        self.unread += len(data)
+        if self.unread >= self.session.window // 2:
+            self.session.send(WINDOW, self.number, struct.pack(">I", self.unread))
+            self.unread = 0
+        self.wake()
+
+    def wake(self):
+        if self.waiting and not self.waiting.done():
+            self.waiting.set_result(None)
+
+    async def until(self, condition, seconds):
+        """Waits until what the server sent makes the condition true. False: the socket closed first. Raises TimeoutError."""
+        async with asyncio.timeout(seconds):
+            while not condition():
+                if self.closed.done():
+                    return False
+                self.waiting = asyncio.get_running_loop().create_future()
+                await self.waiting
+        return True
+
+    @property
+    def is_whole(self):
+        return self.sent == self.received and self.sent_sum == self.received_sum
+
+    def finish(self, code, text):
+        if not self.connected.done():
+            self.connected.set_exception(Refusal(code, text))
+            self.connected.exception()
+        if not self.closed.done():
+            self.closed.set_result((code, text))
+        self.wake()
+
+    def close(self):
+        self.session.send(CLOSE, self.number)
+
+
+class Session:
+    """One WebSocket. `over` ends with (code, reason); `goaway` with the milliseconds after which to reconnect."""
+
+    def __init__(self):
+        loop = asyncio.get_running_loop()
+        self.sockets, self.next_number = {}, 1
+        self.window = FIRST_WINDOW
+        self.hello, self.goaway, self.over = loop.create_future(), loop.create_future(), loop.create_future()
+        self.websocket = None
+        self.errors = []
+
+    @classmethod
+    async def open(cls, address, source=None, headers=(), ssl=None, seconds=30):
+        """A session by way of `address`, from the local address `source`, with its hello. Raises Refused, OSError, TimeoutError."""
+        session = cls()
+        async with asyncio.timeout(seconds):
+            _, session.websocket = await asyncio.get_running_loop().create_connection(
+                lambda: WebSocket(session.message, session.lost, headers=headers), *address, ssl=ssl,
+                local_addr=(source, 0) if source else None)
+            try:
+                await session.websocket.opened
+                await asyncio.wait({session.hello, session.over}, return_when=asyncio.FIRST_COMPLETED)
+            except BaseException:
+                session.abort()
+                raise
+        if not session.hello.done():
+            raise ConnectionError(f"closed before hello: {session.over.result()}")
+        return session
+
+    @property
+    def node(self):
+        return self.hello.result()["node"]
+
+    @property
+    def is_usable(self):
+        return not self.goaway.done() and not self.over.done()
+
+    def send(self, kind, number, payload=b""):
+        self.websocket.send(HEADER.pack(kind, number) + payload)
+
+    def connect(self, host, port):
+        socket = Socket(self, self.next_number)
+        self.next_number += 1
+        if self.over.done():
+            socket.finish(*self.over.result())
+            return socket
+        self.sockets[socket.number] = socket
+        self.send(CONNECT, socket.number, struct.pack(">H", port) + host.encode())
+        return socket
+
+    def message(self, data):
+        kind, number = HEADER.unpack_from(data)
+        payload = data[HEADER.size:]
+        if number == 0:
+            self.of_session(kind, payload)
+            return
+        socket = self.sockets.get(number)
+        if socket is None:
+            return
+        if kind == DATA:
+            socket.took(payload)
+        elif kind == CREDIT:
+            socket.credit += struct.unpack(">I", payload)[0]
+            socket.wake()
+        elif kind == CONNECTED:
+            socket.connected.set_result(None)
+        elif kind == END:
+            socket.ended = True
+            socket.wake()
+        elif kind in (CLOSED, ERROR, DENIED):
+            del self.sockets[number]
+            socket.finish(payload[0], payload[1 if kind == CLOSED else 5:].decode(errors="replace"))
+
+    def of_session(self, kind, payload):
+        if kind == HELLO:
+            terms = json.loads(payload)
+            self.window = terms["window"]
+            self.hello.set_result(terms)
+        elif kind == GOAWAY and not self.goaway.done():
+            self.goaway.set_result(struct.unpack_from(">I", payload)[0])
+        elif kind == ERROR:
+            self.errors.append(payload[5:].decode(errors="replace"))
+
+    def lost(self, code, reason):
+        if not self.over.done():
+            self.over.set_result((code, reason))
+        for socket in list(self.sockets.values()):
+            socket.finish(code, reason)
+        self.sockets.clear()
+
+    def close(self):
+        self.websocket.close()
+
+    def abort(self):
+        if self.websocket and self.websocket.transport:
+            self.websocket.transport.abort()

@@ -1,0 +1,91 @@
+#!/usr/bin/env python3
+"""The far end: echoes, and counts the open sockets of each client by the kernel's own account.
+
+A socket's first line names its client. Commands come as JSON lines on stdin and are answered on stdout; the end of stdin ends it.
+
+    {"bound": 12}          what one client may have open from now on
+    {"clients": ["a"]}     how many those clients have open
+    {"fresh": true}        the peak until now; then it begins again
+"""
+import asyncio
+import json
+import socket
+import sys
+import time
+
+ESTABLISHED = 1
+
+
+class Counts:
+    def __init__(self):
+        self.open, self.peak, self.total, self.broken, self.bound = {}, 0, 0, [], 0
+
+    def exact(self, client):
+        """Sockets whose other side has not ended them: a FIN that the kernel has and this program has not read yet counts as ended."""
+        return sum(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED for s in self.open.get(client, ()))
+
+    def add(self, client, connection):
+        self.open.setdefault(client, set()).add(connection)
+        self.total += 1
+        if len(self.open[client]) > self.peak or len(self.open[client]) > self.bound:
+            count = self.exact(client)
+            self.peak = max(self.peak, count)
+            if self.bound and count > self.bound and len(self.broken) < 1000:
+                self.broken.append((time.time(), client, count))
+
+    def remove(self, client, connection):
+        self.open[client].discard(connection)
+        if not self.open[client]:
+            del self.open[client]
+
+
+class Echo(asyncio.Protocol):
+    def __init__(self, counts):
+        self.counts, self.client, self.head = counts, None, b""
+
+    def connection_made(self, transport):
+        self.transport = transport
+        # Python's own socket object, not the transport's view of it: getsockopt is asked often.
+        self.socket = transport.get_extra_info("socket")
+
+    def data_received(self, data):
+        if self.client is None:
+            self.head += data
+            if b"\n" not in self.head:
+                return
+            self.client = self.head.split(b"\n", 1)[0].decode()
+            self.counts.add(self.client, self.socket)
+            data = self.head
+        self.transport.write(data)
+
+    # A target that cannot send reads no more: else a client that does not read would fill this memory.
+    def pause_writing(self):
+        self.transport.pause_reading()
+
+    def resume_writing(self):
+        self.transport.resume_reading()
+
+    def connection_lost(self, error):
+        if self.client is not None:
+            self.counts.remove(self.client, self.socket)
+
+
+async def main(addresses):
+    counts, loop = Counts(), asyncio.get_running_loop()
+    for address in addresses:
+        host, port = address.rsplit(":", 1)
+        await loop.create_server(lambda: Echo(counts), host, int(port), backlog=4096)
+    reader = asyncio.StreamReader()
+    await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
+    print(json.dumps("ready"), flush=True)
+    while line := await reader.readline():
+        command = json.loads(line)
+        counts.bound = command.get("bound", counts.bound)
+        print(json.dumps({"open": sum(map(len, counts.open.values())), "peak": counts.peak, "total": counts.total, "broken": counts.broken,
+                          "clients": {client: counts.exact(client) for client in command.get("clients", ())}}), flush=True)
+        if command.get("fresh"):
+            counts.peak = 0
+
+
+if __name__ == "__main__":
+    asyncio.run(main(sys.argv[1:]))
