@@ -43,7 +43,8 @@ public struct NodeLogHandler: LogHandler {
             for (key, value) in fields { line += ",\(Self.json(key)):\(Self.json("\(value)"))" }
             line += "}"
         }
-        FileHandle.standardError.write(Data((line + "\n").utf8))
+        // A log that nobody reads any more, or a full disk, costs lines and not the node.
+        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
     }
 
     /// What came from outside must not forge a line of its own.

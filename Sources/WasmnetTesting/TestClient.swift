@@ -81,7 +81,13 @@ package final class TestClient: Sendable {
                     try channel.pipeline.syncOperations.addHandler(refusals)
                 }
             }
-        let channel = try await bootstrap.connect(host: host, port: port).get()
+        let channel: any Channel
+        do {
+            channel = try await bootstrap.connect(host: host, port: port).get()
+        } catch {
+            promise.fail(error)
+            return try await promise.futureResult.get()
+        }
         channel.closeFuture.whenComplete { _ in promise.fail(ChannelError.eof) }
         return try await promise.futureResult.get()
     }

@@ -27,13 +27,13 @@ extension WasmnetNode {
             print(text)
             Foundation.exit(0)
         }
-        FileHandle.standardError.write(Data((text + "\n").utf8))
+        try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
         Foundation.exit(NodeExit.configuration.rawValue)
     }
 
     private static func complain(_ text: String) {
         for line in text.split(separator: "\n") {
-            FileHandle.standardError.write(Data("wasmnet-node: \(line)\n".utf8))
+            try? FileHandle.standardError.write(contentsOf: Data("wasmnet-node: \(line)\n".utf8))
         }
     }
 }

@@ -1,5 +1,7 @@
 import Foundation
+import NIOCore
 import Testing
+import WasmnetProtocol
 import WasmnetTesting
 
 extension NodeTests {
@@ -30,6 +32,34 @@ extension NodeTests {
             #expect(await node.wait() == 0)
             // Nothing but what happened.
             #expect(await !node.wholeLog().contains("ERROR"))
+        }
+
+        /// Also where nobody reads the log any more: a write to it fails just so.
+        @Test func aFullDiskCostsTheLogAndNotTheNode() async throws {
+            let port = try await RedisServer.freePort()
+            let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
+            let node = try SpawnedProcess(
+                NodeProgram.executable.path, ["--port", "\(port)", "--no-policy", "--no-admin"], errors: full)
+            let target = try await TestTarget.start(.echo)
+            var client: TestClient?
+            for _ in 0..<400 where client == nil {
+                client = try? await TestClient.connect(port: port)
+                if client == nil { try await Task.sleep(for: .milliseconds(25)) }
+            }
+            // Each socket's end would be a line.
+            for id in SocketID(1)...3 {
+                client?.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
+                client?.send(.close(id))
+            }
+            var closed = 0
+            while closed < 3 {
+                guard let event = try await client?.nextEvent() else { throw ChannelError.eof }
+                if case .closed = event { closed += 1 }
+            }
+            await client?.close()
+            node.signal(SIGTERM)
+            #expect(await node.end() == 0)
+            await target.stop()
         }
 
         @Test func whatTheAdminServerCannotBeIsSaid() async throws {

@@ -131,7 +131,7 @@ struct DenylistCommand: ParsableCommand {
 
         func run() async throws {
             let entries = try await self.place.open { try await $0.entries() }
-            FileHandle.standardOutput.write(Data(DenylistFile.write(entries).utf8))
+            try FileHandle.standardOutput.write(contentsOf: Data(DenylistFile.write(entries).utf8))
         }
     }
 }
