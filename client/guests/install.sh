@@ -22,7 +22,7 @@ sources=/etc/apt/sources.list.d/wasmnet-guests.sources
 [ "$(id -u)" -eq 0 ] || { echo "run this as root, or install: ${missing[*]} ${late[*]}" >&2; exit 1; }
 
 # Where this machine's own packages come from.
-mirror=$(cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null | grep -v '^#' | grep -oE '(https?|file)://[^ ]*/debian/?( |$)' | head -1 | tr -d ' ')
+mirror=$({ cat /etc/apt/sources.list /etc/apt/sources.list.d/debian.sources 2>/dev/null || true; } | grep -v '^#' | grep -oE '(https?|file)://[^ ]*/debian/?( |$)' | head -1 | tr -d ' ')
 [ -n "$mirror" ] || { echo "no Debian mirror is in apt's sources" >&2; exit 1; }
 cat >"$sources" <<SOURCES
 Types: deb
