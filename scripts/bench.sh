@@ -9,4 +9,5 @@ bin=$("$swift" build -c release --show-bin-path)
 # Each WebSocket of the largest run is a file of the node's and one of the generator's.
 ulimit -n "$(ulimit -Hn)"
 "$bin/wasmnet-bench" micro
+"$bin/wasmnet-bench" denylist
 exec "$bin/wasmnet-bench" relay --node "$bin/wasmnet-node" "$@"

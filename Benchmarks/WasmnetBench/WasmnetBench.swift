@@ -63,6 +63,7 @@ struct Relay: ParsableCommand {
         if self.options.wants("stalled reader") {
             table.rows += try StalledReader(seconds: self.options.stallSeconds).run(in: field).map(\.cells)
         }
+        if self.options.wants("scrapes") { table.rows += try Scrapes().run(in: field).map(\.cells) }
         if self.options.wants("many sessions") { table.rows += try ManySessions().run(in: field).map(\.cells) }
         print(table.text)
     }

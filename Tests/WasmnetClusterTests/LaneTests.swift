@@ -61,6 +61,30 @@ private final class Bench {
         #expect(bench.take() == .taken)
     }
 
+    /// As after an outage, when nodes admitted for themselves: who opens and closes all the time must not keep the client above its limit.
+    @Test func aboveTheLimitNothingIsOpenedAgainWithoutAsking() throws {
+        let bench = Bench(limit: 10)
+        try bench.grant(8)
+        for _ in 0..<8 { #expect(bench.take() == .taken) }
+        let ask = try #require(bench.ask())
+        bench.reply(ask, granted: 8, room: -6)
+        bench.lane.release()
+        #expect(bench.lane.granted == 7)
+        #expect(bench.take() == .unknown)
+        // And Redis is told soon, though nobody waits.
+        #expect(bench.wantsToAsk(after: 200))
+        let told = try #require(bench.ask(slots: 1))
+        #expect(told.open == 7 && told.held == 7 && told.target >= 8)
+        bench.reply(told, granted: 7, room: -5, missing: .slots)
+        #expect(bench.take() != .taken)
+        // Below the limit again, a slot that falls free is one's own.
+        bench.lane.release()
+        let last = try #require(bench.ask())
+        bench.reply(last, granted: 6, room: 0)
+        bench.lane.release()
+        #expect(bench.take() == .taken)
+    }
+
     @Test func withoutALimitNothingIsAsked() {
         let bench = Bench()
         for _ in 0..<100 { #expect(bench.take(request: true, isLeaseValid: false) == .taken) }

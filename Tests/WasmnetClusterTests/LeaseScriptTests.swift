@@ -114,6 +114,21 @@ extension OnRedis {
             }
         }
 
+        @Test func aboveTheLimitTheAnswerSaysByHowMuch() async throws {
+            try await withScripts { scripts in
+                // Each was open when it was declared, as after an outage.
+                _ = try await scripts.reserve(ask("a.1", 1, target: 8, open: 8))
+                let both = try await scripts.reserve(ask("b.1", 1, target: 8, open: 8))
+                #expect(both.granted == 2 && both.room == -6)
+                // One closes: it is not granted again while the others have all there is.
+                let fewer = try await scripts.reserve(ask("b.1", 2, target: 8, open: 7))
+                #expect(fewer.granted == 7 && fewer.room == -5)
+                _ = try await scripts.reserve(ask("a.1", 2, target: 3, open: 3))
+                let below = try await scripts.reserve(ask("b.1", 3, target: 7, open: 6))
+                #expect(below.granted == 7 && below.room == 0)
+            }
+        }
+
         @Test func anEntryWithoutSlotsKeepsItsSequenceNumber() async throws {
             try await withScripts { scripts in
                 _ = try await scripts.reserve(ask("a.1", 5, target: 0))

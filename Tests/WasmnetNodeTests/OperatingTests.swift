@@ -34,6 +34,36 @@ extension NodeTests {
             #expect(await !node.wholeLog().contains("ERROR"))
         }
 
+        @Test func theBrowserClientIsServedOnRequest() async throws {
+            func status(_ port: Int, _ path: String) async throws -> String {
+                try await ChildProgram.run(
+                    "/usr/bin/curl",
+                    [
+                        "-s", "-o", "/dev/null", "-w", "%{http_code} %{content_type}", "--path-as-is",
+                        "http://127.0.0.1:\(port)\(path)",
+                    ]
+                ).output
+            }
+            let node = try NodeProcess(["--port", "0", "--serve-client"])
+            let port = try #require(await node.port())
+            #expect(try await status(port, "/client/wasmnet-client.js") == "200 text/javascript; charset=utf-8")
+            #expect(try await status(port, "/client/lib/core.js?v=1") == "200 text/javascript; charset=utf-8")
+            #expect(try await status(port, "/playground/") == "200 text/html; charset=utf-8")
+            #expect(try await status(port, "/playground").hasPrefix("308"))
+            for path in ["/client/", "/client/test/support.js", "/client/../README.md", "/client/.gitignore"] {
+                #expect(try await status(port, path).hasPrefix("404"), "\(path)")
+            }
+            // Sessions are as ever.
+            await try TestClient.connect(port: port).close()
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+            let without = try NodeProcess(["--port", "0"])
+            let other = try #require(await without.port())
+            #expect(try await status(other, "/client/wasmnet-client.js").hasPrefix("404"))
+            without.signal(SIGTERM)
+            #expect(await without.wait() == 0)
+        }
+
         /// Also where nobody reads the log any more: a write to it fails just so.
         @Test func aFullDiskCostsTheLogAndNotTheNode() async throws {
             let port = try await RedisServer.freePort()

@@ -49,6 +49,22 @@ enum Sockets {
         return self.withLoopback(port: port) { Glibc.connect(descriptor, $0, $1) } == 0
     }
 
+    /// Sends a request and reads everything until the other side ends.
+    static func exchange(_ request: [UInt8], port: UInt16) throws -> [UInt8] {
+        let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
+        defer { Glibc.close(descriptor) }
+        guard self.withLoopback(port: port, { Glibc.connect(descriptor, $0, $1) }) == 0,
+            send(descriptor, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) == request.count
+        else { throw BenchError("port \(port) takes no request: errno \(errno)") }
+        var answer: [UInt8] = []
+        var part = [UInt8](repeating: 0, count: 64 << 10)
+        while true {
+            let count = recv(descriptor, &part, part.count, 0)
+            guard count > 0 else { return answer }
+            answer += part[..<count]
+        }
+    }
+
     static func noDelay(_ descriptor: Int32) {
         var on: Int32 = 1
         setsockopt(descriptor, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))

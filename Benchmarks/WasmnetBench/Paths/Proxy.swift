@@ -18,15 +18,18 @@ struct NodeSetup {
 /// A proxy under test, as a process of its own on 127.0.0.1.
 final class Proxy {
     let port: UInt16
+    /// Of a node.
+    let adminPort: UInt16?
     private let process: Process
     private let directory: URL?
 
     var cpuSeconds: Double { ProcessMeter.cpuSeconds(of: self.process.processIdentifier) }
     var residentBytes: Int { ProcessMeter.residentBytes(of: self.process.processIdentifier) }
 
-    private init(process: Process, port: UInt16, directory: URL? = nil) {
+    private init(process: Process, port: UInt16, adminPort: UInt16? = nil, directory: URL? = nil) {
         self.process = process
         self.port = port
+        self.adminPort = adminPort
         self.directory = directory
     }
 
@@ -38,14 +41,14 @@ final class Proxy {
 
     /// A node without a log line for each socket: HAProxy has none here.
     static func node(_ setup: NodeSetup) throws -> Proxy {
-        let port = try Sockets.freePort()
+        let (port, adminPort) = (try Sockets.freePort(), try Sockets.freePort())
         let process = try self.start(
             setup.executable,
             [
                 "serve", "--port", "\(port)", "--threads", "\(setup.threads)", "--drain-timeout", "0", "--log-level",
-                "error",
+                "error", "--admin-port", "\(adminPort)",
             ] + setup.flags)
-        return try Proxy(process: process, port: port).whenListening()
+        return try Proxy(process: process, port: port, adminPort: adminPort).whenListening()
     }
 
     /// A redis-server that keeps nothing on disk.
