@@ -31,7 +31,8 @@ package final class NodeProgram: Sendable {
         try policy.write(toFile: file, atomically: true, encoding: .utf8)
         defer { try? FileManager.default.removeItem(atPath: file) }
         let process = ChildProcess(
-            self.executable.path, ["serve", "--port", "0", "--policy", file] + arguments, environment: environment)
+            self.executable.path, ["serve", "--port", "0", "--admin-port", "0", "--policy", file] + arguments,
+            environment: environment)
         try await process.launch(until: "/\n")
         guard let range = process.output.text.range(of: #"wss?://[^/]*:(\d+)/"#, options: .regularExpression),
             let port = Int(process.output.text[range].split(separator: ":").last?.dropLast() ?? "")
