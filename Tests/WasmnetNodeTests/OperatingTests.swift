@@ -54,7 +54,8 @@ extension NodeTests {
                 #expect(try await status(port, path).hasPrefix("404"), "\(path)")
             }
             // Sessions are as ever.
-            await try TestClient.connect(port: port).close()
+            let client = try await TestClient.connect(port: port)
+            await client.close()
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)
             let without = try NodeProcess(["--port", "0"])

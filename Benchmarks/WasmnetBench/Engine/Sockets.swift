@@ -54,7 +54,7 @@ enum Sockets {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { Glibc.close(descriptor) }
         guard self.withLoopback(port: port, { Glibc.connect(descriptor, $0, $1) }) == 0,
-            send(descriptor, request, request.count, Int32(MSG_NOSIGNAL.rawValue)) == request.count
+            send(descriptor, request, request.count, Int32(MSG_NOSIGNAL)) == request.count
         else { throw BenchError("port \(port) takes no request: errno \(errno)") }
         var answer: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 64 << 10)
