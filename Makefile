@@ -6,7 +6,7 @@ CHECKS = --explicit-target-dependency-import-check error
 	dist lint format deps deps-test deps-web deps-guests deps-model deps-bench deps-cluster deps-deploy
 
 run: deps ## build in release and serve on 127.0.0.1:9000
-	$(SWIFT) build -c release --product wasmnet-node
+	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
 	exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
 
 build: deps ## build everything for debugging, warnings being errors

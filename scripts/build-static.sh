@@ -14,7 +14,8 @@ only=$PWD/.build-dist/only-static
 mkdir -p "$only"
 ln -sf "$archive" "$only/libhiredis.a"
 
-arguments=(-c release --product wasmnet-node --scratch-path .build-dist --static-swift-stdlib -Xswiftc "-L$only")
+# Without the cached manifest, which may hold the commit of an earlier build.
+arguments=(--manifest-cache none -c release --product wasmnet-node --scratch-path .build-dist --static-swift-stdlib -Xswiftc "-L$only")
 "$swift" build "${arguments[@]}"
 mkdir -p "$(dirname "$output")"
 strip -o "$output" "$("$swift" build "${arguments[@]}" --show-bin-path)/wasmnet-node"

@@ -92,7 +92,7 @@ public final class Server: Service, Sendable {
         do {
             self.environment = try RelayEnvironment(
                 settings: configuration.settings, policy: configuration.policy, shadowPolicy: shadow,
-                denylist: { denylist.view }, ledger: member?.ledger ?? InProcessLedger(clock: clock.now),
+                denylist: { denylist.inForce.view }, ledger: member?.ledger ?? InProcessLedger(clock: clock.now),
                 resolver: configuration.resolver ?? self.resolver,
                 observer: NodeObserver(
                     metrics: metrics,

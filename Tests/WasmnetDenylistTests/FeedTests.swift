@@ -28,9 +28,9 @@ extension OnRedis {
                     #expect(update.fresh.texts == ["*.x.test reason=why"])
                     #expect(update.list.count == 600)
                     let name = try HostName(parsing: "a.x.test")
-                    #expect(node.inForce.entry(for: name, nil, port: 443)?.text == "*.x.test")
-                    #expect(node.inForce.entry(for: nil, IPAddress(v4: (10, 1, 0, 0)), port: 443) == nil)
-                    #expect(node.inForce.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
+                    #expect(node.inForce.view.entry(for: name, nil, port: 443)?.text == "*.x.test")
+                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 0)), port: 443) == nil)
+                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
                     // More at once than a message carries: from the log.
                     _ = try await store.load(someEntries(700, 2))
                     try await node.list { $0.count == 1300 }
@@ -70,7 +70,7 @@ extension OnRedis {
                     try await withTimeout(.seconds(20)) {
                         while true {
                             let before = node.inForce.now
-                            let entry = node.inForce.entry(for: nil, address, port: 1)
+                            let entry = node.inForce.view.entry(for: nil, address, port: 1)
                             let after = node.inForce.now
                             if before >= last { #expect(entry == nil) }
                             if after < last, before < last { #expect(entry != nil || node.inForce.now >= last) }

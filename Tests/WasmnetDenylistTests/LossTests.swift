@@ -99,7 +99,7 @@ extension OnRedis {
                     // Nor does a removal, which finds nothing.
                     #expect(try await store.remove(subject("10.1.0.1")).outcomes == [.absent])
                     try await node.standing { $0 == .missing }
-                    #expect(node.inForce.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
+                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
                     #expect(try #require(node.inForce.age) >= age)
                     // A new list does, once it is complete: nothing in between is ever in force.
                     let counts = NIOLockedValueBox<[Int]>([])
@@ -107,7 +107,7 @@ extension OnRedis {
                     _ = try await store.load(someEntries(1200, 2))
                     try await node.list { $0.count == 1200 }
                     #expect(counts.withLockedValue { $0 } == [1200])
-                    #expect(node.inForce.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) == nil)
+                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) == nil)
                     try await node.standing { $0 == .current }
                     // So does one that replaces it, and an operator who clears it.
                     _ = try await store.load(someEntries(1100, 3), replaces: true)

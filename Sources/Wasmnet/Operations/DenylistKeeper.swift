@@ -37,12 +37,6 @@ final class DenylistKeeper: Sendable {
         }
     }
 
-    /// What a policy decides under.
-    var view: DenylistView? {
-        let (list, now) = self.inForce.snapshot
-        return list.isEmpty ? nil : DenylistView(list, at: now)
-    }
-
     /// Has what new entries deny ended.
     func enforce(in environment: RelayEnvironment) {
         self.inForce.observe { [weak environment] update in

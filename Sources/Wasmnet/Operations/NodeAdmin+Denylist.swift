@@ -7,9 +7,11 @@ extension NodeAdmin {
     private var keeper: DenylistKeeper { self.server.denylist }
 
     func denylist(_ window: PageWindow) async throws -> DenylistReport {
-        let (list, now) = self.keeper.inForce.snapshot
-        let entries = list.sorted().filter { $0.holds(at: now) }
-        let page = Page(of: entries.map { WasmnetAdmin.DenylistEntry($0, now: now) }, window: window, key: \.entry)
+        let view = self.keeper.inForce.view
+        let list = view.list
+        let entries = list.sorted().filter { $0.holds(at: view.now) }
+            .map { WasmnetAdmin.DenylistEntry($0, now: view.now) }
+        let page = Page(of: entries, window: window, key: \.entry)
         let age = self.keeper.inForce.age.map { Double($0.nanoseconds) / 1e9 } ?? 0
         return DenylistReport(version: UInt64(max(0, list.version)), size: list.count, ageSeconds: age, page: page)
     }

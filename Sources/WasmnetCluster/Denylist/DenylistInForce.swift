@@ -22,10 +22,8 @@ package final class DenylistInForce: Sendable {
         self.state = NIOLockedValueBox(State(clock: DenylistClock(system: systemTime)))
     }
 
-    /// The list and the time that its entries' expiry is held against.
-    package var snapshot: (list: Denylist, now: UnixTime) {
-        self.state.withLockedValue { ($0.list, $0.clock.now) }
-    }
+    /// The list, and the time that its entries' expiry is held against: what a policy decides under.
+    package var view: DenylistView { self.state.withLockedValue { DenylistView($0.list, at: $0.clock.now) } }
     package var list: Denylist { self.state.withLockedValue { $0.list } }
     package var standing: DenylistStanding { self.state.withLockedValue { $0.standing } }
     /// Whether a list, be it empty, was ever read: before that a node does not know whom to deny.
@@ -45,19 +43,6 @@ package final class DenylistInForce: Sendable {
     package var age: TimeAmount? {
         let confirmed = self.state.withLockedValue { $0.confirmed }
         return confirmed.map { max(.zero, NIODeadline.now() - $0) }
-    }
-
-    /// The entry that denies a destination, see ``Denylist/entry(for:_:port:at:)``.
-    package func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
-        let (list, now) = self.state.withLockedValue { ($0.list, $0.clock.now) }
-        return list.isEmpty ? nil : list.entry(for: name, address, port: port, at: now)
-    }
-
-    /// The entry that denies a client, by the text of its id or by the address it comes from.
-    package func entry(forClient id: String, at address: IPAddress?) -> DenylistEntry? {
-        let (list, now) = self.state.withLockedValue { ($0.list, $0.clock.now) }
-        guard !list.isEmpty else { return nil }
-        return list.entry(forClient: id, at: now) ?? address.flatMap { list.entry(forClientAt: $0, at: now) }
     }
 
     /// Has a function called after each change of the list, one change at a time and in order, on no event loop.

@@ -17,7 +17,7 @@ package struct DenylistView: Sendable {
     }
 
     /// The entry that denies a destination, by its name or by its address.
-    func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
+    package func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
         self.list.isEmpty ? nil : self.list.entry(for: name, address, port: port, at: self.now)
     }
 }
