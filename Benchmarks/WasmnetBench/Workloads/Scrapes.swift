@@ -32,7 +32,7 @@ struct Scrapes {
                 figures: [.node: cost / Self.interval * 100], goal: 1),
             FigureRow(work: "64 B ping-pong", measure: "p99 us", figures: [.node: quiet]),
             FigureRow(
-                work: "the same, scraped \(scrapes) times a second", measure: "p99 us", figures: [.node: scraped]),
+                work: "the same, scraped \(scrapes) times meanwhile", measure: "p99 us", figures: [.node: scraped]),
         ]
     }
 
