@@ -310,7 +310,8 @@ let package = Package(
         .testTarget(
             name: "WasmnetOperationsTests",
             dependencies: [
-                "PrometheusMetrics", "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetRelay",
+                "PrometheusMetrics", "Wasmnet", "WasmnetConfiguration", "WasmnetPolicy", "WasmnetPolicyFile",
+                "WasmnetProtocol", "WasmnetRelay",
                 "WasmnetTesting", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1, logging, tracing, inMemoryTracing,
             ],
             swiftSettings: strict

@@ -4,6 +4,7 @@ import NIOCore
 import NIOHTTP1
 import Testing
 import Wasmnet
+import WasmnetConfiguration
 import WasmnetProtocol
 import WasmnetTesting
 
@@ -136,7 +137,7 @@ extension Operations {
 
         @Test func theLogsLevelIsSet() async throws {
             let log = LogLines()
-            let level = LevelBox()
+            let level = LogLevelBox(.info)
             try await TestNode.withAdmin(configure: {
                 $0.logger = log.logger()
                 $0.logLevel = .init(get: { level.value }, set: { level.value = $0 })

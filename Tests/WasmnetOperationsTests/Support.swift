@@ -164,13 +164,3 @@ final class LogLines: Sendable {
         }
     }
 }
-
-/// The level of a log, as a program would keep it.
-final class LevelBox: Sendable {
-    private let level = Mutex(Logger.Level.info)
-
-    var value: Logger.Level {
-        get { self.level.withLock { $0 } }
-        set { self.level.withLock { $0 = newValue } }
-    }
-}

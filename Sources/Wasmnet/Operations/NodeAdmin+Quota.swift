@@ -27,13 +27,11 @@ extension NodeAdmin {
 
     /// `a:203.0.113.7`, `a:2001:db8::/64`, `t:subject`; an address alone is one too.
     private static func client(_ text: String) throws(AdminError) -> ClientID {
-        if text.hasPrefix("t:"), text.utf8.count > 2 { return ClientID(text: text) }
         if text == "a:local" { return ClientID(text: text) }
-        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
-        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else {
+        guard let client = ClientID(written: text) else {
             throw .unprocessable("bad_client", "a client is an address such as 203.0.113.7, or t:NAME")
         }
-        return ClientID(peer: address)
+        return client
     }
 }
 

@@ -84,6 +84,19 @@ extension ClientID {
     }
 }
 
+extension ClientID {
+    /// As operators write it: an address, alone or after `a:` (of IPv6 its /64 counts), or `t:NAME`; nil for what is neither.
+    package init?(written text: String) {
+        if text.hasPrefix("t:"), text.count > 2 {
+            self.init(text: text)
+            return
+        }
+        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
+        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else { return nil }
+        self.init(peer: address)
+    }
+}
+
 extension QuotaLimits {
     package init(_ limits: ClientLimits) {
         self.init(

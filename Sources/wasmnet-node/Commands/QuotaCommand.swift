@@ -37,12 +37,10 @@ struct QuotaCommand: ParsableCommand {
     }
 
     static func client(_ text: String) throws -> ClientID {
-        if text.hasPrefix("t:"), text.count > 2 { return ClientID(text: text) }
-        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
-        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else {
+        guard let client = ClientID(written: text) else {
             throw ConfigurationError("CLIENT is an address such as 203.0.113.7, or t:NAME, not \"\(text)\"")
         }
-        return ClientID(peer: address)
+        return client
     }
 
     struct Show: AsyncParsableCommand {
