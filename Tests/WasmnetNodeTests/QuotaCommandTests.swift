@@ -109,8 +109,13 @@ extension NodeTests {
                 let cleared = try await run(["quota", "set", "127.0.0.1", "--clear"])
                 #expect(!cleared.contains("override"), "\(cleared)")
 
-                _ = try await run(["quota", "reset", "a:127.0.0.1"])
-                let reset = try await run(["quota", "show", "127.0.0.1", "--json"])
+                // A node draws connects ahead for a client that opened one just now, so until it is at rest a reset may be followed by that.
+                var reset = ""
+                for _ in 0..<10 {
+                    _ = try await run(["quota", "reset", "a:127.0.0.1"])
+                    reset = try await run(["quota", "show", "127.0.0.1", "--json"])
+                    if try self.limit("connects", in: reset)["available"] as? Int == 50 { break }
+                }
                 #expect(try self.limit("max_connections", in: reset)["used"] as? Int == 4)
                 #expect(try self.limit("connects", in: reset)["available"] as? Int == 50)
             }
