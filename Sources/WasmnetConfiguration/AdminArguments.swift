@@ -1,5 +1,4 @@
 public import ArgumentParser
-import Foundation
 import Wasmnet
 
 /// The flags of the operator's HTTP server. Each may also come from the environment, as for ``ServeOptions``.
@@ -18,11 +17,7 @@ public struct AdminArguments: ParsableArguments {
 
     @Flag(help: "No admin server.") var noAdmin = false
 
-    @Option(
-        help: ArgumentHelp(
-            "File with the token that the admin server asks for, 16 to 1024 characters; or WASMNET_ADMIN_TOKEN.",
-            valueName: "file"))
-    var adminTokenFile: String?
+    @OptionGroup var adminToken: AdminTokenArguments
 
     @Flag(help: "Serve /metrics of the admin server without the token.") var openMetrics = false
 
@@ -43,23 +38,15 @@ public struct AdminArguments: ParsableArguments {
         var options = AdminOptions()
         options.host = source.text(self.adminHost, "ADMIN_HOST") ?? options.host
         options.port = source.number(self.adminPort, "ADMIN_PORT", in: 0...65_535) ?? options.port
-        options.token = self.token(&source)
+        do {
+            options.token = try self.adminToken.token(environment: source.environment)
+        } catch {
+            source.problems.append(error.description)
+        }
         options.metricsNeedToken = !(self.openMetrics || source.flag("OPEN_METRICS"))
         options.readyNeedsRedis = self.readyNeedsRedis || source.flag("READY_NEEDS_REDIS")
         options.allowedHosts =
             self.adminAllowedHost.isEmpty ? source.list("ADMIN_ALLOWED_HOST") : self.adminAllowedHost
         return options
-    }
-
-    private func token(_ source: inout OptionSource) -> String? {
-        guard let path = source.text(self.adminTokenFile, "ADMIN_TOKEN_FILE") else {
-            return source.text(nil, "ADMIN_TOKEN")
-        }
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
-        else {
-            source.problems.append("--admin-token-file: \(path) cannot be read as text")
-            return nil
-        }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -1,5 +1,4 @@
 import ArgumentParser
-import AsyncHTTPClient
 import Foundation
 import Wasmnet
 import WasmnetCluster
@@ -16,9 +15,7 @@ struct DenylistPlace: ParsableArguments {
             valueName: "url"))
     var admin: String?
 
-    @Option(
-        help: ArgumentHelp("File with the admin server's token; or WASMNET_ADMIN_TOKEN.", valueName: "file"))
-    var adminTokenFile: String?
+    @OptionGroup var adminToken: AdminTokenArguments
 
     func open<Answer: Sendable>(
         _ work: @escaping @Sendable (any DenylistDoor) async throws -> Answer
@@ -32,21 +29,12 @@ struct DenylistPlace: ParsableArguments {
                 try await work(RedisDenylistDoor(store: RedisDenylistStore(redis: $0)))
             }
         }
-        let token = try self.token()
+        let token = try self.adminToken.token(environment: ProcessInfo.processInfo.environment)
         guard let url = URL(string: admin), ["http", "https"].contains(url.scheme), url.host != nil else {
             throw ConfigurationError("--admin is a URL such as http://127.0.0.1:9100, not \"\(admin)\"")
         }
         let base = admin.hasSuffix("/") ? String(admin.dropLast()) : admin
         return try await work(AdminDenylistDoor(base: base, token: token))
-    }
-
-    private func token() throws -> String? {
-        guard let path = self.adminTokenFile else {
-            return ProcessInfo.processInfo.environment["WASMNET_ADMIN_TOKEN"].flatMap { $0.isEmpty ? nil : $0 }
-        }
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
-        else { throw ConfigurationError("--admin-token-file: \(path) cannot be read as text") }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }
 

@@ -1,0 +1,28 @@
+public import ArgumentParser
+import Foundation
+public import Wasmnet
+
+/// The token of the operator's HTTP server, for the node that asks for it and for the commands that show it. It may also come from the
+/// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag wins.
+public struct AdminTokenArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "File with the admin server's token, 16 to 1024 characters; or WASMNET_ADMIN_TOKEN.", valueName: "file"))
+    var adminTokenFile: String?
+
+    /// What ArgumentParser fills in.
+    public init() {}
+
+    /// Nil where none is named.
+    ///
+    /// - Throws: ``Wasmnet/ConfigurationError`` where the file cannot be read.
+    public func token(environment: [String: String]) throws(ConfigurationError) -> String? {
+        let source = OptionSource(environment: environment)
+        guard let path = source.text(self.adminTokenFile, "ADMIN_TOKEN_FILE") else {
+            return source.text(nil, "ADMIN_TOKEN")
+        }
+        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
+        else { throw ConfigurationError("--admin-token-file: \(path) cannot be read as text") }
+        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+    }
+}
