@@ -2,7 +2,7 @@ import Foundation
 public import Logging
 import Synchronization
 
-/// One log line an event on standard error, as text or as JSON: constant messages, everything that varies as metadata.
+/// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata.
 public struct NodeLogHandler: LogHandler {
     /// Messages below it are not written. Shared by all loggers of the program: set for one, it is set for all.
     public var logLevel: Logger.Level {
@@ -13,13 +13,20 @@ public struct NodeLogHandler: LogHandler {
     public var metadata = Logger.Metadata()
     private let level: LogLevelBox
     private let format: NodeConfiguration.LogFormat
-    private let label: String
+    private let writer: LineWriter
 
-    /// The label is not written: a node is one program.
-    public init(label: String, format: NodeConfiguration.LogFormat, level: LogLevelBox) {
-        self.label = label
+    /// - Parameter writer: where lines go, as ``writer(format:descriptor:)`` makes it. Shared by all loggers of the program.
+    public init(format: NodeConfiguration.LogFormat, level: LogLevelBox, writer: LineWriter) {
         self.format = format
         self.level = level
+        self.writer = writer
+    }
+
+    /// A writer that tells of lost lines in the handler's format.
+    public static func writer(format: NodeConfiguration.LogFormat, descriptor: Int32 = 2) -> LineWriter {
+        LineWriter(descriptor: descriptor) { count in
+            Self.line(.warning, "log lines were lost: nobody took them", ["lines": "\(count)"], format)
+        }
     }
 
     /// One value of ``metadata``.
@@ -28,23 +35,29 @@ public struct NodeLogHandler: LogHandler {
         set { self.metadata[key] = newValue }
     }
 
-    /// Writes one line to standard error.
+    /// Gives one line to the writer.
     public func log(event: LogEvent) {
-        let fields = self.metadata.merging(event.metadata ?? [:]) { $1 }.sorted { $0.key < $1.key }
+        let metadata = self.metadata.merging(event.metadata ?? [:]) { $1 }
+        self.writer.write(Self.line(event.level, "\(event.message)", metadata, self.format))
+    }
+
+    private static func line(
+        _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata, _ format: NodeConfiguration.LogFormat
+    ) -> String {
+        let fields = metadata.sorted { $0.key < $1.key }
         let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
         var line: String
-        switch self.format {
+        switch format {
         case .text:
-            line = "\(time) \(event.level.rawValue.uppercased()) \(Self.singleLine("\(event.message)"))"
-            for (key, value) in fields { line += " \(key)=\(Self.quoted("\(value)"))" }
+            line = "\(time) \(level.rawValue.uppercased()) \(self.singleLine(message))"
+            for (key, value) in fields { line += " \(key)=\(self.quoted("\(value)"))" }
         case .json:
-            line = "{\"time\":\(Self.json(time)),\"level\":\(Self.json(event.level.rawValue))"
-            line += ",\"message\":\(Self.json("\(event.message)"))"
-            for (key, value) in fields { line += ",\(Self.json(key)):\(Self.json("\(value)"))" }
+            line = "{\"time\":\(self.json(time)),\"level\":\(self.json(level.rawValue))"
+            line += ",\"message\":\(self.json(message))"
+            for (key, value) in fields { line += ",\(self.json(key)):\(self.json("\(value)"))" }
             line += "}"
         }
-        // A log that nobody reads any more, or a full disk, costs lines and not the node.
-        try? FileHandle.standardError.write(contentsOf: Data((line + "\n").utf8))
+        return line
     }
 
     /// What came from outside must not forge a line of its own.

@@ -93,6 +93,39 @@ extension NodeTests {
             await target.stop()
         }
 
+        /// A log that is open and that nobody reads: the pipe fills, the node goes on, and says later how much is missing.
+        @Test func aLogThatIsStuckCostsLinesAndNotTheNode() async throws {
+            let port = try await RedisServer.freePort()
+            let stuck = Pipe()
+            let node = try SpawnedProcess(
+                NodeProgram.executable.path, ["--port", "\(port)", "--no-admin"], errors: stuck.fileHandleForWriting)
+            try stuck.fileHandleForWriting.close()
+            var client: TestClient?
+            for _ in 0..<400 where client == nil {
+                client = try? await TestClient.connect(port: port)
+                if client == nil { try await Task.sleep(for: .milliseconds(25)) }
+            }
+            // Each refusal is a line of over 100 bytes: more than a pipe of 64 KiB and the node's 1 MiB hold.
+            let count: SocketID = 14_000
+            for id in 1...count {
+                client?.send(.connect(id, host: "10.1.2.3", port: 80))
+                if id % 500 == 0 {
+                    for _ in 0..<500 { _ = try #require(try await client?.nextEvent()) }
+                }
+            }
+            let log = OutputLog()
+            log.follow(stuck)
+            #expect(await log.shows("log lines were lost: nobody took them"))
+            await client?.close()
+            node.signal(SIGTERM)
+            #expect(await node.end() == 0)
+            let lines = await log.whole().split(separator: "\n")
+            #expect(lines.last?.contains("ended") == true)
+            let lost = lines.compactMap { $0.firstMatch(of: /were lost.* lines=(\d+)/).flatMap { Int($0.1) } }
+            let told = lines.count { $0.contains("open refused") }
+            #expect(lost.reduce(told, +) == Int(count), "\(told) lines, \(lost) lost")
+        }
+
         @Test func whatTheAdminServerCannotBeIsSaid() async throws {
             let taken = try await TestTarget.start(.deaf)
             for (arguments, words) in [

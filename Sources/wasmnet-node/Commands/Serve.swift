@@ -23,7 +23,9 @@ struct Serve: AsyncParsableCommand {
     func run() async throws {
         let configuration = try self.options.resolve(environment: ProcessInfo.processInfo.environment)
         let (level, format) = (LogLevelBox(configuration.logLevel), configuration.logFormat)
-        LoggingSystem.bootstrap { NodeLogHandler(label: $0, format: format, level: level) }
+        let writer = NodeLogHandler.writer(format: format)
+        defer { writer.flush() }
+        LoggingSystem.bootstrap { _ in NodeLogHandler(format: format, level: level, writer: writer) }
         ProcessLimits.prepare()
         var server = configuration.server
         server.logger = Logger(label: "wasmnet")
