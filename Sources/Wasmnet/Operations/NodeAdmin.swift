@@ -168,20 +168,13 @@ struct NodeAdmin: AdminBackend {
     }
 
     func explain(host: String, port: UInt16, udp: Bool) async throws -> PolicyVerdict {
-        var addresses: [IPAddress] = []
         do {
-            switch try Destination(parsing: host) {
-            case .address(let address): addresses = [address]
-            case .name(let name):
-                let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-                addresses = (try? await self.environment.resolver.resolve(name, on: eventLoop).get()) ?? []
-            }
+            let explanation = try await self.environment.policy.explain(
+                host: host, port: port, transport: udp ? .udp : .tcp, resolver: self.environment.resolver)
+            return PolicyVerdict(allowed: explanation.allowed, steps: explanation.steps)
         } catch {
             throw AdminError.unprocessable("bad_destination", error.description)
         }
-        let explanation = self.environment.policy.explain(
-            host: host, port: port, transport: udp ? .udp : .tcp, resolved: addresses)
-        return PolicyVerdict(allowed: explanation.allowed, steps: explanation.steps)
     }
 }
 

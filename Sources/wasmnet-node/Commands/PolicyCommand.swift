@@ -1,7 +1,5 @@
 import ArgumentParser
 import Foundation
-import NIOCore
-import NIOPosix
 import Wasmnet
 import WasmnetPolicy
 import WasmnetPolicyFile
@@ -51,20 +49,24 @@ struct PolicyCommand: ParsableCommand {
                     "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination)")
             }
             let host = String(self.destination[..<colon])
-            var addresses: [IPAddress] = []
-            switch Result(catching: { () throws(DestinationError) in try Destination(parsing: host) }) {
-            case .failure(let error): throw ConfigurationError(error.description)
-            case .success(.address(let address)): addresses = [address]
-            case .success(.name(let name)):
-                let resolver = SystemResolver(threads: 1)
-                addresses =
-                    (try? await resolver.resolve(name, on: MultiThreadedEventLoopGroup.singleton.any()).get()) ?? []
-                await resolver.shutDown()
-            }
-            let explanation = policy.explain(
-                host: host, port: port, transport: self.udp ? .udp : .tcp, resolved: addresses)
+            let explanation = try await Self.explain(policy, host, port, self.udp ? .udp : .tcp)
             print(explanation.description)
             if !explanation.allowed { throw NodeExit.denied }
+        }
+
+        private static func explain(
+            _ policy: Policy, _ host: String, _ port: UInt16, _ transport: TransportProtocol
+        ) async throws -> PolicyExplanation {
+            let resolver = SystemResolver(threads: 1)
+            do {
+                let explanation = try await policy.explain(
+                    host: host, port: port, transport: transport, resolver: resolver)
+                await resolver.shutDown()
+                return explanation
+            } catch {
+                await resolver.shutDown()
+                throw ConfigurationError(error.description)
+            }
         }
     }
 }

@@ -1,0 +1,20 @@
+import NIOCore
+import NIOPosix
+package import WasmnetPolicy
+
+extension Policy {
+    /// How a destination is decided, a name being looked up; one that is not found has no addresses.
+    /// - Throws: ``DestinationError`` where the host is neither a name nor an address.
+    package func explain(
+        host: String, port: UInt16, transport: TransportProtocol, resolver: any NameResolver
+    ) async throws(DestinationError) -> PolicyExplanation {
+        let addresses: [IPAddress]
+        switch try Destination(parsing: host) {
+        case .address(let address): addresses = [address]
+        case .name(let name):
+            let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+            addresses = (try? await resolver.resolve(name, on: eventLoop).get()) ?? []
+        }
+        return self.explain(host: host, port: port, transport: transport, resolved: addresses)
+    }
+}
