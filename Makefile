@@ -2,10 +2,10 @@
 SWIFT ?= swift
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster soak cluster check-deploy \
-	dist lint format deps deps-test deps-web deps-guests deps-model deps-bench deps-cluster deps-deploy
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster soak cluster check-deploy \
+	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-cluster deps-deploy
 
-run: deps ## build in release and serve on 127.0.0.1:9000
+run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
 	exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
 
@@ -19,9 +19,11 @@ test: deps-test deps-web deps-guests deps-deploy ## build, and run every test: f
 	deploy/check.sh
 	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
 
-test-web: deps-web deps-guests ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE is the node
+playground: deps-playground ## the programs that the playground page offers
+	@$(MAKE) -s -C client/playground
+
+test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE is the node
 	node --test --test-concurrency=2 Tests/dashboard/*.test.mjs
-	$(MAKE) -C client/playground
 	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js
 	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=1 client/test/wasi/*.test.js
 
@@ -44,7 +46,7 @@ bench: deps-bench ## figures side by side with a direct connection, HAProxy and 
 bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
 	scripts/bench-cluster.sh $(ARGS)
 
-cluster: deps-cluster ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
+cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
 	@scripts/cluster.sh
 
 check-deploy: deps-deploy ## all of deploy/ that can be checked without a container engine; ARGS="--node FILE --metrics URL"
@@ -66,7 +68,7 @@ soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTE
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		python3 -B Tests/Fleet/soak.py --minutes $(or $(MINUTES),10) --report $(or $(REPORT),.build-soak) $(if $(SEED),--seed $(SEED))
 
-dist: deps-cluster ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
+dist: deps-cluster playground ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh
 
 lint: ## the formatter's opinion, as an error
@@ -83,6 +85,9 @@ deps-test:
 
 deps-web:
 	@scripts/install.sh web
+
+deps-playground:
+	@scripts/install.sh playground
 
 deps-guests:
 	@client/guests/install.sh

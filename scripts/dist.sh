@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
 # Makes what a release is: dist/ with
-#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), unit, configurations, example policy, completions, manual page, guides
-#   NAME-VERSION.tgz                    the browser client as `npm pack` lays it out, where client/ is there
+#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), the client it serves, unit, configurations, example
+#                                       policy, completions, manual page, guides
+#   NAME-VERSION.tgz                    the browser client as `npm pack` lays it out
 #   wasmnet-VERSION.cdx.json            what it is made of: CycloneDX 1.5
 #   SHA256SUMS
 #
@@ -67,14 +68,12 @@ done
 cp policy.example.toml LICENSE README.md CHANGELOG.md "$tree/"
 # From the index: nothing that lies about, secrets least of all. Without what needs the sources.
 git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
+python3 scripts/dist/npm_layout.py client "$work/npm" >"$work/npm-name"
+cp LICENSE "$work/npm/package/"
+pack "$out/$(cat "$work/npm-name")" "$work/npm" package
+# Beside the binary, where --serve-client looks for it.
+scripts/stage-client.sh "$tree/share/wasmnet/client"
 pack "$out/$name.tar.gz" "$work" "$name"
-
-if [ -f client/package.json ]; then
-    python3 scripts/dist/npm_layout.py client "$work/npm" >"$work/npm-name"
-    pack "$out/$(cat "$work/npm-name")" "$work/npm" package
-else
-    echo "dist.sh: no client/, so no client package" >&2
-fi
 
 if [ -n "${DEPENDENCIES:-}" ]; then
     cp "$DEPENDENCIES" "$work/dependencies.json"
