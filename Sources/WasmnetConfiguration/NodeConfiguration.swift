@@ -105,13 +105,15 @@ extension ServeOptions {
 
     private func redis(_ source: inout OptionSource) -> RedisOptions? {
         let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
+        let timeout = source.number(self.redisTimeout, "REDIS_TIMEOUT", in: 10...1000)
         guard var options = self.clusterRedis.options(environment: source.environment) else {
-            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional {
-                source.problems.append("--redis-ca-file and --redis-optional need --redis")
+            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional || timeout != nil {
+                source.problems.append("--redis-ca-file, --redis-optional and --redis-timeout need --redis")
             }
             return nil
         }
         options.isOptional = isOptional
+        options.timeoutMilliseconds = timeout ?? options.timeoutMilliseconds
         return options
     }
 

@@ -73,6 +73,12 @@ public struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
+            "Milliseconds one answer of Redis may take, 10 to 1000: three that do not come in time, and limits go by the policy's redis_failure.",
+            discussion: "Default 50.", valueName: "ms"))
+    var redisTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
             "Policy file that decides nothing: what it would decide otherwise is counted and logged.",
             valueName: "file"))
     var shadowPolicy: String?

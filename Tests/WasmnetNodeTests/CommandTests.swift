@@ -19,6 +19,8 @@ extension NodeTests {
             (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read"),
             (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
             (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
+            (["--redis-timeout", "100"], "--redis-timeout need --redis"),
+            (["--redis", "redis://localhost", "--redis-timeout", "5"], "--redis-timeout is 10 to 1000, not 5"),
             (["--log-level", "loud"], "--log-level is one of"),
             (["--log-format", "xml"], "--log-format is one of text, json"),
             (["--jwt-key-file", "no.pem"], "no.pem: the file cannot be read"),

@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 import Testing
+import WasmnetProtocol
 import WasmnetTesting
 
 extension NodeTests {
@@ -85,6 +86,41 @@ extension NodeTests {
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)
             await server.stop()
+        }
+
+        /// Redis is 120 ms away: too far for the default, near enough for a longer time.
+        @Test(arguments: [nil, "1000"]) func howLongRedisMayTakeIsAnOption(timeout: String?) async throws {
+            let policy = FileManager.default.temporaryDirectory.appending(path: "policy-\(UUID().uuidString).toml")
+            defer { try? FileManager.default.removeItem(at: policy) }
+            try "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = 100\n"
+                .write(to: policy, atomically: true, encoding: .utf8)
+            let target = try await TestTarget.start(.echo)
+            try await withServer("port PORT") { server in
+                try await FaultProxy.with(port: server.port) { proxy in
+                    let node = try NodeProcess(
+                        ["--port", "0", "--policy", policy.path]
+                            + (timeout.map { ["--redis-timeout", $0] } ?? []),
+                        environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(proxy.port)"])
+                    let port = try #require(await node.port())
+                    proxy.set(.delay(.milliseconds(120)))
+                    let client = try await TestClient.connect(port: port)
+                    // Each asks, or waits for one that does.
+                    for id in SocketID(1)...5 {
+                        client.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
+                        while case .closed = try await client.nextEvent() {}
+                        client.send(.close(id))
+                    }
+                    if timeout == nil {
+                        #expect(await node.waitFor("limits go by redis_failure: Redis does not answer"))
+                    }
+                    await client.close()
+                    node.signal(SIGTERM)
+                    #expect(await node.wait() == 0)
+                    let log = await node.wholeLog()
+                    #expect(log.contains("Redis does not answer") == (timeout == nil), "\(log)")
+                }
+            }
+            await target.stop()
         }
 
         @Test func aRedisThatEvictsIsAWarningAndAReplicaAnError() async throws {

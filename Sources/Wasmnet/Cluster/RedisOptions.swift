@@ -14,7 +14,13 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
-    /// How long one answer may take.
+    /// Milliseconds one answer may take while limits are counted, 10 to 1000. Default 50. After three that did not come in time limits go
+    /// by the policy's `redis_failure`.
+    public var timeoutMilliseconds: Int {
+        get { Int(self.commandDeadline.nanoseconds / 1_000_000) }
+        set { self.commandDeadline = .milliseconds(Int64(newValue)) }
+    }
+    /// The same as NIO's.
     package var commandDeadline = TimeAmount.milliseconds(50)
     /// How often the node tells the others that it lives.
     package var nodeHeartbeat = NodeRegistry.heartbeat
