@@ -1,18 +1,16 @@
 #!/usr/bin/env bash
-# Makes what a release is: dist/ with
-#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime and hiredis in it), the client it serves, unit, configurations, example
+# Makes what a release is, in FOLDER, dist/ by default, which is emptied first:
+#   wasmnet-VERSION-linux-ARCH.tar.gz   the node (Swift's runtime, hiredis and zlib in it), the client it serves, unit, configurations, example
 #                                       policy, completions, manual page, guides
 #   NAME-VERSION.tgz                    the browser client as `npm pack` lays it out
 #   wasmnet-VERSION.cdx.json            what it is made of: CycloneDX 1.5
 #   SHA256SUMS
 #
-#   scripts/dist.sh
+#   scripts/dist.sh [FOLDER]
 #
-#   BIN           a node to pack instead of one built by scripts/build-static.sh
-#   DEPENDENCIES  the output of `swift package show-dependencies --format json`, instead of running it
+#   BIN  a node to pack instead of one built by scripts/build-static.sh; what it loads at run time is not looked at
 #
 # The same sources and toolchain give the same archives: times are those of the commit, owners are none, names are sorted.
-# Debian packages: binutils git libhiredis-dev python3 tar gzip
 set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}
@@ -21,17 +19,19 @@ for program in git objdump python3 strip tar gzip sha256sum; do
     command -v "$program" >/dev/null || fail "$program is missing"
 done
 
-out=$PWD/dist
+out=$(realpath -m "${1:-dist}")
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-rm -rf "$out"
 mkdir -p "$out"
+rm -f "$out"/{wasmnet-*,SHA256SUMS}
 
 binary=$work/wasmnet-node
 if [ -n "${BIN:-}" ]; then
     cp "$BIN" "$binary"
+    scratch=.build
 else
     scripts/build-static.sh "$binary"
+    scratch=.build-dist
 fi
 version=$("$binary" --version | head -1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*' | head -1) || fail "the node does not tell its version"
 commit=$(git rev-parse --verify HEAD)
@@ -41,7 +41,7 @@ machine=$(uname -m)
 grep -q "^## \[\?$version" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
 
 # What it loads at run time must be on any Debian, not only here.
-if file_header=$(head -c 4 "$binary" | od -An -tx1 | tr -d ' ') && [ "$file_header" = 7f454c46 ]; then
+if [ -z "${BIN:-}" ]; then
     for library in $(objdump -p "$binary" | awk '/NEEDED/ { print $2 }'); do
         case "$library" in
             libc.so.6 | libm.so.6 | libstdc++.so.6 | libgcc_s.so.1 | ld-linux-*.so.*) ;;
@@ -54,7 +54,7 @@ fi
 
 pack() { # pack ARCHIVE FOLDER NAME...: reproducibly, and readable for all
     tar --create --sort=name --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode='u+w,go-w,a+rX' \
-        --directory "$2" "${@:3}" | gzip -9n >"$1"
+        --directory "$2" "${@:3}" | gzip -n >"$1"
 }
 
 name=wasmnet-$version-linux-$machine
@@ -75,11 +75,7 @@ pack "$out/$(cat "$work/npm-name")" "$work/npm" package
 scripts/stage-client.sh "$tree/share/wasmnet/client"
 pack "$out/$name.tar.gz" "$work" "$name"
 
-if [ -n "${DEPENDENCIES:-}" ]; then
-    cp "$DEPENDENCIES" "$work/dependencies.json"
-else
-    "$swift" package --scratch-path .build-dist show-dependencies --format json >"$work/dependencies.json"
-fi
+"$swift" package --scratch-path "$scratch" show-dependencies --format json >"$work/dependencies.json"
 SOURCE_DATE_EPOCH=$epoch python3 scripts/dist/sbom.py --version "$version" --commit "$commit" --binary "$binary" \
     --dependencies "$work/dependencies.json" --swift "$("$swift" --version 2>/dev/null | head -1)" >"$out/wasmnet-$version.cdx.json"
 

@@ -88,13 +88,15 @@ def debian(package):
 
 
 def c_libraries(binary):
-    """hiredis, which is linked in, and what is loaded at run time."""
+    """hiredis and zlib, which are linked in, and what is loaded at run time."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.M))
-    wanted = [("libhiredis-dev", "hiredis", "BSD-3-Clause", "static")]
     listed = subprocess.run(["objdump", "-p", binary], capture_output=True, text=True).stdout
     needed = re.findall(r"NEEDED\s+(\S+)", listed)
-    if any(name.startswith("libhiredis") for name in needed):
-        wanted = [("libhiredis0.14", "hiredis", "BSD-3-Clause", "dynamic")]
+    wanted = []
+    for name, archive, shared, license in (
+            ("hiredis", "libhiredis-dev", "libhiredis0.14", "BSD-3-Clause"), ("zlib", "zlib1g-dev", "zlib1g", "Zlib")):
+        is_loaded = any(file.startswith(("lib" + name, "libz.")[name == "zlib"]) for file in needed)
+        wanted.append((shared, name, license, "dynamic") if is_loaded else (archive, name, license, "static"))
     for library, package, license in (
             ("libc.so.6", "libc6", "LGPL-2.1-or-later"), ("libstdc++.so.6", "libstdc++6", "GPL-3.0-or-later WITH GCC-exception-3.1"),
             ("libgcc_s.so.1", "libgcc-s1", "GPL-3.0-or-later WITH GCC-exception-3.1")):

@@ -1,0 +1,130 @@
+#!/usr/bin/env python3
+"""Makes a release of a given node twice, and uses what is in it as whoever downloads it would.
+
+    WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/dist.py
+"""
+import json
+import os
+import re
+import subprocess
+import tarfile
+import tempfile
+import unittest
+import urllib.request
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NODE = os.environ["WASMNET_NODE"]
+
+
+def run(*command, **options):
+    done = subprocess.run(command, text=True, capture_output=True, timeout=300, **options)
+    if done.returncode != 0:
+        raise AssertionError(f"{' '.join(map(str, command))}: {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+def make(folder, node):
+    run(ROOT / "scripts/dist.sh", folder, cwd=ROOT, env={**os.environ, "BIN": node})
+    return folder
+
+
+class DistTests(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        temporary = tempfile.TemporaryDirectory()
+        cls.addClassCleanup(temporary.cleanup)
+        cls.work = Path(temporary.name)
+        # As a release has it; what is for the debugger would take a minute to pack.
+        cls.stripped = cls.work / "stripped"
+        run("strip", "-o", cls.stripped, NODE)
+        cls.release = make(cls.work / "release", cls.stripped)
+        cls.archive, = cls.release.glob("wasmnet-*-linux-*.tar.gz")
+        with tarfile.open(cls.archive) as archive:
+            archive.extractall(cls.work, filter="data")
+        cls.tree = cls.work / cls.archive.name.removesuffix(".tar.gz")
+        cls.node = cls.tree / "bin/wasmnet-node"
+
+    def test_the_same_sources_give_the_same_archives(self):
+        again = make(self.work / "again", self.stripped)
+        self.assertEqual((self.release / "SHA256SUMS").read_text(), (again / "SHA256SUMS").read_text())
+
+    def test_the_checksums_are_those_of_every_file(self):
+        run("sha256sum", "--check", "--strict", "SHA256SUMS", cwd=self.release)
+        named = {line.split()[1] for line in (self.release / "SHA256SUMS").read_text().splitlines()}
+        self.assertEqual(named, {path.name for path in self.release.iterdir()} - {"SHA256SUMS"})
+
+    def test_an_operator_finds_what_the_guides_speak_of(self):
+        for path in ("LICENSE", "CHANGELOG.md", "README.md", "policy.example.toml", "docs/operating.md", "deploy/systemd/wasmnet-node.service",
+                     "deploy/haproxy/haproxy.cfg", "deploy/nginx/wasmnet.conf", "deploy/prometheus/wasmnet.rules.yml"):
+            self.assertTrue((self.tree / path).is_file(), path)
+        # Nothing of the sources, and nothing that only lay about.
+        tracked = set(run("git", "ls-files", cwd=ROOT).splitlines())
+        for folder in ("docs", "deploy"):
+            for path in (self.tree / folder).rglob("*"):
+                if path.is_file():
+                    self.assertIn(str(path.relative_to(self.tree)), tracked)
+        modes = {path.name: path.stat().st_mode & 0o777 for path in (self.node, self.tree / "policy.example.toml")}
+        self.assertEqual(modes, {"wasmnet-node": 0o755, "policy.example.toml": 0o644})
+
+    def test_the_node_serves_the_client_beside_it_from_any_folder(self):
+        node = subprocess.Popen([self.node, "serve", "--port", "0", "--no-admin", "--serve-client"], cwd="/", stderr=subprocess.PIPE, text=True)
+        try:
+            port = next(found.group(1) for line in node.stderr if (found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line)))
+            for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
+                                ("playground/guests/netcat.wasm", b"\0asm"), ("playground/guests/echo-server.wasm", b"\0asm")):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
+                    self.assertTrue(answer.read().lower().startswith(start), path)
+        finally:
+            node.terminate()
+            self.assertEqual(node.wait(30), 0)
+            node.stderr.close()
+
+    def test_every_flag_has_its_place_in_the_manual_and_the_completions(self):
+        flags = set(re.findall(r"--[a-z][a-z-]+", run(self.node, "serve", "--help")))
+        self.assertIn("--policy", flags)
+        page = (self.tree / "man/wasmnet-node.1").read_text().replace("\\-", "-")
+        self.assertEqual(flags - set(re.findall(r"--[a-z][a-z-]+", page)), set())
+        run("bash", "-n", self.tree / "completions/wasmnet-node.bash")
+        for shell in ("bash", "zsh", "fish"):
+            script = (self.tree / f"completions/wasmnet-node.{shell}").read_text()
+            written = {f"--{name}" for name in re.findall(r"(?:--|-l '?)([a-z][a-z-]+)", script)}
+            self.assertEqual(flags - written, set(), shell)
+
+    def test_the_client_package_is_imported_by_its_name(self):
+        package, = self.release.glob("wasmnet-*.tgz")
+        modules = self.work / "page/node_modules"
+        modules.mkdir(parents=True)
+        with tarfile.open(package) as archive:
+            archive.extractall(modules, filter="data")
+        (modules / "package").rename(modules / "wasmnet")
+        self.assertTrue((modules / "wasmnet/LICENSE").is_file())
+        script = """
+            import { WasmnetClient } from "wasmnet";
+            import { run, wrapImports } from "wasmnet/wasi/index.js";
+            console.log([WasmnetClient, run, wrapImports].map((each) => typeof each).join());
+            """
+        (self.work / "page/use.mjs").write_text(script)
+        self.assertEqual(run("node", "use.mjs", cwd=self.work / "page").strip(), "function,function,function")
+
+    def test_the_bill_of_materials_names_every_part(self):
+        file, = self.release.glob("*.cdx.json")
+        bill = json.loads(file.read_text())
+        self.assertEqual((bill["bomFormat"], bill["specVersion"]), ("CycloneDX", "1.5"))
+        by_name = {component["name"].lower(): component for component in bill["components"]}
+        wanted = re.findall(r'\.package\(url: "[^"]*/([^"/]+?)(?:\.git)?", exact: "([^"]+)"', (ROOT / "Package.swift").read_text())
+        self.assertGreater(len(wanted), 10)
+        for name, version in wanted:
+            self.assertEqual(by_name[name.lower()]["version"], version)
+        for name in ("hiredis", "zlib", "boringssl", "libc6"):
+            self.assertIn(name, by_name)
+        for component in bill["components"]:
+            self.assertTrue(component["purl"].startswith("pkg:"), component)
+            self.assertTrue(component["version"], component)
+        references = {component["bom-ref"] for component in bill["components"]} | {bill["metadata"]["component"]["bom-ref"]}
+        for edge in bill["dependencies"]:
+            self.assertLessEqual({edge["ref"], *edge.get("dependsOn", [])}, references)
+
+
+if __name__ == "__main__":
+    unittest.main()
