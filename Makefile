@@ -12,11 +12,10 @@ run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in rele
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test deps-web deps-guests deps-deploy ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
+test: deps-test deps-web deps-guests deps-deploy deps-cluster ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
 	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
-	$(MAKE) test-web WASMNET_NODE="$$($(SWIFT) build --show-bin-path)/wasmnet-node"
-	deploy/check.sh
+	$(MAKE) test-web test-deploy test-cluster WASMNET_NODE="$$($(SWIFT) build --show-bin-path)/wasmnet-node"
 	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
 
 playground: deps-playground ## the programs that the playground page offers
@@ -52,10 +51,10 @@ cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus o
 check-deploy: deps-deploy ## all of deploy/ that can be checked without a container engine; ARGS="--node FILE --metrics URL"
 	deploy/check.sh $(ARGS)
 
-test-deploy: deps-cluster check-deploy ## the same, scripts/cluster.sh in a terminal, and alerts by their causes; WASMNET_NODE=FILE instead of building
+test-deploy: deps-cluster check-deploy playground ## the same, scripts/cluster.sh in a terminal, alerts by their causes, and a release; WASMNET_NODE=FILE instead of building
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py
+		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py && Tests/Deploy/dist.py
 
 test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: addresses, a rolling restart under load, FAULTS=20 over SPAN=180 seconds; WASMNET_NODE=FILE
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
