@@ -1,22 +1,33 @@
 // Sockets for unchanged Emscripten programs. Their SOCKFS opens `new WebSocket("ws://host:port/", ["binary"])` for each connect();
 // the class here takes those and opens a socket of the one connection instead. Every other use gets the browser's WebSocket.
 
+import { call } from "../lib/errors.js";
+import { receiveQueueOf } from "./emscripten-queue.js";
+
 const states = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 
-/** What SOCKFS sends first on a datagram socket, with its port after it: nothing a stream's peer should see. */
+/** What SOCKFS sends first on a bound datagram socket, with two bytes of its port after it, and takes from whatever comes first. */
 const portMessage = [255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74];
+const isPortMessage = (bytes) => bytes.length === 10 && portMessage.every((byte, index) => bytes[index] === byte);
 
 /**
- * A class to put in place of `globalThis.WebSocket` before the program starts: TCP only, for SOCKFS knows no other.
+ * A class to put in place of `globalThis.WebSocket` before the program starts, in the realm (page or Worker) that it runs in.
  *
  * @param client a WasmnetClient, made before its WebSocket is replaced
+ * @param {object} [options]
+ * @param {number} [options.sendBuffer] bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound
+ * @param {(host: string, port: number) => boolean} [options.isDatagram] which destinations are UDP: SOCKFS does not say. Default: none
+ * @param [options.Native] what other WebSockets are made of. Default: the one there is
  */
-export function emscriptenWebSocket(client, Native = globalThis.WebSocket) {
+export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram = () => false, Native = globalThis.WebSocket } = {}) {
   return class WasmnetWebSocket extends EventTarget {
     static {
       Object.assign(this, states);
       Object.assign(this.prototype, states);
     }
+
+    /** Both kinds are WebSockets to whoever asks. */
+    static [Symbol.hasInstance](value) { return (typeof value === "object" && value !== null && #socket in value) || (Native !== undefined && value instanceof Native); }
 
     binaryType = "arraybuffer";
     extensions = "";
@@ -25,61 +36,106 @@ export function emscriptenWebSocket(client, Native = globalThis.WebSocket) {
     onmessage = null;
     onclose = null;
     onerror = null;
-    readyState = states.CONNECTING;
+    #state = states.CONNECTING;
     #socket;
+    #queue = null;
+    #hasReceived = false;
+    #hasSent = false;
+    #isFull = false;
 
     constructor(url, protocols) {
-      const isSocket = [protocols].flat().includes("binary");
-      if (!isSocket) return new Native(url, ...(protocols === undefined ? [] : [protocols]));
+      if (![protocols].flat().includes("binary")) return new Native(url, ...(protocols === undefined ? [] : [protocols]));
       super();
       this.url = String(url);
-      const { hostname, port } = new URL(this.url.replace(/^ws/, "http"));
-      this.#socket = client.socket("tcp", hostname.replace(/^\[|\]$/g, ""), Number(port || 80), {
-        onopen: () => {
-          this.readyState = states.OPEN;
-          this.#tell(new Event("open"));
-        },
+      const { host, port } = targetOf(this.url);
+      const isUdp = isDatagram(host, port);
+      this.#socket = client.socket(isUdp ? "udp" : "tcp", host, port, {
+        onopen: () => this.#opened(),
         ondata: (chunk) => this.#received(chunk),
+        ondatagram: (bytes) => this.#message(bytes),
         // SOCKFS has no half-close: the peer's end is the socket's, once what was sent is out.
         onend: () => this.close(),
+        onsendable: () => {
+          if (!this.#isFull) return;
+          // Later SOCKFS (from Emscripten 3.1.69 on) kept what was sent meanwhile, and lets go of it when the socket opens.
+          this.#isFull = false;
+          this.#opened();
+        },
         onclosed: (error) => this.#ended(error),
       });
     }
 
+    /** A full socket is "connecting" to SOCKFS: poll() says that it is not writable, and send() EAGAIN. */
+    get readyState() { return this.#isFull && this.#state === states.OPEN ? states.CONNECTING : this.#state; }
+
     get bufferedAmount() { return this.#socket.queued; }
 
     send(data) {
-      if (this.readyState === states.CONNECTING) throw new DOMException("the socket is not open yet", "InvalidStateError");
-      if (this.readyState !== states.OPEN) return;
+      if (this.#state === states.CONNECTING) throw new DOMException("the socket is not open yet", "InvalidStateError");
+      if (this.#state !== states.OPEN) return;
       const bytes = ArrayBuffer.isView(data) ? new Uint8Array(data.buffer, data.byteOffset, data.byteLength) : new Uint8Array(data);
-      if (bytes.length === 10 && portMessage.every((byte, index) => bytes[index] === byte)) return;
+      const isFirst = !this.#hasSent;
+      this.#hasSent = true;
+      if (isFirst && isPortMessage(bytes)) {
+        // A datagram socket that nobody said is one must not write its datagrams into a stream.
+        if (!this.#socket.isDatagram) this.#socket.reset();
+        return;
+      }
       this.#socket.send(bytes);
+      this.#isFull = this.#socket.queued > 0 && this.#socket.queued >= sendBuffer;
     }
 
     close() {
-      if (this.readyState >= states.CLOSING) return;
-      this.readyState = states.CLOSING;
+      if (this.#state >= states.CLOSING) return;
+      this.#state = states.CLOSING;
       this.#socket.close();
     }
 
+    #opened() {
+      if (this.#state > states.OPEN) return;
+      this.#state = states.OPEN;
+      this.#tell(new Event("open"));
+    }
+
     #received(chunk) {
-      const { length } = chunk;
-      const data = chunk.slice().buffer;
+      // SOCKFS would take such a stream's beginning for a datagram socket's port: in two parts it does not.
+      const parts = !this.#hasReceived && isPortMessage(chunk) ? [chunk.subarray(0, 4), chunk.subarray(4)] : [chunk];
+      for (const part of parts) {
+        if (!this.#hasReceived) {
+          // The credit goes back as the program reads; where its queue cannot be seen, at once.
+          this.#hasReceived = true;
+          this.#queue = receiveQueueOf(part.length, () => this.#message(part), (count) => this.#socket.consumed(count));
+        } else {
+          this.#message(part);
+        }
+        if (!this.#queue) this.#socket.consumed(part.length);
+      }
+    }
+
+    #message(bytes) {
+      const data = bytes.slice().buffer;
       this.#tell(new MessageEvent("message", { data: this.binaryType === "blob" ? new Blob([data]) : data }));
-      // SOCKFS takes whatever comes into a queue of its own and does not say when the program has read it.
-      this.#socket.consumed(length);
     }
 
     #ended(error) {
-      this.readyState = states.CLOSED;
+      this.#state = states.CLOSED;
       const wasClean = error.code === "normal" || error.code === "client_closed";
       if (!wasClean) this.#tell(new Event("error"));
-      this.#tell(new CloseEvent("close", { wasClean, code: wasClean ? 1000 : 1006, reason: error.code }));
+      const details = { wasClean, code: wasClean ? 1000 : 1006, reason: error.code };
+      // Node has had CloseEvent since 23 only.
+      this.#tell(typeof CloseEvent === "function" ? new CloseEvent("close", details) : Object.assign(new Event("close"), details));
     }
 
     #tell(event) {
-      this[`on${event.type}`]?.(event);
+      call((value) => this[`on${event.type}`]?.(value), event);
       this.dispatchEvent(event);
     }
   };
+}
+
+/** SOCKFS writes an IPv6 address without brackets, and the port always. */
+function targetOf(url) {
+  const [, scheme, host, port] = /^(wss?):\/\/([^/?#]*?)(?::(\d+))?(?:[/?#]|$)/.exec(url) ?? [];
+  if (!host) throw new DOMException(`${url} names no host`, "SyntaxError");
+  return { host: host.replace(/^\[|\]$/g, ""), port: Number(port ?? (scheme === "wss" ? 443 : 80)) };
 }

@@ -120,8 +120,17 @@ export interface GuestService {
 /** Lends a client to a program in a Worker, under "sab". */
 export function shareClient(client: WasmnetClient): GuestService;
 
+export interface EmscriptenOptions {
+  /** Bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound. See the README. */
+  sendBuffer?: number;
+  /** Which destinations are UDP; SOCKFS does not say. Default: none. */
+  isDatagram?(host: string, port: number): boolean;
+  /** What other WebSockets are made of. Default: the one there is. */
+  Native?: typeof WebSocket;
+}
+
 /** A class for `globalThis.WebSocket`: what SOCKFS opens becomes a socket, the rest the browser's own. */
-export function emscriptenWebSocket(client: WasmnetClient, Native?: typeof WebSocket): typeof WebSocket;
+export function emscriptenWebSocket(client: WasmnetClient, options?: EmscriptenOptions): typeof WebSocket;
 
 /** wasi:sockets 0.2 and what it needs of wasi:io, by interface name without version. */
 export function socketInterfaces(client: WasmnetClient): Record<string, Record<string, unknown>>;

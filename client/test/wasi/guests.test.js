@@ -1,4 +1,5 @@
 // Guests in real browsers, through a real node, to real servers: every scenario in every mode, one browser a mode.
+// WASMNET_SCENARIOS=REGEXP picks scenarios by name.
 
 import { after, before, test } from "node:test";
 import { MODES, buildGuests } from "./modes.js";
@@ -11,8 +12,11 @@ import { bulk } from "./scenarios/bulk.js";
 import { others } from "./scenarios/others.js";
 import { denied } from "./scenarios/denied.js";
 import { loss } from "./scenarios/loss.js";
+import { emscripten } from "./scenarios/emscripten.js";
 
-const scenarios = { ...clients, ...servers, ...others, ...denied, ...bulk, ...loss };
+const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...denied, ...bulk, ...loss };
+
+const wanted = new RegExp(process.env.WASMNET_SCENARIOS ?? "", "i");
 
 let peers;
 before(async () => {
@@ -31,6 +35,7 @@ for (const mode of MODES) {
       }
       const tools = { ...programs(session, { url: peers.node.url, strategy: mode.strategy }), session, peers, mode };
       for (const [name, scenario] of Object.entries(scenarios)) {
+        if (!wanted.test(name)) continue;
         // A figure that was seen goes into the test's output.
         await t.test(name, { timeout: 30000 }, (each) => scenario({ ...tools, note: (text) => each.diagnostic(`${mode.name}: ${text}`) }));
       }

@@ -5,6 +5,8 @@ import { pingPong } from "./ping-pong.js";
 import { ForeignShim, runOnShim } from "./foreign-shim.js";
 import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
 
+export { emscripten, emscriptenInWorker } from "./emscripten-page.js";
+
 const clients = new Map();
 const modules = new Map();
 const aborts = new Map();
@@ -89,13 +91,11 @@ export async function sockfs({ url, port, text }) {
     received += new TextDecoder().decode(data);
     if (received.length >= text.length) socket.close();
   };
-  socket.onopen = () => {
-    // A datagram's own port message must not reach the peer.
-    socket.send(Uint8Array.of(255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74, 1, 2));
-    socket.send(new TextEncoder().encode(text));
-  };
+  socket.onopen = () => socket.send(new TextEncoder().encode(text));
   const result = await ended;
-  result.isNativeOtherwise = new Sockets(url, "wasmnet.v2") instanceof WebSocket;
+  const other = new Sockets(url, "wasmnet.v2");
+  result.isNativeOtherwise = other.constructor === WebSocket && other instanceof Sockets && socket instanceof Sockets && !({} instanceof Sockets);
+  other.close();
   client.disconnect();
   return result;
 }
@@ -200,10 +200,10 @@ export async function onForeignShim({ guest, args, url, strategy }) {
   }
 }
 
-/** Runs the README's two programs as they stand there, but for the node, the Redis and the place of the files. */
-export async function readme({ url, redis }) {
+/** Runs the README's programs for pages as they stand there, but for the node, the Redis and the place of the files. */
+export async function readme({ url, redis, bulk }) {
   const text = await (await fetch("/client/wasi/README.md")).text();
-  const [running, wrapping] = [...text.matchAll(/```js\n([^`]*)```/g)].map(([, code]) => code.replace("./wasi/index.js", `${location.origin}/client/wasi/index.js`));
+  const [running, wrapping, emscripten] = [...text.matchAll(/```js\n(import [^`]*)```/g)].map(([, code]) => code.replaceAll('"./w', `"${location.origin}/client/w`));
   const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
 
   const first = await evaluate(`${running
@@ -215,5 +215,14 @@ export async function readme({ url, redis }) {
   globalThis.readme = { client, shim: new ForeignShim(["redis-ping", "127.0.0.1", String(redis), "PING"]), module: await compile("/guests/redis-ping.wasm") };
   const second = await evaluate(`const { client, shim, module } = globalThis.readme; ${wrapping}; export default shim.output;`);
   client.disconnect();
-  return { first, second };
+
+  const Native = globalThis.WebSocket;
+  const third = await evaluate(`${emscripten
+    .replace("./program.mjs", `${location.origin}/guests/emscripten-transfer.mjs`)
+    .replace("wss://node.example/", url)
+    .replace('await createProgram({ arguments: ["redis.example", "6379"] });', `const settings = {};
+      const ended = new Promise((resolve) => { settings.print = settings.printErr = resolve; });
+      await createProgram({ arguments: ["get", "localhost", "${bulk}", "1000"], ...settings });
+      export default await ended;`)}`).finally(() => { globalThis.WebSocket = Native; });
+  return { first, second, third };
 }

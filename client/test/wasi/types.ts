@@ -18,7 +18,7 @@ export async function uses(): Promise<RunResult> {
   const lent = shareClient(client);
   wrapImports({}, { client: lent.link, strategy: "sab" });
   await lent.finish();
-  globalThis.WebSocket = emscriptenWebSocket(client);
+  globalThis.WebSocket = emscriptenWebSocket(client, { sendBuffer: 1 << 20, isDatagram: (host, port) => port === 53 });
   socketInterfaces(client);
   return run(new Uint8Array(), { client, stdin: "text", stdout: (bytes) => console.log(bytes.length), signal: new AbortController().signal });
 }

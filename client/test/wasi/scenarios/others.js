@@ -2,6 +2,7 @@
 // guests' is JSPI.
 
 import assert from "node:assert/strict";
+import { hex, patternChecksum } from "../bulk-peer.js";
 
 const once = (scenario) => async (tools) => {
   if (tools.mode.strategy === "jspi") await scenario(tools);
@@ -16,8 +17,8 @@ export const others = {
   },
 
   "the README's programs": once(async ({ session, peers }) => {
-    const seen = await session.call("readme", { url: peers.node.url, redis: peers.redis.port });
-    assert.deepEqual(seen, { first: { exitCode: 0, stdout: "PONG\n" }, second: "+PONG\r\n" });
+    const seen = await session.call("readme", { url: peers.node.url, redis: peers.redis.port, bulk: peers.bulk.port });
+    assert.deepEqual(seen, { first: { exitCode: 0, stdout: "PONG\n" }, second: "+PONG\r\n", third: `1000 ${hex(patternChecksum(1000))}` });
   }),
 
   "a program is ended by its signal": async ({ start, peers }) => {
