@@ -1,14 +1,18 @@
-// wasi:sockets/udp 0.2, beside sockets02.js.
+// wasi:sockets/udp 0.2.
 
 import { Family } from "./address.js";
 import { AGAIN } from "./table.js";
 import { UdpSocket as Datagrams } from "./udp.js";
-import { check, fromSocketAddress, toSocketAddress } from "./sockets02.js";
+import { Options, bufferSize, check, dispose, fromSocketAddress, localOf, must, remoteOf, toSocketAddress } from "./sockets02-values.js";
 
 /** Datagrams that one send takes at most. */
 const mostPermits = 64n;
+const largestDatagram = 65507;
+const defaults = { hopLimit: 64, receiveBuffer: bufferSize, sendBuffer: bufferSize };
 
-export function udpInterfaces(table, transport, pollable) {
+const isSame = (one, other) => one.port === other.port && one.host === other.host;
+
+export function udpInterfaces(table, transport, { Pollable }) {
   class IncomingDatagramStream {
     #socket;
     #remote;
@@ -18,85 +22,122 @@ export function udpInterfaces(table, transport, pollable) {
     }
     receive(most) {
       const datagrams = [];
-      while (BigInt(datagrams.length) < BigInt(most)) {
-        const buffer = new Uint8Array(65507);
+      // An error is for a call that has nothing else to give.
+      while (BigInt(datagrams.length) < most && (datagrams.length === 0 || this.#socket.queued > 0)) {
+        const buffer = new Uint8Array(largestDatagram);
         const from = {};
         const count = this.#socket.receive([buffer], { from });
-        if (count === AGAIN || !from.bytes) break;
+        if (count === AGAIN) break;
         check(count);
+        if (!from.bytes) break;
         const remoteAddress = toSocketAddress(from);
         // A stream with a peer has datagrams of that peer only.
-        if (this.#remote && JSON.stringify(this.#remote) !== JSON.stringify(remoteAddress)) continue;
+        if (this.#remote && !isSame(this.#remote, fromSocketAddress(remoteAddress))) continue;
         datagrams.push({ data: buffer.slice(0, count), remoteAddress });
       }
       return datagrams;
     }
-    subscribe() { return pollable(() => this.#socket.readable().ready); }
+    subscribe() { return new Pollable(() => this.#socket.readable().ready); }
+    [dispose]() {}
   }
 
   class OutgoingDatagramStream {
     #socket;
+    #family;
     #remote;
-    constructor(socket, remote) {
+    constructor(socket, family, remote) {
       this.#socket = socket;
+      this.#family = family;
       this.#remote = remote;
     }
     checkSend() { return this.#socket.writable().ready ? mostPermits : 0n; }
     send(datagrams) {
+      if (BigInt(datagrams.length) > this.checkSend()) throw new Error(`send of ${datagrams.length} datagrams where check-send permits ${this.checkSend()}`);
       let count = 0n;
       for (const { data, remoteAddress } of datagrams) {
-        const target = remoteAddress ?? this.#remote;
-        if (!target) throw "invalid-argument";
-        const { host, port } = fromSocketAddress(target);
-        const result = this.#socket.sendTo(data, host, port);
-        if (result === AGAIN) break;
-        if (result < 0 && count > 0n) break;
-        check(result);
+        try {
+          const { host, port } = this.#destination(remoteAddress);
+          const result = this.#socket.sendTo(data, host, port);
+          if (result === AGAIN) break;
+          check(result);
+        } catch (code) {
+          if (count > 0n) break;
+          throw code;
+        }
         count++;
       }
       return count;
     }
-    subscribe() { return pollable(() => this.#socket.writable().ready); }
+    #destination(address) {
+      if (!address) {
+        must(this.#remote, "invalid-argument");
+        return this.#remote;
+      }
+      const remote = remoteOf(this.#family, address, { isStream: false });
+      must(!this.#remote || isSame(this.#remote, remote), "invalid-argument");
+      return remote;
+    }
+    subscribe() { return new Pollable(() => this.#socket.writable().ready); }
+    [dispose]() {}
   }
 
   class UdpSocket {
     #socket;
     #family;
-    #remote;
+    #state = "unbound"; // binding, bound
+    #remote = null;
+    #remoteAddress;
+    #local = null;
+    #options = new Options(defaults);
     constructor(family) {
       this.#family = family;
       this.#socket = new Datagrams(table, transport, family === "ipv6" ? Family.INET6 : Family.INET4);
     }
     startBind(network, local) {
-      const { bytes, port } = fromSocketAddress(local);
+      const { bytes, port } = localOf(this.#family, local);
+      must(this.#state !== "binding", "concurrency-conflict");
+      must(this.#state === "unbound", "invalid-state");
+      this.#local = local;
       // A client binds to any port before it sends; the socket opens towards its first peer, which needs no right to bind.
-      if (port === 0) return;
-      const result = this.#socket.bind(bytes, port);
-      if (result !== AGAIN) check(result);
-    }
-    finishBind() { check(this.#socket.bindResult()); }
-    stream(remote) {
-      this.#remote = remote;
-      if (remote) {
-        const { host, port } = fromSocketAddress(remote);
-        this.#socket.connect(host, port);
+      if (port !== 0) {
+        const result = this.#socket.bind(bytes, port);
+        if (result !== AGAIN) check(result);
       }
-      return [new IncomingDatagramStream(this.#socket, remote), new OutgoingDatagramStream(this.#socket, remote)];
+      this.#state = "binding";
     }
-    localAddress() { return toSocketAddress(this.#socket.localAddress()); }
+    finishBind() {
+      must(this.#state === "binding", "not-in-progress");
+      const result = this.#socket.bindResult();
+      if (result !== AGAIN) this.#state = result < 0 ? "unbound" : "bound";
+      check(result);
+    }
+    stream(address) {
+      must(this.#state === "bound", "invalid-state");
+      this.#remote = address ? remoteOf(this.#family, address, { isStream: false }) : null;
+      this.#remoteAddress = address;
+      if (this.#remote) this.#socket.connect(this.#remote.host, this.#remote.port);
+      return [
+        new IncomingDatagramStream(this.#socket, this.#remote), new OutgoingDatagramStream(this.#socket, this.#family, this.#remote),
+      ];
+    }
+    localAddress() {
+      must(this.#state === "bound", "invalid-state");
+      const { bytes, port } = this.#socket.localAddress();
+      return port === 0 ? this.#local : toSocketAddress({ bytes, port });
+    }
     remoteAddress() {
-      if (!this.#remote) throw "invalid-state";
-      return this.#remote;
+      must(this.#remote, "invalid-state");
+      return this.#remoteAddress;
     }
     addressFamily() { return this.#family; }
-    unicastHopLimit() { return 64; }
-    setUnicastHopLimit() {}
-    receiveBufferSize() { return 262144n; }
-    setReceiveBufferSize() {}
-    sendBufferSize() { return 262144n; }
-    setSendBufferSize() {}
-    subscribe() { return pollable(() => this.#socket.writable().ready); }
-    [Symbol.dispose || Symbol.for("dispose")]() { this.#socket.close(); }
+    unicastHopLimit() { return this.#options.get("hopLimit"); }
+    setUnicastHopLimit(value) { this.#options.setPositive("hopLimit", value); }
+    receiveBufferSize() { return this.#options.get("receiveBuffer"); }
+    setReceiveBufferSize(value) { this.#options.setPositive("receiveBuffer", value); }
+    sendBufferSize() { return this.#options.get("sendBuffer"); }
+    setSendBufferSize(value) { this.#options.setPositive("sendBuffer", value); }
+    subscribe() { return new Pollable(() => !this.#socket.isOpening); }
+    [dispose]() { this.#socket.close(); }
   }
 
   return {

@@ -35,6 +35,9 @@ export class UdpSocket {
   }
 
   get isListener() { return false; }
+  /** Datagrams that wait to be read. */
+  get queued() { return this.#queue.length; }
+  get isOpening() { return this.#phase === "opening"; }
 
   #open(start) {
     this.#phase = "opening";

@@ -3,6 +3,8 @@
 export class ForeignShim {
   inst = null;
   output = "";
+  /** Called when there is more output. */
+  onoutput = null;
   #decoder = new TextDecoder();
 
   constructor(args) {
@@ -38,6 +40,7 @@ export class ForeignShim {
           size += length;
         }
         view().setUint32(sizePointer, size, true);
+        this.onoutput?.();
         return fd < 3 ? 0 : 8;
       },
       fd_read: () => 8,

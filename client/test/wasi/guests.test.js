@@ -13,8 +13,9 @@ import { others } from "./scenarios/others.js";
 import { denied } from "./scenarios/denied.js";
 import { loss } from "./scenarios/loss.js";
 import { emscripten } from "./scenarios/emscripten.js";
+import { wasip2 } from "./scenarios/wasip2.js";
 
-const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...denied, ...bulk, ...loss };
+const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...wasip2, ...denied, ...bulk, ...loss };
 
 const wanted = new RegExp(process.env.WASMNET_SCENARIOS ?? "", "i");
 

@@ -3,9 +3,10 @@
 import { WasmnetClient } from "../../wasmnet-client.js";
 import { pingPong } from "./ping-pong.js";
 import { ForeignShim, runOnShim } from "./foreign-shim.js";
-import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
+import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, wrapImports } from "../../wasi/index.js";
 
 export { emscripten, emscriptenInWorker } from "./emscripten-page.js";
+export { wasip2 } from "./wasip2-page.js";
 
 const clients = new Map();
 const modules = new Map();
@@ -98,67 +99,6 @@ export async function sockfs({ url, port, text }) {
   other.close();
   client.disconnect();
   return result;
-}
-
-/** A component's calls, as jco makes them: a lookup, TCP with half-close, UDP, a refused connect. */
-export async function sockets02({ url, echo, dns, refused }) {
-  const client = new WasmnetClient(url);
-  await client.ready();
-  const wasi = socketInterfaces(client);
-  const network = wasi["wasi:sockets/instance-network"].instanceNetwork();
-  const { poll } = wasi["wasi:io/poll"];
-  const at = (port) => ({ tag: "ipv4", val: { port, address: [127, 0, 0, 1] } });
-  const said = {};
-  const caught = (call) => {
-    try {
-      call();
-      return null;
-    } catch (error) {
-      return error;
-    }
-  };
-
-  const lookup = wasi["wasi:sockets/ip-name-lookup"].resolveAddresses(network, "localhost");
-  said.early = caught(() => lookup.resolveNextAddress());
-  await lookup.subscribe().block();
-  said.address = lookup.resolveNextAddress();
-
-  const socket = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
-  socket.startConnect(network, at(echo));
-  said.pending = caught(() => socket.finishConnect());
-  said.polled = [...await poll([socket.subscribe()])];
-  const [input, output] = socket.finishConnect();
-  await output.blockingWriteAndFlush(new TextEncoder().encode("component"));
-  socket.shutdown("send");
-  said.echo = "";
-  for (;;) {
-    let bytes = null;
-    try {
-      bytes = await input.blockingRead(100n);
-    } catch (error) {
-      said.end = error;
-      break;
-    }
-    said.echo += new TextDecoder().decode(bytes);
-  }
-  said.remotePort = socket.remoteAddress().val.port === echo;
-
-  const nobody = wasi["wasi:sockets/tcp-create-socket"].createTcpSocket("ipv4");
-  nobody.startConnect(network, at(refused));
-  await nobody.subscribe().block();
-  said.refused = caught(() => nobody.finishConnect());
-
-  const datagrams = wasi["wasi:sockets/udp-create-socket"].createUdpSocket("ipv4");
-  const [incoming, outgoing] = datagrams.stream(at(dns));
-  await outgoing.subscribe().block();
-  const question = Uint8Array.from([0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 3, 119, 101, 98, 4, 116, 101, 115, 116, 0, 0, 1, 0, 1]);
-  said.sent = Number(outgoing.send([{ data: question }]));
-  await incoming.subscribe().block();
-  const [answer] = incoming.receive(1n);
-  said.answer = [...answer.data.slice(-4)];
-
-  client.disconnect();
-  return said;
 }
 
 /** The plain client's median round trip of one byte, in microseconds, in the thread where the guest's client is: a Worker, or the page. */

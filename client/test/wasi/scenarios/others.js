@@ -1,5 +1,4 @@
-// The other ways in: another shim, Emscripten's WebSocket and wasi:sockets 0.2. The last two have one strategy, so they run where the
-// guests' is JSPI.
+// Another shim under the bridge, the README's programs, a program's signal, Emscripten's WebSocket. What has one strategy runs where the guests' is JSPI.
 
 import assert from "node:assert/strict";
 import { hex, patternChecksum } from "../bulk-peer.js";
@@ -35,14 +34,5 @@ export const others = {
     assert.deepEqual(echoed, { received: "sockfs speaks", code: 1000, reason: "client_closed", state: 3, isNativeOtherwise: true });
     const refused = await session.call("sockfs", { url: peers.node.url, port: peers.refusedPort, text: "x" });
     assert.deepEqual([refused.code, refused.reason], [1006, "refused"]);
-  }),
-
-  "wasi:sockets 0.2: lookup, TCP, half-close, UDP, a refused connect": once(async ({ session, peers }) => {
-    const said = await session.call("sockets02", { url: peers.node.url, echo: peers.echo.port, dns: peers.dns.port, refused: peers.refusedPort });
-    assert.deepEqual(said, {
-      early: "would-block", address: said.address, pending: "would-block", polled: [0], echo: "component", end: { tag: "closed" },
-      remotePort: true, refused: "connection-refused", sent: 1, answer: [192, 0, 2, 7],
-    });
-    assert.match(said.address.tag, /^ipv[46]$/);
   }),
 };
