@@ -23,7 +23,7 @@ export class Host {
   #args;
   #env;
   #stdin;
-  #outputs;
+  #output;
   #isTerminal;
   #nonblocking = [false, false, false];
 
@@ -31,15 +31,15 @@ export class Host {
    * @param args the program's name first
    * @param env { NAME: "value" }
    * @param stdin an Input, see input.js
-   * @param stdout, stderr called with each Uint8Array the guest writes
+   * @param output an OutputGate, see output-gate.js
    * @param isTerminal whether the guest's isatty says yes
    */
-  constructor({ memory, args = [], env = {}, stdin, stdout = () => {}, stderr = () => {}, isTerminal = false }) {
+  constructor({ memory, args = [], env = {}, stdin, output, isTerminal = false }) {
     this.#memory = new GuestMemory(memory);
     this.#args = args.map((text) => utf8(`${text}\0`));
     this.#env = Object.entries(env).map(([name, value]) => utf8(`${name}=${value}\0`));
     this.#stdin = stdin;
-    this.#outputs = [null, stdout, stderr];
+    this.#output = output;
     this.#isTerminal = isTerminal;
   }
 
@@ -47,7 +47,8 @@ export class Host {
 
   readiness(fd, forReading) {
     if (!this.has(fd)) return undefined;
-    if (fd !== 0 || !forReading) return { ready: true, bytes: 65536, hangup: false };
+    if (!forReading && fd !== 0) return { ready: this.#output.room > 0, bytes: this.#output.room, hangup: false };
+    if (fd !== 0 || !forReading) return { ready: true, bytes: 0, hangup: false };
     return { ready: this.#stdin.length > 0 || this.#stdin.ended, bytes: this.#stdin.length, hangup: this.#stdin.ended && this.#stdin.length === 0 };
   }
 
@@ -86,7 +87,7 @@ export class Host {
       },
       sched_yield: () => 0,
       fd_read: (fd, pointer, count, sizePointer) => known(fd, () => this.#read(core, fd, pointer, count, sizePointer)),
-      fd_write: (fd, pointer, count, sizePointer) => known(fd, () => this.#write(fd, pointer, count, sizePointer)),
+      fd_write: (fd, pointer, count, sizePointer) => known(fd, () => this.#write(core, fd, pointer, count, sizePointer)),
       fd_close: (fd) => known(fd, () => 0),
       fd_fdstat_get: (fd, pointer) => known(fd, () => {
         memory.fill(pointer, 24);
@@ -144,15 +145,26 @@ export class Host {
     }, { nonblocking: this.#nonblocking[0] });
   }
 
-  #write(fd, pointer, count, sizePointer) {
+  // As on a pipe: all of it when blocking, what there is room for when not.
+  #write(core, fd, pointer, count, sizePointer) {
     if (fd === 0) return Errno.BADF;
-    let size = 0;
-    for (const view of this.#memory.vectors(pointer, count)) {
-      this.#outputs[fd](view.slice());
-      size += view.length;
-    }
-    this.#memory.setU32(sizePointer, size);
-    return 0;
+    const nonblocking = this.#nonblocking[fd];
+    let done = 0;
+    return core.run(() => {
+      let at = 0;
+      for (const view of this.#memory.vectors(pointer, count)) {
+        // What an earlier attempt wrote is left out.
+        const rest = view.subarray(Math.min(Math.max(done - at, 0), view.length));
+        at += view.length;
+        const part = rest.subarray(0, this.#output.room);
+        if (part.length > 0) this.#output.write(fd, part.slice());
+        done += part.length;
+        if (part.length < rest.length && (!nonblocking || done === 0)) return AGAIN;
+        if (part.length < rest.length) break;
+      }
+      this.#memory.setU32(sizePointer, done);
+      return 0;
+    }, { nonblocking });
   }
 }
 

@@ -25,7 +25,8 @@ export interface OpenListener {
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
-export type Output = ((bytes: Uint8Array) => void) | WritableStream<Uint8Array>;
+/** A program waits while 256 KiB are on their way: until the function has returned, its promise has settled, or the stream has taken them. */
+export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | WritableStream<Uint8Array>;
 
 export interface RunOptions {
   /** The node. One of `url` and `client` is needed. */

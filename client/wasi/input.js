@@ -56,8 +56,8 @@ export class Input {
 
 /** The bytes of a string, of bytes, of a ReadableStream or of any async iterable of bytes or strings, part by part. */
 export async function* chunksOf(source) {
-  if (typeof source === "string" || source instanceof Uint8Array) source = [source];
-  for await (const part of source instanceof ReadableStream ? readAll(source) : source) yield typeof part === "string" ? utf8(part) : part;
+  if (typeof source === "string" || ArrayBuffer.isView(source)) source = [source];
+  for await (const part of typeof source.getReader === "function" ? readAll(source) : source) yield typeof part === "string" ? utf8(part) : part;
 }
 
 // Not every browser iterates over streams.

@@ -7,11 +7,11 @@ export class OutputText {
   #parts = [];
   #length = 0;
 
-  /** `take` is called with each Uint8Array; a WritableStream takes them too; without either they are kept. */
+  /** `take` is called with each Uint8Array and may return a promise; a WritableStream takes them too; without either they are kept. */
   constructor(take) {
-    if (typeof WritableStream === "function" && take instanceof WritableStream) {
+    if (typeof take?.getWriter === "function") {
       const writer = take.getWriter();
-      this.write = (bytes) => { writer.write(bytes).catch(() => {}); };
+      this.write = (bytes) => writer.write(bytes).catch(() => {});
     } else {
       this.write = take ?? ((bytes) => this.#keep(bytes));
     }

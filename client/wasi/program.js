@@ -3,6 +3,7 @@
 import { Core } from "./core.js";
 import { Exit, Host } from "./host.js";
 import { Input } from "./input.js";
+import { OutputGate } from "./output-gate.js";
 import { checkImports, combine, namespace } from "./bridge.js";
 import { parseAddress } from "./address.js";
 import { utf8 } from "./memory.js";
@@ -17,7 +18,8 @@ const firstFd = 3;
  * @param blocker how calls wait
  * @param transport where sockets come from
  * @param onlisten called once with the listeners' { host, port }, before the program starts
- * @param onready given the program's Input instead of filling it from `stdin`
+ * @param stdout, stderr called with each Uint8Array the program writes; a promise they return settles when they took it
+ * @param onready given the program's Input instead of filling it from `stdin`, and its OutputGate, which is told what was taken
  * @param trace writes a line to stderr for each call
  * @param signal aborting it ends the program at its next or pending call
  */
@@ -33,11 +35,12 @@ export async function runProgram(module, {
     baseReadiness: (fd, forReading) => host.readiness(fd, forReading),
   });
   const input = new Input(() => core.table.changed());
-  host = new Host({ memory, args, env, stdin: input, stdout, stderr, isTerminal });
-  const all = { ...imports, [namespace]: combine(host.functions(core), core, blocker, { ownsAllFds: true, trace: trace ? (line) => stderr(utf8(line)) : undefined }) };
+  const output = new OutputGate([null, stdout, stderr], { isAcknowledged: onready !== undefined, changed: () => core.table.changed() });
+  host = new Host({ memory, args, env, stdin: input, output, isTerminal });
+  const all = { ...imports, [namespace]: combine(host.functions(core), core, blocker, { ownsAllFds: true, trace: trace ? (line) => output.write(2, utf8(line)) : undefined }) };
   checkImports(module, all);
 
-  onready?.(input);
+  onready?.(input, output);
   const abort = () => core.abort(signal.reason);
   signal?.addEventListener("abort", abort);
   try {

@@ -17,6 +17,8 @@ export class RemoteTransport {
   #lookups = new Map();
   #nextHandle = 1;
   #input = null;
+  /** Told what the other thread has taken of the program's output. */
+  output = null;
   #onabort = () => {};
 
   /** `link` is what shareClient() or run() passed to this thread: { requests, events, port }. */
@@ -82,6 +84,7 @@ export class RemoteTransport {
       }
       case Event.input: return this.#input?.push(payload);
       case Event.inputEnd: return this.#input?.end();
+      case Event.outputTaken: return this.output?.taken(decodeCount(payload));
       case Event.abort: return this.#onabort(decodeText(payload));
       case Event.accepted: {
         const accepted = decodeJson(payload);

@@ -31,9 +31,11 @@ export function pickStrategy(wanted = "auto") {
 
 /** A WebAssembly.Module out of one, its bytes, a Response or a URL. */
 export async function compile(source) {
-  if (source instanceof WebAssembly.Module) return source;
-  if (source instanceof ArrayBuffer || ArrayBuffer.isView(source)) return WebAssembly.compile(source);
-  const response = source instanceof Response ? source : await fetch(source);
+  // By what they are, not by instanceof: those of another frame are of other classes.
+  const kind = Object.prototype.toString.call(source);
+  if (kind === "[object WebAssembly.Module]") return source;
+  if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return WebAssembly.compile(source);
+  const response = kind === "[object Response]" ? source : await fetch(source);
   if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
   if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return WebAssembly.compile(await response.arrayBuffer());

@@ -66,6 +66,7 @@ export class GuestService {
   }
 
   inputEnd() { this.#tell(Event.inputEnd, 0); }
+  outputTaken(count) { this.#tell(Event.outputTaken, 0, encodeCount(count)); }
   abort(reason) { this.#tell(Event.abort, 0, encodeText(reason)); }
   set oninputconsumed(call) { this.#oninputconsumed = call; }
 

@@ -9,7 +9,7 @@ export const Request = Object.freeze({
 /** To the guest. */
 export const Event = Object.freeze({
   opened: 129, data: 130, datagram: 131, accepted: 132, writable: 133, ended: 134, failed: 135, closed: 136, resolved: 137,
-  input: 138, inputEnd: 139, abort: 140,
+  input: 138, inputEnd: 139, abort: 140, outputTaken: 141,
 });
 
 /** What a guest may have on its way on one socket, in bytes, before the other thread has passed it on. */

@@ -2,6 +2,7 @@
 
 import { GuestService } from "./service.js";
 import { chunksOf, readAhead } from "./input.js";
+import { OutputTaker } from "./output-gate.js";
 
 /** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
 export function runInWorker(module, { strategy, url, clientOptions, client, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal }) {
@@ -9,6 +10,7 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
     const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
     const service = strategy === "sab" ? new GuestService(client) : null;
     const feed = new Feed(service ?? worker);
+    const taker = new OutputTaker((count) => (service ? service.outputTaken(count) : worker.postMessage({ type: "outputTaken", count })));
 
     const stop = () => {
       signal?.removeEventListener("abort", abort);
@@ -30,8 +32,8 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
     };
     worker.onmessage = ({ data }) => {
       switch (data.type) {
-        case "stdout": return stdout(data.bytes);
-        case "stderr": return stderr(data.bytes);
+        case "stdout": return taker.give(stdout, data.bytes);
+        case "stderr": return taker.give(stderr, data.bytes);
         case "listening": return onlisten?.(data.listeners);
         case "inputConsumed": return feed.consumed(data.count);
         case "exit": {

@@ -9,10 +9,12 @@ import { SabBlocker } from "./sab.js";
 import { ClientTransport } from "./transport.js";
 
 let input = null;
+let output = null;
 
 onmessage = ({ data }) => {
   if (data.type === "input") return input.push(data.bytes);
   if (data.type === "inputEnd") return input.end();
+  if (data.type === "outputTaken") return output.taken(data.count);
   return start(data);
 };
 
@@ -33,9 +35,10 @@ async function start({ module, strategy, url, clientOptions, link, options }) {
     const result = await runProgram(module, {
       ...options, blocker, transport, stdout: write("stdout"), stderr: write("stderr"),
       onlisten: (listeners) => postMessage({ type: "listening", listeners }),
-      onready: (readyInput) => {
+      onready: (readyInput, readyOutput) => {
         input = readyInput;
-        if (strategy === "sab") transport.input = input;
+        output = readyOutput;
+        if (strategy === "sab") Object.assign(transport, { input, output });
         else input.onread = (count) => postMessage({ type: "inputConsumed", count });
       },
     });

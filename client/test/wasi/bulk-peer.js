@@ -1,16 +1,11 @@
 // Peers of the guests' own small protocols, on loopback.
 
+import { checksum, hex } from "./checksum.js";
 import { startTcp } from "./peers.js";
 
 const block = 256 * 1024;
 
-/** FNV-1a, as the guests compute it. */
-export function checksum(bytes, hash = 2166136261) {
-  for (let i = 0; i < bytes.length; i++) hash = Math.imul(hash ^ bytes[i], 16777619);
-  return hash;
-}
-
-export const hex = (hash) => (hash >>> 0).toString(16).padStart(8, "0");
+export { checksum, hex };
 
 /** Bytes `offset` to `offset + length` of the stream that guests and peers send; it repeats every 2048 bytes. */
 const period = Uint8Array.from({ length: 2048 }, (_, i) => (i * 31) >> 3);

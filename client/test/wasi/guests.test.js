@@ -14,8 +14,9 @@ import { denied } from "./scenarios/denied.js";
 import { loss } from "./scenarios/loss.js";
 import { emscripten } from "./scenarios/emscripten.js";
 import { wasip2 } from "./scenarios/wasip2.js";
+import { output } from "./scenarios/output.js";
 
-const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...wasip2, ...denied, ...bulk, ...loss };
+const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...wasip2, ...output, ...denied, ...bulk, ...loss };
 
 const wanted = new RegExp(process.env.WASMNET_SCENARIOS ?? "", "i");
 

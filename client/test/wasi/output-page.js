@@ -1,0 +1,56 @@
+// In the browser: a program whose output nobody takes for a while, and things of another frame.
+
+import { compile, run } from "../../wasi/index.js";
+import { WasmnetClient } from "../../wasmnet-client.js";
+import { checksum, hex } from "./checksum.js";
+
+let release = null;
+
+/** Runs print.c with a stdout that takes its first bytes only when releaseOutput() is called; tells how many bytes it was given. */
+export async function heldOutput({ count, url, strategy, inPage, asStream }, tell) {
+  const held = new Promise((resolve) => { release = resolve; });
+  let given = 0;
+  let hash = checksum(new Uint8Array(0));
+  const take = (bytes) => {
+    given += bytes.length;
+    hash = checksum(bytes, hash);
+    tell({ given });
+    return held;
+  };
+  const client = inPage ? new WasmnetClient(url) : null;
+  const { exitCode, stderr } = await run("/guests/print.wasm", {
+    ...(client ? { client, worker: false } : { url }), strategy, args: ["print", String(count)], stdout: asStream ? new WritableStream({ write: take }) : take,
+  });
+  client?.disconnect();
+  return { exitCode, stderr, given, hash: hex(hash) };
+}
+
+export async function releaseOutput() { release(); }
+
+/** Runs a guest out of what another frame has: its bytes, a view of them, its module, a response, and to a stream of it. */
+export async function fromFrame({ url, redis, strategy }) {
+  const frame = document.createElement("iframe");
+  document.body.append(frame);
+  const other = frame.contentWindow;
+  try {
+    const bytes = await (await fetch("/guests/redis-ping.wasm")).arrayBuffer();
+    const buffer = new other.ArrayBuffer(bytes.byteLength);
+    new Uint8Array(buffer).set(new Uint8Array(bytes));
+    const sources = {
+      buffer, view: new other.Uint8Array(buffer), module: new other.WebAssembly.Module(buffer),
+      response: new other.Response(buffer, { headers: { "content-type": "application/wasm" } }),
+    };
+    if (buffer instanceof ArrayBuffer) throw new Error("the frame shares the page's ArrayBuffer");
+    const answers = {};
+    for (const [name, source] of Object.entries(sources)) {
+      const options = { url, strategy, args: ["redis-ping", "127.0.0.1", redis, "PING"] };
+      answers[name] = (await run(await compile(source), options)).stdout;
+    }
+    let streamed = "";
+    const stdout = new other.WritableStream({ write: (part) => { streamed += new TextDecoder().decode(part); } });
+    await run(sources.module, { url, strategy, args: ["redis-ping", "127.0.0.1", redis, "PING"], stdout });
+    return { ...answers, streamed };
+  } finally {
+    frame.remove();
+  }
+}
