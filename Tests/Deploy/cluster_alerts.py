@@ -1,182 +1,125 @@
 #!/usr/bin/env python3
-"""Causes the conditions of alerts in a cluster that scripts/cluster.sh runs, and waits for Prometheus to fire them.
+"""Causes the condition of every alert with real nodes, Redis and Prometheus: silent before, firing for whom it is about, silent again after.
 
-    WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_alerts.py
+    WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_alerts.py [WORD ...]
 
-The rules are those of deploy/prometheus with shorter times: what is tested is that real nodes expose what the alerts look at.
-Conditions that take a machine's memory, hours or a fault of the node's are in the rules' unit tests only.
+Words choose causes whose name holds one of them. The rules are those of deploy/prometheus with shorter times (alert_world.py).
 """
-import base64
-import contextlib
-import hashlib
-import json
-import os
+import asyncio
 import re
-import signal
-import socket
-import tempfile
-import threading
+import sys
 import time
-import unittest
-from pathlib import Path
 
-from cluster_script import LONGEST, OFFSET, Script, get
+import alert_causes as of_node
+import alert_causes_redis as of_redis
+from alert_world import LONGEST, POLICY, World, fleet
 
-PLAIN = ("127.0.0.1", 8080 + OFFSET)
-
-
-def firing():
-    """Alerts that fire now, with the instances they fire for."""
-    found = {}
-    for alert in json.loads(get(9190, "/api/v1/alerts"))["data"]["alerts"]:
-        if alert["state"] == "firing":
-            found.setdefault(alert["labels"]["alertname"], set()).add(alert["labels"].get("instance"))
-    return found
-
-
-def wait_for(condition):
-    """Whether it came to be before the longest wait was over."""
-    deadline = time.monotonic() + LONGEST
-    while not (result := condition()) and time.monotonic() < deadline:
-        time.sleep(0.2)
-    return result
-
-
-def upgrade(token=None):
-    """A WebSocket's connection through HAProxy and the answer's first line."""
-    connection = socket.create_connection(PLAIN, timeout=30)
-    key = base64.b64encode(os.urandom(16)).decode()
-    lines = ["GET / HTTP/1.1", "Host: localhost", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
-             "Sec-WebSocket-Version: 13"]
-    if token:
-        lines.append(f"Authorization: Bearer {token}")
-    connection.sendall("\r\n".join([*lines, "", ""]).encode())
-    return connection, connection.recv(4096).split(b"\r\n")[0].decode()
-
-
-def send_text(connection, text):
-    """One masked text frame of less than 126 bytes."""
-    mask = os.urandom(4)
-    payload = bytes(byte ^ mask[index % 4] for index, byte in enumerate(text.encode()))
-    connection.sendall(bytes([0x81, 0x80 | len(payload)]) + mask + payload)
+# Alerts by their causes. Those of one group come at the same time, of nodes that have nothing to do with each other; the groups one after the other.
+GROUPS = [
+    {
+        of_node.a_policy_that_is_bad: ["WasmnetPolicyNotReloaded"],
+        of_node.tokens_that_are_tried: ["WasmnetNotAdmitted"],
+        of_node.a_forged_header: ["WasmnetUntrustedProxyHeaders"],
+        of_node.a_client_that_scans: ["WasmnetDenialsHigh"],
+        of_node.targets_that_refuse: ["WasmnetDialsFail"],
+        of_node.a_quota_that_is_too_small: ["WasmnetQuotaRefusalsHigh"],
+        of_node.descriptors_that_run_low: ["WasmnetFileDescriptorsLow"],
+        of_node.descriptors_that_run_out: ["WasmnetOverloaded"],
+        of_node.messages_that_do_not_end: ["WasmnetMemoryHigh"],
+        of_node.loops_that_are_late: ["WasmnetEventLoopLag"],
+        of_node.crashes: ["WasmnetNodeRestarts"],
+        of_node.a_drain_that_waits: ["WasmnetDrainTooLong"],
+    },
+    {
+        of_redis.a_redis_that_evicts: ["WasmnetRedisEvicts"],
+        of_redis.a_user_without_a_right: ["WasmnetRedisErrors"],
+        of_redis.a_redis_that_is_slow: ["WasmnetRedisSlow"],
+        of_redis.a_denylist_that_a_node_may_not_read: ["WasmnetDenylistBehind"],
+        of_redis.an_upgrade_that_stopped_half_way: ["WasmnetVersionsDiffer"],
+    },
+    {of_redis.a_node_with_another_database: ["WasmnetNodesNotSeen"]},
+    {of_redis.a_redis_that_hangs: ["WasmnetRedisUnavailable", "WasmnetDenylistOld"]},
+    {of_redis.a_node_that_hangs: ["WasmnetNodeDown"]},
+    {of_redis.all_nodes_hang: ["WasmnetAllNodesDown"]},
+]
+# Alerts that nothing from outside can cause; the rules' unit tests have them.
+EXCEPTIONS = {"WasmnetInternalErrors": "the code word for a fault of the node's own: whoever can cause one has found it, and mends it"}
+# What a busy machine does to nodes that a cause did not mean.
+OF_THE_MACHINE = {"WasmnetEventLoopLag", "WasmnetRedisSlow"}
+# A series that a rule names, with its labels.
+SELECTOR = re.compile(r"\b((?:wasmnet|process)[_:][\w:]+|up\b)(\{[^}]*\})?")
 
 
-@contextlib.contextmanager
-def repeating(action, seconds):
-    """Does something again and again beside what the block does."""
-    stop = threading.Event()
+def is_about(alert, firing, instances):
+    """Whether it fires for these, and for no others."""
+    found = firing.get(alert, set())
+    return found >= instances if alert in OF_THE_MACHINE else found == instances
 
-    def run():
-        while not stop.wait(seconds):
-            action()
 
-    thread = threading.Thread(target=run)
-    thread.start()
+async def until(condition, seconds):
+    """Raises TimeoutError."""
+    async with asyncio.timeout(seconds):
+        while not condition():
+            await asyncio.sleep(0.1)
+
+
+async def observe(world, cause, alerts):
+    """What was not as it should be, in words."""
+    steps, told = cause(world), cause.__name__.replace("_", " ")
+    doing = "silent before"
     try:
-        yield
+        instances = await anext(steps)
+
+        def is_silent():
+            return not any(world.firing.get(alert, set()) & instances for alert in alerts)
+        await world.evaluations()
+        await until(is_silent, LONGEST)
+        begun, doing = time.monotonic(), "firing"
+        await anext(steps)
+        await until(lambda: all(is_about(alert, world.firing, instances) for alert in alerts), 2 * LONGEST)
+        fired, doing = time.monotonic(), "silent after"
+        await anext(steps)
+        await until(is_silent, 2 * LONGEST)
+        print(f"{', '.join(alerts)}: {told}; fired after {fired - begun:.0f} s, was over {time.monotonic() - fired:.0f} s later", flush=True)
+        return []
+    except (AssertionError, OSError, RuntimeError, TimeoutError) as error:
+        return [f"{told}: {', '.join(alerts)} not {doing}: {error!r}; firing are {world.firing}"]
     finally:
-        stop.set()
-        thread.join()
+        await steps.aclose()
 
 
-class ClusterAlertTests(unittest.TestCase):
-    @classmethod
-    def setUpClass(cls):
-        cls.folder = tempfile.TemporaryDirectory()
-        cls.addClassCleanup(cls.folder.cleanup)
-        work = Path(cls.folder.name) / "cluster"
-        tokens = Path(cls.folder.name) / "tokens"
-        tokens.write_text(hashlib.sha256(b"the-token-of-amy-0123456789").hexdigest() + " amy\n")
-        cls.script = Script(cls.folder.name, WASMNET_CLUSTER_WORK=str(work), WASMNET_TOKEN_FILE=str(tokens))
-        cls.addClassCleanup(cls.end)
-        cls.parts = cls.script.up()
-        cls.policy = work / "policy.toml"
-        rules = work / "prometheus/wasmnet.rules.yml"
-        text = re.sub(r"for: \w+", "for: 0s", rules.read_text())
-        rules.write_text(re.sub(r"\[\d+m\]|offset 1m", lambda match: "offset 10s" if "offset" in match.group() else "[10s]", text))
-        settings = work / "prometheus/prometheus.yml"
-        settings.write_text(settings.read_text().replace(": 10s", ": 1s").replace(": 5s", ": 1s"))
-        os.kill(cls.parts["prometheus"], signal.SIGHUP)
+def untold(rules):
+    """Alerts that no cause is for, and causes for alerts that are not there."""
+    alerts = {rule["name"] for rule in rules if rule["type"] == "alerting"}
+    told = {alert for group in GROUPS for names in group.values() for alert in names}
+    return ([f"{name} has no cause here" for name in sorted(alerts - told - EXCEPTIONS.keys())]
+            + [f"{name} is no alert of the rules" for name in sorted((told | EXCEPTIONS.keys()) - alerts)]
+            + [f"{name} has a cause and is an exception" for name in sorted(told & EXCEPTIONS.keys())])
 
-    @classmethod
-    def end(cls):
-        os.kill(cls.script.process, signal.SIGTERM)
-        cls.script.end()
 
-    @contextlib.contextmanager
-    def stopped(self, *parts):
-        for part in parts:
-            os.kill(self.parts[part], signal.SIGSTOP)
-        try:
-            yield
-        finally:
-            for part in parts:
-                os.kill(self.parts[part], signal.SIGCONT)
+async def missing(world, rules):
+    """Series that a rule names and Prometheus does not have."""
+    selectors = sorted({"".join(found) for rule in rules for found in SELECTOR.findall(rule["query"])})
+    assert len(selectors) > 20, selectors
+    deadline = time.monotonic() + LONGEST
+    # Recorded ones need some scrapes.
+    while (absent := [text for text in selectors if await world.value(f"count({text})") is None]) and time.monotonic() < deadline:
+        await asyncio.sleep(0.5)
+    return [f"Prometheus has no series {text}" for text in absent]
 
-    def instance(self, number):
-        return f"127.0.0.1:{9100 + number + OFFSET}"
 
-    def assert_fires(self, alert, instances=None):
-        self.assertTrue(wait_for(lambda: alert in firing() and (instances is None or firing().get(alert) == instances)), f"{alert}: {firing()}")
-
-    def assert_ends(self, alert):
-        self.assertTrue(wait_for(lambda: alert not in firing()), f"{alert}: {firing()}")
-
-    def test_a_node_that_hangs_is_down_and_no_other(self):
-        self.assert_ends("WasmnetNodeDown")
-        with self.stopped("node-2"):
-            self.assert_fires("WasmnetNodeDown", {self.instance(2)})
-        self.assert_ends("WasmnetNodeDown")
-
-    def test_without_any_node_all_are_down(self):
-        self.assert_ends("WasmnetAllNodesDown")
-        with self.stopped("node-1", "node-2", "node-3"):
-            self.assert_fires("WasmnetAllNodesDown")
-        self.assert_ends("WasmnetAllNodesDown")
-
-    def test_a_redis_that_hangs_is_unavailable_to_all(self):
-        self.assert_ends("WasmnetRedisUnavailable")
-        with self.stopped("redis"):
-            self.assert_fires("WasmnetRedisUnavailable", {self.instance(number) for number in (1, 2, 3)})
-        self.assert_ends("WasmnetRedisUnavailable")
-
-    def test_a_bad_policy_is_told_until_it_is_mended(self):
-        self.assert_ends("WasmnetPolicyNotReloaded")
-        good = self.policy.read_text()
-        self.policy.write_text(good + "\n[networks]\n")
-        os.kill(self.parts["node-1"], signal.SIGHUP)
-        try:
-            self.assert_fires("WasmnetPolicyNotReloaded")
-        finally:
-            self.policy.write_text(good)
-        for part in ("node-1", "node-2", "node-3"):
-            os.kill(self.parts[part], signal.SIGHUP)
-        self.assert_ends("WasmnetPolicyNotReloaded")
-
-    def test_tokens_that_are_tried_out(self):
-        self.assert_ends("WasmnetNotAdmitted")
-        answers = set()
-
-        def attempt():
-            connection, answer = upgrade("the-token-of-nobody-98765")
-            connection.close()
-            answers.add(answer)
-
-        with repeating(attempt, 0.05):
-            self.assert_fires("WasmnetNotAdmitted")
-        self.assertEqual(answers, {"HTTP/1.1 401 Unauthorized"})
-
-    def test_a_client_that_scans(self):
-        self.assert_ends("WasmnetDenialsHigh")
-        connection, answer = upgrade("the-token-of-amy-0123456789")
-        self.assertEqual(answer, "HTTP/1.1 101 Switching Protocols")
-        numbers = iter(range(1, 1_000_000))
-        with connection, repeating(
-                lambda: send_text(connection, json.dumps({"op": "connect", "id": next(numbers), "addr": "10.0.0.1", "port": 22})), 0.06):
-            self.assert_fires("WasmnetDenialsHigh")
+async def run(world, words):
+    await world.up()
+    rules = await world.rules()
+    broken = untold(rules) + await missing(world, rules)
+    for group in GROUPS:
+        chosen = {cause: alerts for cause, alerts in group.items() if not words or any(word in cause.__name__ for word in words)}
+        for wrong in await asyncio.gather(*(observe(world, cause, alerts) for cause, alerts in chosen.items())):
+            broken += wrong
+    broken += [f"{name} is dead after all causes" for name in world.processes if not world.is_alive(name)]
+    world.watcher.cancel()
+    return broken
 
 
 if __name__ == "__main__":
-    if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
-        raise SystemExit("cluster_alerts.py: WASMNET_NODE names the node's program")
-    unittest.main(verbosity=2)
+    sys.exit(fleet.main(lambda world: run(world, sys.argv[1:]), POLICY, drain=1, seconds=420, kind=World))

@@ -52,7 +52,7 @@ class Cluster:
     def __init__(self, policy_text, drain=12):
         self.node_program = os.environ["WASMNET_NODE"]
         self.work = Path(tempfile.mkdtemp(prefix="wasmnet-fleet."))
-        self.processes, self.drain, self.target_is_asked = {}, drain, asyncio.Lock()
+        self.processes, self.drain, self.asked = {}, drain, {}
         self.password = secrets.token_urlsafe(18)
         self.policy = self.work / "policy.toml"
         self.policy.write_text(policy_text)
@@ -99,6 +99,14 @@ class Cluster:
     # Parts
 
     async def up(self):
+        self.prepare()
+        await self.start_redis()
+        for name in NODES:
+            await self.start_node(name)
+        await self.start_haproxy()
+
+    def prepare(self):
+        """Secrets and certificates."""
         acl = (ROOT / "deploy/redis/wasmnet.acl").read_text().replace(">change-me", f">{self.password}")
         (self.work / "wasmnet.acl").write_text(acl)
         (self.work / "redis").mkdir()
@@ -106,10 +114,6 @@ class Cluster:
                         "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", self.work / "key.pem", "-out",
                         self.work / "certificate.pem"], check=True, stderr=subprocess.DEVNULL)
         (self.work / "both.pem").write_text((self.work / "certificate.pem").read_text() + (self.work / "key.pem").read_text())
-        await self.start_redis()
-        for name in NODES:
-            await self.start_node(name)
-        await self.start_haproxy()
 
     async def start_redis(self):
         self.start("redis", "redis-server", ROOT / "deploy/redis/redis.conf", "--bind", "127.0.0.1", "--port", 6390 + OFFSET, "--dir",
@@ -120,13 +124,13 @@ class Cluster:
             return "NOAUTH" in told.stdout + told.stderr
         await self.until("redis answers", answers)
 
-    async def start_node(self, name, wait=True):
-        number = int(name[-1])
-        self.start(name, self.node_program, "serve", "--host", "127.0.0.1", "--port", 9000 + number + OFFSET, "--policy", self.policy,
-                   "--proxy-protocol", "required", "--admin-port", self.admin_port(name), "--drain-timeout", self.drain,
-                   "--access-log-sample", "0", WASMNET_REDIS=self.redis_url)
-        if wait:
-            await self.until(f"{name} is ready", lambda: self.is_ready(name))
+    async def start_node(self, name, *options, program=None, prefix=(), policy=None, redis=None, proxy="required", drain=None, **environment):
+        """`prefix` is a command that starts the node, as prlimit; `redis` a URL."""
+        self.start(name, *prefix, program or self.node_program, "serve", "--host", "127.0.0.1", "--port", self.node_port(name), "--policy",
+                   policy or self.policy, "--proxy-protocol", proxy, "--admin-port", self.admin_port(name), "--drain-timeout",
+                   self.drain if drain is None else drain, "--access-log-sample", "0", *options,
+                   WASMNET_REDIS=redis or self.redis_url, **environment)
+        await self.until(f"{name} is ready", lambda: self.is_ready(name))
 
     async def start_haproxy(self):
         settings = {"WASMNET_LB_MAXCONN": "9000", "WASMNET_LB_CERT": str(self.work / "both.pem"),
@@ -139,25 +143,41 @@ class Cluster:
         self.start("haproxy", "haproxy", "-db", "-f", ROOT / "deploy/haproxy/haproxy.cfg", **settings)
         await self.until("HAProxy sees three nodes", lambda: self.nodes_up() == 3)
 
-    async def start_target(self):
-        process = self.start("target", "python3", Path(__file__).with_name("target.py"), *(f"{h}:{p}" for h, p in TARGETS),
-                             stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+    async def start_commanded(self, name, program, *arguments):
+        """A program beside this one that takes commands and answers them: target.py, fault_proxy.py."""
+        process = self.start(name, "python3", Path(__file__).with_name(program), *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        self.asked[name] = asyncio.Lock()
         assert json.loads(await asyncio.to_thread(process.stdout.readline)) == "ready"
 
-    async def target(self, **command):
-        """What the target answers to a command. One at a time, and to the end also for a caller that is cancelled: answers carry no name."""
+    async def tell(self, name, **command):
+        """What a program answers to a command. One at a time, and to the end also for a caller that is cancelled: answers carry no name."""
         async def ask():
-            async with self.target_is_asked:
-                process = self.processes["target"]
+            async with self.asked[name]:
+                process = self.processes[name]
                 process.stdin.write(json.dumps(command).encode() + b"\n")
                 process.stdin.flush()
                 return json.loads(await asyncio.to_thread(process.stdout.readline))
         return await asyncio.shield(asyncio.create_task(ask()))
 
+    async def start_target(self):
+        await self.start_commanded("target", "target.py", *(f"{host}:{port}" for host, port in TARGETS))
+
+    async def target(self, **command):
+        return await self.tell("target", **command)
+
+    async def start_ways(self, name, *ways):
+        """A fault proxy under this name. Each way: its name, where it listens, where it leads."""
+        await self.start_commanded(name, "fault_proxy.py", *(word for way, *ends in ways for word in (way, *(f"{host}:{port}" for host, port in ends))))
+
     # Questions
 
-    def admin_port(self, name):
-        return 9100 + int(name[-1]) + OFFSET
+    @staticmethod
+    def node_port(name):
+        return 9000 + int(name.split("-")[1]) + OFFSET
+
+    @staticmethod
+    def admin_port(name):
+        return 9100 + int(name.split("-")[1]) + OFFSET
 
     def get(self, port, path, body=None):
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data=json.dumps(body).encode() if body else None,
@@ -245,7 +265,7 @@ class Cluster:
         shutil.rmtree(self.work, ignore_errors=True)
 
 
-def main(run, policy_text, drain, seconds):
+def main(run, policy_text, drain, seconds, kind=Cluster):
     """Runs `run(cluster)`, which returns what broke, in words, within so many seconds. The exit status; nothing is left behind."""
     if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
         print("WASMNET_NODE names the node's program", file=sys.stderr)
@@ -254,7 +274,7 @@ def main(run, policy_text, drain, seconds):
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     # As Ctrl-C: the way out goes through `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    cluster = Cluster(policy_text, drain)
+    cluster = kind(policy_text, drain)
 
     async def bounded():
         async with asyncio.timeout(seconds):

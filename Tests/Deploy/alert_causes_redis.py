@@ -1,0 +1,122 @@
+"""Causes of the alerts that look at Redis and at the cluster as a whole, in three steps as those of alert_causes."""
+import asyncio
+import signal
+import subprocess
+
+from alert_causes import attempt
+from alert_world import ECHO, NODES, OFFSET, REDIS, repeating
+
+OTHER_REDIS = 6391 + OFFSET
+SLOW = ("127.0.8.1", REDIS)
+# All keys of a node's but the denylist's: hash tags of clients are shorter than that word.
+WITHOUT_DENYLIST = ["resetkeys", *(f"~wn:{{{tag}}}:*" for tag in ("?", "??", "???", "nodes"))]
+
+
+async def a_redis_that_evicts(world):
+    folder = world.work / "other-redis"
+    folder.mkdir()
+    world.start("other-redis", "redis-server", "--bind", "127.0.0.1", "--port", OTHER_REDIS, "--dir", folder, "--save", "", "--maxmemory", "64mb")
+    async with world.node(options=["--redis-optional"], redis=f"redis://127.0.0.1:{OTHER_REDIS}") as node:
+        yield {node.instance}
+        world.redis_admin("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", port=OTHER_REDIS)
+        # A node asks when it starts.
+        await node.restart()
+        yield
+        world.redis_admin("CONFIG", "SET", "maxmemory-policy", "noeviction", port=OTHER_REDIS)
+        await node.restart()
+        yield
+    await world.kill("other-redis")
+    del world.processes["other-redis"]
+
+
+async def a_user_without_a_right(world):
+    async with world.node(redis=world.user("narrow")) as node:
+        session = await node.session()
+        async with repeating(lambda: attempt(session, ECHO), 0.2):
+            yield {node.instance}
+            world.redis_admin("ACL", "SETUSER", "narrow", "-eval", "-evalsha")
+            yield
+            world.redis_admin("ACL", "SETUSER", "narrow", "+eval", "+evalsha")
+            yield
+
+
+async def a_redis_that_is_slow(world):
+    await world.start_ways("slow", ("redis", SLOW, ("127.0.0.1", REDIS)))
+    async with world.node(redis=world.redis_url.replace("127.0.0.1", SLOW[0])) as node:
+        session = await node.session()
+        async with repeating(lambda: attempt(session, ECHO), 0.1):
+            yield {node.instance}
+            # Both ways together: above the threshold and below what makes an outage.
+            await world.tell("slow", way="redis", do="slow", seconds=0.016)
+            yield
+            await world.tell("slow", way="redis", do="mend")
+            yield
+    await world.kill("slow")
+    del world.processes["slow"]
+
+
+async def a_denylist_that_a_node_may_not_read(world):
+    async with world.node(redis=world.user("blind")) as node:
+        await world.command("denylist", "add", "203.0.113.1", "--ttl", "1h")
+        yield {node.instance}
+        world.redis_admin("ACL", "SETUSER", "blind", *WITHOUT_DENYLIST)
+        # So many at once that what is published says only that there is something to read.
+        await world.command("denylist", "add", *(f"203.0.113.{number}" for number in range(2, 32)), "--ttl", "1h")
+        yield
+        world.user("blind")
+        yield
+
+
+def other_build(world):
+    """The same program with another commit in it, which is what tells builds apart."""
+    told = subprocess.run([world.node_program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
+    commit = told.rpartition("(")[2].rstrip(")")
+    data = open(world.node_program, "rb").read()
+    assert commit != told and data.count(commit.encode()) == 1, f"{told}: the node must be built in a Git repository"
+    program = world.work / "other-node"
+    program.write_bytes(data.replace(commit.encode(), bytes(reversed(commit.encode()))))
+    program.chmod(0o755)
+    return program
+
+
+async def an_upgrade_that_stopped_half_way(world):
+    program = await asyncio.to_thread(other_build, world)
+    async with world.node() as node:
+        yield {None}
+        await node.restart(program=program)
+        yield
+        await node.restart(program=None)
+        yield
+
+
+async def a_node_with_another_database(world):
+    async with world.node() as node:
+        yield world.instances()
+        await node.restart(redis=world.redis_url + "/1")
+        yield
+        await node.restart(redis=None)
+        yield
+
+
+async def hung(world, names, instances):
+    yield instances
+    for name in names:
+        world.signal(name, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for name in names:
+            world.signal(name, signal.SIGCONT)
+    yield
+
+
+def a_node_that_hangs(world):
+    return hung(world, ["node-2"], {f"127.0.0.1:{world.admin_port('node-2')}"})
+
+
+def all_nodes_hang(world):
+    return hung(world, NODES, {None})
+
+
+def a_redis_that_hangs(world):
+    return hung(world, ["redis"], world.instances())
