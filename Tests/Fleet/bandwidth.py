@@ -4,7 +4,7 @@ import random
 import time
 
 from cluster import CLIENTS, TARGETS
-from load import NOISE
+from jobs import NOISE
 from session import Refusal, Session
 
 # Seconds for which a node may spend ahead.

@@ -25,6 +25,8 @@ CLIENTS = ("127.0.0.1", 8080 + OFFSET)
 TARGETS = [("127.0.9.1", 9201 + OFFSET), ("127.0.9.2", 9201 + OFFSET), ("127.0.9.3", 9201 + OFFSET), ("127.0.9.4", 9201 + OFFSET)]
 NODES = ("node-1", "node-2", "node-3")
 LONGEST = 30
+# Where clients may listen.
+LISTEN = "127.0.9.9"
 # A lease's life in Redis, in seconds.
 LEASE = 15
 
@@ -33,6 +35,8 @@ def policy(max_connections=12, max_sessions=8, without_redis="static"):
     return f"""[network]
 deny = []
 allow = ["127.0.9.0/24"]
+bind_ports = "24000-27999"
+bind_addresses = ["{LISTEN}"]
 max_connections = {max_connections}
 connection_timeout_secs = 10
 max_bandwidth_mbps = 0
@@ -53,6 +57,7 @@ class Cluster:
         self.node_program = os.environ["WASMNET_NODE"]
         self.work = Path(tempfile.mkdtemp(prefix="wasmnet-fleet."))
         self.processes, self.drain, self.asked = {}, drain, {}
+        self.nodes_host = "127.0.0.1"
         self.password = secrets.token_urlsafe(18)
         self.policy = self.work / "policy.toml"
         self.policy.write_text(policy_text)
@@ -98,11 +103,16 @@ class Cluster:
 
     # Parts
 
-    async def up(self):
+    async def up(self, breakable=False):
+        """`breakable`: HAProxy reaches the nodes, and their health, by way of the fault proxy `ways`."""
         self.prepare()
         await self.start_redis()
         for name in NODES:
             await self.start_node(name)
+        if breakable:
+            self.nodes_host = "127.0.8.{}"
+            await self.start_ways("ways", *((name, (self.host(name), port), ("127.0.0.1", port)) for name in NODES
+                                            for port in (self.node_port(name), self.admin_port(name))))
         await self.start_haproxy()
 
     def prepare(self):
@@ -110,8 +120,9 @@ class Cluster:
         acl = (ROOT / "deploy/redis/wasmnet.acl").read_text().replace(">change-me", f">{self.password}")
         (self.work / "wasmnet.acl").write_text(acl)
         (self.work / "redis").mkdir()
+        names = ",".join(["DNS:localhost", *(f"IP:{host}" for host, _ in TARGETS)])
         subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2", "-subj",
-                        "/CN=localhost", "-addext", "subjectAltName=DNS:localhost", "-keyout", self.work / "key.pem", "-out",
+                        "/CN=localhost", "-addext", f"subjectAltName={names}", "-keyout", self.work / "key.pem", "-out",
                         self.work / "certificate.pem"], check=True, stderr=subprocess.DEVNULL)
         (self.work / "both.pem").write_text((self.work / "certificate.pem").read_text() + (self.work / "key.pem").read_text())
 
@@ -128,7 +139,7 @@ class Cluster:
         """`prefix` is a command that starts the node, as prlimit; `redis` a URL."""
         self.start(name, *prefix, program or self.node_program, "serve", "--host", "127.0.0.1", "--port", self.node_port(name), "--policy",
                    policy or self.policy, "--proxy-protocol", proxy, "--admin-port", self.admin_port(name), "--drain-timeout",
-                   self.drain if drain is None else drain, "--access-log-sample", "0", *options,
+                   self.drain if drain is None else drain, "--access-log-sample", "0", "--ca-file", self.work / "certificate.pem", *options,
                    WASMNET_REDIS=redis or self.redis_url, **environment)
         await self.until(f"{name} is ready", lambda: self.is_ready(name))
 
@@ -138,7 +149,7 @@ class Cluster:
                     "WASMNET_LB_HTTPS": f"127.0.0.1:{8443 + OFFSET}", "WASMNET_LB_HTTP": f"127.0.0.1:{8081 + OFFSET}",
                     "WASMNET_LB_STATS": f"127.0.0.1:{8404 + OFFSET}"}
         for name in NODES:
-            settings[f"WASMNET_NODE_{name[-1]}"] = f"127.0.0.1:{9000 + int(name[-1]) + OFFSET}"
+            settings[f"WASMNET_NODE_{name[-1]}"] = f"{self.host(name)}:{self.node_port(name)}"
             settings[f"WASMNET_ADMIN_PORT_{name[-1]}"] = str(self.admin_port(name))
         self.start("haproxy", "haproxy", "-db", "-f", ROOT / "deploy/haproxy/haproxy.cfg", **settings)
         await self.until("HAProxy sees three nodes", lambda: self.nodes_up() == 3)
@@ -160,16 +171,21 @@ class Cluster:
         return await asyncio.shield(asyncio.create_task(ask()))
 
     async def start_target(self):
-        await self.start_commanded("target", "target.py", *(f"{host}:{port}" for host, port in TARGETS))
+        await self.start_commanded("target", "target.py", self.work / "both.pem", *(f"{host}:{port}" for host, port in TARGETS))
 
     async def target(self, **command):
         return await self.tell("target", **command)
 
     async def start_ways(self, name, *ways):
         """A fault proxy under this name. Each way: its name, where it listens, where it leads."""
-        await self.start_commanded(name, "fault_proxy.py", *(word for way, *ends in ways for word in (way, *(f"{host}:{port}" for host, port in ends))))
+        words = [(way, f"{near[0]}:{near[1]}", f"{far[0]}:{far[1]}") for way, near, far in ways]
+        await self.start_commanded(name, "fault_proxy.py", *sum(words, ()))
 
     # Questions
+
+    def host(self, name):
+        """Where HAProxy finds a node."""
+        return self.nodes_host.format(name[-1])
 
     @staticmethod
     def node_port(name):

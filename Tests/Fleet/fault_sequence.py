@@ -12,7 +12,7 @@ import sys
 import time
 
 import cluster as fleet
-from cluster import NODES, Cluster
+import jobs
 from faults import Faults, one
 from invariants import Invariants
 from load import Load, address_of
@@ -23,17 +23,21 @@ LIFE = (2, 8)
 
 
 def start_load(load, clients):
-    """Ten sockets a client; each tenth wants twice its limit. Returns how many sockets there are to be."""
+    """Ten sockets of all kinds a client; each tenth wants twice its limit of TCP, which is counted at the target. Returns how many there
+    are to be."""
     wanted = 0
     for number in range(clients):
         greedy = number % 10 == 0
         wanted += LIMIT if greedy else 10
-        load.add_client(number, (6, 6, 6, 6) if greedy else (3, 2, 3, 2))
+        if greedy:
+            load.add_client(number, (6, 6, 6, 6), jobs.TCP)
+        else:
+            load.add_client(number, (3, 2, 3, 2))
     return wanted
 
 
 async def run(cluster, arguments):
-    await cluster.up()
+    await cluster.up(breakable=True)
     await cluster.start_target()
     await cluster.target(bound=LIMIT)
     load = Load(pause=(0.5, 2), life=LIFE)
@@ -49,7 +53,8 @@ async def run(cluster, arguments):
 
     dice = random.Random(arguments.seed)
     alone = [("kill -9 of node-2", lambda: faults.kill_node("node-2")), ("SIGSTOP of node-3", lambda: faults.hang_node("node-3")),
-             ("kill -9 of Redis", faults.kill_redis), ("SIGSTOP of node-1 past its lease", lambda: faults.hang_node_past_its_lease("node-1"))]
+             ("cut of the way to node-2", lambda: faults.cut_way("node-2")), ("kill -9 of Redis", faults.kill_redis),
+             ("SIGSTOP of node-1 past its lease", lambda: faults.hang_node_past_its_lease("node-1"))]
     for told, fault in alone:
         await do(told, fault)
         if fault == faults.kill_redis:

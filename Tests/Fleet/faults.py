@@ -1,10 +1,11 @@
 """What can happen to a cluster. Each fault returns once it is over and its part is back."""
 import asyncio
+import math
 import random
 import signal
 import time
 
-from cluster import NODES
+from cluster import CLIENTS, NODES, TARGETS
 
 
 class Faults:
@@ -28,8 +29,16 @@ class Faults:
             await self.cluster.target(bound=self.limit)
         self.strict_again = self.load.spawn(later())
 
+    async def node(self, name):
+        return (await asyncio.to_thread(self.cluster.admin, name, "/version"))["node"]
+
     async def expect_loss(self, name):
-        self.load.expendable.add((await asyncio.to_thread(self.cluster.admin, name, "/version"))["node"])
+        """Of every session on this node, for as long as it lives."""
+        self.load.expendable[await self.node(name)] = math.inf
+
+    async def expect_no_more_loss(self, name):
+        """Sessions that begin from now on."""
+        self.load.expendable[await self.node(name)] = time.monotonic()
 
     async def kill_node(self, name):
         await self.expect_loss(name)
@@ -57,7 +66,48 @@ class Faults:
         await self.expect_loss(name)
         await self.relax(2 * self.limit)
         await self.hang(name, 20)
+        await self.expect_no_more_loss(name)
         self.tighten()
+
+    async def way(self, name, what, **more):
+        await self.cluster.tell("ways", way=name, do=what, **more)
+
+    async def mend(self, name):
+        await self.way(name, "mend")
+        await self.cluster.until("HAProxy sees three nodes", lambda: self.cluster.nodes_up() == 3)
+
+    async def cut_way(self, name):
+        """Between HAProxy and a node, until HAProxy has seen it and a little longer. Nobody is told; whoever sent something in that time has
+        lost its connection. The node lives, and counts its sockets until then: the limit holds strictly."""
+        await self.expect_loss(name)
+        await self.way(name, "cut")
+        try:
+            await self.cluster.until("HAProxy sees that a node is out of reach", lambda: self.cluster.nodes_up() == 2)
+            await asyncio.sleep(random.uniform(0.5, 3))
+        finally:
+            await self.mend(name)
+        await self.expect_no_more_loss(name)
+
+    async def reset_way(self, name):
+        """Every connection on it, seen by both sides at once."""
+        await self.expect_loss(name)
+        await self.way(name, "reset")
+        await self.expect_no_more_loss(name)
+
+    async def stall_way(self, name):
+        """Nothing passes for a while, then everything: no connection and no byte is lost."""
+        await self.way(name, "stall")
+        try:
+            await asyncio.sleep(random.uniform(1, 4))
+        finally:
+            await self.mend(name)
+
+    async def slow_way(self, name):
+        await self.way(name, "slow", seconds=random.uniform(0.05, 0.2))
+        try:
+            await asyncio.sleep(random.uniform(2, 4))
+        finally:
+            await self.mend(name)
 
     async def kill_redis(self):
         await self.cluster.kill("redis")
@@ -76,24 +126,23 @@ class Faults:
 
     def draw(self, dice):
         """One of the faults by the seed's dice: its name in words, and a function that does it."""
-        kind, name = dice.choice(["kill node", "kill node", "hang node", "hang node", "kill redis", "hang redis"]), dice.choice(NODES)
-        if kind == "kill node":
-            return f"kill -9 of {name}", lambda: self.kill_node(name)
-        if kind == "hang node":
-            return f"SIGSTOP of {name}", lambda: self.hang_node(name)
-        if kind == "kill redis":
-            return "kill -9 of Redis", self.kill_redis
-        return "SIGSTOP of Redis", self.hang_redis
+        name = dice.choice(NODES)
+        return dice.choice([
+            *[(f"kill -9 of {name}", lambda: self.kill_node(name)), (f"SIGSTOP of {name}", lambda: self.hang_node(name)),
+              (f"cut of the way to {name}", lambda: self.cut_way(name))] * 2,
+            (f"reset of the way to {name}", lambda: self.reset_way(name)), (f"stall of the way to {name}", lambda: self.stall_way(name)),
+            (f"slow way to {name}", lambda: self.slow_way(name)),
+            ("kill -9 of Redis", self.kill_redis), ("SIGSTOP of Redis", self.hang_redis)])
 
 
 async def one(told, fault, invariants, faults, number):
     """A fault and every invariant after it. What takes a lease's time goes on beside; its task is returned."""
-    from cluster import CLIENTS, TARGETS
     probe, begun = f"127.3.{number // 200}.{number % 200 + 1}", time.monotonic()
     try:
         sessions = await invariants.hold(probe, CLIENTS, TARGETS)
         begun = time.monotonic()
-        await fault()
+        with faults.load.fault():
+            await fault()
         over = time.monotonic() - begun
         for session in sessions:
             session.abort()

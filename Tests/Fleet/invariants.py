@@ -55,7 +55,9 @@ class Invariants:
 
     @property
     def outage_bound(self):
-        """One node keeps all of the limit, and the two others each grow to their part: a half, when they last saw the third one gone."""
+        """What "static", the policy's default for an outage, allows: a node keeps the slots that it was granted, and admits more up to
+        limit / nodes that it last knew of. Granted are at most `limit` in all, at worst to one node; each of the two others then grows to its
+        part of the limit, a half where it last saw two nodes. (While Redis answers and keeps its data the bound is the limit itself.)"""
         return self.limit + 2 * (self.limit // 2)
 
     def excuses(self):

@@ -1,18 +1,15 @@
 """Clients as pages are: each holds several sessions, each session several sockets that echo, and each follows a goaway elsewhere."""
 import asyncio
 import collections
-import os
+import contextlib
+import math
 import random
 import time
 
-from cluster import CLIENTS, TARGETS
-from session import Refusal, Session
-
-# What is sent: pieces of this, so that no byte costs a random number.
-NOISE = os.urandom(1 << 17)
-# Seconds that anything may take on a busy machine before it counts as stuck.
-STUCK = 30
-CLIENT_CLOSED = 1
+import jobs
+from cluster import CLIENTS
+from jobs import STUCK
+from session import Session
 
 
 def address_of(number):
@@ -29,8 +26,10 @@ class Load:
         self.latencies = collections.deque(maxlen=20_000)
         self.handshakes = asyncio.Semaphore(64)
         self.sessions, self.open_sockets = set(), 0
-        # Nodes whose sessions may be lost: those that a test kills.
-        self.expendable = set()
+        # Nodes whose sessions may be lost, since a test kills them or cuts their way, with the moment until which those began.
+        self.expendable = {}
+        # Faults that go on, and when the last one ended: datagrams may be lost around them.
+        self.faults, self.fault_ended = 0, -math.inf
         self.is_over = False
         self.tasks = set()
 
@@ -49,9 +48,31 @@ class Load:
         if len(self.broken) < 100:
             self.broken.append(text)
 
-    def add_client(self, number, sockets_by_session):
+    def add_client(self, number, sockets_by_session, mix=jobs.MIX):
+        """`mix`: kinds of sockets with their weights."""
         for sockets in sockets_by_session:
-            self.spawn(Seat(self, address_of(number), sockets).run())
+            self.spawn(Seat(self, address_of(number), sockets, mix).run())
+
+    def judge_loss(self, session, what):
+        if session.begun <= self.expendable.get(session.node, -math.inf):
+            self.counts["lost with a killed node or a cut way"] += 1
+        else:
+            self.wrong(f"lost on {session.node}, which was not killed: {what}")
+
+    def judge_datagram(self, sent):
+        """One that was sent then and did not come back: lost around a fault is what UDP is."""
+        self.counts["datagrams lost"] += 1
+        if not self.faults and self.fault_ended < sent:
+            self.wrong("a datagram was lost without a fault")
+
+    @contextlib.contextmanager
+    def fault(self):
+        self.faults += 1
+        try:
+            yield
+        finally:
+            self.faults -= 1
+            self.fault_ended = time.monotonic()
 
     async def until(self, told, condition, seconds):
         deadline = time.monotonic() + seconds
@@ -88,8 +109,8 @@ class Load:
 class Seat:
     """One session of a client, taken up again elsewhere when its node goes, with so many sockets."""
 
-    def __init__(self, load, address, sockets):
-        self.load, self.address, self.sockets = load, address, sockets
+    def __init__(self, load, address, sockets, mix):
+        self.load, self.address, self.sockets, self.mix = load, address, sockets, mix
         self.session, self.changed = None, asyncio.Event()
         self.left = None
 
@@ -118,7 +139,7 @@ class Seat:
                 # A session without a socket is ended at once.
                 load.counts["sent away"] += 1
             else:
-                self.judge_loss(session, f"session {session.over.result()}")
+                load.judge_loss(session, f"session {session.over.result()}")
                 self.left = None
                 await asyncio.sleep(random.uniform(0.2, 1))
         # Those who wait for a session learn that there is none.
@@ -147,15 +168,9 @@ class Seat:
         try:
             await asyncio.wait_for(asyncio.shield(session.over), STUCK)
         except TimeoutError:
-            self.judge_loss(session, "session that does not close")
+            self.load.judge_loss(session, "session that does not close")
             session.abort()
         self.load.sessions.discard(session)
-
-    def judge_loss(self, session, what):
-        if session.node in self.load.expendable:
-            self.load.counts["lost with a killed node"] += 1
-        else:
-            self.load.wrong(f"lost on {session.node}, which was not killed: {what}")
 
     async def work(self):
         load = self.load
@@ -164,64 +179,5 @@ class Seat:
             session = self.session
             if session is None:
                 await asyncio.sleep(0.1)
-            elif not await self.job(session):
+            elif not await jobs.one(self, session):
                 await asyncio.sleep(random.uniform(2, 6))
-
-    async def job(self, session):
-        """One socket from connect to close. False: it did not come to be."""
-        load = self.load
-        socket = session.connect(*random.choice(TARGETS))
-        try:
-            await asyncio.wait_for(asyncio.shield(socket.connected), STUCK)
-        except Refusal as refusal:
-            load.refusals[refusal.code] += 1
-            return False
-        except TimeoutError:
-            self.judge_loss(session, "a connect without an answer")
-            socket.close()
-            return False
-        load.open_sockets += 1
-        try:
-            await self.talk(session, socket)
-        finally:
-            load.open_sockets -= 1
-        return True
-
-    async def talk(self, session, socket):
-        load = self.load
-        ends, hurried = time.monotonic() + random.uniform(*load.life), False
-        data = f"{self.address}\n".encode()
-        try:
-            while True:
-                begun = time.monotonic()
-                if not await socket.until(lambda: socket.credit >= len(data), STUCK):
-                    return self.judge_cut(session, socket)
-                socket.write(data)
-                if not await socket.until(lambda: socket.received >= socket.sent, STUCK):
-                    return self.judge_cut(session, socket)
-                now = time.monotonic()
-                load.latencies.append(now - begun)
-                if session.goaway.done() and not hurried:
-                    # The node gives a time to end in: this one ends well within it.
-                    ends, hurried = min(ends, now + random.uniform(0, load.hurry)), True
-                if now >= ends:
-                    break
-                await asyncio.sleep(min(random.uniform(*load.pause), ends - now))
-                at = random.randrange(65_536)
-                data = NOISE[at:at + (random.randrange(32, 1_500) if random.random() > 0.02 else 40_000)]
-            socket.close()
-            code, text = await asyncio.wait_for(asyncio.shield(socket.closed), STUCK)
-        except TimeoutError:
-            self.judge_loss(session, f"a socket that is stuck at {socket.received} of {socket.sent} bytes")
-            return socket.close()
-        if code > CLIENT_CLOSED:
-            return self.judge_cut(session, socket)
-        load.counts["sockets ended"] += 1
-        load.counts["bytes"] += socket.received
-        if not socket.is_whole:
-            load.wrong(f"bytes changed on the way: {socket.received} of {socket.sent}")
-        elif hurried and not load.is_over:
-            load.counts["ended while draining"] += 1
-
-    def judge_cut(self, session, socket):
-        self.judge_loss(session, f"socket {socket.closed.result()} at {socket.received} of {socket.sent} bytes")

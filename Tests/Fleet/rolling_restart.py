@@ -13,6 +13,7 @@ import sys
 import time
 
 import cluster as fleet
+import jobs
 from cluster import NODES, Cluster
 from invariants import Invariants
 from load import Load, address_of
@@ -32,7 +33,10 @@ async def run(cluster, clients):
     for number in range(clients):
         is_greedy = number % 25 == 0
         greedy += is_greedy
-        load.add_client(number, (6, 6, 6, 6) if is_greedy else (3, 2, 3, 2))
+        if is_greedy:
+            load.add_client(number, (6, 6, 6, 6), jobs.TCP)
+        else:
+            load.add_client(number, (3, 2, 3, 2))
     wanted = (clients - greedy) * 10 + greedy * LIMIT
     await load.until("all sessions", lambda: len(load.sessions) == clients * 4, 90)
     await load.until("all sockets", lambda: load.open_sockets >= wanted * 0.99, 90)

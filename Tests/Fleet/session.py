@@ -2,12 +2,14 @@
 import asyncio
 import json
 import struct
+import time
 import zlib
 
 from websocket import WebSocket
 
-CONNECT, SEND, CLOSE, WINDOW = 0x01, 0x04, 0x05, 0x0A
-CONNECTED, DATA, CLOSED, ERROR, DENIED, CREDIT, END, GOAWAY, HELLO = 0x81, 0x82, 0x85, 0x86, 0x87, 0x8B, 0x8C, 0x8D, 0x90
+CONNECT, BIND, SEND, CLOSE, CONNECT_UDP, CONNECT_TLS, WINDOW = 0x01, 0x02, 0x04, 0x05, 0x06, 0x09, 0x0A
+CONNECTED, DATA, LISTENING, ACCEPTED, CLOSED, ERROR, DENIED = range(0x81, 0x88)
+DATA_FROM, UDP_BOUND, CREDIT, END, GOAWAY, HELLO = 0x88, 0x8A, 0x8B, 0x8C, 0x8D, 0x90
 HEADER = struct.Struct(">BQ")
 # What may be sent before the server's hello tells the window.
 FIRST_WINDOW = 64 << 10
@@ -80,6 +82,45 @@ class Socket:
         self.session.send(CLOSE, self.number)
 
 
+class Accepted(Socket):
+    """A socket that came to a listener of the client's: sends back what it is sent, which its peer keeps below the window."""
+
+    def took(self, data):
+        super().took(data)
+        self.write(data)
+
+
+class Datagrams(Socket):
+    """A UDP socket to a target that echoes. `arrived` holds what came and was not asked for yet."""
+
+    def __init__(self, session, number):
+        super().__init__(session, number)
+        self.arrived = []
+
+    def took(self, data):
+        length = struct.unpack_from(">H", data, 2)[0]
+        self.arrived.append(data[4 + length:])
+        self.wake()
+
+    async def echoed(self, data, seconds):
+        """Whether it came back in time. True as well when the socket ended before: that is another loss."""
+        self.session.send(SEND, self.number, data)
+        try:
+            if await self.until(lambda: data in self.arrived, seconds):
+                self.arrived.remove(data)
+            return True
+        except TimeoutError:
+            return False
+
+
+class Listener(Socket):
+    """A listener. `connected` ends with its port; `accepted` are the sockets that came."""
+
+    def __init__(self, session, number):
+        super().__init__(session, number)
+        self.accepted = []
+
+
 class Session:
     """One WebSocket. `over` ends with (code, reason); `goaway` with the milliseconds after which to reconnect."""
 
@@ -90,6 +131,7 @@ class Session:
         self.hello, self.goaway, self.over = loop.create_future(), loop.create_future(), loop.create_future()
         self.websocket = None
         self.errors = []
+        self.begun = time.monotonic()
 
     @classmethod
     async def open(cls, address, source=None, headers=(), ssl=None, seconds=30):
@@ -120,15 +162,24 @@ class Session:
     def send(self, kind, number, payload=b""):
         self.websocket.send(HEADER.pack(kind, number) + payload)
 
-    def connect(self, host, port):
-        socket = Socket(self, self.next_number)
+    def connect(self, host, port, kind=Socket, request=CONNECT):
+        socket = kind(self, self.next_number)
         self.next_number += 1
         if self.over.done():
             socket.finish(*self.over.result())
             return socket
         self.sockets[socket.number] = socket
-        self.send(CONNECT, socket.number, struct.pack(">H", port) + host.encode())
+        self.send(request, socket.number, struct.pack(">H", port) + host.encode())
         return socket
+
+    def connect_tls(self, host, port):
+        return self.connect(host, port, request=CONNECT_TLS)
+
+    def connect_udp(self, host, port):
+        return self.connect(host, port, Datagrams, CONNECT_UDP)
+
+    def bind(self, host, port=0):
+        return self.connect(host, port, Listener, BIND)
 
     def message(self, data):
         kind, number = HEADER.unpack_from(data)
@@ -139,13 +190,21 @@ class Session:
         socket = self.sockets.get(number)
         if socket is None:
             return
-        if kind == DATA:
+        if kind in (DATA, DATA_FROM):
             socket.took(payload)
         elif kind == CREDIT:
             socket.credit += struct.unpack(">I", payload)[0]
             socket.wake()
         elif kind == CONNECTED:
             socket.connected.set_result(None)
+        elif kind in (LISTENING, UDP_BOUND):
+            socket.connected.set_result(struct.unpack(">H", payload)[0])
+        elif kind == ACCEPTED:
+            accepted = Accepted(self, struct.unpack_from(">Q", payload)[0])
+            accepted.connected.set_result(None)
+            self.sockets[accepted.number] = accepted
+            socket.accepted.append(accepted)
+            socket.wake()
         elif kind == END:
             socket.ended = True
             socket.wake()

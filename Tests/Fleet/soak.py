@@ -35,7 +35,7 @@ class Soak:
 
     async def run(self):
         cluster = self.cluster
-        await cluster.up()
+        await cluster.up(breakable=True)
         await cluster.start_target()
         await cluster.target(bound=LIMIT)
         self.load = load = Load(pause=(0.5, 2), life=LIFE)

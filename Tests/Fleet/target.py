@@ -1,7 +1,10 @@
 #!/usr/bin/env python3
 """The far end: echoes, and counts the open sockets of each client by the kernel's own account.
 
-A socket's first line names its client. Commands come as JSON lines on stdin and are answered on stdout; the end of stdin ends it.
+    target.py CERTIFICATE_AND_KEY ADDRESS ...
+
+Each address is host:port of TCP and UDP; the next port speaks TLS. A socket's first line names its client; datagrams are not counted.
+Commands come as JSON lines on stdin and are answered on stdout; the end of stdin ends it.
 
     {"bound": 12}          what one client may have open from now on
     {"clients": ["a"]}     how many those clients have open
@@ -10,6 +13,7 @@ A socket's first line names its client. Commands come as JSON lines on stdin and
 import asyncio
 import json
 import socket
+import ssl
 import sys
 import time
 
@@ -70,11 +74,22 @@ class Echo(asyncio.Protocol):
             self.counts.remove(self.client, self.socket)
 
 
-async def main(addresses):
-    counts, loop = Counts(), asyncio.get_running_loop()
+class DatagramEcho(asyncio.DatagramProtocol):
+    def connection_made(self, transport):
+        self.transport = transport
+
+    def datagram_received(self, data, peer):
+        self.transport.sendto(data, peer)
+
+
+async def main(certificate, *addresses):
+    counts, loop, tls = Counts(), asyncio.get_running_loop(), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(certificate)
     for address in addresses:
         host, port = address.rsplit(":", 1)
         await loop.create_server(lambda: Echo(counts), host, int(port), backlog=4096)
+        await loop.create_server(lambda: Echo(counts), host, int(port) + 1, backlog=4096, ssl=tls)
+        await loop.create_datagram_endpoint(DatagramEcho, (host, int(port)))
     reader = asyncio.StreamReader()
     await loop.connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
     print(json.dumps("ready"), flush=True)
@@ -88,4 +103,4 @@ async def main(addresses):
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1:]))
+    asyncio.run(main(*sys.argv[1:]))
