@@ -15,7 +15,7 @@ class Faults:
         self.cluster, self.load, self.limit = cluster, load, limit
         # Seconds after which sockets from before have ended: more than the longest life of one.
         self.settle = settle
-        self.strict_again = None
+        self.strict_again, self.deck = None, []
 
     async def relax(self, bound):
         """Until what is open then has ended, more than the limit may be open."""
@@ -125,14 +125,17 @@ class Faults:
         await self.cluster.until("all nodes have Redis again", available)
 
     def draw(self, dice):
-        """One of the faults by the seed's dice: its name in words, and a function that does it."""
+        """The next fault by the seed's dice: its name in words, and a function that does it. Of eleven in a row each kind is one or two."""
+        if not self.deck:
+            on_node = [("kill -9 of", self.kill_node), ("SIGSTOP of", self.hang_node), ("cut of the way to", self.cut_way)] * 2
+            on_node += [("reset of the way to", self.reset_way), ("stall of the way to", self.stall_way), ("slow way to", self.slow_way)]
+            self.deck = [*on_node, ("kill -9 of Redis", self.kill_redis), ("SIGSTOP of Redis", self.hang_redis)]
+            dice.shuffle(self.deck)
+        told, fault = self.deck.pop()
+        if told.endswith("Redis"):
+            return told, fault
         name = dice.choice(NODES)
-        return dice.choice([
-            *[(f"kill -9 of {name}", lambda: self.kill_node(name)), (f"SIGSTOP of {name}", lambda: self.hang_node(name)),
-              (f"cut of the way to {name}", lambda: self.cut_way(name))] * 2,
-            (f"reset of the way to {name}", lambda: self.reset_way(name)), (f"stall of the way to {name}", lambda: self.stall_way(name)),
-            (f"slow way to {name}", lambda: self.slow_way(name)),
-            ("kill -9 of Redis", self.kill_redis), ("SIGSTOP of Redis", self.hang_redis)])
+        return f"{told} {name}", lambda: fault(name)
 
 
 async def one(told, fault, invariants, faults, number):
