@@ -106,7 +106,8 @@ export function wrapImports(imports: WebAssembly.Imports, options: WrapOptions):
 export interface GuestLink {
   requests: SharedArrayBuffer;
   events: SharedArrayBuffer;
-  port: MessagePort;
+  /** Nothing where the client's thread waits by Atomics.waitAsync. */
+  port: MessagePort | null;
 }
 
 export interface GuestService {

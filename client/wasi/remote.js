@@ -21,11 +21,11 @@ export class RemoteTransport {
   output = null;
   #onabort = () => {};
 
-  /** `link` is what shareClient() or run() passed to this thread: { requests, events, port }. */
+  /** `link` is what shareClient() or run() passed to this thread: { requests, events, port }, the port only where there is no Atomics.waitAsync. */
   constructor({ requests, events, port }) {
     this.#requests = new Ring(requests);
     this.#events = new Ring(events);
-    this.#wake = () => port.postMessage(0);
+    this.#wake = port ? () => port.postMessage(0) : () => this.#requests.wakeReader();
   }
 
   set input(input) {
@@ -68,7 +68,7 @@ export class RemoteTransport {
   pump() {
     let any = false;
     while (this.#events.read((type, handle, payload) => this.#event(type, handle, payload))) any = true;
-    if (any && this.#events.takeWriterWaits()) this.#wake();
+    if (any && this.#events.takeWriterWaits() && this.#requests.takeIdle()) this.#wake();
   }
 
   /** Blocks until something arrives, or `ms` passed. */

@@ -4,7 +4,7 @@
 const tailAt = 0; // bytes written, modulo 2^32
 const headAt = 1; // bytes read
 const writerWaitsAt = 2; // 1: the writer found no room and wants to be told
-const readerIdleAt = 3; // 1: the reader has seen everything and wants to be told
+const readerIdleAt = 3; // 1: the reader has seen everything and wants to be told; a reader that may not block waits for it to change
 const controlBytes = 16;
 const headerBytes = 9;
 
@@ -71,6 +71,9 @@ export class Ring {
   /** Whether the reader was idle, which it then no longer is: whoever hears true must wake it. */
   takeIdle() { return Atomics.exchange(this.#control, readerIdleAt, 0) === 1; }
 
+  /** Wakes a reader that waits by `whenWoken`. */
+  wakeReader() { Atomics.notify(this.#control, readerIdleAt); }
+
   // The reader's side
 
   get isEmpty() { return Atomics.load(this.#control, tailAt) === Atomics.load(this.#control, headAt); }
@@ -111,6 +114,13 @@ export class Ring {
     const head = Atomics.load(this.#control, headAt);
     // Empty means tail equals head, so waiting for the tail to leave that value misses nothing.
     Atomics.wait(this.#control, tailAt, head, ms);
+  }
+
+  /** Calls back once, when the writer has woken the reader that said it was idle; at once where it has done so already. Does not block. */
+  whenWoken(call) {
+    const { async, value } = Atomics.waitAsync(this.#control, readerIdleAt, 1);
+    if (async) value.then(call);
+    else queueMicrotask(call);
   }
 
   /** Says that the reader wants to be woken; false when something came in meanwhile and it must go on reading. */

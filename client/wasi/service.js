@@ -14,7 +14,8 @@ export class GuestService {
   #transport;
   #requests;
   #events;
-  #port;
+  #port = null;
+  #hasEnded = false;
   #channels = new Map();
   #queue = []; // events that found no room, in order
   #nextHandle = firstAcceptedHandle;
@@ -28,20 +29,26 @@ export class GuestService {
     this.#transport = new ClientTransport(client);
     const requests = Ring.memory(ringBytes);
     const events = Ring.memory(ringBytes);
-    const { port1, port2 } = new MessageChannel();
     this.#requests = new Ring(requests);
     this.#events = new Ring(events);
-    this.#port = port1;
-    this.link = { requests, events, port: port2 };
-    this.transfer = [port2];
-    port1.onmessage = () => this.#serve();
+    this.link = { requests, events, port: null };
+    this.transfer = [];
+    // To be woken by a message costs more than by shared memory.
+    if (!Atomics.waitAsync) {
+      const { port1, port2 } = new MessageChannel();
+      this.#port = port1;
+      this.link.port = port2;
+      this.transfer.push(port2);
+      port1.onmessage = () => this.#serve();
+    }
     this.#requests.setIdle();
+    this.#awaitRequests();
   }
 
   /** The guest has ended: what it had still sent goes out, then every socket of it is closed. Resolves when that is done. */
   finish() {
     this.#serve();
-    this.#port.close();
+    this.#end();
     for (const [handle, entry] of this.#channels) {
       entry.isClosing = true;
       this.#push(handle, entry);
@@ -52,7 +59,7 @@ export class GuestService {
 
   /** The guest was ended: drops its sockets at once. */
   close() {
-    this.#port.close();
+    this.#end();
     for (const { channel } of this.#channels.values()) {
       channel.handler = {};
       channel.reset();
@@ -71,10 +78,24 @@ export class GuestService {
   set oninputconsumed(call) { this.#oninputconsumed = call; }
 
   #serve() {
-    this.#flush();
+    if (this.#hasEnded) return;
+    // The guest makes room without waking whoever is not idle: so looked for once more after saying so.
     do {
+      this.#flush();
       while (this.#requests.read((type, handle, payload) => this.#request(type, handle, payload)));
-    } while (!this.#requests.setIdle());
+    } while (!this.#requests.setIdle() || this.#flush());
+    this.#awaitRequests();
+  }
+
+  #awaitRequests() {
+    if (!this.#port) this.#requests.whenWoken(() => this.#serve());
+  }
+
+  #end() {
+    this.#hasEnded = true;
+    this.#port?.close();
+    // For nobody to wait for ever.
+    this.#requests.wakeReader();
   }
 
   // Events wait here when the ring is full: a guest that takes none still holds the credit of its sockets, which bounds them.
@@ -86,6 +107,7 @@ export class GuestService {
     let sent = 0;
     while (sent < this.#queue.length && this.#events.write(...this.#queue[sent])) sent++;
     if (sent > 0) this.#queue.splice(0, sent);
+    return sent > 0;
   }
 
   #request(type, handle, payload) {
