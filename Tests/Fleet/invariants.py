@@ -1,5 +1,6 @@
 """What holds in a cluster whatever happens to it, looked at from outside."""
 import asyncio
+import contextlib
 import datetime
 import time
 
@@ -18,6 +19,8 @@ class Invariants:
         self.excused, self.seen = 0, 0
         self.baseline, self.entries = None, set()
         self.worst_denylist = self.worst_slots = 0.0
+        # What each process of a node said last of the datagrams that found no room.
+        self.dropped = {}
 
     def wrong(self, text):
         self.broken.append(text)
@@ -39,6 +42,7 @@ class Invariants:
                 self.excused += 1
         for (client, is_outage), count in worst.items():
             self.wrong(f"by {told}: {client} had {count} open sockets of {self.limit}, {'around' if is_outage else 'without'} an outage of Redis")
+        self.datagrams(told)
         self.living(told)
 
     async def settled(self, told):
@@ -143,6 +147,21 @@ class Invariants:
 
     async def remember_usage(self):
         self.baseline = await self.usage()
+        self.load.spawn(self.watch_drops())
+
+    async def watch_drops(self):
+        while not self.load.is_over:
+            for name in NODES:
+                with contextlib.suppress(OSError, KeyError):
+                    metrics = await asyncio.to_thread(self.cluster.metrics, name)
+                    self.dropped[name, metrics["process_start_time_seconds"]] = metrics["wasmnet_datagrams_dropped_total"]
+            await asyncio.sleep(1)
+
+    def datagrams(self, told):
+        """Without a fault no datagram is lost but those that a node dropped, and counted: a client that uses up its bandwidth has some."""
+        lost, dropped = self.load.counts["datagrams lost without a fault"], sum(self.dropped.values())
+        if lost > dropped:
+            self.wrong(f"by {told}: {lost} datagrams were lost without a fault, of which nodes counted {dropped:.0f} as dropped")
 
     async def growth(self, told, memory=64 << 20, descriptors=40):
         """No node uses much more than the largest of them did at the beginning under the same load. One more look after a second: a
