@@ -21,8 +21,7 @@ from pathlib import Path
 os.environ.setdefault("WASMNET_CLUSTER_OFFSET", "20000")
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "Fleet"))
 
-import cluster as fleet  # noqa: E402
-from cluster import LONGEST, NODES, OFFSET, ROOT, Cluster  # noqa: E402
+from cluster import NODES, OFFSET, ROOT, Cluster  # noqa: E402
 from session import Session  # noqa: E402
 
 PROMETHEUS = 9190 + OFFSET

@@ -12,7 +12,9 @@ import time
 
 import alert_causes as of_node
 import alert_causes_redis as of_redis
-from alert_world import LONGEST, POLICY, World, fleet
+import cluster as fleet
+from alert_world import POLICY, World
+from cluster import LONGEST
 
 # Alerts by their causes. Those of one group come at the same time, of nodes that have nothing to do with each other; the groups one after the other.
 GROUPS = [

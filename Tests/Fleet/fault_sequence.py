@@ -81,8 +81,8 @@ async def run(cluster, arguments):
     if seen["peak"] < LIMIT:
         invariants.wrong(f"no client reached its limit: {seen['peak']} of {LIMIT}")
     print(invariants.excuses())
-    print(f"peak of one client at the target: {seen['peak']} of {LIMIT} (up to {invariants.outage_bound} while Redis is away, {2 * LIMIT} around a node "
-          f"past its lease); slots free after at most {invariants.worst_slots:.1f} s, denylist everywhere after at most "
+    print(f"peak of one client at the target: {seen['peak']} of {LIMIT} (up to {invariants.outage_bound} while Redis is away, {2 * LIMIT} around a "
+          f"node past its lease); slots free after at most {invariants.worst_slots:.1f} s, denylist everywhere after at most "
           f"{invariants.worst_denylist:.1f} s; {seen['total']} sockets in all; {load.summary()}", flush=True)
     return load.broken + invariants.broken
 

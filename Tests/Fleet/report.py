@@ -1,4 +1,5 @@
 """Line plots as SVG: time in seconds to the right, several series in one plot, a bound as a broken line."""
+import math
 from html import escape
 
 WIDTH, HEIGHT, LEFT, RIGHT, TOP, BOTTOM = 860, 260, 76, 150, 34, 30
@@ -15,29 +16,40 @@ def nice_step(span, parts=4):
     return next(power * factor for factor in (1, 2, 5, 10) if power * factor >= raw * 0.999)
 
 
-def plot(title, unit, series, bounds=None):
+def ticks(values, is_logarithmic):
+    """Where lines go across: from the bottom of the plot to its top."""
+    most = max(values, default=1) or 1
+    if is_logarithmic:
+        bottom = math.floor(math.log10(min((value for value in values if value > 0), default=most)))
+        return [10.0 ** power for power in range(bottom, max(math.ceil(math.log10(most)), bottom + 1) + 1)]
+    step = nice_step(most)
+    return [round(step * index, 9) for index in range(math.ceil(most / step * 0.999) + 1)]
+
+
+def plot(title, unit, series, bounds=None, is_logarithmic=False):
     """`series` and `bounds`: lists of (seconds, value) by name; a value of None is a gap."""
     lines = {**series, **(bounds or {})}
     points = [point for line in lines.values() for point in line if point[1] is not None]
-    end, most = max((x for x, _ in points), default=1) or 1, max((y for _, y in points), default=1) or 1
-    step = nice_step(most)
-    top = step * -(-most // step)
+    end, across = max((x for x, _ in points), default=1) or 1, ticks([y for _, y in points], is_logarithmic)
+
+    def height(y):
+        if is_logarithmic:
+            return math.log10(max(y, across[0]) / across[0]) / math.log10(across[-1] / across[0])
+        return y / across[-1]
 
     def place(x, y):
-        return LEFT + x / end * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM)
+        return LEFT + x / end * (WIDTH - LEFT - RIGHT), HEIGHT - BOTTOM - height(y) * (HEIGHT - TOP - BOTTOM)
 
     out = [f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" font-size="12">',
            f'<rect width="{WIDTH}" height="{HEIGHT}" fill="white"/>',
            f'<text x="{LEFT}" y="20" font-weight="bold">{escape(title)}, {escape(unit)}</text>']
-    value = 0.0
-    while value <= top * 1.001:
+    for value in across:
         _, y = place(0, value)
         out.append(f'<path d="M{LEFT} {y:.1f}H{WIDTH - RIGHT}" stroke="#e2e8f0"/>'
                    f'<text x="{LEFT - 6}" y="{y + 4:.1f}" text-anchor="end">{value:g}</text>')
-        value = round(value + step, 9)
     seconds, time_step = 0.0, nice_step(end, 8)
     while seconds <= end:
-        x, _ = place(seconds, 0)
+        x, _ = place(seconds, across[0])
         out.append(f'<text x="{x:.1f}" y="{HEIGHT - 10}" text-anchor="middle">{seconds:g} s</text>')
         seconds += time_step
     for index, (name, line) in enumerate(lines.items()):

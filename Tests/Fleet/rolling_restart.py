@@ -7,14 +7,13 @@ Of ten sockets and four sessions a client; each twenty-fifth client wants twice 
 policy admits nothing new without Redis: so the limit holds strictly even on a machine too busy to answer Redis' commands in time.
 """
 import argparse
-import asyncio
 import signal
 import sys
 import time
 
 import cluster as fleet
 import jobs
-from cluster import NODES, Cluster
+from cluster import NODES
 from invariants import Invariants
 from load import Load, address_of
 

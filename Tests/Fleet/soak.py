@@ -124,7 +124,7 @@ class Soak:
         plots = {
             "memory": plot("Memory of each node", "MiB", by_node["memory"]),
             "descriptors": plot("Descriptors of each node", "open", by_node["descriptors"]),
-            "latency": plot("Round trip of an echo, connects included in the load", "ms", latency),
+            "latency": plot("Round trip of an echo, by a logarithmic scale", "ms", latency, is_logarithmic=True),
             "sockets": plot("Most open sockets of one client at the target", "sockets", {"peak": line(lambda s: s["peak"])},
                             {"limit": constant(LIMIT), "bound without Redis": constant(self.invariants.outage_bound)}),
             "bandwidth": plot("Bytes beyond the rate of the client that floods", "KiB", {"beyond": line(lambda s: s["level"] / 1024)},
@@ -135,10 +135,12 @@ class Soak:
         report = {"minutes": self.arguments.minutes, "seed": self.arguments.seed, "faults": faults, "load": self.load.summary(),
                   "peak_sockets_of_a_client": max(s["peak"] for s in self.samples), "limit": LIMIT,
                   "times_above_the_limit_around_an_outage_of_redis": invariants.excused,
-                  "slots_free_after_seconds": round(invariants.worst_slots, 1), "denylist_everywhere_after_seconds": round(invariants.worst_denylist, 2),
+                  "slots_free_after_seconds": round(invariants.worst_slots, 1),
+                  "denylist_everywhere_after_seconds": round(invariants.worst_denylist, 2),
                   "flood_bytes_per_second": round(rate), "flood_limit_bytes_per_second": self.flood.rate,
-                  "flood_highest_share_of_its_bound": round(max(s["level"] / s["bound"] for s in self.samples), 3), "flood_bound": round(self.flood.bound),
-                  "broken": self.load.broken + invariants.broken}
+                  "flood_highest_share_of_its_bound": round(max(s["level"] / s["bound"] for s in self.samples), 3),
+                  "flood_bound": round(self.flood.bound),
+                  "datagrams_that_nodes_dropped": round(sum(invariants.dropped.values())), "broken": self.load.broken + invariants.broken}
         (folder / "report.json").write_text(json.dumps(report, indent=2) + "\n")
         print(json.dumps(report, indent=2))
         print(f"plots: {', '.join(str(folder / f'{name}.svg') for name in plots)}", flush=True)
