@@ -57,7 +57,7 @@ export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram 
         onend: () => this.close(),
         onsendable: () => {
           if (!this.#isFull) return;
-          // Later SOCKFS (from Emscripten 3.1.69 on) kept what was sent meanwhile, and lets go of it when the socket opens.
+          // Later SOCKFS (since late 2024) kept what was sent meanwhile, and lets go of it when the socket opens.
           this.#isFull = false;
           this.#opened();
         },

@@ -1,6 +1,7 @@
 // Checked by tsc, never run: the bridge's types as a program uses them.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
+import { replaceWs } from "../../wasi/emscripten-node.js";
 import { emscriptenWebSocket, MissingImports, run, shareClient, socketInterfaces, wrapImports, type RunResult } from "../../wasi/index.js";
 
 const client = new WasmnetClient("ws://127.0.0.1:9000/");
@@ -20,5 +21,7 @@ export async function uses(): Promise<RunResult> {
   await lent.finish();
   globalThis.WebSocket = emscriptenWebSocket(client, { sendBuffer: 1 << 20, isDatagram: (host, port) => port === 53 });
   socketInterfaces(client);
+  const takeBack = replaceWs(client, { sendBuffer: 1 << 20 });
+  takeBack();
   return run(new Uint8Array(), { client, stdin: "text", stdout: (bytes) => console.log(bytes.length), signal: new AbortController().signal });
 }
