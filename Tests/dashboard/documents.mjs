@@ -11,9 +11,12 @@ const types = {
 /** The policy that AdminDocument gives each with. */
 export const contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
+/** What the node serves; the package.json beside is for Node, which runs the tests. */
+export const names = readdirSync(folder).filter((name) => name !== 'package.json');
+
 /** By path: `{ type, bytes }`; dashboard.html is at `/`. */
 export function documents() {
-  return new Map(readdirSync(folder).map((name) => [
+  return new Map(names.map((name) => [
     name === 'dashboard.html' ? '/' : `/${name}`, { type: types[name.split('.').at(-1)], bytes: readFileSync(new URL(name, folder)) },
   ]));
 }

@@ -1,9 +1,9 @@
 // The dashboard's parts that need no browser.
 
 import assert from 'node:assert/strict';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { test } from 'node:test';
-import { folder } from './documents.mjs';
+import { folder, names } from './documents.mjs';
 import { operation, openAPI, problems } from './schema.mjs';
 
 const part = (name) => import(new URL(`dashboard-${name}.js`, folder));
@@ -128,7 +128,6 @@ test('an address holds any name and gives it back', () => {
 });
 
 test('the files are what a node may give: no script or style within the page, nothing from elsewhere, nothing read as HTML', () => {
-  const names = readdirSync(folder);
   const bases = names.map((name) => name.replaceAll(/[.-]/g, '_'));
   assert.equal(new Set(bases).size, bases.length);
   for (const name of names) {
