@@ -8,7 +8,7 @@ import contextlib
 import signal
 
 from alert_world import ECHO, NOBODY, POLICY, repeating
-from session import Refusal
+from session import Refusal, within
 from websocket import Refused
 
 OVERLOADED = 65
@@ -18,7 +18,7 @@ async def attempt(session, target):
     """A socket that is closed as soon as it is there. The code of the refusal, if that is what comes."""
     socket = session.connect(*target)
     try:
-        await asyncio.wait_for(asyncio.shield(socket.connected), 30)
+        await within(30, socket.connected)
     except Refusal as refusal:
         return refusal.code
     socket.close()
@@ -27,7 +27,8 @@ async def attempt(session, target):
 async def sockets(session, count):
     """So many sockets that stay. Raises Refusal."""
     opened = [session.connect(*ECHO) for _ in range(count)]
-    await asyncio.wait_for(asyncio.gather(*(asyncio.shield(socket.connected) for socket in opened)), 30)
+    for socket in opened:
+        await within(30, socket.connected)
     return opened
 
 

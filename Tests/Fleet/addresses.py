@@ -12,7 +12,7 @@ import unittest
 
 import cluster as fleet
 from cluster import CLIENTS, NODES, OFFSET, ROOT, Cluster
-from session import Session
+from session import Session, within
 
 FORGED = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9")
 # A PROXY header, version 2, that says: from 203.0.113.9:4444 to 127.0.0.1:80.
@@ -37,7 +37,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
 
     async def ended(self, session, names=NODES):
         session.close()
-        await asyncio.wait_for(session.over, 10)
+        await within(10, session.over)
         await self.cluster.until("the session is gone", lambda: not self.seen(names))
 
     async def test_behind_haproxy(self):
@@ -48,7 +48,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
         # A header of the PROXY protocol is no HTTP to HAProxy: the connection gets nowhere.
         reader, writer = await asyncio.open_connection(*CLIENTS, local_addr=("127.0.5.9", 0))
         writer.write(FORGED_PROXY + b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
-        answer = await asyncio.wait_for(reader.read(4096), 15)
+        answer = await within(15, reader.read(4096))
         writer.close()
         self.assertRegex(answer, rb"^(HTTP/1.1 400 |$)")
         self.assertEqual(self.seen(), set())
@@ -63,7 +63,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
         writer.write(FORGED_PROXY + b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n\r\n")
         try:
-            answer = await asyncio.wait_for(reader.read(4096), 15)
+            answer = await within(15, reader.read(4096))
         except ConnectionError:
             answer = b""
         writer.close()

@@ -5,7 +5,7 @@ import time
 
 from cluster import CLIENTS, TARGETS
 from jobs import NOISE
-from session import Refusal, Session
+from session import Refusal, Session, within
 
 # Seconds for which a node may spend ahead.
 GRANT = 0.25
@@ -60,7 +60,7 @@ class Flood:
 
     async def echo(self, session):
         socket = session.connect(*random.choice(TARGETS))
-        await asyncio.wait_for(asyncio.shield(socket.connected), 30)
+        await within(30, socket.connected)
         data, counted = f"{self.address}\n".encode(), 0
         while session.is_usable and not self.is_over:
             # What has come back was paid for on both ways; so much is under way that no socket idles.

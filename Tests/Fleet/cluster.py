@@ -158,7 +158,8 @@ class Cluster:
         """A program beside this one that takes commands and answers them: target.py, fault_proxy.py."""
         process = self.start(name, "python3", Path(__file__).with_name(program), *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.asked[name] = asyncio.Lock()
-        assert json.loads(await asyncio.to_thread(process.stdout.readline)) == "ready"
+        if not await asyncio.to_thread(process.stdout.readline):
+            raise ChildProcessError(f"{name} ended: {self.tails()}")
 
     async def tell(self, name, **command):
         """What a program answers to a command. One at a time, and to the end also for a caller that is cancelled: answers carry no name."""

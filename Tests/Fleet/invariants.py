@@ -5,7 +5,7 @@ import datetime
 import time
 
 from cluster import LEASE, NODES
-from session import Refusal, Session
+from session import Refusal, Session, within
 
 # Seconds beside a bound for a busy machine.
 SLACK = 10
@@ -198,7 +198,7 @@ class Invariants:
             for target in targets[:2]:
                 socket = session.connect(*target)
                 try:
-                    await asyncio.wait_for(asyncio.shield(socket.connected), 30)
+                    await within(30, socket.connected)
                     socket.write(f"{address}\n".encode())
                 except (Refusal, TimeoutError):
                     pass

@@ -5,7 +5,7 @@ import random
 import time
 
 from cluster import LISTEN, TARGETS
-from session import Refusal
+from session import Refusal, within
 
 # What is sent: pieces of this, so that no byte costs a random number.
 NOISE = os.urandom(1 << 17)
@@ -41,7 +41,7 @@ class Job:
     async def run(self, kind):
         load, socket = self.load, self.socket
         try:
-            await asyncio.wait_for(asyncio.shield(socket.connected), STUCK)
+            await within(STUCK, socket.connected)
         except Refusal as refusal:
             load.refusals[refusal.code] += 1
             return False
@@ -85,7 +85,7 @@ class Job:
     async def closed(self, socket):
         """Closes it. False: it was over otherwise. Raises TimeoutError."""
         socket.close()
-        code, _ = await asyncio.wait_for(asyncio.shield(socket.closed), STUCK)
+        code, _ = await within(STUCK, socket.closed)
         return code <= CLIENT_CLOSED or self.cut(socket)
 
     async def stream(self):
@@ -133,7 +133,7 @@ class Job:
             while True:
                 data = self.message(1_500)
                 writer.write(data)
-                if await asyncio.wait_for(reader.readexactly(len(data)), STUCK) != data:
+                if await within(STUCK, reader.readexactly(len(data))) != data:
                     load.wrong("bytes of an accepted socket changed on the way")
                 accepted = listener.accepted[0]
                 if not await self.pause():

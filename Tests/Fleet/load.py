@@ -9,7 +9,7 @@ import time
 import jobs
 from cluster import CLIENTS
 from jobs import STUCK
-from session import Session
+from session import Session, within
 
 
 def address_of(number):
@@ -165,7 +165,7 @@ class Seat:
         if not session.over.done():
             session.close()
         try:
-            await asyncio.wait_for(asyncio.shield(session.over), STUCK)
+            await within(STUCK, session.over)
         except TimeoutError:
             self.load.judge_loss(session, "session that does not close")
             session.abort()

@@ -15,6 +15,13 @@ HEADER = struct.Struct(">BQ")
 FIRST_WINDOW = 64 << 10
 
 
+async def within(seconds, awaited):
+    """What it gives in time. Raises TimeoutError; a future goes on all the same. Not asyncio.wait_for, which in Python 3.11 takes a cancellation
+    for nothing where the future is done at the same time: whoever is to end would go on."""
+    async with asyncio.timeout(seconds):
+        return await (asyncio.shield(awaited) if asyncio.isfuture(awaited) else awaited)
+
+
 class Refusal(Exception):
     """A socket that did not come to be, by the code of the protocol."""
 

@@ -115,6 +115,8 @@ class WebSocket(asyncio.Protocol):
     def fail(self, error):
         if not self.opened.done():
             self.opened.set_exception(error)
+            # Nobody may be there any more to learn of it.
+            self.opened.exception()
 
     def connection_lost(self, error):
         self.is_over = True
