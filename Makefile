@@ -12,10 +12,11 @@ run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in rele
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test deps-web deps-guests deps-deploy deps-cluster ## build, and run every test: first those that keep the machine busy, one after the other, then the rest
+test: deps-test deps-web deps-guests deps-deploy deps-cluster ## build, and run every test: first those that keep the machine busy, one after the other, with a node built in release, then the rest
 	$(SWIFT) build $(CHECKS) --build-tests
 	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
-	$(MAKE) test-web test-deploy test-cluster WASMNET_NODE="$$($(SWIFT) build --show-bin-path)/wasmnet-node"
+	$(SWIFT) build -c release --product wasmnet-node
+	$(MAKE) test-web test-deploy test-cluster WASMNET_NODE="$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node"
 	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
 
 playground: deps-playground ## the programs that the playground page offers
