@@ -147,10 +147,10 @@ async def loops_that_are_late(world):
     async with world.node() as node:
         async def interrupt():
             node.signal(signal.SIGSTOP)
-            await asyncio.sleep(0.2)
+            await asyncio.sleep(0.15)
             node.signal(signal.SIGCONT)
         yield {node.instance}
-        async with repeating(interrupt, 0.05):
+        async with repeating(interrupt, 0.15):
             yield
         # However the last one was interrupted.
         node.signal(signal.SIGCONT)
