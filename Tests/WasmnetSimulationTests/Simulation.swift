@@ -232,7 +232,8 @@ private final class Connector: TargetConnector {
     }
 
     func connect(
-        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop
+        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
+        opened: @escaping (any Channel) -> Void
     ) -> EventLoopFuture<any Channel> {
         let promise = eventLoop.makePromise(of: (any Channel).self)
         let id = SocketID(target.port ?? 0)

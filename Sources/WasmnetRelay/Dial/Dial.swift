@@ -33,6 +33,9 @@ final class Dial {
     private var deadlineTask: Scheduled<Void>?
     private var lastRefusal: Refusal?
     private var handshaking: (any Channel)?
+    /// Channels that are not connected yet. None outlives the dial: a target that never answers would hold its descriptor for minutes.
+    private var underWay: [ObjectIdentifier: any Channel] = [:]
+    private var isOver = false
 
     init(
         eventLoop: any EventLoop, settings: RelaySettings, connector: any TargetConnector, host: String, port: UInt16,
@@ -93,9 +96,16 @@ final class Dial {
             self.carryOut(self.race.attemptFailed(), channel: nil)
             return
         }
-        self.connector.connect(to: target, receiver: receiver, on: self.eventLoop)
+        var attempt: ObjectIdentifier?
+        self.connector
+            .connect(to: target, receiver: receiver, on: self.eventLoop) { channel in
+                guard !self.isOver else { return channel.close(promise: nil) }
+                attempt = ObjectIdentifier(channel)
+                self.underWay[ObjectIdentifier(channel)] = channel
+            }
             .assumeIsolated()
             .whenComplete { result in
+                if let attempt { self.underWay[attempt] = nil }
                 switch result {
                 case .success(let channel):
                     let connection = Connection(channel: channel, address: address, receiver: receiver)
@@ -108,6 +118,7 @@ final class Dial {
     }
 
     private func won(_ connection: Connection) {
+        self.closeUnderWay()
         guard let (tls, serverName) = self.tls else {
             self.complete(.success(connection))
             return
@@ -135,14 +146,22 @@ final class Dial {
     private func complete(_ result: Result<Connection, Refusal>) {
         // Taken first: closing a channel in its handshake fails the handshake, which completes the dial once more.
         let completion = self.completion.take()
+        self.isOver = true
         self.deadlineTask?.cancel()
         self.carryOut(self.race.cancel(), channel: nil)
+        self.closeUnderWay()
         if let handshaking = self.handshaking.take() { handshaking.close(promise: nil) }
         guard let completion else {
             if case .success(let connection) = result { connection.channel.close(promise: nil) }
             return
         }
         completion(result)
+    }
+
+    private func closeUnderWay() {
+        let channels = self.underWay.values
+        self.underWay = [:]
+        for channel in channels { channel.close(promise: nil) }
     }
 
     /// The operating system's error as a code and words of ours.
@@ -154,11 +173,12 @@ final class Dial {
             }
             return Refusal(.unreachable, "\(place) could not be reached")
         }
+        if Exhaustion.isBehind(error) { return .noResources }
         switch error.errnoCode {
         case ECONNREFUSED: return Refusal(.refused, "\(place) refused the connection")
         case ETIMEDOUT: return Refusal(.connectTimeout, "\(place) did not answer in time")
-        case EMFILE, ENFILE, ENOBUFS, ENOMEM, EADDRNOTAVAIL:
-            return Refusal(.overloaded, "the node has no resources left for a connection", retryAfterMilliseconds: 1000)
+        // No local port is left toward that destination.
+        case EADDRNOTAVAIL: return .noResources
         default: return Refusal(.unreachable, "\(place) could not be reached")
         }
     }

@@ -5,9 +5,12 @@ import NIOPosix
 package protocol TargetConnector: Sendable {
     /// The channel does not read by itself, and may be half-closed by its peer. Fails with the operating system's error.
     ///
-    /// - Parameter receiver: sizes each read of the channel.
+    /// - Parameters:
+    ///   - receiver: sizes each read of the channel.
+    ///   - opened: told of the channel as soon as it has a descriptor, on the event loop, so that it can be closed before it is connected.
     func connect(
-        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop
+        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
+        opened: @escaping (any Channel) -> Void
     ) -> EventLoopFuture<any Channel>
 }
 
@@ -16,15 +19,18 @@ package struct SocketConnector: TargetConnector {
     package init() {}
 
     package func connect(
-        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop
+        to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
+        opened: @escaping (any Channel) -> Void
     ) -> EventLoopFuture<any Channel> {
-        ClientBootstrap(group: eventLoop)
+        let opened = NIOLoopBound(opened, eventLoop: eventLoop)
+        return ClientBootstrap(group: eventLoop)
+            .channelInitializer { channel in channel.eventLoop.makeCompletedFuture { opened.value(channel) } }
             .channelOption(.autoRead, value: false)
             .channelOption(.allowRemoteHalfClosure, value: true)
             .channelOption(.maxMessagesPerRead, value: 1)
             .channelOption(.recvAllocator, value: receiver)
             .channelOption(.socketOption(.so_keepalive), value: 1)
-            .connectTimeout(.hours(1))  // the dial's own deadline decides
+            .connectTimeout(.hours(1))  // the dial's own deadline closes it
             .connect(to: target)
     }
 }

@@ -1,0 +1,31 @@
+import Glibc
+package import NIOCore
+import WasmnetPolicy
+import WasmnetProtocol
+
+/// The system has no descriptors, buffers or memory left for one more socket.
+package enum Exhaustion {
+    private static let codes: Set<Int32> = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
+    /// How long a listener rests before it tries to accept again: the connection that waits would wake it at once, again and again.
+    private static let rest = TimeAmount.milliseconds(200)
+
+    package static func isBehind(_ error: any Error) -> Bool {
+        (error as? IOError).map { self.codes.contains($0.errnoCode) } ?? false
+    }
+
+    /// Belongs at the start of a listener's own pipeline.
+    package static func makeAcceptHandler() -> AcceptBackoffHandler {
+        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { self.isBehind($0) ? self.rest : nil }
+    }
+}
+
+extension Refusal {
+    /// The system did not let an address be bound.
+    static func notBound(_ address: IPAddress, _ port: UInt16, _ error: any Error) -> Refusal {
+        Exhaustion.isBehind(error)
+            ? .noResources : Refusal(.addressInUse, "\(address.endpointText(port: port)) cannot be bound")
+    }
+
+    static let noResources = Refusal(
+        .overloaded, "the node has no resources left for a connection", retryAfterMilliseconds: 1000)
+}
