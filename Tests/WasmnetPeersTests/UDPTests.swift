@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
@@ -132,6 +133,22 @@ extension PeersTests {
                     #expect(refusal.code == .messageTooLarge)
                     client.send(.send(1, ByteBuffer(string: "small")))
                     #expect(String(buffer: try await peer.next().data) == "small")
+                }
+            }
+        }
+
+        /// 8 KiB/ms come at once, and 250,000 bytes a second may pass after a burst of 65,536: the rest waits in the kernel.
+        @Test func noDatagramIsLostToTheBandwidth() async throws {
+            try await DatagramPeer.with { peer in
+                let rules = Policy.unrestricted.limitingBandwidth(megabitsPerSecond: 2)
+                try await PeersTests.withClient(policy: rules) { _, _, client in
+                    let port = try await self.bound(client, .connectUDP(1, host: "127.0.0.1", port: peer.port))
+                    for index in 0..<30 {
+                        try await peer.send(Pattern.bytes(from: index, count: 4000), to: port)
+                    }
+                    for index in 0..<30 {
+                        #expect(try await self.next(client, 1).data == Pattern.bytes(from: index, count: 4000))
+                    }
                 }
             }
         }

@@ -139,6 +139,27 @@ import WasmnetTesting
         }
     }
 
+    /// Sockets whose targets say nothing more are in line for the bandwidth too; the one that has something comes to read all the same.
+    @Test func aSilentSocketDoesNotKeepTheOthersFromTheBandwidth() async throws {
+        let rules = try self.limits("max_bandwidth_mbps = 2")
+        let echo = try await TestTarget.start(.echo)
+        try await TestNode.withClient(policy: rules, target: .flood) { _, flood, client in
+            let silent: ClosedRange<SocketID> = 1...5
+            for id in silent { try await client.connect(id, port: echo.port) }
+            for id in silent { client.send(.send(id, Pattern.bytes(from: 0, count: 20_000))) }
+            let busy: SocketID = 6
+            client.send(.connect(busy, host: "127.0.0.1", port: UInt16(flood.port)))
+            var received: [SocketID: Int] = [:]
+            while received[busy, default: 0] < 300_000 || silent.contains(where: { received[$0, default: 0] < 20_000 })
+            {
+                guard case .data(let id, let piece) = try await client.answer() else { continue }
+                received[id, default: 0] += piece.readableBytes
+                client.send(.window(id, bytes: UInt32(piece.readableBytes)))
+            }
+        }
+        await echo.stop()
+    }
+
     @Test func theDaysBytesEndTheSocketsThatCarryThem() async throws {
         let rules = try self.limits("[limits]\nbytes_per_day = \"256KiB\"")
         try await TestNode.withClient(policy: rules, target: .flood) { node, target, client in

@@ -8,8 +8,8 @@ import WasmnetQuota
 /// One UDP socket of a client: datagrams whole or not at all.
 ///
 /// A connected one has a peer that `send` goes to and takes datagrams from it and from whoever it was told to `send_to`; a bound one
-/// takes them from anyone. What does not fit is dropped and counted, either way.
-final class DatagramSocket: ChannelInboundHandler, SessionSocket {
+/// takes them from anyone. What finds no room is dropped and counted, either way; while the client's bandwidth is spent nothing is read.
+final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
     typealias InboundIn = AddressedEnvelope<ByteBuffer>
     typealias OutboundOut = AddressedEnvelope<ByteBuffer>
 
@@ -94,7 +94,8 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
         let settings = self.session.environment.settings
         DatagramBootstrap(group: self.session.eventLoop)
             .channelOption(.autoRead, value: false)
-            .channelOption(.maxMessagesPerRead, value: 16)
+            // Where every read may spend the budget they are small.
+            .channelOption(.maxMessagesPerRead, value: UInt(self.session.isPaced ? 1 : 16))
             .channelOption(
                 .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: settings.maxDatagramBytes + 1)
             )
@@ -107,12 +108,12 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
             .whenComplete { result in
                 switch result {
                 case .success(let channel): self.bound(channel)
+                case .failure(let error) where Exhaustion.isBehind(error): self.fail(.noResources)
                 case .failure where mayFallBack && !local.isIPv4:
                     // A machine without IPv6.
                     self.bind(.unspecifiedV4, ports, mayFallBack: false)
                 case .failure where ports.count > 1: self.bind(local, ports.dropFirst(), mayFallBack: mayFallBack)
-                case .failure:
-                    self.fail(Refusal(.addressInUse, "\(local.endpointText(port: port)) cannot be bound"))
+                case .failure(let error): self.fail(.notBound(local, port, error))
                 }
             }
     }
@@ -246,9 +247,19 @@ final class DatagramSocket: ChannelInboundHandler, SessionSocket {
     }
 
     private func read() {
-        guard !self.readIsPending, !self.isEnded, let context = self.context else { return }
+        guard self.mayRead else { return }
+        self.session.readWanted(self)
+    }
+
+    var mayRead: Bool { !self.readIsPending && !self.isEnded && self.context != nil }
+
+    /// Without room what is read is dropped, so that what comes later is not old.
+    let isSparse = true
+
+    /// Datagrams wait in the kernel meanwhile, for which a read has no limit.
+    func read(limit: Int) {
         self.readIsPending = true
-        context.read()
+        self.context?.read()
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {

@@ -47,6 +47,11 @@ final class TargetListener: SessionSocket {
         }
         let listener = NIOLoopBound(self, eventLoop: self.session.eventLoop)
         ServerBootstrap(group: self.session.eventLoop, childGroup: self.session.eventLoop)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
+                }
+            }
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.backlog, value: 128)
             .serverChannelOption(
@@ -65,9 +70,9 @@ final class TargetListener: SessionSocket {
             .whenComplete { result in
                 switch result {
                 case .success(let channel): self.bound(channel)
-                case .failure where ports.count > 1: self.bind(ports.dropFirst())
-                case .failure:
-                    self.fail(Refusal(.addressInUse, "\(self.address.endpointText(port: port)) cannot be bound"))
+                case .failure(let error) where ports.count > 1 && !Exhaustion.isBehind(error):
+                    self.bind(ports.dropFirst())
+                case .failure(let error): self.fail(.notBound(self.address, port, error))
                 }
             }
     }

@@ -54,28 +54,35 @@ extension Session {
     }
 
     /// A socket can take a read: it does, or waits in line until it may.
-    func readWanted(_ stream: TargetStream) {
-        guard stream.mayRead else { return }
-        guard self.budgetAllows(), stream.isSparse || (self.waitingReaders.isEmpty && self.carrier.hasRoom) else {
-            if self.waitingReaderSet.insert(stream.id).inserted {
-                self.waitingReaders.append(stream.id)
+    func readWanted(_ socket: any ReadingSocket) {
+        guard socket.mayRead else { return }
+        guard self.budgetAllows(), socket.isSparse || (self.waitingReaders.isEmpty && self.carrier.hasRoom) else {
+            if self.waitingReaderSet.insert(socket.id).inserted {
+                self.waitingReaders.append(socket.id)
                 self.environment.observer.readingPaused(.down)
             }
             return
         }
-        stream.read(limit: self.carrier.hasRoom ? self.readLimit : Self.sparseReadBytes)
+        socket.read(limit: self.carrier.hasRoom ? self.readLimit : Self.sparseReadBytes)
     }
 
     private func resumeReaders() {
         while self.carrier.hasRoom, !self.waitingReaders.isEmpty, self.budgetAllows() {
             guard let id = self.waitingReaders.popFirst() else { return }
             self.waitingReaderSet.remove(id)
-            guard let stream = self.sockets[id] as? TargetStream, stream.mayRead else { continue }
-            stream.read(limit: self.readLimit)
-            // One at a time where every read may spend the budget; its charge decides about the next.
-            if self.allowance.readQuantum < .max { break }
+            guard let socket = self.sockets[id] as? any ReadingSocket, socket.mayRead else { continue }
+            socket.read(limit: self.readLimit)
+            // One at a time where every read may spend the budget; its charge decides about the next. One that has nothing to read must
+            // not keep the others waiting.
+            if self.isPaced {
+                if !self.waitingReaders.isEmpty { self.resume(in: .milliseconds(1)) }
+                break
+            }
         }
     }
+
+    /// Whether the client has a bandwidth limit.
+    var isPaced: Bool { self.allowance.readQuantum < .max }
 
     /// With a bandwidth limit reads are small, so that the sockets' turns are short.
     private var readLimit: Int {
@@ -99,7 +106,7 @@ extension Session {
     /// Whether a datagram finds room; one that does not is dropped.
     func takesDatagram() -> Bool {
         self.now = self.environment.uptimeNanoseconds()
-        return self.carrier.hasRoom && !self.carrier.answersPileUp && self.budgetAllows()
+        return self.carrier.hasRoom && !self.carrier.answersPileUp
     }
 
     func forget(_ socket: any SessionSocket) {
@@ -165,14 +172,18 @@ extension Session {
         guard let until = self.allowance.pause(now: now) else { return true }
         if self.budgetTask == nil {
             self.environment.observer.bandwidthWaited()
-            let wait = TimeAmount.microseconds(max(1000, until.microseconds - now.microseconds))
-            self.budgetTask = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
-                self.budgetTask = nil
-                self.now = self.environment.uptimeNanoseconds()
-                self.updateReading()
-                self.takeTurns()
-            }
+            self.resume(in: .microseconds(max(1000, until.microseconds - now.microseconds)))
         }
         return false
+    }
+
+    private func resume(in wait: TimeAmount) {
+        guard self.budgetTask == nil else { return }
+        self.budgetTask = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
+            self.budgetTask = nil
+            self.now = self.environment.uptimeNanoseconds()
+            self.updateReading()
+            self.takeTurns()
+        }
     }
 }

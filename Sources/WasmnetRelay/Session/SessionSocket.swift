@@ -37,6 +37,16 @@ protocol SessionSocket: AnyObject {
     var lastActivity: Int64? { get }
 }
 
+/// A socket whose peer is read when its session lets it.
+protocol ReadingSocket: SessionSocket {
+    /// Whether a read may be asked for, the client's side aside.
+    var mayRead: Bool { get }
+    /// Whether it may be read, a little, also while the carrier has no room.
+    var isSparse: Bool { get }
+    /// Asks the peer for at most `limit` bytes.
+    func read(limit: Int)
+}
+
 extension SessionSocket {
     var opened: Int64 { self.record.opened }
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {}

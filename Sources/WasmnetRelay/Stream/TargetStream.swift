@@ -11,7 +11,7 @@ import WasmnetQuota
 ///
 /// Exists from the moment the request arrives, so that bytes sent before `connected` are kept in order. ``StreamMachine`` decides;
 /// this type reads, writes, counts and closes.
-final class TargetStream: ChannelInboundHandler, SessionSocket {
+final class TargetStream: ChannelInboundHandler, ReadingSocket {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
