@@ -12,6 +12,7 @@ import Tracing
 import WasmnetAdmin
 package import WasmnetCluster
 public import WasmnetPolicy
+import WasmnetProtocol
 import WasmnetQuota
 package import WasmnetRelay
 
@@ -317,15 +318,24 @@ public final class Server: Service, Sendable {
 
     private func bind(_ group: MultiThreadedEventLoopGroup) async throws -> any Channel {
         let tls = try self.configuration.tls.map(Self.tlsContext)
-        let connections = self.connections
+        let (connections, environment) = (self.connections, self.environment)
         let front = ConnectionFront(
             environment: self.environment, admission: self.admission, counters: self.admissionCounters, tls: tls,
             proxyProtocol: self.configuration.proxyProtocol, pages: self.pages)
         return try await ServerBootstrap(group: group)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
+                }
+            }
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: 32)
             .childChannelInitializer { channel in
+                guard environment.hasDescriptors() else {
+                    environment.observer.sessionRefused(.overloaded)
+                    return channel.close()
+                }
                 connections.add(channel)
                 return channel.eventLoop.makeCompletedFuture { try front.install(on: channel) }
             }

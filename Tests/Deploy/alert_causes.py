@@ -105,7 +105,7 @@ async def descriptors_that_run_low(world):
         session = await node.session()
         yield {node.instance}
         used = (await node.metrics())["process_open_fds"]
-        held = await sockets(session, int(200 * 0.9 - used))
+        held = await sockets(session, int(200 * 0.85 - used))
         yield
         for socket in held:
             socket.close()

@@ -7,13 +7,18 @@ final class NodeProcess: Sendable {
     private let errors = OutputLog()
     private let output = OutputLog()
 
-    init(_ arguments: [String], environment: [String: String] = [:], input: String? = nil) throws {
+    /// - Parameter descriptors: the most that it may have open; nil: as many as this process.
+    init(
+        _ arguments: [String], environment: [String: String] = [:], input: String? = nil, descriptors: Int? = nil
+    ) throws {
+        let program = NodeProgram.executable.path
+        let shell = descriptors.map { ["-c", "ulimit -n \($0); exec \"$0\" \"$@\"", program] }
         let (source, output, errors) = (Pipe(), Pipe(), Pipe())
         if let input { source.fileHandleForWriting.write(Data(input.utf8)) }
         try source.fileHandleForWriting.close()
         self.process = try SpawnedProcess(
             // Nodes run side by side, so each has an admin port of its own.
-            NodeProgram.executable.path, arguments,
+            shell == nil ? program : "/bin/sh", (shell ?? []) + arguments,
             environment: ["WASMNET_ADMIN_PORT": "0"].merging(environment) { $1 }, directory: NodeProgram.root.path,
             input: input == nil ? nil : source.fileHandleForReading, output: output.fileHandleForWriting,
             errors: errors.fileHandleForWriting)

@@ -17,6 +17,7 @@ package final class RelayEnvironment: Sendable {
     package let clock: any RelayClock
     package let nodeName: String
     package let version: String
+    package let descriptors = DescriptorReserve()
     let targetTLS: TargetTLS
     private let currentPolicy: NIOLockedValueBox<Policy>
     private let currentShadow: NIOLockedValueBox<Policy?>
@@ -55,6 +56,13 @@ package final class RelayEnvironment: Sendable {
     package var shadowPolicy: Policy? {
         get { self.currentShadow.withLockedValue { $0 } }
         set { self.currentShadow.withLockedValue { $0 = newValue } }
+    }
+
+    /// Whether descriptors are left for one more connection. Where not, that stands in the log.
+    package func hasDescriptors() -> Bool {
+        guard self.descriptors.isTouched else { return true }
+        self.descriptors.warn(self.logger)
+        return false
     }
 
     /// Puts another policy in force and decides every live socket again. What was protected stays so.

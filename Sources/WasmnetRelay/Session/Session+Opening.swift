@@ -139,6 +139,7 @@ extension Session {
     }
 
     func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
+        guard what == .resolve || self.environment.hasDescriptors() else { return body(.failure(.noResources)) }
         let observer = self.environment.observer
         let body = NIOLoopBound(
             { (result: Result<QuotaSlot?, QuotaRefusal>) in
