@@ -74,8 +74,10 @@ package enum Event: Sendable, Equatable {
 /// Why something was not done, in code and words.
 package struct Refusal: Error, Sendable, Hashable {
     package var code: ReasonCode
-    /// What happened and to what, without the operating system's raw text.
+    /// What happened and to what, without the operating system's raw text or any address the client did not name.
     package var message: String
+    /// The same for the node's own log, which may say more; nil: ``message``. Not sent.
+    package var detail: String?
     /// When it may work again; 0 when waiting does not help.
     package var retryAfterMilliseconds: UInt32
 

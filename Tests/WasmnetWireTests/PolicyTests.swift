@@ -121,6 +121,28 @@ import WasmnetTesting
         }
     }
 
+    /// What a name leads to behind the node is not told; the client's own words are.
+    @Test func aDenialSaysNothingOfAddressesThatTheClientDidNotName() async throws {
+        let resolver = ScriptedResolver(["inside.example": [["10.11.12.13"]], "listed.example": [["8.8.4.4"]]])
+        let rules = try policy("[network]\ndeny = [\"8.8.4.0/24\"]")
+        try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
+            for (name, secret) in [("inside.example", "10.11.12.13"), ("listed.example", "8.8.4")] {
+                for request in [
+                    Request.connect(1, host: name, port: 443), .connectTLS(1, host: name, port: 443),
+                    .connectUDP(1, host: name, port: 443), .resolve(1, name: name),
+                ] {
+                    let refusal = try await client.refusal(request)
+                    #expect(refusal.code == .policyDenied)
+                    #expect(refusal.message.contains(name) && !refusal.message.contains(secret), "\(refusal.message)")
+                    #expect(!refusal.message.contains("private"), "\(refusal.message)")
+                }
+            }
+            // Who names an address learns all.
+            let refusal = try await client.refusal(.connect(1, host: "10.11.12.13", port: 443))
+            #expect(refusal.message.contains("10.11.12.13:443"), "\(refusal.message)")
+        }
+    }
+
     @Test func onlyTheAllowedOnesOfANamesAddressesAreDialed() async throws {
         let resolver = ScriptedResolver(["both.example": [["127.0.0.1", "127.0.0.2"]]])
         let inside = try await TestTarget.start(.echo)

@@ -46,7 +46,7 @@ struct AccessLog: Sendable {
     func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64) {
         guard refusal.code.isDenial || self.includes(session), self.logger.logLevel <= .info else { return }
         var metadata = self.metadata(socket, session, refusal.code, now)
-        metadata["message"] = "\(refusal.message)"
+        metadata["message"] = "\(refusal.detail ?? refusal.message)"
         self.logger.info("open refused", metadata: metadata)
     }
 

@@ -21,9 +21,31 @@ extension PolicyDecision {
     }
 }
 
+extension PolicyDecision {
+    /// For the client, who named `host`: what a name leads to, and by which entry that is denied, is not for it to learn, for the name may be of
+    /// a network that it does not see.
+    func words(host: String, port: UInt16) -> String {
+        guard case .success(.name(let name)) = Result(catching: { try Destination(parsing: host) }),
+            !self.subject.hasPrefix(name.text)
+        else { return self.reason }
+        let place = port == 0 ? name.text : "\(name.text):\(port)"
+        switch self.rule {
+        case .denylisted: return "\(place) leads to what is on the denylist"
+        case .beyondToken: return "\(place) leads to what is not among the destinations of the client's token"
+        default: return "\(place) leads to no address that the policy allows"
+        }
+    }
+}
+
 extension Refusal {
     init(_ decision: PolicyDecision) {
         self.init(decision.code, decision.reason)
+    }
+
+    /// As the client may learn it, and as the log tells it.
+    init(_ decision: PolicyDecision, of target: SocketTarget) {
+        self.init(decision.code, decision.words(host: target.host, port: target.port))
+        self.detail = decision.reason
     }
 }
 

@@ -195,7 +195,8 @@ extension Session {
         let (allowed, denial) = target.reach(addresses, under: self.policy)
         self.compareWithShadow(target, addresses, allowed: !allowed.isEmpty)
         guard allowed.isEmpty else { return .success(allowed) }
-        return .failure(denial.map { Refusal($0) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
+        return .failure(
+            denial.map { Refusal($0, of: target) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
     }
 
     // MARK: Answers

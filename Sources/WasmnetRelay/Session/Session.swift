@@ -280,7 +280,9 @@ final class Session {
 
     private func endForbidden(by policy: Policy) {
         for socket in Array(self.sockets.values) {
-            if let decision = socket.reconsider(policy) { socket.terminate(decision.code, decision.reason) }
+            guard let decision = socket.reconsider(policy) else { continue }
+            let record = socket.record
+            socket.terminate(decision.code, decision.words(host: record.host, port: record.port))
         }
     }
 
