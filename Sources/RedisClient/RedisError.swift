@@ -45,6 +45,18 @@ extension RedisError {
         }
     }
 
+    /// Whether it may be over by itself: the server is away or busy, and not wrong.
+    package var mayPass: Bool {
+        switch self {
+        case .connectionRefused, .dns, .connectTimeout, .connectFailed, .deadline, .connectionLost, .overloaded,
+            .unavailable, .noMaster,
+            .cluster, .closed:
+            true
+        case .server(let error): ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(error.code)
+        case .tls, .wrongPassword, .wrongDatabase, .protocolViolation: false
+        }
+    }
+
     /// Any error as one of these.
     static func wrapping(_ error: any Error, at endpoint: RedisEndpoint) -> RedisError {
         if let error = error as? RedisError { return error }

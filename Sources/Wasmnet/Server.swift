@@ -195,7 +195,8 @@ public final class Server: Service, Sendable {
     /// ``listen(onListening:)`` does this itself. Only an embedder that takes sessions without listening, by ``makeUpgrader()`` or
     /// ``startSession(on:request:)``, runs its own server within this; once.
     ///
-    /// - Throws: what the body throws; ``ConfigurationError`` when Redis is out of reach or unfit, or the admin server cannot listen.
+    /// - Throws: what the body throws; ``StartError`` when Redis is out of reach or the admin server cannot listen,
+    ///   ``ConfigurationError`` when Redis is unfit.
     public func withServices(_ body: @Sendable () async throws -> Void) async throws {
         do {
             try await self.member?.join()
@@ -322,7 +323,7 @@ public final class Server: Service, Sendable {
         let front = ConnectionFront(
             environment: self.environment, admission: self.admission, counters: self.admissionCounters, tls: tls,
             proxyProtocol: self.configuration.proxyProtocol, pages: self.pages)
-        return try await ServerBootstrap(group: group)
+        let bootstrap = ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
@@ -339,7 +340,12 @@ public final class Server: Service, Sendable {
                 connections.add(channel)
                 return channel.eventLoop.makeCompletedFuture { try front.install(on: channel) }
             }
-            .bind(host: self.configuration.host, port: self.configuration.port).get()
+        let (host, port) = (self.configuration.host, self.configuration.port)
+        do {
+            return try await bootstrap.bind(host: host, port: port).get()
+        } catch {
+            throw StartError(listening: "the node", host: host, port: port, error)
+        }
     }
 
     private static func tlsContext(_ files: ServerConfiguration.TLSFiles) throws -> NIOSSLContext {

@@ -11,11 +11,15 @@ extension NodeTests {
         private static let secret = "hunter2hunter2"
 
         /// The complaint is one line that says what and where, and no secret is in it.
-        private func fails(_ url: String, _ arguments: [String] = [], saying words: String) async throws {
+        ///
+        /// - Parameter mayPass: whether it may be over by itself, so that whoever runs the node should start it again.
+        private func fails(
+            _ url: String, _ arguments: [String] = [], saying words: String, mayPass: Bool = false
+        ) async throws {
             for command in [["serve", "--port", "0", "--no-policy"], ["cluster"], ["quota", "show", "127.0.0.1"]] {
                 let (status, output, errors) = try await NodeProcess.run(
                     command + arguments, environment: ["WASMNET_REDIS": url])
-                #expect(status == 2, "\(command) \(errors)")
+                #expect(status == (mayPass && command[0] == "serve" ? 1 : 2), "\(command) \(errors)")
                 let complaints = errors.split(separator: "\n").filter { $0.hasPrefix("wasmnet-node: ") }
                 #expect(complaints.count == 1 && complaints[0].contains(words), "\(command) \(errors)")
                 #expect(!(output + errors).contains(Self.secret))
@@ -56,14 +60,17 @@ extension NodeTests {
         @Test func anAddressThatDoesNotAnswerIsOneLine() async throws {
             let port = try await RedisServer.freePort()
             try await self.fails(
-                "redis://:\(Self.secret)@127.0.0.1:\(port)", saying: "127.0.0.1:\(port) refuses connections")
+                "redis://:\(Self.secret)@127.0.0.1:\(port)", saying: "127.0.0.1:\(port) refuses connections",
+                mayPass: true)
             let silent = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
                 .bind(host: "127.0.0.1", port: 0).get()
             let place = "127.0.0.1:\(silent.localAddress?.port ?? 0)"
-            try await self.fails("redis://:\(Self.secret)@\(place)", saying: "\(place) does not answer in time")
+            try await self.fails(
+                "redis://:\(Self.secret)@\(place)", saying: "\(place) does not answer in time", mayPass: true)
             try await silent.close()
             try await self.fails(
-                "redis://:\(Self.secret)@no.invalid", saying: "the name of Redis at no.invalid:6379 does not")
+                "redis://:\(Self.secret)@no.invalid", saying: "the name of Redis at no.invalid:6379 does not",
+                mayPass: true)
             try await self.fails("redis//:\(Self.secret)@nowhere", saying: "--redis: ")
         }
 

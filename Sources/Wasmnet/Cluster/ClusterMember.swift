@@ -11,6 +11,7 @@ import WasmnetRelay
 final class ClusterMember: Sendable {
     let ledger: RedisLedger
     let redis: RedisClient
+    /// For further connections, of the denylist; whether those stand says nothing of the limits.
     let options: RedisClientOptions
     let registry: NodeRegistry
     let accounts: ClientAccounts
@@ -18,13 +19,15 @@ final class ClusterMember: Sendable {
     private let nodeHeartbeat: Duration
     let isOptional: Bool
     private let logger: Logger
-    private let links: AsyncStream<RedisLinkEvent>
+    private let links: AsyncStream<(event: RedisLinkEvent, isOfLimits: Bool)>
     private struct State {
         var isConnected = false
         var evicts = false
     }
     private let state = NIOLockedValueBox(State())
     private let modes: NIOLockedValueBox<OutageModes>
+    /// How often Redis' own settings are looked at.
+    private static let checkInterval = Duration.seconds(30)
 
     /// Whether any server is connected.
     var isConnected: Bool { self.state.withLockedValue { $0.isConnected } }
@@ -37,14 +40,16 @@ final class ClusterMember: Sendable {
         replyObserver: @escaping @Sendable (TimeAmount) -> Void
     ) throws(ConfigurationError) {
         let (links, continuation) = AsyncStream.makeStream(
-            of: RedisLinkEvent.self, bufferingPolicy: .bufferingNewest(256))
+            of: (event: RedisLinkEvent, isOfLimits: Bool).self, bufferingPolicy: .bufferingNewest(256))
         self.links = links
         self.isOptional = options.isOptional
         self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
-        var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield($0) }
+        var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield(($0, true)) }
         client.replyObserver = replyObserver
-        self.options = client
+        var others = client
+        others.observer = { continuation.yield(($0, false)) }
+        self.options = others
         self.redis = try options.makeClient(client)
         self.registry = NodeRegistry(redis: self.redis)
         self.accounts = ClientAccounts(redis: self.redis)
@@ -95,7 +100,8 @@ final class ClusterMember: Sendable {
     // MARK: Life
 
     /// Returns once Redis is known to be fit, or known to be away and optional.
-    func join() async throws(ConfigurationError) {
+    /// - Throws: ``StartError`` where it is away, ``ConfigurationError`` where it will never do.
+    func join() async throws {
         do {
             try await self.redis.connect()
             try await self.check()
@@ -103,7 +109,10 @@ final class ClusterMember: Sendable {
         } catch let error as ConfigurationError {
             throw error
         } catch {
-            guard self.isOptional else { throw ConfigurationError("--redis: \(error)") }
+            guard self.isOptional else {
+                guard (error as? RedisError)?.mayPass == true else { throw ConfigurationError("--redis: \(error)") }
+                throw StartError("--redis: \(error); start it first, or the node with --redis-optional")
+            }
             self.logger.warning(
                 "starting without Redis: limits go by redis_failure until it answers", metadata: ["reason": "\(error)"])
         }
@@ -118,7 +127,12 @@ final class ClusterMember: Sendable {
         let info = try results.first?.get().string ?? ""
         let isSingle = if case .single = self.redis.url.topology { true } else { false }
         let check = try RedisCheck(info: info, isSingle: isSingle)
-        self.state.withLockedValue { $0.evicts = !check.warnings.isEmpty }
+        let isNews = self.state.withLockedValue { state in
+            defer { state.evicts = !check.warnings.isEmpty }
+            return state.evicts != !check.warnings.isEmpty
+        }
+        guard isNews else { return }
+        if check.warnings.isEmpty { self.logger.notice("Redis evicts no keys any more") }
         for warning in check.warnings { self.logger.warning("\(warning)") }
     }
 
@@ -142,9 +156,15 @@ final class ClusterMember: Sendable {
                     try? await Task.sleep(for: self.nodeHeartbeat)
                 }
             }
+            tasks.addTask {
+                // What was wrong may be mended meanwhile, or come.
+                while (try? await Task.sleep(for: Self.checkInterval)) != nil { try? await self.check() }
+            }
             var last: RedisLinkEvent?
-            for await event in self.links {
+            for await (event, isOfLimits) in self.links {
                 switch event {
+                case .up(let endpoint) where !isOfLimits: await onServer(endpoint)
+                case .down where !isOfLimits: break
                 case .up(let endpoint):
                     self.state.withLockedValue { $0.isConnected = true }
                     self.logger.info("connected to Redis", metadata: ["redis": "\(endpoint)"])
@@ -154,7 +174,7 @@ final class ClusterMember: Sendable {
                     self.state.withLockedValue { $0.isConnected = false }
                     if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }
                 }
-                last = event
+                if isOfLimits { last = event }
             }
         }
     }

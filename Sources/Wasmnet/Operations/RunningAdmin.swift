@@ -52,8 +52,7 @@ struct RunningAdmin: Sendable {
             listening.succeed(nil)
             try? await group.shutdownGracefully()
             if error is ConfigurationError { throw error }
-            throw ConfigurationError(
-                "the admin server cannot listen on \(options.host) port \(options.port): \(error)")
+            throw StartError(listening: "the admin server", host: options.host, port: options.port, error)
         }
     }
 
