@@ -1,75 +1,51 @@
-import Glibc
-import NIOConcurrencyHelpers
 package import NIOCore
-import NIOPosix
 package import WasmnetPolicy
-import WasmnetProtocol
+package import WasmnetQuota
 
 /// Looks names up: A and AAAA, once, without deciding anything.
+///
+/// One that keeps nobody waiting needs only ``resolve(_:on:)``; one that does serves its askers in turns.
 package protocol NameResolver: Sendable {
-    /// Fails with a ``Refusal``: `name_not_found`, or `overloaded` when too many look-ups are under way.
+    /// A look-up of the node's own.
     func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]>
+
+    /// Fails with a ``Refusal``: `name_not_found`, with a retry time where no answer was had; `overloaded` when too many look-ups
+    /// are under way, or the machine has nothing left for one.
+    ///
+    /// - Parameter timeout: from now on, the wait for a turn included.
+    func resolve(
+        _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[IPAddress]>
+
+    /// The asker is gone: its look-ups fail now with `client_closed`, and those that wait never run.
+    func drop(_ asker: LookupAsker)
 }
 
-/// The machine's own resolver (getaddrinfo), which blocks, on threads of its own, so that no event loop waits.
-///
-/// At most `threads` look-ups run and `queue` wait; one more is refused at once.
-package final class SystemResolver: NameResolver {
-    private let pool: NIOThreadPool
-    private let limit: Int
-    private let inFlight = NIOLockedValueBox(0)
-
-    /// - Parameters:
-    ///   - threads: look-ups that run at once; default 8.
-    ///   - queue: look-ups that may wait; default 512.
-    package init(threads: Int = 8, queue: Int = 512) {
-        self.pool = NIOThreadPool(numberOfThreads: threads)
-        self.pool.start()
-        self.limit = threads + queue
+extension NameResolver {
+    package func resolve(
+        _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[IPAddress]> {
+        self.resolve(name, on: eventLoop)
     }
 
-    package func shutDown() async {
-        try? await self.pool.shutdownGracefully()
+    package func drop(_ asker: LookupAsker) {}
+}
+
+/// Who asks for a look-up. Clients share the resolver's threads; a client's sessions share the client's part.
+package struct LookupAsker: Hashable, Sendable {
+    package let client: ClientID
+    /// The session's name; empty for what is none.
+    package let session: String
+
+    package init(client: ClientID, session: String) {
+        self.client = client
+        self.session = session
     }
 
-    package func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
-        let admitted = self.inFlight.withLockedValue { count in
-            guard count < self.limit else { return false }
-            count += 1
-            return true
-        }
-        guard admitted else {
-            return eventLoop.makeFailedFuture(
-                Refusal(.overloaded, "too many names are being looked up", retryAfterMilliseconds: 1000))
-        }
-        let text = name.text
-        let result = self.pool.runIfActive(eventLoop: eventLoop) { try Self.lookUp(text) }
-        result.whenComplete { _ in self.inFlight.withLockedValue { $0 -= 1 } }
-        return result
-    }
+    // Clients begin with `a:` or `t:`, so these are nobody's.
 
-    private static func lookUp(_ name: String) throws -> [IPAddress] {
-        var hints = addrinfo()
-        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
-        hints.ai_flags = CInt(AI_ADDRCONFIG)
-        var list: UnsafeMutablePointer<addrinfo>?
-        let status = getaddrinfo(name, nil, &hints, &list)
-        defer { if let list { freeaddrinfo(list) } }
-        guard status == 0 else {
-            let retry: UInt32 = status == EAI_AGAIN ? 1000 : 0
-            throw Refusal(.nameNotFound, "the name \(name) was not found", retryAfterMilliseconds: retry)
-        }
-        var addresses: [IPAddress] = []
-        var next = list
-        while let entry = next {
-            if let raw = entry.pointee.ai_addr, let address = IPAddress(socketAddress: UnsafeRawPointer(raw)),
-                !addresses.contains(address)
-            {
-                addresses.append(address)
-            }
-            next = entry.pointee.ai_next
-        }
-        guard !addresses.isEmpty else { throw Refusal(.nameNotFound, "the name \(name) has no address") }
-        return addresses
-    }
+    /// The node itself: names in its configuration.
+    package static let node = LookupAsker(client: ClientID(text: "node"), session: "")
+    /// An operator who has a policy explained.
+    package static let explanation = LookupAsker(client: ClientID(text: "explanation"), session: "")
 }

@@ -13,7 +13,8 @@ extension Policy {
         case .address(let address): addresses = [address]
         case .name(let name):
             let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-            addresses = (try? await resolver.resolve(name, on: eventLoop).get()) ?? []
+            let lookup = resolver.resolve(name, for: .explanation, within: .seconds(30), on: eventLoop)
+            addresses = (try? await lookup.get()) ?? []
         }
         return self.explain(host: host, port: port, transport: transport, resolved: addresses)
     }

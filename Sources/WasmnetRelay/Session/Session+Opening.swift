@@ -175,7 +175,9 @@ extension Session {
         self.lookups += 1
         let environment = self.environment
         let start = environment.uptimeNanoseconds()
-        environment.resolver.resolve(name, on: self.eventLoop).assumeIsolated().whenComplete { result in
+        let timeout = TimeAmount.milliseconds(Int64(self.policy.limits.connectionTimeoutSeconds * 1000))
+        let lookup = environment.resolver.resolve(name, for: self.asker, within: timeout, on: self.eventLoop)
+        lookup.assumeIsolated().whenComplete { result in
             self.lookups -= 1
             let time = environment.uptimeNanoseconds() - start
             environment.observer.took(.resolve, nanoseconds: time)

@@ -80,6 +80,7 @@ final class Session {
     }
 
     var client: ClientID { self.origin.client }
+    var asker: LookupAsker { LookupAsker(client: self.client, session: self.id) }
 
     /// The policy in force, as it holds for this client. Every gate asks this one.
     var policy: Policy { self.environment.policy.applied(to: self.terms) }
@@ -166,6 +167,7 @@ final class Session {
         self.environment.registry.remove(self)
         self.environment.observer.sessionEnded(
             self.origin, self.endReason, nanoseconds: self.environment.uptimeNanoseconds() - self.origin.opened)
+        if self.lookups > 0 { self.environment.resolver.drop(self.asker) }
         self.logger.debug("session ended", metadata: ["reason": "\(self.endReason.word)"])
     }
 

@@ -1,0 +1,52 @@
+import Glibc
+package import WasmnetPolicy
+package import WasmnetProtocol
+
+/// getaddrinfo: blocks until the machine's own resolver has an answer or gives up, for 10 s and more.
+package enum AddressLookup {
+    package static func addresses(of name: String) throws(Refusal) -> [IPAddress] {
+        var hints = addrinfo()
+        hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
+        hints.ai_flags = CInt(AI_ADDRCONFIG)
+        var list: UnsafeMutablePointer<addrinfo>?
+        errno = 0
+        let status = getaddrinfo(name, nil, &hints, &list)
+        let error = errno
+        defer { if let list { freeaddrinfo(list) } }
+        guard status == 0 else { throw self.refusal(name, status: status, error: error) }
+        var addresses: [IPAddress] = []
+        var next = list
+        while let entry = next {
+            if let raw = entry.pointee.ai_addr, let address = IPAddress(socketAddress: UnsafeRawPointer(raw)),
+                !addresses.contains(address)
+            {
+                addresses.append(address)
+            }
+            next = entry.pointee.ai_next
+        }
+        guard !addresses.isEmpty else { throw Refusal(.nameNotFound, "the name \(name) has no address") }
+        return addresses
+    }
+
+    /// What a failure means to the client.
+    ///
+    /// - Parameters:
+    ///   - status: getaddrinfo's.
+    ///   - error: errno, 0 before the call.
+    static func refusal(_ name: String, status: CInt, error: CInt) -> Refusal {
+        // Out of descriptors, glibc may say EAI_SYSTEM and may say EAI_NONAME, of names that there are: errno decides.
+        if status == EAI_MEMORY || [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error) {
+            return Refusal(
+                .overloaded, "the node has no resources left for a look-up", retryAfterMilliseconds: 1000)
+        }
+        switch status {
+        case EAI_AGAIN, EAI_SYSTEM: return self.noAnswer(name)
+        default: return Refusal(.nameNotFound, "the name \(name) was not found")
+        }
+    }
+
+    /// No answer was had, which says nothing about the name: the client may ask again.
+    static func noAnswer(_ name: String) -> Refusal {
+        Refusal(.nameNotFound, "no answer was had for the name \(name)", retryAfterMilliseconds: 1000)
+    }
+}

@@ -1,0 +1,80 @@
+import DequeModule
+
+/// Whose look-up gets a thread next: one queue a client, served in turns.
+///
+/// A client may hold a third of the threads that are free as well: alone a quarter of all, and the less the more are busy, so
+/// that a few clients whose names are slow leave some for the others. Where one is free, every client may have one.
+package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
+    package typealias ID = UInt64
+
+    /// Why a look-up is not taken.
+    package enum Rejection: Error, Equatable { case clientFull, full }
+
+    /// Look-ups that run at once.
+    private let threads: Int
+    /// Look-ups that may wait.
+    private let mostWaiting: Int
+    /// Look-ups of one client that may wait.
+    private let mostWaitingOfClient: Int
+
+    private var waiting: [Client: Deque<ID>] = [:]
+    /// The clients of ``waiting``, in the order of their turns.
+    private var turns = Deque<Client>()
+    private var running: [Client: Int] = [:]
+    package private(set) var waitingCount = 0
+    package private(set) var busyThreads = 0
+
+    package init(threads: Int, waiting: Int, waitingPerClient: Int) {
+        self.threads = max(1, threads)
+        self.mostWaiting = max(1, waiting)
+        self.mostWaitingOfClient = max(1, waitingPerClient)
+    }
+
+    /// A look-up waits for its turn, behind its client's others.
+    package mutating func add(_ id: ID, of client: Client) throws(Rejection) {
+        guard self.waiting[client, default: []].count < self.mostWaitingOfClient else { throw .clientFull }
+        guard self.waitingCount < self.mostWaiting else { throw .full }
+        if self.waiting[client] == nil { self.turns.append(client) }
+        self.waiting[client, default: []].append(id)
+        self.waitingCount += 1
+    }
+
+    /// Takes the look-up whose turn it is, and a thread for it; nil: none may run now.
+    package mutating func next() -> (id: ID, client: Client)? {
+        // Whoever may not have a thread has one: no more of them are passed over than there are threads.
+        guard let index = self.turns.firstIndex(where: self.mayRun) else { return nil }
+        let client = self.turns.remove(at: index)
+        guard let id = self.waiting[client]?.popFirst() else { return nil }
+        self.waitingCount -= 1
+        if self.waiting[client]?.isEmpty == true {
+            self.waiting[client] = nil
+        } else {
+            self.turns.append(client)
+        }
+        self.running[client, default: 0] += 1
+        self.busyThreads += 1
+        return (id, client)
+    }
+
+    private func mayRun(_ client: Client) -> Bool {
+        self.running[client, default: 0] * 3 < self.threads - self.busyThreads
+    }
+
+    /// A thread that a client had is free again. One that is stuck counts until then, whoever still waits for its answer.
+    package mutating func returned(by client: Client) {
+        guard let count = self.running[client] else { return }
+        self.running[client] = count > 1 ? count - 1 : nil
+        self.busyThreads -= 1
+    }
+
+    /// Nobody wants the answer any more. One that runs goes on.
+    package mutating func remove(_ id: ID, of client: Client) {
+        guard let index = self.waiting[client]?.firstIndex(of: id) else { return }
+        self.waiting[client]?.remove(at: index)
+        self.waitingCount -= 1
+        if self.waiting[client]?.isEmpty == true {
+            self.waiting[client] = nil
+            self.turns.removeAll { $0 == client }
+        }
+    }
+}
