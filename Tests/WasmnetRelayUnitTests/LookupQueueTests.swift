@@ -88,20 +88,20 @@ import Testing
 
     /// Whatever comes, in any order: no more run than there are threads, none twice, none is forgotten.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
-    func anyOrder(seed: UInt64) {
+    func anyOrder(seed: UInt64) throws {
         var random = Random(seed: seed)
         var queue = self.queue(threads: 5, waiting: 30, perClient: 8)
         var waiting: [UInt64: String] = [:]
         var running: [String] = []
-        func take() {
+        func take() throws {
             while let (id, client) = queue.next() {
-                #expect(waiting.removeValue(forKey: id) == client, "seed \(seed)")
+                try #require(waiting.removeValue(forKey: id) == client, "seed \(seed)")
                 running.append(client)
             }
-            #expect(running.count <= 5 && queue.busyThreads == running.count, "seed \(seed)")
-            #expect(queue.waitingCount == waiting.count && waiting.count <= 30, "seed \(seed)")
+            try #require(running.count <= 5 && queue.busyThreads == running.count, "seed \(seed)")
+            try #require(queue.waitingCount == waiting.count && waiting.count <= 30, "seed \(seed)")
             // Where a thread is free, whoever waits has one already.
-            if running.count < 5 { #expect(Set(waiting.values).isSubset(of: running), "seed \(seed)") }
+            if running.count < 5 { try #require(Set(waiting.values).isSubset(of: running), "seed \(seed)") }
         }
         for id: UInt64 in 1...2000 {
             let client = "\(random.below(7))"
@@ -115,13 +115,13 @@ import Testing
                     waiting[id] = nil
                 }
             }
-            take()
+            try take()
         }
         while !running.isEmpty {
             queue.returned(by: running.removeLast())
-            take()
+            try take()
         }
-        #expect(waiting.isEmpty && queue.waitingCount == 0 && queue.busyThreads == 0, "seed \(seed)")
+        try #require(waiting.isEmpty && queue.waitingCount == 0 && queue.busyThreads == 0, "seed \(seed)")
     }
 }
 

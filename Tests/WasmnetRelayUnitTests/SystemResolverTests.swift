@@ -46,9 +46,14 @@ private final class SlowNames: Sendable {
         try names.map { resolver.resolve(try HostName(parsing: $0), for: asker, within: time, on: self.eventLoop) }
     }
 
+    /// Nil: it was answered with addresses, or not at all in ten seconds.
     private func refusal(_ answer: EventLoopFuture<[IPAddress]>) async -> Refusal? {
+        let bounded = self.eventLoop.makePromise(of: [IPAddress].self)
+        answer.cascade(to: bounded)
+        let late = self.eventLoop.scheduleTask(in: .seconds(10)) { bounded.succeed([]) }
+        defer { late.cancel() }
         do {
-            _ = try await answer.get()
+            _ = try await bounded.futureResult.get()
             return nil
         } catch {
             return error as? Refusal
