@@ -1,4 +1,7 @@
 /// The built-in guard: ranges that lead to the node's own machine or network, or nowhere (IANA's special-purpose registries, RFC 6890).
+///
+/// Of IPv6 only global unicast, 2000::/3 (RFC 4291, section 2.4), is public at all, so a range that is assigned later is not open
+/// before somebody has judged it. Addresses with an IPv4 address inside are judged by that one.
 enum SpecialRanges {
     static func name(of address: IPAddress) -> String? {
         address.isIPv4 ? self.v4(UInt32(truncatingIfNeeded: address.low)) : self.v6(address)
@@ -24,6 +27,7 @@ enum SpecialRanges {
         switch three {
         case 0xC00000: return "protocol assignments (192.0.0.0/24)"
         case 0xC00002: return "documentation (192.0.2.0/24)"
+        case 0xC05863: return "6to4 relays (192.88.99.0/24)"
         case 0xC63364: return "documentation (198.51.100.0/24)"
         case 0xCB0071: return "documentation (203.0.113.0/24)"
         default: return nil
@@ -45,6 +49,10 @@ enum SpecialRanges {
         if high >> 16 == 0x2001_0002_0000 { return "benchmarking (2001:2::/48)" }
         if high >> 16 == 0x0064_FF9B_0001 { return "local NAT64 (64:ff9b:1::/48)" }
         if high == 0x0100_0000_0000_0000 { return "discard-only (100::/64)" }
-        return nil
+        if high >> 48 == 0x5F00 { return "segment routing (5f00::/16)" }
+        guard address.embedded.isEmpty else { return nil }
+        // ORCHID, benchmarking, anycast of the network's own services; Teredo, 2001::/32, has IPv4 addresses inside.
+        if high >> 41 == 0x2001_0000 >> 9 { return "protocol assignments (2001::/23)" }
+        return high >> 61 == 1 ? nil : "not global unicast (outside 2000::/3)"
     }
 }
