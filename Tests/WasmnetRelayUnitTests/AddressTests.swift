@@ -1,6 +1,7 @@
 import NIOCore
 import Testing
 import WasmnetPolicy
+import WasmnetQuota
 
 @testable import WasmnetRelay
 
@@ -35,5 +36,18 @@ import WasmnetPolicy
         #expect(IPAddress(v4: (192, 0, 2, 7)).endpointText(port: 80) == "192.0.2.7:80")
         #expect(IPAddress.six(1).endpointText(port: 0) == "[2001:db8::1]:0")
         #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 9).endpointText == "192.0.2.7:9")
+    }
+
+    /// As operators write a client, and as a node finds one.
+    @Test func clientsAreWrittenInMoreThanOneWay() throws {
+        for (text, id) in [
+            ("192.0.2.7", "a:192.0.2.7"), ("::ffff:192.0.2.7", "a:192.0.2.7"), ("a:::ffff:c000:207", "a:192.0.2.7"),
+            ("2001:db8::1", "a:2001:db8::/64"), ("a:2001:db8::/64", "a:2001:db8::/64"), ("::1", "a:::/64"),
+            ("t:eve", "t:eve"),
+        ] { #expect(ClientID(written: text)?.text == id, "\(text)") }
+        for text in ["", "a:", "t:", "eve", "192.0.2.7/64", "::ffff:192.0.2.7/64", "192.0.2.7/32"] {
+            #expect(ClientID(written: text) == nil, "\(text)")
+        }
+        #expect(ClientID(peer: IPAddress("::ffff:192.0.2.7")).text == "a:192.0.2.7")
     }
 }

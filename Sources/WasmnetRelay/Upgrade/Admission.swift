@@ -69,9 +69,9 @@ package protocol Admission: Sendable {
 }
 
 extension ClientID {
-    /// IPv4 by address, IPv6 by /64: what one subscriber usually has.
+    /// IPv4 by address, mapped into IPv6 (RFC 4291, section 2.5.5.2) or not; IPv6 by /64: what one subscriber usually has.
     package init(peer: IPAddress?) {
-        guard let peer else {
+        guard let peer = peer?.unmapped else {
             self.init(text: "a:local")
             return
         }
@@ -85,14 +85,16 @@ extension ClientID {
 }
 
 extension ClientID {
-    /// As operators write it: an address, alone or after `a:` (of IPv6 its /64 counts), or `t:NAME`; nil for what is neither.
+    /// As operators write it: an address, alone or after `a:`, of IPv6 its /64 as well, or `t:NAME`; nil for what is neither.
     package init?(written text: String) {
         if text.hasPrefix("t:"), text.count > 2 {
             self.init(text: text)
             return
         }
         let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
-        guard let address = IPAddress(address.hasSuffix("/64") ? address.dropLast(3) : address) else { return nil }
+        let isNetwork = address.hasSuffix("/64")
+        guard let address = IPAddress(isNetwork ? address.dropLast(3) : address)?.unmapped else { return nil }
+        if isNetwork, address.isIPv4 { return nil }
         self.init(peer: address)
     }
 }
