@@ -1,6 +1,7 @@
 public import ArgumentParser
 import Foundation
 public import Wasmnet
+import WasmnetPolicy
 
 /// The token of the operator's HTTP server, for the node that asks for it and for the commands that show it. It may also come from the
 /// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag wins.
@@ -21,8 +22,15 @@ public struct AdminTokenArguments: ParsableArguments {
         guard let path = source.text(self.adminTokenFile, "ADMIN_TOKEN_FILE") else {
             return source.text(nil, "ADMIN_TOKEN")
         }
-        guard let data = FileManager.default.contents(atPath: path), let text = String(data: data, encoding: .utf8)
-        else { throw ConfigurationError("--admin-token-file: \(path) cannot be read as text") }
+        let bytes: [UInt8]
+        do {
+            bytes = try FileBytes.read(path)
+        } catch {
+            throw ConfigurationError("--admin-token-file: \(path): the file cannot be read: \(error)")
+        }
+        guard let text = String(validating: bytes, as: UTF8.self) else {
+            throw ConfigurationError("--admin-token-file: \(path): the file is not UTF-8")
+        }
         return text.trimmingCharacters(in: .whitespacesAndNewlines)
     }
 }

@@ -6,10 +6,14 @@ public import WasmnetPolicy
 public enum PolicyFile {
     /// - Throws: ``PolicyFileError`` with all that is wrong.
     public static func load(path: String) throws(PolicyFileError) -> Policy {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw PolicyFileError(problems: [.init(line: 0, path: "", message: "the file cannot be read", file: path)])
+        let bytes: [UInt8]
+        do {
+            bytes = try FileBytes.read(path)
+        } catch {
+            let message = "the file cannot be read: \(error)"
+            throw PolicyFileError(problems: [.init(line: 0, path: "", message: message, file: path)])
         }
-        guard let text = String(data: data, encoding: .utf8) else {
+        guard let text = String(validating: bytes, as: UTF8.self) else {
             throw PolicyFileError(problems: [.init(line: 0, path: "", message: "the file is not UTF-8", file: path)])
         }
         return try self.parse(text, file: path)

@@ -59,8 +59,11 @@ import WasmnetIdentity
             #expect(!complaint.contains("short"))
         }
         #expect(
-            self.complaint { _ = try KeyFile.load("HS256:no-such-file") } == "no-such-file: the file cannot be read")
-        #expect(self.complaint { _ = try KeyFile.load("no-such.pem") } == "no-such.pem: the file cannot be read")
+            self.complaint { _ = try KeyFile.load("HS256:no-such-file") }
+                == "no-such-file: the file cannot be read: No such file or directory")
+        #expect(
+            self.complaint { _ = try KeyFile.load("no-such.pem") }
+                == "no-such.pem: the file cannot be read: No such file or directory")
     }
 
     @Test func badKeySetsAreRefused() throws {

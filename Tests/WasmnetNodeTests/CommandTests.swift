@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import WasmnetTesting
 
 extension NodeTests {
     /// What the program says and how it exits.
@@ -16,14 +17,14 @@ extension NodeTests {
             (["--colour"], "--colour"),
             (["--port", "70000"], "--port is 0 to 65535, not 70000"),
             (["--port", "x"], "--port"),
-            (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read"),
+            (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read: No such file or directory"),
             (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
             (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
             (["--redis-timeout", "100"], "--redis-timeout need --redis"),
             (["--redis", "redis://localhost", "--redis-timeout", "5"], "--redis-timeout is 10 to 1000, not 5"),
             (["--log-level", "loud"], "--log-level is one of"),
             (["--log-format", "xml"], "--log-format is one of text, json"),
-            (["--jwt-key-file", "no.pem"], "no.pem: the file cannot be read"),
+            (["--jwt-key-file", "no.pem"], "no.pem: the file cannot be read: No such file"),
             (["--jwt-key-file", "HS256:policy.example.toml", "--jwks-file", "no.json"], "no.json: the file cannot"),
             (["--jwt-key-file", "policy.example.toml"], "this is no public key in PEM"),
             (["--token-file", "policy.example.toml"], "a line is the SHA-256"),
@@ -33,8 +34,20 @@ extension NodeTests {
             (["token", "hash"], "client"),
             (["token", "new", "two words"], "a client's name is up to 128"),
             (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
-            (["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"], "no.pem"),
-            (["policy", "check", "no-such.toml"], "cannot be read"),
+            (
+                ["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"],
+                "no.pem: the file cannot be read: No such"
+            ),
+            (["--tls-cert", "README.md", "--tls-key", "no.pem"], "README.md: there is no certificate in PEM"),
+            (["--ca-file", "README.md"], "README.md: there is no certificate in PEM"),
+            (["policy", "check", "no-such.toml"], "cannot be read: No such file or directory"),
+            (["policy", "check", "docs"], "docs: the file cannot be read: Is a directory"),
+            (["--token-file", "docs"], "docs: the file cannot be read: Is a directory"),
+            (["--admin-token-file", "docs"], "docs: the file cannot be read: Is a directory"),
+            (
+                ["denylist", "import", "docs", "--admin", "http://127.0.0.1:1"],
+                "docs: the file cannot be read: Is a dir"
+            ),
             (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
             (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
         ]
@@ -45,6 +58,29 @@ extension NodeTests {
             let (status, _, errors) = try await NodeProcess.run(arguments)
             #expect(status == 2, "\(errors)")
             #expect(errors.contains(words), "\(errors)")
+        }
+
+        @Test func certificatesAreJudgedInWords() async throws {
+            let (one, other) = (try TestCertificate(name: "one.test"), try TestCertificate(name: "other.test"))
+            defer {
+                one.remove()
+                other.remove()
+            }
+            let damaged = one.certificatePath + ".damaged"
+            try "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n".write(
+                toFile: damaged, atomically: true, encoding: .utf8)
+            for (certificate, key, words) in [
+                (one.certificatePath, other.keyPath, "this is not the key of the first certificate in"),
+                (one.certificatePath, one.certificatePath, "there is no private key in PEM"),
+                (one.keyPath, one.keyPath, "there is no certificate in PEM"),
+                (damaged, one.keyPath, "a certificate in it is damaged"),
+            ] {
+                let (status, _, errors) = try await NodeProcess.run([
+                    "--port", "0", "--tls-cert", certificate, "--tls-key", key,
+                ])
+                #expect(status == 2 && errors.contains(words), "\(errors)")
+                #expect(!errors.contains("failedToLoad"), "\(errors)")
+            }
         }
 
         @Test func wrongEnvironmentExitsWith2() async throws {

@@ -158,7 +158,10 @@ extension NodeTests {
             for (arguments, words) in [
                 (["--admin-host", "0.0.0.0"], "give --admin-token-file"),
                 (["--admin-port", "70000"], "--admin-port is 0 to 65535"),
-                (["--admin-token-file", "no-such-file"], "no-such-file cannot be read"),
+                (
+                    ["--admin-token-file", "no-such-file"],
+                    "no-such-file: the file cannot be read: No such file or directory"
+                ),
                 (["--access-log-sample", "2"], "--access-log-sample is 0"),
                 (["--shadow-policy", "no-such-file"], "no-such-file"),
                 (["--client-dir", "."], "needs --serve-client"),

@@ -62,18 +62,16 @@ extension RedisOptions {
     func clientOptions(
         name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void
     ) throws(ConfigurationError) -> RedisClientOptions {
-        do {
-            var client = RedisClientOptions(clientName: name)
-            client.commandDeadline = self.commandDeadline
-            client.observer = observer
-            if !self.authorities.isEmpty {
-                client.tlsConfiguration.additionalTrustRoots = try self.authorities.map {
-                    .certificates(try NIOSSLCertificate.fromPEMFile($0))
-                }
+        var client = RedisClientOptions(clientName: name)
+        client.commandDeadline = self.commandDeadline
+        client.observer = observer
+        for path in self.authorities {
+            do {
+                client.tlsConfiguration.additionalTrustRoots.append(.certificates(try PEMFile.certificates(path)))
+            } catch {
+                throw ConfigurationError("--redis: \(error)")
             }
-            return client
-        } catch {
-            throw ConfigurationError("--redis: \(error)")
         }
+        return client
     }
 }

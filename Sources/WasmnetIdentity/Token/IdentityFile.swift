@@ -1,4 +1,4 @@
-import Foundation
+import WasmnetPolicy
 
 /// What is wrong with a file of tokens or keys, in words that hold nothing of its content.
 package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -14,13 +14,16 @@ enum IdentityFile {
     static let mostBytes = 4 << 20
 
     static func bytes(_ path: String) throws(IdentityFileError) -> [UInt8] {
-        guard let data = FileManager.default.contents(atPath: path) else {
-            throw IdentityFileError("\(path): the file cannot be read")
+        let bytes: [UInt8]
+        do {
+            bytes = try FileBytes.read(path, upTo: self.mostBytes)
+        } catch {
+            throw IdentityFileError("\(path): the file cannot be read: \(error)")
         }
-        guard data.count <= self.mostBytes else {
+        guard bytes.count <= self.mostBytes else {
             throw IdentityFileError("\(path): the file has more than \(self.mostBytes) bytes")
         }
-        return Array(data)
+        return bytes
     }
 
     static func text(_ path: String) throws(IdentityFileError) -> String {

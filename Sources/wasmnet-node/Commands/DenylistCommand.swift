@@ -108,10 +108,11 @@ struct DenylistCommand: ParsableCommand {
             if self.file == "-" {
                 bytes = try FileHandle.standardInput.readToEnd() ?? Data()
             } else {
-                guard let data = FileManager.default.contents(atPath: self.file) else {
-                    throw ConfigurationError("\(self.file) cannot be read")
+                do {
+                    bytes = Data(try FileBytes.read(self.file))
+                } catch {
+                    throw ConfigurationError("\(self.file): the file cannot be read: \(error)")
                 }
-                bytes = data
             }
             let entries: [DenylistEntry]
             do throws(DenylistFile.Failure) {

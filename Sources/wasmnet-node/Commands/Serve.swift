@@ -22,6 +22,7 @@ struct Serve: AsyncParsableCommand {
 
     func run() async throws {
         let configuration = try self.options.resolve(environment: ProcessInfo.processInfo.environment)
+        try configuration.server.checkCertificates()
         let (level, format) = (LogLevelBox(configuration.logLevel), configuration.logFormat)
         let writer = NodeLogHandler.writer(format: format)
         defer { writer.flush() }

@@ -1,0 +1,73 @@
+import NIOSSL
+import WasmnetPolicy
+
+extension ServerConfiguration.TLSFiles {
+    /// What a listener serves `wss://` with.
+    ///
+    /// - Throws: ``ConfigurationError`` that says which file is wrong, and in what.
+    func context() throws(ConfigurationError) -> NIOSSLContext {
+        let chain = try PEMFile.certificates(self.certificate)
+        let key = try PEMFile.privateKey(self.key)
+        var configuration = TLSConfiguration.makeServerConfiguration(
+            certificateChain: chain.map { .certificate($0) }, privateKey: .privateKey(key))
+        configuration.minimumTLSVersion = .tlsv12
+        configuration.applicationProtocols = ["http/1.1"]
+        do {
+            return try NIOSSLContext(configuration: configuration)
+        } catch NIOSSLError.failedToLoadPrivateKey {
+            throw ConfigurationError("\(self.key): this is not the key of the first certificate in \(self.certificate)")
+        } catch {
+            throw ConfigurationError(
+                "the certificate \(self.certificate) with the key \(self.key) cannot be used: \(error)")
+        }
+    }
+}
+
+extension ServerConfiguration {
+    /// Looks whether the certificates and keys that it names are of use, before anything listens.
+    package func checkCertificates() throws(ConfigurationError) {
+        _ = try self.tls?.context()
+        for path in self.extraAuthorities { _ = try PEMFile.certificates(path) }
+    }
+}
+
+/// Certificates and keys as PEM files (RFC 7468).
+enum PEMFile {
+    /// All of a file, in its order.
+    static func certificates(_ path: String) throws(ConfigurationError) -> [NIOSSLCertificate] {
+        let bytes = try self.bytes(path)
+        guard self.holds("CERTIFICATE", bytes) else {
+            throw ConfigurationError("\(path): there is no certificate in PEM (-----BEGIN CERTIFICATE-----)")
+        }
+        if let certificates = try? NIOSSLCertificate.fromPEMBytes(bytes), !certificates.isEmpty { return certificates }
+        throw ConfigurationError("\(path): a certificate in it is damaged")
+    }
+
+    static func privateKey(_ path: String) throws(ConfigurationError) -> NIOSSLPrivateKey {
+        let bytes = try self.bytes(path)
+        guard self.holds("PRIVATE KEY", bytes) else {
+            throw ConfigurationError("\(path): there is no private key in PEM (-----BEGIN PRIVATE KEY-----)")
+        }
+        if self.text(bytes).contains("ENCRYPTED") {
+            throw ConfigurationError("\(path): the private key is encrypted; it is needed without a passphrase")
+        }
+        if let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
+        throw ConfigurationError("\(path): the private key is damaged, or of a kind that is not supported")
+    }
+
+    private static func bytes(_ path: String) throws(ConfigurationError) -> [UInt8] {
+        do {
+            return try FileBytes.read(path)
+        } catch {
+            throw ConfigurationError("\(path): the file cannot be read: \(error)")
+        }
+    }
+
+    private static func holds(_ label: String, _ bytes: [UInt8]) -> Bool {
+        self.text(bytes).split(whereSeparator: \.isNewline).contains { line in
+            line.hasPrefix("-----BEGIN ") && line.contains(label + "-----")
+        }
+    }
+
+    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
+}
