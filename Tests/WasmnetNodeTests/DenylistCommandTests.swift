@@ -69,7 +69,31 @@ extension NodeTests {
             try await self.complains([], ["list"], "--redis or WASMNET_REDIS, or a node's admin server by --admin")
             try await self.complains(["--admin", "127.0.0.1:9100"], ["list"], "--admin is a URL")
             let port = try await RedisServer.freePort()
-            try await self.complains(["--admin", "http://127.0.0.1:\(port)"], ["list"], "does not answer")
+            try await self.complains(
+                ["--admin", "http://127.0.0.1:\(port)"], ["list"], "does not answer: Connection refused\n")
+        }
+
+        /// Whatever is at the other end, the command ends, and says why in words.
+        @Test(
+            arguments: [
+                (.deaf, "http", "the answer did not come within 10 seconds"),
+                (.deaf, "https", "no connection came to stand within 2 seconds; a server without TLS is http://"),
+                (.reset, "http", "Connection reset by peer"),
+                (.echo, "https", "TLS failed"),
+            ] as [(TestTarget.Behaviour, String, String)])
+        func aPlaceThatIsNoAdminServer(behaviour: TestTarget.Behaviour, scheme: String, words: String) async throws {
+            let target = try await TestTarget.start(behaviour)
+            try await self.complains(["--admin", "\(scheme)://127.0.0.1:\(target.port)"], ["list"], words)
+            await target.stop()
+        }
+
+        @Test func tlsToAServerWithout() async throws {
+            let node = try NodeProcess(["--port", "0"])
+            let admin = try #require(await node.admin()).replacing("http:", with: "https:")
+            try await self.complains(
+                ["--admin", admin], ["list"], "it does not speak TLS; a server without TLS is http://")
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
         }
     }
 }

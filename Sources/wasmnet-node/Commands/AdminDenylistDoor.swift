@@ -10,6 +10,7 @@ import WasmnetPolicy
 struct AdminDenylistDoor: DenylistDoor {
     let base: String
     let token: String?
+    let http: AdminHTTP
 
     /// Entries in one request: far below what a body may have.
     private static let piece = 500
@@ -122,13 +123,7 @@ struct AdminDenylistDoor: DenylistDoor {
             request.headers.add(name: "Content-Type", value: "application/json")
             request.body = .bytes(ByteBuffer(bytes: try JSONEncoder().encode(body)))
         }
-        let response: HTTPClientResponse
-        do {
-            response = try await HTTPClient.shared.execute(request, timeout: .seconds(30))
-        } catch {
-            throw ConfigurationError("--admin: \(self.base) does not answer: \(error)")
-        }
-        let bytes = Data(buffer: try await response.body.collect(upTo: 4 << 20))
+        let (response, bytes) = try await self.http.answer(to: request, at: self.base)
         guard (200..<300).contains(response.status.code) else {
             let words = (try? JSONDecoder().decode(Failure.self, from: bytes))?.error.message
             throw ConfigurationError("--admin: \(response.status.code): \(words ?? response.status.reasonPhrase)")

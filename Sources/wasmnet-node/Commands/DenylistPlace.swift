@@ -34,7 +34,7 @@ struct DenylistPlace: ParsableArguments {
             throw ConfigurationError("--admin is a URL such as http://127.0.0.1:9100, not \"\(admin)\"")
         }
         let base = admin.hasSuffix("/") ? String(admin.dropLast()) : admin
-        return try await work(AdminDenylistDoor(base: base, token: token))
+        return try await AdminHTTP.with { try await work(AdminDenylistDoor(base: base, token: token, http: $0)) }
     }
 }
 

@@ -1,0 +1,84 @@
+import AsyncHTTPClient
+import Foundation
+import NIOCore
+import NIOFoundationCompat
+import NIOPosix
+import Wasmnet
+
+/// Requests to a node's admin server, for commands: an answer soon, or why there is none.
+struct AdminHTTP: Sendable {
+    private let client: HTTPClient
+
+    /// For a connection, TLS included.
+    static let connectTime = TimeAmount.seconds(2)
+    /// For a request with its answer.
+    static let requestTime = Duration.seconds(10)
+    /// The most bytes of an answer.
+    private static let mostBytes = 4 << 20
+
+    static func with<Answer: Sendable>(_ work: (AdminHTTP) async throws -> Answer) async throws -> Answer {
+        var configuration = HTTPClient.Configuration(
+            redirectConfiguration: .disallow, timeout: .init(connect: Self.connectTime))
+        // One that is refused is refused again: it is to be told at once.
+        configuration.connectionPool.retryConnectionEstablishment = false
+        let client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
+        do {
+            let answer = try await work(AdminHTTP(client: client))
+            try await client.shutdown()
+            return answer
+        } catch {
+            try? await client.shutdown()
+            throw error
+        }
+    }
+
+    /// - Parameter base: what complaints name.
+    /// - Throws: ``Wasmnet/ConfigurationError`` where no answer comes.
+    func answer(to request: HTTPClientRequest, at base: String) async throws -> (HTTPClientResponse, Data) {
+        do {
+            return try await withThrowingTaskGroup(of: (HTTPClientResponse, Data).self) { tasks in
+                tasks.addTask { [client] in
+                    let response = try await client.execute(request, deadline: .distantFuture)
+                    return (response, Data(buffer: try await response.body.collect(upTo: Self.mostBytes)))
+                }
+                tasks.addTask {
+                    try await Task.sleep(for: Self.requestTime)
+                    throw HTTPClientError.deadlineExceeded
+                }
+                defer { tasks.cancelAll() }
+                guard let answer = try await tasks.next() else { throw CancellationError() }
+                return answer
+            }
+        } catch {
+            let words = Self.words(error, isTLS: base.hasPrefix("https"))
+            throw ConfigurationError("--admin: \(base) does not answer: \(words)")
+        }
+    }
+
+    private static func words(_ error: any Error, isTLS: Bool) -> String {
+        switch error {
+        case let error as HTTPClientError: return Self.words(error, isTLS: isTLS)
+        case let error as NIOConnectionError:
+            guard let failure = error.connectionErrors.first?.error else {
+                return "the name \(error.host) has no address"
+            }
+            return Self.words(failure, isTLS: isTLS)
+        case let error as IOError: return String(cString: strerror(error.errnoCode))
+        default:
+            let text = "\(error)"
+            guard isTLS else { return text }
+            return text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST")
+                ? "it does not speak TLS; a server without TLS is http://" : "TLS failed: \(text)"
+        }
+    }
+
+    private static func words(_ error: HTTPClientError, isTLS: Bool) -> String {
+        if error == .connectTimeout || error == .tlsHandshakeTimeout {
+            return "no connection came to stand within 2 seconds"
+                + (isTLS ? "; a server without TLS is http://" : "")
+        }
+        if error == .deadlineExceeded { return "the answer did not come within 10 seconds" }
+        if error == .remoteConnectionClosed { return "it closed the connection" }
+        return error.shortDescription
+    }
+}
