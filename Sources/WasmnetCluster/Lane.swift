@@ -175,6 +175,19 @@ package struct Lane: Sendable {
         return .taken
     }
 
+    /// Refuses what answers did not bring although they said that nothing is missing, and pauses: the next question waits for
+    /// ``pauseAfterRefusal``.
+    package mutating func giveUp(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) -> QuotaRefusal {
+        let until = now + Self.pauseAfterRefusal
+        if need.slot, self.slotLimit > 0, !(isLeaseValid && self.open < self.granted) {
+            self.granted = min(self.granted, self.open)
+            self.fullUntil = max(self.fullUntil, until)
+            return QuotaRefusal(kind: self.slotKind)
+        }
+        self.refusedUntil = max(self.refusedUntil, until)
+        return QuotaRefusal(kind: self.requestKind, retryAfter: Self.pauseAfterRefusal)
+    }
+
     /// Takes a slot that nobody granted: the cluster is out of reach, and the policy says so.
     package mutating func takeUngranted(now: QuotaInstant) {
         self.opened(now)

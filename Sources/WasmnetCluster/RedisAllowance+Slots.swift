@@ -55,6 +55,11 @@ extension RedisAllowance {
             let ask = state.lanes[lane].ask(
                 for: waiters.map(\.what.need), now: now, sequence: self.link.nextSequence())
             guard let ask else { return nil }
+            state.waiters[lane] = waiters.map { waiter in
+                var waiter = waiter
+                waiter.asks += 1
+                return waiter
+            }
             state.pace.spend(now)
             // Only for who needs it, else nobody else would get past a day that is spent.
             let asksForDay = state.bytes.dayRest == nil && waiters.contains { $0.what == .socket }
@@ -98,11 +103,13 @@ extension RedisAllowance {
             self.follow(&state, now)
             guard verdict == .done, counts else {
                 state.lanes[lane].failed(ask)
+                self.giveUp(lane, after: Waiter.mostAsksUnheard, &state, now, &done)
                 return 0
             }
             state.brewing = nil
             state.lanes[lane].replied(ask, reply, now: now)
             self.settleWaiters(lane, reply, &state, now, &done)
+            self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done)
             guard lane == .sockets, ask.slotLimit > 0, state.sheds else { return 0 }
             state.sheds = false
             return state.lanes[lane].excess
@@ -130,6 +137,19 @@ extension RedisAllowance {
             }
         }
         state.waiters[lane] = waiting
+    }
+
+    /// Refuses those for whom so many questions were asked and answered in vain.
+    private func giveUp(
+        _ lane: LaneKind, after asks: Int, _ state: inout State, _ now: QuotaInstant,
+        _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]
+    ) {
+        for waiter in state.waiters[lane] where waiter.asks >= asks {
+            let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
+            let refusal = state.lanes[lane].giveUp(waiter.what.need, now: now, isLeaseValid: isValid)
+            done.append((waiter, .failure(refusal)))
+        }
+        state.waiters[lane].removeAll { $0.asks >= asks }
     }
 
     /// Those who wait are not kept waiting by a Redis that does not answer: the outage's rules decide.

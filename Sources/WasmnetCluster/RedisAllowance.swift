@@ -23,6 +23,14 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     struct Waiter: Sendable {
         var what: Reservation
         var completion: Completion
+        /// Questions that were asked for it.
+        var asks = 0
+
+        /// One may be answered too late, or by one grant for many; the next tells what is missing. No answer is worth asking without
+        /// end.
+        static let mostAsks = 2
+        /// Of those that an epoch or data which were gone left unanswered as well.
+        static let mostAsksUnheard = 8
     }
 
     struct State: Sendable {

@@ -35,10 +35,23 @@ package struct QuotaOverrides: Sendable, Equatable {
     /// The largest number that a script of Redis can hold.
     package static let largest = UInt64(1) << 53
 
-    /// As they are kept: names and values.
+    /// What may be set: sessions, sockets, and requests at once after a rest.
+    package static let counts: ClosedRange<Int> = 1...1_000_000
+    /// Above 0, requests a second.
+    package static let mostPerSecond = 1_000_000.0
+    /// Above 0, bytes a second: a million Mbit.
+    package static let mostBytesPerSecond = 125_000_000_000.0
+    /// Bytes at once after a rest: up to 4 GiB.
+    package static let byteBursts: ClosedRange<Int> = 1...Int(TokenBucket.mostBytes)
+    /// Bytes a day: up to 8192 TiB.
+    package static let bytesPerDayRange: ClosedRange<UInt64> = 1...Self.largest
+
+    /// As they are kept: names and values, none above ``largest``.
     package var fields: [(String, Int64)] {
         var fields: [(String, Int64)] = []
-        func add(_ name: String, _ value: Int64?) { if let value { fields.append((name, value)) } }
+        func add(_ name: String, _ value: Int64?) {
+            if let value { fields.append((name, min(value, Int64(Self.largest)))) }
+        }
         add("max_sessions", self.maxSessions.map(Int64.init))
         add("max_connections", self.maxSockets.map(Int64.init))
         add("connects_interval", self.connects?.interval)
@@ -47,14 +60,14 @@ package struct QuotaOverrides: Sendable, Equatable {
         add("resolves_burst", self.resolves?.burst)
         add("bytes_per_second", self.bandwidth?.bytesPerSecond)
         add("byte_burst", self.bandwidth?.burst)
-        add("bytes_per_day", self.bytesPerDay.map { Int64(min($0, Self.largest)) })
+        add("bytes_per_day", self.bytesPerDay.map { Int64(clamping: $0) })
         return fields
     }
 
-    /// Reads a hash; what it does not know, or what is out of range, it leaves out.
+    /// Reads a hash as the scripts do: a number above ``largest`` is that; what it does not know, and a number below 1, it leaves out.
     package init(fields: [String: String]) {
         func number(_ name: String) -> Int64? {
-            fields[name].flatMap(Int64.init).flatMap { (1...Int64(Self.largest)).contains($0) ? $0 : nil }
+            fields[name].flatMap(Int64.init).flatMap { $0 >= 1 ? min($0, Int64(Self.largest)) : nil }
         }
         func pace(_ name: String) -> GCRA.Pace? {
             guard let interval = number("\(name)_interval"), let burst = number("\(name)_burst") else { return nil }

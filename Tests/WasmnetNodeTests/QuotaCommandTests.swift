@@ -85,6 +85,10 @@ extension NodeTests {
                     Set(holders.compactMap { $0["address"] as? String })
                         == Set(nodes.compactMap { $0["address"] as? String }))
                 #expect(holders.reduce(0) { $0 + ($1["sessions"] as? Int ?? 0) } >= 2)
+                // IPv4 in other clothes is the same client.
+                let mapped = try self.object(try await run(["quota", "show", "::ffff:127.0.0.1", "--json"]))
+                #expect(mapped["client"] as? String == "a:127.0.0.1")
+                #expect((mapped["holders"] as? [Any])?.count == 2)
                 let sockets = try self.limit("max_connections", in: shown)
                 #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
                 #expect(sockets["from"] as? String == "policy")
@@ -121,6 +125,19 @@ extension NodeTests {
             }
         }
 
+        @Test func aComplaintNamesThePolicyThatWasLookedAt() async throws {
+            let file = NSTemporaryDirectory() + "quota-\(UInt64.random(in: 0 ... .max)).toml"
+            try Self.policy.write(toFile: file, atomically: true, encoding: .utf8)
+            defer { try? FileManager.default.removeItem(atPath: file) }
+            for (flags, environment) in [(["--policy", file], [:]), ([], ["WASMNET_POLICY": file])] {
+                let (status, _, errors) = try await NodeProcess.run(
+                    ["quota", "set", "::1", "--resolves-per-sec", "3", "--redis", "redis://127.0.0.1:1"] + flags,
+                    environment: environment)
+                #expect(
+                    status == 2 && errors.contains("the policy \(file) does not limit resolves_per_sec"), "\(errors)")
+            }
+        }
+
         /// A node that was refused lately does not ask again at once, so the client asks until it is.
         private func opens(_ id: SocketID, _ client: TestClient, _ target: TestTarget) async throws {
             while true {
@@ -138,11 +155,19 @@ extension NodeTests {
             (["show", "somebody"], "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"somebody\""),
             (["show", "t:"], "CLIENT is an address"),
             (["show", "::1", "--tier", "none"], "the policy has no tier \"none\""),
-            (["show", "::1", "--policy", "no.toml"], "no.toml: the file cannot be read"),
+            (["show", "::1", "--policy", "no.toml"], "no.toml: the file cannot be read: No such file or directory"),
             (["set", "::1"], "give a limit to set, or --clear"),
-            (["set", "::1", "--clear", "--max-connections", "3"], "give a limit to set, or --clear"),
+            (["set", "::1", "--clear", "--max-sessions", "3"], "--clear and limits to set exclude each other"),
+            (["set", "::1", "--clear", "--connect-burst", "3"], "--clear and limits to set exclude each other"),
+            (["set", "::1", "--max-connections", "1000001"], "--max-connections is 1 to 1000000"),
+            (["show", "192.0.2.7/64"], "CLIENT is an address"),
+            (["show", "::ffff:192.0.2.7/64"], "CLIENT is an address"),
             (["set", "::1", "--max-connections", "0"], "--max-connections is 1 to 1000000"),
-            (["set", "::1", "--max-sessions", "3"], "the policy does not limit max_sessions, so no node asks for it"),
+            (
+                ["set", "::1", "--max-sessions", "3"],
+                "the default policy (neither --policy nor WASMNET_POLICY names another) does not limit max_sessions"
+            ),
+            (["set", "::1", "--max-sessions", "3"], "name the nodes' policy by --policy"),
             (["set", "::1", "--connect-burst", "3"], "--connect-burst needs --connects-per-sec"),
             (["set", "::1", "--connects-per-sec", "-1"], "connects-per-sec"),
             (["set", "::1", "--bytes-per-day", "much"], "--bytes-per-day is a number of bytes"),

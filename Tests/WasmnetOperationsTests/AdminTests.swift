@@ -114,6 +114,56 @@ extension Operations {
             await redis.stop()
         }
 
+        /// Each limit with the most it may be and the least that is too much.
+        private static let ranges: [(name: String, most: String, above: String)] = [
+            ("max_sessions", "1000000", "1000001"), ("max_sockets", "1000000", "9223372036854775807"),
+            ("connects_per_second", "1000000", "1000000.5"), ("resolves_per_second", "1000000", "1e300"),
+            ("bytes_per_second", "125000000000", "125000000001"),
+            ("bytes_per_day", "9007199254740992", "9007199254740993"),
+        ]
+
+        @Test(arguments: [false, true]) func noLimitBeyondItsRangeIsSet(inRedis: Bool) async throws {
+            let redis = inRedis ? try await RedisServer.start() : nil
+            let policy = try TestNode.policy(
+                """
+                [network]
+                max_bandwidth_mbps = 1
+                [limits]
+                max_sessions = 1
+                connects_per_sec = 1
+                resolves_per_sec = 1
+                bytes_per_day = 1
+                """)
+            let options = redis.map { RedisOptions(url: "redis://127.0.0.1:\($0.port)") }
+            try await TestNode.withAdmin(policy: policy, configure: { $0.redis = options }) { _, admin in
+                let path = "/v1/quota/a:192.0.2.7"
+                for (name, most, above) in Self.ranges {
+                    try await admin.ask(.PUT, path, "{\"\(name)\": 18446744073709551616}", status: 422)
+                    for value in [above, "0", "9223372036854775807"] {
+                        let answer = try await admin.ask(.PUT, path, "{\"\(name)\": \(value)}", status: 422)
+                        let message = (answer["error"] as? [String: Any])?["message"] as? String ?? ""
+                        #expect(message.hasPrefix(name), "\(value): \(message)")
+                    }
+                    try await admin.ask(.GET, path, status: 404)
+                    let answer = try await admin.ask(.PUT, path, "{\"\(name)\": \(most)}")
+                    let override = answer["override"] as? [String: Any]
+                    #expect("\(override?[name] ?? "")" == most)
+                    try await admin.ask(.DELETE, path, status: 204)
+                }
+                for (rate, burst, above) in [
+                    ("connects_per_second", "connect_burst", "1000001"), ("resolves_per_second", "resolve_burst", "0"),
+                    ("bytes_per_second", "byte_burst", "4294967297"),
+                ] { try await admin.ask(.PUT, path, "{\"\(rate)\": 1, \"\(burst)\": \(above)}", status: 422) }
+                // The client is the same in any clothes.
+                #expect(
+                    try await admin.ask(.PUT, "/v1/quota/::ffff:192.0.2.7", #"{"max_sessions": 5}"#)["client"]
+                        as? String
+                        == "a:192.0.2.7")
+                try await admin.ask(.DELETE, path, status: 204)
+            }
+            await redis?.stop()
+        }
+
         @Test func aDrainIsToldToItsEnd() async throws {
             let target = try await TestTarget.start(.echo)
             try await TestNode.withAdmin { node, admin in

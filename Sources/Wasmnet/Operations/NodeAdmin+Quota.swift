@@ -36,25 +36,41 @@ extension NodeAdmin {
 }
 
 extension QuotaOverrides {
-    /// - Throws: for what no override can do: lift a limit, or limit what the policy does not.
+    /// - Throws: for what no override can do: lift a limit, set one beyond its range, or limit what the policy does not.
     fileprivate init(_ override: QuotaOverride, policy: QuotaLimits) throws(AdminError) {
         self.init()
-        func check(_ name: String, _ value: Double?, limited: Bool) throws(AdminError) {
-            guard let value else { return }
-            guard value > 0 else {
-                throw .unprocessable("bad_override", "\(name): an override cannot lift a limit; set a large number")
+        func check(_ name: String, isSound: Bool, _ range: String, isLimited: Bool = true) throws(AdminError) {
+            guard isSound else {
+                throw .unprocessable("bad_override", "\(name) is \(range); an override does not lift a limit")
             }
-            guard limited else {
+            guard isLimited else {
                 throw .unprocessable("bad_override", "\(name): the policy does not limit it, so nobody counts it")
             }
         }
-        func count(_ value: Int?) -> Double? { value.map(Double.init) }
-        try check("max_sessions", count(override.maxSessions), limited: policy.maxSessions > 0)
-        try check("max_sockets", count(override.maxSockets), limited: policy.maxSockets > 0)
-        try check("connects_per_second", override.connectsPerSecond, limited: policy.connectsPerSecond > 0)
-        try check("resolves_per_second", override.resolvesPerSecond, limited: policy.resolvesPerSecond > 0)
-        try check("bytes_per_second", override.bytesPerSecond, limited: policy.bytesPerSecond > 0)
-        try check("bytes_per_day", override.bytesPerDay.map(Double.init), limited: policy.bytesPerDay > 0)
+        func check<Number>(_ name: String, _ value: Number?, _ range: ClosedRange<Number>, _ isLimited: Bool = true)
+            throws(AdminError)
+        {
+            guard let value else { return }
+            let words = "\(range.lowerBound) to \(range.upperBound)"
+            try check(name, isSound: range.contains(value), words, isLimited: isLimited)
+        }
+        func check(_ name: String, _ value: Double?, upTo most: Double, _ isLimited: Bool) throws(AdminError) {
+            guard let value else { return }
+            let words = "above 0, to \(Int64(most))"
+            try check(name, isSound: value > 0 && value <= most, words, isLimited: isLimited)
+        }
+        try check("max_sessions", override.maxSessions, Self.counts, policy.maxSessions > 0)
+        try check("max_sockets", override.maxSockets, Self.counts, policy.maxSockets > 0)
+        try check(
+            "connects_per_second", override.connectsPerSecond, upTo: Self.mostPerSecond, policy.connectsPerSecond > 0)
+        try check(
+            "resolves_per_second", override.resolvesPerSecond, upTo: Self.mostPerSecond, policy.resolvesPerSecond > 0)
+        try check(
+            "bytes_per_second", override.bytesPerSecond, upTo: Self.mostBytesPerSecond, policy.bytesPerSecond > 0)
+        try check("bytes_per_day", override.bytesPerDay, Self.bytesPerDayRange, policy.bytesPerDay > 0)
+        try check("connect_burst", override.connectBurst, Self.counts)
+        try check("resolve_burst", override.resolveBurst, Self.counts)
+        try check("byte_burst", override.byteBurst, Self.byteBursts)
         for (burst, rate, name) in [
             (override.connectBurst, override.connectsPerSecond, "connect_burst"),
             (override.resolveBurst, override.resolvesPerSecond, "resolve_burst"),

@@ -77,9 +77,7 @@ struct RedisQuotaDesk: QuotaDesk {
 
     func clear(_ client: ClientID) async throws -> Bool {
         try await Self.answered { () throws(RedisError) in
-            guard try await !self.member.accounts.account(of: client).overrides.isEmpty else { return false }
             try await self.member.accounts.clearOverrides(of: client)
-            return true
         }
     }
 

@@ -89,7 +89,7 @@ export function quota() {
     } }, ...fields, element('div', { class: 'buttons' }, element('button', { type: 'submit', class: 'main' }, 'Set override'),
       ...(report.override ? [element('button', { type: 'button', onclick: () => clear(report.client) }, 'Remove override')] : [])));
     return element('details', { class: 'card', open: report.override !== undefined }, element('summary', {}, 'Override for this client'),
-      element('p', { class: 'hint' }, 'What is left empty stays the policy’s; 0 is unlimited.'), editor);
+      element('p', { class: 'hint' }, 'What is left empty stays the policy’s. A limit is not lifted but set to a number above 0, for counts up to 1000000.'), editor);
   }
 
   async function set(client, editor) {
@@ -99,8 +99,8 @@ export function quota() {
       if (text === '') continue;
       const isWhole = !member.endsWith('_per_second');
       const value = Number(text);
-      if (!(value >= 0) || !Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) {
-        say(said, `${label}: a ${isWhole ? 'whole ' : ''}number of 0 or more.`, true);
+      if (!(value > 0) || !Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) {
+        say(said, `${label}: a ${isWhole ? 'whole ' : ''}number above 0.`, true);
         return;
       }
       body[member] = value;

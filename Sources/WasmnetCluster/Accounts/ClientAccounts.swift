@@ -48,12 +48,15 @@ package struct ClientAccounts: Sendable {
         let time = min(max(time.microseconds, 1), Self.longestOverride.microseconds)
         let fields = overrides.fields.flatMap { [RedisArgument.string($0.0), .integer($0.1)] }
         guard !fields.isEmpty else { return }
-        try await self.override(client, [.integer(time)] + fields)
+        _ = try await self.override(client, [.integer(time)] + fields)
     }
 
     /// Takes back what was set: the policy's limits hold again.
-    package func clearOverrides(of client: ClientID) async throws(RedisError) {
-        try await self.override(client, [0])
+    ///
+    /// - Returns: whether there was anything, also where it cannot be read.
+    @discardableResult
+    package func clearOverrides(of client: ClientID) async throws(RedisError) -> Bool {
+        try await self.override(client, [0]) > 0
     }
 
     /// Forgets what was used of rates, of the bandwidth and of the day. Open sockets and sessions stay and stay counted.
@@ -66,10 +69,11 @@ package struct ClientAccounts: Sendable {
             ], deadline: Self.deadline)
     }
 
-    private func override(_ client: ClientID, _ arguments: [RedisArgument]) async throws(RedisError) {
-        _ = try await self.redis.evaluate(
+    private func override(_ client: ClientID, _ arguments: [RedisArgument]) async throws(RedisError) -> Int64 {
+        let reply = try await self.redis.evaluate(
             ClusterScripts.override, keys: [.string(RedisKeys.overrides(of: client))], arguments: [0] + arguments,
             deadline: Self.deadline)
+        return reply.int64 ?? 0
     }
 
     // MARK: Reading

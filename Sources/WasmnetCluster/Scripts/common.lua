@@ -42,8 +42,10 @@ local function generation(key, known, hold)
     return tonumber(id), math.min(math.max(left, 0), hold), lost
 end
 
--- A client's own limit where an operator set one, else the caller's.
-local function limit(key, field, given)
-    local own = redis.call('HGET', key, field)
-    return tonumber(own or given)
+-- A client's own limit where an operator set one, else the caller's. Whatever stands in the key, what comes of it is a whole number of 1
+-- to `most` (2^53 if not given, the largest that all doubles below are exact): a greater one would turn negative in an answer.
+local function limit(key, field, given, most)
+    local own = tonumber(redis.call('HGET', key, field) or '')
+    if not own or not (own >= 1) then return tonumber(given) end
+    return math.floor(math.min(own, most or 9007199254740992))
 end

@@ -17,8 +17,8 @@ local granted, wait, leased, today, ends, left = 0, 0, 0, 0, 0, 0
 
 local rate = tonumber(ARGV[2])
 if rate > 0 then
-    rate = limit(KEYS[4], 'bytes_per_second', ARGV[2])
-    local capacity = limit(KEYS[4], 'byte_burst', ARGV[3]) * UNIT
+    rate = limit(KEYS[4], 'bytes_per_second', ARGV[2], 1000000000000)
+    local capacity = limit(KEYS[4], 'byte_burst', ARGV[3], MOST) * UNIT
     local level, time = capacity, now
     local bucket = redis.call('GET', KEYS[1])
     if bucket then

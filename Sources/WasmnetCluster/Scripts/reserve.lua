@@ -82,8 +82,8 @@ end
 
 local interval, burst = tonumber(ARGV[14]), tonumber(ARGV[15])
 if interval > 0 and missing == 0 then
-    interval = limit(KEYS[5], ARGV[20] .. '_interval', interval)
-    burst = limit(KEYS[5], ARGV[20] .. '_burst', burst)
+    interval = limit(KEYS[5], ARGV[20] .. '_interval', interval, DAY)
+    burst = limit(KEYS[5], ARGV[20] .. '_burst', burst, math.floor(1000000000000000 / interval))
     local window = interval * burst
     local arrival = tonumber(redis.call('GET', KEYS[4]) or '0')
     local cut = arrival - now > window + TOLERANCE

@@ -25,10 +25,26 @@ struct QuotaCommand: ParsableCommand {
 
         @Option(help: ArgumentHelp("The tier that the client's token names.", valueName: "name")) var tier: String?
 
-        func limits() throws -> QuotaLimits {
+        /// The file that is looked at; nil: the default policy.
+        private var file: String? {
             let variable = ProcessInfo.processInfo.environment["WASMNET_POLICY"]
-            let file = self.policy ?? variable.flatMap { $0.isEmpty ? nil : $0 }
-            let policy = try file.map(PolicyCommand.load) ?? .default
+            return self.policy ?? variable.flatMap { $0.isEmpty ? nil : $0 }
+        }
+
+        /// Which policy was looked at, for complaints.
+        var name: String {
+            guard let file else { return "the default policy (neither --policy nor WASMNET_POLICY names another)" }
+            return "the policy \(file)" + (self.tier.map { ", in the tier \"\($0)\"," } ?? "")
+        }
+
+        /// What helps where that policy does not limit something.
+        var advice: String {
+            self.file == nil
+                ? "name the nodes' policy by --policy" : "give it a number there, or name the nodes' policy by --policy"
+        }
+
+        func limits() throws -> QuotaLimits {
+            let policy = try self.file.map(PolicyCommand.load) ?? .default
             if let tier = self.tier, !policy.hasTier(tier) {
                 throw ConfigurationError("the policy has no tier \"\(tier)\"")
             }

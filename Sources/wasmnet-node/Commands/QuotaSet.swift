@@ -37,9 +37,12 @@ extension QuotaCommand {
 
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
+            guard !(self.clear && self.namesLimit) else {
+                throw ConfigurationError("--clear and limits to set exclude each other: clear first, then set")
+            }
             let limits = try self.policy.limits()
             let overrides = try self.overrides(limits)
-            guard self.clear != !overrides.isEmpty else {
+            guard self.clear || !overrides.isEmpty else {
                 throw ConfigurationError("give a limit to set, or --clear; \"quota set --help\" lists them")
             }
             guard self.time.seconds * 1_000_000 <= ClientAccounts.longestOverride.microseconds else {
@@ -59,6 +62,12 @@ extension QuotaCommand {
             try report.print(json: self.json)
         }
 
+        private var namesLimit: Bool {
+            let counts: [Any?] = [self.maxSessions, self.maxConnections, self.connectBurst, self.resolveBurst]
+            let rates: [Any?] = [self.connectsPerSec, self.resolvesPerSec, self.maxBandwidthMbps, self.bytesPerDay]
+            return (counts + rates).contains { $0 != nil }
+        }
+
         private func overrides(_ limits: QuotaLimits) throws -> QuotaOverrides {
             var overrides = QuotaOverrides()
             var problems: [String] = []
@@ -66,23 +75,29 @@ extension QuotaCommand {
                 let key = flag.split(separator: "-").joined(separator: "_")
                 if !isSound { problems.append("--\(flag) is \(range)") }
                 if !isLimited {
-                    problems.append("the policy does not limit \(key), so no node asks for it: give it a number there")
+                    problems.append(
+                        "\(self.policy.name) does not limit \(key), so nodes that go by it do not ask for it: "
+                            + self.policy.advice)
                 }
             }
             func count(_ flag: String, _ value: Int?, _ limit: Int) -> Int? {
                 guard let value else { return nil }
-                check(flag, isSound: (1...1_000_000).contains(value), "1 to 1000000", isLimited: limit > 0)
+                check(flag, isSound: QuotaOverrides.counts.contains(value), "1 to 1000000", isLimited: limit > 0)
                 return value
             }
             func pace(_ flag: String, _ rate: Double?, _ burst: Int?, _ burstFlag: String, _ limit: Double) -> GCRA
                 .Pace?
             {
-                if let burst, !(1...1_000_000).contains(burst) { problems.append("--\(burstFlag) is 1 to 1000000") }
+                if let burst, !QuotaOverrides.counts.contains(burst) {
+                    problems.append("--\(burstFlag) is 1 to 1000000")
+                }
                 guard let rate else {
                     if burst != nil { problems.append("--\(burstFlag) needs --\(flag)") }
                     return nil
                 }
-                check(flag, isSound: rate > 0 && rate <= 1_000_000, "above 0, to 1000000", isLimited: limit > 0)
+                check(
+                    flag, isSound: rate > 0 && rate <= QuotaOverrides.mostPerSecond, "above 0, to 1000000",
+                    isLimited: limit > 0)
                 return GCRA.Pace(perSecond: rate, burst: burst ?? 0)
             }
             overrides.maxSessions = count("max-sessions", self.maxSessions, limits.maxSessions)
@@ -93,14 +108,14 @@ extension QuotaCommand {
                 "resolves-per-sec", self.resolvesPerSec, self.resolveBurst, "resolve-burst", limits.resolvesPerSecond)
             if let rate = self.maxBandwidthMbps {
                 check(
-                    "max-bandwidth-mbps", isSound: rate > 0 && rate <= 1_000_000, "above 0, to 1000000",
-                    isLimited: limits.bytesPerSecond > 0)
+                    "max-bandwidth-mbps", isSound: rate > 0 && rate * 125_000 <= QuotaOverrides.mostBytesPerSecond,
+                    "above 0, to 1000000", isLimited: limits.bytesPerSecond > 0)
                 overrides.bandwidth = TokenBucket.Rate(bytesPerSecond: rate * 125_000, burst: 0)
             }
             if let text = self.bytesPerDay {
                 let bytes = ByteCount.parse(text) ?? 0
                 check(
-                    "bytes-per-day", isSound: (1...QuotaOverrides.largest).contains(bytes),
+                    "bytes-per-day", isSound: QuotaOverrides.bytesPerDayRange.contains(bytes),
                     "a number of bytes, or text such as 20GiB or 500MB, up to 8192TiB",
                     isLimited: limits.bytesPerDay > 0)
                 overrides.bytesPerDay = bytes
