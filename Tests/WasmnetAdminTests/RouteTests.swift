@@ -110,6 +110,19 @@ import WasmnetAdmin
         }
     }
 
+    @Test func `what is wrong with a body is named by its path`() async throws {
+        try await LiveServer.with { live async throws in
+            for (body, path) in [
+                (#"{"entries": [{"entry": "a"}, {"entry": "b", "bogus": 1}]}"#, "entries.1.bogus: no such member"),
+                (#"{"entries": [{"entry": 5}]}"#, "entries.0.entry: "), (#"{"bogus": 5}"#, "bogus: "),
+            ] {
+                let answer = try await live.send("POST", "/v1/denylist", body: body)
+                #expect(answer.status == 422)
+                #expect(answer.json?["error"]?["message"]?.string?.hasPrefix(path) == true, "\(answer.body)")
+            }
+        }
+    }
+
     @Test(arguments: [
         ("", 400, "bad_json"), ("{", 400, "bad_json"), ("nonsense", 400, "bad_json"),
         (#"{"entries": [}"#, 400, "bad_json"),

@@ -104,7 +104,8 @@ enum JSONText {
         return (try? JSONDecoder().decode(Anything.self, from: Data(bytes))) != nil
     }
 
-    private static func path(_ keys: [any CodingKey]) -> String {
+    /// `entries.0.reason`.
+    static func path(_ keys: [any CodingKey]) -> String {
         keys.map { $0.intValue.map(String.init) ?? $0.stringValue }.joined(separator: ".")
     }
 

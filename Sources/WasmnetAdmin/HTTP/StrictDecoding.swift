@@ -20,7 +20,7 @@ extension Decoder {
         let known = Set(Key.allCases.map(\.stringValue))
         let unknown = try self.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }
         if let name = unknown.min() {
-            let path = (self.codingPath.map(\.stringValue) + [name]).joined(separator: ".")
+            let path = JSONText.path(self.codingPath + [AnyKey(stringValue: name)])
             throw BodyError(path: path, "no such member; there are \(known.sorted().joined(separator: ", "))")
         }
         return try self.container(keyedBy: keys)
