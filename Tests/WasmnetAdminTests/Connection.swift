@@ -8,11 +8,15 @@ struct Connection {
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let received: Received
 
-    /// - Parameter reads: false: takes nothing of what comes.
+    /// - Parameters:
+    ///   - source: where it comes from.
+    ///   - reads: false: takes nothing of what comes.
     static func with<Value: Sendable>(
-        port: Int, reads: Bool = true, _ body: @escaping @Sendable (Connection) async throws -> Value
+        port: Int, from source: String = "127.0.0.1", reads: Bool = true,
+        _ body: @escaping @Sendable (Connection) async throws -> Value
     ) async throws -> Value {
         let bootstrap = ClientBootstrap(group: MultiThreadedEventLoopGroup.singleton)
+            .bind(to: try SocketAddress(ipAddress: source, port: 0))
             .channelOption(.autoRead, value: reads)
             .channelOption(.socketOption(.so_rcvbuf), value: reads ? 1 << 20 : 4096)
         let channel = try await bootstrap.connect(host: "127.0.0.1", port: port) { channel in

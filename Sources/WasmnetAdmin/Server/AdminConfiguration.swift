@@ -15,8 +15,9 @@ package struct AdminConfiguration: Sendable {
     package var limits = Limits()
 
     package struct Limits: Sendable, Hashable {
-        /// Connections at once; further ones wait. Default: 256.
-        package var connections = 256
+        /// Connections at once, half of them from one address (of IPv6 its /64). For a further one the connection that has been without
+        /// a request longest ends; where none is, the further one does. Default: 128.
+        package var connections = 128
         /// From a connection to the end of its first request's header. Default: 10 seconds.
         package var headerTime: Duration = .seconds(10)
         /// For a request's body, and again for the node's answer. Default: 10 seconds.

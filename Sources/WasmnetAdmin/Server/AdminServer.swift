@@ -60,8 +60,9 @@ package struct AdminServer: Service {
 
     package func run() async throws {
         let limits = self.configuration.limits
+        let cap = ConnectionCap(limits.connections)
         let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(limits)],
+            additionalChannelHandlers: [ConnectionGuard(limits, cap: cap)],
             httpDecoderConfiguration: .init(
                 maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)
         )
@@ -69,8 +70,7 @@ package struct AdminServer: Service {
             responder: self.responder,
             server: .http1(configuration: channel),
             configuration: ApplicationConfiguration(
-                address: .hostname(self.configuration.host, port: self.configuration.port),
-                availableConnectionsDelegate: .maximum(limits.connections, logger: self.logger)),
+                address: .hostname(self.configuration.host, port: self.configuration.port)),
             onServerRunning: { channel in
                 let address = channel.localAddress
                 let listening = Address(host: address?.ipAddress ?? self.configuration.host, port: address?.port ?? 0)

@@ -4,8 +4,8 @@ import NIOHTTP1
 import NIOHTTPTypes
 import NIOHTTPTypesHTTP1
 
-/// Ends connections that take too long: to send a request, to come with the next, or to take an answer. Answers a request that
-/// cannot be read.
+/// Ends connections that take too long: to send a request, to come with the next, or to take an answer; and those that give way to
+/// another under the ``ConnectionCap``. Answers a request that cannot be read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPRequestPart
     typealias InboundOut = HTTPRequestPart
@@ -13,6 +13,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias OutboundOut = HTTPResponsePart
 
     private let limits: AdminConfiguration.Limits
+    private let cap: ConnectionCap
+    /// Its place is another's: it ends as soon as it has no request in progress.
+    private var isEvicted = false
+    private var isOver = false
     private var watch = ConnectionWatch()
     private var watched: Scheduled<Void>?
     private var stalled: Scheduled<Void>?
@@ -20,13 +24,45 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var lingering: Scheduled<Void>?
     private static let lingerTime = Duration.seconds(1)
 
-    init(_ limits: AdminConfiguration.Limits) { self.limits = limits }
+    init(_ limits: AdminConfiguration.Limits, cap: ConnectionCap) {
+        self.limits = limits
+        self.cap = cap
+    }
 
-    func handlerAdded(context: ChannelHandlerContext) { self.schedule(context) }
+    func handlerAdded(context: ChannelHandlerContext) {
+        let pipeline = context.pipeline.syncOperations
+        if let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) {
+            try? pipeline.addHandler(HostFieldCheck(), position: .before(codec))
+        }
+        self.schedule(context)
+        if context.channel.isActive, !self.enter(context) { context.close(promise: nil) }
+    }
 
     func handlerRemoved(context: ChannelHandlerContext) { self.cancelAll() }
 
+    func channelActive(context: ChannelHandlerContext) {
+        let isIn = self.enter(context)
+        context.fireChannelActive()
+        if !isIn { context.close(promise: nil) }
+    }
+
+    private func enter(_ context: ChannelHandlerContext) -> Bool {
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let (eventLoop, origin) = (context.eventLoop, ConnectionCap.origin(of: context.channel.remoteAddress))
+        let member = ConnectionCap.Member(id: ObjectIdentifier(self), origin: origin) {
+            eventLoop.execute { loopBound.value.0.evict(loopBound.value.1) }
+        }
+        return self.cap.enter(member)
+    }
+
+    private func evict(_ context: ChannelHandlerContext) {
+        self.isEvicted = true
+        if !self.isOver, self.watch.isIdle { context.close(promise: nil) }
+    }
+
     private func cancelAll() {
+        self.isOver = true
+        self.cap.leave(ObjectIdentifier(self))
         self.watched?.cancel()
         self.stalled?.cancel()
         self.lingering?.cancel()
@@ -68,8 +104,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        if case .end = self.unwrapOutboundIn(data) { self.update(context) { $0.answerWritten() } }
-        context.write(data, promise: promise)
+        guard case .end = self.unwrapOutboundIn(data) else {
+            context.write(data, promise: promise)
+            return
+        }
+        self.update(context) { $0.answerWritten() }
+        guard self.isEvicted, self.watch.isIdle else {
+            context.write(data, promise: promise)
+            return
+        }
+        let written = promise ?? context.eventLoop.makePromise()
+        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in loopBound.value.close(promise: nil) }
+        context.write(data, promise: written)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -80,7 +127,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let isUnreadable = error is HTTPParserError || error is HTTP1TypeConversionError
+        let isUnreadable =
+            error is HTTPParserError || error is HTTP1TypeConversionError || error is HostFieldCheck.Failure
         guard isUnreadable, [.firstRequest, .nextRequest].contains(self.watch.phase) else {
             context.fireErrorCaught(error)
             return
@@ -89,7 +137,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let answer =
             isTooLarge
             ? AdminError(status: 431, code: "header_too_large", message: "the request's header is too large")
-            : AdminError.badRequest("bad_request", "this is not an HTTP request")
+            : AdminError.badRequest(
+                "bad_request",
+                error is HostFieldCheck.Failure ? "a request has one Host field" : "this is not an HTTP request")
         guard case .bytes(let bytes, let type) = Reply.error(answer).body else { return }
         let fields: HTTPFields = [
             .contentType: type, .contentLength: String(bytes.readableBytes), .connection: "close",
@@ -106,7 +156,9 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func update(_ context: ChannelHandlerContext, _ change: (inout ConnectionWatch) -> Void) {
         let before = self.watch.phase
         change(&self.watch)
-        if self.watch.phase != before { self.schedule(context) }
+        guard self.watch.phase != before else { return }
+        self.cap.set(ObjectIdentifier(self), isIdle: self.watch.isIdle)
+        self.schedule(context)
     }
 
     private func schedule(_ context: ChannelHandlerContext) {

@@ -22,6 +22,9 @@ struct ConnectionWatch: Equatable {
         return self.isFirst ? .firstRequest : .nextRequest
     }
 
+    /// Whether no request is in progress.
+    var isIdle: Bool { self.phase == .firstRequest || self.phase == .nextRequest }
+
     mutating func headCame() {
         self.isFirst = false
         self.isReading = true

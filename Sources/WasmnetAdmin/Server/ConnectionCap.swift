@@ -1,0 +1,97 @@
+import NIOConcurrencyHelpers
+import NIOCore
+
+/// How many connections there may be, all together and from one address, and which of them gives way to a new one.
+///
+/// Whoever holds connections open without a request, with the token or without, must not keep probes and scrapes out: at the cap
+/// the connection that has waited longest between requests is ended for the new one. One that is in the middle of a request is
+/// not; if all are, the new one is refused.
+final class ConnectionCap: Sendable {
+    /// A connection, by the handler that watches it.
+    struct Member: Sendable {
+        let id: ObjectIdentifier
+        /// IPv4 by address, IPv6 by /64; empty: none.
+        let origin: [UInt8]
+        /// Ends it, from any thread.
+        let end: @Sendable () -> Void
+    }
+
+    private struct Entry {
+        let member: Member
+        /// Nil: in the middle of a request. Else the order in which connections came to wait.
+        var idleSince: UInt64?
+    }
+
+    private struct State {
+        var entries: [ObjectIdentifier: Entry] = [:]
+        var turn: UInt64 = 0
+
+        mutating func nextTurn() -> UInt64 {
+            self.turn += 1
+            return self.turn
+        }
+    }
+
+    let most: Int
+    /// From one address: half of all, so that another one always finds room.
+    var mostOfOne: Int { max(self.most / 2, 1) }
+    private let state = NIOLockedValueBox(State())
+
+    init(_ most: Int) { self.most = most }
+
+    var count: Int { self.state.withLockedValue { $0.entries.count } }
+
+    /// Takes a connection that waits for its first request.
+    ///
+    /// - Returns: false: there is no room, and it has to end.
+    func enter(_ member: Member) -> Bool {
+        let (isIn, loser) = self.state.withLockedValue { state -> (Bool, Member?) in
+            let ofOne = state.entries.values.count { $0.member.origin == member.origin }
+            var loser: Member?
+            if ofOne >= self.mostOfOne || state.entries.count >= self.most {
+                let rivals = state.entries.values.filter { entry in
+                    entry.idleSince != nil && (ofOne < self.mostOfOne || entry.member.origin == member.origin)
+                }
+                guard let longest = rivals.min(by: { ($0.idleSince ?? 0) < ($1.idleSince ?? 0) }) else {
+                    return (false, nil)
+                }
+                state.entries[longest.member.id] = nil
+                loser = longest.member
+            }
+            state.entries[member.id] = Entry(member: member, idleSince: state.nextTurn())
+            return (true, loser)
+        }
+        loser?.end()
+        return isIn
+    }
+
+    /// It waits for a request, or it does not any more.
+    func set(_ id: ObjectIdentifier, isIdle: Bool) {
+        self.state.withLockedValue { state in
+            guard let entry = state.entries[id], (entry.idleSince != nil) != isIdle else { return }
+            let turn = isIdle ? state.nextTurn() : nil
+            state.entries[id]?.idleSince = turn
+        }
+    }
+
+    func leave(_ id: ObjectIdentifier) { self.state.withLockedValue { $0.entries[id] = nil } }
+
+    /// Who counts as one: the address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
+    static func origin(of address: SocketAddress?) -> [UInt8] {
+        switch address?.protocol {
+        case .inet?: address?.withSockAddr { raw, _ in Self.bytes(of: raw, 4..<8) } ?? []
+        case .inet6?: address?.withSockAddr { raw, _ in Self.origin(ofV6: Self.bytes(of: raw, 8..<24)) } ?? []
+        default: []
+        }
+    }
+
+    private static func bytes(of raw: UnsafeRawPointer, _ range: Range<Int>) -> [UInt8] {
+        Array(UnsafeRawBufferPointer(start: raw + range.lowerBound, count: range.count))
+    }
+
+    /// Of an IPv4 address that came mapped into IPv6 (RFC 4291, section 2.5.5.2), itself.
+    private static func origin(ofV6 bytes: [UInt8]) -> [UInt8] {
+        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10...11].allSatisfy { $0 == 0xFF }
+        return Array(isMapped ? bytes.suffix(4) : bytes.prefix(8))
+    }
+}
