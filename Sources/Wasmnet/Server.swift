@@ -12,7 +12,6 @@ import Tracing
 import WasmnetAdmin
 package import WasmnetCluster
 public import WasmnetPolicy
-import WasmnetProtocol
 import WasmnetQuota
 package import WasmnetRelay
 
@@ -318,7 +317,7 @@ public final class Server: Service, Sendable {
     }
 
     private func bind(_ group: MultiThreadedEventLoopGroup) async throws -> any Channel {
-        let tls = try self.configuration.tls.map(Self.tlsContext)
+        let tls = try self.configuration.tls.map { try $0.context() }
         let (connections, environment) = (self.connections, self.environment)
         let front = ConnectionFront(
             environment: self.environment, admission: self.admission, counters: self.admissionCounters, tls: tls,
@@ -326,17 +325,15 @@ public final class Server: Service, Sendable {
         let bootstrap = ServerBootstrap(group: group)
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
+                    try channel.pipeline.syncOperations.addHandlers(
+                        Exhaustion.makeAcceptHandler(), AcceptGate(environment))
                 }
             }
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.maxMessagesPerRead, value: 32)
+            .serverChannelOption(.maxMessagesPerRead, value: UInt(environment.descriptors.acceptBatch))
             .childChannelInitializer { channel in
-                guard environment.hasDescriptors() else {
-                    environment.observer.sessionRefused(.overloaded)
-                    return channel.close()
-                }
+                guard environment.admit(channel) else { return channel.close() }
                 connections.add(channel)
                 return channel.eventLoop.makeCompletedFuture { try front.install(on: channel) }
             }
@@ -345,23 +342,6 @@ public final class Server: Service, Sendable {
             return try await bootstrap.bind(host: host, port: port).get()
         } catch {
             throw StartError(listening: "the node", host: host, port: port, error)
-        }
-    }
-
-    private static func tlsContext(_ files: ServerConfiguration.TLSFiles) throws -> NIOSSLContext {
-        do {
-            let chain = try NIOSSLCertificate.fromPEMFile(files.certificate).map {
-                NIOSSLCertificateSource.certificate($0)
-            }
-            let key = try NIOSSLPrivateKey(file: files.key, format: .pem)
-            var configuration = TLSConfiguration.makeServerConfiguration(
-                certificateChain: chain, privateKey: .privateKey(key))
-            configuration.minimumTLSVersion = .tlsv12
-            configuration.applicationProtocols = ["http/1.1"]
-            return try NIOSSLContext(configuration: configuration)
-        } catch {
-            throw ConfigurationError(
-                "the certificate \(files.certificate) with the key \(files.key) cannot be used: \(error)")
         }
     }
 

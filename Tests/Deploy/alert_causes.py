@@ -101,11 +101,11 @@ async def a_quota_that_is_too_small(world):
 
 
 async def descriptors_that_run_low(world):
-    async with world.node(prefix=["prlimit", "--nofile=200"]) as node:
+    async with world.node(prefix=["prlimit", "--nofile=1200"]) as node:
         session = await node.session()
         yield {node.instance}
         used = (await node.metrics())["process_open_fds"]
-        held = await sockets(session, int(200 * 0.85 - used))
+        held = await sockets(session, int(1200 * 0.85 - used))
         yield
         for socket in held:
             socket.close()
@@ -113,7 +113,7 @@ async def descriptors_that_run_low(world):
 
 
 async def descriptors_that_run_out(world):
-    async with world.node(prefix=["prlimit", "--nofile=100"]) as node:
+    async with world.node(prefix=["prlimit", "--nofile=150"]) as node:
         session = await node.session()
         yield {node.instance}
         held = []

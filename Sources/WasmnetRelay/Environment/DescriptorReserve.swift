@@ -1,42 +1,62 @@
 import Glibc
-package import Logging
+import Logging
 import NIOConcurrencyHelpers
 import NIOCore
+import Synchronization
+import WasmnetQuota
 
-/// The descriptors that clients may not use up: Redis, the admin server, look-ups, the log and the runtime itself need some, and a process
-/// without any is soon dead.
+/// The descriptors that clients may not use up: the node's own listeners, Redis, the admin server, look-ups, the log and the runtime need some,
+/// and a process without any is soon dead.
+///
+/// Counts what clients hold, connections and sockets, exactly; and asks the system now and then, for what is not counted.
 package final class DescriptorReserve: Sendable {
-    /// Descriptors kept back, where the limit is high enough.
-    package static let largest: UInt64 = 192
-
-    private let limit: UInt64
-    private let reserve: UInt64
+    private let limit: Int
+    private let kept: Int
     private let probe: Int32
+    private let used = Atomic<Int>(0)
     private let nextWarning = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
 
-    /// Goes by the soft limit of now: an eighth of it is kept back, at most ``largest``.
+    /// Goes by the soft limit of now: an eighth of it is kept back, 96 to 384, and never more than half.
     package init() {
         var limit = rlimit()
         let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
-        self.limit = isKnown ? UInt64(limit.rlim_cur) : .max
-        self.reserve = min(self.limit / 8, Self.largest)
+        self.limit = isKnown ? Int(clamping: limit.rlim_cur) : .max
+        self.kept = min(max(self.limit / 8, 96), 384, self.limit / 2)
         self.probe = Glibc.open("/dev/null", O_RDONLY | O_CLOEXEC)
     }
 
     deinit { if self.probe >= 0 { Glibc.close(self.probe) } }
 
-    /// Whether only the reserve is left. The system gives the lowest number that is free: when that is within the reserve, all below are in
-    /// use. Costs two system calls.
-    package var isTouched: Bool {
-        guard self.probe >= 0 else { return true }
+    /// Whether clients have all that they may.
+    package var isShort: Bool {
+        self.used.load(ordering: .relaxed) >= self.limit - self.kept || self.lowestFree >= self.limit - self.kept / 2
+    }
+
+    /// The most connections to accept at once: they have descriptors before anybody can refuse them.
+    package var acceptBatch: Int { min(32, max(1, self.kept / 4)) }
+
+    /// Takes one for a client. False where none is left.
+    func take() -> Bool {
+        guard !self.isShort else { return false }
+        guard self.used.wrappingAdd(1, ordering: .relaxed).oldValue < self.limit - self.kept else {
+            self.giveBack()
+            return false
+        }
+        return true
+    }
+
+    func giveBack() { self.used.wrappingSubtract(1, ordering: .relaxed) }
+
+    /// The system gives the lowest number that is free. Costs two calls.
+    private var lowestFree: Int {
         let lowest = fcntl(self.probe, F_DUPFD_CLOEXEC, 0)
-        guard lowest >= 0 else { return true }
+        guard lowest >= 0 else { return .max }
         Glibc.close(lowest)
-        return UInt64(lowest) >= self.limit - self.reserve
+        return Int(lowest)
     }
 
     /// Says so in the log, once a minute at most.
-    package func warn(_ logger: Logger) {
+    func warn(_ logger: Logger) {
         let now = NIODeadline.now()
         let isDue = self.nextWarning.withLockedValue { next in
             guard now >= next else { return false }
@@ -46,6 +66,22 @@ package final class DescriptorReserve: Sendable {
         guard isDue else { return }
         logger.warning(
             "file descriptors run out: new connections and sockets are refused; raise the limit or lower what clients may open",
-            metadata: ["limit": "\(self.limit)", "reserve": "\(self.reserve)"])
+            metadata: ["limit": "\(self.limit)", "kept": "\(self.kept)"])
+    }
+}
+
+/// A socket's slot together with its descriptor: both are given back at its end.
+final class DescriptorSlot: SlotOwner {
+    private let slot: QuotaSlot?
+    private let reserve: DescriptorReserve
+
+    init(_ slot: QuotaSlot?, _ reserve: DescriptorReserve) {
+        self.slot = slot
+        self.reserve = reserve
+    }
+
+    func slotReleased(_ kind: SlotKind) {
+        self.slot?.release()
+        self.reserve.giveBack()
     }
 }

@@ -1,7 +1,8 @@
 package import Logging
 import NIOConcurrencyHelpers
-import NIOCore
+package import NIOCore
 package import WasmnetPolicy
+import WasmnetProtocol
 package import WasmnetQuota
 
 /// What all sessions of a node share. Three doors lead from here to the control plane: the policy in force, the clients'
@@ -58,11 +59,21 @@ package final class RelayEnvironment: Sendable {
         set { self.currentShadow.withLockedValue { $0 = newValue } }
     }
 
-    /// Whether descriptors are left for one more connection. Where not, that stands in the log.
-    package func hasDescriptors() -> Bool {
-        guard self.descriptors.isTouched else { return true }
+    /// Takes a descriptor for a client. Where none is left, that stands in the log.
+    func takeDescriptor() -> Bool {
+        guard !self.descriptors.take() else { return true }
         self.descriptors.warn(self.logger)
         return false
+    }
+
+    /// Takes a descriptor for a connection that was accepted, until it closes. False where none is left: it is to be closed.
+    package func admit(_ channel: any Channel) -> Bool {
+        guard self.takeDescriptor() else {
+            self.observer.sessionRefused(.overloaded)
+            return false
+        }
+        channel.closeFuture.whenComplete { _ in self.descriptors.giveBack() }
+        return true
     }
 
     /// Puts another policy in force and decides every live socket again. What was protected stays so.

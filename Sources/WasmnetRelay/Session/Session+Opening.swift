@@ -139,12 +139,16 @@ extension Session {
     }
 
     func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
-        guard what == .resolve || self.environment.hasDescriptors() else { return body(.failure(.noResources)) }
-        let observer = self.environment.observer
+        let opens = what != .resolve
+        guard !opens || self.environment.takeDescriptor() else { return body(.failure(.noResources)) }
+        let (observer, descriptors) = (self.environment.observer, self.environment.descriptors)
         let body = NIOLoopBound(
             { (result: Result<QuotaSlot?, QuotaRefusal>) in
                 if case .failure(let refusal) = result { observer.quotaRefused(refusal.kind) }
-                body(result.mapError(Refusal.init))
+                if opens, case .failure = result { descriptors.giveBack() }
+                body(
+                    result.map { opens ? QuotaSlot(.socket, of: DescriptorSlot($0, descriptors)) : $0 }
+                        .mapError(Refusal.init))
             }, eventLoop: self.eventLoop)
         let eventLoop = self.eventLoop
         let answer = self.allowance.reserve(what, now: self.environment.clock.now()) { result in

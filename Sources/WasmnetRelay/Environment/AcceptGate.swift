@@ -1,0 +1,33 @@
+package import NIOCore
+
+/// Stands in the pipeline of the node's listener, and lets it accept in steps while descriptors are short: each step's connections are closed at
+/// once, so that clients learn of it, and there is never more than a step of them. Whoever accepts must have a batch smaller than the reserve.
+package final class AcceptGate: ChannelOutboundHandler {
+    package typealias OutboundIn = Channel
+    package typealias OutboundOut = Channel
+
+    private static let step = TimeAmount.milliseconds(100)
+    private let environment: RelayEnvironment
+    private var waiting: Scheduled<Void>?
+
+    package init(_ environment: RelayEnvironment) {
+        self.environment = environment
+    }
+
+    package func read(context: ChannelHandlerContext) {
+        guard self.waiting == nil else { return }
+        guard self.environment.descriptors.isShort else { return context.read() }
+        self.waiting = context.eventLoop.assumeIsolated().scheduleTask(in: Self.step) {
+            self.waiting = nil
+            context.read()
+        }
+    }
+
+    package func handlerRemoved(context: ChannelHandlerContext) {
+        self.waiting?.cancel()
+        self.waiting = nil
+    }
+}
+
+@available(*, unavailable)
+extension AcceptGate: Sendable {}
