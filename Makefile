@@ -55,7 +55,7 @@ check-deploy: deps-deploy ## all of deploy/ that can be checked without a contai
 test-deploy: deps-cluster check-deploy playground ## the same, scripts/cluster.sh in a terminal, alerts by their causes, and a release; WASMNET_NODE=FILE instead of building
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		Tests/Deploy/documents.py && Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py && Tests/Deploy/dist.py
+		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py && Tests/Deploy/dist.py
 
 test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: addresses, a rolling restart under load, FAULTS=20 over SPAN=180 seconds; WASMNET_NODE=FILE
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
