@@ -52,6 +52,9 @@ struct RunningAdmin: Sendable {
             listening.succeed(nil)
             try? await group.shutdownGracefully()
             if error is ConfigurationError { throw error }
+            guard error is IOError || error is SocketAddressError.UnknownHost else {
+                throw ConfigurationError("\(error)")
+            }
             throw StartError(listening: "the admin server", host: options.host, port: options.port, error)
         }
     }
