@@ -97,13 +97,8 @@ extension NodeTests {
                 try await visitors.last?.closeFuture.get()
                 #expect(visitors.first?.isActive == true)
                 for visitor in visitors { try? await visitor.close() }
-                var another: TestClient?
-                for _ in 0..<200 where another == nil {
-                    another = try? await TestClient.connect(port: node)
-                    if another == nil { try await Task.sleep(for: .milliseconds(25)) }
-                }
-                #expect(another != nil)
-                await another?.close()
+                let another = try await TestClient.connectWhenPossible(port: node)
+                await another.close()
                 await client.close()
             }
         }

@@ -77,3 +77,14 @@ final class NodeProcess: Sendable {
     /// Waits until all it logs has been read.
     func wholeLog() async -> String { await self.errors.whole() }
 }
+
+extension TestClient {
+    /// Connects as soon as the node lets it in: for a node whose log is not read, or that is full still. Fails after ten seconds.
+    static func connectWhenPossible(port: Int) async throws -> TestClient {
+        for _ in 0..<400 {
+            if let client = try? await TestClient.connect(port: port) { return client }
+            try await Task.sleep(for: .milliseconds(25))
+        }
+        return try await TestClient.connect(port: port)
+    }
+}

@@ -72,22 +72,18 @@ extension NodeTests {
             let node = try SpawnedProcess(
                 NodeProgram.executable.path, ["--port", "\(port)", "--no-policy", "--no-admin"], errors: full)
             let target = try await TestTarget.start(.echo)
-            var client: TestClient?
-            for _ in 0..<400 where client == nil {
-                client = try? await TestClient.connect(port: port)
-                if client == nil { try await Task.sleep(for: .milliseconds(25)) }
-            }
+            let client = try await TestClient.connectWhenPossible(port: port)
             // Each socket's end would be a line.
             for id in SocketID(1)...3 {
-                client?.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
-                client?.send(.close(id))
+                client.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
+                client.send(.close(id))
             }
             var closed = 0
             while closed < 3 {
-                guard let event = try await client?.nextEvent() else { throw ChannelError.eof }
+                let event = try await client.nextEvent()
                 if case .closed = event { closed += 1 }
             }
-            await client?.close()
+            await client.close()
             node.signal(SIGTERM)
             #expect(await node.end() == 0)
             await target.stop()
@@ -100,23 +96,19 @@ extension NodeTests {
             let node = try SpawnedProcess(
                 NodeProgram.executable.path, ["--port", "\(port)", "--no-admin"], errors: stuck.fileHandleForWriting)
             try stuck.fileHandleForWriting.close()
-            var client: TestClient?
-            for _ in 0..<400 where client == nil {
-                client = try? await TestClient.connect(port: port)
-                if client == nil { try await Task.sleep(for: .milliseconds(25)) }
-            }
+            let client = try await TestClient.connectWhenPossible(port: port)
             // Each refusal is a line of over 100 bytes: more than a pipe of 64 KiB and the node's 1 MiB hold.
             let count: SocketID = 14_000
             for id in 1...count {
-                client?.send(.connect(id, host: "10.1.2.3", port: 80))
+                client.send(.connect(id, host: "10.1.2.3", port: 80))
                 if id % 500 == 0 {
-                    for _ in 0..<500 { _ = try #require(try await client?.nextEvent()) }
+                    for _ in 0..<500 { _ = try await client.nextEvent() }
                 }
             }
             let log = OutputLog()
             log.follow(stuck)
             #expect(await log.shows("log lines were lost: nobody took them"))
-            await client?.close()
+            await client.close()
             node.signal(SIGTERM)
             #expect(await node.end() == 0)
             let lines = await log.whole().split(separator: "\n")

@@ -127,12 +127,13 @@ final class ClusterMember: Sendable {
         let info = try results.first?.get().string ?? ""
         let isSingle = if case .single = self.redis.url.topology { true } else { false }
         let check = try RedisCheck(info: info, isSingle: isSingle)
+        let evicts = !check.warnings.isEmpty
         let isNews = self.state.withLockedValue { state in
-            defer { state.evicts = !check.warnings.isEmpty }
-            return state.evicts != !check.warnings.isEmpty
+            defer { state.evicts = evicts }
+            return state.evicts != evicts
         }
         guard isNews else { return }
-        if check.warnings.isEmpty { self.logger.notice("Redis evicts no keys any more") }
+        if !evicts { self.logger.notice("Redis evicts no keys any more") }
         for warning in check.warnings { self.logger.warning("\(warning)") }
     }
 

@@ -35,7 +35,7 @@ package enum AddressLookup {
     ///   - error: errno, 0 before the call.
     static func refusal(_ name: String, status: CInt, error: CInt) -> Refusal {
         // Out of descriptors, glibc may say EAI_SYSTEM and may say EAI_NONAME, of names that there are: errno decides.
-        if status == EAI_MEMORY || [EMFILE, ENFILE, ENOMEM, ENOBUFS].contains(error) {
+        if status == EAI_MEMORY || Exhaustion.isBehind(errno: error) {
             return Refusal(
                 .overloaded, "the node has no resources left for a look-up", retryAfterMilliseconds: 1000)
         }

@@ -28,8 +28,10 @@ package final class DescriptorReserve: Sendable {
     deinit { if self.probe >= 0 { Glibc.close(self.probe) } }
 
     /// Whether clients have all that they may.
-    package var isShort: Bool {
-        self.used.load(ordering: .relaxed) >= self.limit - self.kept || self.lowestFree >= self.limit - self.kept / 2
+    package var isShort: Bool { !self.hasOne(beside: self.used.load(ordering: .relaxed)) }
+
+    private func hasOne(beside used: Int) -> Bool {
+        used < self.limit - self.kept && self.lowestFree < self.limit - self.kept / 2
     }
 
     /// The most connections to accept at once: they have descriptors before anybody can refuse them.
@@ -37,12 +39,9 @@ package final class DescriptorReserve: Sendable {
 
     /// Takes one for a client. False where none is left.
     func take() -> Bool {
-        guard !self.isShort else { return false }
-        guard self.used.wrappingAdd(1, ordering: .relaxed).oldValue < self.limit - self.kept else {
-            self.giveBack()
-            return false
-        }
-        return true
+        let isLeft = self.hasOne(beside: self.used.wrappingAdd(1, ordering: .relaxed).oldValue)
+        if !isLeft { self.giveBack() }
+        return isLeft
     }
 
     func giveBack() { self.used.wrappingSubtract(1, ordering: .relaxed) }

@@ -10,8 +10,10 @@ package enum Exhaustion {
     private static let rest = TimeAmount.milliseconds(200)
 
     package static func isBehind(_ error: any Error) -> Bool {
-        (error as? IOError).map { self.codes.contains($0.errnoCode) } ?? false
+        (error as? IOError).map { self.isBehind(errno: $0.errnoCode) } ?? false
     }
+
+    static func isBehind(errno code: CInt) -> Bool { self.codes.contains(code) }
 
     /// Belongs at the start of a listener's own pipeline.
     package static func makeAcceptHandler() -> AcceptBackoffHandler {

@@ -2,21 +2,10 @@
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
-import { once } from "node:events";
-import { connect } from "node:net";
 import { promisify } from "node:util";
+import { talk } from "../talk.js";
 
 const execute = promisify(execFile);
-
-/** Sends `text` and its end to a port; resolves to all that comes back. */
-async function talk(port, text) {
-  const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-  const parts = [];
-  socket.on("data", (part) => parts.push(part));
-  socket.end(text);
-  await once(socket, "close");
-  return Buffer.concat(parts).toString();
-}
 
 export const servers = {
   "Go: net/http answers 50 curls at once": async ({ serve }) => {

@@ -1,9 +1,8 @@
 // C programs of wasip2: their libc turns POSIX's calls into wasi:sockets 0.2. One strategy: what jco writes waits by JSPI.
 
 import assert from "node:assert/strict";
-import { connect } from "node:net";
-import { once } from "node:events";
 import { hex, patternChecksum } from "../bulk-peer.js";
+import { talk } from "../talk.js";
 
 const MiB = 1024 * 1024;
 
@@ -45,16 +44,8 @@ export const wasip2 = {
     const listens = new Promise((resolve) => { says = resolve; });
     const ended = run("echo-server", ["127.0.0.1", port, 20], ({ text }) => says(text));
     assert.equal(await Promise.race([listens, ended.then(({ output }) => output)]), `listening on ${port}\n`);
-    const talk = async (text) => {
-      const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
-      const parts = [];
-      socket.on("data", (part) => parts.push(part));
-      socket.end(text);
-      await once(socket, "close");
-      return Buffer.concat(parts).toString();
-    };
     const texts = Array.from({ length: 20 }, (_, i) => `client ${i} `.repeat(1000));
-    assert.deepEqual(await Promise.all(texts.map(talk)), texts);
+    assert.deepEqual(await Promise.all(texts.map((text) => talk(port, text))), texts);
     const { exitCode, open } = await ended;
     assert.equal(exitCode, 0);
     // All that is left is the listener, which the program does not close.
