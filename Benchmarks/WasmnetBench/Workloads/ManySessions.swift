@@ -7,8 +7,8 @@ struct ManySessions {
     func run(in field: Field) throws -> [FigureRow] {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // Each costs the node a descriptor and this process one; a few hundred more are for everything else.
-        let count = min(self.wanted, Int(clamping: limit.rlim_cur) - 300)
+        // Each costs the node a descriptor and this process one. A node keeps up to 384 from its clients, and 50 sockets come on top.
+        let count = min(self.wanted, Int(clamping: limit.rlim_cur) - 600)
         Console.note("many sessions: opening \(count) WebSockets")
         field.restart(.node)
         defer { field.restart(.node) }
