@@ -1,0 +1,167 @@
+import NIOCore
+import WasmnetProtocol
+
+/// Messages of a session to frames, and when they go out.
+extension WebSocketHandler: SessionCarrier {
+    /// A message up to this size is copied into the outbox; a larger one is written as it stands.
+    private static let gatherLimit = 4 << 10
+
+    var hasRoom: Bool { self.takesUrgent && (!self.deliveryIsLimited || self.delivery.hasRoom) }
+
+    var takesUrgent: Bool {
+        guard self.state == .open, let context = self.context else { return false }
+        return self.unflushed < self.settings.outboundHighWaterBytes && context.channel.isWritable
+    }
+
+    var answersPileUp: Bool {
+        self.answersQueued > self.settings.answerBacklogBytes
+    }
+
+    func sendAnswer(_ message: ByteBuffer, isText: Bool) {
+        guard self.state == .open else { return }
+        self.outbox.writeFrameHeader(isText ? .text : .binary, length: message.readableBytes)
+        self.outbox.writeImmutableBuffer(message)
+        self.countAnswer(message.readableBytes)
+        self.flushSoon()
+    }
+
+    func sendText(_ message: ByteBuffer) {
+        guard self.state == .open else { return }
+        let length = message.readableBytes
+        self.outbox.writeFrameHeader(.text, length: length)
+        self.unflushed += length
+        if length <= Self.gatherLimit {
+            self.outbox.writeImmutableBuffer(message)
+        } else {
+            self.write(message)
+        }
+        self.sentData(length)
+    }
+
+    func sendData(header: ByteBuffer, payload: ByteBuffer) {
+        guard self.state == .open else { return }
+        let length = header.readableBytes + payload.readableBytes
+        self.unflushed += length
+        if payload.readableBytes <= Self.gatherLimit {
+            self.outbox.writeFrameHeader(.binary, length: length)
+            self.outbox.writeImmutableBuffer(header)
+            self.outbox.writeImmutableBuffer(payload)
+        } else if payload.readerIndex >= ByteBuffer.frameHeaderLength(payload: length) + header.readableBytes {
+            self.write(Self.prefixed(payload, with: header, length: length))
+        } else {
+            self.outbox.writeFrameHeader(.binary, length: length)
+            self.outbox.writeImmutableBuffer(header)
+            self.write(payload)
+        }
+        self.sentData(length)
+    }
+
+    private func sentData(_ bytes: Int) {
+        guard self.deliveryIsLimited else { return self.flushSoon() }
+        if self.delivery.send(bytes) { self.ping() }
+        if !self.delivery.isAnswered, !self.delivery.hasRoom { self.awaitFirstPong() }
+        self.flushSoon()
+    }
+
+    /// A peer that answers no ping is none of RFC 6455's, but shall not wait for ever either.
+    private func awaitFirstPong() {
+        guard self.firstPongTask == nil, let context = self.context else { return }
+        self.firstPongTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.firstPongTimeout) {
+            self.delivery.giveUp()
+            if self.hasRoom { self.session?.carrierHasRoom() }
+        }
+    }
+
+    /// Writes both headers into the room in front of the payload: one buffer, no copy of it.
+    private static func prefixed(_ payload: consuming ByteBuffer, with header: ByteBuffer, length: Int) -> ByteBuffer {
+        var head = ByteBuffer()
+        head.writeFrameHeader(.binary, length: length)
+        head.writeImmutableBuffer(header)
+        let start = payload.readerIndex - head.readableBytes
+        payload.setBuffer(head, at: start)
+        payload.moveReaderIndex(to: start)
+        return payload
+    }
+
+    func flushSoon() {
+        guard !self.flushIsScheduled, let context = self.context else { return }
+        self.flushIsScheduled = true
+        // Tasks run after all the I/O events of this turn: what they brought is flushed once.
+        context.eventLoop.assumeIsolated().execute { self.endOfTurn() }
+    }
+
+    private func endOfTurn() {
+        self.flushIsScheduled = false
+        self.flushNow()
+        self.session?.turnEnded()
+        if self.hasRoom { self.session?.carrierHasRoom() }
+    }
+
+    func flushNow() {
+        guard let context = self.context else { return }
+        if self.outbox.readableBytes > 0 { self.writeOutbox(context) }
+        self.unflushed = 0
+        context.flush()
+        if context.channel.isWritable { self.answersQueued = 0 }
+    }
+
+    func setReading(_ reading: Bool) {
+        self.isReading = reading
+        self.readIfWanted()
+    }
+
+    func limitDelivery() {
+        self.deliveryIsLimited = true
+        // The first answer tells the way without anything on it.
+        self.ping()
+    }
+
+    var roundTrip: Int64? { self.delivery.roundTrip }
+
+    func ping() {
+        self.writeControl(.ping, ByteBuffer(integer: self.delivery.mark(now: self.clock.uptimeNanoseconds())))
+    }
+
+    func close(_ code: CloseCode, _ reason: String) {
+        guard self.state == .open, let context = self.context else { return }
+        var payload = ByteBuffer(integer: code.rawValue)
+        // A control frame's payload is at most 125 bytes, and cut between characters.
+        let bytes = reason.utf8
+        var end = bytes.index(bytes.startIndex, offsetBy: 123, limitedBy: bytes.endIndex) ?? bytes.endIndex
+        while end.samePosition(in: reason) == nil { end = bytes.index(before: end) }
+        payload.writeSubstring(reason[..<end])
+        self.writeControl(.close, payload)
+        self.state = .closing
+        self.flushNow()
+        self.session?.carrierEnded()
+        self.closeTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
+            context.close(promise: nil)
+        }
+        // The peer's close frame must be read for the handshake to end.
+        self.setReading(true)
+    }
+
+    func writeControl(_ kind: FrameKind, _ payload: ByteBuffer) {
+        self.outbox.writeFrameHeader(kind, length: payload.readableBytes)
+        self.outbox.writeImmutableBuffer(payload)
+        self.countAnswer(payload.readableBytes + 2)
+        self.flushSoon()
+    }
+
+    private func countAnswer(_ bytes: Int) {
+        self.unflushed += bytes
+        self.answersQueued += bytes
+    }
+
+    private func write(_ buffer: ByteBuffer) {
+        guard let context = self.context else { return }
+        if self.outbox.readableBytes > 0 { self.writeOutbox(context) }
+        context.write(self.wrapOutboundOut(buffer), promise: nil)
+    }
+
+    private func writeOutbox(_ context: ChannelHandlerContext) {
+        let gathered = self.outbox
+        self.outbox = ByteBuffer()
+        context.write(self.wrapOutboundOut(gathered), promise: nil)
+    }
+}
