@@ -1,5 +1,6 @@
 # wasmnet: every command a person needs. On a fresh Debian 12 with the Swift toolchain and root, each installs what it lacks.
 SWIFT ?= swift
+export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
 .PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster soak cluster check-deploy \
@@ -12,20 +13,14 @@ run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in rele
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
 
-test: deps-test deps-web deps-guests deps-deploy deps-cluster ## build, and run every test: first those that keep the machine busy, one after the other, with a node built in release, then the rest
-	$(SWIFT) build $(CHECKS) --build-tests
-	$(SWIFT) test --skip-build --filter '^ClusterTests\.'
-	$(SWIFT) build -c release --product wasmnet-node
-	$(MAKE) test-web test-deploy test-cluster WASMNET_NODE="$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node"
-	$(SWIFT) test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3
+test: deps-test deps-web deps-guests deps-deploy deps-cluster playground ## build, and run every suite of tests; what failed is printed at the end
+	scripts/test.sh
 
 playground: deps-playground ## the programs that the playground page offers
 	@$(MAKE) -s -C client/playground
 
-test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE is the node
-	node --test --test-concurrency=2 Tests/dashboard/*.test.mjs
-	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js
-	WASMNET_NODE="$(WASMNET_NODE)" node --test --test-concurrency=1 client/test/wasi/*.test.js
+test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE instead of building
+	scripts/test.sh dashboard client wasi
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \
@@ -52,16 +47,11 @@ cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus o
 check-deploy: deps-deploy ## all of deploy/ that can be checked without a container engine; ARGS="--node FILE --metrics URL"
 	deploy/check.sh $(ARGS)
 
-test-deploy: deps-cluster check-deploy playground ## the same, scripts/cluster.sh in a terminal, alerts by their causes, and a release; WASMNET_NODE=FILE instead of building
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		Tests/Deploy/cluster_script.py && Tests/Deploy/cluster_alerts.py && Tests/Deploy/dist.py
+test-deploy: deps-cluster deps-deploy playground ## deploy/, scripts/cluster.sh in a terminal, alerts by their causes, and a release; WASMNET_NODE=FILE instead of building
+	scripts/test.sh check-deploy packages cluster-script alerts dist
 
 test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: addresses, a rolling restart under load, FAULTS=20 over SPAN=180 seconds; WASMNET_NODE=FILE
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		python3 -B Tests/Fleet/addresses.py && python3 -B Tests/Fleet/rolling_restart.py && \
-		python3 -B Tests/Fleet/fault_sequence.py --faults $(or $(FAULTS),20) --seconds $(or $(SPAN),180) $(if $(SEED),--seed $(SEED))
+	scripts/test.sh addresses rolling-restart faults
 
 soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTES=10, SEED=N, REPORT=FOLDER for the plots; WASMNET_NODE=FILE
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node

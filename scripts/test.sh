@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Builds, then runs suites of tests one after the other, also after one has failed. Prints at the end how each ended and how long it took,
+# then "N passed, N failed" in suites. Exits 1 if the build or a suite failed. `make test` installs what they need, and runs them all.
+#
+#   scripts/test.sh [SUITE...]
+#
+#   cluster          many nodes in processes of their own, beside a real Redis
+#   dashboard        the dashboard in Chromium
+#   client           the browser client, in Node and in browsers
+#   wasi             WASI programs in browsers
+#   check-deploy     deploy/check.sh
+#   packages         installers, the image's build, environment files, policies, exit codes, this script
+#   cluster-script   scripts/cluster.sh in a terminal
+#   alerts           every alert by its cause
+#   dist             a release
+#   addresses        whose address a node counts by, behind HAProxy and nginx
+#   rolling-restart  three nodes behind HAProxy, restarted under load
+#   faults           the same under FAULTS=20 faults over SPAN=180 seconds; SEED=N
+#   swift            every other test in Swift
+#
+#   WASMNET_NODE  the node's program; without it one is built in release
+set -uo pipefail
+cd "$(dirname "$0")/.." || exit
+# A shell cannot reset a signal that it inherited as ignored, as from nohup or from a script that started it in the background, and the programs
+# that tests end by a signal would inherit that too. SIGHUP stays as it is: nohup is meant to keep this run alive.
+[ -n "${WASMNET_TEST_SIGNALS:-}" ] ||
+    exec env --default-signal=INT,QUIT,TERM,PIPE,CHLD WASMNET_TEST_SIGNALS=default "scripts/${0##*/}" "$@"
+unset WASMNET_TEST_SIGNALS
+trap 'exit 130' INT
+trap 'exit 143' TERM
+
+swift=${SWIFT:-swift}
+# The first ones keep the whole machine busy; the last one ends with the runner's closing line.
+all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses rolling-restart faults swift)
+[ $# -gt 0 ] || set -- "${all[@]}"
+for suite in "$@"; do
+    [[ " ${all[*]} " == *" $suite "* ]] || { echo "test.sh: there is no suite $suite; there are: ${all[*]}" >&2; exit 2; }
+done
+
+run() {
+    case "$1" in
+        cluster) "$swift" test --skip-build --filter '^ClusterTests\.' ;;
+        dashboard) node --test --test-concurrency=2 Tests/dashboard/*.test.mjs ;;
+        client) node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js ;;
+        wasi) node --test --test-concurrency=1 client/test/wasi/*.test.js ;;
+        check-deploy) deploy/check.sh --node "$WASMNET_NODE" ;;
+        packages) Tests/Deploy/packages.py ;;
+        cluster-script) Tests/Deploy/cluster_script.py ;;
+        alerts) Tests/Deploy/cluster_alerts.py ;;
+        dist) Tests/Deploy/dist.py ;;
+        addresses) python3 -B Tests/Fleet/addresses.py ;;
+        rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
+        faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
+        swift) "$swift" test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3 ;;
+    esac
+}
+
+lines=()
+# timed NAME COMMAND...: runs it and keeps a line of how it ended.
+timed() {
+    local name=$1 begun=$SECONDS status=0 word=passed
+    shift
+    echo "== $name"
+    "$@" || status=$?
+    [ "$status" -eq 0 ] || word="FAILED ($status)"
+    lines+=("$(printf '%-16s %-12s %5d s' "$name" "$word" $((SECONDS - begun)))")
+    return "$status"
+}
+
+# Without the programs there is nothing to test.
+built() {
+    timed "$@" && return
+    echo "test.sh: the build failed; no test was run" >&2
+    exit 1
+}
+if [[ " $* " == *" swift "* || " $* " == *" cluster "* ]]; then
+    built build "$swift" build --explicit-target-dependency-import-check error --build-tests
+fi
+if [ -z "${WASMNET_NODE:-}" ]; then
+    built build-release "$swift" build -c release --product wasmnet-node
+    WASMNET_NODE=$("$swift" build -c release --show-bin-path)/wasmnet-node
+fi
+export WASMNET_NODE
+
+passed=0 failed=0
+for suite in "$@"; do
+    if timed "$suite" run "$suite"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+done
+echo "== suites"
+printf '%s\n' "${lines[@]}"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]
