@@ -13,6 +13,10 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 PATH=$PATH:/usr/sbin
+# A shell cannot trap a signal that it inherited as ignored, as from a script that started it in the background: Ctrl-C would do nothing.
+[ -n "${WASMNET_CLUSTER_SIGNALS:-}" ] ||
+    exec env --default-signal=INT,QUIT,TERM,PIPE,CHLD WASMNET_CLUSTER_SIGNALS=default "scripts/${0##*/}" "$@"
+unset WASMNET_CLUSTER_SIGNALS
 
 say() { echo "cluster: $*"; }
 fail() { echo "cluster: $*" >&2; exit 1; }
@@ -53,7 +57,7 @@ started=
 start() {
     local name=$1
     shift
-    setsid setpriv --pdeathsig TERM "$@" >"$work/$name.log" 2>&1 </dev/null &
+    setsid env --default-signal setpriv --pdeathsig TERM "$@" >"$work/$name.log" 2>&1 </dev/null &
     name_of[$!]=$name
     order+=("$!")
 }

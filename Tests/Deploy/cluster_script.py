@@ -41,11 +41,15 @@ def get(port, path):
 class Script:
     """The script in a terminal of its own, its temporary folder in one of ours."""
 
-    def __init__(self, folder, **environment):
+    def __init__(self, folder, ignored=(), **environment):
         self.output = ""
         environment = {**os.environ, "TMPDIR": folder, "WASMNET_CLUSTER_OFFSET": str(OFFSET), **environment}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
+            # What a terminal gives, whatever this test was started with.
+            for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
+            signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.execve(ROOT / "scripts/cluster.sh", ["cluster.sh"], environment)
 
     def read(self, until=None):
@@ -86,8 +90,8 @@ class ClusterScriptTests(unittest.TestCase):
         self.folder = folder.name
 
     @contextlib.contextmanager
-    def cluster(self):
-        script = Script(self.folder)
+    def cluster(self, ignored=()):
+        script = Script(self.folder, ignored)
         try:
             self.assertEqual(script.up().keys(), PARTS)
             yield script
@@ -108,6 +112,17 @@ class ClusterScriptTests(unittest.TestCase):
     def test_ctrl_c_ends_everything_and_leaves_nothing(self):
         with self.cluster() as script:
             os.write(script.terminal, b"\x03")
+            self.assertEqual(script.end(), 0, script.output)
+            self.assert_nothing_is_left(script)
+
+    def test_ctrl_c_and_sigterm_work_also_where_they_were_ignored_before(self):
+        # As under a script that started this one in the background.
+        with self.cluster(ignored=(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)) as script:
+            os.write(script.terminal, b"\x03")
+            self.assertEqual(script.end(), 0, script.output)
+            self.assert_nothing_is_left(script)
+        with self.cluster(ignored=(signal.SIGINT, signal.SIGTERM)) as script:
+            os.kill(script.process, signal.SIGTERM)
             self.assertEqual(script.end(), 0, script.output)
             self.assert_nothing_is_left(script)
 

@@ -69,7 +69,8 @@ class Cluster:
     def start(self, name, *command, stdin=subprocess.DEVNULL, stdout=None, **environment):
         with open(self.work / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
-                ["setpriv", "--pdeathsig", "KILL", *map(str, command)], cwd=ROOT, stdin=stdin, stdout=stdout or log, stderr=log,
+                # Faults and endings are signals: none may be ignored because this process was started so.
+                ["env", "--default-signal", "setpriv", "--pdeathsig", "KILL", *map(str, command)], cwd=ROOT, stdin=stdin, stdout=stdout or log, stderr=log,
                 start_new_session=True, env={**os.environ, "PATH": self.path, **environment})
         return self.processes[name]
 
