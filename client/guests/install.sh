@@ -15,8 +15,8 @@ absent() {
     done
 }
 
-missing=($(absent "${compilers[@]}" "${browsers[@]}" "${peers[@]}"))
-late=($(absent "${backports[@]}"))
+mapfile -t missing < <(absent "${compilers[@]}" "${browsers[@]}" "${peers[@]}")
+mapfile -t late < <(absent "${backports[@]}")
 sources=/etc/apt/sources.list.d/wasmnet-guests.sources
 [ ${#missing[@]} -eq 0 ] && [ ${#late[@]} -eq 0 ] && [ -e "$sources" ] && exit 0
 [ "$(id -u)" -eq 0 ] || { echo "run this as root, or install: ${missing[*]} ${late[*]}" >&2; exit 1; }
@@ -40,6 +40,12 @@ SOURCES
 
 echo "installing: ${missing[*]} ${late[*]}"
 export DEBIAN_FRONTEND=noninteractive
+# The programs are for tests and start from there: no package starts a service of its own.
+if [ ! -e /usr/sbin/policy-rc.d ]; then
+    trap 'rm -f /usr/sbin/policy-rc.d' EXIT
+    printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d
+    chmod 755 /usr/sbin/policy-rc.d
+fi
 apt-get -o DPkg::Lock::Timeout=300 update -qq
 [ ${#missing[@]} -eq 0 ] || apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends "${missing[@]}" >/dev/null
 [ ${#late[@]} -eq 0 ] || apt-get -o DPkg::Lock::Timeout=300 install -y -qq --no-install-recommends -t bookworm-backports "${late[@]}" >/dev/null
