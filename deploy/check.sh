@@ -136,6 +136,7 @@ fi
 check "YAML, schemas and references between files" "$python" -W ignore check/tree.py ${rendered[@]+"${rendered[@]}"}
 
 check "guides: links, tests that are named" "$python" check/docs.py
+check "promises of the documents about deploy/" "$python" check/promises.py
 
 redis_config() {
     redis-server redis/redis.conf --port 0 --unixsocket "$work/redis.sock" --dir "$work" --aclfile "$PWD/redis/wasmnet.acl" \
@@ -171,7 +172,7 @@ redis_config() {
 }
 check "redis.conf and wasmnet.acl, in a Redis" redis_config
 
-shell() { shellcheck -e SC2317 check.sh compose/prepare.sh ../scripts/build-static.sh ../scripts/cluster.sh ../scripts/dist.sh; }
+shell() { shellcheck -e SC2317 check.sh compose/prepare.sh ../scripts/*.sh ../client/guests/*.sh ../client/guests/*/*.sh; }
 check "shell scripts" shell
 
 if [ -n "$node" ]; then

@@ -2,7 +2,7 @@
 # Checks the lease protocol with spin: the true model must pass in every size, exhaustively, and every mutant must fail.
 # DEEP=1 adds larger sizes. Needs spin and gcc; two runs at a time, each in 2.5 GB at most (DEEP: 8 GB).
 set -uo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/.." || exit
 model="$PWD/Tests/Models/leases/leases.pml"
 work="$(mktemp -d)"
 trap 'rm -rf "$work"' EXIT

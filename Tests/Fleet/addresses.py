@@ -1,13 +1,18 @@
 #!/usr/bin/env python3
-"""Whose address a node counts by: the client's own, behind HAProxy and behind nginx, whatever the client claims.
+"""What comes through HAProxy and nginx: the client's own address, whatever it claims, and the longest token that a node takes.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/addresses.py
 """
 import asyncio
+import base64
+import hashlib
+import hmac
+import json
 import re
 import socket
 import ssl
 import struct
+import time
 import unittest
 
 import cluster as fleet
@@ -73,16 +78,9 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
 
     async def test_behind_nginx(self):
         node = self.cluster
-        node.start("node-4", node.node_program, "serve", "--host", "127.0.0.1", "--port", PLAIN_NODE + OFFSET, "--policy", node.policy,
-                   "--admin-port", node.admin_port("node-4"), "--drain-timeout", 1, WASMNET_REDIS=node.redis_url)
-        await node.until("node-4 is ready", lambda: node.is_ready("node-4"))
-        self.start_nginx()
-        trust = ssl.create_default_context(cafile=node.work / "certificate.pem")
-        # The test connects to an address; the certificate is this run's own and names localhost.
-        trust.check_hostname = False
-        await node.until("nginx listens", lambda: self.listens(NGINX))
+        await start_behind_nginx(node)
         for source, headers in (("127.0.5.17", ()), ("127.0.5.18", FORGED)):
-            session = await Session.open(NGINX, source, headers, ssl=trust)
+            session = await Session.open(NGINX, source, headers, ssl=trust(node))
             await self.assert_seen_as(source, ("node-4",))
             await self.ended(session, ("node-4",))
         # The same claims by a client that reaches the node itself.
@@ -90,26 +88,96 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
         await self.assert_seen_as("127.0.5.19", ("node-4",))
         await self.ended(session, ("node-4",))
 
-    @staticmethod
-    def listens(address):
-        with socket.socket() as probe:
-            return probe.connect_ex(address) == 0
 
-    def start_nginx(self):
-        """deploy/nginx with this run's places, and one node behind it."""
-        work = self.cluster.work
-        text = (ROOT / "deploy/nginx/wasmnet.conf").read_text()
-        text = text.replace("/etc/nginx/wasmnet.crt", f"{work}/certificate.pem").replace("/etc/nginx/wasmnet.key", f"{work}/key.pem")
-        text = text.replace("listen 443 ssl", f"listen {NGINX[0]}:{NGINX[1]} ssl").replace("listen 80;", f"listen 127.0.0.1:{8446 + OFFSET};")
-        text = re.sub(r"(?m)^.*listen \[::\].*\n", "", text).replace("/var/log/nginx", str(work))
-        text = text.replace("server node-1:9000", f"server 127.0.0.1:{PLAIN_NODE + OFFSET}")
-        text = re.sub(r"(?m)^ *server node-[23]:9000.*\n", "", text)
-        (work / "wasmnet.conf").write_text(text)
-        places = " ".join(f"{kind}_temp_path {work};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
-        (work / "nginx.conf").write_text(
-            f"pid {work}/nginx.pid; daemon off; master_process off; error_log stderr; events {{ worker_connections 64; }}\n"
-            f"http {{ access_log off; {places} include {work}/wasmnet.conf; }}\n")
-        self.cluster.start("nginx", "nginx", "-c", work / "nginx.conf")
+class TokenCluster(Cluster):
+    """Nodes that want a JWT signed with `secret`."""
+    secret = b"a secret of thirty-two bytes, or more"
+
+    def prepare(self):
+        super().prepare()
+        (self.work / "secret").write_bytes(self.secret)
+        self.policy.write_text(self.policy.read_text().replace('identify_by = "address"', 'identify_by = "token"\nrequire_token = true'))
+
+    async def start_node(self, name, *options, **settings):
+        await super().start_node(name, *options, "--jwt-key-file", f"HS256:{self.work / 'secret'}", **settings)
+
+    def token(self, length):
+        """One of exactly so many characters, by a claim that nobody reads."""
+        def part(data):
+            return base64.urlsafe_b64encode(data).rstrip(b"=")
+
+        head = part(b'{"alg":"HS256","typ":"JWT"}')
+        for padding in range(length * 3 // 4, 0, -1):
+            claims = {"sub": "amy", "exp": int(time.time()) + 600, "pad": "x" * padding}
+            body = head + b"." + part(json.dumps(claims).encode())
+            token = body + b"." + part(hmac.digest(self.secret, body, hashlib.sha256))
+            if len(token) <= length:
+                return token.decode()
+        raise ValueError(length)
+
+
+class LongTokenTests(unittest.IsolatedAsyncioTestCase):
+    async def asyncSetUp(self):
+        self.cluster = TokenCluster(fleet.policy())
+        self.addCleanup(self.cluster.end)
+        await self.cluster.up()
+        await start_behind_nginx(self.cluster)
+
+    async def test_a_token_of_8_kib_passes_whichever_way_it_comes(self):
+        token = self.cluster.token(8192)
+        self.assertGreater(len(token), 8190)
+        # What a browser adds, and cookies, to a head of 15 KiB.
+        cookies = [f"Cookie: c={'x' * 3000}", f"Cookie: d={'y' * 3000}"]
+        for balancer, options in ((CLIENTS, {}), (NGINX, {"ssl": trust(self.cluster)})):
+            for headers, path in (
+                    ([f"Sec-WebSocket-Protocol: wasmnet.bearer.{token}", *cookies], "/"),
+                    ([f"Authorization: Bearer {token}", *cookies], "/"), (cookies, f"/?token={token}")):
+                with self.subTest(balancer=balancer, header=(headers[0][:20], path[:8])):
+                    session = await Session.open(balancer, "127.0.5.21", headers, path=path, **options)
+                    session.close()
+                    await within(10, session.over)
+        # Which no balancer's log has.
+        await asyncio.sleep(0.2)
+        for log in ("haproxy.log", "wasmnet.log"):
+            text = (self.cluster.work / log).read_text()
+            self.assertIn("GET", text)
+            self.assertNotIn(token[-64:], text, log)
+
+
+def trust(cluster):
+    context = ssl.create_default_context(cafile=cluster.work / "certificate.pem")
+    # The test connects to an address; the certificate is this run's own and names localhost.
+    context.check_hostname = False
+    return context
+
+
+async def start_behind_nginx(cluster):
+    """node-4, and nginx before it."""
+    await cluster.start_node("node-4", proxy="off", drain=1)
+    start_nginx(cluster)
+    await cluster.until("nginx listens", lambda: listens(NGINX))
+
+
+def listens(address):
+    with socket.socket() as probe:
+        return probe.connect_ex(address) == 0
+
+
+def start_nginx(cluster):
+    """deploy/nginx with this run's places, and one node behind it."""
+    work = cluster.work
+    text = (ROOT / "deploy/nginx/wasmnet.conf").read_text()
+    text = text.replace("/etc/nginx/wasmnet.crt", f"{work}/certificate.pem").replace("/etc/nginx/wasmnet.key", f"{work}/key.pem")
+    text = text.replace("listen 443 ssl", f"listen {NGINX[0]}:{NGINX[1]} ssl").replace("listen 80;", f"listen 127.0.0.1:{8446 + OFFSET};")
+    text = re.sub(r"(?m)^.*listen \[::\].*\n", "", text).replace("/var/log/nginx", str(work))
+    text = text.replace("server node-1:9000", f"server 127.0.0.1:{PLAIN_NODE + OFFSET}")
+    text = re.sub(r"(?m)^ *server node-[23]:9000.*\n", "", text)
+    (work / "wasmnet.conf").write_text(text)
+    places = " ".join(f"{kind}_temp_path {work};" for kind in ("client_body", "proxy", "fastcgi", "uwsgi", "scgi"))
+    (work / "nginx.conf").write_text(
+        f"pid {work}/nginx.pid; daemon off; master_process off; error_log stderr; events {{ worker_connections 64; }}\n"
+        f"http {{ access_log off; {places} include {work}/wasmnet.conf; }}\n")
+    cluster.start("nginx", "nginx", "-c", work / "nginx.conf")
 
 
 if __name__ == "__main__":

@@ -141,12 +141,12 @@ class Session:
         self.begun = time.monotonic()
 
     @classmethod
-    async def open(cls, address, source=None, headers=(), ssl=None, seconds=30):
+    async def open(cls, address, source=None, headers=(), ssl=None, seconds=30, path="/"):
         """A session by way of `address`, from the local address `source`, with its hello. Raises Refused, OSError, TimeoutError."""
         session = cls()
         async with asyncio.timeout(seconds):
             _, session.websocket = await asyncio.get_running_loop().create_connection(
-                lambda: WebSocket(session.message, session.lost, headers=headers), *address, ssl=ssl,
+                lambda: WebSocket(session.message, session.lost, headers=headers, path=path), *address, ssl=ssl,
                 local_addr=(source, 0) if source else None)
             try:
                 await session.websocket.opened

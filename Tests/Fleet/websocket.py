@@ -21,8 +21,8 @@ class Refused(ConnectionError):
 class WebSocket(asyncio.Protocol):
     """Calls `on_message(bytes)` and, once, `on_close(code, reason)`; code 1006 without a closing frame, as browsers have it."""
 
-    def __init__(self, on_message, on_close, host="localhost", headers=()):
-        self.on_message, self.on_close, self.host, self.headers = on_message, on_close, host, headers
+    def __init__(self, on_message, on_close, host="localhost", headers=(), path="/"):
+        self.on_message, self.on_close, self.host, self.headers, self.path = on_message, on_close, host, headers, path
         self.opened = asyncio.get_running_loop().create_future()
         self.buffer = bytearray()
         self.is_open = self.is_over = False
@@ -32,7 +32,7 @@ class WebSocket(asyncio.Protocol):
     def connection_made(self, transport):
         self.transport = transport
         key = base64.b64encode(os.urandom(16)).decode()
-        lines = ["GET / HTTP/1.1", f"Host: {self.host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
+        lines = [f"GET {self.path} HTTP/1.1", f"Host: {self.host}", "Upgrade: websocket", "Connection: Upgrade", f"Sec-WebSocket-Key: {key}",
                  "Sec-WebSocket-Version: 13", "Sec-WebSocket-Protocol: wasmnet.v2", *self.headers, "", ""]
         transport.write("\r\n".join(lines).encode())
 

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 def main():
     wrong = tests = 0
-    for page in [*sorted((ROOT / "docs").glob("*.md")), ROOT / "deploy/README.md", ROOT / "CHANGELOG.md"]:
+    for page in [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "deploy/README.md", *sorted(ROOT.glob("client/**/README.md"))]:
         for text, target in re.findall(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
             if "://" in target:
                 continue
