@@ -260,9 +260,9 @@ let package = Package(
         .testTarget(
             name: "WasmnetIdentityTests",
             dependencies: [
-                "Wasmnet", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile",
-                "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", argumentParser, nioCore, nioPosix,
-                nioHTTP1, nioEmbedded, nioConcurrency, logging, jwtKit, crypto,
+                "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
+                "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
+                argumentParser, nioCore, nioPosix, nioHTTP1, nioEmbedded, nioConcurrency, logging, jwtKit, crypto,
             ],
             swiftSettings: strict
         ),

@@ -4,6 +4,7 @@ import NIOHTTP1
 import NIOPosix
 import Testing
 import Wasmnet
+import WasmnetCluster
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetProtocol
@@ -102,6 +103,36 @@ import WasmnetTesting
         try await TokenNode.run("clients.require_token = true\n") { node async throws in
             #expect(try await node.refusal()?.status == 401)
             #expect(try await node.name(token: try node.token()) == "a:127.0.0.1")
+        }
+    }
+
+    /// Who pays is one question; who is denied asks for each name that the client has.
+    @Test(arguments: ["address", "token"]) func eachIdentityIsHeldAgainstTheDenylist(identity: String) async throws {
+        let policy = "clients.identify_by = \"\(identity)\"\nclients.trusted_proxies = [\"127.0.0.0/8\"]\n"
+        try await TokenNode.run(policy) { node async throws in
+            let store = node.node.server.denylistStore
+            let token = try node.token()
+            for (from, entry) in [
+                ("203.0.113.7", "client:t:amy"), ("203.0.113.7", "client:a:203.0.113.7"),
+                ("203.0.113.7", "client:a:203.0.113.0/24"), ("2001:db8::7", "client:a:2001:db8::/64"),
+                ("2001:db8::7", "client:t:amy"),
+            ] {
+                let headers: HTTPHeaders = ["X-Forwarded-For": from]
+                let subject = try DenylistSubject(entry)
+                let live = try await node.session(token: token, headers: headers)
+                let other = try await node.session(token: TokenNode.staticToken, headers: ["X-Forwarded-For": "::9"])
+                _ = try await store.write([.add(subject)], replaces: false)
+                #expect(try await live.next() == .close(code: 1008, reason: "denylisted"), "\(entry) \(identity)")
+                #expect(try await node.refusal(token: token, headers: headers)?.status == 403, "\(entry) \(identity)")
+                other.send(.send(9, ByteBuffer(string: "x")))
+                guard case .refused(9, _) = try await other.nextEvent() else {
+                    Issue.record("another client's session ended by \(entry)")
+                    return
+                }
+                await other.close()
+                _ = try await store.write([.remove(subject)], replaces: false)
+                #expect(try await node.node.settles(sockets: 0, sessions: 0))
+            }
         }
     }
 

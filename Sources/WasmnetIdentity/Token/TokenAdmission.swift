@@ -62,10 +62,10 @@ package struct TokenAdmission: Admission {
         case .failure(let fault): throw self.refusal(fault, address)
         }
         if let tier = grant.tier, !policy.hasTier(tier) { throw self.refusal(.tier, address) }
-        let client =
-            policy.clients.identifyBy == .token ? ClientID(text: "t:\(grant.subject)") : ClientID(peer: address)
+        let subject = ClientID(text: "t:\(grant.subject)")
         return Admitted(
-            client: client, address: address, limits: QuotaLimits(policy.limits(tier: grant.tier)),
+            client: policy.clients.identifyBy == .token ? subject : ClientID(peer: address), address: address,
+            subject: subject, limits: QuotaLimits(policy.limits(tier: grant.tier)),
             terms: ClientTerms(tier: grant.tier, allow: grant.allow))
     }
 

@@ -9,6 +9,8 @@ package struct SessionOrigin: Sendable {
     package let client: ClientID
     /// Where the client connects from, behind trusted proxies; nil for what has no IP address.
     package let address: IPAddress?
+    /// Who the client's token says it is; nil without one.
+    package let subject: ClientID?
     package let version: WireVersion
     /// Monotonic nanoseconds of its start.
     package let opened: Int64

@@ -56,7 +56,7 @@ final class Session {
 
     init(
         environment: RelayEnvironment, eventLoop: any EventLoop, carrier: any SessionCarrier, version: WireVersion,
-        client: ClientID, address: IPAddress? = nil, terms: ClientTerms = ClientTerms(),
+        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, terms: ClientTerms = ClientTerms(),
         allowance: any ClientAllowance, slot: QuotaSlot?, trace: (any Sendable)? = nil
     ) {
         self.environment = environment
@@ -73,7 +73,8 @@ final class Session {
         self.readShare = environment.settings.readChunkBytes
         self.now = environment.uptimeNanoseconds()
         self.origin = SessionOrigin(
-            id: self.id, client: client, address: address, version: version, opened: self.now, trace: trace)
+            id: self.id, client: client, address: address, subject: subject, version: version, opened: self.now,
+            trace: trace)
         var logger = environment.logger
         logger[metadataKey: "session"] = "\(self.id)"
         self.logger = logger
@@ -290,7 +291,10 @@ final class Session {
 
     @discardableResult
     private func endIfDenied(by denylist: DenylistView?) -> Bool {
-        guard denylist?.entry(forClient: self.client.text, at: self.origin.address) != nil else { return false }
+        let origin = self.origin
+        guard
+            denylist?.entry(forClient: origin.client, at: origin.address, subject: origin.subject) != nil
+        else { return false }
         self.end(.denylisted, close: .notAdmitted, ReasonCode.denylisted.word)
         return true
     }

@@ -26,20 +26,37 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
 
 /// Who asks for a session, and under which terms.
 package struct Admitted: Sendable {
+    /// Who pays for what it uses.
     package var client: ClientID
     /// Where it comes from, behind trusted proxies; nil for what has no IP address.
     package var address: IPAddress?
+    /// Who its token says it is, also where it pays by its address; nil without a token.
+    package var subject: ClientID?
     package var limits: QuotaLimits
     /// What the client's token adds to the policy, now and after each change of it.
     package var terms: ClientTerms
 
     package init(
-        client: ClientID, address: IPAddress? = nil, limits: QuotaLimits, terms: ClientTerms = ClientTerms()
+        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, limits: QuotaLimits,
+        terms: ClientTerms = ClientTerms()
     ) {
         self.client = client
         self.address = address
+        self.subject = subject
         self.limits = limits
         self.terms = terms
+    }
+}
+
+extension DenylistView {
+    /// The entry that denies a client by any of its identities: who pays, its address (with every network around it), its token's subject.
+    func entry(forClient client: ClientID, at address: IPAddress?, subject: ClientID?) -> DenylistEntry? {
+        var ids = [client, ClientID(peer: address)]
+        if let subject { ids.append(subject) }
+        for id in ids {
+            if let entry = self.entry(forClient: id.text, at: address) { return entry }
+        }
+        return nil
     }
 }
 

@@ -34,7 +34,8 @@ package struct SessionOpening {
         if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
         let asked = AdmissionRequest(head: request, peer: channel.remoteAddress?.bareAddress, announced: announced)
         return admission.admit(asked, policy: environment.policy, on: eventLoop).flatMap { admitted in
-            let entry = environment.denylist()?.entry(forClient: admitted.client.text, at: admitted.address)
+            let entry = environment.denylist()?.entry(
+                forClient: admitted.client, at: admitted.address, subject: admitted.subject)
             guard entry == nil else { return eventLoop.makeFailedFuture(HTTPRefusal.denylisted) }
             return Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
         }.assumeIsolated().map { [headers] in
@@ -81,7 +82,8 @@ package struct SessionOpening {
         ) {
             Session(
                 environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: self.version,
-                client: self.admitted.client, address: self.admitted.address, terms: self.admitted.terms,
+                client: self.admitted.client, address: self.admitted.address, subject: self.admitted.subject,
+                terms: self.admitted.terms,
                 allowance: self.allowance, slot: self.slot, trace: environment.observer.trace(of: self.request))
         }
     }
