@@ -259,7 +259,11 @@ extension Policy {
 
     /// Whether a client may bind an address and port; port 0 asks for any port that may be bound.
     package func decideBind(address: IPAddress, port: UInt16) -> PolicyDecision {
-        let subject = (address.isIPv4 ? "\(address)" : "[\(address)]") + ":\(port)"
+        let subject = Self.subject(address, port)
+        // On no address at all: a name such as localhost may lead to another one than the node's own.
+        if self.storage.protected.contains(where: { $0.port == port }) {
+            return PolicyDecision(.protectedEndpoint, subject)
+        }
         if let narrowing = self.terms?.narrowing, !narrowing.coversBinding(address, port: port) {
             return PolicyDecision(.beyondToken, subject)
         }

@@ -49,12 +49,20 @@ public struct ClientsPolicy: Sendable, Hashable {
 
 /// Ports, as ranges in order.
 public struct PortSet: Sendable, Hashable {
-    /// As written; they may overlap.
+    /// In order, and no two of them overlap.
     public let ranges: [ClosedRange<UInt16>]
 
-    /// The ports of these ranges.
+    /// The ports of these ranges, which may overlap.
     public init(_ ranges: [ClosedRange<UInt16>]) {
-        self.ranges = ranges
+        var merged: [ClosedRange<UInt16>] = []
+        for range in ranges.sorted(by: { $0.lowerBound < $1.lowerBound }) {
+            if let last = merged.last, range.lowerBound <= last.upperBound {
+                merged[merged.count - 1] = last.lowerBound...max(last.upperBound, range.upperBound)
+            } else {
+                merged.append(range)
+            }
+        }
+        self.ranges = merged
     }
 
     /// Reads `3000-9999` or `3000,8080,9090-9099`; empty text is no port.
@@ -75,17 +83,10 @@ public struct PortSet: Sendable, Hashable {
     public func contains(_ port: UInt16) -> Bool { self.ranges.contains { $0.contains(port) } }
     /// Whether there is no port at all.
     public var isEmpty: Bool { self.ranges.isEmpty }
-    private var count: Int { self.ranges.reduce(0) { $0 + $1.count } }
+    package var count: Int { self.ranges.reduce(0) { $0 + $1.count } }
 
-    /// Up to `limit` ports to try, one after the other from a random one on.
-    package func candidates(limit: Int, startingAt random: UInt32) -> [UInt16] {
-        let count = self.count
-        guard count > 0 else { return [] }
-        let start = Int(random) % count
-        return (0..<min(limit, count)).compactMap { self.port(at: (start + $0) % count) }
-    }
-
-    private func port(at index: Int) -> UInt16? {
+    /// The port with so many others below it; nil beyond the last.
+    func port(at index: Int) -> UInt16? {
         var index = index
         for range in self.ranges {
             if index < range.count { return range.lowerBound + UInt16(index) }

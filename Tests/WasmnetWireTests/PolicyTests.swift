@@ -90,6 +90,73 @@ import WasmnetTesting
         }
     }
 
+    /// However few ports are left, port 0 finds one, for listeners and for UDP.
+    @Test(arguments: [false, true]) func portZeroFindsTheLastFreePort(udp: Bool) async throws {
+        // Below the ports that the system gives out by itself.
+        let first = UInt16.random(in: 500..<700) * 40
+        let ports = first...(first + 39)
+        let rules = try policy(
+            "[network]\nallow = [\"*\"]\nbind_ports = \"\(ports.lowerBound)-\(ports.upperBound)\"")
+        try await TestNode.withClient(policy: rules) { _, _, client in
+            func bind(_ id: UInt64, _ port: UInt16) async throws -> UInt16? {
+                let id = SocketID(id)
+                switch try await client.ask(
+                    udp ? .bindUDP(id, host: "127.0.0.1", port: port) : .bind(id, host: "127.0.0.1", port: port))
+                {
+                case .listening(id, let port), .udpBound(id, let port): return port
+                case .refused(id, let refusal) where refusal.code == .addressInUse: return nil
+                case let event: throw UnexpectedEvent(event: event)
+                }
+            }
+            var owners: [UInt16: UInt64] = [:]
+            for id in 1...20 as ClosedRange<UInt64> {
+                guard let port = try await bind(id, 0) else { continue }
+                #expect(ports.contains(port) && owners.updateValue(id, forKey: port) == nil)
+            }
+            #expect(owners.count == 20)
+            for port in ports where owners[port] == nil {
+                if try await bind(UInt64(port), port) != nil { owners[port] = UInt64(port) }
+            }
+            let none = try await bind(100, 0)
+            #expect(none == nil)
+            // One becomes free again: 39 of 40 are taken.
+            for id in 101...110 as ClosedRange<UInt64> {
+                guard let (port, owner) = owners.randomElement(),
+                    case .closed = try await client.ask(.close(SocketID(owner)))
+                else { throw ChannelError.eof }
+                let found = try await bind(id, 0)
+                #expect(found == port)
+                owners[port] = id
+            }
+        }
+    }
+
+    /// The issue's theft: `localhost` may be ::1, where the admin server does not listen.
+    @Test func nothingIsBoundBesideTheNodesOwnPorts() async throws {
+        let rules = try policy(
+            """
+            [network]
+            allow = ["*"]
+            bind_ports = "1-65535"
+            bind_addresses = ["127.0.0.1", "127.0.0.2", "::1", "0.0.0.0", "::"]
+            """)
+        for policy in [rules, .unrestricted] {
+            try await TestNode.withClient(
+                policy: policy, configure: { $0.admin = AdminOptions(host: "127.0.0.1", port: 0) }
+            ) { node, _, client in
+                let admin = UInt16(node.server.adminAddress?.split(separator: ":").last ?? "") ?? 0
+                #expect(admin > 0)
+                for port in [admin, UInt16(node.port)] {
+                    for host in ["::1", "127.0.0.2", "0.0.0.0", "::", "localhost", "::ffff:127.0.0.1"] {
+                        let tcp = try await client.refusal(.bind(1, host: host, port: port))
+                        let udp = try await client.refusal(.bindUDP(1, host: host, port: port))
+                        #expect(tcp.code == .policyDenied && udp.code == .policyDenied, "\(host)")
+                    }
+                }
+            }
+        }
+    }
+
     @Test func datagramsAreHeldToThePolicyOneByOne() async throws {
         let rules = try policy(
             """

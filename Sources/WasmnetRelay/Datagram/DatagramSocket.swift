@@ -71,23 +71,27 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         if self.isEnded { slot?.release() } else { self.slot = slot }
     }
 
-    func open(_ slot: QuotaSlot?, local: IPAddress, ports: [UInt16], peer: IPAddress?) {
+    func open(_ slot: QuotaSlot?, local: IPAddress, ports: PortWalk, peer: IPAddress?) {
         self.keep(slot)
         self.open(local: local, ports: ports, peer: peer)
     }
 
     /// Binds the first of the ports that is free; without a local address, one that takes both families.
-    func open(local: IPAddress?, ports: [UInt16], peer: IPAddress?) {
+    func open(local: IPAddress?, ports: PortWalk, peer: IPAddress?) {
         guard !self.isEnded else { return }
         if let peer, let port = self.target?.port {
             self.peer = Peer(address: peer, port: port)
             self.peers.insert(Peer(address: peer, port: port))
         }
-        self.bind(local ?? .unspecified, ports[...], mayFallBack: local == nil)
+        self.bind(local ?? .unspecified, PortAttempts(ports), mayFallBack: local == nil)
     }
 
-    private func bind(_ local: IPAddress, _ ports: ArraySlice<UInt16>, mayFallBack: Bool) {
-        guard let port = ports.first, let address = try? SocketAddress(local, port: port) else {
+    private func bind(_ local: IPAddress, _ attempts: PortAttempts, mayFallBack: Bool) {
+        guard !self.isEnded else { return }
+        var attempts = attempts
+        let policy = self.boundTo == nil ? nil : self.session.policy
+        guard let port = attempts.next(of: local, under: policy), let address = try? SocketAddress(local, port: port)
+        else {
             self.fail(Refusal(.addressInUse, "no port is free"))
             return
         }
@@ -111,8 +115,9 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
                 case .failure(let error) where Exhaustion.isBehind(error): self.fail(.noResources)
                 case .failure where mayFallBack && !local.isIPv4:
                     // A machine without IPv6.
-                    self.bind(.unspecifiedV4, ports, mayFallBack: false)
-                case .failure where ports.count > 1: self.bind(local, ports.dropFirst(), mayFallBack: mayFallBack)
+                    self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
+                case .failure(let error) where attempts.goOn(after: error):
+                    attempts.again(on: self.session.eventLoop) { self.bind(local, $0, mayFallBack: mayFallBack) }
                 case .failure(let error): self.fail(.notBound(local, port, error))
                 }
             }

@@ -30,18 +30,22 @@ final class TargetListener: SessionSocket {
         self.record.state = .opening
     }
 
-    func open(_ slot: QuotaSlot?, ports: [UInt16]) {
+    func open(_ slot: QuotaSlot?, ports: PortWalk) {
         guard !self.isEnded else {
             slot?.release()
             return
         }
         self.slot = slot
-        self.bind(ports[...])
+        self.bind(PortAttempts(ports))
     }
 
     /// Binds the first of the ports that is free.
-    private func bind(_ ports: ArraySlice<UInt16>) {
-        guard let port = ports.first, let target = try? SocketAddress(self.address, port: port) else {
+    private func bind(_ attempts: PortAttempts) {
+        guard !self.isEnded else { return }
+        var attempts = attempts
+        guard let port = attempts.next(of: self.address, under: self.session.policy),
+            let target = try? SocketAddress(self.address, port: port)
+        else {
             self.fail(Refusal(.addressInUse, "no port is free"))
             return
         }
@@ -70,8 +74,8 @@ final class TargetListener: SessionSocket {
             .whenComplete { result in
                 switch result {
                 case .success(let channel): self.bound(channel)
-                case .failure(let error) where ports.count > 1 && !Exhaustion.isBehind(error):
-                    self.bind(ports.dropFirst())
+                case .failure(let error) where attempts.goOn(after: error):
+                    attempts.again(on: self.session.eventLoop) { self.bind($0) }
                 case .failure(let error): self.fail(.notBound(self.address, port, error))
                 }
             }

@@ -36,7 +36,7 @@ extension Session {
             self.addresses(of: target) { result, nanoseconds in
                 socket.times.resolve = nanoseconds
                 switch result {
-                case .success(let addresses): socket.open(local: nil, ports: [0], peer: addresses.first)
+                case .success(let addresses): socket.open(local: nil, ports: PortWalk(only: 0), peer: addresses.first)
                 case .failure(let refusal): socket.fail(refusal)
                 }
             }
@@ -65,7 +65,7 @@ extension Session {
     /// Where a request may be bound: its address, and the ports to try in this order.
     private func bindable(
         _ id: SocketID, _ host: String, _ port: UInt16, _ kind: SocketKind, _ encoding: WireEncoding
-    ) -> (IPAddress, [UInt16])? {
+    ) -> (IPAddress, PortWalk)? {
         var record = SocketRecord(socket: id, kind: kind, opened: self.now)
         record.host = host
         record.port = port
@@ -83,8 +83,7 @@ extension Session {
             self.refuse(id, Refusal(decision), encoding)
             return nil
         }
-        guard port == 0 else { return (address, [port]) }
-        return (address, policy.bindPorts.candidates(limit: 16, startingAt: .random(in: 0...UInt32.max)))
+        return (address, port == 0 ? PortWalk(policy.bindPorts) : PortWalk(only: port))
     }
 
     func accept(_ channel: any Channel, from listener: TargetListener) {

@@ -1,0 +1,48 @@
+/// The ports of a set, each once, in a random order; it holds no list of them.
+package struct PortWalk: Sendable, Sequence, IteratorProtocol {
+    private let ports: PortSet
+    private let count: Int
+    /// Shares no divisor with ``count``, so that the steps come by every port before they come by the first again.
+    private let step: Int
+    private var index: Int
+    private var left: Int
+
+    package init(_ ports: PortSet, using random: inout some RandomNumberGenerator) {
+        let count = ports.count
+        self.ports = ports
+        self.count = count
+        self.left = count
+        self.index = count > 0 ? Int.random(in: 0..<count, using: &random) : 0
+        var step = count > 2 ? Int.random(in: 1..<count, using: &random) : 1
+        while !Self.sharesNoDivisor(step, count) { step = step % (count - 1) + 1 }
+        self.step = step
+    }
+
+    package init(_ ports: PortSet) {
+        var random = SystemRandomNumberGenerator()
+        self.init(ports, using: &random)
+    }
+
+    /// One port alone; 0 stands for any that the system has free.
+    package init(only port: UInt16) {
+        self.init(PortSet([port...port]))
+    }
+
+    package mutating func next() -> UInt16? {
+        guard self.left > 0 else { return nil }
+        defer {
+            self.left -= 1
+            self.index = (self.index + self.step) % self.count
+        }
+        return self.ports.port(at: self.index)
+    }
+
+    /// Ports not yet returned.
+    package var underestimatedCount: Int { self.left }
+
+    private static func sharesNoDivisor(_ a: Int, _ b: Int) -> Bool {
+        var (a, b) = (a, b)
+        while b > 0 { (a, b) = (b, a % b) }
+        return a <= 1
+    }
+}

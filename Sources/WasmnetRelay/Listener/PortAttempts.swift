@@ -1,0 +1,41 @@
+import Glibc
+import NIOCore
+import WasmnetPolicy
+
+/// The ports that a bind tries one after the other, a bounded number of them in one turn of the event loop.
+struct PortAttempts {
+    private var walk: PortWalk
+    private var turn = 0
+
+    /// Ports tried before other work of the event loop is done.
+    private static let perTurn = 16
+
+    init(_ walk: PortWalk) {
+        self.walk = walk
+    }
+
+    /// The next port that the policy, as it is now, lets be bound; nil after the last. Without a policy: the next.
+    mutating func next(of address: IPAddress, under policy: Policy?) -> UInt16? {
+        while let port = self.walk.next() {
+            guard let policy, port > 0 else { return port }
+            if policy.decideBind(address: address, port: port).allowed { return port }
+        }
+        return nil
+    }
+
+    /// Whether a failure is of that port alone: it is taken, or one that this process may not bind.
+    func goOn(after error: any Error) -> Bool {
+        guard self.walk.underestimatedCount > 0, let code = (error as? IOError)?.errnoCode else { return false }
+        return [EADDRINUSE, EACCES, EPERM].contains(code)
+    }
+
+    /// Goes on with the next port, after a pause where this turn has had its part.
+    func again(on eventLoop: any EventLoop, _ body: @escaping (PortAttempts) -> Void) {
+        var next = self
+        next.turn += 1
+        guard next.turn >= Self.perTurn else { return body(next) }
+        next.turn = 0
+        let rest = next
+        eventLoop.assumeIsolated().scheduleTask(in: .milliseconds(1)) { body(rest) }
+    }
+}
