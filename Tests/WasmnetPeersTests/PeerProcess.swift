@@ -108,13 +108,23 @@ final class PeerProcess: Sendable {
                 posix_spawn_file_actions_addclose(&actions, descriptor)
             }
         }
+        // A program's defaults, whatever this process was started with.
+        var attributes = posix_spawnattr_t()
+        posix_spawnattr_init(&attributes)
+        defer { posix_spawnattr_destroy(&attributes) }
+        var signals = sigset_t()
+        sigemptyset(&signals)
+        posix_spawnattr_setsigmask(&attributes, &signals)
+        sigfillset(&signals)
+        posix_spawnattr_setsigdefault(&attributes, &signals)
+        posix_spawnattr_setflags(&attributes, Int16(POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF))
         // `env` becomes the program, under the same id.
         let command = (directory.map { ["env", "-C", $0] } ?? []) + [program] + arguments
         let words = command.map { strdup($0) } + [nil]
         let variables = ProcessInfo.processInfo.environment.map { strdup("\($0)=\($1)") } + [nil]
         defer { for text in words + variables { free(text) } }
         var id: pid_t = 0
-        return posix_spawnp(&id, command[0], &actions, nil, words, variables) == 0 ? id : nil
+        return posix_spawnp(&id, command[0], &actions, &attributes, words, variables) == 0 ? id : nil
     }
 
     // MARK: Speaking to it
