@@ -153,7 +153,13 @@ final class FakeBackend: AdminBackend {
     }
 
     func quota(of client: String) async throws -> QuotaReport? {
-        try await answer { client == "missing" ? nil : Self.report(client, $0) }
+        try Self.check(client)
+        return try await answer { client == "missing" ? nil : Self.report(client, $0) }
+    }
+
+    /// As the node does with a client or a host that cannot be one.
+    private static func check(_ name: String) throws {
+        if name == "unreadable" { throw AdminError.unprocessable("bad_client", "it is no client") }
     }
 
     private static func report(_ client: String, _ state: State) -> QuotaReport {
@@ -166,14 +172,17 @@ final class FakeBackend: AdminBackend {
     }
 
     func overrideQuota(of client: String, with override: QuotaOverride) async throws -> QuotaReport {
-        try await answer { state in
+        try Self.check(client)
+        if client == "missing" { throw AdminError.notFound("its override is over already") }
+        return try await answer { state in
             state.override = override
             return Self.report(client, state)
         }
     }
 
     func clearQuotaOverride(of client: String) async throws -> Bool {
-        try await answer { state in
+        try Self.check(client)
+        return try await answer { state in
             defer { state.override = nil }
             return state.override != nil
         }
@@ -192,7 +201,8 @@ final class FakeBackend: AdminBackend {
     }
 
     func explain(host: String, port: UInt16, udp: Bool) async throws -> PolicyVerdict {
-        try await answer { state in
+        try Self.check(host)
+        return try await answer { state in
             state.explained.append("\(host) \(port) \(udp)")
             return PolicyVerdict(allowed: true, steps: ["the name: nothing forbids it"])
         }

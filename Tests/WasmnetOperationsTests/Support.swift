@@ -56,7 +56,7 @@ struct Admin: Sendable {
         Issue.record("\(series) is \(last.map { "\($0)" } ?? "missing"), not \(value)")
     }
 
-    private func exchange(_ method: HTTPMethod, _ path: String, _ body: String?) async throws -> (UInt, Data) {
+    func exchange(_ method: HTTPMethod, _ path: String, _ body: String?) async throws -> (UInt, Data) {
         var request = HTTPClientRequest(url: self.base + path)
         request.method = method
         if let token { request.headers.add(name: "Authorization", value: "Bearer \(token)") }
