@@ -254,7 +254,10 @@ let package = Package(
         ),
         .testTarget(
             name: "WasmnetNodeTests",
-            dependencies: ["wasmnet-node", "WasmnetProtocol", "WasmnetTesting", nioCore, nioPosix],
+            dependencies: [
+                "wasmnet-node", "WasmnetCluster", "WasmnetProtocol", "WasmnetQuota", "WasmnetTesting", nioCore,
+                nioPosix,
+            ],
             swiftSettings: strict
         ),
         .testTarget(

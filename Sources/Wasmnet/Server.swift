@@ -63,6 +63,11 @@ public final class Server: Service, Sendable {
         guard configuration.drainTimeoutSeconds >= 0, configuration.drainTimeoutSeconds <= 86_400 else {
             throw ConfigurationError("the drain timeout must be 0 to 86400 seconds")
         }
+        if let time = configuration.redis?.timeoutMilliseconds, !RedisOptions.timeouts.contains(time) {
+            throw ConfigurationError("the time for an answer of Redis is 10 to 1000 ms, not \(time)")
+        }
+        let problems = configuration.settings.problems + configuration.policy.problems
+        guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\n")) }
         self.configuration = configuration
         self.resolver = SystemResolver()
         guard (0...1).contains(configuration.accessLogSample) else {

@@ -95,9 +95,7 @@ public struct ServerBuilder: Sendable {
     public func build() throws -> Server {
         var configuration = self.configuration
         if let bandwidth = self.bandwidth {
-            guard bandwidth >= 0, bandwidth.isFinite else {
-                throw ConfigurationError("max bandwidth must be 0 or more megabits a second, not \(bandwidth)")
-            }
+            try ServerConfiguration.check(bandwidth: bandwidth)
             configuration.policyFile?.maxBandwidthMbps = bandwidth
             configuration.policy = configuration.policy.limitingBandwidth(megabitsPerSecond: bandwidth)
         }

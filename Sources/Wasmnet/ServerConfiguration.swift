@@ -73,6 +73,7 @@ public struct ServerConfiguration: Sendable {
         ///
         /// - Throws: ``ConfigurationError`` with all that is wrong with it.
         public func load() throws(ConfigurationError) -> Policy {
+            if let maxBandwidthMbps { try ServerConfiguration.check(bandwidth: maxBandwidthMbps) }
             do {
                 let policy = try PolicyFile.load(path: self.path)
                 return self.maxBandwidthMbps.map { policy.limitingBandwidth(megabitsPerSecond: $0) } ?? policy
@@ -131,6 +132,12 @@ public struct ServerConfiguration: Sendable {
 
         /// Whether any file is named, so that tokens are looked at.
         public var isEmpty: Bool { self.tokenFile == nil && self.jwtKeyFiles.isEmpty && self.jwksFile == nil }
+    }
+
+    static func check(bandwidth megabits: Double) throws(ConfigurationError) {
+        guard ClientLimits.megabits.contains(megabits) else {
+            throw ConfigurationError("max bandwidth is 0 to 1000000 megabits a second, not \(megabits)")
+        }
     }
 
     /// The defaults, with a random node name.

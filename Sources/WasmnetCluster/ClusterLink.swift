@@ -73,10 +73,15 @@ final class ClusterLink: Sendable {
 }
 
 extension ClusterLink {
+    /// What a number of a script can be: all that a double tells apart. Sums of such numbers fit.
+    static let range: ClosedRange<Int64> = -(1 << 53)...(1 << 53)
+
     /// What a script answers with.
     static func numbers(_ reply: RESPValue, count: Int) throws(RedisError) -> [Int64] {
-        guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count else {
-            throw .unavailable("a script answered with something else than \(count) numbers")
+        guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count,
+            numbers.allSatisfy(Self.range.contains)
+        else {
+            throw .unavailable("a script answered with something else than \(count) numbers of -2^53 to 2^53")
         }
         return numbers
     }

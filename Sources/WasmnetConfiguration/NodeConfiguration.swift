@@ -52,7 +52,7 @@ extension ServeOptions {
         server.shadowPolicyFile = source.text(self.shadowPolicy, "SHADOW_POLICY")
         server.admin = self.admin.options(&source)
         server.clientDirectory = self.clientDirectory(&source)
-        let bandwidth = source.number(self.maxBandwidthMbps, "MAX_BANDWIDTH_MBPS", in: 0...1_000_000)
+        let bandwidth = source.number(self.maxBandwidthMbps, "MAX_BANDWIDTH_MBPS", in: ClientLimits.megabits)
         let noPolicy = self.noPolicy || source.flag("NO_POLICY")
         let file = source.text(self.policy, "POLICY")
         if noPolicy, self.policy != nil || (file != nil && !self.noPolicy) {
@@ -105,7 +105,7 @@ extension ServeOptions {
 
     private func redis(_ source: inout OptionSource) -> RedisOptions? {
         let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
-        let timeout = source.number(self.redisTimeout, "REDIS_TIMEOUT", in: 10...1000)
+        let timeout = source.number(self.redisTimeout, "REDIS_TIMEOUT", in: RedisOptions.timeouts)
         guard var options = self.clusterRedis.options(environment: source.environment) else {
             if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional || timeout != nil {
                 source.problems.append("--redis-ca-file, --redis-optional and --redis-timeout need --redis")

@@ -31,11 +31,14 @@ public struct Policy: Sendable {
         let rules: Rules
         let isUnrestricted: Bool
         let protected: [ProtectedEndpoint]
+        /// What was out of its range in the limits as given.
+        let problems: [String]
 
         init(_ rules: Rules, isUnrestricted: Bool, protected: [ProtectedEndpoint]) {
             self.deny = EntryList(rules.deny)
             self.allow = EntryList(rules.allow)
-            self.rules = rules
+            self.problems = rules.problems
+            self.rules = rules.clamped
             self.isUnrestricted = isUnrestricted
             self.protected = protected
         }
@@ -47,7 +50,8 @@ public struct Policy: Sendable {
     /// What is denied above all rules; nil: nothing.
     private var denylist: DenylistView?
 
-    /// Makes the lists ready: names by their labels, networks by their prefixes.
+    /// Makes the lists ready: names by their labels, networks by their prefixes. A limit out of its range becomes the nearest in it
+    /// (``ClientLimits``); a server that is made with such a policy throws.
     public init(_ rules: Rules) {
         self.init(Storage(rules, isUnrestricted: false, protected: []))
     }
@@ -82,6 +86,8 @@ public struct Policy: Sendable {
     /// What is denied in every case: the node's own addresses.
     public var protectedEndpoints: [ProtectedEndpoint] { self.storage.protected }
     package var rules: Rules { self.storage.rules }
+    /// What was out of its range in the limits that this policy was made from, in words.
+    package var problems: [String] { self.storage.problems }
 
     /// The limits of a tier; the default ones where it is nil or unknown.
     public func limits(tier: String?) -> ClientLimits {

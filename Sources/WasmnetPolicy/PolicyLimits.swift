@@ -1,24 +1,26 @@
-/// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the timeouts' text.
+/// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the time of a dial.
+///
+/// A ``Policy`` brings what is out of its range to the nearest number in it, and to the default what is no number.
 public struct ClientLimits: Sendable, Hashable {
-    /// Open sockets. Default 50.
+    /// Open sockets, 0 to 1,000,000. Default 50.
     public var maxConnections = 50
-    /// WebSockets. Default unlimited.
+    /// WebSockets, 0 to 1,000,000. Default unlimited.
     public var maxSessions = 0
-    /// Sockets that a client opens or binds a second; those that come in are not counted. Default unlimited.
+    /// Sockets that a client opens or binds a second; those that come in are not counted. 0 to 1,000,000. Default unlimited.
     public var connectsPerSecond = 0.0
-    /// Connects at once after a quiet time; 0 means twice a second's.
+    /// Connects at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
     public var connectBurst = 0
-    /// Look-ups a second. Default unlimited.
+    /// Look-ups a second, 0 to 1,000,000. Default unlimited.
     public var resolvesPerSecond = 0.0
-    /// Look-ups at once after a quiet time; 0 means twice a second's.
+    /// Look-ups at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
     public var resolveBurst = 0
-    /// Bits (not bytes) a second, both ways together. Default unlimited.
+    /// Bits (not bytes) a second, both ways together, 0 to 10^12. Default unlimited.
     public var maxBandwidthBitsPerSecond = 0.0
     /// Bytes in both directions from midnight to midnight, UTC. Default unlimited.
     public var bytesPerDay: UInt64 = 0
-    /// Seconds without a byte after which a socket ends. Default unlimited.
+    /// Seconds without a byte after which a socket ends, 0 to 31,536,000 (a year). Default unlimited.
     public var idleTimeoutSeconds = 0.0
-    /// Seconds a dial may take, TLS included. Default 30.
+    /// Seconds a dial may take, TLS included, 0.1 to 3600. Default 30.
     public var connectionTimeoutSeconds = 30.0
 
     /// The defaults.

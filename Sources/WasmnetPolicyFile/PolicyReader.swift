@@ -72,26 +72,32 @@ struct PolicyReader {
     }
 
     private mutating func networkLimits(_ table: TOMLTable, _ path: String, _ limits: inout ClientLimits) {
-        if let value = self.integer(table, path, "max_connections", in: 0...1_000_000) { limits.maxConnections = value }
-        if let value = self.number(table, path, "connection_timeout_secs", in: 0.1...3600) {
+        if let value = self.integer(table, path, "max_connections", in: ClientLimits.counts) {
+            limits.maxConnections = value
+        }
+        if let value = self.number(table, path, "connection_timeout_secs", in: ClientLimits.connectionTimeouts) {
             limits.connectionTimeoutSeconds = value
         }
-        if let value = self.number(table, path, "max_bandwidth_mbps", in: 0...1_000_000) {
+        if let value = self.number(table, path, "max_bandwidth_mbps", in: ClientLimits.megabits) {
             limits.maxBandwidthBitsPerSecond = value * 1_000_000
         }
     }
 
     private mutating func limits(_ table: TOMLTable, _ path: String, _ limits: inout ClientLimits) {
-        if let value = self.integer(table, path, "max_sessions", in: 0...1_000_000) { limits.maxSessions = value }
-        if let value = self.number(table, path, "connects_per_sec", in: 0...1_000_000) {
+        if let value = self.integer(table, path, "max_sessions", in: ClientLimits.counts) { limits.maxSessions = value }
+        if let value = self.number(table, path, "connects_per_sec", in: ClientLimits.perSecond) {
             limits.connectsPerSecond = value
         }
-        if let value = self.integer(table, path, "connect_burst", in: 0...1_000_000) { limits.connectBurst = value }
-        if let value = self.number(table, path, "resolves_per_sec", in: 0...1_000_000) {
+        if let value = self.integer(table, path, "connect_burst", in: ClientLimits.counts) {
+            limits.connectBurst = value
+        }
+        if let value = self.number(table, path, "resolves_per_sec", in: ClientLimits.perSecond) {
             limits.resolvesPerSecond = value
         }
-        if let value = self.integer(table, path, "resolve_burst", in: 0...1_000_000) { limits.resolveBurst = value }
-        if let value = self.number(table, path, "idle_timeout_secs", in: 0...31_536_000) {
+        if let value = self.integer(table, path, "resolve_burst", in: ClientLimits.counts) {
+            limits.resolveBurst = value
+        }
+        if let value = self.number(table, path, "idle_timeout_secs", in: ClientLimits.idleTimeouts) {
             limits.idleTimeoutSeconds = value
         }
         if let value = table["bytes_per_day"] {

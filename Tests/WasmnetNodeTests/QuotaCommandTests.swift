@@ -172,7 +172,14 @@ extension NodeTests {
             (["set", "::1", "--connects-per-sec", "-1"], "connects-per-sec"),
             (["set", "::1", "--bytes-per-day", "much"], "--bytes-per-day is a number of bytes"),
             (["set", "::1", "--max-connections", "3", "--for", "3 weeks"], "--for"),
-            (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is at most 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "99999999999999d"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "9223372036854775807s"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "99999999999999999999h"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "0s"], "--for is 1s to 366d"),
+            (["set", "::1", "--connects-per-sec", "inf"], "--connects-per-sec is above 0, to 1000000"),
+            (["set", "::1", "--max-bandwidth-mbps", "nan"], "--max-bandwidth-mbps is above 0, to 1000000"),
+            (["set", "::1", "--bytes-per-day", "99999999999999TiB"], "--bytes-per-day is a number of bytes"),
         ]
 
         @Test(arguments: Self.wrong.indices) func wrongUsageExitsWith2AndSaysWhat(index: Int) async throws {

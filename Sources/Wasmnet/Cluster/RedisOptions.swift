@@ -16,12 +16,10 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var isOptional = false
     /// Milliseconds one answer may take while limits are counted, 10 to 1000. Default 50. After three that did not come in time limits go
     /// by the policy's `redis_failure`.
-    public var timeoutMilliseconds: Int {
-        get { Int(self.commandDeadline.nanoseconds / 1_000_000) }
-        set { self.commandDeadline = .milliseconds(Int64(newValue)) }
-    }
-    /// The same as NIO's.
-    package var commandDeadline = TimeAmount.milliseconds(50)
+    public var timeoutMilliseconds = 50
+    /// In place of ``timeoutMilliseconds``, of any length; nil by default.
+    package var commandDeadline: TimeAmount?
+    package static let timeouts = 10...1000
     /// How often the node tells the others that it lives.
     package var nodeHeartbeat = NodeRegistry.heartbeat
 
@@ -63,7 +61,7 @@ extension RedisOptions {
         name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void
     ) throws(ConfigurationError) -> RedisClientOptions {
         var client = RedisClientOptions(clientName: name)
-        client.commandDeadline = self.commandDeadline
+        client.commandDeadline = self.commandDeadline ?? .milliseconds(Int64(self.timeoutMilliseconds))
         client.observer = observer
         for path in self.authorities {
             do {

@@ -12,7 +12,7 @@ extension NodeAdmin {
         let id = try Self.client(client)
         let overrides = try QuotaOverrides(override, policy: self.policyLimits)
         let seconds = override.timeToLive ?? QuotaOverride.usualTimeToLive
-        try await self.quotas.set(overrides, for: .milliseconds(Int64(seconds * 1000)), of: id)
+        try await self.quotas.set(overrides, for: .milliseconds(max(1, Int64(saturating: seconds * 1000))), of: id)
         guard let report = try await self.quotas.report(of: id, policy: self.policyLimits) else {
             throw AdminError.notFound("there is no such client")
         }

@@ -85,7 +85,8 @@ package struct ClientAccounts: Sendable {
             for (epoch, lease) in replies[index].fields where epochs.contains(epoch) {
                 let node = ClusterSettings.node(ofEpoch: epoch)
                 let count = lease.split(separator: " ").last.flatMap { Int($0) } ?? 0
-                holdings[node, default: .init(node: node)][keyPath: slots] += max(count, 0)
+                // Of a bad Redis too, sums over all nodes fit.
+                holdings[node, default: .init(node: node)][keyPath: slots] += min(max(count, 0), 1 << 32)
             }
         }
         let today = now.microseconds / Self.day

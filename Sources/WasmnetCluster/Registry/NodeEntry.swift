@@ -1,3 +1,5 @@
+import WasmnetPolicy
+
 /// What a node tells the others and its operators of itself.
 package struct NodeEntry: Sendable, Equatable {
     package enum State: String, Sendable, Codable, CaseIterable {
@@ -51,15 +53,20 @@ package struct NodeEntry: Sendable, Equatable {
             let name = fields["name"], let address = fields["address"], let version = fields["version"],
             [name, address, version].allSatisfy({ $0.utf8.count <= 255 && Self.isPlain($0) }),
             let state = fields["state"].flatMap(State.init(rawValue:)),
-            let sessions = fields["sessions"].flatMap(Int.init), sessions >= 0,
-            let sockets = fields["sockets"].flatMap(Int.init), sockets >= 0,
-            let started = fields["started"].flatMap(Int64.init), let seen = fields["seen"].flatMap(Int64.init)
+            let sessions = fields["sessions"].flatMap(Int.init), Self.counts.contains(sessions),
+            let sockets = fields["sockets"].flatMap(Int.init), Self.counts.contains(sockets),
+            let started = fields["started"].flatMap(Int64.init), Self.times.contains(started),
+            let seen = fields["seen"].flatMap(Int64.init), Self.times.contains(seen / 1000)
         else { return nil }
         self.init(
             id: id, name: name, address: address, version: version, state: state, sessions: sessions, sockets: sockets,
             startedAt: started, denylistVersion: fields["denylist"].flatMap(Int64.init) ?? 0)
         self.seenAt = seen / 1000
     }
+
+    /// Sums over all nodes fit.
+    private static let counts = 0...1 << 40
+    private static let times = 0...UnixTime.last.milliseconds
 
     /// Nothing that would steer a terminal.
     private static func isPlain(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }

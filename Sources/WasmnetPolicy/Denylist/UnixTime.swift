@@ -6,6 +6,11 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
         self.milliseconds = milliseconds
     }
 
+    /// A number from outside, brought between the epoch and ``last``.
+    package init(secondsSinceEpoch seconds: Double) {
+        self.milliseconds = min(max(0, Int64(saturating: seconds * 1000)), Self.last.milliseconds)
+    }
+
     package static func < (left: UnixTime, right: UnixTime) -> Bool { left.milliseconds < right.milliseconds }
 
     /// Later by so many milliseconds, at most the end of what the type can tell.

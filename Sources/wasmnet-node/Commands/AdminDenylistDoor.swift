@@ -28,7 +28,7 @@ struct AdminDenylistDoor: DenylistDoor {
             entries += try page.items.map { item in
                 DenylistEntry(
                     try DenylistCommand.subject(item.entry),
-                    expiry: item.seconds_left.map { UnixTime(milliseconds: Int64((now + $0) * 1000)) },
+                    expiry: item.seconds_left.map { UnixTime(secondsSinceEpoch: now + $0) },
                     reason: item.reason.flatMap { try? DenylistReason($0) })
             }
             cursor = page.next

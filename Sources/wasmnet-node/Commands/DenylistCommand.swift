@@ -34,7 +34,9 @@ struct DenylistCommand: ParsableCommand {
         @OptionGroup var place: DenylistPlace
 
         func run() async throws {
-            let expiry: DenylistExpiry = self.ttl.map { .after(milliseconds: $0.seconds * 1000) } ?? .never
+            let expiry: DenylistExpiry =
+                try self.ttl.map { .after(milliseconds: try $0.checked("--ttl", atMost: .century).seconds * 1000) }
+                ?? .never
             let reason: DenylistReason?
             do throws(DenylistError) {
                 reason = try self.reason.flatMap { (text) throws(DenylistError) in try DenylistReason(text) }

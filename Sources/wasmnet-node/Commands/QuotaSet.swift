@@ -45,15 +45,13 @@ extension QuotaCommand {
             guard self.clear || !overrides.isEmpty else {
                 throw ConfigurationError("give a limit to set, or --clear; \"quota set --help\" lists them")
             }
-            guard self.time.seconds * 1_000_000 <= ClientAccounts.longestOverride.microseconds else {
-                throw ConfigurationError("--for is at most 366d")
-            }
+            let time = try self.time.checked("--for", atMost: .leapYear)
             let report = try await self.redis.withRedis { redis in
                 let accounts = ClientAccounts(redis: redis)
                 if self.clear {
                     try await accounts.clearOverrides(of: client)
                 } else {
-                    try await accounts.set(overrides, for: .seconds(self.time.seconds), of: client)
+                    try await accounts.set(overrides, for: .seconds(time.seconds), of: client)
                 }
                 return QuotaReport(
                     client: client, account: try await accounts.account(of: client), limits: limits,

@@ -1,23 +1,38 @@
 import ArgumentParser
 import Foundation
+import Wasmnet
 
-/// A span of time as people write it: `90s`, `30m`, `24h`, `7d`.
+/// A span of time as people write it: `90s`, `30m`, `24h`, `7d`. One that no clock reaches is ``longest``, which every option refuses.
 struct TimeSpan: ExpressibleByArgument, Equatable {
-    var seconds: Int64
+    /// At most what ``longest`` has, so that microseconds of it are a number too.
+    let seconds: Int64
 
-    private static let units: [(Character, Int64)] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
+    /// About 292,000 years.
+    static let longest = TimeSpan(seconds: .max)
+    /// The longest time for an entry of the denylist: a century, as the admin API has it.
+    static let century = TimeSpan(seconds: 36_525 * 86_400)
+    static let leapYear = TimeSpan(seconds: 366 * 86_400)
+
+    private static let units: [(String, Int64)] = [("d", 86_400), ("h", 3600), ("m", 60), ("s", 1)]
 
     init(seconds: Int64) {
-        self.seconds = seconds
+        self.seconds = min(seconds, .max / 1_000_000)
     }
 
     init?(argument: String) {
-        guard let unit = Self.units.first(where: { argument.last == $0.0 }), let count = Int64(argument.dropLast()),
-            count > 0
-        else { return nil }
-        let (seconds, overflow) = count.multipliedReportingOverflow(by: unit.1)
-        guard !overflow else { return nil }
-        self.seconds = seconds
+        guard let unit = Self.units.first(where: { argument.utf8.last == $0.0.utf8.first }) else { return nil }
+        let digits = argument.utf8.dropLast()
+        guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        let (seconds, overflow) = (Int64(argument.dropLast()) ?? .max).multipliedReportingOverflow(by: unit.1)
+        self.init(seconds: overflow ? .max : seconds)
+    }
+
+    /// Holds what an option was given to its range.
+    func checked(_ option: String, atMost most: TimeSpan) throws -> TimeSpan {
+        guard self.seconds >= 1, self.seconds <= most.seconds else {
+            throw ConfigurationError("\(option) is 1s to \(most.text)")
+        }
+        return self
     }
 
     var defaultValueDescription: String { self.text }

@@ -1,0 +1,8 @@
+extension Int64 {
+    /// The nearest whole number, rounded towards zero: the largest or the smallest beyond the type's range, 0 for what is no number.
+    ///
+    /// For numbers from outside: the plain conversion traps.
+    package init(saturating value: Double) {
+        self = Int64(exactly: value.rounded(.towardZero)) ?? (value > 0 ? .max : value < 0 ? .min : 0)
+    }
+}

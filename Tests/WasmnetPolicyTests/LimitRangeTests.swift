@@ -1,0 +1,60 @@
+import Testing
+import WasmnetPolicy
+import WasmnetPolicyFile
+
+/// The numbers of a client's limits, whoever gives them.
+@Suite struct LimitRangeTests {
+    private static let beyond: [@Sendable (inout ClientLimits) -> Void] = [
+        { $0.idleTimeoutSeconds = .infinity }, { $0.idleTimeoutSeconds = .nan }, { $0.idleTimeoutSeconds = 1e300 },
+        { $0.idleTimeoutSeconds = -1 }, { $0.connectionTimeoutSeconds = .infinity },
+        { $0.connectionTimeoutSeconds = .nan }, { $0.connectionTimeoutSeconds = 0 },
+        { $0.connectionTimeoutSeconds = -.infinity }, { $0.maxBandwidthBitsPerSecond = .infinity },
+        { $0.connectsPerSecond = .nan }, { $0.resolvesPerSecond = 1e9 }, { $0.maxConnections = -1 },
+        { $0.maxConnections = .max }, { $0.maxSessions = .min }, { $0.connectBurst = .max }, { $0.resolveBurst = -5 },
+    ]
+
+    @Test(arguments: Self.beyond.indices) func aLimitOutOfItsRangeIsNamedAndBroughtIntoIt(index: Int) {
+        var rules = Policy.Rules()
+        Self.beyond[index](&rules.limits)
+        rules.tiers["pro"] = rules.limits
+        let policy = Policy(rules)
+        #expect(policy.problems.count == 2 && policy.problems[1].hasPrefix("tier pro: "), "\(policy.problems)")
+        #expect(policy.problems[0].contains(" to "))
+        for limits in [policy.limits, policy.limits(tier: "pro")] {
+            #expect(limits.problems.isEmpty)
+            #expect((0...31_536_000).contains(limits.idleTimeoutSeconds))
+            #expect((0.1...3600).contains(limits.connectionTimeoutSeconds))
+        }
+    }
+
+    @Test func limitsInTheirRangeStayAsTheyAre() {
+        var rules = Policy.Rules()
+        rules.limits.idleTimeoutSeconds = 31_536_000
+        rules.limits.connectionTimeoutSeconds = 0.1
+        rules.limits.maxBandwidthBitsPerSecond = 1e12
+        rules.limits.maxConnections = 1_000_000
+        let policy = Policy(rules)
+        #expect(policy.problems.isEmpty && policy.limits == rules.limits)
+        #expect(Policy.default.problems.isEmpty && Policy.unrestricted.problems.isEmpty)
+        #expect(policy.limitingBandwidth(megabitsPerSecond: .infinity).limits.maxBandwidthBitsPerSecond == 1e12)
+    }
+
+    @Test(
+        arguments: [
+            "connection_timeout_secs = inf", "connection_timeout_secs = nan", "connection_timeout_secs = 0",
+            "connection_timeout_secs = 1e300", "max_connections = 9223372036854775807", "max_connections = -1",
+            "max_bandwidth_mbps = inf", "max_bandwidth_mbps = -nan",
+        ])
+    func aPolicyFileWithSuchANumberIsRefusedWithTheRange(line: String) {
+        #expect { try PolicyFile.parse("[network]\n\(line)\n", file: "test.toml") } throws: { error in
+            "\(error)".contains("test.toml:2") && "\(error)".contains(" to ")
+        }
+    }
+
+    @Test func whatIsNoNumberOrTooLargeSaturates() {
+        #expect(Int64(saturating: .infinity) == .max && Int64(saturating: -.infinity) == .min)
+        #expect(Int64(saturating: .nan) == 0 && Int64(saturating: -1.9) == -1 && Int64(saturating: 1e300) == .max)
+        #expect(Int64(saturating: 9_223_372_036_854_774_784) == 9_223_372_036_854_774_784)
+        #expect(UnixTime(secondsSinceEpoch: 1e300) == .last && UnixTime(secondsSinceEpoch: -1).milliseconds == 0)
+    }
+}
