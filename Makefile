@@ -3,8 +3,8 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster soak cluster check-deploy \
-	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-cluster deps-deploy
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster hostile soak cluster check-deploy \
+	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
@@ -40,6 +40,9 @@ bench: deps-bench ## figures side by side with a direct connection, HAProxy and 
 
 bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
 	scripts/bench-cluster.sh $(ARGS)
+
+hostile: deps-hostile ## an honest client beside 8 hostile ones: its round trips, the node's memory and log; ARGS="--only pings"; WASMNET_NODE=FILE
+	scripts/hostile.sh $(ARGS)
 
 cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
 	@scripts/cluster.sh
@@ -87,6 +90,9 @@ deps-model:
 
 deps-bench:
 	@scripts/install.sh build bench
+
+deps-hostile:
+	@scripts/install.sh build hostile
 
 deps-cluster:
 	@scripts/install.sh build cluster

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for what is asked: build, test, web, playground, bench, cluster, deploy, model. Says nothing when nothing is missing.
+# Installs the Debian packages that are missing for what is asked: build, test, web, playground, bench, hostile, cluster, deploy, model. Says nothing when nothing is missing.
 set -euo pipefail
 
 packages() {
@@ -7,12 +7,13 @@ packages() {
         build) echo ca-certificates git libhiredis-dev make zlib1g-dev ;;
         test) echo curl openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy redis-server websockify ;;
+        hostile) echo iproute2 util-linux ;;
         web) echo chromium clang-14 esbuild firefox-esr fonts-dejavu-core libclang-rt-14-dev-wasm32 lld-14 make nodejs node-typescript node-ws openssl procps util-linux wasi-libc ;;
         playground) echo make wasi-libc libclang-rt-14-dev-wasm32 ;;
         cluster) echo binutils curl haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
         deploy) echo haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
         model) echo spin gcc libc6-dev ;;
-        *) echo "install.sh: build, test, web, playground, bench, cluster, deploy or model, not $1" >&2; exit 2 ;;
+        *) echo "install.sh: build, test, web, playground, bench, hostile, cluster, deploy or model, not $1" >&2; exit 2 ;;
     esac
 }
 

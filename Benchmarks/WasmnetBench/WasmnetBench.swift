@@ -9,7 +9,9 @@ struct WasmnetBench: ParsableCommand {
             One thread plays every client and every target; the proxy is a process of its own with one thread, and what it used of the \
             CPU is read from the kernel. Figures are medians over the rounds; ratios are medians of the ratios within a round.
             """,
-        subcommands: [Relay.self, Micro.self, DenylistBench.self, ClusterBench.self],
+        subcommands: [
+            Relay.self, Micro.self, DenylistBench.self, ClusterBench.self, HostileBench.self, HostileLoad.self,
+        ],
         defaultSubcommand: Relay.self)
 }
 

@@ -27,11 +27,12 @@ final class NodeSession {
     var onReady: () -> Void = {}
     private(set) var isReady = false
 
-    init(port: UInt16, dialect: Dialect, on reactor: Reactor) throws {
+    /// - Parameter host: The last byte of the address to connect from, in 127.0.0.0/24.
+    init(port: UInt16, dialect: Dialect, from host: UInt8 = 1, on reactor: Reactor) throws {
         self.dialect = dialect
         self.codec = MessageCodec(version: dialect.version)
         let subprotocol = dialect == .v2 ? Subprotocol.v2 : nil
-        self.link = try WebSocketLink(port: port, subprotocol: subprotocol, on: reactor)
+        self.link = try WebSocketLink(port: port, subprotocol: subprotocol, from: host, on: reactor)
         self.link.onOpen = { [unowned self] in if dialect != .v2 { self.becomeReady() } }
         self.link.onMessage = { [unowned self] in self.take($0, isText: $1) }
         self.link.connection.onDrained = { [unowned self] in for lane in self.lanes.values { lane.onRoom() } }
@@ -39,11 +40,11 @@ final class NodeSession {
     }
 
     /// Opens a socket. Its ``Lane/onOpen`` is told when the node has connected it.
-    func open(targetPort: UInt16) -> NodeLane {
+    func open(host: String = "127.0.0.1", targetPort: UInt16) -> NodeLane {
         let lane = NodeLane(session: self, id: self.nextID)
         self.nextID += 1
         self.lanes[lane.id] = lane
-        self.send(.connect(lane.id, host: "127.0.0.1", port: targetPort))
+        self.send(.connect(lane.id, host: host, port: targetPort))
         self.link.connection.flush()
         return lane
     }

@@ -8,13 +8,33 @@ final class WebSocketLink {
     private var isOpen = false
     private var mask: UInt32 = 0x9E37_79B9
 
+    /// The first byte of a frame (RFC 6455, section 5.2): FIN and opcode.
+    enum FrameStart {
+        static let text: UInt8 = 0x81
+        static let binary: UInt8 = 0x82
+        static let ping: UInt8 = 0x89
+        /// A binary message's first fragment, one in the middle, and its last.
+        static let firstFragment: UInt8 = 0x02
+        static let fragment: UInt8 = 0x00
+        static let lastFragment: UInt8 = 0x80
+    }
+
     /// The upgrade was answered with 101.
     var onOpen: () -> Void = {}
+    /// The upgrade was answered otherwise; the connection is closed.
+    var onRefused: () -> Void = {}
     /// A whole binary or text frame; valid during the call only.
     var onMessage: (UnsafeRawBufferPointer, _ isText: Bool) -> Void = { _, _ in }
 
-    init(port: UInt16, subprotocol: String?, on reactor: Reactor) throws {
-        self.connection = Connection(descriptor: try Sockets.connect(port: port), isConnected: false, on: reactor)
+    /// - Parameters:
+    ///   - host: The last byte of the address to connect from, in 127.0.0.0/24.
+    ///   - receiveBuffer: SO_RCVBUF in bytes; nil leaves it to the kernel.
+    init(
+        port: UInt16, subprotocol: String?, from host: UInt8 = 1, receiveBuffer: Int32? = nil, on reactor: Reactor
+    ) throws {
+        self.connection = Connection(
+            descriptor: try Sockets.connect(port: port, from: host, receiveBuffer: receiveBuffer), isConnected: false,
+            on: reactor)
         let offer = subprotocol.map { "Sec-WebSocket-Protocol: \($0)\r\n" } ?? ""
         let request =
             "GET / HTTP/1.1\r\nHost: 127.0.0.1:\(port)\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
@@ -28,11 +48,18 @@ final class WebSocketLink {
 
     /// Writes one masked frame whose payload is `head` and then `body`; ``Connection/flush()`` sends it.
     func send(head: [UInt8], body: UnsafeRawBufferPointer, isText: Bool = false) {
+        self.send(isText ? FrameStart.text : FrameStart.binary, head: head, body: body)
+    }
+
+    /// The same for a frame of any kind.
+    func send(
+        _ start: UInt8, head: [UInt8], body: UnsafeRawBufferPointer = UnsafeRawBufferPointer(start: nil, count: 0)
+    ) {
         let length = head.count + body.count
         self.mask = self.mask &* 1_664_525 &+ 1_013_904_223
         let key = self.mask
         self.connection.write { output in
-            output.append(isText ? 0x81 : 0x82)
+            output.append(start)
             switch length {
             case ..<126: output.append(0x80 | UInt8(length))
             case ..<65536: output.append(contentsOf: [0xFE, UInt8(length >> 8), UInt8(length & 0xFF)])
@@ -78,7 +105,10 @@ final class WebSocketLink {
             guard let end = self.endOfHead() else { return }
             self.isOpen = self.input.starts(with: "HTTP/1.1 101".utf8)
             self.inputStart = end
-            guard self.isOpen else { return self.connection.close() }
+            guard self.isOpen else {
+                self.connection.close()
+                return self.onRefused()
+            }
             self.onOpen()
         }
         let used = self.input.withUnsafeBytes { self.parse(UnsafeRawBufferPointer(rebasing: $0[self.inputStart...])) }

@@ -1,0 +1,52 @@
+import ArgumentParser
+
+/// What a hostile client does, which costs none of its quotas.
+enum Abuse: String, CaseIterable, ExpressibleByArgument {
+    /// Opens that are refused before a dial, and messages for sockets that are not there.
+    case refusedOpens = "refused-opens"
+    /// Names that are answered late or never, by `resolve`, `connect` and `send_to`.
+    case lookups
+    /// Datagrams and messages without a byte in them.
+    case emptyDatagrams = "empty-datagrams"
+    /// Frames of one byte: whole messages, and fragments of one.
+    case tinyFrames = "tiny-frames"
+    /// Requests with 15 KiB of header that do not come to an end.
+    case unfinishedUpgrades = "unfinished-upgrades"
+    /// Downloads of which 1 KB a second is read.
+    case slowReaders = "slow-readers"
+    /// Sockets that are opened and closed at once, at the rate that is allowed and above it.
+    case opensAndCloses = "opens-and-closes"
+    /// WebSocket pings.
+    case pings
+
+    /// Messages a second that a client offers; connections, where the abuse is one of connections.
+    /// - Parameter client: 0 to 7.
+    func rate(client: Int) -> Double {
+        switch self {
+        case .refusedOpens, .emptyDatagrams, .tinyFrames, .pings: 15_000
+        case .lookups: 1000
+        case .unfinishedUpgrades, .slowReaders: 100
+        // An open and a close are two messages: 20 sockets a second is what the policy allows.
+        case .opensAndCloses: client.isMultiple(of: 2) ? 40 : 5000
+        }
+    }
+}
+
+/// What the clients of one run do: the same messages by number, in good manners or not.
+struct Crowd {
+    static let size = 8
+
+    var name: String
+    /// One for each client.
+    var abuses: [Abuse]
+
+    static let all =
+        Abuse.allCases.map { abuse in
+            Crowd(name: abuse.rawValue, abuses: [Abuse](repeating: abuse, count: Crowd.size))
+        } + [Crowd(name: "one-of-each", abuses: Abuse.allCases)]
+
+    /// Messages a second that all offer together.
+    var rate: Double {
+        self.abuses.indices.reduce(0) { $0 + self.abuses[$1].rate(client: $1) }
+    }
+}

@@ -1,0 +1,66 @@
+/// What a crowd did to the honest client and to the node, beside what it may do.
+struct Verdict {
+    static let mostRatio = 5.0
+    static let mostGrownMiB = 32.0
+    static let mostLinesPerSecond = 100.0
+
+    var crowd: Crowd
+    var polite: [CrowdRun]
+    var hostile: [CrowdRun]
+    /// Bytes.
+    var grown: Int
+    var hasCrashed: Bool
+
+    /// The median over the rounds of the honest client's p99 beside the hostile ones, divided by that beside the well-behaved ones of the
+    /// same round.
+    private var ratio: Double {
+        median(zip(self.polite, self.hostile).map { $1.percentile(99) / $0.percentile(99) }) ?? .infinity
+    }
+    private var grownMiB: Double { Double(self.grown) / 1_048_576 }
+    /// Over all rounds, since the first lines of a client come at once; without the access log's line for each socket that was open, of
+    /// which there are as many as the policy lets be opened.
+    private var linesPerSecond: Double { Self.rate(self.hostile) { Double($0.logLines - $0.socketLines) } }
+    /// The honest client's in all runs, and well-behaved clients that the node ended.
+    private var failures: Int {
+        (self.polite + self.hostile).reduce(0) { $0 + $1.failures } + self.polite.reduce(0) { $0 + $1.ended }
+    }
+    /// How much of what the well-behaved clients offered the node took.
+    private var politeShare: Double { Self.rate(self.polite) { Double($0.sent) } / self.crowd.rate }
+
+    var misses: [String] {
+        var misses: [String] = []
+        if self.hasCrashed { misses.append("crash") }
+        if self.ratio > Self.mostRatio { misses.append("p99") }
+        if self.grownMiB >= Self.mostGrownMiB { misses.append("memory") }
+        if self.linesPerSecond >= Self.mostLinesPerSecond { misses.append("log") }
+        if self.failures > 0 { misses.append("failures") }
+        if self.politeShare < 0.9 { misses.append("polite clients held up") }
+        return misses
+    }
+
+    static let header = [
+        "abuse", "offered/s", "taken/s", "p50 ms: polite", "hostile", "p99 ms: polite", "hostile", "ratio (<=5)",
+        "MiB grown (<32)", "log lines/s (<100)", "and of sockets", "ended", "failures (0)", "node CPU: polite",
+        "hostile",
+        "missed",
+    ]
+
+    var cells: [String] {
+        func middle(_ runs: [CrowdRun], _ percent: Double) -> String {
+            format(median(runs.map { $0.percentile(percent) }))
+        }
+        return [
+            self.crowd.name, format(self.crowd.rate), format(Self.rate(self.hostile) { Double($0.sent) }),
+            middle(self.polite, 50), middle(self.hostile, 50), middle(self.polite, 99), middle(self.hostile, 99),
+            format(self.ratio), format(self.grownMiB), format(self.linesPerSecond),
+            format(Self.rate(self.hostile) { Double($0.socketLines) }), "\(self.hostile.reduce(0) { $0 + $1.ended })",
+            "\(self.failures)",
+            format(Self.rate(self.polite, \.cpuSeconds)), format(Self.rate(self.hostile, \.cpuSeconds)),
+            self.misses.joined(separator: ", "),
+        ]
+    }
+
+    private static func rate(_ runs: [CrowdRun], _ value: (CrowdRun) -> Double) -> Double {
+        runs.reduce(0) { $0 + value($1) } / max(0.001, runs.reduce(0) { $0 + $1.seconds })
+    }
+}
