@@ -160,6 +160,15 @@ redis_config() {
     expect NOPERM flushall || result=1
     expect NOPERM config get maxmemory || result=1
     expect maxmemory_policy:noeviction info memory || result=1
+    expect redis_version info server || result=1
+    expect master role || result=1
+    # Allowed, and answered with what a Redis has that knows no such script and is no cluster.
+    expect NOSCRIPT evalsha 0000000000000000000000000000000000000000 0 || result=1
+    expect "cluster support disabled" cluster slots || result=1
+    for words in "acl list" "keys x" "script flush" "shutdown" "replicaof no one" "subscribe other" "swapdb 0 1"; do
+        # shellcheck disable=SC2086 # a command and its words
+        expect NOPERM $words || result=1
+    done
     expect aof_enabled:1 info persistence || result=1
     expect 1 eval "return redis.call('exists', KEYS[1])" 1 wn:a || result=1
     expect 0 publish wn:channel x || result=1
@@ -172,7 +181,7 @@ redis_config() {
 }
 check "redis.conf and wasmnet.acl, in a Redis" redis_config
 
-shell() { shellcheck -e SC2317 check.sh compose/prepare.sh ../scripts/*.sh ../client/guests/*.sh ../client/guests/*/*.sh; }
+shell() { shellcheck -S warning -e SC2317 check.sh compose/prepare.sh ../scripts/*.sh ../client/guests/*.sh ../client/guests/*/*.sh; }
 check "shell scripts" shell
 
 if [ -n "$node" ]; then

@@ -4,6 +4,7 @@
 Each check names the words of a document that it stands for: a document that no longer has them is an error too. What takes a running program is
 in Tests/Deploy/packages.py and Tests/Fleet/. Exits 1 with a line an error.
 """
+import ipaddress
 import re
 import subprocess
 import sys
@@ -279,6 +280,28 @@ def the_image():
 def pre_stop():
     if container()["lifecycle"]["preStop"]["sleep"]["seconds"] < 5:
         yield "deployment.yaml: preStop is over before the pod has left the endpoints"
+
+
+@promise("docs/operating.md", "a firewall or NetworkPolicy that lets the nodes reach the internet, the name servers and Redis, and nothing else inside.")
+def the_second_wall():
+    rules = yaml.safe_load(text("deploy/kubernetes/base/networkpolicy.yaml"))["spec"]
+    if set(rules["policyTypes"]) != {"Ingress", "Egress"}:
+        yield "networkpolicy.yaml does not hold both ways"
+    ports = {port["port"] for rule in rules["egress"] for port in rule.get("ports", [])}
+    blocks = [peer["ipBlock"] for rule in rules["egress"] for peer in rule["to"] if "ipBlock" in peer]
+    open_to = [ipaddress.ip_network(block["cidr"]) for block in blocks]
+    closed = [ipaddress.ip_network(cidr) for block in blocks for cidr in block.get("except", [])]
+    if not {53, 6379} <= ports:
+        yield "networkpolicy.yaml: the nodes do not reach name servers and Redis"
+    for address in ("10.1.2.3", "100.64.0.1", "127.0.0.1", "168.63.129.16", "169.254.169.254", "172.16.0.1", "192.168.1.1", "0.0.0.1", "224.0.0.1",
+                    "240.0.0.1", "198.18.0.1", "192.0.0.1", "::1", "fd00::1", "fe80::1", "ff02::1", "64:ff9b::a00:1", "2002:a00:1::1", "2001:0:a00:1::1"):
+        host = ipaddress.ip_address(address)
+        if any(host in network for network in open_to) and not any(host in network for network in closed):
+            yield f"networkpolicy.yaml lets the nodes reach {address}"
+    for address in ("8.8.8.8", "2606:4700::1111"):
+        host = ipaddress.ip_address(address)
+        if not any(host in network for network in open_to) or any(host in network for network in closed):
+            yield f"networkpolicy.yaml keeps the nodes from {address}"
 
 
 # What is there
