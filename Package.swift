@@ -64,17 +64,19 @@ let package = Package(
         .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
     ],
     targets: [
+        // Text from outside: cut, compared and shown by bytes. Imports nothing.
+        .target(name: "WasmnetText", swiftSettings: strict),
         // The wire language: messages and codecs over ByteBuffer; no I/O.
         .target(name: "WasmnetProtocol", dependencies: [nioCore], swiftSettings: strict),
         // May it be reached? Pure values.
-        .target(name: "WasmnetPolicy", dependencies: [hashTrees, heap], swiftSettings: strict),
+        .target(name: "WasmnetPolicy", dependencies: ["WasmnetText", hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
         .target(name: "WasmnetQuota", swiftSettings: strict),
         // The data plane: sessions, streams, dialing.
         .target(
             name: "WasmnetRelay",
             dependencies: [
-                "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota",
+                "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict
@@ -82,15 +84,15 @@ let package = Package(
         // TOML text to a Policy value; the only user of TOMLKit.
         .target(
             name: "WasmnetPolicyFile",
-            dependencies: ["WasmnetPolicy", .product(name: "TOMLKit", package: "TOMLKit")],
+            dependencies: ["WasmnetPolicy", "WasmnetText", .product(name: "TOMLKit", package: "TOMLKit")],
             swiftSettings: strict
         ),
         // Who a client is: addresses behind proxies, static tokens, JWTs; the only user of JWTKit.
         .target(
             name: "WasmnetIdentity",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", nioCore, nioHTTP1, logging, jwtKit,
-                crypto,
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetText", nioCore, nioHTTP1,
+                logging, jwtKit, crypto,
             ],
             swiftSettings: strict
         ),
@@ -101,7 +103,7 @@ let package = Package(
             dependencies: [
                 "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
                 "WasmnetRelay",
-                "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota",
+                "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle, coreMetrics,
                 tracing,
             ],
@@ -110,21 +112,22 @@ let package = Package(
         // Flags and environment to plain values.
         .target(
             name: "WasmnetConfiguration",
-            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetRelay", argumentParser, logging],
+            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetRelay", "WasmnetText", argumentParser, logging],
             swiftSettings: strict
         ),
         // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
             name: "RedisClient",
-            dependencies: ["CHiredis", nioCore, nioPosix, nioSSL, nioConcurrency, logging],
+            dependencies: ["CHiredis", "WasmnetText", nioCore, nioPosix, nioSSL, nioConcurrency, logging],
             swiftSettings: strict
         ),
         // Quotas, nodes and denylist shared in Redis.
         .target(
             name: "WasmnetCluster",
             dependencies: [
-                "RedisClient", "WasmnetPolicy", "WasmnetQuota", nioCore, nioPosix, nioConcurrency, logging,
+                "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetText", nioCore, nioPosix, nioConcurrency,
+                logging,
             ],
             resources: [
                 .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/denylist-poll.lua"),
@@ -136,12 +139,15 @@ let package = Package(
             swiftSettings: strict
         ),
         // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
-        .target(name: "PrometheusMetrics", dependencies: [coreMetrics, nioConcurrency], swiftSettings: strict),
+        .target(
+            name: "PrometheusMetrics", dependencies: ["WasmnetText", coreMetrics, nioConcurrency], swiftSettings: strict
+        ),
         // The admin server: metrics, health and the API, over a backend protocol of its own.
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", hummingbird, hummingbirdCore, httpTypes, nioCore, nioConcurrency, nioHTTP1,
+                "PrometheusMetrics", "WasmnetText", hummingbird, hummingbirdCore, httpTypes, nioCore, nioConcurrency,
+                nioHTTP1,
                 nioHTTPTypes, nioHTTPTypesHTTP1, logging, lifecycle, crypto,
             ],
             // Tells Node, which tests the dashboard's parts, what they are.
@@ -180,7 +186,7 @@ let package = Package(
             dependencies: [
                 "CNodeSystem",
                 "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
-                "WasmnetPolicyFile", "WasmnetQuota",
+                "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
                 argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix,
                 "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -323,7 +329,8 @@ let package = Package(
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
         .testTarget(
-            name: "WasmnetPolicyTests", dependencies: ["WasmnetPolicy", "WasmnetPolicyFile"], swiftSettings: strict),
+            name: "WasmnetPolicyTests", dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetText"],
+            swiftSettings: strict),
         .testTarget(name: "WasmnetQuotaTests", dependencies: ["WasmnetQuota"], swiftSettings: strict),
     ]
 )

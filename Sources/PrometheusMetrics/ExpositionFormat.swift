@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// The two texts a Prometheus server reads.
 package enum ExpositionFormat: String, Sendable, CaseIterable {
     /// Prometheus' text format 0.0.4.
@@ -17,7 +19,7 @@ package enum ExpositionFormat: String, Sendable, CaseIterable {
     ///
     /// - Parameter accept: the header's value, several joined by commas; nil or empty: anything.
     package init(accept: String?) {
-        let ranges = (accept ?? "").split(separator: ",").compactMap { MediaRange($0) }
+        let ranges = ByteText(accept ?? "").list().compactMap { MediaRange($0) }
         let open = Self.quality(in: ranges, "application", "openmetrics-text", version: "1.0.0")
         let text = Self.quality(in: ranges, "text", "plain", version: "0.0.4")
         self = open.named && open.quality > 0 && open.quality >= text.quality ? .openMetrics : .text
@@ -41,21 +43,22 @@ struct MediaRange: Hashable {
     let quality: Int
 
     /// - Returns: nil where it is not a media range.
-    init?(_ text: Substring) {
-        let parts = text.split(separator: ";", omittingEmptySubsequences: false).map { Self.trimmed($0) }
-        let names = (parts.first ?? "").split(separator: "/", omittingEmptySubsequences: false)
+    init?(_ text: ByteText) {
+        let parts = text.split(at: ";").map(\.trimmed)
+        let names = parts.first?.split(at: "/") ?? []
         guard names.count == 2, let type = names.first, let subtype = names.last, !type.isEmpty, !subtype.isEmpty else {
             return nil
         }
-        self.type = type.lowercased()
-        self.subtype = subtype.lowercased()
+        self.type = type.lowercased.text
+        self.subtype = subtype.lowercased.text
         var version: String?
         var quality = 1_000
         for part in parts.dropFirst() {
-            let pair = part.split(separator: "=", maxSplits: 1).map { Self.trimmed($0) }
-            guard pair.count == 2, let name = pair.first, let value = pair.last else { continue }
-            switch name.lowercased() {
-            case "version": version = value.filter { $0 != "\"" }
+            guard let (name, value) = part.cut(at: "=").map({ ($0.trimmed, $1.trimmed) }), !value.isEmpty else {
+                continue
+            }
+            switch name.lowercased {
+            case "version": version = value.without("\"").text
             case "q":
                 guard let thousandths = Self.thousandths(value) else { return nil }
                 quality = thousandths
@@ -77,17 +80,10 @@ struct MediaRange: Hashable {
     }
 
     /// RFC 9110's weight: 0 to 1 with up to three decimals.
-    private static func thousandths(_ text: Substring) -> Int? {
-        guard text.utf8.count <= 5, text.utf8.allSatisfy({ isDigit($0) || $0 == UInt8(ascii: ".") }),
-            let value = Double(text), value <= 1
+    private static func thousandths(_ text: ByteText) -> Int? {
+        guard text.count <= 5, text.bytes.allSatisfy({ isDigit($0) || $0 == UInt8(ascii: ".") }),
+            let value = Double(text.text), value <= 1
         else { return nil }
         return Int((value * 1_000).rounded())
-    }
-
-    private static func trimmed(_ text: Substring) -> Substring {
-        var text = text
-        while let first = text.first, first == " " || first == "\t" { text.removeFirst() }
-        while let last = text.last, last == " " || last == "\t" { text.removeLast() }
-        return text
     }
 }

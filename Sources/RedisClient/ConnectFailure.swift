@@ -1,6 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
+import WasmnetText
 
 /// Names what went wrong with a connection, from the errors of the libraries below.
 enum ConnectFailure {
@@ -31,10 +32,10 @@ enum ConnectFailure {
         if let error = error as? NIOSSLExtraError, error == .failedToValidateHostname {
             return "the server's certificate is for another name"
         }
-        let text = "\(error)"
-        if text.contains("CERTIFICATE_VERIFY_FAILED") { return "the server's certificate is not trusted" }
-        if text.contains("WRONG_VERSION_NUMBER") { return "the server does not speak TLS" }
-        return text
+        let text = ByteText("\(error)")
+        if text.holds("CERTIFICATE_VERIFY_FAILED") { return "the server's certificate is not trusted" }
+        if text.holds("WRONG_VERSION_NUMBER") { return "the server does not speak TLS" }
+        return text.text
     }
 }
 

@@ -29,12 +29,12 @@ package struct RedisServerError: Error, Sendable, Equatable, CustomStringConvert
 
     /// The first word, e.g. `MOVED`, `NOSCRIPT` or `ERR`.
     package var code: Substring {
-        line.prefix { $0 != " " }
+        Substring(line.utf8.prefix { $0 != UInt8(ascii: " ") })
     }
 
     /// The words after the first, separated by spaces.
     package var arguments: [Substring] {
-        Array(line.split(separator: " ").dropFirst())
+        line.utf8.split(separator: UInt8(ascii: " ")).dropFirst().map { Substring($0) }
     }
 
     package var description: String { line }

@@ -8,7 +8,7 @@ package enum RedisEndpoint: Sendable, Hashable, CustomStringConvertible {
     /// `host:port`, `[v6]:port` or the socket's path.
     package var description: String {
         switch self {
-        case .host(let host, let port): host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .host(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
         case .unixSocket(let path): path
         }
     }

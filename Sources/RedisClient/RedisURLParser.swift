@@ -1,3 +1,5 @@
+import WasmnetText
+
 extension RedisURL {
     /// Reads a URL (the forms are listed at ``RedisURL``; the parts are those of RFC 3986).
     package init(_ text: String) throws(RedisURLError) {
@@ -18,19 +20,19 @@ extension RedisURL {
                 throw RedisURLError("several hosts need redis+sentinel:// or redis+cluster://")
             }
             topology = .single(endpoint)
-            database = try parts.database(path: parts.path.dropFirst())
+            database = try parts.database(path: parts.inPath)
         case .sentinel:
-            let path = parts.path.dropFirst().split(separator: "/", maxSplits: 1, omittingEmptySubsequences: false)
-            guard let name = path.first, !name.isEmpty else {
+            let name = parts.inPath.before("/")
+            guard !name.isEmpty else {
                 throw RedisURLError("the master's name is missing: redis+sentinel://host:port,host:port/name")
             }
             topology = .sentinel(
                 try parts.endpoints(defaultPort: 26379), master: try percentDecoded(name, "the master's name"),
                 credentials: try parts.sentinelCredentials())
-            database = try parts.database(path: path.count > 1 ? path[1] : nil)
+            database = try parts.database(path: parts.inPath.cut(at: "/")?.after)
         case .cluster:
             topology = .cluster(try parts.endpoints(defaultPort: 6379))
-            database = try parts.database(path: parts.path.dropFirst())
+            database = try parts.database(path: parts.inPath)
             guard database == 0 else { throw RedisURLError("a Redis Cluster has only database 0") }
         }
     }
@@ -44,16 +46,22 @@ private struct Parts {
 
     let form: Form
     let usesTLS: Bool
-    let userInfo: Substring?
-    let hosts: Substring
-    let path: Substring
-    private let parameters: [Substring: Substring]
+    let userInfo: ByteText?
+    let hosts: ByteText
+    /// From its slash on.
+    let path: ByteText
+    private let parameters: [ByteText: ByteText]
+
+    /// Without the slash.
+    var inPath: ByteText { self.path.dropping(prefix: "/") ?? self.path }
 
     init(_ text: String) throws(RedisURLError) {
-        guard let colon = text.firstIndex(of: ":"), text[colon...].hasPrefix("://") else {
+        let text = ByteText(text)
+        guard !text.hasControls else { throw RedisURLError("there is a control character in the URL") }
+        guard let (scheme, behind) = text.cut(at: ":"), let rest = behind.dropping(prefix: "//") else {
             throw RedisURLError("the URL starts with no scheme such as redis://")
         }
-        switch text[..<colon].lowercased() {
+        switch scheme.lowercased {
         case "redis": (form, usesTLS) = (.single, false)
         case "rediss": (form, usesTLS) = (.single, true)
         case "unix", "redis+unix": (form, usesTLS) = (.unix, false)
@@ -66,41 +74,35 @@ private struct Parts {
             // The text before the colon may be a password when the scheme was left out, so it is not shown.
             throw RedisURLError("the scheme is none of redis, rediss, redis+unix, redis+sentinel, redis+cluster")
         }
-        var rest = text[colon...].dropFirst(3)
-        guard !rest.contains("#") else {
+        guard !rest.has("#") else {
             throw RedisURLError("a # in the password is written %23; a fragment has no meaning here")
         }
-        var query: Substring = ""
-        if let mark = rest.firstIndex(of: "?") {
-            query = rest[mark...].dropFirst()
-            rest = rest[..<mark]
-        }
-        let slash = rest.firstIndex(of: "/") ?? rest.endIndex
-        path = rest[slash...]
-        let authority = rest[..<slash]
-        if let at = authority.lastIndex(of: "@") {
-            userInfo = authority[..<at]
-            hosts = authority[at...].dropFirst()
+        let query = rest.cut(at: "?")?.after ?? ""
+        let whole = rest.before("?")
+        let authority = whole.before("/")
+        path = whole.dropping(prefix: authority) ?? ""
+        if let (user, servers) = authority.cutLast(at: "@") {
+            userInfo = user
+            hosts = servers
         } else {
             userInfo = nil
             hosts = authority
         }
-        guard !path.contains("@") && !query.contains("@") else {
+        guard !path.has("@") && !query.has("@") else {
             throw RedisURLError("a / or ? in the user or password is written %2F or %3F, an @ elsewhere %40")
         }
         parameters = try Self.parameters(query, form)
     }
 
-    private static func parameters(_ query: Substring, _ form: Form) throws(RedisURLError) -> [Substring: Substring] {
-        let known: [Substring] = form == .sentinel ? ["db", "sentinel-user", "sentinel-password"] : ["db"]
-        var parameters: [Substring: Substring] = [:]
-        for pair in query.split(separator: "&") {
-            let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            guard halves.count == 2, known.contains(halves[0]) else {
+    private static func parameters(_ query: ByteText, _ form: Form) throws(RedisURLError) -> [ByteText: ByteText] {
+        let known = form == .sentinel ? ["db", "sentinel-user", "sentinel-password"] : ["db"]
+        var parameters: [ByteText: ByteText] = [:]
+        for pair in query.split(at: "&") where !pair.isEmpty {
+            guard let (name, value) = pair.cut(at: "="), known.contains(where: { ByteText($0) == name }) else {
                 throw RedisURLError("a parameter is none of \(known.joined(separator: ", "))")
             }
-            guard parameters.updateValue(halves[1], forKey: halves[0]) == nil else {
-                throw RedisURLError("the parameter \(halves[0]) stands twice")
+            guard parameters.updateValue(value, forKey: name) == nil else {
+                throw RedisURLError("the parameter \(name.text) stands twice")
             }
         }
         return parameters
@@ -108,11 +110,11 @@ private struct Parts {
 
     func credentials() throws(RedisURLError) -> RedisCredentials? {
         guard let userInfo, !userInfo.isEmpty else { return nil }
-        guard let colon = userInfo.firstIndex(of: ":") else {
+        guard let (name, secret) = userInfo.cut(at: ":") else {
             return RedisCredentials(password: try percentDecoded(userInfo, "the password"))
         }
-        let user = try percentDecoded(userInfo[..<colon], "the user")
-        let password = try percentDecoded(userInfo[colon...].dropFirst(), "the password")
+        let user = try percentDecoded(name, "the user")
+        let password = try percentDecoded(secret, "the password")
         guard !password.isEmpty else { throw RedisURLError("a user without a password") }
         return RedisCredentials(username: user.isEmpty ? nil : user, password: password)
     }
@@ -130,13 +132,13 @@ private struct Parts {
         return RedisCredentials(username: user, password: try percentDecoded(password, "sentinel-password"))
     }
 
-    func database(path: Substring?) throws(RedisURLError) -> Int {
+    func database(path: ByteText?) throws(RedisURLError) -> Int {
         let inPath = path.flatMap { $0.isEmpty ? nil : $0 }
         guard inPath == nil || parameters["db"] == nil else {
             throw RedisURLError("the database stands in the path and in the parameter db")
         }
         guard let text = inPath ?? parameters["db"] else { return 0 }
-        guard text.allSatisfy(\.isASCII), let number = UInt16(text) else {
+        guard let number = text.decimal(as: UInt16.self) else {
             throw RedisURLError("the database is no number from 0 to 65535")
         }
         return Int(number)
@@ -144,60 +146,39 @@ private struct Parts {
 
     func endpoints(defaultPort: Int) throws(RedisURLError) -> [RedisEndpoint] {
         var endpoints: [RedisEndpoint] = []
-        for host in hosts.split(separator: ",", omittingEmptySubsequences: false) {
+        for host in hosts.split(at: ",") {
             endpoints.append(try Self.endpoint(host, defaultPort))
         }
         return endpoints
     }
 
-    private static func endpoint(_ text: Substring, _ defaultPort: Int) throws(RedisURLError) -> RedisEndpoint {
-        var host = text
-        var port: Substring?
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw RedisURLError("a [ without its ]") }
-            host = text[..<end].dropFirst()
-            let rest = text[end...].dropFirst()
-            guard rest.isEmpty || rest.hasPrefix(":") else { throw RedisURLError("only a port may follow a ]") }
-            port = rest.isEmpty ? nil : rest.dropFirst()
-        } else if let colon = text.firstIndex(of: ":") {
-            host = text[..<colon]
-            port = text[colon...].dropFirst()
-            guard port?.contains(":") == false else { throw RedisURLError("an IPv6 address stands in brackets") }
+    private static func endpoint(_ text: ByteText, _ defaultPort: Int) throws(RedisURLError) -> RedisEndpoint {
+        let host: ByteText
+        let port: ByteText?
+        if let bracket = text.dropping(prefix: "[") {
+            guard let (inside, rest) = bracket.cut(at: "]") else { throw RedisURLError("a [ without its ]") }
+            port = rest.dropping(prefix: ":")
+            guard rest.isEmpty || port != nil else { throw RedisURLError("only a port may follow a ]") }
+            host = inside
+        } else {
+            host = text.before(":")
+            port = text.cut(at: ":")?.after
+            guard port?.has(":") != true else { throw RedisURLError("an IPv6 address stands in brackets") }
         }
         guard !host.isEmpty else { throw RedisURLError("a host is missing") }
-        guard let port else { return .host(String(host), port: defaultPort) }
-        guard let number = UInt16(port), number > 0 else {
+        guard let port else { return .host(host.text, port: defaultPort) }
+        guard let number = port.decimal(as: UInt16.self), number > 0 else {
             throw RedisURLError("a port is no number from 1 to 65535")
         }
-        return .host(String(host), port: Int(number))
+        return .host(host.text, port: Int(number))
     }
 }
 
 /// Undoes the escapes of RFC 3986, section 2.1.
-private func percentDecoded(_ text: Substring, _ what: String) throws(RedisURLError) -> String {
-    var bytes: [UInt8] = []
-    var rest = text.utf8[...]
-    while let byte = rest.popFirst() {
-        guard byte == UInt8(ascii: "%") else {
-            bytes.append(byte)
-            continue
-        }
-        guard let high = rest.popFirst().flatMap(hexValue), let low = rest.popFirst().flatMap(hexValue) else {
-            throw RedisURLError("a % in \(what) is followed by no two hexadecimal digits; a % itself is written %25")
-        }
-        bytes.append(high << 4 | low)
+private func percentDecoded(_ text: ByteText, _ what: String) throws(RedisURLError) -> String {
+    guard let bytes = text.percentDecoded else {
+        throw RedisURLError("a % in \(what) is followed by no two hexadecimal digits; a % itself is written %25")
     }
-    guard let decoded = String(validating: bytes, as: UTF8.self) else {
-        throw RedisURLError("\(what) is no UTF-8")
-    }
+    guard let decoded = bytes.validText else { throw RedisURLError("\(what) is no UTF-8") }
     return decoded
-}
-
-private func hexValue(_ byte: UInt8) -> UInt8? {
-    switch byte {
-    case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-    case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-    case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-    default: nil
-    }
 }

@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import WasmnetText
 
 /// Finds a master through its sentinels (Redis documentation, "Guidelines for Redis clients with support for Redis
 /// Sentinel"): asks one after the other, then has the server confirm that it is a master.
@@ -32,14 +33,14 @@ struct SentinelDirectory: Sendable {
         settings.backoff = Backoff(cap: .seconds(1))
         // The state of the connections to sentinels is not the state of Redis.
         settings.observer = { _ in }
-        let name = master
+        let name = ByteText(master)
         return Subscription(
             to: ["+switch-master"], locator: .rotating(sentinels.withLockedValue { $0 }), settings: settings,
             on: eventLoop
         ) { event in
             // The payload is `name old-host old-port new-host new-port`.
             guard case .message(_, let payload) = event,
-                String(buffer: payload).split(separator: " ").first.map(String.init) == name
+                ByteText(payload.readableBytesView).firstWord?.word == name
             else { return }
             changed(.unavailable("the sentinels named a new master"))
         }

@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// Who serves which slot of a Redis Cluster.
 package struct SlotMap: Sendable, Equatable {
     /// The masters, each once, in the order of their first slots.
@@ -62,10 +64,11 @@ package struct Redirection: Sendable, Equatable {
         guard error.code == "MOVED" || error.code == "ASK" else { return nil }
         let words = error.arguments
         guard words.count == 2, let slot = Int(words[0]), (0..<HashSlot.count).contains(slot),
-            let colon = words[1].lastIndex(of: ":"), let port = UInt16(words[1][colon...].dropFirst()), port > 0
+            let (host, digits) = ByteText(words[1]).cutLast(at: ":"), let port = digits.decimal(as: UInt16.self),
+            port > 0
         else { return nil }
         self.slot = slot
-        endpoint = SlotMap.endpoint(host: String(words[1][..<colon]), port: Int(port), asked: asked)
+        endpoint = SlotMap.endpoint(host: host.text, port: Int(port), asked: asked)
         isAsk = error.code == "ASK"
     }
 }

@@ -41,7 +41,7 @@ enum ClientIdentity {
             verifier = try IdentityFiles(
                 tokenFile: files.tokenFile, keyFiles: files.jwtKeyFiles, keySetFile: files.jwksFile,
                 rules: ClaimRules(issuer: files.issuer, audience: files.audience)
-            ).load { logger.warning("a key is not used", metadata: ["reason": "\($0)"]) }
+            ).load { logger.warning("keys for tokens", metadata: ["reason": "\($0)"]) }
         } catch {
             throw ConfigurationError(error.description)
         }

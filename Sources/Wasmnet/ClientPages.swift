@@ -2,6 +2,7 @@ import Foundation
 import NIOCore
 import NIOHTTP1
 import WasmnetRelay
+import WasmnetText
 
 /// The browser client as pages of the node's port: the package at `/client/`, its playground at `/playground/`.
 enum ClientPages {
@@ -33,7 +34,7 @@ enum ClientPages {
             guard bytes <= self.most else {
                 throw ConfigurationError("\(directory) has more than \(self.most >> 20) MiB of files to serve")
             }
-            let isPlayground = path.hasPrefix("playground/")
+            let isPlayground = ByteText(path).starts(with: "playground/")
             let page = StaticPages.Page(
                 bytes: ByteBuffer(bytes: data), headers: self.headers(type, isPlayground: isPlayground))
             pages[isPlayground ? "/\(path)" : "/client/\(path)"] = page
@@ -49,10 +50,10 @@ enum ClientPages {
     private static func files(in root: URL) -> [String] {
         let all = FileManager.default.enumerator(atPath: root.path)?.compactMap { $0 as? String } ?? []
         return all.filter { path in
-            let folders = path.split(separator: "/").dropLast()
-            guard let first = folders.first else { return !path.hasPrefix(".") }
+            let folders = ByteText(path).split(at: "/").dropLast()
+            guard let first = folders.first else { return !ByteText(path).starts(with: ".") }
             let isMade = first == "playground"
-            return !folders.contains { $0.hasPrefix(".") } && (isMade || !self.left.contains(String(first)))
+            return !folders.contains { $0.starts(with: ".") } && (isMade || !self.left.contains(first.text))
         }
     }
 

@@ -14,6 +14,7 @@ package import WasmnetCluster
 public import WasmnetPolicy
 import WasmnetQuota
 package import WasmnetRelay
+import WasmnetText
 
 /// A wasmnet node: WebSockets in; TCP, TLS, UDP and DNS out, under a policy.
 ///
@@ -125,12 +126,12 @@ public final class Server: Service, Sendable {
     ///
     /// - Throws: ``ConfigurationError``.
     public convenience init(policy: Policy, address: String) throws {
-        guard let colon = address.lastIndex(of: ":"), let port = Int(address[address.index(after: colon)...]) else {
+        guard let (host, digits) = ByteText(address).cutLast(at: ":"), let port = digits.decimal(as: Int.self) else {
             throw ConfigurationError("an address is HOST:PORT, not \(address)")
         }
         var configuration = ServerConfiguration()
         configuration.policy = policy
-        configuration.host = String(address[..<colon].filter { $0 != "[" && $0 != "]" })
+        configuration.host = host.without("[").without("]").text
         configuration.port = port
         try self.init(configuration: configuration)
     }

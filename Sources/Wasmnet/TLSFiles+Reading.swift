@@ -1,5 +1,6 @@
 import NIOSSL
 import WasmnetPolicy
+import WasmnetText
 
 extension ServerConfiguration.TLSFiles {
     /// What a listener serves `wss://` with.
@@ -48,7 +49,7 @@ enum PEMFile {
         guard self.holds("PRIVATE KEY", bytes) else {
             throw ConfigurationError("\(path): there is no private key in PEM (-----BEGIN PRIVATE KEY-----)")
         }
-        if self.text(bytes).contains("ENCRYPTED") {
+        if ByteText(bytes).holds("ENCRYPTED") {
             throw ConfigurationError("\(path): the private key is encrypted; it is needed without a passphrase")
         }
         if let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
@@ -64,10 +65,8 @@ enum PEMFile {
     }
 
     private static func holds(_ label: String, _ bytes: [UInt8]) -> Bool {
-        self.text(bytes).split(whereSeparator: \.isNewline).contains { line in
-            line.hasPrefix("-----BEGIN ") && line.contains(label + "-----")
+        ByteText(bytes).lines.contains { line in
+            line.starts(with: "-----BEGIN ") && line.holds(ByteText(label + "-----"))
         }
     }
-
-    private static func text(_ bytes: [UInt8]) -> String { String(decoding: bytes, as: UTF8.self) }
 }

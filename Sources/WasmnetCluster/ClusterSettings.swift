@@ -1,5 +1,6 @@
 package import WasmnetPolicy
 package import WasmnetQuota
+import WasmnetText
 
 /// How a node takes part in shared quotas.
 package struct ClusterSettings: Sendable {
@@ -33,7 +34,7 @@ package struct ClusterSettings: Sendable {
 
     /// The node of an epoch.
     package static func node(ofEpoch epoch: some StringProtocol) -> String {
-        String(epoch.prefix { $0 != "." })
+        ByteText(epoch).before(".").text
     }
 
     /// 96 random bits in hexadecimal.

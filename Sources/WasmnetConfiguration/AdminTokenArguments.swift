@@ -2,6 +2,7 @@ public import ArgumentParser
 import Foundation
 public import Wasmnet
 import WasmnetPolicy
+import WasmnetText
 
 /// The token of the operator's HTTP server, for the node that asks for it and for the commands that show it. It may also come from the
 /// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag wins.
@@ -28,9 +29,15 @@ public struct AdminTokenArguments: ParsableArguments {
         } catch {
             throw ConfigurationError("--admin-token-file: \(path): the file cannot be read: \(error)")
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw ConfigurationError("--admin-token-file: \(path): the file is not UTF-8")
+        let lines: [ByteText]
+        do {
+            lines = try ByteText(file: bytes).lines.map(\.trimmed).filter { !$0.isEmpty }
+        } catch {
+            throw ConfigurationError("--admin-token-file: \(path):\(error.line): \(error.problem)")
         }
-        return text.trimmingCharacters(in: .whitespacesAndNewlines)
+        guard lines.count <= 1 else {
+            throw ConfigurationError("--admin-token-file: \(path): the file has more than the one line of the token")
+        }
+        return lines.first?.text ?? ""
     }
 }

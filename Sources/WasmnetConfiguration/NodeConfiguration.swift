@@ -135,6 +135,7 @@ extension ServeOptions {
     }
 
     static func isLoopback(_ host: String) -> Bool {
-        host == "localhost" || host == "::1" || host.hasPrefix("127.")
+        // Any other name, also 127.example, is somebody's to choose.
+        host == "localhost" || IPAddress(host)?.isLoopback == true
     }
 }

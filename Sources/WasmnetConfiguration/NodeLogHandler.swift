@@ -1,8 +1,10 @@
 import Foundation
 public import Logging
 import Synchronization
+import WasmnetText
 
-/// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata.
+/// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata. Each field is
+/// escaped and held to 256 bytes (``ByteText/shown(upTo:quoting:)``), wherever it came from.
 public struct NodeLogHandler: LogHandler {
     /// Messages below it are not written. Shared by all loggers of the program: set for one, it is set for all.
     public var logLevel: Logger.Level {
@@ -49,44 +51,37 @@ public struct NodeLogHandler: LogHandler {
         var line: String
         switch format {
         case .text:
-            line = "\(time) \(level.rawValue.uppercased()) \(self.singleLine(message))"
-            for (key, value) in fields { line += " \(key)=\(self.quoted("\(value)"))" }
+            line = "\(time) \(Self.name(level)) \(message.shown())"
+            for (key, value) in fields { line += " \(key.shown())=\(self.word("\(value)"))" }
         case .json:
-            line = "{\"time\":\(self.json(time)),\"level\":\(self.json(level.rawValue))"
-            line += ",\"message\":\(self.json(message))"
-            for (key, value) in fields { line += ",\(self.json(key)):\(self.json("\(value)"))" }
+            line = "{\"time\":\"\(time)\",\"level\":\"\(level.rawValue)\",\"message\":\(self.quoted(message))"
+            for (key, value) in fields { line += ",\(self.quoted(key)):\(self.quoted("\(value)"))" }
             line += "}"
         }
         return line
     }
 
-    /// What came from outside must not forge a line of its own.
-    private static func singleLine(_ text: String) -> String {
-        String(text.map { $0.isNewline ? " " : $0 })
-    }
-
-    private static func quoted(_ text: String) -> String {
-        let isPlain = !text.isEmpty && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D }
-        return isPlain ? text : self.json(text)
-    }
-
-    private static func json(_ text: String) -> String {
-        var result = "\""
-        for scalar in text.unicodeScalars {
-            switch scalar {
-            case "\"": result += "\\\""
-            case "\\": result += "\\\\"
-            case "\n": result += "\\n"
-            case "\r": result += "\\r"
-            case "\t": result += "\\t"
-            case _ where scalar.value < 0x20 || scalar.value == 0x7F:
-                let hex = String(scalar.value, radix: 16)
-                result += "\\u" + String(repeating: "0", count: 4 - hex.count) + hex
-            default: result.unicodeScalars.append(scalar)
-            }
+    private static func name(_ level: Logger.Level) -> String {
+        switch level {
+        case .trace: "TRACE"
+        case .debug: "DEBUG"
+        case .info: "INFO"
+        case .notice: "NOTICE"
+        case .warning: "WARNING"
+        case .error: "ERROR"
+        case .critical: "CRITICAL"
         }
-        return result + "\""
     }
+
+    /// Without quotes where it is one word of ASCII.
+    private static func word(_ text: String) -> String {
+        let isPlain =
+            (1...ByteText.mostShown).contains(text.utf8.count)
+            && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D }
+        return isPlain ? text : self.quoted(text)
+    }
+
+    private static func quoted(_ text: String) -> String { "\"\(text.shown(quoting: true))\"" }
 }
 
 /// The level of a program's log, which may change while it runs.

@@ -1,4 +1,5 @@
 import Wasmnet
+import WasmnetText
 
 /// Reads options from flags first and the environment second, and gathers what is wrong with them.
 struct OptionSource {
@@ -7,6 +8,10 @@ struct OptionSource {
 
     init(environment: [String: String]) {
         self.environment = environment
+        // As from an env file whose lines end in CRLF.
+        self.problems = environment.filter { $0.key.starts(with: "WASMNET_") && ByteText($0.value).hasControls }.keys
+            .sorted()
+            .map { "\($0) holds a control character" }
     }
 
     private func variable(_ name: String) -> String? {
@@ -16,15 +21,15 @@ struct OptionSource {
     func text(_ flag: String?, _ name: String) -> String? { flag ?? self.variable(name) }
 
     func list(_ name: String) -> [String] {
-        self.variable(name)?.split(separator: ",").map(String.init) ?? []
+        self.variable(name).map { ByteText($0).list().map(\.text) } ?? []
     }
 
     mutating func flag(_ name: String) -> Bool {
-        switch self.variable(name)?.lowercased() {
+        switch self.variable(name).map({ ByteText($0).lowercased.text }) {
         case nil, "0", "false", "no": return false
         case "1", "true", "yes": return true
         case .some(let other):
-            self.problems.append("WASMNET_\(name) is true or false, not \"\(other)\"")
+            self.problems.append("WASMNET_\(name) is true or false, not \"\(other.shown())\"")
             return false
         }
     }
@@ -37,7 +42,7 @@ struct OptionSource {
             value = flag
         } else if let text = self.variable(name) {
             guard let number = N(text) else {
-                self.problems.append("WASMNET_\(name) is a number, not \"\(text)\"")
+                self.problems.append("WASMNET_\(name) is a number, not \"\(text.shown())\"")
                 return nil
             }
             value = number
@@ -45,8 +50,7 @@ struct OptionSource {
             return nil
         }
         guard range.contains(value) else {
-            let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
-            self.problems.append("--\(flagName) is \(range.lowerBound) to \(range.upperBound), not \(value)")
+            self.problems.append("--\(Self.flag(name)) is \(range.lowerBound) to \(range.upperBound), not \(value)")
             return nil
         }
         return value
@@ -54,10 +58,15 @@ struct OptionSource {
 
     mutating func choice<Value>(_ flag: String?, _ name: String, _ choices: [(String, Value)]) -> Value? {
         guard let text = self.text(flag, name) else { return nil }
-        if let choice = choices.first(where: { $0.0 == text.lowercased() }) { return choice.1 }
-        let flagName = name.lowercased().split(separator: "_").joined(separator: "-")
-        self.problems.append("--\(flagName) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text)\"")
+        let written = ByteText(text)
+        if let choice = choices.first(where: { ByteText($0.0).isEqual(ignoringCase: written) }) { return choice.1 }
+        self.problems.append(
+            "--\(Self.flag(name)) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text.shown())\"")
         return nil
+    }
+
+    private static func flag(_ name: String) -> String {
+        ByteText(name).lowercased.split(at: "_").map(\.text).joined(separator: "-")
     }
 
     mutating func tls(_ certificate: String?, _ key: String?) -> ServerConfiguration.TLSFiles? {

@@ -1,5 +1,6 @@
 public import ArgumentParser
 public import Wasmnet
+import WasmnetText
 
 /// The flags that name the cluster's Redis, for every command that needs it. Each may also come from the environment
 /// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag wins.
@@ -28,7 +29,7 @@ public struct RedisArguments: ParsableArguments {
 
     private func authorities(_ environment: [String: String]) -> [String] {
         guard self.redisCaFile.isEmpty else { return self.redisCaFile }
-        return Self.variable("REDIS_CA_FILE", environment)?.split(separator: ",").map(String.init) ?? []
+        return Self.variable("REDIS_CA_FILE", environment).map { ByteText($0).list().map(\.text) } ?? []
     }
 
     private static func variable(_ name: String, _ environment: [String: String]) -> String? {

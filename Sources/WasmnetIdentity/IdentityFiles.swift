@@ -17,17 +17,18 @@ package struct IdentityFiles: Sendable {
 
     /// Reads them all.
     ///
-    /// - Parameter skipped: told of each key that is of a kind not used here.
+    /// - Parameter warn: called with a sentence for each key that is of a kind not used here, and for each kind with more keys than are tried.
     /// - Returns: nil when no file is named.
     /// - Throws: ``IdentityFileError``.
-    package func load(skipped: (String) -> Void = { _ in }) throws(IdentityFileError) -> TokenVerifier? {
+    package func load(warn: (String) -> Void = { _ in }) throws(IdentityFileError) -> TokenVerifier? {
         var keys: [VerificationKey] = []
         for file in self.keyFiles { keys.append(try KeyFile.load(file)) }
         if let path = self.keySetFile {
             let set = try KeySetFile(file: path)
-            set.skipped.forEach(skipped)
+            set.skipped.forEach { warn("a key is not used: \($0)") }
             keys += set.keys
         }
+        JWTVerifier.warnings(about: keys).forEach(warn)
         if keys.isEmpty, self.rules.issuer != nil || self.rules.audience != nil {
             throw IdentityFileError("an issuer or audience is asked for, but there is no key for JWTs")
         }

@@ -1,4 +1,5 @@
 import HashTreeCollections
+import WasmnetText
 
 /// A DNS name, checked, in lower case, without the trailing dot.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {
@@ -71,7 +72,7 @@ extension HostName {
         if let last = labels.last, Self.isNumber(last) {
             throw DestinationError("this is neither a name nor an address as inet_pton reads it")
         }
-        self.init(checked: String(decoding: bytes, as: UTF8.self).lowercased())
+        self.init(checked: ByteText(bytes).lowercased.text)
     }
 
     /// Whether a last label makes the whole a number to some resolvers: 127.1, 0x7f.1, 2130706433 (WHATWG URL, "ends in a number").
@@ -126,8 +127,8 @@ package struct SuffixTable<Value: Sendable>: Sendable {
         var rest = name.text[...]
         while true {
             if let value = self.wildcards[rest]?.first(where: predicate) { return value }
-            guard let dot = rest.firstIndex(of: ".") else { return nil }
-            rest = rest[rest.index(after: dot)...]
+            guard let dot = rest.utf8.firstIndex(of: UInt8(ascii: ".")) else { return nil }
+            rest = rest[rest.utf8.index(after: dot)...]
         }
     }
 }

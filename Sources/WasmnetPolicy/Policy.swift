@@ -94,6 +94,19 @@ public struct Policy: Sendable {
         tier.flatMap { self.storage.rules.tiers[$0] } ?? self.storage.rules.limits
     }
 
+    /// Whether a text can be a tier's name: 1 to 64 characters that TOML takes without quotes.
+    package static func isTierName(_ text: String) -> Bool {
+        (1...64).contains(text.utf8.count)
+            && text.utf8.allSatisfy { byte in
+                switch byte {
+                case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "-"), UInt8(ascii: "_"): true
+                default: false
+                }
+            }
+    }
+    /// For complaints.
+    package static let tierNameRule = "a tier's name is 1 to 64 letters, digits, \"-\" and \"_\""
+
     /// Whether there is such a tier.
     package func hasTier(_ name: String) -> Bool { self.storage.rules.tiers[name] != nil }
 
@@ -292,5 +305,5 @@ extension IPAddress {
     var isUnspecified: Bool { self.high == 0 && self.low == 0 }
     /// ::ffff:a.b.c.d
     var isMapped: Bool { !self.isIPv4 && self.high == 0 && self.low >> 32 == 0xFFFF }
-    var isLoopback: Bool { self.isIPv4 ? self.low >> 24 == 127 : self.high == 0 && self.low == 1 }
+    package var isLoopback: Bool { self.isIPv4 ? self.low >> 24 == 127 : self.high == 0 && self.low == 1 }
 }

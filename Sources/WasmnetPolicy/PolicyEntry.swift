@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// One entry of `allow` or `deny`: what it names, and for which ports.
 public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     package enum Subject: Sendable, Hashable {
@@ -22,62 +24,54 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     /// - Throws: with what is wrong in words.
     public init(_ text: String) throws(DestinationError) {
         self.text = text
-        let (host, ports) = try Self.split(text)
+        let (host, ports) = try Self.split(ByteText(text))
         self.ports = try ports.map { text throws(DestinationError) in try Self.ports(text) }
         self.subject = try Self.subject(host)
     }
 
-    private static func split(_ text: String) throws(DestinationError) -> (Substring, Substring?) {
-        if text.hasPrefix("[") {
-            guard let end = text.firstIndex(of: "]") else { throw DestinationError("\"[\" has no \"]\"") }
-            let after = text[text.index(after: end)...]
-            let slash = after.firstIndex(of: "/")
-            let inside = text[text.index(after: text.startIndex)..<end]
-            if let slash, slash == after.startIndex {
-                let rest = after[after.index(after: slash)...]
-                let length = rest.prefix { $0 != ":" }
-                let ports = rest.dropFirst(length.count)
-                return ("\(inside)/\(length)", ports.isEmpty ? nil : ports.dropFirst())
+    /// The host, with its prefix length, and the ports.
+    private static func split(_ text: ByteText) throws(DestinationError) -> (ByteText, ByteText?) {
+        if let bracket = text.dropping(prefix: "[") {
+            guard let (inside, after) = bracket.cut(at: "]") else { throw DestinationError("\"[\" has no \"]\"") }
+            if let rest = after.dropping(prefix: "/") {
+                return (ByteText("\(inside.text)/\(rest.before(":").text)"), rest.cut(at: ":")?.after)
             }
-            guard after.isEmpty || after.hasPrefix(":") else { throw DestinationError("after \"]\" comes a port") }
-            return (inside, after.isEmpty ? nil : after.dropFirst())
+            let ports = after.dropping(prefix: ":")
+            guard after.isEmpty || ports != nil else { throw DestinationError("after \"]\" comes a port") }
+            return (inside, ports)
         }
-        let colons = text.filter { $0 == ":" }.count
-        guard colons == 1, let colon = text.firstIndex(of: ":") else { return (text[...], nil) }
-        return (text[..<colon], text[text.index(after: colon)...])
+        guard let (host, ports) = text.cut(at: ":"), !ports.has(":") else { return (text, nil) }
+        return (host, ports)
     }
 
-    private static func ports(_ text: Substring) throws(DestinationError) -> ClosedRange<UInt16> {
-        let ends = text.split(separator: "-", omittingEmptySubsequences: false)
-        guard (1...2).contains(ends.count), let first = UInt16(ends[0]), let last = UInt16(ends[ends.count - 1]),
-            first > 0
-        else { throw DestinationError("\"\(text)\" is no port or range of ports from 1 to 65535") }
-        guard first <= last else { throw DestinationError("the range \(text) is empty") }
+    private static func ports(_ text: ByteText) throws(DestinationError) -> ClosedRange<UInt16> {
+        let ends = text.split(at: "-")
+        guard (1...2).contains(ends.count), let first = ends[0].decimal(as: UInt16.self),
+            let last = ends[ends.count - 1].decimal(as: UInt16.self), first > 0
+        else { throw DestinationError("\"\(text.text)\" is no port or range of ports from 1 to 65535") }
+        guard first <= last else { throw DestinationError("the range \(text.text) is empty") }
         return first...last
     }
 
-    private static func subject(_ host: Substring) throws(DestinationError) -> Subject {
+    private static func subject(_ host: ByteText) throws(DestinationError) -> Subject {
         if host == "*" { return .everything }
-        if let slash = host.firstIndex(of: "/") {
-            guard let address = IPAddress(host[..<slash]) else {
-                throw DestinationError("\(host[..<slash]) is no address")
-            }
+        if let (base, digits) = host.cut(at: "/") {
+            guard let address = IPAddress(base.text) else { throw DestinationError("\(base.text) is no address") }
             let most = address.isIPv4 ? 32 : 128
-            guard let length = Int(host[host.index(after: slash)...]), let prefix = Prefix(address, length: length)
-            else {
+            guard let length = digits.decimal(as: Int.self), let prefix = Prefix(address, length: length) else {
                 throw DestinationError("the prefix length must be 0 to \(most)")
             }
             guard prefix.address == address else {
-                throw DestinationError("\(host) has bits beyond its prefix; the network is \(prefix)")
+                throw DestinationError("\(host.text) has bits beyond its prefix; the network is \(prefix)")
             }
             return .network(prefix)
         }
-        if let address = IPAddress(host), let prefix = Prefix(address, length: address.isIPv4 ? 32 : 128) {
+        if let address = IPAddress(host.text), let prefix = Prefix(address, length: address.isIPv4 ? 32 : 128) {
             return .network(prefix)
         }
-        if host.hasPrefix("*.") { return .below(try HostName(parsing: String(host.dropFirst(2)))) }
-        guard !host.contains("*") else { throw DestinationError("a wildcard is \"*\" or begins with \"*.\"") }
-        return .name(try HostName(parsing: String(host)))
+        if let name = host.dropping(prefix: "*.") { return .below(try HostName(parsing: name.text)) }
+        guard !host.has("*") else { throw DestinationError("a wildcard is \"*\" or begins with \"*.\"") }
+        return .name(try HostName(parsing: host.text))
     }
 
     /// - Parameters:

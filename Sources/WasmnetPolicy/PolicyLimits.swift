@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the time of a dial.
 ///
 /// A ``Policy`` brings what is out of its range to the nearest number in it, and to the default what is no number.
@@ -70,12 +72,12 @@ public struct PortSet: Sendable, Hashable {
     /// Reads `3000-9999` or `3000,8080,9090-9099`; empty text is no port.
     public init(_ text: String) throws(DestinationError) {
         var ranges: [ClosedRange<UInt16>] = []
-        for part in text.split(separator: ",") {
-            let ends = part.filter { $0 != " " }.split(separator: "-", omittingEmptySubsequences: false)
-            guard (1...2).contains(ends.count), let first = UInt16(ends[0]), let last = UInt16(ends[ends.count - 1]),
-                first > 0
-            else { throw DestinationError("\"\(part)\" is no port or range of ports from 1 to 65535") }
-            guard first <= last else { throw DestinationError("the range \(part) is empty") }
+        for part in ByteText(text).list() {
+            let ends = part.split(at: "-").map(\.trimmed)
+            guard (1...2).contains(ends.count), let first = ends[0].decimal(as: UInt16.self),
+                let last = ends[ends.count - 1].decimal(as: UInt16.self), first > 0
+            else { throw DestinationError("\"\(part.text)\" is no port or range of ports from 1 to 65535") }
+            guard first <= last else { throw DestinationError("the range \(part.text) is empty") }
             ranges.append(first...last)
         }
         self.init(ranges)

@@ -1,6 +1,7 @@
 import Foundation
 import TOMLKit
 public import WasmnetPolicy
+import WasmnetText
 
 /// A policy as a TOML file. Nothing is ever skipped in silence: an unknown key, a bad entry, an empty range is an error.
 public enum PolicyFile {
@@ -13,14 +14,31 @@ public enum PolicyFile {
             let message = "the file cannot be read: \(error)"
             throw PolicyFileError(problems: [.init(line: 0, path: "", message: message, file: path)])
         }
-        guard let text = String(validating: bytes, as: UTF8.self) else {
-            throw PolicyFileError(problems: [.init(line: 0, path: "", message: "the file is not UTF-8", file: path)])
-        }
-        return try self.parse(text, file: path)
+        return try self.parse(bytes, file: path)
     }
 
     /// - Parameter file: the name that errors give.
     public static func parse(_ text: String, file: String) throws(PolicyFileError) -> Policy {
+        try self.parse(Array(text.utf8), file: file)
+    }
+
+    private static func parse(_ bytes: [UInt8], file: String) throws(PolicyFileError) -> Policy {
+        let content: ByteText
+        do {
+            content = try ByteText(file: bytes)
+        } catch {
+            throw PolicyFileError(problems: [.init(line: error.line, path: "", message: error.problem, file: file)])
+        }
+        // To the TOML library a text ends at a NUL, so what stands behind one would not be read.
+        for (index, line) in content.lines.enumerated() where line.holds("\\u0000") || line.holds("\\U00000000") {
+            throw PolicyFileError(
+                problems: [
+                    .init(
+                        line: index + 1, path: "", message: "\\u0000 stands for NUL, which no text may hold", file: file
+                    )
+                ])
+        }
+        let text = content.text
         let root: TOMLTable
         do {
             root = try TOMLTable(string: text)
@@ -31,7 +49,7 @@ public enum PolicyFile {
         } catch {
             throw PolicyFileError(problems: [.init(line: 0, path: "", message: "not TOML: \(error)", file: file)])
         }
-        var reader = PolicyReader(file: file, text: text)
+        var reader = PolicyReader(file: file, text: content)
         let rules = reader.read(root)
         guard reader.problems.isEmpty else {
             throw PolicyFileError(problems: reader.problems.sorted { $0.line < $1.line })

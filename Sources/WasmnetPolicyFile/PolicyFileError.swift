@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// Everything that is wrong with a policy file, each with its line and the key's path.
 public struct PolicyFileError: Error, Sendable, CustomStringConvertible {
     /// One thing that is wrong, and where.
@@ -10,10 +12,11 @@ public struct PolicyFileError: Error, Sendable, CustomStringConvertible {
         public var message: String
         var file: String
 
-        /// `file:line: key: message`.
+        /// `file:line: key: message`: one line, whatever the file holds.
         public var description: String {
             let place = self.line > 0 ? "\(self.file):\(self.line)" : self.file
-            return self.path.isEmpty ? "\(place): \(self.message)" : "\(place): \(self.path): \(self.message)"
+            let text = self.path.isEmpty ? "\(place): \(self.message)" : "\(place): \(self.path): \(self.message)"
+            return text.shown(upTo: nil)
         }
     }
 

@@ -1,5 +1,6 @@
 import TOMLKit
 import WasmnetPolicy
+import WasmnetText
 
 /// Reads the tables of a policy, gathering what is wrong.
 struct PolicyReader {
@@ -23,7 +24,7 @@ struct PolicyReader {
     ]
     static let tables = ["network", "limits", "clients", "tiers", "redis_failure"]
 
-    init(file: String, text: String) {
+    init(file: String, text: ByteText) {
         self.file = file
         self.locator = TOMLLocator(text)
     }
@@ -48,7 +49,11 @@ struct PolicyReader {
                     self.networkLimits(tier, "tiers.\(name)", &limits)
                     self.limits(tier, "tiers.\(name)", &limits)
                 }
-                rules.tiers[name] = limits
+                if Policy.isTierName(name) {
+                    rules.tiers[name] = limits
+                } else {
+                    self.problem("tiers.\(name)", nil, "\(Policy.tierNameRule), so no token can name this one")
+                }
             }
         }
         return rules
@@ -141,10 +146,7 @@ struct PolicyReader {
             return prefix
         }
         clients.allowedOrigins = self.list(table, "clients", "allowed_origins") { text throws(DestinationError) in
-            guard text.hasPrefix("https://") || text.hasPrefix("http://"), !text.hasSuffix("/") else {
-                throw DestinationError("an origin is scheme://host[:port] without a slash at the end, not \"\(text)\"")
-            }
-            return text
+            try WebOrigin(text).text
         }
         if let value = table["require_token"] {
             if let bool = value.bool {

@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// Sizes in words: `500MB` (10^6), `20GiB` (2^30).
 package enum ByteCount {
     private static let units: [(String, UInt64)] = [
@@ -7,8 +9,9 @@ package enum ByteCount {
 
     /// Nil for what is no size, or more than fits.
     package static func parse(_ text: String) -> UInt64? {
-        let (name, factor) = self.units.first { text.hasSuffix($0.0) } ?? ("", 1)
-        guard let number = UInt64(text.dropLast(name.count).filter { $0 != " " }) else { return nil }
+        let text = ByteText(text)
+        let (name, factor) = self.units.first { text.ends(with: ByteText($0.0)) } ?? ("", 1)
+        guard let number = text.dropping(suffix: ByteText(name))?.trimmed.decimal(as: UInt64.self) else { return nil }
         let (bytes, overflow) = number.multipliedReportingOverflow(by: factor)
         return overflow ? nil : bytes
     }

@@ -39,13 +39,15 @@ package struct SubprotocolOffer: Sendable, Equatable {
         for name in names where name.utf8.starts(with: Subprotocol.bearerPrefix.utf8) {
             let offered = String(Substring(name.utf8.dropFirst(Subprotocol.bearerPrefix.utf8.count)))
             guard Self.isVisible(offered) else { return .refused("the bearer token is empty or not plain ASCII") }
-            guard token == nil || token == offered else { return .refused("more than one bearer token") }
+            guard token.map({ $0.utf8.elementsEqual(offered.utf8) }) ?? true else {
+                return .refused("more than one bearer token")
+            }
             token = offered
         }
-        if names.contains(Subprotocol.v2) {
+        if self.offers(Subprotocol.v2) {
             return .accepted(version: .v2, echo: Subprotocol.v2, bearerToken: token)
         }
-        if names.contains(Subprotocol.v1) {
+        if self.offers(Subprotocol.v1) {
             return .accepted(version: .v1, echo: Subprotocol.v1, bearerToken: token)
         }
         if token != nil {
@@ -53,6 +55,8 @@ package struct SubprotocolOffer: Sendable, Equatable {
         }
         return .refused("no known subprotocol: offer \(Subprotocol.v2), \(Subprotocol.v1) or none")
     }
+
+    private func offers(_ name: String) -> Bool { names.contains { $0.utf8.elementsEqual(name.utf8) } }
 
     /// Without spaces and tabs at both ends.
     private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {

@@ -8,4 +8,13 @@ package struct ClientID: Hashable, Sendable, CustomStringConvertible {
     }
 
     package var description: String { self.text }
+
+    /// By the bytes, as Redis compares keys: to String two ways to write an accent are equal.
+    package static func == (left: ClientID, right: ClientID) -> Bool {
+        left.text.utf8.elementsEqual(right.text.utf8)
+    }
+
+    package func hash(into hasher: inout Hasher) {
+        for byte in self.text.utf8 { hasher.combine(byte) }
+    }
 }

@@ -1,6 +1,7 @@
 import ArgumentParser
 import Foundation
 import Wasmnet
+import WasmnetText
 
 /// What the program's exit codes mean.
 enum NodeExit {
@@ -24,16 +25,14 @@ extension WasmnetNode {
         }
         let text = Self.fullMessage(for: error)
         if code == .success {
-            print(text)
+            Terminal.say(text)
             Foundation.exit(0)
         }
-        try? FileHandle.standardError.write(contentsOf: Data((text + "\n").utf8))
+        Terminal.complain(text)
         Foundation.exit(NodeExit.configuration.rawValue)
     }
 
     private static func complain(_ text: String) {
-        for line in text.split(separator: "\n") {
-            try? FileHandle.standardError.write(contentsOf: Data("wasmnet-node: \(line)\n".utf8))
-        }
+        for line in ByteText(text).lines where !line.isEmpty { Terminal.complain("wasmnet-node: \(line.text)") }
     }
 }

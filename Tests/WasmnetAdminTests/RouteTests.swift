@@ -245,7 +245,7 @@ import WasmnetAdmin
             #expect(
                 told == [
                     "session.close (id=a-1) true 204 -",
-                    "session.close (id=a\u{FFFD}\u{FFFD}[x\u{FFFD}) true 404 not_found",
+                    #"session.close (id=a\n\u001b[x\u202e) true 404 not_found"#,
                     "node.drain () false 401 wrong_token", "denylist.add (1: 192.0.2.1) true 200 -",
                     "denylist.add () true 422 bad_entry",
                 ])

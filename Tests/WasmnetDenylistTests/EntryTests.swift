@@ -18,7 +18,10 @@ import WasmnetPolicy
             ("client:a:2001:db8::/64", "client:a:2001:db8::/64"), ("client:a:2001:DB8::/48", "client:a:2001:db8::/48"),
             ("client:a:::ffff:203.0.113.7", "client:a:203.0.113.7"), ("client:a:local", "client:a:local"),
             ("client:t:auth0|7", "client:t:auth0|7"), ("client:t:a%20b%C3%a9%25", "client:t:a%20b%C3%A9%25"),
-            ("client:t:%61", "client:t:a"),
+            ("client:t:%61", "client:t:a"), ("client:t:a b", "client:t:a%20b"),
+            ("client:t:Jos\u{E9}", "client:t:Jos%C3%A9"),
+            ("client:t:O'Brien", "client:t:O'Brien"), ("client:t:e\u{301}", "client:t:e%CC%81"),
+            ("client:t:\u{212A}", "client:t:%E2%84%AA"),
         ] as [(String, String?)])
     func canonical(_ text: String, _ expected: String?) throws {
         guard let expected else {
@@ -41,7 +44,9 @@ import WasmnetPolicy
             ("203.0.113.7:9-8", "is empty"), ("a b", "letters, digits"), ("bücher.example", "xn--"),
             ("a.*.example", "wildcard"), ("0x7f.1", "inet_pton"), ("client:80", "client:a:ADDRESS"),
             ("client:t:", "client:a:ADDRESS"), ("client:a:", "client:a:ADDRESS"), ("client:", "client:a:ADDRESS"),
-            ("client:t:a b", "hexadecimal"), ("client:t:%", "hexadecimal"), ("client:t:%f", "hexadecimal"),
+            ("client:t:a\nb", "control"), ("client:t:%00", "control"), ("client:t:%C2%9B", "control"),
+            ("client:t:\(String(repeating: "x", count: 257))", "1 to 256 bytes"), ("client:t:%", "hexadecimal"),
+            ("client:t:%f", "hexadecimal"),
             ("client:t:%ff", "hexadecimal"), ("client:a:somewhere", "neither an address nor a network"),
             ("client:a:203.0.113", "inet_pton"), ("client:a:203.0.113.7:80", "neither an address nor a network"),
             ("client:a:2001:db8::1", "write client:a:2001:db8::/64"),
@@ -57,7 +62,7 @@ import WasmnetPolicy
     }
 
     @Test func aClientsIDMayHoldAnyText() throws {
-        for id in ["t:a b\n%é", "t:client:t:x", "t:#", "a:198.51.100.3", "a:2001:db8:1:2::/64"] {
+        for id in ["t:a b %é", "t:client:t:x", "t:#", "a:198.51.100.3", "a:2001:db8:1:2::/64"] {
             let subject = try DenylistSubject(clientID: id)
             #expect(try DenylistSubject(subject.text) == subject)
             #expect(subject.text.utf8.allSatisfy { (0x21...0x7E).contains($0) })
@@ -66,6 +71,10 @@ import WasmnetPolicy
             #expect(list.entry(forClient: id.hasPrefix("t:") ? id + "9" : "a:198.51.100.9", at: start) == nil)
         }
         #expect(throws: DenylistError.self) { try DenylistSubject(clientID: "x:1") }
+        // Names that look alike are two clients.
+        let list = Denylist([DenylistEntry(try DenylistSubject(clientID: "t:Kate"))])
+        #expect(list.entry(forClient: "t:Kate", at: start) != nil)
+        #expect(list.entry(forClient: "t:\u{212A}ate", at: start) == nil)
     }
 
     @Test func aReasonIsOneLineOfPrintableText() throws {

@@ -29,6 +29,15 @@ import WasmnetTesting
         #expect(try self.read("").isEmpty)
     }
 
+    @Test func aFileOfWindowsReadsAsTheSame() throws {
+        let text = "\u{FEFF}# a comment\r\n203.0.113.7\r\n\r\na.test reason=\u{301}why\r\nclient:t:Jos\u{E9} # x\r\n"
+        #expect(
+            try self.read(text).map(\.description) == ["203.0.113.7", "a.test reason=\u{301}why", "client:t:Jos%C3%A9"])
+        for bad in ["a.test\u{0}", "a.test # \u{9B}", "a.test\rb.test", "\u{0}"] {
+            #expect(throws: DenylistFile.Failure.self) { try self.read("b.test\n\(bad)\n") }
+        }
+    }
+
     @Test func everyBadLineIsNamed() throws {
         var bytes = Array(
             """
@@ -49,7 +58,7 @@ import WasmnetTesting
             #expect(
                 lines.map { $0.prefix { $0 != " " } } == [1, 3, 4, 5, 6, 7, 8].map { "list.txt:\($0):" })
             #expect(lines.first == "list.txt:1: 10.1.2.3/8 has bits beyond its prefix; the network is 10.0.0.0/8")
-            #expect(lines.last == "list.txt:8: this is no UTF-8")
+            #expect(lines.last == "list.txt:8: this is not UTF-8")
             return true
         }
     }

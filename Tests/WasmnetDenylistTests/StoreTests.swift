@@ -10,6 +10,22 @@ import WasmnetTesting
 
 extension OnRedis {
     @Suite(.timeLimit(.minutes(3))) struct StoreTests {
+        /// A combining sign belongs to no blank before it: neither in the entries nor in the log that others follow.
+        @Test func aReasonThatBeginsWithACombiningSignIsReadBack() async throws {
+            try await withRedis { _, redis in
+                let store = RedisDenylistStore(redis: redis)
+                let entry = DenylistEntry(
+                    try DenylistSubject(clientID: "t:Jos\u{E9} \u{301}"), reason: try DenylistReason("\u{301}why"))
+                _ = try await store.write([.init(adding: entry)])
+                let poll = try await DenylistPoll.ask(redis, generation: 0, version: 0, deadline: .seconds(5))
+                let list = try await store.read()
+                #expect(list.sorted() == [entry])
+                let log = try await DenylistPoll.ask(
+                    redis, generation: poll.generation, version: 0, deadline: .seconds(5))
+                #expect(log.records == [.put(entry)])
+            }
+        }
+
         @Test func eachChangeIsInTheEntriesTheLogAndTheMessage() async throws {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)

@@ -102,7 +102,7 @@ import WasmnetIdentity
 
             \t\(try StaticTokens.line(token: self.second, client: "ci@build", tier: "pro").uppercased().replacingOccurrences(of: "CI@BUILD PRO", with: "ci@build pro"))\r
             """
-        let tokens = try StaticTokens(text: text, file: "t")
+        let tokens = try StaticTokens(bytes: Array(text.utf8), file: "t")
         #expect(tokens.count == 2)
         #expect(tokens.tiers == ["pro"])
         #expect(tokens.grant(for: self.first) == TokenGrant(subject: "amy"))
@@ -114,10 +114,38 @@ import WasmnetIdentity
         #expect(tokens.grant(for: String(text.split(separator: "\n")[1].prefix(64))) == nil)
     }
 
+    @Test func aTokenFileOfWindowsReadsAsTheSame() throws {
+        let line = try StaticTokens.line(token: self.first, client: "amy", tier: "pro")
+        let other = try StaticTokens.line(token: self.second, client: "ci", tier: nil)
+        let text = "\u{FEFF}# staff\r\n\(line)\r\n# a comment\r\n\r\n\(other)\t# ci\r\n"
+        let tokens = try StaticTokens(bytes: Array(text.utf8), file: "t")
+        #expect(tokens.grant(for: self.first) == TokenGrant(subject: "amy", tier: "pro"))
+        #expect(tokens.grant(for: self.second) == TokenGrant(subject: "ci"))
+        #expect(tokens.count == 2)
+    }
+
+    @Test(arguments: [
+        "José Ñandú", "O'Brien", "50% #1", "a\"b", "{x}\\", "e\u{301}", String(repeating: "é", count: 128),
+    ])
+    func anyNameIsWrittenAndReadAgain(name: String) throws {
+        let line = try StaticTokens.line(token: self.first, client: name, tier: "pro")
+        let grant = try StaticTokens(bytes: Array("\(line)\n".utf8), file: "t").grant(for: self.first)
+        #expect(grant?.tier == "pro")
+        #expect(grant?.subject.utf8.elementsEqual(name.utf8) == true)
+    }
+
+    @Test func keyFilesOfWindowsAreRead() throws {
+        for (pem, algorithm) in [(Self.mint.p256PEM, SigningAlgorithm.es256), (Self.mint.ed25519PEM, .edDSA)] {
+            let lines = pem.split(separator: "\n", omittingEmptySubsequences: false)
+            let windows = "\u{FEFF}" + lines.joined(separator: "\r\n")
+            #expect(try KeyFile.parse(Array(windows.utf8), as: nil, file: "k").algorithm == algorithm)
+        }
+    }
+
     /// printf %s abc | sha256sum, of FIPS 180-4's example; the token itself is too short for a line.
     @Test func theHashIsSHA256() throws {
         let hash = "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-        #expect(try StaticTokens(text: "\(hash) amy", file: "t").grant(for: "abc")?.subject == "amy")
+        #expect(try StaticTokens(bytes: Array("\(hash) amy".utf8), file: "t").grant(for: "abc")?.subject == "amy")
     }
 
     @Test func badTokenFilesAreRefusedByLine() throws {
@@ -127,11 +155,15 @@ import WasmnetIdentity
             (hash, "t:1: a line is the SHA-256"), ("\n\(hash) amy pro more", "t:2: a line is"),
             ("\(hash.dropLast()) amy", "t:1: a line is"), ("\(hash)a amy", "t:1: a line is"),
             ("\(hash.dropLast())g amy", "t:1: a line is"), (self.first + " amy", "t:1: a line is"),
-            ("\(hash) amé", "t:1: a client's name"), ("\(hash) a}b", "t:1: a client's name"),
+            ("\(hash) O'Brien", "t:1: a client's name"), ("\(hash) a%", "t:1: a client's name"),
+            ("\(hash) a%0Ab", "t:1: a client's name"),
+            ("\(hash) \(String(repeating: "a", count: 257))", "t:1: a client's name"),
+            ("# a\n\(hash) amy\u{0}", "t:2: there is a control character"),
+            ("\u{9B}", "t:1: there is a control character"),
             ("\(hash) amy a.b", "t:1: a tier's name"), ("\(hash) amy\n\(hash) eve", "t:2: the same token"),
         ]
         for (text, words) in rows {
-            let complaint = self.complaint { _ = try StaticTokens(text: text, file: "t") }
+            let complaint = self.complaint { _ = try StaticTokens(bytes: Array(text.utf8), file: "t") }
             #expect(complaint.hasPrefix(words), "\(complaint)")
             // What stands there may be a token that somebody forgot to hash.
             #expect(!complaint.contains(self.first))

@@ -29,7 +29,7 @@ import WasmnetTesting
         let signer: TokenMint.Signer =
             switch header {
             case _ where header.contains("ES256"): .es256(self.mint.p256)
-            case _ where header.contains("EdDSA"): .edDSA(self.mint.ed25519)
+            case _ where header.contains("EdDSA") || header.contains("Ed25519"): .edDSA(self.mint.ed25519)
             default: .hs256(self.mint.secret)
             }
         return Case(name: name, token: try self.mint.sign(header, payload, signer), expected: expected)
@@ -66,15 +66,23 @@ import WasmnetTesting
         ("no sub", #"{"exp":\#(at(9))}"#, "claims"),
         ("empty sub", #"{"sub":"","exp":\#(at(9))}"#, "subject"),
         ("sub as number", #"{"sub":7,"exp":\#(at(9))}"#, "claims"),
-        ("sub with a space", #"{"sub":"a b","exp":\#(at(9))}"#, "subject"),
+        ("sub with a space", #"{"sub":"a b","exp":\#(at(9))}"#, "a b"),
+        ("sub with an apostrophe", #"{"sub":"O'Brien","exp":\#(at(9))}"#, "O'Brien"),
         ("sub with a line's end", #"{"sub":"a\nb","exp":\#(at(9))}"#, "subject"),
-        ("sub with a brace", #"{"sub":"a}b","exp":\#(at(9))}"#, "subject"),
-        ("sub not ASCII", #"{"sub":"amé","exp":\#(at(9))}"#, "subject"),
+        ("sub with a control of C1", #"{"sub":"a\u009bb","exp":\#(at(9))}"#, "subject"),
+        ("sub with a NUL", #"{"sub":"a\u0000","exp":\#(at(9))}"#, "subject"),
+        ("sub with a brace", #"{"sub":"a}b","exp":\#(at(9))}"#, "a}b"),
+        ("sub not ASCII", #"{"sub":"amé","exp":\#(at(9))}"#, "amé"),
         (
-            "sub of 128", #"{"sub":"\#(String(repeating: "s", count: 128))","exp":\#(at(9))}"#,
-            String(repeating: "s", count: 128)
+            "sub of 256 bytes", #"{"sub":"\#(String(repeating: "é", count: 128))","exp":\#(at(9))}"#,
+            String(repeating: "é", count: 128)
         ),
-        ("sub of 129", #"{"sub":"\#(String(repeating: "s", count: 129))","exp":\#(at(9))}"#, "subject"),
+        ("sub of 257 bytes", #"{"sub":"s\#(String(repeating: "é", count: 128))","exp":\#(at(9))}"#, "subject"),
+        ("a name with an escape", #"{"sub":"amy","exp":\#(at(9)),"https:\/\/page.example\/roles":["a"]}"#, "amy"),
+        ("sub with an escape in its name", #"{"\u0073ub":"amy","e\u0078p":\#(at(9))}"#, "amy"),
+        ("one name twice, once with an escape", #"{"sub":"amy","exp":\#(at(9)),"a\/b":1,"a/b":2}"#, "malformed"),
+        ("names that only look alike", #"{"sub":"amy","exp":\#(at(9)),"\u212a":1,"K":2}"#, "amy"),
+        ("iat and nbf with fractions", #"{"sub":"amy","exp":\#(at(9)).25,"nbf":\#(at(-9)).75,"iat":1.5}"#, "amy"),
         ("duplicate sub", #"{"sub":"amy","sub":"eve","exp":\#(at(9))}"#, "malformed"),
         ("duplicate sub in other letters", #"{"sub":"amy","\u0073ub":"eve","exp":\#(at(9))}"#, "malformed"),
         ("duplicate exp", #"{"sub":"amy","exp":1,"exp":\#(at(9))}"#, "malformed"),
@@ -108,7 +116,18 @@ import WasmnetTesting
         ("no alg", #"{"typ":"JWT"}"#, "malformed"), ("alg as number", #"{"alg":1}"#, "malformed"),
         ("alg twice, none last", #"{"alg":"HS256","alg":"none"}"#, "malformed"),
         ("alg twice, none first", #"{"alg":"none","alg":"HS256"}"#, "malformed"),
+        (
+            "no typ, another cty, unknown members",
+            #"{"alg":"HS256","cty":"x","x":[null,{"a":1}],"jku":7,"zip":"DEF"}"#, "amy"
+        ),
+        ("another typ", #"{"typ":"at+jwt","alg":"HS256"}"#, "amy"),
+        ("alg with an escape", #"{"\u0061lg":"HS256"}"#, "amy"),
+        ("Ed25519 as RFC 9864 names it", #"{"alg":"Ed25519"}"#, "amy"), ("Ed448", #"{"alg":"Ed448"}"#, "algorithm"),
+        ("ED25519", #"{"alg":"ED25519"}"#, "algorithm"), ("PS256", #"{"alg":"PS256"}"#, "algorithm"),
+        ("JWE", #"{"alg":"dir","enc":"A256GCM"}"#, "algorithm"),
         ("crit", #"{"alg":"HS256","crit":["exp"]}"#, "malformed"),
+        ("crit of nothing", #"{"alg":"HS256","crit":[]}"#, "malformed"),
+        ("crit that is null", #"{"alg":"HS256","crit":null}"#, "malformed"),
         ("crit for an unencoded payload", #"{"alg":"HS256","b64":false,"crit":["b64"]}"#, "malformed"),
         ("kid as number", #"{"alg":"HS256","kid":1}"#, "malformed"),
         ("a key of its own", #"{"alg":"HS256","jwk":{"kty":"oct","k":"AAAA"}}"#, "amy"),
@@ -225,6 +244,28 @@ import WasmnetTesting
         #expect(set.skipped.count == 2)
         let row = try Self.signed("", header, Self.good, expected)
         #expect(await Self.outcome(JWTVerifier(keys: set.keys, rules: ClaimRules()), row.token) == expected)
+    }
+
+    /// Whatever a token says, four keys of its algorithm are tried: the one it names first.
+    @Test func noMoreThanFourKeysAreTried() async throws {
+        let keys = (0..<6).map { _ in P256.Signing.PrivateKey() }
+        let set = keys.enumerated().map { index, key in
+            let point = Array(key.publicKey.rawRepresentation)
+            let (x, y) = (Base64URL.encode(Array(point[..<32])), Base64URL.encode(Array(point[32...])))
+            return #"{"kty":"EC","crv":"P-256","kid":"k\#(index)","x":"\#(x)","y":"\#(y)"}"#
+        }
+        let json = "{\"keys\":[\(set.joined(separator: ","))]}"
+        let loaded = try KeySetFile(json: Array(json.utf8), file: "j").keys
+        let verifier = JWTVerifier(keys: loaded, rules: ClaimRules())
+        for (index, key) in keys.enumerated() {
+            let bare = try Self.mint.sign(Self.es, Self.good, .es256(key))
+            #expect(await Self.outcome(verifier, bare) == (index < 4 ? "amy" : "signature"))
+            let named = try Self.mint.sign(#"{"alg":"ES256","kid":"k\#(index)"}"#, Self.good, .es256(key))
+            #expect(await Self.outcome(verifier, named) == "amy")
+        }
+        let warnings = JWTVerifier.warnings(about: loaded + (try Self.mint.plainKeys()))
+        #expect(warnings.count == 1 && warnings.first?.contains("7 keys for ES256") == true)
+        #expect(JWTVerifier.warnings(about: try Self.mint.plainKeys()).isEmpty)
     }
 
     /// RFC 7515, appendix A.1: the signature holds; that there is no `sub` is what is wrong.

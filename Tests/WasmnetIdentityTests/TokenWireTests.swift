@@ -43,7 +43,8 @@ import WasmnetTesting
             let good = try node.token()
             let bad = [
                 "x", "a.b.c", try node.token(#""tier":"nobody""#), try node.token(#""allow":["10.0.0.1/8"]"#),
-                try node.token(#""nbf":99999999999"#), try node.token(sub: "a b"), good + "A", String(good.dropLast(9)),
+                try node.token(#""nbf":99999999999"#), try node.token(sub: #"a\nb"#), good + "A",
+                String(good.dropLast(9)),
                 try node.mint.token(#"{"sub":"amy","exp":1}"#), String(repeating: "A", count: 8200),
                 try node.mint.sign(
                     #"{"alg":"HS256"}"#, #"{"sub":"amy","exp":9999999999}"#, .hs256(Array(node.mint.p256PEM.utf8))),

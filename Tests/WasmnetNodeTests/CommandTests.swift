@@ -32,7 +32,7 @@ extension NodeTests {
             (["--proxy-protocol", "maybe"], "--proxy-protocol is one of off, optional, required"),
             (["--proxy-protocol", "required"], "the policy names no trusted_proxies"),
             (["token", "hash"], "client"),
-            (["token", "new", "two words"], "a client's name is up to 128"),
+            (["token", "new", ""], "a client's name is 1 to 256 bytes"),
             (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
             (
                 ["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"],

@@ -42,6 +42,21 @@ import WasmnetPolicyFile
         ("[clients]\nidentify_by = \"name\"", "p.toml:2: clients.identify_by"),
         ("[clients]\ntrusted_proxies = [\"proxy\"]", "p.toml:2: clients.trusted_proxies[0]"),
         ("[clients]\nallowed_origins = [\"example.com\"]", "p.toml:2: clients.allowed_origins[0]"),
+        (
+            "[clients]\nallowed_origins = [\"https://a.example\", \"https://b.example/app\"]",
+            "p.toml:2: clients.allowed_origins[1]"
+        ),
+        ("[clients]\nallowed_origins = [\"https://*.example\"]", "p.toml:2: clients.allowed_origins[0]"),
+        ("[clients]\r\nallowed_origins = [\r\n\"ws://a.example\"]\r\n", "p.toml:3: clients.allowed_origins[0]"),
+        ("[tiers.\"a b\"]\nmax_sessions = 1", "p.toml:1: tiers.a b: a tier's name"),
+        ("[network]\nallow = [\"a\\nb\\u202E\"]", "p.toml:2: network.allow[0]: \"a\\nb\\u202e\": a name"),
+        // Behind a NUL the TOML library reads nothing.
+        ("[network]\n\u{0}deny = [\"*\"]", "p.toml:2: there is a control character, U+0000"),
+        ("[network]\nallow = [\"a.example\\u0000.evil.example\"]", "p.toml:2: \\u0000 stands for NUL"),
+        ("[network]\nallow = [\"a.example\\U00000000\"]", "p.toml:2: \\u0000 stands for NUL"),
+        ("# a\n# b\u{1B}[31m\n", "p.toml:2: there is a control character, U+001B"),
+        ("[network]\n# \u{85}\n", "p.toml:2: there is a control character, U+0085"),
+        ("[network]\rallow = []", "p.toml:1: there is a control character, U+000D"),
         ("[clients]\nrequire_token = 1", "p.toml:2: clients.require_token"),
         (
             "[tiers.pro]\nmax_conections = 1",
@@ -50,6 +65,21 @@ import WasmnetPolicyFile
         ("network = 1", "p.toml:1: network: a table is needed"),
         ("[network\n", "p.toml:1: not TOML"),
     ]
+
+    @Test func aFileOfWindowsReadsAsTheSame() throws {
+        let text =
+            "# a comment\n[network]\nallow = [\n  \"a.example\",\t# one\n  \"b.example\",\n]\n[tiers.pro]\nmax_sessions = 3\n"
+        let windows =
+            "\u{FEFF}" + text.split(separator: "\n", omittingEmptySubsequences: false).joined(separator: "\r\n")
+        for text in [text, windows] {
+            let policy = try PolicyFile.parse(text, file: "p.toml")
+            #expect(policy.rules.allow.map(\.text) == ["a.example", "b.example"])
+            #expect(policy.limits(tier: "pro").maxSessions == 3)
+        }
+        #expect(
+            self.problems(windows + "\r\n[network]") != []
+                && self.problems("[netwrk]\r\n") == self.problems("[netwrk]\n"))
+    }
 
     @Test(arguments: Self.bad.indices)
     func complaintsHaveFileLineAndPath(index: Int) {

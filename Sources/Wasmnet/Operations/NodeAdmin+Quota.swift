@@ -2,6 +2,7 @@ import WasmnetAdmin
 import WasmnetPolicy
 import WasmnetQuota
 import WasmnetRelay
+import WasmnetText
 
 extension NodeAdmin {
     func quota(of client: String) async throws -> QuotaReport? {
@@ -25,11 +26,11 @@ extension NodeAdmin {
 
     private var policyLimits: QuotaLimits { QuotaLimits(self.server.environment.policy.limits) }
 
-    /// `a:203.0.113.7`, `a:2001:db8::/64`, `t:subject`; an address alone is one too.
+    /// `a:203.0.113.7`, `a:2001:db8::/64`, `a:local`, `t:subject`; an address alone is one too.
     private static func client(_ text: String) throws(AdminError) -> ClientID {
-        if text == "a:local" { return ClientID(text: text) }
         guard let client = ClientID(written: text) else {
-            throw .unprocessable("bad_client", "a client is an address such as 203.0.113.7, or t:NAME")
+            throw .unprocessable(
+                "bad_client", "a client is an address such as 203.0.113.7, or t:NAME; \(ClientName.rule)")
         }
         return client
     }

@@ -8,6 +8,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
+import WasmnetText
 
 /// What an operator may see of a server, and do to it.
 struct NodeAdmin: AdminBackend {
@@ -76,7 +77,7 @@ struct NodeAdmin: AdminBackend {
     func sessions(_ question: SessionQuestion) async throws -> Page<SessionReport> {
         var items: [SessionReport] = []
         for handle in self.handles where question.window.after.map({ handle.origin.id > $0 }) ?? true {
-            if let client = question.client, client != handle.origin.client.text { continue }
+            if let client = question.client, ClientID(text: client) != handle.origin.client { continue }
             try Task.checkCancellation()
             guard let status = await handle.status() else { continue }
             let report = SessionReport(
@@ -108,7 +109,7 @@ struct NodeAdmin: AdminBackend {
         var items: [SocketReport] = []
         for handle in self.handles {
             if let session = question.session, session != handle.origin.id { continue }
-            if let client = question.client, client != handle.origin.client.text { continue }
+            if let client = question.client, ClientID(text: client) != handle.origin.client { continue }
             if let after = after.flatMap({ $0 }), handle.origin.id < after.session { continue }
             try Task.checkCancellation()
             for (socket, report) in await self.numbered(handle) {
@@ -190,10 +191,11 @@ private struct SocketCursor: Comparable {
 
     /// `SESSION.SOCKET`
     init?(text: String) {
-        guard let dot = text.lastIndex(of: "."), let socket = UInt64(text[text.index(after: dot)...]) else {
+        guard let (session, digits) = ByteText(text).cutLast(at: "."), let socket = digits.decimal(as: UInt64.self)
+        else {
             return nil
         }
-        self.init(session: String(text[..<dot]), socket: socket)
+        self.init(session: session.text, socket: socket)
     }
 
     static func < (left: Self, right: Self) -> Bool {

@@ -4,6 +4,7 @@ import Logging
 import NIOConcurrencyHelpers
 import WasmnetPolicy
 import WasmnetRelay
+import WasmnetText
 
 /// The policy in force and how it changes: by its file, by an operator, by the program. Another policy is read and proven whole before
 /// the old one goes; one that is wrong changes nothing.
@@ -91,9 +92,12 @@ final class PolicyKeeper: Sendable {
         } catch {
             self.standingBox.withLockedValue { $0.lastError = error.description }
             self.metrics.policyReloadsFailed.increment()
-            self.logger.error(
-                "the policy's file is wrong; the policy in force stays",
-                metadata: ["file": "\(source.path)", "reason": "\(error.description)"])
+            // A line for each thing that is wrong: a field of the log has no room for all.
+            for problem in ByteText(error.description).lines.prefix(20) {
+                self.logger.error(
+                    "the policy's file is wrong; the policy in force stays",
+                    metadata: ["file": "\(source.path)", "reason": "\(problem.text)"])
+            }
             throw error
         }
     }

@@ -120,5 +120,7 @@ extension AdminConfiguration {
 
 extension AdminServer.Address {
     /// `host:port`
-    var text: String { self.host.contains(":") ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)" }
+    var text: String {
+        self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+    }
 }

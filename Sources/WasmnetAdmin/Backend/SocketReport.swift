@@ -1,3 +1,5 @@
+import WasmnetText
+
 package enum SocketState: String, Sendable, Codable, CaseIterable {
     /// Its name is resolved or its target dialed.
     case opening
@@ -42,16 +44,13 @@ package struct SocketReport: Sendable, Hashable, Codable {
 
     /// Whether that is where it leads: `host:port` or a host alone, as named or as dialed, in any case of letters.
     package func leads(to wanted: String) -> Bool {
-        let wanted = wanted.lowercased()
+        let wanted = ByteText(wanted).lowercased
         return [self.destination, self.address].contains { place in
-            guard let place = place?.lowercased() else { return false }
-            return place == wanted || Self.host(of: place) == wanted || Self.host(of: place) == "[\(wanted)]"
+            guard let place = place.map({ ByteText($0).lowercased }) else { return false }
+            // Without its port.
+            let host = place.cutLast(at: ":")?.before ?? place
+            return place == wanted || host == wanted || host == ByteText("[\(wanted.text)]")
         }
-    }
-
-    /// `host:port` without its port.
-    private static func host(of place: String) -> Substring {
-        place.lastIndex(of: ":").map { place[..<$0] } ?? place[...]
     }
 }
 

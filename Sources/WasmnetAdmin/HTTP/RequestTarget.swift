@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// A request's path and query, taken apart (RFC 3986; the query as HTML forms write it, with `+` for a blank).
 struct RequestTarget: Hashable {
     /// Between the slashes, decoded: a segment may hold a slash that was written `%2F`.
@@ -6,50 +8,32 @@ struct RequestTarget: Hashable {
 
     /// - Throws: ``AdminError`` 400 where it is no path, an escape is not one, or what it stands for is not UTF-8.
     init(_ target: String) throws(AdminError) {
-        guard target.hasPrefix("/") else {
+        let target = ByteText(target)
+        guard let whole = target.dropping(prefix: "/") else {
             throw .badRequest("bad_target", "a request names a path, such as /livez")
         }
-        let parts = target.split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
         var segments: [String] = []
-        for segment in (parts.first ?? "/").dropFirst().split(separator: "/", omittingEmptySubsequences: false) {
-            segments.append(try Self.decoded(segment, plusIsBlank: false))
+        for segment in whole.before("?").split(at: "/") {
+            segments.append(try Self.decoded(segment))
         }
         self.segments = segments
         var query: [(String, String)] = []
-        for pair in (parts.count > 1 ? parts[1] : "").split(separator: "&") {
-            let halves = pair.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
-            let name = try Self.decoded(halves.first ?? "", plusIsBlank: true)
-            query.append((name, halves.count > 1 ? try Self.decoded(halves[1], plusIsBlank: true) : ""))
+        // As forms write it: a blank is a plus.
+        for pair in whole.cut(at: "?")?.after.split(at: "&") ?? [] where !pair.isEmpty {
+            let plain = ByteText(pair.bytes.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 })
+            query.append((try Self.decoded(plain.before("=")), try Self.decoded(plain.cut(at: "=")?.after ?? "")))
         }
         self.query = query
     }
 
-    private static func decoded(_ text: Substring, plusIsBlank: Bool) throws(AdminError) -> String {
-        var bytes: [UInt8] = []
-        var rest = text.utf8[...]
-        while let byte = rest.popFirst() {
-            switch byte {
-            case UInt8(ascii: "%"):
-                guard let high = rest.popFirst().flatMap(Self.nibble), let low = rest.popFirst().flatMap(Self.nibble)
-                else { throw .badRequest("bad_target", "a % is not followed by two hexadecimal digits") }
-                bytes.append(high << 4 | low)
-            case UInt8(ascii: "+") where plusIsBlank: bytes.append(UInt8(ascii: " "))
-            default: bytes.append(byte)
-            }
+    private static func decoded(_ text: ByteText) throws(AdminError) -> String {
+        guard let bytes = text.percentDecoded else {
+            throw .badRequest("bad_target", "a % is not followed by two hexadecimal digits")
         }
-        guard let decoded = String(validating: bytes, as: UTF8.self) else {
+        guard let decoded = bytes.validText else {
             throw .badRequest("bad_target", "an escape does not stand for UTF-8")
         }
         return decoded
-    }
-
-    private static func nibble(_ byte: UInt8) -> UInt8? {
-        switch byte {
-        case UInt8(ascii: "0")...UInt8(ascii: "9"): byte - UInt8(ascii: "0")
-        case UInt8(ascii: "a")...UInt8(ascii: "f"): byte - UInt8(ascii: "a") + 10
-        case UInt8(ascii: "A")...UInt8(ascii: "F"): byte - UInt8(ascii: "A") + 10
-        default: nil
-        }
     }
 
     static func == (left: Self, right: Self) -> Bool {
@@ -67,7 +51,7 @@ struct Query {
     init(_ pairs: [(name: String, value: String)], known: [String]) throws(AdminError) {
         var values: [String: String] = [:]
         for (name, value) in pairs {
-            guard known.contains(name) else {
+            guard known.contains(where: { ByteText($0) == ByteText(name) }) else {
                 let names = known.isEmpty ? "none" : known.joined(separator: ", ")
                 throw .badRequest(
                     "unknown_parameter", "this path does not know the parameter \(name); it takes \(names)")
@@ -101,7 +85,7 @@ struct Query {
     /// `cursor` and `limit`, 1 to 1,000 with 100 as its default.
     func window() throws(AdminError) -> PageWindow {
         guard let text = self.text("limit") else { return PageWindow(after: self.text("cursor")) }
-        guard let limit = Int(text), (1...1_000).contains(limit) else {
+        guard let limit = ByteText(text).decimal(as: Int.self), (1...1_000).contains(limit) else {
             throw .badRequest("bad_parameter", "limit is 1 to 1000")
         }
         return PageWindow(after: self.text("cursor"), limit: limit)

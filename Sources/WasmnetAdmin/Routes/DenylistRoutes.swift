@@ -1,4 +1,5 @@
 import HTTPTypes
+import WasmnetText
 
 extension AdminRoutes {
     /// What nobody may reach, and who may reach nothing.
@@ -81,7 +82,7 @@ private struct DenylistRemovals: Decodable {
     /// What an entry means is the backend's to say; here only that it is one line of sensible length.
     static func check(_ entries: [String]) throws {
         for entry in entries
-        where entry.isEmpty || entry.utf8.count > 1_024 || entry.utf8.contains(where: { $0 < 0x20 }) {
+        where entry.isEmpty || entry.utf8.count > 1_024 || ByteText(entry).hasControls {
             throw BodyError(path: "entry", "an entry is 1 to 1024 bytes without control characters")
         }
     }

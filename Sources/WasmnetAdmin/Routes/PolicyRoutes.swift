@@ -1,4 +1,5 @@
 import HTTPTypes
+import WasmnetText
 
 extension AdminRoutes {
     var policy: [Route] {
@@ -25,18 +26,12 @@ enum HostAndPort {
     static func parse(_ text: String) throws(AdminError) -> (host: String, port: UInt16) {
         let wrong = AdminError.badRequest(
             "bad_parameter", "destination is host:port with a port of 1 to 65535, an IPv6 address in brackets")
-        guard let colon = text.lastIndex(of: ":") else { throw wrong }
-        let digits = text[text.index(after: colon)...]
-        var host = text[..<colon]
-        guard digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }), let port = UInt16(digits), port > 0 else {
-            throw wrong
-        }
-        if host.hasPrefix("[") && host.hasSuffix("]") {
-            host = host.dropFirst().dropLast()
-        } else if host.contains(":") || host.contains("[") {
-            throw wrong
-        }
-        guard (1...255).contains(host.utf8.count) else { throw wrong }
-        return (String(host), port)
+        guard let (written, digits) = ByteText(text).cutLast(at: ":"), let port = digits.decimal(as: UInt16.self),
+            port > 0
+        else { throw wrong }
+        let inside = written.dropping(prefix: "[")?.dropping(suffix: "]")
+        let host = inside ?? written
+        guard inside != nil || !(host.has(":") || host.has("[")), (1...255).contains(host.count) else { throw wrong }
+        return (host.text, port)
     }
 }

@@ -1,4 +1,5 @@
 import NIOCore
+import WasmnetText
 
 /// Where the admin server listens, who may ask it, and what it bears.
 package struct AdminConfiguration: Sendable {
@@ -45,7 +46,7 @@ package struct AdminConfiguration: Sendable {
     }
 
     /// Whether only this machine reaches it: `localhost`, 127.0.0.0/8 or ::1, as a literal.
-    package var isLoopback: Bool { HostCheck.isLoopback(self.host) }
+    package var isLoopback: Bool { HostCheck.isLoopback(ByteText(self.host).lowercased) }
 
     /// - Throws: ``AdminConfigurationError``.
     func validate() throws(AdminConfigurationError) {

@@ -2,6 +2,7 @@ import HTTPTypes
 import Hummingbird
 import Logging
 import NIOCore
+import WasmnetText
 
 /// Where a request comes from.
 struct AdminRequestContext: InitializableFromSource {
@@ -78,8 +79,8 @@ struct AdminResponder: HTTPResponder {
 
     private func body(of request: Request, for route: Route) async throws -> [UInt8] {
         guard route.body == .json else { return [] }
-        let type = (request.headers[.contentType] ?? "").prefix { $0 != ";" }
-        guard type.filter({ $0 != " " }).lowercased() == "application/json" else {
+        let type = ByteText(request.headers[.contentType] ?? "").before(";").trimmed
+        guard type.isEqual(ignoringCase: "application/json") else {
             throw AdminError(status: 415, code: "wrong_media_type", message: "the body is application/json")
         }
         let limit = self.limits.bodyBytes

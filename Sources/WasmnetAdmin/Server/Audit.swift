@@ -1,4 +1,5 @@
 package import Logging
+import WasmnetText
 
 /// One change that was asked for, whether it came to pass or not.
 package struct AuditRecord: Sendable, Hashable {
@@ -8,7 +9,7 @@ package struct AuditRecord: Sendable, Hashable {
     package var hasToken: Bool
     /// What was asked: `denylist.add`, `session.close`, …
     package var operation: String
-    /// On what: an id, a client, entries; without control characters, at most 200 characters.
+    /// On what: an id, a client, entries; escaped and at most 256 bytes (``ByteText/shown(upTo:quoting:)``).
     package var subject: String
     /// The status answered.
     package var status: Int
@@ -21,23 +22,9 @@ package struct AuditRecord: Sendable, Hashable {
         self.remote = remote
         self.hasToken = hasToken
         self.operation = operation
-        self.subject = Self.printable(subject)
+        self.subject = subject.shown()
         self.status = status
         self.refusal = refusal
-    }
-
-    /// A caller's text must not forge a line of the log.
-    private static func printable(_ text: String) -> String {
-        let kept = text.unicodeScalars.prefix(200).map { scalar in
-            switch scalar.properties.generalCategory {
-            case .control, .format, .lineSeparator, .paragraphSeparator, .privateUse, .unassigned:
-                "\u{FFFD}" as Unicode.Scalar
-            default: scalar
-            }
-        }
-        var printable = String.UnicodeScalarView()
-        printable.append(contentsOf: kept)
-        return String(printable) + (text.unicodeScalars.count > 200 ? "…" : "")
     }
 }
 

@@ -1,14 +1,16 @@
+import WasmnetText
+
 /// Whether a request's `Host` and `Origin` are those of someone who means this server.
 ///
 /// A page of any site can have its name resolve to 127.0.0.1 and then read what listens there (DNS rebinding); its requests carry
 /// that name as `Host`. A page of another site can also send a request blindly; it carries an `Origin`.
 struct HostCheck: Sendable {
     /// Nil: any host.
-    private let allowed: Set<String>?
+    private let allowed: Set<ByteText>?
 
     /// - Parameter isLoopback: whether only loopback's own names are good; elsewhere the token is what protects.
     init(isLoopback: Bool, allowedHosts: [String]) {
-        self.allowed = isLoopback ? Set(allowedHosts.map { $0.lowercased() }) : nil
+        self.allowed = isLoopback ? Set(allowedHosts.map { ByteText($0).lowercased }) : nil
     }
 
     /// - Parameters:
@@ -17,7 +19,7 @@ struct HostCheck: Sendable {
     ///   - site: the `Sec-Fetch-Site` field (Fetch Metadata), which pages cannot forge.
     /// - Throws: ``AdminError`` 421 or 403.
     func check(authority: String?, origin: String?, site: String?) throws(AdminError) {
-        let authority = (authority ?? "").lowercased()
+        let authority = ByteText(authority ?? "").lowercased
         if let allowed, !Self.isLoopback(Self.host(of: authority)), !allowed.contains(Self.host(of: authority)) {
             throw AdminError(status: 421, code: "wrong_host", message: "this server does not answer for that Host")
         }
@@ -32,29 +34,21 @@ struct HostCheck: Sendable {
     }
 
     /// `localhost` and names below it (RFC 6761), 127.0.0.0/8 and ::1.
-    static func isLoopback(_ host: String) -> Bool {
-        let host = host.lowercased()
-        if host == "localhost" || host.hasSuffix(".localhost") || host == "::1" || host == "[::1]" { return true }
-        let parts = host.split(separator: ".", omittingEmptySubsequences: false)
+    static func isLoopback(_ host: ByteText) -> Bool {
+        if host == "localhost" || host.ends(with: ".localhost") || host == "::1" || host == "[::1]" { return true }
+        let parts = host.split(at: ".")
         return parts.count == 4 && parts.first == "127"
-            && parts.allSatisfy { part in
-                (1...3).contains(part.utf8.count) && part.utf8.allSatisfy { (0x30...0x39).contains($0) }
-                    && Int(part).map { $0 <= 255 } == true
-            }
+            && parts.allSatisfy { (1...3).contains($0.count) && $0.decimal(as: UInt8.self) != nil }
     }
 
     /// `host:port` or `[address]:port` without the port.
-    private static func host(of authority: String) -> String {
-        if authority.hasPrefix("[") { return String(authority.prefix { $0 != "]" }) + "]" }
-        return String(authority.prefix { $0 != ":" })
+    private static func host(of authority: ByteText) -> ByteText {
+        authority.starts(with: "[") ? ByteText(authority.before("]").text + "]") : authority.before(":")
     }
 
     /// What follows the scheme; nil for `null`.
-    private static func authority(ofOrigin origin: String) -> String? {
-        let origin = origin.lowercased()
-        for scheme in ["http://", "https://"] where origin.hasPrefix(scheme) {
-            return String(origin.dropFirst(scheme.count))
-        }
-        return nil
+    private static func authority(ofOrigin origin: String) -> ByteText? {
+        let origin = ByteText(origin).lowercased
+        return origin.dropping(prefix: "http://") ?? origin.dropping(prefix: "https://")
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 import FoundationEssentials
+import WasmnetText
 
 /// Whether a request shows the token, in a time that tells nothing of it.
 struct TokenCheck: Sendable {
@@ -14,11 +15,10 @@ struct TokenCheck: Sendable {
     /// - Throws: ``AdminError`` 401.
     func check(_ authorization: String?) throws(AdminError) {
         guard let digest else { return }
-        let parts = (authorization ?? "").split(separator: " ", maxSplits: 1)
-        guard parts.count == 2, let scheme = parts.first, let shown = parts.last, scheme.lowercased() == "bearer" else {
-            throw .unauthorized(isTokenWrong: false)
-        }
+        guard let (scheme, rest) = ByteText(authorization ?? "").firstWord, scheme.isEqual(ignoringCase: "bearer"),
+            !rest.trimmed.isEmpty
+        else { throw .unauthorized(isTokenWrong: false) }
         // Digests are of one length, and swift-crypto compares them in constant time.
-        guard SHA256.hash(data: Data(shown.utf8)) == digest else { throw .unauthorized(isTokenWrong: true) }
+        guard SHA256.hash(data: Data(rest.trimmed.bytes)) == digest else { throw .unauthorized(isTokenWrong: true) }
     }
 }

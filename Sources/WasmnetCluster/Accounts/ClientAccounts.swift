@@ -1,6 +1,7 @@
 import NIOCore
 package import RedisClient
 package import WasmnetQuota
+import WasmnetText
 
 /// The clients' accounts in Redis, for operators: what is used, limits set for one client, and a new start.
 package struct ClientAccounts: Sendable {
@@ -84,7 +85,7 @@ package struct ClientAccounts: Sendable {
         for (index, slots) in [(1, \ClientAccount.Holding.sessions), (2, \.sockets)] {
             for (epoch, lease) in replies[index].fields where epochs.contains(epoch) {
                 let node = ClusterSettings.node(ofEpoch: epoch)
-                let count = lease.split(separator: " ").last.flatMap { Int($0) } ?? 0
+                let count = ByteText(lease).words.last.flatMap { Int($0.text) } ?? 0
                 // Of a bad Redis too, sums over all nodes fit.
                 holdings[node, default: .init(node: node)][keyPath: slots] += min(max(count, 0), 1 << 32)
             }
@@ -107,7 +108,7 @@ package struct ClientAccounts: Sendable {
     private static let day: Int64 = 86_400_000_000
 
     private static func bucket(_ text: String) -> TokenBucket? {
-        let parts = text.split(separator: " ").compactMap { Int64($0) }
+        let parts = ByteText(text).words.compactMap { Int64($0.text) }
         guard parts.count == 2 else { return nil }
         return TokenBucket(level: parts[0], refilledAt: QuotaInstant(microseconds: parts[1]))
     }

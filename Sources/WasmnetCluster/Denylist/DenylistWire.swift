@@ -1,6 +1,7 @@
 import NIOCore
 import RedisClient
 import WasmnetPolicy
+import WasmnetText
 
 /// The denylist's texts in Redis, as the scripts write them.
 enum DenylistWire {
@@ -25,28 +26,28 @@ enum DenylistWire {
     }
 
     /// `+ EXPIRY SUBJECT REASON` or `- SUBJECT`; nil for what no node wrote.
-    static func record(_ text: Substring) -> DenylistRecord? {
-        let words = text.split(separator: " ", maxSplits: 3, omittingEmptySubsequences: false)
-        if words.count == 2, words[0] == "-" { return .drop(String(words[1])) }
-        guard words.count == 4, words[0] == "+", let expiry = Int64(words[1]) else { return nil }
-        return self.entry(String(words[2]), expiry, words[3]).map { .put($0) }
+    static func record(_ text: ByteText) -> DenylistRecord? {
+        let words = text.split(at: " ", atMost: 4)
+        if words.count == 2, words[0] == "-" { return .drop(words[1].text) }
+        guard words.count == 4, words[0] == "+", let expiry = words[1].decimal(as: Int64.self) else { return nil }
+        return self.entry(words[2].text, expiry, words[3]).map { .put($0) }
     }
 
     /// A field and value of the hash: `MARK EXPIRY REASON`; nil for what no node wrote.
     static func entry(_ field: String, _ value: String) -> DenylistEntry? {
-        let words = value.split(separator: " ", maxSplits: 2, omittingEmptySubsequences: false)
-        guard words.count == 3, let expiry = Int64(words[1]) else { return nil }
+        let words = ByteText(value).split(at: " ", atMost: 3)
+        guard words.count == 3, let expiry = words[1].decimal(as: Int64.self) else { return nil }
         return self.entry(field, expiry, words[2])
     }
 
-    private static func entry(_ text: String, _ expiry: Int64, _ reason: Substring) -> DenylistEntry? {
+    private static func entry(_ text: String, _ expiry: Int64, _ reason: ByteText) -> DenylistEntry? {
         guard (0...UnixTime.last.milliseconds).contains(expiry), let subject = try? DenylistSubject(text),
             subject.text == text
         else { return nil }
         // A reason that this version would not take is no reason to forget the entry.
         return DenylistEntry(
             subject, expiry: expiry == 0 ? nil : UnixTime(milliseconds: expiry),
-            reason: (try? DenylistReason(reason)) ?? nil)
+            reason: (try? DenylistReason(reason.text)) ?? nil)
     }
 }
 
@@ -60,9 +61,9 @@ struct DenylistMessage: Equatable {
     var records: [DenylistRecord]?
 
     init?(_ payload: ByteBuffer) {
-        let lines = String(buffer: payload).split(separator: "\n", omittingEmptySubsequences: false)
+        let lines = ByteText(payload.readableBytesView).split(at: "\n")
         guard let head = lines.first else { return nil }
-        let numbers = head.split(separator: " ").compactMap { Int64($0) }
+        let numbers = head.words.compactMap { $0.decimal(as: Int64.self) }
         guard numbers.count == 4, numbers.allSatisfy(DenylistWire.numbers.contains) else { return nil }
         (self.generation, self.from, self.to) = (numbers[0], numbers[1], numbers[2])
         self.digest = DenylistDigest(value: numbers[3])
@@ -100,7 +101,7 @@ struct DenylistPoll {
         (self.time, self.generation, self.version) = (numbers[1], numbers[2], numbers[3])
         self.digest = DenylistDigest(value: numbers[4])
         self.count = numbers[5]
-        self.records = parts.dropFirst(6).map { $0.string.flatMap { DenylistWire.record($0[...]) } }
+        self.records = parts.dropFirst(6).map { $0.string.flatMap { DenylistWire.record(ByteText($0)) } }
     }
 
     static func ask(

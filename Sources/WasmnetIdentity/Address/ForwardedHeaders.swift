@@ -1,6 +1,7 @@
 package import NIOHTTP1
 package import WasmnetPolicy
 import WasmnetRelay
+import WasmnetText
 
 /// One hop of a request, as a proxy wrote it down.
 package enum ForwardedHop: Equatable, Sendable {
@@ -25,9 +26,9 @@ package enum ForwardedHeaders {
         var hops: [ForwardedHop] = []
         // From the right, since what is left of the first stranger is the stranger's own text.
         for line in lines.reversed() {
-            for part in line.split(separator: ",", omittingEmptySubsequences: false).reversed() {
+            for part in ByteText(line).split(at: ",").reversed() {
                 guard hops.count < self.mostHops else { return hops.reversed() }
-                hops.append(self.hop(self.trimmed(part)))
+                hops.append(self.hop(part.trimmed))
             }
         }
         return hops.reversed()
@@ -53,7 +54,7 @@ package enum ForwardedHeaders {
         var scanner = ForwardedScanner(line)
         var hops: [ForwardedHop] = []
         while true {
-            var node: String?
+            var node: ByteText?
             var isEmpty = true
             while let pair = try scanner.pair() {
                 isEmpty = false
@@ -74,26 +75,17 @@ package enum ForwardedHeaders {
     // MARK: Nodes
 
     /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`, `[2001:db8::1]:_port`.
-    static func hop(_ node: String) -> ForwardedHop {
-        if let address = IPAddress(node) { return .address(address.unmapped) }
-        guard let colon = node.lastIndex(of: ":") else { return .hidden }
-        let host = node[..<colon]
-        guard self.isPort(node[node.index(after: colon)...]), !host.contains(":") || host.hasPrefix("["),
-            let address = IPAddress(host)
+    private static func hop(_ node: ByteText) -> ForwardedHop {
+        if let address = IPAddress(node.text) { return .address(address.unmapped) }
+        guard let (host, port) = node.cutLast(at: ":"), self.isPort(port), !host.has(":") || host.starts(with: "["),
+            let address = IPAddress(host.text)
         else { return .hidden }
         return .address(address.unmapped)
     }
 
     /// One to five digits, or an obfuscated port.
-    private static func isPort(_ text: Substring) -> Bool {
-        if text.utf8.first == UInt8(ascii: "_") { return text.utf8.count > 1 }
-        return (1...5).contains(text.utf8.count) && text.utf8.allSatisfy { (0x30...0x39).contains($0) }
-    }
-
-    private static func trimmed(_ text: Substring) -> String {
-        let isSpace = { (character: Character) in character == " " || character == "\t" }
-        let start = text.drop(while: isSpace)
-        guard let last = start.lastIndex(where: { !isSpace($0) }) else { return "" }
-        return String(start[...last])
+    private static func isPort(_ text: ByteText) -> Bool {
+        if text.starts(with: "_") { return text.count > 1 }
+        return (1...5).contains(text.count) && text.bytes.allSatisfy { (0x30...0x39).contains($0) }
     }
 }

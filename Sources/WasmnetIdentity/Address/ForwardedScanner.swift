@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// Reads `token "=" ( token / quoted-string )` one after the other (RFC 7239, section 4; RFC 9110, sections 5.6.2 and 5.6.4).
 struct ForwardedScanner {
     private let bytes: [UInt8]
@@ -25,31 +27,31 @@ struct ForwardedScanner {
     }
 
     /// The next pair, its name in lower case; nil where none begins.
-    mutating func pair() throws(ForwardedHeaders.Malformed) -> (name: String, value: String)? {
+    mutating func pair() throws(ForwardedHeaders.Malformed) -> (name: ByteText, value: ByteText)? {
         self.skipSpace()
         let name = self.token()
         guard !name.isEmpty else { return nil }
         guard self.current == UInt8(ascii: "=") else { throw ForwardedHeaders.Malformed() }
         self.position += 1
-        if self.current == UInt8(ascii: "\"") { return (name.lowercased(), try self.quoted()) }
+        if self.current == UInt8(ascii: "\"") { return (name.lowercased, try self.quoted()) }
         let value = self.token()
         guard !value.isEmpty else { throw ForwardedHeaders.Malformed() }
-        return (name.lowercased(), value)
+        return (name.lowercased, value)
     }
 
-    private mutating func token() -> String {
+    private mutating func token() -> ByteText {
         let start = self.position
         while let byte = self.current, Self.isTokenByte(byte) { self.position += 1 }
-        return String(decoding: self.bytes[start..<self.position], as: UTF8.self)
+        return ByteText(self.bytes[start..<self.position])
     }
 
-    private mutating func quoted() throws(ForwardedHeaders.Malformed) -> String {
+    private mutating func quoted() throws(ForwardedHeaders.Malformed) -> ByteText {
         self.position += 1
         var value: [UInt8] = []
         while let byte = self.current {
             self.position += 1
             switch byte {
-            case UInt8(ascii: "\""): return String(decoding: value, as: UTF8.self)
+            case UInt8(ascii: "\""): return ByteText(value)
             case UInt8(ascii: "\\"):
                 guard let escaped = self.current else { throw ForwardedHeaders.Malformed() }
                 self.position += 1

@@ -1,12 +1,13 @@
 import NIOHTTP1
+import WasmnetPolicy
 
 /// Whether a page may open a session, by its `Origin` (RFC 6454, section 7; RFC 6455, section 10.2).
 enum OriginRule {
-    /// Compared as a whole and without regard to case: scheme and host have none, and an origin has nothing else but a port.
+    /// Compared as a whole, in the one form that ``WebOrigin`` brings both to.
     static func allows(_ headers: HTTPHeaders, _ allowed: [String]) -> Bool {
         guard !allowed.isEmpty else { return true }
         let origins = headers["Origin"]
-        guard origins.count == 1, let origin = origins.first?.lowercased() else { return false }
-        return allowed.contains { $0.lowercased() == origin }
+        guard origins.count == 1, let origin = origins.first.flatMap({ try? WebOrigin($0) }) else { return false }
+        return allowed.contains { (try? WebOrigin($0)) == origin }
     }
 }

@@ -15,7 +15,9 @@ package enum Base64URL {
         }
         guard standard.utf8.count % 4 != 1 else { return nil }
         standard += String(repeating: "=", count: (4 - standard.utf8.count % 4) % 4)
-        guard let data = Data(base64Encoded: standard), self.encode(Array(data)) == String(text) else { return nil }
+        guard let data = Data(base64Encoded: standard), self.encode(Array(data)).utf8.elementsEqual(text.utf8) else {
+            return nil
+        }
         return Array(data)
     }
 

@@ -1,5 +1,6 @@
 import JWTKit
 import WasmnetPolicy
+import WasmnetText
 
 /// What a token claims (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
 struct Claims: JWTPayload {
@@ -58,14 +59,15 @@ package struct ClaimRules: Sendable, Equatable {
             guard start.isFinite, now >= start - self.leewaySeconds else { throw .notYetValid }
         }
         if let issuer = self.issuer {
-            guard claims.iss == issuer else { throw .issuer }
+            guard claims.iss.map({ ByteText($0) }) == ByteText(issuer) else { throw .issuer }
         }
         if let audience = self.audience {
-            guard claims.aud?.names.contains(audience) == true else { throw .audience }
+            let names = claims.aud?.names.map { ByteText($0) } ?? []
+            guard names.contains(ByteText(audience)) else { throw .audience }
         }
-        guard TokenGrant.isSubject(claims.sub) else { throw .subject }
+        guard ClientName.isName(claims.sub) else { throw .subject }
         if let tier = claims.tier {
-            guard TokenGrant.isTier(tier) else { throw .tier }
+            guard Policy.isTierName(tier) else { throw .tier }
         }
         return TokenGrant(subject: claims.sub, tier: claims.tier, allow: try Self.entries(claims.allow))
     }

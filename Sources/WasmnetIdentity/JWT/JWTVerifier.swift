@@ -1,5 +1,6 @@
 import Foundation
 import JWTKit
+import WasmnetText
 
 /// Tells by a set of keys whether a JWT (RFC 7519, signed as RFC 7515's compact serialization) is valid, and what it grants.
 package struct JWTVerifier: Sendable {
@@ -8,6 +9,8 @@ package struct JWTVerifier: Sendable {
 
     /// The longest token that is looked at, in bytes.
     package static let mostBytes = 8192
+    /// The most keys that one token's signature is held against.
+    package static let mostTried = 4
 
     package init(keys: [VerificationKey], rules: ClaimRules) {
         self.keys = keys
@@ -58,20 +61,33 @@ package struct JWTVerifier: Sendable {
     }
 
     private static func header(of token: String) throws(TokenFault) -> Header {
-        let parts = token.split(separator: ".", omittingEmptySubsequences: false)
-        guard parts.count == 3, let header = Base64URL.decode(parts[0]), let payload = Base64URL.decode(parts[1]),
-            let signature = Base64URL.decode(parts[2]), !signature.isEmpty, MemberNames.areUnique(header),
+        let parts = ByteText(token).split(at: ".", atMost: 4).map { Base64URL.decode($0.text) }
+        guard parts.count == 3, let header = parts[0], let payload = parts[1],
+            let signature = parts[2], !signature.isEmpty, MemberNames.areUnique(header),
             MemberNames.areUnique(payload), let fields = try? JSONDecoder().decode(Header.self, from: Data(header)),
             !fields.hasCritical
         else { throw .malformed }
         return fields
     }
 
-    /// The keys for the token's algorithm: the one with its `kid`, and those without any.
-    private func candidates(_ header: Header) throws(TokenFault) -> [VerificationKey] {
-        guard let algorithm = SigningAlgorithm(rawValue: header.alg) else { throw .algorithm }
-        return self.keys.filter { key in
-            key.algorithm == algorithm && (key.id == nil || header.kid == nil || key.id == header.kid)
+    /// The first keys for the token's algorithm: the one with its `kid`, then those without any; all where the token has no `kid`.
+    private func candidates(_ header: Header) throws(TokenFault) -> ArraySlice<VerificationKey> {
+        guard let algorithm = SigningAlgorithm(name: header.alg) else { throw .algorithm }
+        let keys = self.keys.filter { $0.algorithm == algorithm }
+        guard let kid = header.kid.map({ ByteText($0) }) else { return keys.prefix(Self.mostTried) }
+        let named = keys.filter { $0.id.map { ByteText($0) } == kid }
+        return (named + keys.filter { $0.id == nil }).prefix(Self.mostTried)
+    }
+
+    /// A sentence for each algorithm with more keys than are tried.
+    package static func warnings(about keys: [VerificationKey]) -> [String] {
+        SigningAlgorithm.allCases.compactMap { algorithm in
+            let count = keys.count { $0.algorithm == algorithm }
+            guard count > Self.mostTried else { return nil }
+            return """
+                there are \(count) keys for \(algorithm.rawValue), and a token is held against \(Self.mostTried) at most: one that \
+                names no kid, or one of a key without, may not find its key
+                """
         }
     }
 }

@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import WasmnetText
 
 /// A key in a file of its own: `PATH` of a public key in PEM, whose type says its algorithm, or `ALGORITHM:PATH`; a secret needs `HS256:PATH`.
 package enum KeyFile {
@@ -12,23 +13,22 @@ package enum KeyFile {
 
     /// - Throws: ``IdentityFileError``.
     package static func load(_ argument: String) throws(IdentityFileError) -> VerificationKey {
-        var wanted: SigningAlgorithm?
-        var path = argument
         for algorithm in SigningAlgorithm.allCases {
-            let prefix = "\(algorithm.rawValue):"
-            guard argument.lowercased().hasPrefix(prefix.lowercased()) else { continue }
-            wanted = algorithm
-            path = String(argument.dropFirst(prefix.count))
+            for name in algorithm.names {
+                guard let (written, path) = ByteText(argument).cut(at: ":"),
+                    written.isEqual(ignoringCase: ByteText(name))
+                else { continue }
+                return try self.parse(try IdentityFile.bytes(path.text), as: algorithm, file: path.text)
+            }
         }
-        return try self.parse(try IdentityFile.bytes(path), as: wanted, file: path)
+        return try self.parse(try IdentityFile.bytes(argument), as: nil, file: argument)
     }
 
     /// - Parameter file: the name that errors give.
     package static func parse(
         _ bytes: [UInt8], as wanted: SigningAlgorithm?, file: String
     ) throws(IdentityFileError) -> VerificationKey {
-        let text = String(decoding: bytes, as: UTF8.self)
-        let isPEM = text.contains("-----BEGIN ")
+        let isPEM = ByteText(bytes).holds("-----BEGIN ")
         if wanted == .hs256 {
             // A public key as a secret is a secret that everybody knows.
             guard !isPEM else { throw IdentityFileError("\(file): this is a PEM file, not a secret for HS256") }
@@ -37,7 +37,8 @@ package enum KeyFile {
         guard isPEM else {
             throw IdentityFileError("\(file): this is no public key in PEM; a secret is given as HS256:\(file)")
         }
-        guard !text.contains("PRIVATE KEY-----") else {
+        let text = try IdentityFile.text(bytes, file: file)
+        guard !text.holds("PRIVATE KEY-----") else {
             throw IdentityFileError("\(file): this is a private key; the node needs the public one alone")
         }
         guard let material = self.publicKey(text) else {
@@ -61,13 +62,14 @@ package enum KeyFile {
         return secret
     }
 
-    private static func publicKey(_ pem: String) -> VerificationKey.Material? {
-        if let key = try? P256.Signing.PublicKey(pemRepresentation: pem) { return .p256(key) }
-        let lines = pem.split(whereSeparator: \.isNewline).map { $0.filter { !$0.isWhitespace } }
-        guard lines.filter({ $0.hasPrefix("-----BEGIN") }).count == 1, lines.first == "-----BEGINPUBLICKEY-----",
-            let end = lines.firstIndex(of: "-----ENDPUBLICKEY-----"), end == lines.count - 1,
-            let der = Data(base64Encoded: lines[1..<end].joined()), der.count == self.ed25519Prefix.count + 32,
-            der.starts(with: self.ed25519Prefix),
+    private static func publicKey(_ pem: ByteText) -> VerificationKey.Material? {
+        let lines = pem.lines.map(\.trimmed).filter { !$0.isEmpty }
+        let text = lines.map(\.text).joined(separator: "\n")
+        if let key = try? P256.Signing.PublicKey(pemRepresentation: text) { return .p256(key) }
+        guard lines.count(where: { $0.starts(with: "-----BEGIN") }) == 1, lines.first == "-----BEGIN PUBLIC KEY-----",
+            lines.last == "-----END PUBLIC KEY-----",
+            let der = Data(base64Encoded: lines.dropFirst().dropLast().map(\.text).joined()),
+            der.count == self.ed25519Prefix.count + 32, der.starts(with: self.ed25519Prefix),
             let key = try? Curve25519.Signing.PublicKey(rawRepresentation: der.suffix(32))
         else { return nil }
         return .ed25519(key)

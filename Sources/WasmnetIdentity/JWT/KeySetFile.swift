@@ -1,5 +1,6 @@
 import Crypto
 import Foundation
+import WasmnetText
 
 /// A JSON Web Key Set (RFC 7517, section 5) as a file: the keys in it that can be used here, and what the others are.
 package struct KeySetFile: Sendable {
@@ -44,7 +45,7 @@ package struct KeySetFile: Sendable {
         for (index, key) in set.keys.enumerated() {
             let name = "\(file): keys[\(index)]"
             guard key.kid?.isEmpty != true else { throw IdentityFileError("\(name): kid is empty") }
-            if let kid = key.kid, keys.contains(where: { $0.id == kid }) {
+            if let kid = key.kid, keys.contains(where: { $0.id.map { ByteText($0) } == ByteText(kid) }) {
                 throw IdentityFileError("\(name): an earlier key has the same kid")
             }
             if let reason = Self.reasonToSkip(key) {
@@ -74,8 +75,9 @@ package struct KeySetFile: Sendable {
         case ("OKP", "Ed25519"): algorithm = .edDSA
         default: return "keys of this type are not used here"
         }
-        let names = algorithm == .edDSA ? ["EdDSA", "Ed25519"] : [algorithm.rawValue]
-        guard key.alg.map(names.contains) ?? true else { return "its algorithm is not used here" }
+        guard key.alg.map({ SigningAlgorithm(name: $0) == algorithm }) ?? true else {
+            return "its algorithm is not used here"
+        }
         return nil
     }
 

@@ -1,9 +1,13 @@
+import Foundation
+import WasmnetText
+
 /// The names in a JSON object's outermost level, to see whether one stands there twice: RFC 7515, section 4, and RFC 7519, section 4,
 /// want them unique, and readers that disagree on which of two counts disagree on what the token says.
 enum MemberNames {
-    /// Whether they are unique and written without escapes. The text's grammar is left to whoever decodes it.
+    /// Whether they are unique as what they mean: `"sub"` and `"\u0073ub"` are one name (RFC 8259, section 8.3). The text's grammar is left to
+    /// whoever decodes it.
     static func areUnique(_ json: [UInt8]) -> Bool {
-        var names: Set<ArraySlice<UInt8>> = []
+        var names: Set<ByteText> = []
         var depth = 0
         var position = 0
         var last: ArraySlice<UInt8>?
@@ -12,9 +16,7 @@ enum MemberNames {
             case UInt8(ascii: "{"), UInt8(ascii: "["): depth += 1
             case UInt8(ascii: "}"), UInt8(ascii: "]"): depth -= 1
             case UInt8(ascii: ":") where depth == 1:
-                guard let name = last, !name.contains(UInt8(ascii: "\\")), names.insert(name).inserted else {
-                    return false
-                }
+                guard let name = last.flatMap(self.unescaped), names.insert(name).inserted else { return false }
             case UInt8(ascii: "\""):
                 let start = position + 1
                 position = start
@@ -28,5 +30,12 @@ enum MemberNames {
             position += 1
         }
         return true
+    }
+
+    /// What a string between its quotes stands for; nil for what is none.
+    private static func unescaped(_ string: ArraySlice<UInt8>) -> ByteText? {
+        guard string.contains(UInt8(ascii: "\\")) else { return ByteText(string) }
+        let quote = [UInt8(ascii: "\"")]
+        return (try? JSONDecoder().decode(String.self, from: Data(quote + string + quote))).map { ByteText($0) }
     }
 }

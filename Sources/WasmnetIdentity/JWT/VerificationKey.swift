@@ -1,11 +1,22 @@
 import Crypto
 import JWTKit
+import WasmnetText
 
-/// How a token may be signed here (RFC 7518, section 3.1; RFC 8037): never `none`.
+/// How a token may be signed here (RFC 7518, section 3.1; RFC 8037): never `none`, RSA or encryption.
 package enum SigningAlgorithm: String, Sendable, CaseIterable {
     case hs256 = "HS256"
     case es256 = "ES256"
     case edDSA = "EdDSA"
+
+    /// As `alg` may name it: for Ed25519, RFC 9864's own name beside RFC 8037's.
+    package var names: [String] { self == .edDSA ? [self.rawValue, "Ed25519"] : [self.rawValue] }
+
+    /// - Parameter name: an `alg`, compared as RFC 7515, section 4.1.1, has it: exactly.
+    package init?(name: String) {
+        let found = Self.allCases.first { $0.names.contains { ByteText($0) == ByteText(name) } }
+        guard let found else { return nil }
+        self = found
+    }
 }
 
 /// A key bound to its one algorithm (RFC 8725, section 3.1): a token that names another is not held against it.

@@ -1,4 +1,5 @@
 import WasmnetPolicy
+import WasmnetText
 
 /// What is wrong with a file of tokens or keys, in words that hold nothing of its content.
 package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConvertible {
@@ -26,10 +27,12 @@ enum IdentityFile {
         return bytes
     }
 
-    static func text(_ path: String) throws(IdentityFileError) -> String {
-        guard let text = String(validating: try self.bytes(path), as: UTF8.self) else {
-            throw IdentityFileError("\(path): the file is not UTF-8")
+    /// - Throws: ``IdentityFileError`` with the line that no text file may have.
+    static func text(_ bytes: [UInt8], file: String) throws(IdentityFileError) -> ByteText {
+        do {
+            return try ByteText(file: bytes)
+        } catch {
+            throw IdentityFileError("\(file):\(error.line): \(error.problem)")
         }
-        return text
     }
 }

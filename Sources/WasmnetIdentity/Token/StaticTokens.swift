@@ -1,9 +1,12 @@
 import Crypto
 import Foundation
+import WasmnetPolicy
+import WasmnetText
 
 /// Tokens that a file lists, by their hashes: who reads the file learns no token.
 ///
-/// One a line: the token's SHA-256 in hexadecimal, the client's name, and a tier if it has one, with spaces between; `#` begins a comment.
+/// One a line: the token's SHA-256 in hexadecimal, the client's name as ``ClientName/encoded(_:)`` writes it, and a tier if it has one, with
+/// spaces between; `#` begins a comment.
 package struct StaticTokens: Sendable {
     private struct Entry: Sendable {
         var hash: [UInt8]
@@ -22,30 +25,24 @@ package struct StaticTokens: Sendable {
 
     /// - Throws: ``IdentityFileError`` with the line.
     package init(file path: String) throws(IdentityFileError) {
-        try self.init(text: try IdentityFile.text(path), file: path)
+        try self.init(bytes: try IdentityFile.bytes(path), file: path)
     }
 
     /// - Parameter file: the name that errors give.
-    package init(text: String, file: String) throws(IdentityFileError) {
+    package init(bytes: [UInt8], file: String) throws(IdentityFileError) {
         var entries: [Entry] = []
         var hashes: Set<[UInt8]> = []
-        for (index, line) in text.split(separator: "\n", omittingEmptySubsequences: false).enumerated() {
-            let fields = line.prefix { $0 != "#" }.split { $0 == " " || $0 == "\t" || $0 == "\r" }
+        for (index, line) in try IdentityFile.text(bytes, file: file).lines.enumerated() {
+            let fields = line.before("#").words
             guard !fields.isEmpty else { continue }
             func wrong(_ words: String) -> IdentityFileError { IdentityFileError("\(file):\(index + 1): \(words)") }
-            guard (2...3).contains(fields.count), let hash = Self.hash(hexadecimal: fields[0]) else {
+            guard (2...3).contains(fields.count), let hash = fields[0].hexDecoded, hash.count == 32 else {
                 throw wrong(
                     "a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and a tier or none")
             }
-            let subject = String(fields[1])
-            guard TokenGrant.isSubject(subject) else {
-                throw wrong(
-                    "a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
-            }
-            let tier = fields.count == 3 ? String(fields[2]) : nil
-            guard tier.map(TokenGrant.isTier) != false else {
-                throw wrong("a tier's name is letters, digits, \"-\" and \"_\"")
-            }
+            guard let subject = ClientName.decoded(fields[1]) else { throw wrong(Self.nameRule) }
+            let tier = fields.count == 3 ? fields[2].text : nil
+            guard tier.map(Policy.isTierName) != false else { throw wrong(Policy.tierNameRule) }
             guard hashes.insert(hash).inserted else { throw wrong("the same token stands on an earlier line") }
             guard entries.count < Self.mostTokens else { throw wrong("more than \(Self.mostTokens) tokens") }
             entries.append(Entry(hash: hash, grant: TokenGrant(subject: subject, tier: tier)))
@@ -75,28 +72,13 @@ package struct StaticTokens: Sendable {
             throw IdentityFileError(
                 "a token is \(Self.fewestBytes) to 4096 visible ASCII characters without commas; take a random one")
         }
-        guard TokenGrant.isSubject(client) else {
-            throw IdentityFileError(
-                "a client's name is up to 128 visible ASCII characters without braces, quotes and backslashes")
-        }
-        guard tier.map(TokenGrant.isTier) != false else {
-            throw IdentityFileError("a tier's name is letters, digits, \"-\" and \"_\"")
-        }
+        guard ClientName.isName(client) else { throw IdentityFileError(ClientName.rule) }
+        guard tier.map(Policy.isTierName) != false else { throw IdentityFileError(Policy.tierNameRule) }
         let hash = SHA256.hash(data: Array(token.utf8)).map { byte in
             (byte < 16 ? "0" : "") + String(byte, radix: 16)
         }.joined()
-        return ([hash, client] + (tier.map { [$0] } ?? [])).joined(separator: " ")
+        return ([hash, ClientName.encoded(client)] + (tier.map { [$0] } ?? [])).joined(separator: " ")
     }
 
-    private static func hash(hexadecimal text: Substring) -> [UInt8]? {
-        let digits = text.utf8.map { Character(Unicode.Scalar($0)).hexDigitValue }
-        guard digits.count == 64 else { return nil }
-        return stride(from: 0, to: 64, by: 2).reduce(into: [UInt8]?([])) { bytes, index in
-            guard let high = digits[index], let low = digits[index + 1] else {
-                bytes = nil
-                return
-            }
-            bytes?.append(UInt8(high << 4 | low))
-        }
-    }
+    private static let nameRule = "\(ClientName.rule); a blank, #, % and quotes are percent-encoded here"
 }

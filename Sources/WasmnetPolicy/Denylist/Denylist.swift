@@ -1,4 +1,5 @@
 import HashTreeCollections
+import WasmnetText
 
 /// The denylist at one version: a value that never changes.
 ///
@@ -105,8 +106,9 @@ extension Denylist {
     /// The entry that denies a client, by the text of its id (`a:203.0.113.7`, `a:2001:db8::/64`, `t:subject`).
     package func entry(forClient id: String, at now: UnixTime) -> DenylistEntry? {
         if let entry = self.tables.entries[DenylistSubject.text(ofClient: id)], entry.holds(at: now) { return entry }
-        guard !self.tables.clientNetworks.isEmpty, id.hasPrefix("a:") else { return nil }
-        guard let address = IPAddress(id.dropFirst(2).prefix { $0 != "/" }) else { return nil }
+        guard !self.tables.clientNetworks.isEmpty, let network = ByteText(id).dropping(prefix: "a:"),
+            let address = IPAddress(network.before("/").text)
+        else { return nil }
         return self.entry(forClientAt: address, at: now)
     }
 

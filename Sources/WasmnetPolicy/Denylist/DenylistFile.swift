@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// A list of entries as text: one a line.
 ///
 /// ```
@@ -17,7 +19,8 @@ package enum DenylistFile {
 
         /// `NAME:LINE: WORDS`, a line each.
         package var description: String {
-            self.problems.map { "\(self.name):\($0.line): \($0.error)" }.joined(separator: "\n")
+            self.problems.map { "\(self.name):\($0.line): \($0.error.description.shown(upTo: nil))" }.joined(
+                separator: "\n")
                 + (self.hasMore ? "\n\(self.name): and more" : "")
         }
 
@@ -34,7 +37,7 @@ package enum DenylistFile {
         var entries: [DenylistEntry] = []
         var problems: [(line: Int, error: DenylistError)] = []
         var number = 0
-        for line in bytes.split(separator: UInt8(ascii: "\n"), omittingEmptySubsequences: false) {
+        for line in ByteText(bytes).withoutByteOrderMark.lines {
             number += 1
             do throws(DenylistError) {
                 if let entry = try self.entry(line) { entries.append(entry) }
@@ -58,52 +61,23 @@ package enum DenylistFile {
         return text
     }
 
-    private static func entry(_ line: some Collection<UInt8>) throws(DenylistError) -> DenylistEntry? {
-        guard let text = String(validating: line, as: UTF8.self) else { throw DenylistError("this is no UTF-8") }
-        var rest = text.unicodeScalars[...]
-        let word = self.word(&rest)
-        guard let first = word.unicodeScalars.first, first != "#" else { return nil }
-        let subject = try DenylistSubject(word)
+    private static func entry(_ line: ByteText) throws(DenylistError) -> DenylistEntry? {
+        if let fault = line.lineFault { throw DenylistError(fault) }
+        guard let (first, behind) = line.firstWord, !first.starts(with: "#") else { return nil }
+        let subject = try DenylistSubject(first.text)
+        var rest = behind
         var expiry: UnixTime?
-        while true {
-            let here = self.withoutSpace(rest)
-            guard let next = here.first, next != "#" else { return DenylistEntry(subject, expiry: expiry) }
-            if let reason = self.value(of: "reason", here) {
-                // A line that was written elsewhere may end in CR LF.
-                let text = reason.last == "\r" ? reason.dropLast() : reason
-                return DenylistEntry(subject, expiry: expiry, reason: try DenylistReason(String(text)))
+        while let (word, next) = rest.firstWord, !word.starts(with: "#") {
+            if let reason = rest.trimmed.dropping(prefix: "reason=") {
+                return DenylistEntry(subject, expiry: expiry, reason: try DenylistReason(reason.text))
             }
-            rest = here
-            let word = self.word(&rest)
-            guard expiry == nil, let time = self.value(of: "until", word.unicodeScalars[...]) else {
-                throw DenylistError("after an entry come until=TIME, reason=WORDS or a comment, not \"\(word)\"")
+            guard expiry == nil, let time = word.dropping(prefix: "until=") else {
+                throw DenylistError("after an entry come until=TIME, reason=WORDS or a comment, not \"\(word.text)\"")
             }
-            expiry = UnixTime(String(time))
-            guard expiry != nil else {
-                throw DenylistError("\"\(String(time))\" is no time as in 2026-11-25T08:30:00Z")
-            }
+            expiry = UnixTime(time.text)
+            guard expiry != nil else { throw DenylistError("\"\(time.text)\" is no time as in 2026-11-25T08:30:00Z") }
+            rest = next
         }
-    }
-
-    private static func isSpace(_ scalar: Unicode.Scalar) -> Bool {
-        scalar == " " || scalar == "\t" || scalar == "\r"
-    }
-
-    private static func withoutSpace(_ text: Substring.UnicodeScalarView) -> Substring.UnicodeScalarView {
-        text.drop(while: self.isSpace)
-    }
-
-    private static func word(_ text: inout Substring.UnicodeScalarView) -> String {
-        text = self.withoutSpace(text)
-        let word = text.prefix { !self.isSpace($0) }
-        text = text.dropFirst(word.count)
-        return String(word)
-    }
-
-    /// What stands behind `key=`.
-    private static func value(
-        of key: String, _ text: Substring.UnicodeScalarView
-    ) -> Substring.UnicodeScalarView? {
-        text.starts(with: "\(key)=".unicodeScalars) ? text.dropFirst(key.unicodeScalars.count + 1) : nil
+        return DenylistEntry(subject, expiry: expiry)
     }
 }

@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// What an entry of the denylist names: destinations, or a client.
 package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: Hashable, Sendable {
@@ -21,16 +23,21 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     /// Reads `203.0.113.7`, `10.0.0.0/8`, `[2001:db8::1]:443`, `api.example.com`, `*.example.org:8000-8999`, `client:a:203.0.113.7`,
     /// `client:a:2001:db8::/48`, `client:t:subject`.
     ///
-    /// IPv4-mapped addresses are taken as the IPv4 ones that they stand for. In a client's subject a `%` and what is not printable
-    /// ASCII are written as `%` and two hexadecimal digits for each byte (RFC 3986, section 2.1).
+    /// IPv4-mapped addresses are taken as the IPv4 ones that they stand for. In a client's subject a `%` is written `%25`, and any byte may be
+    /// written as `%` and two hexadecimal digits (RFC 3986, section 2.1); ``text`` has all that is not printable ASCII so.
     ///
     /// - Throws: with what is wrong in words.
     package init(_ text: String) throws(DenylistError) {
         guard text.utf8.count <= Self.longestText else {
             throw DenylistError("an entry is at most \(Self.longestText) bytes, this is \(text.utf8.count)")
         }
-        if text.hasPrefix(Self.clientMark) {
-            try self.init(clientText: text.dropFirst(Self.clientMark.count))
+        if let client = ByteText(text).dropping(prefix: Self.clientMark) {
+            guard let id = client.percentDecoded?.validText else {
+                throw DenylistError(
+                    "in a client's name % comes before two hexadecimal digits (%25 is % itself), and all of it is UTF-8"
+                )
+            }
+            try self.init(clientID: id)
             return
         }
         let entry: PolicyEntry
@@ -47,27 +54,16 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
 
     /// One client, by the text of its id.
     ///
-    /// - Parameter id: `a:` and an address or network, or `t:` and any text.
+    /// - Parameter id: `a:` and an address or network, or `t:` and a client's name.
     /// - Throws: with what is wrong in words.
     package init(clientID id: String) throws(DenylistError) {
-        guard id.hasPrefix("t:") || id.hasPrefix("a:") else { throw Self.noClient }
-        guard id.utf8.count > 2 else { throw Self.noClient }
-        if id.hasPrefix("a:") {
-            self = try Self.byAddress(id.dropFirst(2))
-        } else {
-            self.init(kind: .client(id), text: Self.text(ofClient: id))
-            guard self.text.utf8.count <= Self.longestText else {
-                throw DenylistError("a client's entry is at most \(Self.longestText) bytes")
-            }
+        if let address = ByteText(id).dropping(prefix: "a:"), !address.isEmpty {
+            self = try Self.byAddress(address)
+            return
         }
-    }
-
-    private init(clientText text: Substring) throws(DenylistError) {
-        guard let id = PercentText.decode(text) else {
-            throw DenylistError(
-                "a client is written in printable ASCII; write % and what is not as % and two hexadecimal digits")
-        }
-        try self.init(clientID: id)
+        guard let name = ByteText(id).dropping(prefix: "t:"), !name.isEmpty else { throw Self.noClient }
+        guard ClientName.isName(name.text) else { throw DenylistError(ClientName.rule) }
+        self.init(kind: .client(id), text: Self.text(ofClient: id))
     }
 
     private init(kind: Kind, text: String) {
@@ -76,17 +72,20 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The text of one client's entry, where its id is no address.
-    static func text(ofClient id: String) -> String { Self.clientMark + PercentText.encode(id) }
+    static func text(ofClient id: String) -> String {
+        Self.clientMark.text + ByteText(id).percentEncoded { (0x21...0x7E).contains($0) }
+    }
 
-    private static let clientMark = "client:"
+    private static let clientMark: ByteText = "client:"
     private static let noClient = DenylistError("a client is client:a:ADDRESS or client:t:SUBJECT")
 
-    private static func byAddress(_ text: Substring) throws(DenylistError) -> DenylistSubject {
+    private static func byAddress(_ address: ByteText) throws(DenylistError) -> DenylistSubject {
+        let text = address.text
         // Clients over a socket without addresses, see ClientID.
         if text == "local" { return DenylistSubject(kind: .client("a:local"), text: "client:a:local") }
         let entry: PolicyEntry
         do throws(DestinationError) {
-            entry = try PolicyEntry(String(text))
+            entry = try PolicyEntry(text)
         } catch {
             throw DenylistError("client:a: \(error.description)")
         }

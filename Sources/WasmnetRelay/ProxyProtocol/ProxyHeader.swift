@@ -50,7 +50,8 @@ package enum ProxyHeader: Equatable, Sendable {
         // After UNKNOWN everything up to the end of the line is to be ignored.
         if fields.first == "UNKNOWN" { return .read(client: nil, length: end + 1) }
         guard fields.count == 5, let source = IPAddress(fields[1]), let target = IPAddress(fields[2]),
-            self.isPort(fields[3]), self.isPort(fields[4]), !fields[1].hasPrefix("["), !fields[2].hasPrefix("[")
+            self.isPort(fields[3]), self.isPort(fields[4]),
+            !fields[1...2].contains(where: { $0.utf8.first == UInt8(ascii: "[") })
         else { return .malformed }
         switch fields[0] {
         case "TCP4": guard source.isIPv4, target.isIPv4 else { return .malformed }

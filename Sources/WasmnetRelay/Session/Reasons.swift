@@ -26,7 +26,7 @@ extension PolicyDecision {
     /// a network that it does not see.
     func words(host: String, port: UInt16) -> String {
         guard case .success(.name(let name)) = Result(catching: { try Destination(parsing: host) }),
-            !self.subject.hasPrefix(name.text)
+            !self.subject.utf8.starts(with: name.text.utf8)
         else { return self.reason }
         let place = port == 0 ? name.text : "\(name.text):\(port)"
         switch self.rule {

@@ -3,6 +3,7 @@ package import NIOHTTP1
 package import WasmnetPolicy
 package import WasmnetProtocol
 package import WasmnetQuota
+import WasmnetText
 
 /// A request to open a session, refused over HTTP.
 package struct HTTPRefusal: Error, Sendable, Equatable {
@@ -102,16 +103,22 @@ extension ClientID {
 }
 
 extension ClientID {
-    /// As operators write it: an address, alone or after `a:`, of IPv6 its /64 as well, or `t:NAME`; nil for what is neither.
+    /// As operators write it: an address, alone or after `a:`, of IPv6 its /64 as well, `a:local`, or `t:NAME`; nil for what no client can be.
     package init?(written text: String) {
-        if text.hasPrefix("t:"), text.count > 2 {
+        let written = ByteText(text)
+        if let name = written.dropping(prefix: "t:") {
+            guard ClientName.isName(name.text) else { return nil }
             self.init(text: text)
             return
         }
-        let address = text.hasPrefix("a:") ? text.dropFirst(2) : text[...]
-        let isNetwork = address.hasSuffix("/64")
-        guard let address = IPAddress(isNetwork ? address.dropLast(3) : address)?.unmapped else { return nil }
-        if isNetwork, address.isIPv4 { return nil }
+        if written == "a:local" {
+            self.init(peer: nil)
+            return
+        }
+        let place = written.dropping(prefix: "a:") ?? written
+        let network = place.dropping(suffix: "/64")
+        guard let address = IPAddress((network ?? place).text)?.unmapped else { return nil }
+        if network != nil, address.isIPv4 { return nil }
         self.init(peer: address)
     }
 }

@@ -2,6 +2,7 @@ import Logging
 package import NIOCore
 import NIOHTTP1
 package import WasmnetPolicy
+import WasmnetText
 
 /// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.
 package enum HTTPFront {
@@ -58,7 +59,7 @@ private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandle
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        let path = head.uri.prefix { $0 != "?" }
+        let path = ByteText(head.uri).before("?").text
         if head.method == .GET || head.method == .HEAD, self.upgrader.refusal == nil,
             let page = self.pages.page(at: path)
         {
@@ -70,7 +71,7 @@ private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandle
 
     private func answer(to head: HTTPRequestHead) -> HTTPRefusal {
         if let refusal = self.upgrader.refusal { return refusal }
-        guard head.uri.prefix(while: { $0 != "?" }) == "/" else {
+        guard ByteText(head.uri).before("?") == "/" else {
             return HTTPRefusal(.notFound, "There is nothing at this path.")
         }
         guard head.method == .GET || head.method == .HEAD else {

@@ -2,6 +2,7 @@ package import NIOCore
 package import NIOHTTP1
 import NIOWebSocket
 package import WasmnetPolicy
+import WasmnetText
 
 /// Turns one HTTP connection into a session: the path, what ``SessionOpening`` asks, then the WebSocket handshake (RFC 6455,
 /// section 4.2).
@@ -83,7 +84,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     }
 
     private func open(_ request: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
-        guard request.uri.prefix(while: { $0 != "?" }) == "/" else {
+        guard ByteText(request.uri).before("?") == "/" else {
             return channel.eventLoop.makeFailedFuture(HTTPRefusal(.notFound, "There is nothing at this path."))
         }
         guard request.method == .GET else {

@@ -4,6 +4,7 @@ import NIOCore
 import NIOFoundationCompat
 import NIOPosix
 import Wasmnet
+import WasmnetText
 
 /// Requests to a node's admin server, for commands: an answer soon, or why there is none.
 struct AdminHTTP: Sendable {
@@ -50,7 +51,7 @@ struct AdminHTTP: Sendable {
                 return answer
             }
         } catch {
-            let words = Self.words(error, isTLS: base.hasPrefix("https"))
+            let words = Self.words(error, isTLS: ByteText(base).starts(with: "https"))
             throw ConfigurationError("--admin: \(base) does not answer: \(words)")
         }
     }
@@ -67,7 +68,7 @@ struct AdminHTTP: Sendable {
         default:
             let text = "\(error)"
             guard isTLS else { return text }
-            return text.contains("WRONG_VERSION_NUMBER") || text.contains("HTTP_REQUEST")
+            return ByteText(text).holds("WRONG_VERSION_NUMBER") || ByteText(text).holds("HTTP_REQUEST")
                 ? "it does not speak TLS; a server without TLS is http://" : "TLS failed: \(text)"
         }
     }

@@ -32,7 +32,7 @@ struct ClusterCommand: AsyncParsableCommand {
                 Self.span(from: node.startedAt, to: now), Self.span(from: node.seenAt, to: now) + " ago", node.id,
             ])
         }
-        print(table.text)
+        Terminal.say(table.text)
         let sessions = nodes.reduce(0) { $0 + $1.sessions }
         let sockets = nodes.reduce(0) { $0 + $1.sockets }
         print("\(nodes.count) \(nodes.count == 1 ? "node" : "nodes"), \(sessions) sessions, \(sockets) sockets")

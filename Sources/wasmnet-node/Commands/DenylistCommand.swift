@@ -3,6 +3,7 @@ import Foundation
 import Wasmnet
 import WasmnetCluster
 import WasmnetPolicy
+import WasmnetText
 
 struct DenylistCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -19,7 +20,7 @@ struct DenylistCommand: ParsableCommand {
         do throws(DenylistError) {
             return try DenylistSubject(text)
         } catch {
-            throw ConfigurationError("\"\(text)\": \(error.description)")
+            throw ConfigurationError("\"\(text.shown())\": \(error.description)")
         }
     }
 
@@ -77,7 +78,7 @@ struct DenylistCommand: ParsableCommand {
             for entry in entries {
                 table.add([entry.text, entry.expiry?.description ?? "-", entry.reason?.text ?? ""])
             }
-            print(table.text)
+            Terminal.say(table.text)
         }
 
         private struct Row: Encodable {

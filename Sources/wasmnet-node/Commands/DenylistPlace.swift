@@ -4,6 +4,7 @@ import Wasmnet
 import WasmnetCluster
 import WasmnetConfiguration
 import WasmnetPolicy
+import WasmnetText
 
 /// Where the list is that a command is about: the flags, and what they lead to.
 struct DenylistPlace: ParsableArguments {
@@ -33,7 +34,7 @@ struct DenylistPlace: ParsableArguments {
         guard let url = URL(string: admin), ["http", "https"].contains(url.scheme), url.host != nil else {
             throw ConfigurationError("--admin is a URL such as http://127.0.0.1:9100, not \"\(admin)\"")
         }
-        let base = admin.hasSuffix("/") ? String(admin.dropLast()) : admin
+        let base = ByteText(admin).dropping(suffix: "/")?.text ?? admin
         return try await AdminHTTP.with { try await work(AdminDenylistDoor(base: base, token: token, http: $0)) }
     }
 }

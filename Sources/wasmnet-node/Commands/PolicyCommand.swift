@@ -4,6 +4,7 @@ import Wasmnet
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetRelay
+import WasmnetText
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -27,7 +28,7 @@ struct PolicyCommand: ParsableCommand {
 
         func run() throws {
             _ = try PolicyCommand.load(self.file)
-            print("\(self.file): the policy is sound")
+            Terminal.say("\(self.file): the policy is sound")
         }
     }
 
@@ -42,15 +43,14 @@ struct PolicyCommand: ParsableCommand {
 
         func run() async throws {
             let policy = try PolicyCommand.load(self.file)
-            guard let colon = self.destination.lastIndex(of: ":"),
-                let port = UInt16(self.destination[self.destination.index(after: colon)...]), port > 0
+            guard let (written, digits) = ByteText(self.destination).cutLast(at: ":"),
+                let port = digits.decimal(as: UInt16.self), port > 0
             else {
                 throw ConfigurationError(
-                    "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination)")
+                    "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination.shown())")
             }
-            let host = String(self.destination[..<colon])
-            let explanation = try await Self.explain(policy, host, port, self.udp ? .udp : .tcp)
-            print(explanation.description)
+            let explanation = try await Self.explain(policy, written.text, port, self.udp ? .udp : .tcp)
+            Terminal.say(explanation.description)
             if !explanation.allowed { throw NodeExit.denied }
         }
 

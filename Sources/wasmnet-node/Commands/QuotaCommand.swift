@@ -7,6 +7,7 @@ import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetQuota
 import WasmnetRelay
+import WasmnetText
 
 struct QuotaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -54,7 +55,8 @@ struct QuotaCommand: ParsableCommand {
 
     static func client(_ text: String) throws -> ClientID {
         guard let client = ClientID(written: text) else {
-            throw ConfigurationError("CLIENT is an address such as 203.0.113.7, or t:NAME, not \"\(text)\"")
+            throw ConfigurationError(
+                "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"\(text.shown())\"; \(ClientName.rule)")
         }
         return client
     }
@@ -91,7 +93,7 @@ struct QuotaCommand: ParsableCommand {
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
             try await self.redis.withRedis { try await ClientAccounts(redis: $0).reset(client) }
-            print("\(client.text): rates, bandwidth and bytes of the day start anew")
+            Terminal.say("\(client.text): rates, bandwidth and bytes of the day start anew")
         }
     }
 }

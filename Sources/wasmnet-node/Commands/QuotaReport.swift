@@ -129,7 +129,7 @@ struct QuotaReport: Encodable {
 extension QuotaReport {
     func print(json: Bool) throws {
         guard !json else { return try JSONOutput.print(self) }
-        Swift.print(self.text)
+        Terminal.say(self.text)
     }
 
     /// Two tables and what there is to say beside them.

@@ -4,6 +4,7 @@ import WasmnetCluster
 import WasmnetConfiguration
 import WasmnetPolicyFile
 import WasmnetQuota
+import WasmnetText
 
 extension QuotaCommand {
     struct Set: AsyncParsableCommand {
@@ -70,7 +71,7 @@ extension QuotaCommand {
             var overrides = QuotaOverrides()
             var problems: [String] = []
             func check(_ flag: String, isSound: Bool, _ range: String, isLimited: Bool) {
-                let key = flag.split(separator: "-").joined(separator: "_")
+                let key = ByteText(flag).split(at: "-").map(\.text).joined(separator: "_")
                 if !isSound { problems.append("--\(flag) is \(range)") }
                 if !isLimited {
                     problems.append(

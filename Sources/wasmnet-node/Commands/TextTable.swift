@@ -1,4 +1,6 @@
-/// Rows under a heading, each column as wide as its widest cell.
+import WasmnetText
+
+/// Rows under a heading, each column as wide as its widest cell. What a cell holds cannot steer the terminal.
 struct TextTable {
     enum Alignment { case left, right }
 
@@ -12,7 +14,7 @@ struct TextTable {
     }
 
     /// Adds a row of as many cells as there are columns.
-    mutating func add(_ row: [String]) { self.rows.append(row) }
+    mutating func add(_ row: [String]) { self.rows.append(row.map { $0.shown(upTo: nil) }) }
 
     /// The lines, without spaces at their ends.
     var text: String {

@@ -2,6 +2,7 @@ import ArgumentParser
 import Foundation
 import Wasmnet
 import WasmnetIdentity
+import WasmnetText
 
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -22,7 +23,7 @@ struct TokenCommand: ParsableCommand {
                 "Prints two lines: the token, which the client gets and the node never sees again, and the line for the file."
         )
 
-        @Argument(help: "The client's name.") var client: String
+        @Argument(help: ArgumentHelp("The client's name.", discussion: ClientName.rule)) var client: String
         @Option(help: "One of the policy's tiers.") var tier: String?
 
         func run() throws {

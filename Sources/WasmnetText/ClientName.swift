@@ -1,0 +1,29 @@
+/// What a client may be called: in tokens, commands, the API, the denylist and quotas alike.
+package enum ClientName {
+    /// In bytes of UTF-8.
+    package static let lengths = 1...256
+    /// For complaints.
+    package static let rule = "a client's name is 1 to 256 bytes of UTF-8 without control characters"
+
+    package static func isName(_ text: some StringProtocol) -> Bool {
+        self.lengths.contains(text.utf8.count) && !ByteText(text).hasControls
+    }
+
+    /// As the token file has it: what would end a word or a line there, or is not seen, is percent-encoded (RFC 3986, section 2.1).
+    package static func encoded(_ name: String) -> String {
+        name.unicodeScalars.map { scalar in
+            let isPlain =
+                !"#%\"'".unicodeScalars.contains(scalar) && !scalar.properties.isWhitespace
+                && scalar.properties.generalCategory != .format
+            let text = String(Character(scalar))
+            return isPlain ? text : ByteText(text).percentEncoded { _ in false }
+        }.joined()
+    }
+
+    /// What the token file's word stands for; nil for what is no name, and for a quote or `%` that is not encoded.
+    package static func decoded(_ word: ByteText) -> String? {
+        guard !word.has("\""), !word.has("'"), let name = word.percentDecoded?.validText, self.isName(name)
+        else { return nil }
+        return name
+    }
+}

@@ -1,0 +1,13 @@
+import Foundation
+import WasmnetText
+
+/// What commands say to people: text from Redis, from a node or from a file cannot steer the terminal.
+enum Terminal {
+    /// Lines on standard output.
+    static func say(_ text: String) { print(text.shownLines) }
+
+    /// Lines on standard error.
+    static func complain(_ text: String) {
+        try? FileHandle.standardError.write(contentsOf: Data((text.shownLines + "\n").utf8))
+    }
+}

@@ -1,0 +1,57 @@
+import Foundation
+import Testing
+import WasmnetTesting
+
+extension NodeTests {
+    /// What the sources may not hold. (They are read here, so these tests may use what the sources may not.)
+    @Suite struct SourceTests {
+        /// Calls that cut or compare a String by Characters (grapheme clusters), or by Unicode's rules of case and space: text from outside
+        /// goes through ByteText.
+        private static let calls = [
+            #"\.split\(separator: ""#, #"\.split\((separator: [^,)]*, )?maxSplits"#, #"\.split\(whereSeparator: \\"#,
+            #"\.split \{"#,
+            #"components\(separatedBy"#, "trimmingCharacters", "replacingOccurrences", "replacing\\(",
+            #"\.has(Prefix|Suffix)\("#,
+            #"\.(lower|upper)cased\(\)"#, "isWhitespace", "isNewline", "isLetter", "hexDigitValue",
+            "wholeNumberValue",
+            #"\.(first|last)Index\(of: ""#, #"\.contains\(""#, #"\brange\(of:"#, "caseInsensitiveCompare", "localized",
+            #"(prefix|drop|filter|where|while)(: |\()? ?\{ \$0 [!=]= ""#,
+        ]
+
+        /// File and call, with why it is none of text from outside.
+        private static let exceptions = [
+            // Names of our own.
+            "PrometheusMetrics/MetricName.swift", "PrometheusMetrics/LabelSet.swift",
+            "PrometheusMetrics/PrometheusRegistry.swift", "WasmnetAdmin/HTTP/Route.swift",
+            // The kernel's text.
+            "PrometheusMetrics/ProcessMetrics.swift",
+            // A library's words.
+            "WasmnetRelay/Dial/TargetTLS.swift",
+            // The type itself.
+            "WasmnetText/ClientName.swift", "WasmnetText/TextFault.swift",
+        ]
+
+        @Test func textFromOutsideIsReadByBytes() throws {
+            let root = NodeProgram.root.appending(path: "Sources")
+            let call = try NSRegularExpression(pattern: Self.calls.joined(separator: "|"))
+            var found: [String] = []
+            var unused = Set(Self.exceptions)
+            for case let path as String in try #require(FileManager.default.enumerator(atPath: root.path)) {
+                guard path.hasSuffix(".swift"), !path.hasPrefix("WasmnetTesting/") else { continue }
+                let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
+                for (index, line) in text.components(separatedBy: "\n").enumerated() {
+                    let code = line.trimmingCharacters(in: .whitespaces)
+                    let range = NSRange(code.startIndex..., in: code)
+                    guard !code.hasPrefix("//"), call.firstMatch(in: code, range: range) != nil else { continue }
+                    if Self.exceptions.contains(path) {
+                        unused.remove(path)
+                    } else {
+                        found.append("\(path):\(index + 1): \(code)")
+                    }
+                }
+            }
+            #expect(found.isEmpty, "\(found.joined(separator: "\n"))")
+            #expect(unused.isEmpty, "exceptions that are none: \(unused)")
+        }
+    }
+}
