@@ -50,7 +50,10 @@ enum ClientIdentity {
             tokenTiers: verifier.map { ($0.tokens?.tiers ?? []).sorted() })
         try demands.check(configuration.policy)
         guard let verifier else { return (AddressAdmission(counters: counters), demands) }
-        let admission = TokenAdmission(verifier: verifier, counters: counters, logger: logger) {
+        let clock = SystemClock()
+        let admission = TokenAdmission(
+            verifier: verifier, counters: counters, logger: logger, uptime: clock.uptimeNanoseconds
+        ) {
             // The wall clock itself, whose corrections count: a token's times are another machine's.
             Date().timeIntervalSince1970
         }

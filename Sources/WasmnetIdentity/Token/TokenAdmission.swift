@@ -14,16 +14,21 @@ package struct TokenAdmission: Admission {
     private let address: AddressAdmission
     private let counters: AdmissionCounters
     private let logger: Logger
+    private let failures: FailureGate
     private let now: @Sendable () -> Double
 
-    /// - Parameter now: seconds since 1970.
+    /// - Parameters:
+    ///   - uptime: monotonic nanoseconds.
+    ///   - now: seconds since 1970.
     package init(
-        verifier: TokenVerifier, counters: AdmissionCounters, logger: Logger, now: @escaping @Sendable () -> Double
+        verifier: TokenVerifier, counters: AdmissionCounters, logger: Logger,
+        uptime: @escaping @Sendable () -> Int64, now: @escaping @Sendable () -> Double
     ) {
         self.verifier = verifier
         self.address = AddressAdmission(counters: counters)
         self.counters = counters
         self.logger = logger
+        self.failures = FailureGate(uptime: uptime)
         self.now = now
     }
 
@@ -35,7 +40,12 @@ package struct TokenAdmission: Admission {
         case .success(let value): address = value
         case .failure(let refusal): return eventLoop.makeFailedFuture(refusal)
         }
-        switch PresentedToken.find(in: request.head) {
+        let presented = PresentedToken.find(in: request.head)
+        if presented != .none, self.failures.isShut(to: address) {
+            self.counters.count(.tokenRefused)
+            return eventLoop.makeFailedFuture(HTTPRefusal.tooManyWrongTokens)
+        }
+        switch presented {
         case .none where policy.clients.requireToken:
             self.counters.count(.tokenMissing)
             return eventLoop.makeFailedFuture(HTTPRefusal.tokenNeeded)
@@ -71,6 +81,7 @@ package struct TokenAdmission: Admission {
 
     /// The operator may learn which part was wrong; the client may not, and the log holds nothing of the token.
     private func refusal(_ fault: TokenFault, _ address: IPAddress?) -> HTTPRefusal {
+        self.failures.failed(address)
         self.counters.count(.tokenRefused)
         self.logger.debug(
             "token refused", metadata: ["from": "\(ClientID(peer: address).text)", "fault": "\(fault.rawValue)"])
@@ -83,4 +94,8 @@ extension HTTPRefusal {
     static let tokenNeeded = HTTPRefusal(
         .unauthorized, "A valid token is needed to open a session here.", headers: ["WWW-Authenticate": "Bearer"],
         code: .notAdmitted)
+    /// Before any signature is looked at: whether this token is a good one is not known.
+    static let tooManyWrongTokens = HTTPRefusal(
+        .tooManyRequests, "Too many wrong tokens came from this address; try again later.",
+        headers: ["Retry-After": "1"], code: .notAdmitted)
 }
