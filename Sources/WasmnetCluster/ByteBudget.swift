@@ -261,16 +261,19 @@ package struct ByteBudget: Sendable {
             self.expire(now)
             // What passed while the question was on its way is owed by the grant.
             self.debt = max(self.debt - ask.debt, 0)
-            let paid = min(self.debt, reply.granted)
+            let granted = max(reply.granted, 0)
+            let paid = min(self.debt, granted)
             self.debt -= paid
-            self.grants.add(reply.granted - paid, until: ask.sentAt + Self.grantLifetime)
+            self.grants.add(granted - paid, until: ask.sentAt + Self.grantLifetime)
             self.blockedUntil = reply.wait > .zero ? now + reply.wait : .epoch
             let left = self.grants.count(at: now)
             self.even = reply.granted < ask.wanted && left > 0 ? (left, now, 0) : nil
         }
         if self.bytesPerDay > 0 {
             if reply.day != self.day { self.dayLeft = min(self.dayLeft, 0) }
-            self.dayLeft += ask.dayDebt + reply.dayLeased
+            // A Redis may answer with anything: sums of it stay far from the type's end.
+            let left = self.dayLeft + ask.dayDebt + reply.dayLeased
+            self.dayLeft = min(max(left, -TokenBucket.mostBytes), ClusterLink.range.upperBound)
             self.day = reply.day
             self.dayEnd = now + reply.dayEndsIn
             self.dayRest = reply.dayLeft

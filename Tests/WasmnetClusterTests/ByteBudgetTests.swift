@@ -62,6 +62,23 @@ import WasmnetTesting
         #expect(budget.wantsToAsk(now: self.now + .milliseconds(80)) == true)
     }
 
+    /// What no script answers, again and again: no sum ends the process.
+    @Test(arguments: [Int64(1) << 53, -(1 << 53)]) func answersOfABadRedisAreBounded(number: Int64) {
+        var budget = self.budget()
+        budget.bytesPerDay = 1 << 40
+        var now = self.now
+        for _ in 0..<3000 {
+            budget.charge(1000, now: now)
+            let reply = ByteBudget.Reply(
+                granted: number, wait: .microseconds(number), dayLeased: number, day: 5,
+                dayEndsIn: .microseconds(number), dayLeft: number)
+            budget.replied(budget.ask(now: now), reply, now: now)
+            _ = (budget.pause(now: now), budget.wantsToAsk(now: now))
+            now = now + .milliseconds(200)
+        }
+        #expect(budget.inFlight == nil)
+    }
+
     @Test func aQuestionWithoutAnswerLeavesItsDebt() {
         var budget = self.budget()
         budget.charge(5000, now: self.now)
