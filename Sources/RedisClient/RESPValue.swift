@@ -1,4 +1,5 @@
 package import NIOCore
+import WasmnetText
 
 /// One reply of a Redis server in RESP2.
 ///
@@ -37,7 +38,8 @@ package struct RedisServerError: Error, Sendable, Equatable, CustomStringConvert
         line.utf8.split(separator: UInt8(ascii: " ")).dropFirst().map { Substring($0) }
     }
 
-    package var description: String { line }
+    /// For logs and terminals: what a server says cannot end its line.
+    package var description: String { line.shown() }
 }
 
 extension RESPValue {

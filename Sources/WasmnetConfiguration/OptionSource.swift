@@ -9,7 +9,9 @@ struct OptionSource {
     init(environment: [String: String]) {
         self.environment = environment
         // As from an env file whose lines end in CRLF.
-        self.problems = environment.filter { $0.key.starts(with: "WASMNET_") && ByteText($0.value).hasControls }.keys
+        self.problems = environment.filter {
+            ByteText($0.key).starts(with: "WASMNET_") && ByteText($0.value).hasControls
+        }.keys
             .sorted()
             .map { "\($0) holds a control character" }
     }

@@ -35,6 +35,36 @@ import WasmnetRelay
         )
     }
 
+    /// A list is cut at its commas, whatever stands behind them.
+    @Test func aListInAVariableIsCutByBytes() throws {
+        let files = try self.resolve([], ["WASMNET_JWT_KEY_FILE": " a.pem,\u{301}b.pem ,,HS256:c"]).server.tokens
+            .jwtKeyFiles
+        #expect(files.map { Array($0.utf8) } == ["a.pem", "\u{301}b.pem", "HS256:c"].map { Array($0.utf8) })
+    }
+
+    @Test func loopbackIsAnAddressOrLocalhost() throws {
+        for host in ["127.example.com", "127.0.0.1.example.com", "::2", "localhost.example"] {
+            #expect(try self.resolve(["--host", host]).warnings.contains { $0.contains("open proxy") }, "\(host)")
+            #expect(throws: ConfigurationError.self) { try self.resolve(["--admin-host", host]) }
+        }
+        for host in ["127.0.0.1", "127.9.9.9", "::1", "localhost"] {
+            #expect(try self.resolve(["--host", host, "--admin-host", host]).warnings.isEmpty)
+        }
+    }
+
+    @Test(arguments: [("", "\n"), ("", "\r\n"), ("\u{FEFF}", ""), ("\r\n ", "\t\r\n\r\n")])
+    func anAdminTokensFileMayBeOfWindows(start: String, end: String) throws {
+        let file = FileManager.default.temporaryDirectory.appending(path: "wasmnet-\(UUID().uuidString)")
+        defer { try? FileManager.default.removeItem(at: file) }
+        let token = "a-token-of-the-operator"
+        try Data((start + token + end).utf8).write(to: file)
+        #expect(try self.resolve(["--admin-token-file", file.path]).server.admin?.token == token)
+        for bad in ["\(token)\n\(token)\n", "\(token)\u{0}\n", "\(token)\u{9B}"] {
+            try Data(bad.utf8).write(to: file)
+            #expect(throws: ConfigurationError.self) { try self.resolve(["--admin-token-file", file.path]) }
+        }
+    }
+
     @Test func anOpenProxyIsWarnedOfUnlessTokensAreNeeded() throws {
         #expect(try self.resolve(["--host", "0.0.0.0"]).warnings.contains { $0.contains("open proxy") })
         // Keys alone keep nobody out.

@@ -89,6 +89,10 @@ extension NodeTests {
                 let mapped = try self.object(try await run(["quota", "show", "::ffff:127.0.0.1", "--json"]))
                 #expect(mapped["client"] as? String == "a:127.0.0.1")
                 #expect((mapped["holders"] as? [Any])?.count == 2)
+                // Whatever a token may name.
+                let name = "t:José \"O'Brien\" 50%"
+                #expect(try self.object(try await run(["quota", "show", name, "--json"]))["client"] as? String == name)
+                #expect(try await run(["quota", "show", "t:a\u{202E}b"]).hasPrefix("t:a\\u202eb\n"))
                 let sockets = try self.limit("max_connections", in: shown)
                 #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
                 #expect(sockets["from"] as? String == "policy")

@@ -166,6 +166,16 @@ extension Operations {
                         as? String
                         == "a:192.0.2.7")
                 try await admin.ask(.DELETE, path, status: 204)
+                // Any name that a token can have, and no other.
+                let named = "/v1/quota/t:Jos%C3%A9%20O'Brien%20%2F%2025%25"
+                #expect(
+                    try await admin.ask(.PUT, named, #"{"max_sessions": 5}"#)["client"] as? String
+                        == "t:Jos\u{E9} O'Brien / 25%")
+                try await admin.ask(.DELETE, "/v1/quota/t:Jose%CC%81%20O'Brien%20%2F%2025%25", status: 404)
+                try await admin.ask(.DELETE, named, status: 204)
+                for bad in ["t:", "t:a%0Ab", "t:%C2%9B", "t:" + String(repeating: "x", count: 257), "x:y"] {
+                    try await admin.ask(.GET, "/v1/quota/\(bad)", status: 422)
+                }
             }
             await redis?.stop()
         }

@@ -73,7 +73,10 @@ extension Operations {
 
         @Test func whatIsNoEntryIsToldSo() async throws {
             try await TestNode.withAdmin { _, admin in
-                for (entry, words) in [("10.0.0.0/99", "10.0.0.0/99"), ("*", "no entry"), ("client:nobody", "client")] {
+                for (entry, words) in [
+                    ("10.0.0.0/99", "10.0.0.0/99"), ("*", "no entry"), ("client:nobody", "client"),
+                    ("client:t:%00", "control"), ("client:t:" + String(repeating: "x", count: 257), "1 to 256 bytes"),
+                ] {
                     let answer = try await admin.ask(
                         .POST, "/v1/denylist", #"{"entries":[{"entry":"\#(entry)"}]}"#, status: 422)
                     let error = answer["error"] as? [String: Any]

@@ -21,6 +21,15 @@ struct AllowanceTests {
         #expect(first.client == self.client)
     }
 
+    /// Names are compared byte for byte: to String each pair here is equal.
+    @Test(arguments: [("t:e\u{301}", "t:\u{E9}"), ("t:\u{212A}ate", "t:Kate"), ("t:a\u{37E}", "t:a;")])
+    func clientsThatLookAlikeAreTwo(one: String, other: String) {
+        #expect(one == other)
+        let first = self.ledger.allowance(for: ClientID(text: one), limits: .unlimited)
+        #expect(first !== self.ledger.allowance(for: ClientID(text: other), limits: .unlimited))
+        #expect(first === self.ledger.allowance(for: ClientID(text: one), limits: .unlimited))
+    }
+
     @Test func slotsOfAllKindsCountTogetherAndComeBack() throws {
         let allowance = self.allowance(QuotaLimits(maxSockets: 2, maxSessions: 1))
         let session = try #require(allowance.slot(.session, noon))

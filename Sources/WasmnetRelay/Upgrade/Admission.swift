@@ -52,8 +52,9 @@ package struct Admitted: Sendable {
 extension DenylistView {
     /// The entry that denies a client by any of its identities: who pays, its address (with every network around it), its token's subject.
     func entry(forClient client: ClientID, at address: IPAddress?, subject: ClientID?) -> DenylistEntry? {
-        var ids = [client, ClientID(peer: address)]
-        if let subject { ids.append(subject) }
+        // An address is looked up as such; without one a client is `a:local`.
+        var ids = address == nil ? [client, ClientID(peer: nil)] : [client]
+        if let subject, subject != client { ids.append(subject) }
         for id in ids {
             if let entry = self.entry(forClient: id.text, at: address) { return entry }
         }

@@ -5,6 +5,7 @@ import NIOFoundationCompat
 import NIOHTTP1
 import Wasmnet
 import WasmnetPolicy
+import WasmnetText
 
 /// The denylist by a node's admin API.
 struct AdminDenylistDoor: DenylistDoor {
@@ -126,7 +127,8 @@ struct AdminDenylistDoor: DenylistDoor {
         let (response, bytes) = try await self.http.answer(to: request, at: self.base)
         guard (200..<300).contains(response.status.code) else {
             let words = (try? JSONDecoder().decode(Failure.self, from: bytes))?.error.message
-            throw ConfigurationError("--admin: \(response.status.code): \(words ?? response.status.reasonPhrase)")
+            throw ConfigurationError(
+                "--admin: \(response.status.code): \((words ?? response.status.reasonPhrase).shown())")
         }
         return try JSONDecoder().decode(Answer.self, from: bytes)
     }
