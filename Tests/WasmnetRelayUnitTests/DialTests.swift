@@ -23,7 +23,7 @@ import WasmnetProtocol
             let dial = Dial(
                 eventLoop: eventLoop, settings: settings, connector: SocketConnector(), host: "target.example",
                 port: port, addresses: addresses,
-                tls: nil
+                tls: nil, denial: { _ in nil }
             ) { result in
                 promise.succeed(
                     result.map { connection in

@@ -21,6 +21,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
     private var slot: QuotaSlot?
     private var context: ChannelHandlerContext?
     private var isEnded = false
+    var isOpen = false
     private var peer: Peer?
     private var peers: RecentPeers
     /// Datagrams that wait for the socket, in order.
@@ -136,7 +137,10 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
             return
         }
         self.boundPort = UInt16(clamping: channel.localAddress?.port ?? 0)
-        self.session.environment.observer.socketOpened(self.kind)
+        guard self.session.completeOpening(self) else {
+            channel.close(promise: nil)
+            return
+        }
         self.session.tell(.udpBound(self.id, port: self.boundPort), as: self.encoding)
         while let (peer, data) = self.early.popFirst() { self.write(data, to: peer ?? self.peer) }
         self.flush()
@@ -308,10 +312,12 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
         // Peers that it may no longer send to are no longer listened to either.
-        self.peers.keep { [peer = self.peer, names = self.session.tiedNames] candidate in
-            let name = names.name(of: candidate.address)
-            return candidate == peer
-                || policy.decide(address: candidate.address, port: candidate.port, name: name, transport: .udp).allowed
+        self.peers.keep { [peer = self.peer, ties = self.session.tiedNames] candidate in
+            candidate == peer
+                || SocketTarget(
+                    host: "", port: candidate.port, ties: ties.names(of: candidate.address),
+                    address: candidate.address, transport: .udp
+                ).forbidden(by: policy) == nil
         }
         if let target = self.target {
             var target = target

@@ -6,7 +6,8 @@ import WasmnetPolicy
 import WasmnetProtocol
 
 /// One dial: races the allowed addresses, shakes TLS hands, and hands the channel over, all within one deadline. Only addresses
-/// that passed the policy come here, and no name is looked up.
+/// that passed the policy come here, and no name is looked up. What the policy says by now is asked again before each attempt
+/// and before the first byte on a connection.
 final class Dial {
     /// How it ended, told exactly once: the channel, its address, its allocator and the ALPN name, or why not.
     typealias Completion = (Result<Connection, Refusal>) -> Void
@@ -20,6 +21,14 @@ final class Dial {
         var handshake: Int64?
     }
 
+    /// A channel that is not connected yet.
+    private struct Attempt {
+        var channel: any Channel
+        var address: IPAddress
+        /// Why it was given up, where a changed policy is the reason.
+        var denial: Refusal?
+    }
+
     private let eventLoop: any EventLoop
     private let settings: RelaySettings
     private let connector: any TargetConnector
@@ -27,20 +36,23 @@ final class Dial {
     /// What the client calls the target, for words.
     private let host: String
     private let tls: (TargetTLS, serverName: String?)?
+    /// Why an address may not be reached at this moment; nil where it may.
+    private let denial: (IPAddress) -> Refusal?
     private var race: ConnectionRace
     private var completion: Completion?
     private var delayTask: Scheduled<Void>?
     private var deadlineTask: Scheduled<Void>?
     private var lastRefusal: Refusal?
-    private var handshaking: (any Channel)?
-    /// Channels that are not connected yet. None outlives the dial: a target that never answers would hold its descriptor for minutes.
-    private var underWay: [ObjectIdentifier: any Channel] = [:]
+    private var handshaking: Connection?
+    /// None outlives the dial: a target that never answers would hold its descriptor for minutes.
+    private var underWay: [ObjectIdentifier: Attempt] = [:]
     private var isOver = false
 
     init(
         eventLoop: any EventLoop, settings: RelaySettings, connector: any TargetConnector, host: String, port: UInt16,
         addresses: [IPAddress],
-        tls: (TargetTLS, serverName: String?)?, completion: @escaping Completion
+        tls: (TargetTLS, serverName: String?)?, denial: @escaping (IPAddress) -> Refusal?,
+        completion: @escaping Completion
     ) {
         self.eventLoop = eventLoop
         self.settings = settings
@@ -48,6 +60,7 @@ final class Dial {
         self.host = host
         self.port = port
         self.tls = tls
+        self.denial = denial
         self.race = ConnectionRace(AddressOrder.interleaved(addresses, limit: settings.maxAddressesPerName))
         self.completion = completion
     }
@@ -64,6 +77,19 @@ final class Dial {
     func cancel() {
         self.completion = nil
         self.complete(.failure(Refusal(.clientClosed, "")))
+    }
+
+    /// The policy or the denylist has changed: gives up what is denied by now.
+    func reconsider() {
+        if let connection = self.handshaking, let denial = self.denial(connection.address) {
+            self.complete(.failure(denial))
+            return
+        }
+        for (id, attempt) in self.underWay {
+            guard let denial = self.denial(attempt.address) else { continue }
+            self.underWay[id]?.denial = denial
+            attempt.channel.close(promise: nil)
+        }
     }
 
     private func carryOut(_ actions: [ConnectionRace.Action], channel: Connection?) {
@@ -88,6 +114,7 @@ final class Dial {
     }
 
     private func attempt(_ address: IPAddress) {
+        if let denial = self.denial(address) { return self.attemptFailed(denial) }
         let receiver = ReceiveAllocator(largest: self.settings.readChunkBytes)
         let target: SocketAddress
         do {
@@ -101,20 +128,28 @@ final class Dial {
             .connect(to: target, receiver: receiver, on: self.eventLoop) { channel in
                 guard !self.isOver else { return channel.close(promise: nil) }
                 attempt = ObjectIdentifier(channel)
-                self.underWay[ObjectIdentifier(channel)] = channel
+                self.underWay[ObjectIdentifier(channel)] = Attempt(channel: channel, address: address)
             }
             .assumeIsolated()
             .whenComplete { result in
-                if let attempt { self.underWay[attempt] = nil }
+                let denial = attempt.flatMap { self.underWay.removeValue(forKey: $0) }?.denial ?? self.denial(address)
                 switch result {
                 case .success(let channel):
+                    if let denial {
+                        channel.close(promise: nil)
+                        return self.attemptFailed(denial)
+                    }
                     let connection = Connection(channel: channel, address: address, receiver: receiver)
                     self.carryOut(self.race.attemptConnected(), channel: connection)
                 case .failure(let error):
-                    self.lastRefusal = Self.refusal(error, host: self.host, port: self.port)
-                    self.carryOut(self.race.attemptFailed(), channel: nil)
+                    self.attemptFailed(denial ?? Self.refusal(error, host: self.host, port: self.port))
                 }
             }
+    }
+
+    private func attemptFailed(_ refusal: Refusal) {
+        self.lastRefusal = refusal
+        self.carryOut(self.race.attemptFailed(), channel: nil)
     }
 
     private func won(_ connection: Connection) {
@@ -123,7 +158,7 @@ final class Dial {
             self.complete(.success(connection))
             return
         }
-        self.handshaking = connection.channel
+        self.handshaking = connection
         let start = NIODeadline.now()
         tls.shakeHands(
             on: connection.channel, serverName: serverName, host: self.host,
@@ -150,7 +185,7 @@ final class Dial {
         self.deadlineTask?.cancel()
         self.carryOut(self.race.cancel(), channel: nil)
         self.closeUnderWay()
-        if let handshaking = self.handshaking.take() { handshaking.close(promise: nil) }
+        if let handshaking = self.handshaking.take() { handshaking.channel.close(promise: nil) }
         guard let completion else {
             if case .success(let connection) = result { connection.channel.close(promise: nil) }
             return
@@ -159,9 +194,9 @@ final class Dial {
     }
 
     private func closeUnderWay() {
-        let channels = self.underWay.values
+        let attempts = self.underWay.values
         self.underWay = [:]
-        for channel in channels { channel.close(promise: nil) }
+        for attempt in attempts { attempt.channel.close(promise: nil) }
     }
 
     /// The operating system's error as a code and words of ours.

@@ -13,7 +13,8 @@ final class TargetListener: SessionSocket {
     private let address: IPAddress
     private var slot: QuotaSlot?
     private var channel: (any Channel)?
-    private var isEnded = false
+    private(set) var isEnded = false
+    var isOpen = false
     private(set) var port: UInt16
     private(set) var record: SocketRecord
 
@@ -89,8 +90,11 @@ final class TargetListener: SessionSocket {
         self.channel = channel
         self.port = UInt16(clamping: channel.localAddress?.port ?? 0)
         self.record.port = self.port
+        guard self.session.completeOpening(self) else {
+            channel.close(promise: nil)
+            return
+        }
         self.record.state = .listening
-        self.session.environment.observer.socketOpened(.listener)
         self.tellPort()
     }
 
@@ -99,8 +103,10 @@ final class TargetListener: SessionSocket {
         self.session.tell(.listening(self.id, port: self.port), as: self.encoding)
     }
 
-    private func fail(_ refusal: Refusal) {
+    func fail(_ refusal: Refusal) {
+        guard !self.isEnded else { return }
         self.isEnded = true
+        self.channel?.close(promise: nil)
         self.slot?.release()
         self.slot = nil
         self.session.refuseOpen(self, refusal)

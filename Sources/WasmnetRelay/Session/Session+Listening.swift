@@ -13,7 +13,7 @@ extension Session {
         self.reserve(.socket) { result in
             switch result {
             case .success(let slot): listener.open(slot, ports: ports)
-            case .failure(let refusal): self.refuseOpen(listener, refusal)
+            case .failure(let refusal): listener.fail(refusal)
             }
         }
     }
@@ -98,29 +98,30 @@ extension Session {
         guard self.sockets.count < self.environment.settings.maxSocketsPerSession else {
             return refuse(Refusal(.maxConnections, "the session has its most sockets"))
         }
-        if let peer = channel.remoteAddress?.bareAddress {
-            let decision = self.policy.decideAccepted(from: peer)
-            guard decision.allowed else { return refuse(Refusal(decision)) }
-        }
+        let remote = channel.remoteAddress
+        let target = SocketTarget(
+            host: remote?.bareAddress?.description ?? "", port: UInt16(clamping: remote?.port ?? 0),
+            address: remote?.bareAddress, transport: .tcp)
         self.reserve(.accepted) { result in
             let slot: QuotaSlot?
             switch result {
             case .success(let granted): slot = granted
             case .failure(let refusal): return refuse(refusal)
             }
-            guard self.state == .live, let id = self.takeAcceptedID() else {
+            // After the wait for the slot, so that this is how it stands now.
+            guard self.state == .live, !listener.isEnded, let id = self.takeAcceptedID() else {
                 slot?.release()
-                return refuse(Refusal(.draining, "the session ends"))
+                return refuse(Refusal(.draining, "the listener ends"))
             }
-            let remote = channel.remoteAddress
-            let target = SocketTarget(
-                host: remote?.bareAddress?.description ?? "", port: UInt16(clamping: remote?.port ?? 0), name: nil,
-                address: remote?.bareAddress, transport: .tcp)
             let stream = TargetStream(
                 id: id, encoding: listener.encoding, kind: .accepted, target: target, session: self)
+            if let decision = stream.reconsider(self.policy) {
+                slot?.release()
+                return refuse(Refusal(decision))
+            }
             guard stream.hold(slot) else { return }
             self.add(stream)
-            self.environment.observer.socketOpened(.accepted)
+            self.countOpen(stream)
             self.tell(
                 .accepted(listener.id, connection: id, remote: remote?.endpointText ?? ""), as: listener.encoding)
             let receiver = ReceiveAllocator(largest: self.environment.settings.readChunkBytes)

@@ -15,14 +15,14 @@ extension Session {
         self.add(stream)
         self.reserve(.socket) { result in
             switch result {
-            case .failure(let refusal): stream.dialFailed(refusal)
+            case .failure(let refusal): stream.fail(refusal)
             case .success(let slot):
                 guard stream.hold(slot) else { return }
                 self.addresses(of: target) { result, nanoseconds in
                     stream.times.resolve = nanoseconds
                     switch result {
                     case .success(let addresses): self.dial(stream, addresses)
-                    case .failure(let refusal): stream.dialFailed(refusal)
+                    case .failure(let refusal): stream.fail(refusal)
                     }
                 }
             }
@@ -37,7 +37,14 @@ extension Session {
         let dial = Dial(
             eventLoop: self.eventLoop, settings: environment.settings, connector: environment.connector,
             host: target.host, port: target.port,
-            addresses: addresses, tls: stream.kind == .tls ? (environment.targetTLS, target.name?.text) : nil
+            addresses: addresses,
+            // A guest that resolved a name and connects to the address means the name.
+            tls: stream.kind == .tls ? (environment.targetTLS, (target.name ?? target.ties.last)?.text) : nil,
+            denial: { address in
+                target.reach([address], under: self.policy).denial.map {
+                    Refusal($0, host: target.host, port: target.port)
+                }
+            }
         ) { result in
             self.now = environment.uptimeNanoseconds()
             stream.times.dial = self.now - start
@@ -45,7 +52,7 @@ extension Session {
             case .success(let connection):
                 environment.observer.took(.dial, nanoseconds: self.now - start)
                 stream.connected(connection)
-            case .failure(let refusal): stream.dialFailed(refusal)
+            case .failure(let refusal): stream.fail(refusal)
             }
         }
         stream.start(dial)
@@ -107,14 +114,14 @@ extension Session {
         _ id: SocketID, _ host: String, _ port: UInt16?, _ transport: TransportProtocol, _ kind: SocketKind?,
         _ encoding: WireEncoding
     ) -> SocketTarget? {
-        var target = SocketTarget(host: host, port: port ?? 0, name: nil, address: nil, transport: transport)
+        var target = SocketTarget(host: host, port: port ?? 0, transport: transport)
         var refusal: Refusal?
         if port == 0 { refusal = Refusal(.protocolError, "port 0 cannot be connected to") }
         do {
             switch try Destination(parsing: host) {
             case .address(let address):
                 target.address = address
-                target.name = self.tiedNames.name(of: address)
+                target.ties = self.tiedNames.names(of: address)
             case .name(let name):
                 target.name = name
             }
@@ -122,8 +129,7 @@ extension Session {
             refusal = refusal ?? Refusal(.protocolError, error.description)
         }
         if refusal == nil {
-            let policy = self.policy
-            let denial = port == nil ? target.lookupForbidden(by: policy) : target.forbidden(by: policy)
+            let denial = target.forbidden(by: self.policy)
             refusal = denial.map { Refusal($0) }
             if let denial { self.compareWithShadow(target, denial: denial) }
         }
@@ -202,24 +208,39 @@ extension Session {
         self.compareWithShadow(target, addresses, allowed: !allowed.isEmpty)
         guard allowed.isEmpty else { return .success(allowed) }
         return .failure(
-            denial.map { Refusal($0, of: target) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
+            denial.map { Refusal($0, host: target.host, port: target.port) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
     }
 
     // MARK: Answers
 
-    /// An open that did not come to be: the id is free again.
+    /// The last step of every opening, whatever it waited for: the socket must still be the one of its id, and the policy of this
+    /// moment must allow it. Counts it as open. One whose session has ended only delivers what it was given, and is not counted.
+    ///
+    /// - Returns: false where it may not go on. Then it has failed, or had ended before.
+    func completeOpening(_ socket: any SessionSocket) -> Bool {
+        guard self.state == .ended || self.sockets[socket.id] === socket else { return false }
+        if let decision = socket.reconsider(self.policy) {
+            socket.fail(self.refusal(decision, of: socket))
+            return false
+        }
+        if self.state != .ended { self.countOpen(socket) }
+        return true
+    }
+
+    func countOpen(_ socket: any SessionSocket) {
+        socket.isOpen = true
+        self.environment.observer.socketOpened(socket.kind)
+    }
+
+    /// An open that did not come to be: the id is free again. What the client sent before it learns of the refusal is no error of its own.
     func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal) {
-        guard self.sockets.removeValue(forKey: socket.id) != nil else { return }
-        self.forget(socket)
-        // What the client sent before it learns of the refusal is no error of its own.
-        self.recent.insert(socket.id)
+        guard self.remove(socket) else { return }
         self.tellRefused(socket.record, refusal)
         self.refuse(socket.id, refusal, socket.encoding)
         self.endIfDrained()
     }
 
     func announceConnected(_ stream: TargetStream, channel: any Channel, alpn: String?) {
-        self.environment.observer.socketOpened(stream.kind)
         self.tell(
             .connected(
                 stream.id, local: channel.localAddress?.endpointText ?? "",

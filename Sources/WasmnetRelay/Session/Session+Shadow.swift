@@ -6,15 +6,13 @@ extension Session {
     func compareWithShadow(_ target: SocketTarget, denial: PolicyDecision) {
         guard let shadow = self.shadowPolicy else { return }
         // Without the addresses "not denied by name" is all that can be said of a name.
-        let other = target.port == 0 ? target.lookupForbidden(by: shadow) : target.forbidden(by: shadow)
+        let other = target.forbidden(by: shadow)
         self.tellShadow(allowed: false, other: other?.reason, target, "\(denial.reason)")
     }
 
     /// The policy in force decided by the target's addresses.
     func compareWithShadow(_ target: SocketTarget, _ addresses: [IPAddress], allowed: Bool) {
         guard let shadow = self.shadowPolicy else { return }
-        let byName = target.port == 0 ? target.lookupForbidden(by: shadow) : target.forbidden(by: shadow)
-        if let byName { return self.tellShadow(allowed: allowed, other: byName.reason, target, nil) }
         let (reached, denial) = target.reach(addresses, under: shadow)
         self.tellShadow(allowed: allowed, other: reached.isEmpty ? denial?.reason ?? "no address" : nil, target, nil)
     }

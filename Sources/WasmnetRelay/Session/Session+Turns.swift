@@ -110,7 +110,7 @@ extension Session {
     }
 
     func forget(_ socket: any SessionSocket) {
-        self.turns.remove(socket.id)
+        if self.sockets[socket.id] === socket { self.turns.remove(socket.id) }
         self.releaseUploads(socket)
     }
 
@@ -125,12 +125,12 @@ extension Session {
     var uploadQuantum: Int { self.allowance.readQuantum }
 
     func holdUploads(_ socket: any SessionSocket) {
-        guard self.heldUploads.insert(socket.id).inserted else { return }
+        guard self.heldUploads.insert(ObjectIdentifier(socket)).inserted else { return }
         self.environment.observer.readingPaused(.up)
     }
 
     func releaseUploads(_ socket: any SessionSocket) {
-        guard self.heldUploads.remove(socket.id) != nil else { return }
+        guard self.heldUploads.remove(ObjectIdentifier(socket)) != nil else { return }
         self.updateReading()
     }
 
@@ -162,7 +162,7 @@ extension Session {
     /// The day's bytes are spent: every socket that carries some ends. At the end of the turn, not amid one's event.
     private func endAll(_ refusal: QuotaRefusal) {
         self.eventLoop.assumeIsolated().execute {
-            for socket in Array(self.sockets.values) { socket.terminate(.byteQuota, refusal.message) }
+            for socket in Array(self.sockets.values) { self.end(socket, Refusal(refusal)) }
         }
     }
 

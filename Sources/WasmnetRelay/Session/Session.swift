@@ -43,7 +43,7 @@ final class Session {
     /// The most bytes that one read takes now.
     var readShare: Int
     var dirty: [any SessionSocket] = []
-    var heldUploads: Set<SocketID> = []
+    var heldUploads: Set<ObjectIdentifier> = []
     var budgetTask: Scheduled<Void>?
     var answersWerePilingUp = false
     private var sweepTask: Scheduled<Void>?
@@ -158,7 +158,7 @@ final class Session {
         let live = self.sockets.values
         self.sockets = [:]
         for socket in live {
-            self.tellEnd(of: socket, self.endReason == .normal ? .clientClosed : self.endReason)
+            self.tellEnd(of: socket, self.endReason == .normal ? .clientClosed : self.endReason, "")
             socket.sessionEnded()
         }
         self.flushSockets()
@@ -234,12 +234,35 @@ final class Session {
 
     /// A socket is over: tells the client, last of all that is told about it, and forgets it.
     func socketEnded(_ socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
-        self.forget(socket)
-        guard self.sockets.removeValue(forKey: socket.id) != nil else { return }
-        self.recent.insert(socket.id)
+        guard self.remove(socket) else { return }
         self.tell(.closed(socket.id, reason, message: message), as: socket.encoding)
-        self.tellEnd(of: socket, reason)
+        self.tellEnd(of: socket, reason, message)
         self.endIfDrained()
+    }
+
+    /// Takes a socket out of the table.
+    ///
+    /// - Returns: false where its id is another socket's by now, or nobody's.
+    func remove(_ socket: any SessionSocket) -> Bool {
+        guard self.sockets[socket.id] === socket else { return false }
+        self.forget(socket)
+        self.sockets[socket.id] = nil
+        self.recent.insert(socket.id)
+        return true
+    }
+
+    /// Ends a socket for a reason of the node's: while it is still opening that is the answer to its open.
+    func end(_ socket: any SessionSocket, _ refusal: Refusal) {
+        if socket.isOpen {
+            socket.terminate(refusal.code, refusal.message)
+        } else {
+            socket.fail(refusal)
+        }
+    }
+
+    func refusal(_ decision: PolicyDecision, of socket: any SessionSocket) -> Refusal {
+        let record = socket.record
+        return Refusal(decision, host: record.host, port: record.port)
     }
 
     func endIfDrained() {
@@ -284,8 +307,7 @@ final class Session {
     private func endForbidden(by policy: Policy) {
         for socket in Array(self.sockets.values) {
             guard let decision = socket.reconsider(policy) else { continue }
-            let record = socket.record
-            socket.terminate(decision.code, decision.words(host: record.host, port: record.port))
+            self.end(socket, self.refusal(decision, of: socket))
         }
     }
 
@@ -307,7 +329,7 @@ final class Session {
     /// - Returns: false where there is no such socket.
     func endByOperator(_ id: SocketID) -> Bool {
         guard let socket = self.sockets[id] else { return false }
-        socket.terminate(.policyDenied, "ended by the node's operator")
+        self.end(socket, Refusal(.policyDenied, "ended by the node's operator"))
         return true
     }
 
@@ -317,7 +339,7 @@ final class Session {
     func endNewest(_ count: Int) -> Int {
         let newest = self.sockets.values.sorted { ($0.opened, $0.id) > ($1.opened, $1.id) }.prefix(count)
         for socket in newest {
-            socket.terminate(.maxConnections, "the client's sockets are in use on other nodes")
+            self.end(socket, Refusal(.maxConnections, "the client's sockets are in use on other nodes"))
         }
         return newest.count
     }
@@ -339,7 +361,7 @@ final class Session {
         let oldest = self.environment.uptimeNanoseconds() - Int64(limit * 1_000_000_000)
         for socket in Array(self.sockets.values) {
             if let last = socket.lastActivity, last < oldest {
-                socket.terminate(.targetTimeout, "no byte for \(Int(limit)) s")
+                self.end(socket, Refusal(.targetTimeout, "no byte for \(Int(limit)) s"))
             }
         }
     }
@@ -353,7 +375,8 @@ final class Session {
         self.windowGrowth += bytes
     }
 
-    private func tellEnd(of socket: any SessionSocket, _ reason: ReasonCode) {
+    private func tellEnd(of socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
+        guard socket.isOpen else { return self.tellRefused(socket.record, Refusal(reason, message)) }
         self.environment.observer.socketEnded(
             socket.record, of: self.origin, reason, at: self.environment.uptimeNanoseconds())
     }

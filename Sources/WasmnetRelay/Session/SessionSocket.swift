@@ -6,7 +6,10 @@ import WasmnetProtocol
 struct SocketTarget {
     var host: String
     var port: UInt16
+    /// The name, where the client gave one.
     var name: HostName?
+    /// Where it gave an address: the names that this session resolved to it.
+    var ties: [HostName] = []
     var address: IPAddress?
     var transport: TransportProtocol
 }
@@ -16,14 +19,18 @@ protocol SessionSocket: AnyObject {
     var id: SocketID { get }
     var encoding: WireEncoding { get }
     var kind: SocketKind { get }
+    /// Whether its opening is complete. Set by ``Session/completeOpening(_:)`` alone.
+    var isOpen: Bool { get set }
 
+    /// The opening cannot be completed: answers it and ends. Nothing where it is complete or has ended.
+    func fail(_ refusal: Refusal)
     func send(_ data: ByteBuffer)
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer)
     func grantWindow(_ bytes: UInt32)
     func shutdown()
     func close()
     func reset()
-    /// Ends at once with a reason, told to the client.
+    /// Ends an open socket at once with a reason, which the client is sent.
     func terminate(_ reason: ReasonCode, _ message: String)
     /// The session is gone: nobody is told; accepted bytes still go out.
     func sessionEnded()

@@ -1,23 +1,36 @@
 import DequeModule
 import WasmnetPolicy
 
-/// Which addresses were resolved from which name in this session: guests resolve a name and then connect by address, and a rule
-/// for the name is to decide then as well. Bounded; the oldest tie goes first.
+/// Which names each address was resolved from in this session: guests resolve a name and then connect by address, and the rules for
+/// the name decide then as well. Several names may share an address. Bounded; the oldest tie goes first.
 struct TiedNames {
-    private var names: [IPAddress: HostName] = [:]
-    private var order = Deque<IPAddress>()
+    private struct Tie: Hashable {
+        var address: IPAddress
+        var name: HostName
+    }
+
+    private var names: [IPAddress: [HostName]] = [:]
+    private var order = Deque<Tie>()
     private let limit: Int
 
+    /// - Parameter limit: pairs of an address and a name that are remembered.
     init(limit: Int) {
         self.limit = limit
     }
 
-    func name(of address: IPAddress) -> HostName? { self.names[address] }
+    /// In the order in which they were first resolved to the address.
+    func names(of address: IPAddress) -> [HostName] { self.names[address] ?? [] }
 
     mutating func tie(_ addresses: [IPAddress], to name: HostName) {
-        for address in addresses {
-            if self.names.updateValue(name, forKey: address) == nil { self.order.append(address) }
+        for address in addresses where self.names[address]?.contains(name) != true {
+            self.names[address, default: []].append(name)
+            self.order.append(Tie(address: address, name: name))
         }
-        while self.order.count > self.limit, let oldest = self.order.popFirst() { self.names[oldest] = nil }
+        while self.order.count > self.limit, let oldest = self.order.popFirst() { self.forget(oldest) }
+    }
+
+    private mutating func forget(_ tie: Tie) {
+        self.names[tie.address]?.removeAll { $0 == tie.name }
+        if self.names[tie.address]?.isEmpty == true { self.names[tie.address] = nil }
     }
 }

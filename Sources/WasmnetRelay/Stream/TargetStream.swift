@@ -18,6 +18,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     let id: SocketID
     let encoding: WireEncoding
     let kind: SocketKind
+    var isOpen = false
     private(set) var target: SocketTarget
     private let session: Session
     private var slot: QuotaSlot?
@@ -109,12 +110,16 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         do {
             try channel.pipeline.syncOperations.addHandler(self)
         } catch {
-            self.dialFailed(Refusal(.internalError, "the connection to \(self.target.host) could not be set up"))
+            self.fail(Refusal(.internalError, "the connection to \(self.target.host) could not be set up"))
             channel.close(promise: nil)
             return
         }
         self.activity = self.session.environment.uptimeNanoseconds()
         if self.kind != .accepted {
+            guard self.session.completeOpening(self) else {
+                channel.close(promise: nil)
+                return
+            }
             self.session.announceConnected(self, channel: channel, alpn: connection.alpn)
         }
         while let bytes = self.early.popFirst() { self.enqueue(bytes) }
@@ -123,9 +128,9 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.session.readWanted(self)
     }
 
-    func dialFailed(_ refusal: Refusal) {
-        self.dial = nil
+    func fail(_ refusal: Refusal) {
         guard self.machine.phase == .dialing else { return }
+        self.dial.take()?.cancel()
         if self.machine.clientIsGone {
             // The client closed it while it was dialed and waits for `closed`.
             self.carryOut(self.machine.lingerExpired())
@@ -253,7 +258,11 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
-        guard self.kind == .accepted else { return self.target.forbidden(by: policy) }
+        guard self.kind == .accepted else {
+            let decision = self.target.forbidden(by: policy)
+            if decision == nil { self.dial?.reconsider() }
+            return decision
+        }
         let decision = self.target.address.map { policy.decideAccepted(from: $0) }
         return decision?.allowed == false ? decision : nil
     }
