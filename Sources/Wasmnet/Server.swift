@@ -95,14 +95,15 @@ public final class Server: Service, Sendable {
         let shadow = try configuration.shadowPolicyFile.map { (path) throws(ConfigurationError) in
             try ServerConfiguration.PolicySource(path: path).load()
         }
+        let accessLog = AccessLog(
+            logger: configuration.logger, sample: configuration.accessLogSample, clock: clock.now)
         do {
             self.environment = try RelayEnvironment(
                 settings: configuration.settings, policy: configuration.policy, shadowPolicy: shadow,
                 denylist: { denylist.inForce.view }, ledger: member?.ledger ?? InProcessLedger(clock: clock.now),
                 resolver: configuration.resolver ?? self.resolver,
                 observer: NodeObserver(
-                    metrics: metrics,
-                    accessLog: AccessLog(logger: configuration.logger, sample: configuration.accessLogSample),
+                    metrics: metrics, accessLog: accessLog,
                     traces: SocketTraces(configuration.tracer ?? InstrumentationSystem.tracer)),
                 logger: configuration.logger,
                 clock: clock, nodeName: configuration.nodeName, version: WasmnetVersion.current,
@@ -118,7 +119,8 @@ public final class Server: Service, Sendable {
         self.sampler = MetricsSampler(
             .init(
                 denylist: denylist, policy: self.policies, admissions: self.admissionCounters,
-                isDraining: { [state] in state.withLockedValue { $0.drainEnds != nil } }, member: member),
+                isDraining: { [state] in state.withLockedValue { $0.drainEnds != nil } }, accessLog: accessLog,
+                member: member),
             factory: factory)
     }
 

@@ -106,17 +106,30 @@ package struct ByteBudget: Sendable {
     // MARK: Passing bytes
 
     package mutating func charge(_ bytes: Int64, now: QuotaInstant) {
-        self.lastUse = now
-        self.used = min(self.used + bytes, TokenBucket.mostBytes)
-        if self.rate != nil {
-            self.expire(now)
-            self.even?.passed += bytes
-            self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.mostBytes)
-        }
+        self.charge(overhead: bytes, now: now)
         if self.bytesPerDay > 0 {
             self.rollDay(now)
             self.dayLeft = max(self.dayLeft - bytes, -TokenBucket.mostBytes)
         }
+    }
+
+    /// Bytes of bandwidth alone.
+    package mutating func charge(overhead bytes: Int64, now: QuotaInstant) {
+        self.lastUse = now
+        self.used = min(self.used + bytes, TokenBucket.mostBytes)
+        guard self.rate != nil else { return }
+        self.expire(now)
+        self.even?.passed += bytes
+        self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.mostBytes)
+    }
+
+    /// Takes bytes that are about to pass: of the day no more than is leased.
+    package mutating func draw(_ bytes: Int64, now: QuotaInstant) -> Int64 {
+        self.lastUse = now
+        self.rollDay(now)
+        let taken = self.bytesPerDay > 0 ? min(bytes, max(self.dayLeft, 0)) : bytes
+        if taken > 0 { self.charge(taken, now: now) }
+        return taken
     }
 
     /// Bytes that passed while the cluster was out of reach: owed to the day.

@@ -72,7 +72,14 @@ struct Outage: Sendable {
         return self.model.reserve(.resolve, at: now)
     }
 
+    /// Takes what is about to pass; fewer bytes where the node's part of the day ends.
+    mutating func draw(_ bytes: Int64, now: QuotaInstant) -> Int64 {
+        self.hasDay && self.modes.dayBytes == .closed ? 0 : self.model.draw(bytes: bytes, at: now)
+    }
+
     mutating func charge(_ bytes: Int64, now: QuotaInstant) { self.model.charge(bytes: bytes, at: now) }
+
+    mutating func charge(overhead bytes: Int64, now: QuotaInstant) { self.model.charge(overhead: bytes, at: now) }
 
     mutating func pause(now: QuotaInstant) -> QuotaInstant? {
         if (self.hasByteRate && self.modes.bandwidth == .closed) || (self.hasDay && self.modes.dayBytes == .closed) {

@@ -6,20 +6,49 @@ import WasmnetQuota
 extension RedisAllowance {
     var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
 
+    func draw(bytes: Int, now: QuotaInstant) -> Int {
+        guard bytes > 0 else { return 0 }
+        guard self.countsBytes.load(ordering: .relaxed) else { return bytes }
+        return self.count(now) { state in
+            let taken = state.outage?.draw(Int64(bytes), now: now) ?? state.bytes.draw(Int64(bytes), now: now)
+            return Int(taken)
+        }
+    }
+
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0, self.countsBytes.load(ordering: .relaxed) else { return }
-        let wantsToAsk = self.state.withLock { state in
-            self.follow(&state, now)
-            if state.outage != nil {
+        self.count(now) { state in
+            if state.outage == nil {
+                state.bytes.charge(Int64(bytes), now: now)
+            } else {
                 state.outage?.charge(Int64(bytes), now: now)
-                return false
             }
-            state.bytes.charge(Int64(bytes), now: now)
+        }
+    }
+
+    func charge(overhead bytes: Int, now: QuotaInstant) {
+        guard bytes > 0, self.readQuantum < .max else { return }
+        self.count(now) { state in
+            if state.outage == nil {
+                state.bytes.charge(overhead: Int64(bytes), now: now)
+            } else {
+                state.outage?.charge(overhead: Int64(bytes), now: now)
+            }
+        }
+    }
+
+    /// Counts bytes under the lock, and asks for more where that makes it due.
+    private func count<Answer>(_ now: QuotaInstant, _ body: (inout State) -> Answer) -> Answer {
+        let (answer, wantsToAsk) = self.state.withLock { state in
+            self.follow(&state, now)
+            let answer = body(&state)
+            guard state.outage == nil else { return (answer, false) }
             self.mayPause.store(state.bytes.pause(now: now) != nil, ordering: .relaxed)
             self.mayBeSpent.store(state.bytes.isDaySpent(now) != nil, ordering: .relaxed)
-            return state.bytes.wantsToAsk(now: now)
+            return (answer, state.bytes.wantsToAsk(now: now))
         }
         if wantsToAsk { self.askForBytes() }
+        return answer
     }
 
     func pause(now: QuotaInstant) -> QuotaInstant? {

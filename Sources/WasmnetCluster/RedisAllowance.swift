@@ -8,6 +8,7 @@ import WasmnetQuota
 /// Whoever needs what is not here waits for one answer. While Redis does not answer, the policy's outage modes decide at once.
 final class RedisAllowance: ClientAllowance, SlotOwner {
     let client: ClientID
+    let onNode = NodeLimits()
     let bucket: LeaseBucket
     let link: ClusterLink
     let state: Guarded<State>
@@ -195,6 +196,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     /// Whether nothing would be lost if it were forgotten.
     var isForgettable: Bool {
         let now = self.link.now
+        guard self.onNode.refusals.isAtRest(now: now) else { return false }
         return self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) }
     }
 
@@ -214,6 +216,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     private func publish(_ limits: QuotaLimits) {
+        self.onNode.apply(limits)
         let rate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
         self.quantum.store(rate?.readQuantum ?? .max, ordering: .relaxed)
         self.countsBytes.store(limits.bytesPerSecond > 0 || limits.bytesPerDay > 0, ordering: .relaxed)

@@ -97,7 +97,7 @@ public struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "The part of the sessions whose sockets are told of in the log, 0 to 1; denials always are.",
+            "The part of the sessions whose sockets are logged, 0 to 1; denials are logged of all.",
             discussion: "Default 1.", valueName: "part"))
     var accessLogSample: Double?
 

@@ -43,6 +43,8 @@ extension ClientLimits {
         hold("connectBurst", \.connectBurst, Self.counts)
         hold("resolvesPerSecond", \.resolvesPerSecond, Self.perSecond)
         hold("resolveBurst", \.resolveBurst, Self.counts)
+        hold("refusalsPerSecond", \.refusalsPerSecond, Self.perSecond)
+        hold("refusalBurst", \.refusalBurst, Self.counts)
         hold(
             "maxBandwidthBitsPerSecond", \.maxBandwidthBitsPerSecond,
             Self.megabits.lowerBound * 1e6...Self.megabits.upperBound * 1e6)

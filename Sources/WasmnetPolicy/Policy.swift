@@ -12,6 +12,8 @@ public struct Policy: Sendable {
         public var bindPorts = PortSet([])
         /// Local addresses that clients may bind. Default 127.0.0.1.
         public var bindAddresses: [IPAddress] = [IPAddress(v4: (127, 0, 0, 1))]
+        /// Whether a client is sent the node's own address of each connection. Default false: only the port.
+        public var showLocal = false
         /// How much one client may use.
         public var limits = ClientLimits()
         /// Limits by the name of a tier, for clients whose token names one.
@@ -73,6 +75,7 @@ public struct Policy: Sendable {
         rules.allow = [.everything]
         rules.bindPorts = PortSet([1...65_535])
         rules.limits.maxConnections = 0
+        rules.limits.refusalsPerSecond = 0
         return Policy(Storage(rules, isUnrestricted: true, protected: []))
     }
 
@@ -82,6 +85,8 @@ public struct Policy: Sendable {
     public var clients: ClientsPolicy { self.storage.rules.clients }
     /// What holds for each limit while Redis is out of reach.
     public var outage: OutageModes { self.storage.rules.outage }
+    /// Whether a client is sent the node's own address of each connection.
+    package var showLocal: Bool { self.storage.rules.showLocal }
     package var bindPorts: PortSet { self.storage.rules.bindPorts }
     /// What is denied in every case: the node's own addresses.
     public var protectedEndpoints: [ProtectedEndpoint] { self.storage.protected }

@@ -20,6 +20,11 @@ public struct ClientLimits: Sendable, Hashable {
     public var maxBandwidthBitsPerSecond = 0.0
     /// Bytes in both directions from midnight to midnight, UTC. Default unlimited.
     public var bytesPerDay: UInt64 = 0
+    /// Messages a second that come to nothing (denied, refused, malformed, empty) and WebSocket pings, on each node. Above it the
+    /// client's WebSockets are not read for a while; nothing is refused. 0 is unlimited. Default 100.
+    public var refusalsPerSecond = 100.0
+    /// Such messages at once after a quiet time; 0 means twice a second's.
+    public var refusalBurst = 0
     /// Seconds without a byte after which a socket ends, 0 to 31,536,000 (a year). Default unlimited.
     public var idleTimeoutSeconds = 0.0
     /// Seconds a dial may take, TLS included, 0.1 to 3600. Default 30.

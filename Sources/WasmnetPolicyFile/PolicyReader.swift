@@ -10,11 +10,11 @@ struct PolicyReader {
 
     static let networkKeys = [
         "deny", "allow", "bind_ports", "bind_addresses", "max_connections", "connection_timeout_secs",
-        "max_bandwidth_mbps",
+        "max_bandwidth_mbps", "show_local",
     ]
     static let limitKeys = [
         "max_sessions", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
-        "idle_timeout_secs",
+        "idle_timeout_secs", "refusals_per_sec", "refusal_burst",
     ]
     static let clientKeys = ["identify_by", "trusted_proxies", "allowed_origins", "require_token"]
     static let tierKeys = ["max_connections", "connection_timeout_secs", "max_bandwidth_mbps"] + limitKeys
@@ -73,6 +73,13 @@ struct PolicyReader {
                 return address
             }
         }
+        if let value = table["show_local"] {
+            if let bool = value.bool {
+                rules.showLocal = bool
+            } else {
+                self.problem("network", "show_local", "true or false is needed")
+            }
+        }
         self.networkLimits(table, "network", &rules.limits)
     }
 
@@ -101,6 +108,12 @@ struct PolicyReader {
         }
         if let value = self.integer(table, path, "resolve_burst", in: ClientLimits.counts) {
             limits.resolveBurst = value
+        }
+        if let value = self.number(table, path, "refusals_per_sec", in: ClientLimits.perSecond) {
+            limits.refusalsPerSecond = value
+        }
+        if let value = self.integer(table, path, "refusal_burst", in: ClientLimits.counts) {
+            limits.refusalBurst = value
         }
         if let value = self.number(table, path, "idle_timeout_secs", in: ClientLimits.idleTimeouts) {
             limits.idleTimeoutSeconds = value

@@ -13,6 +13,8 @@ package protocol QuotaLedger: Sendable {
 /// any thread.
 package protocol ClientAllowance: AnyObject, Sendable {
     var client: ClientID { get }
+    /// What is limited on this node alone.
+    var onNode: NodeLimits { get }
 
     /// Reserves what is about to begin, before it begins.
     ///
@@ -22,8 +24,17 @@ package protocol ClientAllowance: AnyObject, Sendable {
         _ what: Reservation, now: QuotaInstant, later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
     ) -> Result<QuotaSlot?, QuotaRefusal>?
 
-    /// Bytes that passed, in either direction: charged at once, into debt if need be. A number below 1 is ignored.
+    /// Takes what is about to pass, in either direction, before it does. The day's bytes end at the last one of them; bandwidth is
+    /// charged at once, into debt if need be. A number below 1 is ignored.
+    ///
+    /// - Returns: how many bytes may pass. The rest must not, or must wait: ``dayBytesExhausted(now:)`` and ``pause(now:)`` tell which.
+    func draw(bytes: Int, now: QuotaInstant) -> Int
+
+    /// Bytes that passed whatever is left of the day: charged at once, into debt if need be. A number below 1 is ignored.
     func charge(bytes: Int, now: QuotaInstant)
+
+    /// What messages cost beyond the bytes that they carry: of bandwidth alone, not of the day's bytes. A number below 1 is ignored.
+    func charge(overhead bytes: Int, now: QuotaInstant)
 
     /// The most bytes that one read should bring, so that what passes before it is charged stays small beside the burst; `Int.max`
     /// without a limit. One atomic load.

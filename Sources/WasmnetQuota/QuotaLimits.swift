@@ -19,13 +19,18 @@ package struct QuotaLimits: Sendable, Hashable {
     package var byteBurst: Int
     /// Payload bytes a UTC day, both directions together.
     package var bytesPerDay: UInt64
+    /// Messages that come to nothing a second, on each node; see ``RefusalRate``.
+    package var refusalsPerSecond: Double
+    /// Such messages at once after a rest. Default: twice the rate, at least 1.
+    package var refusalBurst: Int
 
     package init(
         maxSockets: Int = 0, maxSessions: Int = 0,
         connectsPerSecond: Double = 0, connectBurst: Int = 0,
         resolvesPerSecond: Double = 0, resolveBurst: Int = 0,
         bytesPerSecond: Double = 0, byteBurst: Int = 0,
-        bytesPerDay: UInt64 = 0
+        bytesPerDay: UInt64 = 0,
+        refusalsPerSecond: Double = 0, refusalBurst: Int = 0
     ) {
         self.maxSockets = maxSockets
         self.maxSessions = maxSessions
@@ -36,6 +41,8 @@ package struct QuotaLimits: Sendable, Hashable {
         self.bytesPerSecond = bytesPerSecond
         self.byteBurst = byteBurst
         self.bytesPerDay = bytesPerDay
+        self.refusalsPerSecond = refusalsPerSecond
+        self.refusalBurst = refusalBurst
     }
 
     package static let unlimited = QuotaLimits()

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 import WasmnetProtocol
@@ -45,6 +46,35 @@ extension Cluster {
                 #expect(log.burst(ofConnectsPerSecond: rate) <= Double(burst) + rate * 0.35)
                 #expect(Double(tally.opened) >= 0.6 * rate * 20, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .connectRate }, "\(tally)")
+            }
+        }
+
+        /// Sixty sockets on three nodes at once: not one byte more than the day's, either way.
+        @Test(arguments: [true, false]) func theDaysBytesEndAtTheByte(up: Bool) async throws {
+            let limit = 8 << 20
+            let policy = """
+                [network]
+                allow = ["127.0.0.1"]
+                max_connections = 0
+                [limits]
+                bytes_per_day = \(limit)
+                """
+            try await Fleet.run(policy: policy, deadline: .seconds(10)) { fleet in
+                let sum = NIOLockedValueBox(0)
+                let target = try await TestTarget.start(
+                    up ? .custom { try $0.pipeline.syncOperations.addHandler(SumHandler(sum)) } : .flood)
+                let received = try await withThrowingTaskGroup(of: Int.self) { tasks in
+                    for port in fleet.nodes.map(\.port) {
+                        tasks.addTask { try await DaySpender.run(node: port, target: target.port, sockets: 20, up: up) }
+                    }
+                    return try await tasks.reduce(0, +)
+                }
+                if up { try await fleet.comes { _ in target.openCount == 0 } }
+                let passed = up ? sum.withLockedValue { $0 } : received
+                #expect(passed <= limit, "\(passed)")
+                // A node may keep what it leased last and its own sockets no longer ask for.
+                #expect(passed >= limit / 2, "\(passed)")
+                await target.stop()
             }
         }
 

@@ -61,6 +61,40 @@ extension Operations {
             }
         }
 
+        /// Of one client's refusals 20 are logged at once and 5 a second; the rest is a number. Another client's are its own.
+        @Test func refusalsAreLimitedByClient() async throws {
+            let log = LogLines()
+            let policy = try TestNode.policy(
+                "network.allow = [\"*\"]\nclients.trusted_proxies = [\"127.0.0.1\"]\nlimits.refusals_per_sec = 0")
+            try await TestNode.withAdmin(
+                policy: policy, configure: { $0.logger = log.logger() }
+            ) { node, admin in
+                let client = try await TestClient.open(node, headers: ["X-Forwarded-For": "203.0.113.1"])
+                let start = ContinuousClock.now
+                for id in 1...500 { client.send(.connect(SocketID(id), host: "10.0.0.1", port: 1)) }
+                for _ in 1...500 { #expect(try await client.nextEnd().1 == .policyDenied) }
+                let other = try await TestClient.open(node, headers: ["X-Forwarded-For": "203.0.113.2"])
+                other.send(.connect(1, host: "10.0.0.1", port: 1))
+                #expect(try await other.nextEnd().1 == .policyDenied)
+                func lines(_ client: String) -> [LogLines.Line] {
+                    log.lines("open refused").filter { $0.metadata["client"] == client }
+                }
+                let most = 20 + 5 * Int((ContinuousClock.now - start).components.seconds + 1)
+                #expect((20...most).contains(lines("a:203.0.113.1").count))
+                #expect(lines("a:203.0.113.2").count == 1)
+                // What was left out is said, and metrics count all.
+                let rest = try await log.line("refusals were left out of the log")
+                #expect(rest.metadata["client"] == "a:203.0.113.1")
+                let told = lines("a:203.0.113.1").count + (Int(rest.metadata["suppressed"] ?? "") ?? 0)
+                let inLines = lines("a:203.0.113.1").compactMap { $0.metadata["suppressed"].flatMap { Int($0) } }
+                #expect(told + inLines.reduce(0, +) == 500)
+                try await admin.shows(#"wasmnet_denials_total{reason="policy_denied"}"#, 501)
+                try await admin.shows("wasmnet_refused_messages_total", 501)
+                await client.close()
+                await other.close()
+            }
+        }
+
         @Test func spansHangOnTheRequestsTrace() async throws {
             let tracer = InMemoryTracer()
             try await TestNode.withAdmin(configure: { $0.tracer = tracer }) { node, admin in

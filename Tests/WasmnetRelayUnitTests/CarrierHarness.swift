@@ -10,7 +10,7 @@ import WasmnetQuota
 
 /// A session on an embedded channel: the test is the peer, the clock and the event loop.
 final class CarrierHarness {
-    let loop = EmbeddedEventLoop()
+    let loop: EmbeddedEventLoop
     let clock = TestClock()
     let channel: EmbeddedChannel
     let environment: RelayEnvironment
@@ -22,8 +22,10 @@ final class CarrierHarness {
     private let peer: EmbeddedChannel
 
     init(
-        _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted
+        _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
+        loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil
     ) throws {
+        self.loop = loop
         let clock = self.clock
         self.ledger = InProcessLedger { clock.now() }
         self.channel = EmbeddedChannel(handler: self.head, loop: self.loop)
@@ -34,7 +36,8 @@ final class CarrierHarness {
         self.peer = EmbeddedChannel(handler: ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 24)))
         let environment = self.environment
         try self.channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try WebSocketHandler.install(on: self.channel, settings: settings, clock: clock) { carrier, channel in
+        try WebSocketHandler.install(on: self.channel, settings: settings, clock: clock, turns: turns) {
+            carrier, channel in
             let client = ClientID(text: "t:test")
             let limits = QuotaLimits(policy.limits)
             let session = Session(

@@ -12,6 +12,7 @@ enum StreamInput: CaseIterable, Equatable {
     case targetEnded(handedOver: Bool)
     case targetFailed(handedOver: Bool)
     case allHandedOver
+    case windUp(handedOver: Bool, allSent: Bool)
     case terminate(ReasonCode)
     case sessionEnded(allSent: Bool)
     case lingerExpired
@@ -27,6 +28,9 @@ enum StreamInput: CaseIterable, Equatable {
             .dialFailed, .allSent, .allHandedOver, .lingerExpired, .channelClosed, .terminate(.clientClosed),
             .terminate(.protocolError), .terminate(.policyDenied),
         ]
+        + [true, false].flatMap { handedOver in
+            [true, false].map { .windUp(handedOver: handedOver, allSent: $0) }
+        }
 
     func apply(to machine: inout StreamMachine) -> StreamMachine.Actions {
         switch self {
@@ -40,6 +44,8 @@ enum StreamInput: CaseIterable, Equatable {
         case .targetEnded(let handedOver): return machine.targetEnded(handedOver: handedOver)
         case .targetFailed(let handedOver): return machine.targetFailed(.targetReset, handedOver: handedOver)
         case .allHandedOver: return machine.allHandedOver()
+        case .windUp(let handedOver, let allSent):
+            return machine.windUp(.byteQuota, handedOver: handedOver, allSent: allSent)
         case .terminate(let reason): return machine.terminate(reason)
         case .sessionEnded(let allSent): return machine.sessionEnded(allSent: allSent)
         case .lingerExpired: return machine.lingerExpired()
@@ -50,7 +56,9 @@ enum StreamInput: CaseIterable, Equatable {
     /// It says that nothing of the client waits to go out.
     var saysAllSent: Bool {
         switch self {
-        case .connected(true), .clientShutdown(true), .clientClose(true), .sessionEnded(true), .allSent: true
+        case .connected(true), .clientShutdown(true), .clientClose(true), .sessionEnded(true), .allSent,
+            .windUp(_, allSent: true):
+            true
         default: false
         }
     }
@@ -58,7 +66,7 @@ enum StreamInput: CaseIterable, Equatable {
     /// It says that everything of the target is with the client.
     var saysHandedOver: Bool {
         switch self {
-        case .targetEnded(true), .targetFailed(true), .allHandedOver: true
+        case .targetEnded(true), .targetFailed(true), .allHandedOver, .windUp(handedOver: true, _): true
         default: false
         }
     }

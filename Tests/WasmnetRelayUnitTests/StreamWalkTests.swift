@@ -107,6 +107,22 @@ import WasmnetProtocol
         }
     }
 
+    /// In order: the client is told once it has what came, and the connection goes once it took what was sent.
+    @Test(arguments: starts) func windingUpDeliversBothWays(start: Start) {
+        _ = WalkedStream.walk(from: start.node) { before, input, after, actions in
+            guard case .windUp(let handedOver, let allSent) = input else { return }
+            #expect(!actions.contains(.abort) && !actions.contains(.discardInbound), "\(after.path)")
+            if before.machine.phase == .open, actions.contains(.announceClosed) { #expect(handedOver, "\(after.path)") }
+            if actions.contains(.closeChannel) {
+                #expect(allSent || before.machine.outbound == .finished, "\(after.path)")
+            }
+            if after.machine != before.machine {
+                #expect(!after.machine.wantsTargetBytes && !after.machine.takesClientBytes, "\(after.path)")
+                #expect(!after.machine.clientHasFinished, "\(after.path)")
+            }
+        }
+    }
+
     /// Guards the walk itself: that it gets everywhere.
     @Test func theWalkReachesEveryPhaseAndDirection() {
         let nodes = Self.starts.flatMap { WalkedStream.walk(from: $0.node) { _, _, _, _ in } }

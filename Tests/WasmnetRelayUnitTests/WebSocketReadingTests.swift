@@ -51,8 +51,48 @@ import WasmnetProtocol
     @Test func manyMessagesInOneReadAreAllHeard() throws {
         let harness = try CarrierHarness(.v1)
         try harness.receive((0..<200).flatMap { _ in ClientFrame(opcode: 0x1, payload: Self.resolve).bytes })
-        #expect(try harness.events().count == 200)
+        // One turn takes 64 of them; the loop looks at its other sockets before the next.
+        var events = try harness.events().count
+        #expect(events == 64)
+        let reads = harness.head.reads
+        for turn in 2...4 {
+            harness.advance(.microseconds(11))
+            events += try harness.events().count
+            #expect(events == min(200, turn * 64))
+            #expect(harness.head.reads == (turn == 4 ? reads + 1 : reads), "nothing is read before all is taken")
+        }
+        #expect(events == 200)
         try harness.finish()
+    }
+
+    /// Bytes are bounded as messages are; what is left of a read waits, in order.
+    @Test func aTurnTakesAboutSoManyBytes() throws {
+        var settings = RelaySettings()
+        settings.inputTurnBytes = 1000
+        let harness = try CarrierHarness(.v1, settings: settings)
+        let message = ClientFrame(opcode: 0x1, payload: Self.resolve).bytes
+        let inOneTurn = (1000 + message.count - 1) / message.count
+        try harness.receive((0..<50).flatMap { _ in message })
+        #expect(try harness.events().count == inOneTurn)
+        try harness.finish()
+    }
+
+    /// Sessions that have more than a turn take turns, one after the other.
+    @Test func sessionsTakeTurnsInOrder() throws {
+        let loop = EmbeddedEventLoop()
+        let turns = InputTurns(loop)
+        let first = try CarrierHarness(.v1, loop: loop, turns: turns)
+        let second = try CarrierHarness(.v1, loop: loop, turns: turns)
+        let message = ClientFrame(opcode: 0x1, payload: Self.resolve).bytes
+        try first.receive((0..<300).flatMap { _ in message })
+        try second.receive((0..<100).flatMap { _ in message })
+        #expect(try first.events().count == 64)
+        #expect(try second.events().count == 64)
+        loop.advanceTime(by: .microseconds(11))
+        #expect(try first.events().count == 64)
+        #expect(try second.events().count == 36)
+        try first.finish()
+        try second.finish()
     }
 
     /// Messages of every form of length, cut around their headers: what comes up is what was masked.
@@ -125,7 +165,9 @@ import WasmnetProtocol
         let before = harness.head.reads
         try harness.receive(ClientFrame(opcode: 0xA))
         #expect(harness.head.reads == before)
+        harness.session?.answersWerePilingUp = false
         carrier.setReading(true)
+        harness.advance(.milliseconds(1))
         #expect(harness.head.reads == before + 1)
         try harness.finish()
     }

@@ -155,7 +155,8 @@ import WasmnetTesting
     @Test(.serialized, arguments: Dialect.allCases, [0, 50])
     func tenThousandOpensAtOnce(dialect: Dialect, limit: Int) async throws {
         let rules = try policy(
-            "[network]\nallow = [\"*\", \"127.0.0.1\"]\nmax_connections = \(limit)\nbind_ports = \"1024-65535\"")
+            "[network]\nallow = [\"*\", \"127.0.0.1\"]\nmax_connections = \(limit)\nbind_ports = \"1024-65535\"\n[limits]\nrefusals_per_sec = 0"
+        )
         try await TestNode.withClient(policy: rules, version: dialect.version) { node, target, client in
             let count = 10_000
             for id in 1...count {

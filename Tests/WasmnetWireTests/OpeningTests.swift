@@ -5,6 +5,7 @@ import Wasmnet
 import WasmnetCluster
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetRelay
 import WasmnetTesting
 
 /// What was decided before a wait is decided again after it, and a late answer finds the socket that asked, not one of the same id.
@@ -71,7 +72,9 @@ import WasmnetTesting
             switch change {
             case .policy:
                 node.server.replacePolicy(
-                    try policy("network.deny = [\"127.0.0.1\"]\nnetwork.allow = [\"127.0.0.2\"]\nnetwork.connection_timeout_secs = 1"))
+                    try policy(
+                        "network.deny = [\"127.0.0.1\"]\nnetwork.allow = [\"127.0.0.2\"]\nnetwork.connection_timeout_secs = 1"
+                    ))
             case .denylist: try await change.deny("127.0.0.1", on: node)
             }
             guard case .refused(1, _) = try await client.answer() else { throw ChannelError.eof }
@@ -136,7 +139,8 @@ import WasmnetTesting
         for names in [["good.test", "bad.test"], ["bad.test", "good.test"]] {
             try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, target, client in
                 let port = UInt16(target.port)
-                let rules = "network.deny = [\"bad.test:\(port)\"]\nnetwork.allow = [\"good.test\", \"bad.test\", \"127.0.0.1\"]"
+                let rules =
+                    "network.deny = [\"bad.test:\(port)\"]\nnetwork.allow = [\"good.test\", \"bad.test\", \"127.0.0.1\"]"
                 node.server.replacePolicy(try policy(rules))
                 for name in names {
                     guard case .resolved = try await client.ask(.resolve(9, name: name)) else { throw ChannelError.eof }

@@ -229,11 +229,15 @@ import WasmnetTesting
     /// First public, then private: the second look-up is decided as strictly as the first.
     @Test func aRebindingResolverNeverReachesThePrivateAddress() async throws {
         let resolver = ScriptedResolver(["rebind.example": [["8.8.8.8"], ["127.0.0.1"]]])
-        try await TestNode.withClient(policy: .default, resolver: resolver) { _, target, client in
+        try await TestNode.withClient(policy: .default, resolver: resolver) { node, target, client in
             #expect(try await client.ask(.resolve(1, name: "rebind.example")) == .resolved(1, addresses: ["8.8.8.8"]))
-            let refusal = try await client.refusal(.connect(2, host: "rebind.example", port: UInt16(target.port)))
+            // Another session: one remembers what it found for half a minute.
+            let second = try await TestClient.connect(port: node.port)
+            _ = try await second.next()  // hello
+            let refusal = try await second.refusal(.connect(2, host: "rebind.example", port: UInt16(target.port)))
             #expect(refusal.code == .policyDenied)
             #expect(target.openedCount == 0)
+            await second.close()
         }
     }
 

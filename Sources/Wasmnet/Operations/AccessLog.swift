@@ -6,15 +6,18 @@ import WasmnetRelay
 /// One line of the log for each socket at its end, with its reason, bytes and times; and for each open that was refused.
 ///
 /// A sample keeps a part of the lines: a session is in it whole or not at all, by its random name, so what is kept tells a story.
-/// Refusals by policy or denylist are always told.
+/// Refusals by policy or denylist are in every sample. Lines of refusals are limited by client (``RefusalLines``).
 struct AccessLog: Sendable {
     private let logger: Logger
     /// Sessions whose name's hash is below it are told of; 0: none, 2^32: all.
     private let threshold: UInt64
+    private let clock: @Sendable () -> QuotaInstant
+    private let refusals = RefusalLines()
 
     /// - Parameter sample: the part of the sessions that are told of, 0 to 1.
-    init(logger: Logger, sample: Double) {
+    init(logger: Logger, sample: Double, clock: @escaping @Sendable () -> QuotaInstant) {
         self.logger = logger
+        self.clock = clock
         self.threshold = UInt64(max(0, min(1, sample)) * 4_294_967_296)
     }
 
@@ -44,19 +47,33 @@ struct AccessLog: Sendable {
     }
 
     func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64) {
-        guard refusal.code.isDenial || self.includes(session), self.logger.logLevel <= .info else { return }
+        guard refusal.code.isDenial || self.includes(session), self.logger.logLevel <= .info,
+            let suppressed = self.refusals.admit(session.client, at: self.clock())
+        else { return }
         var metadata = self.metadata(socket, session, refusal.code, now)
         metadata["message"] = "\(refusal.detail ?? refusal.message)"
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
         self.logger.info("open refused", metadata: metadata)
     }
 
     func shadowDiffers(_ verdict: ShadowVerdict, _ words: String, of session: SessionOrigin) {
-        self.logger.info(
-            "the shadow policy decides otherwise",
-            metadata: [
-                "session": "\(session.id)", "client": "\(session.client.text)", "verdict": "\(verdict.rawValue)",
-                "message": "\(words)",
-            ])
+        guard self.logger.logLevel <= .info, let suppressed = self.refusals.admit(session.client, at: self.clock())
+        else { return }
+        var metadata: Logger.Metadata = [
+            "session": "\(session.id)", "client": "\(session.client.text)", "verdict": "\(verdict.rawValue)",
+            "message": "\(words)",
+        ]
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        self.logger.info("the shadow policy decides otherwise", metadata: metadata)
+    }
+
+    /// A line for each client whose last refusals were left out. Called about once a second.
+    func reportLeftOut() {
+        for (client, suppressed) in self.refusals.leftOut(at: self.clock()) {
+            self.logger.info(
+                "refusals were left out of the log",
+                metadata: ["client": "\(client.text)", "suppressed": "\(suppressed)"])
+        }
     }
 
     private func metadata(

@@ -17,6 +17,7 @@ package enum MetricNames {
     static let redis = "wasmnet_redis_command_duration_seconds"
     static let quotaRefusals = "wasmnet_quota_refusals_total"
     static let quotaWaits = "wasmnet_quota_waits_total"
+    static let refusedMessages = "wasmnet_refused_messages_total"
     static let readPauses = "wasmnet_read_pauses_total"
     static let leaseSlots = "wasmnet_lease_slots"
     static let grantedBytes = "wasmnet_granted_bytes_total"
@@ -63,7 +64,13 @@ package enum MetricNames {
         MetricDescription(
             Self.redis, .histogram, help: "Time to Redis' answer to a command.", unit: "seconds", buckets: .fineSeconds),
         MetricDescription(Self.quotaRefusals, .counter, help: "What a client was refused for a limit, by limit."),
-        MetricDescription(Self.quotaWaits, .counter, help: "Times a client's bytes waited for a limit, by limit."),
+        MetricDescription(
+            Self.quotaWaits, .counter, help: "Times a client's bytes or messages waited for a limit, by limit."),
+        MetricDescription(
+            Self.refusedMessages, .counter,
+            help:
+                "Messages that came to nothing (denied, refused, malformed, empty) and pings: what refusals_per_sec limits."
+        ),
         MetricDescription(
             Self.readPauses, .counter,
             help:

@@ -16,6 +16,7 @@ final class MetricsSampler: Sendable {
         var policy: PolicyKeeper
         var admissions: AdmissionCounters
         var isDraining: @Sendable () -> Bool
+        var accessLog: AccessLog
         /// Nil without Redis.
         var member: ClusterMember?
     }
@@ -75,7 +76,10 @@ final class MetricsSampler: Sendable {
 
     /// Samples until its task is cancelled.
     func run() async {
-        while (try? await Task.sleep(for: Self.interval)) != nil { self.sample() }
+        while (try? await Task.sleep(for: Self.interval)) != nil {
+            self.sample()
+            self.sources.accessLog.reportLeftOut()
+        }
     }
 
     private func sample() {

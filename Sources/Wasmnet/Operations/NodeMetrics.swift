@@ -21,6 +21,8 @@ final class NodeMetrics: Sendable {
     let redis: CoreMetrics.Timer
     let quotaRefusals: [QuotaKind: Counter]
     let bandwidthWaits: Counter
+    let refusedMessages: Counter
+    let refusalWaits: Counter
     let clientPauses: Counter
     let targetPauses: Counter
     let shadow: [ShadowVerdict: Counter]
@@ -67,6 +69,8 @@ final class NodeMetrics: Sendable {
         self.redis = timer(MetricNames.redis)
         self.quotaRefusals = each(QuotaKind.self) { counter(MetricNames.quotaRefusals, ("limit", $0.limitName)) }
         self.bandwidthWaits = counter(MetricNames.quotaWaits, ("limit", QuotaKind.bandwidth.limitName))
+        self.refusedMessages = counter(MetricNames.refusedMessages)
+        self.refusalWaits = counter(MetricNames.quotaWaits, ("limit", "refusals_per_sec"))
         self.clientPauses = counter(MetricNames.readPauses, ("leg", "client"))
         self.targetPauses = counter(MetricNames.readPauses, ("leg", "target"))
         self.shadow = each(ShadowVerdict.self) { counter(MetricNames.shadow, ("outcome", $0.rawValue)) }

@@ -64,6 +64,10 @@ struct NodeObserver: RelayObserver {
 
     func bandwidthWaited() { self.metrics.bandwidthWaits.increment() }
 
+    func messageRefused() { self.metrics.refusedMessages.increment() }
+
+    func refusalsWaited() { self.metrics.refusalWaits.increment() }
+
     func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin) {
         self.metrics.shadow[verdict]?.increment()
         if verdict != .same { self.accessLog.shadowDiffers(verdict, words(), of: session) }

@@ -7,13 +7,14 @@ import Synchronization
 /// from under the lock into atomics, each meaningful by itself, so that the answer "go on" is one load:
 /// - ``pause(now:)`` compares with the moment at which tokens are positive again;
 /// - ``dayBytesExhausted(now:)`` compares with the end of a day that is spent;
-/// - ``charge(bytes:now:)`` without a bandwidth limit adds to `uncounted`, and takes the lock only when that reaches what
-///   was left of the day (so the end of the day's bytes is seen at once, not later) or the day is over. That sum only ever
-///   grows: were it set to zero, a charge could slip in before the new threshold is out and go unnoticed.
+/// - ``draw(bytes:now:)`` and ``charge(bytes:now:)`` without a bandwidth limit add to `uncounted`, and take the lock only when that
+///   reaches what was left of the day (so the end of the day's bytes is seen at once, not later) or the day is over. That sum only
+///   ever grows: were it set to zero, a charge could slip in before the new threshold is out and go unnoticed.
 ///
 /// A charge is visible to every thread when the call returns.
 final class InProcessAllowance: ClientAllowance, SlotOwner {
     let client: ClientID
+    let onNode = NodeLimits()
     private let totals: LedgerTotals
     private let state: Guarded<State>
 
@@ -57,6 +58,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         state.applyLimits()
         self.state = Guarded(state)
         self.publish(state)
+        self.onNode.apply(limits)
     }
 
     // MARK: Slots and rates
@@ -94,13 +96,39 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
 
+    func draw(bytes: Int, now: QuotaInstant) -> Int {
+        guard bytes > 0 else { return 0 }
+        let bytes = min(Int64(bytes), TokenBucket.mostBytes)
+        guard !self.needsModel(now) else { return Int(self.change { $0.draw(bytes: bytes, at: now) }) }
+        var uncounted = self.uncounted.load(ordering: .relaxed)
+        while true {
+            let end = self.settleAt.load(ordering: .relaxed)
+            let taken = min(UInt64(bytes), end > uncounted ? end - uncounted : 0)
+            let (exchanged, found) = self.uncounted.weakCompareExchange(
+                expected: uncounted, desired: uncounted + taken, ordering: .relaxed)
+            guard exchanged else {
+                uncounted = found
+                continue
+            }
+            if uncounted + taken >= end { self.change { _ = $0.daySpent(at: now) } }
+            return Int(taken)
+        }
+    }
+
+    /// Whether bytes must be counted under the lock.
+    private func needsModel(_ now: QuotaInstant) -> Bool {
+        self.readQuantum < .max || now.microseconds >= self.settleBy.load(ordering: .acquiring)
+    }
+
+    func charge(overhead bytes: Int, now: QuotaInstant) {
+        guard bytes > 0, self.readQuantum < .max else { return }
+        self.change { $0.charge(overhead: min(Int64(bytes), TokenBucket.mostBytes), at: now) }
+    }
+
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0 else { return }
         let bytes = min(Int64(bytes), TokenBucket.mostBytes)
-        if self.readQuantum < .max || now.microseconds >= self.settleBy.load(ordering: .acquiring) {
-            self.change { $0.charge(bytes: bytes, at: now) }
-            return
-        }
+        guard !self.needsModel(now) else { return self.change { $0.charge(bytes: bytes, at: now) } }
         let uncounted = self.uncounted.wrappingAdd(UInt64(bytes), ordering: .relaxed).newValue
         if uncounted >= self.settleAt.load(ordering: .relaxed) { self.change { _ = $0.daySpent(at: now) } }
     }
@@ -118,6 +146,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     // MARK: Limits and use
 
     func apply(limits: QuotaLimits) {
+        self.onNode.apply(limits)
         self.changeState { state in
             state.limits = limits
             state.applyLimits()
@@ -134,6 +163,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     /// Asked for once more, by another session.
     func meetAgain(limits: QuotaLimits, now: QuotaInstant) {
+        self.onNode.apply(limits)
         self.changeState { state in
             state.limits = limits
             state.applyLimits()
@@ -150,7 +180,8 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
     func lastUse(unlessAtRest now: QuotaInstant) -> QuotaInstant? {
-        self.change { $0.isAtRest(at: now) ? nil : $0.lastUse }
+        let isAtRest = self.onNode.refusals.isAtRest(now: now)
+        return self.change { isAtRest && $0.isAtRest(at: now) ? nil : $0.lastUse }
     }
 
     // MARK: The model and what is published of it

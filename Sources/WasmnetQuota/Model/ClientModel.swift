@@ -68,7 +68,21 @@ package struct ClientModel: Sendable, Hashable {
         self.lastUse = now
         self.day.roll(to: now)
         self.day.add(UInt64(max(bytes, 0)))
+        self.charge(overhead: bytes, at: now)
+    }
+
+    /// Bytes from the bucket alone.
+    package mutating func charge(overhead bytes: Int64, at now: QuotaInstant) {
         if let rate = self.byteRate { self.bucket.charge(bytes: bytes, at: now, rate: rate) }
+    }
+
+    /// Takes bytes that are about to pass: at most what is left of the day.
+    package mutating func draw(bytes: Int64, at now: QuotaInstant) -> Int64 {
+        self.day.roll(to: now)
+        let left = self.day.left(of: self.limits.bytesPerDay).map { Int64(clamping: $0) } ?? .max
+        let taken = min(max(bytes, 0), left)
+        if taken > 0 { self.charge(bytes: taken, at: now) }
+        return taken
     }
 
     /// Bytes that passed earlier in the day that is being counted, unlimited in bandwidth.

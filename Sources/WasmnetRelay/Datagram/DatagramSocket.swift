@@ -64,7 +64,8 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         return record
     }
 
-    var lastActivity: Int64? { self.activity }
+    /// A bound one waits for whatever comes, as a listener does.
+    var lastActivity: Int64? { self.target == nil ? nil : self.activity }
 
     // MARK: Opening
 
@@ -82,7 +83,6 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         guard !self.isEnded else { return }
         if let peer, let port = self.target?.port {
             self.peer = Peer(address: peer, port: port)
-            self.peers.insert(Peer(address: peer, port: port))
         }
         self.bind(local ?? .unspecified, PortAttempts(ports), mayFallBack: local == nil)
     }
@@ -166,7 +166,20 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
 
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {
         guard let target = self.session.target(self.id, host, port, .udp, nil, self.encoding) else { return }
-        self.session.addresses(of: target) { result, _ in
+        var data = data
+        let waits = self.session.mustLookUp(target)
+        let limits = self.session.allowance.onNode
+        let cost = Session.messageCost + data.readableBytes
+        if waits {
+            guard limits.hold(waiting: cost) else {
+                self.session.environment.observer.datagramDropped(.up)
+                return
+            }
+            // Not the whole read that it came in.
+            data = ByteBuffer(buffer: data)
+        }
+        self.session.addresses(of: target) { [data] result, _ in
+            if waits { limits.release(waiting: cost) }
             switch result {
             case .success(let addresses):
                 guard !self.isEnded, let address = addresses.first else { return }
@@ -184,7 +197,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
     private func write(_ data: ByteBuffer, to peer: Peer?) {
         guard !self.isEnded else { return }
         let count = data.readableBytes
-        self.activity = self.session.now
+        if count > 0 { self.activity = self.session.now }
         guard count <= self.session.environment.settings.maxDatagramBytes else {
             self.session.environment.observer.datagramDropped(.up)
             self.session.refuse(
@@ -200,12 +213,13 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
             self.early.append((peer, ByteBuffer(buffer: data)))
             return
         }
-        guard context.channel.isWritable, let peer, let remote = self.remote(peer, context.channel) else {
+        guard context.channel.isWritable, let peer, let remote = self.remote(peer, context.channel),
+            self.session.drawDatagram(count, .up)
+        else {
             self.session.environment.observer.datagramDropped(.up)
             return
         }
         self.bytesUp += UInt64(count)
-        self.session.relayedUp(count)
         context.write(self.wrapOutboundOut(AddressedEnvelope(remoteAddress: remote, data: data)), promise: nil)
         self.session.markDirty(self)
     }
@@ -238,14 +252,18 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         let peer = Peer(address: address, port: UInt16(clamping: envelope.remoteAddress.port ?? 0))
         // One byte more than the most may be a larger datagram, cut.
         let fits = envelope.data.readableBytes <= self.session.environment.settings.maxDatagramBytes
-        guard fits, self.target == nil || self.peers.contains(peer), self.session.takesDatagram() else {
+        let count = envelope.data.readableBytes
+        guard fits, self.target == nil || peer == self.peer || self.peers.contains(peer), self.session.takesDatagram(),
+            self.session.drawDatagram(count, .down)
+        else {
             self.session.environment.observer.datagramDropped(.down)
             return
         }
-        self.activity = self.session.environment.uptimeNanoseconds()
-        self.bytesDown += UInt64(envelope.data.readableBytes)
-        if self.times.firstByte == nil { self.times.firstByte = self.activity - self.openedAt }
-        self.session.relayedDown(envelope.data.readableBytes)
+        if count > 0 { self.activity = self.session.environment.uptimeNanoseconds() }
+        self.bytesDown += UInt64(count)
+        if self.times.firstByte == nil {
+            self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
+        }
         self.session.tell(
             .dataFrom(self.id, envelope.data, host: address.description, port: peer.port), as: self.encoding)
     }
@@ -312,12 +330,11 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
         // Peers that it may no longer send to are no longer listened to either.
-        self.peers.keep { [peer = self.peer, ties = self.session.tiedNames] candidate in
-            candidate == peer
-                || SocketTarget(
-                    host: "", port: candidate.port, ties: ties.names(of: candidate.address),
-                    address: candidate.address, transport: .udp
-                ).forbidden(by: policy) == nil
+        self.peers.keep { [ties = self.session.tiedNames] candidate in
+            SocketTarget(
+                host: "", port: candidate.port, ties: ties.names(of: candidate.address),
+                address: candidate.address, transport: .udp
+            ).forbidden(by: policy) == nil
         }
         if let target = self.target {
             var target = target

@@ -13,6 +13,13 @@ extension SocketAddress {
         return self.withSockAddr { raw, _ in IPAddress(socketAddress: UnsafeRawPointer(raw)) }?.unmapped
     }
 
+    /// The unspecified address of the same family, with the same port.
+    var withoutHost: SocketAddress? {
+        guard let address = self.bareAddress else { return nil }
+        return try? SocketAddress(
+            address.isIPv4 ? .unspecifiedV4 : .unspecified, port: UInt16(clamping: self.port ?? 0))
+    }
+
     /// "ip:port", "[ip6]:port".
     package var endpointText: String {
         guard let address = self.bareAddress else { return "unknown" }

@@ -20,6 +20,7 @@ package final class RelayEnvironment: Sendable {
     package let version: String
     package let descriptors = DescriptorReserve()
     let targetTLS: TargetTLS
+    private let inputTurns = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<InputTurns>]>([:])
     private let currentPolicy: NIOLockedValueBox<Policy>
     private let currentShadow: NIOLockedValueBox<Policy?>
     /// The denylist in force at this moment; nil: none is kept.
@@ -57,6 +58,16 @@ package final class RelayEnvironment: Sendable {
     package var shadowPolicy: Policy? {
         get { self.currentShadow.withLockedValue { $0 } }
         set { self.currentShadow.withLockedValue { $0 = newValue } }
+    }
+
+    /// The turns of an event loop's sessions. On the event loop.
+    func inputTurns(on eventLoop: any EventLoop) -> InputTurns {
+        self.inputTurns.withLockedValue { all in
+            if let turns = all[ObjectIdentifier(eventLoop)] { return turns.value }
+            let turns = InputTurns(eventLoop)
+            all[ObjectIdentifier(eventLoop)] = NIOLoopBound(turns, eventLoop: eventLoop)
+            return turns
+        }
     }
 
     /// Takes a descriptor for a client. Where none is left, that stands in the log.

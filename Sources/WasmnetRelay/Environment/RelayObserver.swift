@@ -53,6 +53,10 @@ package protocol RelayObserver: Sendable {
     func quotaRefused(_ kind: QuotaKind)
     /// A client's bytes wait, since its bandwidth is used up for now.
     func bandwidthWaited()
+    /// A message that came to nothing, or a ping: counted in `refusals_per_sec`.
+    func messageRefused()
+    /// A client's messages wait, since too many of them came to nothing.
+    func refusalsWaited()
     /// - Parameter decided: what the policy in force decided, and why the other differs, in words.
     func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin)
 }
@@ -73,6 +77,8 @@ package struct SilentObserver: RelayObserver {
     package func readingPaused(_ direction: Direction) {}
     package func quotaRefused(_ kind: QuotaKind) {}
     package func bandwidthWaited() {}
+    package func messageRefused() {}
+    package func refusalsWaited() {}
     package func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin)
     {}
 }

@@ -16,6 +16,10 @@ public struct RelaySettings: Sendable {
     public var readChunkBytes = 64 << 10
     /// About how many bytes all targets of one session are read in one turn of the event loop. Default 256 KiB.
     public var readTurnBytes = 256 << 10
+    /// WebSocket frames of one session that are taken in one turn of its event loop; the rest waits for the next. Default 64.
+    public var framesPerTurn = 64
+    /// Bytes of one session's WebSocket that are taken in one turn, at least one message. Default 256 KiB.
+    public var inputTurnBytes = 256 << 10
     /// The most bytes one read takes from a WebSocket, which carries many sockets. Default 256 KiB.
     public var carrierReadChunkBytes = 256 << 10
     /// Bytes queued in the process toward a WebSocket above which targets are no longer read. Default 128 KiB.
@@ -50,7 +54,11 @@ public struct RelaySettings: Sendable {
     public var maxSocketsPerSession = 4096
     /// Names being looked up at once for one session. Default 64.
     public var maxLookupsPerSession = 64
-    /// Addresses that stay tied to the names they were resolved from, in one session. Default 1024.
+    /// How long a name that was found is not looked up again in the same session. Default 30 s.
+    public var nameMemory = TimeAmount.seconds(30)
+    /// Names whose addresses one session remembers. Default 256.
+    public var maxRememberedNames = 256
+    /// Pairs of an address and a name it was resolved from that one session remembers. Default 1024.
     public var maxTiedAddresses = 1024
     /// Ids a session remembers as ended, so that a late message for them is silence. Default 1024.
     public var maxRememberedIDs = 1024

@@ -67,17 +67,11 @@ extension Session {
         }
         // Port 0 stands for "any port": the rules of a name's port are held against the connect that follows.
         guard let target = self.target(id, name, nil, .tcp, nil, encoding) else { return }
-        self.reserve(.resolve) { result in
-            if case .failure(let refusal) = result {
-                self.refuse(id, refusal, encoding)
-                return
-            }
-            self.addresses(of: target) { result, _ in
-                switch result {
-                case .success(let addresses):
-                    self.tell(.resolved(id, addresses: addresses.map(\.description)), as: encoding)
-                case .failure(let refusal): self.refuse(id, refusal, encoding)
-                }
+        self.addresses(of: target) { result, _ in
+            switch result {
+            case .success(let addresses):
+                self.tell(.resolved(id, addresses: addresses.map(\.description)), as: encoding)
+            case .failure(let refusal): self.refuse(id, refusal, encoding)
             }
         }
     }
@@ -165,10 +159,7 @@ extension Session {
 
     /// The addresses of a target that the policy lets through; tied to their name from now on.
     ///
-    /// - Parameter body: is told them and how many nanoseconds the look-up took, nil without one.
-    func addresses(
-        of target: SocketTarget, then body: @escaping (Result<[IPAddress], Refusal>, _ lookup: Int64?) -> Void
-    ) {
+    func addresses(of target: SocketTarget, then body: @escaping NameLookups.Completion) {
         if let address = target.address {
             body(self.allowed([address], target), nil)
             return
@@ -177,30 +168,19 @@ extension Session {
             body(.failure(Refusal(.nameNotFound, "\(target.host) is no name")), nil)
             return
         }
-        guard self.lookups < self.environment.settings.maxLookupsPerSession else {
-            let refusal = Refusal(.overloaded, "too many names are being looked up", retryAfterMilliseconds: 1000)
-            body(.failure(refusal), nil)
-            return
-        }
-        self.lookups += 1
-        let environment = self.environment
-        let start = environment.uptimeNanoseconds()
         let timeout = TimeAmount.milliseconds(Int64(self.policy.limits.connectionTimeoutSeconds * 1000))
-        let lookup = environment.resolver.resolve(name, for: self.asker, within: timeout, on: self.eventLoop)
-        lookup.assumeIsolated().whenComplete { result in
-            self.lookups -= 1
-            let time = environment.uptimeNanoseconds() - start
-            environment.observer.took(.resolve, nanoseconds: time)
-            switch result {
-            case .success(let addresses):
-                let allowed = self.allowed(addresses, target)
-                if case .success(let addresses) = allowed { self.tiedNames.tie(addresses, to: name) }
-                body(allowed, time)
-            case .failure(let error):
-                let refusal = error as? Refusal ?? Refusal(.nameNotFound, "the name \(name.text) was not found")
-                body(.failure(refusal), time)
-            }
+        self.names.addresses(of: name, within: timeout) { then in
+            self.reserve(.resolve) { then($0.map { _ in }) }
+        } completion: { result, time in
+            let allowed = result.flatMap { self.allowed($0, target) }
+            if case .success(let addresses) = allowed { self.tiedNames.tie(addresses, to: name) }
+            body(allowed, time)
         }
+    }
+
+    /// Whether a lookup must be waited for.
+    func mustLookUp(_ target: SocketTarget) -> Bool {
+        target.address == nil && target.name.map { self.names.recent($0) == nil } ?? false
     }
 
     private func allowed(_ addresses: [IPAddress], _ target: SocketTarget) -> Result<[IPAddress], Refusal> {
@@ -208,7 +188,8 @@ extension Session {
         self.compareWithShadow(target, addresses, allowed: !allowed.isEmpty)
         guard allowed.isEmpty else { return .success(allowed) }
         return .failure(
-            denial.map { Refusal($0, host: target.host, port: target.port) } ?? Refusal(.nameNotFound, "\(target.host) has no address"))
+            denial.map { Refusal($0, host: target.host, port: target.port) }
+                ?? Refusal(.nameNotFound, "\(target.host) has no address"))
     }
 
     // MARK: Answers
@@ -233,17 +214,21 @@ extension Session {
     }
 
     /// An open that did not come to be: the id is free again. What the client sent before it learns of the refusal is no error of its own.
-    func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal) {
+    ///
+    /// - Parameter wasTried: whether a dial was made: then it is no message that came to nothing.
+    func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal, wasTried: Bool = false) {
         guard self.remove(socket) else { return }
         self.tellRefused(socket.record, refusal)
-        self.refuse(socket.id, refusal, socket.encoding)
+        if !wasTried { self.countRefusal() }
+        self.tell(.refused(socket.id, refusal), as: socket.encoding)
         self.endIfDrained()
     }
 
     func announceConnected(_ stream: TargetStream, channel: any Channel, alpn: String?) {
+        let local = self.policy.showLocal ? channel.localAddress : channel.localAddress?.withoutHost
         self.tell(
             .connected(
-                stream.id, local: channel.localAddress?.endpointText ?? "",
+                stream.id, local: local?.endpointText ?? "",
                 remote: channel.remoteAddress?.endpointText ?? "", alpn: alpn),
             as: stream.encoding)
     }

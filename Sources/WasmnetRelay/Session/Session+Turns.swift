@@ -7,8 +7,9 @@ import WasmnetQuota
 ///
 /// Down: a socket with bytes sends at once while nobody waits and there is room; else it queues (``TurnTaking``). A socket is
 /// read again when all its bytes are handed over, its client grants credit, the carrier has room and the client's budget is
-/// not spent. A sparse socket, whose last read was short, is read also without room, a little, and goes before the others. Up: the carrier is read unless a target without credit holds more than its allowance, the budget is spent, or our
-/// answers pile up.
+/// not spent. A sparse socket, whose last read was short, is read also without room, a little, and goes before the others. Up: the
+/// carrier is read unless a target without credit holds more than its allowance, the client's limits say no, or our answers pile up.
+/// What is charged, and when bytes wait for the client's limits, stands in Session+Limits.swift.
 extension Session {
     /// What a sparse socket may have read that waits for room, in bytes.
     static let sparseReadBytes = 4 << 10
@@ -96,11 +97,7 @@ extension Session {
         let share = settings.readTurnBytes / max(1, self.readsThisTurn)
         self.readShare = max(8 << 10, min(settings.readChunkBytes, share))
         self.readsThisTurn = 0
-    }
-
-    func relayedDown(_ bytes: Int) {
-        self.charge(bytes)
-        self.relayed(.down, bytes: bytes)
+        self.settleOverhead()
     }
 
     /// Whether a datagram finds room; one that does not is dropped.
@@ -115,11 +112,6 @@ extension Session {
     }
 
     // MARK: Up
-
-    func relayedUp(_ bytes: Int) {
-        self.charge(bytes)
-        self.relayed(.up, bytes: bytes)
-    }
 
     /// The most bytes that one read of the carrier should bring.
     var uploadQuantum: Int { self.allowance.readQuantum }
@@ -136,7 +128,9 @@ extension Session {
 
     func updateReading() {
         guard self.state != .ended else { return }
-        self.carrier.setReading(self.heldUploads.isEmpty && !self.answersWerePilingUp && self.budgetAllows())
+        self.carrier.setReading(
+            self.heldUploads.isEmpty && self.heldUpload == nil && !self.answersWerePilingUp && self.budgetAllows()
+                && self.refusalsAllow())
     }
 
     func markDirty(_ socket: any SessionSocket) {
@@ -149,41 +143,5 @@ extension Session {
         let dirty = self.dirty
         self.dirty.removeAll(keepingCapacity: dirty.count <= 64)
         for socket in dirty { socket.flush() }
-    }
-
-    // MARK: The client's budget
-
-    private func charge(_ bytes: Int) {
-        let now = self.environment.clock.now()
-        self.allowance.charge(bytes: bytes, now: now)
-        if let refusal = self.allowance.dayBytesExhausted(now: now) { self.endAll(refusal) }
-    }
-
-    /// The day's bytes are spent: every socket that carries some ends. At the end of the turn, not amid one's event.
-    private func endAll(_ refusal: QuotaRefusal) {
-        self.eventLoop.assumeIsolated().execute {
-            for socket in Array(self.sockets.values) { self.end(socket, Refusal(refusal)) }
-        }
-    }
-
-    /// False when the budget is spent; then everything resumes by itself when it is not.
-    private func budgetAllows() -> Bool {
-        let now = self.environment.clock.now()
-        guard let until = self.allowance.pause(now: now) else { return true }
-        if self.budgetTask == nil {
-            self.environment.observer.bandwidthWaited()
-            self.resume(in: .microseconds(max(1000, until.microseconds - now.microseconds)))
-        }
-        return false
-    }
-
-    private func resume(in wait: TimeAmount) {
-        guard self.budgetTask == nil else { return }
-        self.budgetTask = self.eventLoop.assumeIsolated().scheduleTask(in: wait) {
-            self.budgetTask = nil
-            self.now = self.environment.uptimeNanoseconds()
-            self.updateReading()
-            self.takeTurns()
-        }
     }
 }

@@ -32,7 +32,7 @@ final class Session {
     var recent: RecentIDs
     var tiedNames: TiedNames
     var nextAccepted = SocketID.firstAccepted
-    var lookups = 0
+    let names: NameLookups
     private var endReason = ReasonCode.normal
 
     // Turns and pauses: Session+Turns.swift.
@@ -45,6 +45,13 @@ final class Session {
     var dirty: [any SessionSocket] = []
     var heldUploads: Set<ObjectIdentifier> = []
     var budgetTask: Scheduled<Void>?
+    var refusalTask: Scheduled<Void>?
+    /// Bytes that the client may not send yet, and their socket: the WebSocket is not read meanwhile.
+    var heldUpload: (stream: TargetStream, data: ByteBuffer)?
+    /// Sockets with bytes that their clients may not have yet.
+    var waitingForBytes: [TargetStream] = []
+    /// Bytes of bandwidth that messages cost beyond what they carry, not charged yet.
+    var overhead = 0
     var answersWerePilingUp = false
     private var sweepTask: Scheduled<Void>?
 
@@ -75,13 +82,14 @@ final class Session {
         self.origin = SessionOrigin(
             id: self.id, client: client, address: address, subject: subject, version: version, opened: self.now,
             trace: trace)
+        self.names = NameLookups(
+            environment, eventLoop: eventLoop, asker: LookupAsker(client: client, session: self.id))
         var logger = environment.logger
         logger[metadataKey: "session"] = "\(self.id)"
         self.logger = logger
     }
 
     var client: ClientID { self.origin.client }
-    var asker: LookupAsker { LookupAsker(client: self.client, session: self.id) }
 
     /// The policy in force, as it holds for this client. Every gate asks this one.
     var policy: Policy { self.environment.policy.applied(to: self.terms) }
@@ -120,8 +128,12 @@ final class Session {
         }
         let encoding: WireEncoding = isText ? .json : .binary
         switch self.codec.decodeRequest(message, isText: isText) {
-        case .success(let request): self.handle(request, encoding)
-        case .failure(let malformed): self.refuse(malformed.id, Refusal(.protocolError, malformed.message), encoding)
+        case .success(let request):
+            self.countCost(of: request, size: message.readableBytes)
+            self.handle(request, encoding)
+        case .failure(let malformed):
+            self.overhead += max(Self.messageCost, message.readableBytes)
+            self.refuse(malformed.id, Refusal(.protocolError, malformed.message), encoding)
         }
         if self.carrier.answersPileUp, !self.answersWerePilingUp {
             self.answersWerePilingUp = true
@@ -131,6 +143,7 @@ final class Session {
 
     func carrierReadComplete() {
         self.flushSockets()
+        self.settleOverhead()
         // Pongs are answers as well, and no message comes with a ping.
         if self.carrier.answersPileUp { self.answersWerePilingUp = true }
         self.updateReading()
@@ -154,7 +167,9 @@ final class Session {
         guard self.state != .ended else { return }
         self.state = .ended
         self.budgetTask?.cancel()
+        self.refusalTask?.cancel()
         self.sweepTask?.cancel()
+        self.heldUpload = nil
         let live = self.sockets.values
         self.sockets = [:]
         for socket in live {
@@ -162,13 +177,15 @@ final class Session {
             socket.sessionEnded()
         }
         self.flushSockets()
+        self.settleOverhead()
         self.waitingReaders = []
+        self.waitingForBytes = []
         self.slot?.release()
         self.slot = nil
         self.environment.registry.remove(self)
         self.environment.observer.sessionEnded(
             self.origin, self.endReason, nanoseconds: self.environment.uptimeNanoseconds() - self.origin.opened)
-        if self.lookups > 0 { self.environment.resolver.drop(self.asker) }
+        self.names.end()
         self.logger.debug("session ended", metadata: ["reason": "\(self.endReason.word)"])
     }
 
@@ -184,11 +201,16 @@ final class Session {
         case .bindUDP(_, let host, let port): self.bindUDP(id, host, port, encoding)
         case .listen(_, _): self.listen(id, encoding)
         case .resolve(_, let name): self.resolve(id, name, encoding)
-        case .send(_, let data): self.withSocket(id, encoding) { $0.send(data) }
+        case .send(_, let data):
+            if data.readableBytes == 0 { self.countRefusal() }
+            self.withSocket(id, encoding) { $0.send(data) }
         case .sendTo(_, let host, let port, let data):
+            if data.readableBytes == 0 { self.countRefusal() }
             self.withSocket(id, encoding) { $0.sendTo(host: host, port: port, data) }
         case .close: self.withSocket(id, encoding) { $0.close() }
-        case .window(_, let bytes): self.sockets[id]?.grantWindow(bytes)
+        case .window(_, let bytes):
+            if bytes == 0 { self.countRefusal() }
+            self.sockets[id]?.grantWindow(bytes)
         case .shutdown: self.withSocket(id, encoding) { $0.shutdown() }
         case .reset: self.sockets[id]?.reset()
         }
@@ -209,6 +231,8 @@ final class Session {
         guard self.state != .ended else { return }
         self.scratch.clear()
         guard self.codec.encode(event, as: encoding, into: &self.scratch) else { return }
+        // What a datagram costs was charged when it came.
+        if case .dataFrom = event {} else { self.overhead += self.scratch.readableBytes }
         self.carrier.sendAnswer(self.scratch, isText: encoding == .json)
     }
 
@@ -226,7 +250,9 @@ final class Session {
         }
     }
 
+    /// Answers a message that came to nothing.
     func refuse(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
+        self.countRefusal()
         self.tell(.refused(id, refusal), as: encoding)
     }
 

@@ -32,6 +32,8 @@ protocol SessionSocket: AnyObject {
     func reset()
     /// Ends an open socket at once with a reason, which the client is sent.
     func terminate(_ reason: ReasonCode, _ message: String)
+    /// Ends an open socket with a reason, once what both sides sent by now is delivered.
+    func windUp(_ reason: ReasonCode, _ message: String)
     /// The session is gone: nobody is told; accepted bytes still go out.
     func sessionEnded()
     /// All of one turn's bytes are handed over: write them out.
@@ -61,5 +63,6 @@ extension SessionSocket {
     func shutdown() {}
     func reset() { self.close() }
     func flush() {}
+    func windUp(_ reason: ReasonCode, _ message: String) { self.terminate(reason, message) }
     var lastActivity: Int64? { nil }
 }

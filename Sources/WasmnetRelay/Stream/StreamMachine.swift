@@ -57,6 +57,8 @@ package struct StreamMachine: Equatable, Sendable {
     package private(set) var clientIsGone = false
     /// A reason that waits until the target's bytes are handed over.
     private var pendingReason: ReasonCode?
+    /// The node ends it in order: bytes that it accepted go out on both sides.
+    private var isWindingUp = false
 
     package init(knowsHalfClose: Bool, isConnected: Bool = false) {
         self.knowsHalfClose = knowsHalfClose
@@ -67,7 +69,7 @@ package struct StreamMachine: Equatable, Sendable {
     package var wantsTargetBytes: Bool { self.phase == .open && self.inbound == .open }
     package var takesClientBytes: Bool { !self.isAnnounced && self.outbound == .open && self.pendingReason == nil }
     /// The client asked to send after it had said that it would not.
-    package var clientHasFinished: Bool { !self.isAnnounced && self.outbound != .open }
+    package var clientHasFinished: Bool { !self.isAnnounced && self.outbound != .open && !self.isWindingUp }
 
     /// The dial came through. `allSent`: nothing of the client waits to go out.
     package mutating func connected(allSent: Bool) -> Actions {
@@ -139,9 +141,10 @@ package struct StreamMachine: Equatable, Sendable {
     package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> Actions {
         switch self.phase {
         case .open where self.clientIsGone || handedOver:
-            return self.finish(self.clientIsGone ? .clientClosed : reason, [.announceClosed, .abort])
+            let reason = self.clientIsGone ? .clientClosed : self.pendingReason ?? reason
+            return self.finish(reason, [.announceClosed, .abort])
         case .open:
-            self.pendingReason = reason
+            self.pendingReason = self.pendingReason ?? reason
             self.inbound = .draining
             return []
         case .lingering:
@@ -156,6 +159,11 @@ package struct StreamMachine: Equatable, Sendable {
     package mutating func allHandedOver() -> Actions {
         guard self.phase == .open, self.inbound == .draining else { return [] }
         self.inbound = .ended
+        if self.isWindingUp {
+            self.reason = self.pendingReason
+            self.phase = .lingering
+            return self.settle().union(.announceClosed)
+        }
         if let reason = self.pendingReason { return self.finish(reason, [.announceClosed, .abort]) }
         if self.knowsHalfClose { return self.settle().union(.announceEnd) }
         // v1: the target's end is the socket's, but what the client sent before is still delivered.
@@ -163,6 +171,19 @@ package struct StreamMachine: Equatable, Sendable {
         self.phase = .lingering
         if self.outbound == .open { self.outbound = .finishing }
         return [.announceClosed, .startLinger]
+    }
+
+    /// The node ends the socket for a reason, once what both sides sent by now is delivered.
+    package mutating func windUp(_ reason: ReasonCode, handedOver: Bool, allSent: Bool) -> Actions {
+        guard self.phase == .open, !self.clientIsGone, self.pendingReason == nil else { return [] }
+        self.isWindingUp = true
+        self.pendingReason = reason
+        self.inbound = .draining
+        if self.outbound == .open { self.outbound = .finishing }
+        var actions: Actions = .startLinger
+        if handedOver { actions.formUnion(self.allHandedOver()) }
+        if allSent { actions.formUnion(self.allSent()) }
+        return actions
     }
 
     /// Ends the socket now, whatever is unsent.
@@ -186,6 +207,8 @@ package struct StreamMachine: Equatable, Sendable {
         switch self.phase {
         case .open where self.clientIsGone, .dialing where self.clientIsGone:
             return self.finish(.clientClosed, [.announceClosed, .abort])
+        case .open where self.isWindingUp:
+            return self.finish(self.pendingReason ?? .internalError, [.announceClosed, .abort])
         case .lingering:
             self.phase = .closed
             return .abort

@@ -27,6 +27,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var context: ChannelHandlerContext?
     private var receiver: ReceiveAllocator?
     private var dial: Dial?
+    private var wasDialed = false
 
     /// Client bytes that wait for the dial.
     private var early = Deque<ByteBuffer>()
@@ -43,6 +44,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Target bytes that wait for room toward the client.
     private var inbox = Deque<ByteBuffer>()
+    /// Target bytes that the client may not have yet, by its limits; they come after those of ``inbox``.
+    private var undrawn = Deque<ByteBuffer>()
     private(set) var credit: SendCredit
     private var readIsPending = false
     /// Its last read was short: its target has said all that it had to say for now. Such a socket may be read when others wait, a
@@ -97,6 +100,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     func start(_ dial: Dial) {
         self.dial = dial
+        self.wasDialed = true
     }
 
     /// The dial came through. Nothing was read from the channel yet, TLS' handshake aside.
@@ -138,7 +142,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         }
         self.machine.dialFailed(refusal.code)
         self.lingerTask?.cancel()
-        self.session.refuseOpen(self, refusal)
+        self.session.refuseOpen(self, refusal, wasTried: self.wasDialed)
         self.releaseSlot()
     }
 
@@ -156,17 +160,21 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             self.terminate(.protocolError, "more was sent than was granted")
             return
         }
+        if count > 0 { self.session.passUp(data, to: self) }
+    }
+
+    /// Takes bytes of the client that were drawn from its limits. Nothing once the socket has ended.
+    func forward(_ data: ByteBuffer) {
+        guard self.machine.takesClientBytes else { return }
+        let count = data.readableBytes
         self.bytesUp += UInt64(count)
         self.unsent += count
         self.activity = self.session.now
         if self.context == nil {
-            if count > 0 {
-                self.early.append(data.readableBytes < data.storageCapacity / 4 ? ByteBuffer(buffer: data) : data)
-            }
+            self.early.append(data.readableBytes < data.storageCapacity / 4 ? ByteBuffer(buffer: data) : data)
         } else {
             self.enqueue(data)
         }
-        self.session.relayedUp(count)
         if self.window == nil, self.unsent > self.session.environment.settings.streamAllowanceBytes {
             self.session.holdUploads(self)
         }
@@ -252,6 +260,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.carryOut(self.machine.terminate(reason))
     }
 
+    func windUp(_ reason: ReasonCode, _ message: String) {
+        self.endMessage = message
+        self.undrawn.removeAll()
+        self.carryOut(self.machine.windUp(reason, handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
+    }
+
     func sessionEnded() {
         if self.machine.phase == .dialing, self.unsent == 0 { self.dial?.cancel() }
         self.carryOut(self.machine.sessionEnded(allSent: self.unsent == 0))
@@ -292,9 +306,33 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
         }
         self.isSparse = count < Session.sparseReadBytes / 2
-        self.inbox.append(bytes)
-        self.session.relayedDown(count)
+        self.undrawn.append(bytes)
+        // What came before and waits keeps its place.
+        if self.undrawn.count == 1 { self.draw() }
     }
+
+    private func draw() {
+        while var bytes = self.undrawn.popFirst() {
+            let drawn = self.session.drawDown(bytes.readableBytes, for: self)
+            guard drawn < bytes.readableBytes else {
+                self.inbox.append(bytes)
+                continue
+            }
+            if drawn > 0, let part = bytes.readSlice(length: drawn) { self.inbox.append(part) }
+            self.undrawn.prepend(bytes)
+            return
+        }
+    }
+
+    /// More of the client's limits may be left now.
+    func drawAgain() {
+        guard !self.undrawn.isEmpty else { return }
+        self.draw()
+        if self.hasTargetBytes { self.session.offer(self) }
+    }
+
+    /// Everything that the target sent is with the client's session.
+    private var isHandedOver: Bool { self.inbox.isEmpty && self.undrawn.isEmpty }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.readIsPending = false
@@ -309,13 +347,13 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+            self.carryOut(self.machine.targetEnded(handedOver: self.isHandedOver))
         }
         context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.carryOut(self.machine.targetFailed(.targetReset, handedOver: self.inbox.isEmpty))
+        self.carryOut(self.machine.targetFailed(.targetReset, handedOver: self.isHandedOver))
         if self.machine.phase == .closed { context.close(promise: nil) }
     }
 
@@ -323,10 +361,10 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         let bothEnded = self.machine.outbound == .finished
         if bothEnded {
             // NIO tells the second half's end only as the channel's.
-            self.carryOut(self.machine.targetEnded(handedOver: self.inbox.isEmpty))
+            self.carryOut(self.machine.targetEnded(handedOver: self.isHandedOver))
         }
         // Bytes that came before the end are still the client's.
-        if self.hasTargetBytes, self.machine.phase == .open {
+        if !self.isHandedOver, self.machine.phase == .open {
             // A failure was told before, as an error; without one, two ends are no failure.
             if !bothEnded { self.carryOut(self.machine.targetFailed(.targetReset, handedOver: false)) }
         } else {
@@ -344,7 +382,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Whether a read may be asked for, the client's side aside.
     var mayRead: Bool {
-        !self.readIsPending && self.inbox.isEmpty && self.context?.channel.isActive == true
+        !self.readIsPending && self.isHandedOver && self.context?.channel.isActive == true
             && self.machine.wantsTargetBytes
             && !self.credit.isSpent
     }
@@ -390,6 +428,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// The session handed over everything there was.
     func handedOver() {
+        guard self.undrawn.isEmpty else { return }
         self.carryOut(self.machine.allHandedOver())
     }
 
@@ -399,6 +438,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         guard !actions.isEmpty else { return }
         if actions.contains(.discardInbound) {
             self.inbox.removeAll()
+            self.undrawn.removeAll()
             self.session.forget(self)
         }
         if actions.contains(.announceEnd) { self.session.tell(.end(self.id), as: self.encoding) }

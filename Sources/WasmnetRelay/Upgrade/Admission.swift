@@ -134,6 +134,7 @@ extension QuotaLimits {
             resolvesPerSecond: limits.resolvesPerSecond,
             resolveBurst: limits.resolveBurst,
             bytesPerSecond: limits.maxBandwidthBitsPerSecond / 8,
-            bytesPerDay: limits.bytesPerDay)
+            bytesPerDay: limits.bytesPerDay,
+            refusalsPerSecond: limits.refusalsPerSecond, refusalBurst: limits.refusalBurst)
     }
 }

@@ -27,6 +27,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     var state = State.open
 
     private var frames: FrameReader
+    /// What was read and waits for a turn. Nothing more is read until it is empty.
+    private var input = ByteBuffer()
+    private let turns: InputTurns
+    private var isInTurn = false
+    private var isWaitingForTurn = false
 
     /// Small messages that wait for the end of the turn.
     var outbox = ByteBuffer()
@@ -49,10 +54,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     var firstPongTask: Scheduled<Void>?
 
     init(
-        settings: RelaySettings, clock: any RelayClock, receiver: ReceiveAllocator? = nil,
+        settings: RelaySettings, clock: any RelayClock, turns: InputTurns, receiver: ReceiveAllocator? = nil,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) {
         self.receiver = receiver
+        self.turns = turns
         self.settings = settings
         self.clock = clock
         self.makeSession = makeSession
@@ -62,7 +68,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     /// Builds the handler with the options its channel needs set.
     static func install(
         on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last,
-        settings: RelaySettings, clock: any RelayClock,
+        settings: RelaySettings, clock: any RelayClock, turns: InputTurns? = nil,
         makeSession: @escaping (any SessionCarrier, any Channel) -> Session
     ) throws {
         let receiver = ReceiveAllocator(largest: settings.carrierReadChunkBytes)
@@ -81,7 +87,9 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             try options.setOption(.autoRead, value: false)
         }
         try channel.pipeline.syncOperations.addHandler(
-            WebSocketHandler(settings: settings, clock: clock, receiver: receiver, makeSession: makeSession),
+            WebSocketHandler(
+                settings: settings, clock: clock, turns: turns ?? InputTurns(channel.eventLoop), receiver: receiver,
+                makeSession: makeSession),
             position: position)
     }
 
@@ -111,18 +119,57 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
         self.signsOfLife &+= 1
-        while self.state != .closed, let output = self.frames.next(from: &bytes) { self.take(output, context) }
+        if self.input.readableBytes == 0 { self.input = bytes } else { self.input.writeBuffer(&bytes) }
+        self.takeTurn(context)
     }
 
     package func channelReadComplete(context: ChannelHandlerContext) {
         self.readIsPending = false
+        self.turnIsOver()
+        context.fireChannelReadComplete()
+    }
+
+    // MARK: Turns
+
+    /// Takes what was read, as far as one turn goes and the session takes messages.
+    private func takeTurn(_ context: ChannelHandlerContext) {
+        guard !self.isInTurn, self.input.readableBytes > 0, self.session?.takesMessages != false else { return }
+        self.isInTurn = true
+        var bytes = self.input
+        self.input = ByteBuffer()
+        var frames = self.settings.framesPerTurn
+        let end = bytes.readableBytes - self.settings.inputTurnBytes
+        while self.isReading, self.state != .closed, frames > 0, bytes.readableBytes > max(0, end),
+            let output = self.frames.next(from: &bytes)
+        {
+            frames -= 1
+            self.take(output, context)
+        }
+        if self.state != .closed, bytes.readableBytes > 0 { self.input = bytes }
+        self.isInTurn = false
+        self.waitForTurn()
+    }
+
+    private func waitForTurn() {
+        guard self.isReading, !self.isWaitingForTurn, self.input.readableBytes > 0 else { return }
+        self.isWaitingForTurn = true
+        self.turns.add(self)
+    }
+
+    func takeWaitingTurn() {
+        self.isWaitingForTurn = false
+        guard let context = self.context else { return }
+        self.takeTurn(context)
+        self.turnIsOver()
+    }
+
+    private func turnIsOver() {
         self.session?.carrierReadComplete()
         if self.deliveryMadeRoom {
             self.deliveryMadeRoom = false
             if self.hasRoom { self.session?.carrierHasRoom() }
         }
         self.readIfWanted()
-        context.fireChannelReadComplete()
     }
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
@@ -157,6 +204,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         case .ping(let payload):
             guard self.state == .open else { return }
             self.writeControl(.pong, payload)
+            self.session?.receivedPing()
         case .pong(let payload):
             self.receivedPong(payload)
         case .close(let code):
@@ -229,10 +277,13 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.firstPongTask?.cancel()
         self.session?.carrierEnded()
         self.session = nil
+        self.input = ByteBuffer()
     }
 
     func readIfWanted() {
-        guard self.isReading, !self.readIsPending, self.state != .closed, let context = self.context else { return }
+        guard self.isReading, !self.isInTurn, !self.readIsPending, self.state != .closed, let context = self.context
+        else { return }
+        guard self.input.readableBytes == 0 else { return self.waitForTurn() }
         self.readIsPending = true
         self.receiver?.limit = self.session?.uploadQuantum ?? .max
         context.read()

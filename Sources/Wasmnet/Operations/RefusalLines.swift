@@ -1,0 +1,56 @@
+import Synchronization
+import WasmnetQuota
+
+/// Which refusals get a line of the log: of one client 5 a second, 20 after a rest. What is left out is counted, by client, for the
+/// next line.
+///
+/// **Bound**: ``maxClients`` clients at once are told apart; those beyond share one allowance.
+final class RefusalLines: Sendable {
+    static let maxClients = 4096
+    private static let others = ClientID(text: "others")
+
+    private struct Entry {
+        var pace = GCRA()
+        var suppressed = 0
+    }
+
+    private let pace = GCRA.Pace(perSecond: 5, burst: 20)
+    private let entries = Mutex<[ClientID: Entry]>([:])
+
+    /// - Returns: nil where this line is left out; else how many were since the client's last one.
+    func admit(_ client: ClientID, at now: QuotaInstant) -> Int? {
+        guard let pace = self.pace else { return 0 }
+        return self.entries.withLock { entries in
+            if entries[client] == nil, entries.count >= Self.maxClients {
+                entries = entries.filter { $0.value.suppressed > 0 || !$0.value.pace.isAtRest(at: now) }
+            }
+            let isKnown = entries[client] != nil || entries.count < Self.maxClients
+            var entry = entries[isKnown ? client : Self.others] ?? Entry()
+            defer { entries[isKnown ? client : Self.others] = entry }
+            guard entry.pace.request(at: now, pace: pace) == nil else {
+                entry.suppressed += 1
+                return nil
+            }
+            defer { entry.suppressed = 0 }
+            return entry.suppressed
+        }
+    }
+
+    /// Clients that may have a line again and had some left out: how many, which are taken as told.
+    func leftOut(at now: QuotaInstant) -> [(client: ClientID, suppressed: Int)] {
+        guard let pace = self.pace else { return [] }
+        return self.entries.withLock { entries in
+            var result: [(client: ClientID, suppressed: Int)] = []
+            for (client, entry) in entries {
+                guard entry.suppressed > 0 else {
+                    if entry.pace.isAtRest(at: now) { entries[client] = nil }
+                    continue
+                }
+                guard entries[client]?.pace.request(at: now, pace: pace) == nil else { continue }
+                entries[client]?.suppressed = 0
+                result.append((client, entry.suppressed))
+            }
+            return result
+        }
+    }
+}

@@ -1,0 +1,82 @@
+import Synchronization
+
+/// What a client is limited to on one node, in this process alone: shared by all its sessions here. Every member may be called from
+/// any thread.
+package final class NodeLimits: Sendable {
+    /// Of messages that come to nothing.
+    package let refusals = RefusalRate()
+    private let waitingBytes = Atomic<Int>(0)
+
+    /// Bytes of messages that may wait for lookups at once.
+    package static let maxWaitingBytes = 64 << 10
+
+    package init() {}
+
+    package func apply(_ limits: QuotaLimits) {
+        self.refusals.apply(GCRA.Pace(perSecond: limits.refusalsPerSecond, burst: limits.refusalBurst))
+    }
+
+    /// Makes room for a message that waits for a lookup, until ``release(waiting:)``. False where there is none.
+    package func hold(waiting bytes: Int) -> Bool {
+        let sum = self.waitingBytes.wrappingAdd(bytes, ordering: .relaxed).newValue
+        if sum > Self.maxWaitingBytes { self.release(waiting: bytes) }
+        return sum <= Self.maxWaitingBytes
+    }
+
+    package func release(waiting bytes: Int) {
+        self.waitingBytes.wrappingSubtract(bytes, ordering: .relaxed)
+    }
+}
+
+/// How often a client may ask in vain: the theoretical arrival time of ``GCRA``, counted after the fact. Nothing is refused by it; above
+/// it the client's messages are not read for a while.
+///
+/// **Bound**: burst + rate * t in any span of t, and one more for each thread that counts at the same time.
+package final class RefusalRate: Sendable {
+    /// Microseconds between two; 0: unlimited.
+    private let interval = Atomic<Int64>(0)
+    /// Microseconds: how far ahead of now the arrival time may be.
+    private let window = Atomic<Int64>(0)
+    /// Microseconds since the Unix epoch.
+    private let arrival = Atomic<Int64>(0)
+
+    /// The most that is remembered beyond the burst, in microseconds: a clock that was set back shuts nobody out for long.
+    private static let maxDebt: Int64 = 1_000_000
+
+    package init() {}
+
+    /// Nil: unlimited.
+    package func apply(_ pace: GCRA.Pace?) {
+        self.interval.store(pace?.interval ?? 0, ordering: .relaxed)
+        self.window.store(pace?.window ?? 0, ordering: .relaxed)
+    }
+
+    package func count(now: QuotaInstant) {
+        let interval = self.interval.load(ordering: .relaxed)
+        guard interval > 0 else { return }
+        let most = now.microseconds + self.window.load(ordering: .relaxed) + max(interval, Self.maxDebt)
+        var arrival = self.arrival.load(ordering: .relaxed)
+        while true {
+            let next = min(max(arrival, now.microseconds) + interval, most)
+            let (exchanged, found) = self.arrival.weakCompareExchange(
+                expected: arrival, desired: next, ordering: .relaxed)
+            if exchanged { return }
+            arrival = found
+        }
+    }
+
+    /// Nil: the client's messages may be read. Else not before then.
+    package func pause(now: QuotaInstant) -> QuotaInstant? {
+        let window = self.window.load(ordering: .relaxed)
+        guard window > 0 else { return nil }
+        let arrival = min(
+            self.arrival.load(ordering: .relaxed),
+            now.microseconds + window + max(self.interval.load(ordering: .relaxed), Self.maxDebt))
+        return arrival - now.microseconds > window ? QuotaInstant(microseconds: arrival - window) : nil
+    }
+
+    /// Whether nothing is remembered that a fresh one would not know.
+    package func isAtRest(now: QuotaInstant) -> Bool {
+        self.interval.load(ordering: .relaxed) == 0 || self.arrival.load(ordering: .relaxed) <= now.microseconds
+    }
+}

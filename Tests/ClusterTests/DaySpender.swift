@@ -1,0 +1,62 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import WasmnetProtocol
+import WasmnetTesting
+
+/// A client that passes bytes over many sockets until its day's are spent.
+enum DaySpender {
+    struct UnexpectedEnd: Error { var reason: ReasonCode }
+
+    /// - Returns: bytes that the client got.
+    static func run(node: Int, target: Int, sockets: Int, up: Bool) async throws -> Int {
+        let client = try await TestClient.connect(port: node)
+        for id in 1...sockets { client.send(.connect(SocketID(id), host: "127.0.0.1", port: UInt16(target))) }
+        var passed = 0
+        var ended = 0
+        while ended < sockets {
+            switch try await client.nextEvent(timeout: .seconds(60)) {
+            case .connected(let id, _, _, _): if up { self.send(256 << 10, on: id, client) }
+            case .window(let id, let bytes):
+                if up { self.send(Int(bytes), on: id, client) }
+            case .data(let id, let piece):
+                passed += piece.readableBytes
+                client.send(.window(id, bytes: UInt32(piece.readableBytes)))
+            case .closed(_, let reason, _):
+                guard reason == .byteQuota else { throw UnexpectedEnd(reason: reason) }
+                ended += 1
+            case .refused(_, let refusal):
+                guard refusal.code == .byteQuota else { throw UnexpectedEnd(reason: refusal.code) }
+                ended += 1
+            default: break
+            }
+        }
+        await client.close()
+        return passed
+    }
+
+    private static func send(_ count: Int, on id: SocketID, _ client: TestClient) {
+        var left = count
+        while left > 0 {
+            let piece = min(left, 16 << 10)
+            client.send(.send(id, ByteBuffer(repeating: 7, count: piece)))
+            left -= piece
+        }
+    }
+}
+
+/// Adds up what targets get.
+final class SumHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let sum: NIOLockedValueBox<Int>
+
+    init(_ sum: NIOLockedValueBox<Int>) { self.sum = sum }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let count = self.unwrapInboundIn(data).readableBytes
+        self.sum.withLockedValue { $0 += count }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+}

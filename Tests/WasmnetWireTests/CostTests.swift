@@ -1,0 +1,323 @@
+import NIOConcurrencyHelpers
+import NIOCore
+import NIOHTTP1
+import NIOWebSocket
+import Testing
+import Wasmnet
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+import WasmnetRelay
+import WasmnetTesting
+
+/// Nothing is free for a client that asks: messages that come to nothing, lookups by any request, small and empty messages.
+@Suite(.timeLimit(.minutes(1))) struct CostTests {
+    private func limits(_ lines: String) throws -> Policy {
+        try policy(
+            """
+            [network]
+            allow = ["*", "127.0.0.1"]
+            bind_ports = "1024-65535"
+            \(lines)
+            """)
+    }
+
+    /// Each kind of message that comes to nothing; none is refused more than it would be anyway, and all are answered, but at the rate.
+    enum Abuse: CaseIterable {
+        case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen
+
+        func send(_ number: Int, _ client: TestClient) {
+            switch self {
+            case .denied: client.send(.connect(SocketID(1000 + number), host: "10.0.0.1", port: 1))
+            case .malformed: client.sendMessage(ByteBuffer(bytes: [0x77, 1, 2, 3]))
+            case .unknownID: client.send(.close(SocketID(1000 + number)))
+            case .duplicateID: client.send(.connect(1, host: "127.0.0.1", port: 1))
+            case .empty: client.send(.send(1, ByteBuffer()))
+            case .emptyDatagram: client.send(.send(2, ByteBuffer()))
+            case .ping:
+                client.sendFrame(WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()))
+            case .notAName: client.send(.resolve(7, name: "no such name"))
+            case .unboundListen: client.send(.listen(SocketID(1000 + number), backlog: 1))
+            }
+        }
+    }
+
+    @Test(arguments: Abuse.allCases)
+    func messagesThatComeToNothingAreTakenAtTheirRate(abuse: Abuse) async throws {
+        let rules = try self.limits("[limits]\nrefusals_per_sec = 50\nrefusal_burst = 20")
+        try await TestNode.withClient(policy: rules) { _, target, client in
+            try await client.connect(1, port: target.port)
+            guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
+                throw ChannelError.eof
+            }
+            let start = ContinuousClock.now
+            for number in 0..<70 { abuse.send(number, client) }
+            client.send(.send(1, ByteBuffer(string: "after")))
+            loop: while true {
+                if case .data(1, let piece) = try await client.answer(), String(buffer: piece) == "after" { break loop }
+            }
+            // 70 of them, 20 at once and 50 a second: whatever comes after them waits for a second.
+            #expect(ContinuousClock.now - start > .milliseconds(900))
+        }
+    }
+
+    /// All sessions of a client share the rate, and another client's do not.
+    @Test func theRateIsTheClients() async throws {
+        let rules = try self.limits(
+            "[limits]\nrefusals_per_sec = 1\nrefusal_burst = 30\n[clients]\ntrusted_proxies = [\"127.0.0.1\"]")
+        try await TestNode.withClient(policy: rules) { node, target, other in
+            var clients: [TestClient] = []
+            for _ in 0..<3 {
+                let client = try await TestClient.connect(port: node.port, headers: ["X-Forwarded-For": "203.0.113.7"])
+                _ = try await client.next()  // hello
+                try await client.connect(1, port: target.port)
+                clients.append(client)
+            }
+            for number in 0..<31 { _ = try await clients[number % 3].refusal(.resolve(9, name: "no such name")) }
+            let usage = node.server.environment.ledger.allowance(
+                for: ClientID(text: "a:203.0.113.7"), limits: QuotaLimits(rules.limits))
+            #expect(usage.onNode.refusals.pause(now: SystemClock().now()) != nil)
+            try await other.connect(1, port: target.port)
+            #expect(try await other.echoes(1, "not held up"))
+            for client in clients { await client.close() }
+        }
+    }
+
+    /// What is refused is never counted against data, windows, closes or dials.
+    @Test func ordinaryTrafficIsNotCounted() async throws {
+        let rules = try self.limits("[limits]\nrefusals_per_sec = 0.001\nrefusal_burst = 1\n")
+        try await TestNode.withClient(policy: rules) { _, target, client in
+            for round in 1...10 {
+                let id = SocketID(round)
+                try await client.connect(id, port: target.port)
+                #expect(try await client.echoes(id, "round \(round)"))
+                client.send(.window(id, bytes: 10))
+                client.send(.shutdown(id))
+                while true { if case .closed = try await client.answer() { break } }
+                // A dial that fails was made.
+                _ = try await client.refusal(.connect(id, host: "127.0.0.1", port: 1))
+            }
+        }
+    }
+
+    // MARK: Lookups
+
+    /// Counts lookups; each name is 127.0.0.1.
+    final class CountingResolver: NameResolver {
+        let names = NIOLockedValueBox<[String]>([])
+
+        func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
+            self.names.withLockedValue { $0.append(name.text) }
+            return eventLoop.makeSucceededFuture([IPAddress(v4: (127, 0, 0, 1))])
+        }
+    }
+
+    @Test func everyRequestThatCausesALookupPaysForIt() async throws {
+        let rules = try self.limits("[limits]\nresolves_per_sec = 0.001\nresolve_burst = 4")
+        let resolver = CountingResolver()
+        try await TestNode.withClient(policy: rules, resolver: resolver) { _, target, client in
+            let port = UInt16(target.port)
+            guard case .udpBound = try await client.ask(.bindUDP(9, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            try await client.connect(1, "a.example", port: target.port)
+            client.send(.sendTo(9, host: "b.example", port: 9, ByteBuffer(string: "x")))
+            guard case .udpBound = try await client.ask(.connectUDP(2, host: "c.example", port: 9)),
+                case .resolved = try await client.ask(.resolve(3, name: "d.example"))
+            else { throw ChannelError.eof }
+            for request in [
+                Request.connect(4, host: "e.example", port: port), .connectTLS(4, host: "e.example", port: port),
+                .connectUDP(4, host: "e.example", port: 9), .resolve(4, name: "e.example"),
+                .sendTo(9, host: "e.example", port: 9, ByteBuffer(string: "x")),
+            ] {
+                let refusal = try await client.refusal(request)
+                #expect(refusal.code == .connectRate && refusal.retryAfterMilliseconds > 0)
+            }
+            // What was found is remembered: free, and not looked up again.
+            try await client.connect(5, "d.example", port: target.port)
+            client.send(.sendTo(9, host: "a.example", port: 9, ByteBuffer(string: "x")))
+            guard case .resolved = try await client.ask(.resolve(6, name: "b.example")) else { throw ChannelError.eof }
+            #expect(resolver.names.withLockedValue { $0 } == ["a.example", "b.example", "c.example", "d.example"])
+        }
+    }
+
+    /// A client's messages that wait for slow names hold little; what does not fit is dropped, and the session goes on.
+    @Test func messagesThatWaitForLookupsAreBounded() async throws {
+        let resolver = HeldResolver()
+        try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
+            let inbox = try await TestDatagrams.start()
+            guard case .udpBound = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            let port = UInt16(inbox.port)
+            for _ in 0..<20 {
+                client.send(.sendTo(1, host: "slow.example", port: port, ByteBuffer(repeating: 1, count: 16 << 10)))
+            }
+            // A message that is answered at once comes behind them.
+            _ = try await client.refusal(.close(99))
+            resolver.answerAll("127.0.0.1")
+            for _ in 0..<3 { #expect(try await inbox.next().readableBytes == 16 << 10) }
+            client.send(.sendTo(1, host: "127.0.0.1", port: port, ByteBuffer(string: "last")))
+            #expect(try await inbox.next() == ByteBuffer(string: "last"))
+            await inbox.stop()
+        }
+    }
+
+    // MARK: Bytes
+
+    /// Small messages cost what they cost a network: 64 bytes each.
+    @Test func smallMessagesSpendBandwidth() async throws {
+        // 80 kB a second and a burst of 64 KiB: 2,000 messages of one byte cost 128,000 bytes.
+        let rules = try self.limits("max_bandwidth_mbps = 0.64")
+        try await TestNode.withClient(policy: rules, target: .countThenReport) { node, target, client in
+            try await client.connect(1, port: target.port)
+            let start = ContinuousClock.now
+            for number in 0..<2000 { client.send(.send(1, Pattern.bytes(from: number, count: 1))) }
+            client.send(.shutdown(1))
+            guard case .data(1, let report) = try await client.answer() else { throw ChannelError.eof }
+            #expect(String(buffer: report) == "2000 right")
+            #expect(ContinuousClock.now - start > .milliseconds(600))
+            let usage = node.ledger?.usage(of: ClientID(text: "a:127.0.0.1"))
+            #expect((2000...2100).contains(usage?.bytesToday ?? 0), "overhead is none of the day's bytes")
+        }
+    }
+
+    @Test func anEmptyMessageIsNoSignOfLife() async throws {
+        let rules = try self.limits("[limits]\nidle_timeout_secs = 0.5\nrefusals_per_sec = 0")
+        try await TestNode.withClient(policy: rules, target: .deaf) { _, target, client in
+            try await client.connect(1, port: target.port)
+            guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
+                throw ChannelError.eof
+            }
+            let pulse = Task {
+                while !Task.isCancelled {
+                    client.send(.send(1, ByteBuffer()))
+                    client.send(.send(2, ByteBuffer()))
+                    try await Task.sleep(for: .milliseconds(50))
+                }
+            }
+            defer { pulse.cancel() }
+            var ended: Set<SocketID> = []
+            while ended != [1, 2] {
+                guard case .closed(let id, .targetTimeout, _) = try await client.answer() else { continue }
+                ended.insert(id)
+            }
+        }
+    }
+
+    @Test func aBoundUDPSocketWaitsLikeAListener() async throws {
+        let rules = try self.limits("[limits]\nidle_timeout_secs = 0.2")
+        try await TestNode.withClient(policy: rules) { _, target, client in
+            guard case .udpBound(1, let port) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)),
+                case .listening = try await client.ask(.bind(2, host: "127.0.0.1", port: 0))
+            else { throw ChannelError.eof }
+            try await client.connect(3, port: target.port)
+            // The one that is idle ends after both of the others would have.
+            guard case .closed(3, .targetTimeout, _) = try await client.answer() else { throw ChannelError.eof }
+            try await TestDatagrams.send("hello", to: Int(port))
+            guard case .dataFrom(1, _, _, _) = try await client.answer() else { throw ChannelError.eof }
+        }
+    }
+
+    /// However many sockets carry them, not one byte more than the day's.
+    @Test(arguments: [1, 10], [false, true])
+    func theDaysBytesEndAtTheByte(sockets: Int, limited: Bool) async throws {
+        let rules = try self.limits(
+            (limited ? "max_bandwidth_mbps = 1000\n" : "") + "[limits]\nbytes_per_day = 1048576")
+        try await TestNode.withClient(policy: rules, target: .flood) { node, target, client in
+            for id in 1...sockets { client.send(.connect(SocketID(id), host: "127.0.0.1", port: UInt16(target.port))) }
+            var received = 0
+            var ended = 0
+            while ended < sockets {
+                switch try await client.answer() {
+                case .data(let id, let piece):
+                    received += piece.readableBytes
+                    client.send(.window(id, bytes: UInt32(piece.readableBytes)))
+                case .closed(_, let reason, _):
+                    #expect(reason == .byteQuota)
+                    ended += 1
+                case .refused(_, let refusal):
+                    #expect(refusal.code == .byteQuota)
+                    ended += 1
+                default: break
+                }
+            }
+            #expect(received == 1 << 20)
+            #expect(node.ledger?.usage(of: ClientID(text: "a:127.0.0.1"))?.bytesToday == 1 << 20)
+            #expect(try await node.settles(sockets: 0, sessions: 1))
+        }
+    }
+
+    @Test func anUploadIsCutAtTheByte() async throws {
+        let rules = try self.limits("[limits]\nbytes_per_day = 100000")
+        let count = NIOLockedValueBox(0)
+        let target = try await TestTarget.start(
+            .custom { try $0.pipeline.syncOperations.addHandler(SumHandler(count)) })
+        try await TestNode.withClient(policy: rules) { _, _, client in
+            try await client.connect(1, port: target.port)
+            for part in 0..<4 { client.send(.send(1, Pattern.bytes(from: part * 30_000, count: 30_000))) }
+            while true {
+                guard case .closed(1, let reason, _) = try await client.answer() else { continue }
+                #expect(reason == .byteQuota)
+                break
+            }
+            for _ in 0..<500 where target.openCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(count.withLockedValue { $0 } == 100_000)
+        }
+        await target.stop()
+    }
+
+    // MARK: What is shown
+
+    @Test func theNodesOwnAddressIsShownOnRequestOnly() async throws {
+        for show in [false, true] {
+            let rules = try self.limits("show_local = \(show)")
+            try await TestNode.withClient(policy: rules) { _, target, client in
+                let answer = try await client.ask(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
+                guard case .connected(1, let local, let remote, _) = answer else {
+                    throw UnexpectedEvent(event: answer)
+                }
+                #expect(local.hasPrefix(show ? "127.0.0.1:" : "0.0.0.0:") && !local.hasSuffix(":0"))
+                #expect(remote == "127.0.0.1:\(target.port)")
+            }
+        }
+    }
+
+    /// The peer that a UDP socket was connected to is heard however many others it has sent to since.
+    @Test func aConnectedPeerIsNeverForgotten() async throws {
+        try await TestNode.withClient(
+            policy: .unrestricted, configure: { $0.settings.maxDatagramPeers = 4 }
+        ) { _, _, client in
+            let peer = try await TestDatagrams.start()
+            guard
+                case .udpBound(1, let port) = try await client.ask(
+                    .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)))
+            else { throw ChannelError.eof }
+            for other in 1...8 {
+                client.send(.sendTo(1, host: "127.0.0.1", port: UInt16(other), ByteBuffer(string: "x")))
+            }
+            client.send(.send(1, ByteBuffer(string: "to the peer")))
+            _ = try await peer.next()
+            try await peer.send("answer", to: Int(port))
+            guard case .dataFrom(1, let data, _, _) = try await client.answer() else { throw ChannelError.eof }
+            #expect(String(buffer: data) == "answer")
+            await peer.stop()
+        }
+    }
+}
+
+private final class SumHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let sum: NIOLockedValueBox<Int>
+
+    init(_ sum: NIOLockedValueBox<Int>) { self.sum = sum }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let count = self.unwrapInboundIn(data).readableBytes
+        self.sum.withLockedValue { $0 += count }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
+}
