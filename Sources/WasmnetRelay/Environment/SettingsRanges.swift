@@ -1,48 +1,30 @@
 import NIOCore
 
 extension RelaySettings {
-    /// What is out of its range, a setting each, with the range. Times are at most a day, numbers of bytes at most 1 GiB.
+    /// Ranges of single settings. Every other number is 0 to 2^30, every other time 0 to a day.
+    private static let counts: [String: ClosedRange<Int>] = [
+        "maxMessageBytes": 1...1 << 30, "firstWindowBytes": 1...1 << 30, "readChunkBytes": 1...1 << 30,
+        "readTurnBytes": 1...1 << 30, "carrierReadChunkBytes": 1...1 << 30, "maxDatagramBytes": 1...65_507,
+        "missedHeartbeats": 1...1000, "maxAddressesPerName": 1...1000, "acceptsPerTurn": 1...1 << 30,
+    ]
+    private static let times: [String: ClosedRange<Int64>] = ["heartbeat": 1_000_000...86_400_000_000_000]
+
+    /// What is out of its range, a setting each, with the range; times in nanoseconds. By reflection, so that no setting is left out.
     package var problems: [String] {
-        var problems: [String] = []
-        func hold(_ name: String, _ value: TimeAmount, atLeast least: Int64 = 0) {
-            let day = TimeAmount.hours(24)
-            guard value.nanoseconds < least || value > day else { return }
-            problems.append("\(name) is \(least) to \(day.nanoseconds) ns, not \(value.nanoseconds)")
+        Mirror(reflecting: self).children.compactMap { name, value in
+            guard let name else { return nil }
+            switch value {
+            case let count as Int: return Self.problem(name, count, Self.counts[name] ?? 0...1 << 30)
+            case let time as TimeAmount:
+                return Self.problem(name, time.nanoseconds, Self.times[name] ?? 0...86_400_000_000_000)
+            default: return nil
+            }
         }
-        func hold(_ name: String, _ value: Int, _ range: ClosedRange<Int> = 1...1 << 30) {
-            guard !range.contains(value) else { return }
-            problems.append("\(name) is \(range.lowerBound) to \(range.upperBound), not \(value)")
-        }
-        hold("maxMessageBytes", self.maxMessageBytes)
-        hold("streamAllowanceBytes", self.streamAllowanceBytes)
-        hold("firstWindowBytes", self.firstWindowBytes)
-        hold("maxWindowBytes", self.maxWindowBytes)
-        hold("maxSessionWindowBytes", self.maxSessionWindowBytes)
-        hold("readChunkBytes", self.readChunkBytes)
-        hold("readTurnBytes", self.readTurnBytes)
-        hold("carrierReadChunkBytes", self.carrierReadChunkBytes)
-        hold("outboundHighWaterBytes", self.outboundHighWaterBytes)
-        hold("outboundLowWaterBytes", self.outboundLowWaterBytes, 1...max(1, self.outboundHighWaterBytes))
-        hold("notSentLowWaterBytes", self.notSentLowWaterBytes)
-        hold("answerBacklogBytes", self.answerBacklogBytes)
-        hold("datagramQueueBytes", self.datagramQueueBytes)
-        hold("maxDatagramBytes", self.maxDatagramBytes, 1...65_507)
-        hold("missedHeartbeats", self.missedHeartbeats, 1...1000)
-        hold("maxAddressesPerName", self.maxAddressesPerName, 1...1000)
-        hold("maxSocketsPerSession", self.maxSocketsPerSession, 1...1_000_000)
-        hold("maxLookupsPerSession", self.maxLookupsPerSession, 1...1_000_000)
-        hold("maxTiedAddresses", self.maxTiedAddresses, 1...1_000_000)
-        hold("maxRememberedIDs", self.maxRememberedIDs, 1...1_000_000)
-        hold("maxDatagramPeers", self.maxDatagramPeers, 1...1_000_000)
-        hold("acceptsPerTurn", self.acceptsPerTurn, 1...1_000_000)
-        hold("heartbeat", self.heartbeat, atLeast: 1_000_000)
-        hold("firstPongTimeout", self.firstPongTimeout)
-        hold("upgradeTimeout", self.upgradeTimeout)
-        hold("proxyHeaderTimeout", self.proxyHeaderTimeout)
-        hold("closeTimeout", self.closeTimeout)
-        hold("tlsHandshakeTimeout", self.tlsHandshakeTimeout)
-        hold("linger", self.linger)
-        hold("connectionAttemptDelay", self.connectionAttemptDelay)
-        return problems
+    }
+
+    private static func problem<Number: Comparable>(
+        _ name: String, _ value: Number, _ range: ClosedRange<Number>
+    ) -> String? {
+        range.contains(value) ? nil : "\(name) is \(range.lowerBound) to \(range.upperBound), not \(value)"
     }
 }
