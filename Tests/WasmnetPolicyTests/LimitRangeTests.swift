@@ -11,6 +11,7 @@ import WasmnetPolicyFile
         { $0.connectionTimeoutSeconds = -.infinity }, { $0.maxBandwidthBitsPerSecond = .infinity },
         { $0.connectsPerSecond = .nan }, { $0.resolvesPerSecond = 1e9 }, { $0.maxConnections = -1 },
         { $0.maxConnections = .max }, { $0.maxSessions = .min }, { $0.connectBurst = .max }, { $0.resolveBurst = -5 },
+        { $0.refusalsPerSecond = .nan }, { $0.refusalBurst = -1 },
     ]
 
     @Test(arguments: Self.beyond.indices) func aLimitOutOfItsRangeIsNamedAndBroughtIntoIt(index: Int) {
@@ -25,6 +26,17 @@ import WasmnetPolicyFile
             #expect((0...31_536_000).contains(limits.idleTimeoutSeconds))
             #expect((0.1...3600).contains(limits.connectionTimeoutSeconds))
         }
+    }
+
+    /// One that is added later, too; bytes of a day may be any number of their type.
+    @Test func everyLimitHasARange() {
+        let named = Self.beyond.flatMap { change in
+            var limits = ClientLimits()
+            change(&limits)
+            return limits.problems.map { String($0.prefix { $0 != " " }) }
+        }
+        let members = Mirror(reflecting: ClientLimits()).children.compactMap(\.label)
+        #expect(Set(named) == Set(members).subtracting(["bytesPerDay"]))
     }
 
     @Test func limitsInTheirRangeStayAsTheyAre() {
