@@ -8,7 +8,7 @@
 #            text in a file; by default deploy/check/metrics.txt
 # --node     a wasmnet-node, which then checks the policies as well
 #
-# Debian packages: haproxy nginx-light systemd prometheus redis-server redis-tools openssl python3 python3-yaml python3-jsonschema shellcheck
+# Debian packages: git haproxy nginx-light systemd prometheus redis-server redis-tools openssl python3 python3-yaml python3-jsonschema shellcheck
 # If kubectl is there, the manifests are also rendered by its kustomize.
 set -uo pipefail
 cd "$(dirname "$0")" || exit
@@ -31,7 +31,7 @@ esac
 
 PATH=$PATH:/usr/sbin:/sbin
 missing=()
-for pair in haproxy:haproxy nginx:nginx-light systemd-analyze:systemd systemd-sysusers:systemd promtool:prometheus redis-server:redis-server \
+for pair in git:git haproxy:haproxy nginx:nginx-light systemd-analyze:systemd systemd-sysusers:systemd promtool:prometheus redis-server:redis-server \
     redis-cli:redis-tools openssl:openssl python3:python3 shellcheck:shellcheck; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done

@@ -11,7 +11,7 @@ packages() {
         web) echo chromium clang-14 esbuild firefox-esr fonts-dejavu-core libclang-rt-14-dev-wasm32 lld-14 make nodejs node-typescript node-ws openssl procps util-linux wasi-libc ;;
         playground) echo make wasi-libc libclang-rt-14-dev-wasm32 ;;
         cluster) echo binutils curl haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
-        deploy) echo haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
+        deploy) echo git haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
         model) echo spin gcc libc6-dev ;;
         *) echo "install.sh: build, test, web, playground, bench, hostile, cluster, deploy or model, not $1" >&2; exit 2 ;;
     esac
