@@ -329,7 +329,8 @@ let package = Package(
         ),
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
         .testTarget(
-            name: "WasmnetPolicyTests", dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetText"],
+            name: "WasmnetPolicyTests",
+            dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetTesting", "WasmnetText"],
             swiftSettings: strict),
         .testTarget(name: "WasmnetQuotaTests", dependencies: ["WasmnetQuota"], swiftSettings: strict),
     ]

@@ -19,35 +19,30 @@ final class Narrowing: Sendable {
         self.list = EntryList(entries)
     }
 
-    /// Whether a destination is one of them; without a port, whether it is on some port.
+    /// Whether a destination is one of them, as it is written; without a port, whether it is on some port.
     func covers(_ address: IPAddress, port: UInt16?, name: HostName?) -> Bool {
-        self.covers(address, port) { $0.covers(port, wholly: false) } || name.map { self.names($0, port) } == true
+        self.covers(address) { $0.covers(port, wholly: false) } || name.map { self.names($0, port) } == true
     }
 
     /// Whether a name can lead to one of them, by itself or by the addresses that it may turn out to have.
     func mayLead(_ name: HostName, port: UInt16?) -> Bool {
         self.names(name, port) || self.list.everything.contains { $0.covers(port, wholly: false) }
-            || self.list.all.contains { $0.isNetwork && $0.covers(port, wholly: false) }
+            || self.list.networkEntries.contains { $0.covers(port, wholly: false) }
     }
 
     /// Whether a local address and port may be bound: both are written out like a destination. Port 0 stands for all of them.
     func coversBinding(_ address: IPAddress, port: UInt16) -> Bool {
         let port = port == 0 ? nil : port
-        return self.covers(address, port) { $0.covers(port, wholly: true) }
+        return self.covers(address) { $0.covers(port, wholly: true) }
     }
 
-    private func covers(_ address: IPAddress, _ port: UInt16?, _ predicate: (PolicyEntry) -> Bool) -> Bool {
-        if self.list.everything.contains(where: predicate) { return true }
-        let forms = [address] + (address.isMapped ? address.embedded : [])
-        return forms.contains { self.list.networks.first(for: $0, where: predicate) != nil }
+    private func covers(_ address: IPAddress, _ predicate: (PolicyEntry) -> Bool) -> Bool {
+        self.list.everything.contains(where: predicate)
+            || self.list.networks.first(for: address, where: predicate) != nil
     }
 
     private func names(_ name: HostName, _ port: UInt16?) -> Bool {
         self.list.names.firstExact(name) { $0.covers(port, wholly: false) } != nil
             || self.list.names.firstWildcard(name) { $0.covers(port, wholly: false) } != nil
     }
-}
-
-extension PolicyEntry {
-    fileprivate var isNetwork: Bool { if case .network = self.subject { true } else { false } }
 }

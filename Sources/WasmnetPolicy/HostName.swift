@@ -29,10 +29,10 @@ package enum Destination: Equatable, Sendable {
     case address(IPAddress)
     case name(HostName)
 
-    /// Reads an IP literal or a name (RFC 1035, section 2.3.1, with underscores; at most 253 bytes).
+    /// Reads an IP literal, an IPv4-mapped one as IPv4, or a name (RFC 1035, section 2.3.1, with underscores; at most 253 bytes).
     package init(parsing host: String) throws(DestinationError) {
         if let address = IPAddress(host) {
-            self = .address(address)
+            self = .address(address.unmapped)
             return
         }
         self = .name(try HostName(parsing: host))

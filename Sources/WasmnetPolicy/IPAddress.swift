@@ -139,28 +139,4 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         let text = { (range: Range<Int>) in range.map { String(groups[$0], radix: 16) }.joined(separator: ":") }
         return best.isEmpty ? text(0..<8) : text(0..<best.lowerBound) + "::" + text(best.upperBound..<8)
     }
-
-    /// The IPv4 addresses inside an IPv6 address that leads to them: mapped and compatible (RFC 4291, section 2.5.5), translated
-    /// (RFC 2765, section 2.1), NAT64 (RFC 6052), 6to4 (RFC 3056), Teredo's server and client (RFC 4380).
-    package var embedded: [IPAddress] {
-        guard !self.isIPv4 else { return [] }
-        if self.high == 0 {
-            let top = self.low >> 32
-            if top == 0xFFFF || top == 0xFFFF_0000 || (top == 0 && self.low > 1) {
-                return [IPAddress(v4Bits: UInt32(truncatingIfNeeded: self.low))]
-            }
-            return []
-        }
-        if self.high == 0x0064_FF9B_0000_0000, self.low >> 32 == 0 {
-            return [IPAddress(v4Bits: UInt32(truncatingIfNeeded: self.low))]
-        }
-        if self.high >> 48 == 0x2002 { return [IPAddress(v4Bits: UInt32(truncatingIfNeeded: self.high >> 16))] }
-        if self.high >> 32 == 0x2001_0000 {
-            return [
-                IPAddress(v4Bits: UInt32(truncatingIfNeeded: self.high)),
-                IPAddress(v4Bits: ~UInt32(truncatingIfNeeded: self.low)),
-            ]
-        }
-        return []
-    }
 }

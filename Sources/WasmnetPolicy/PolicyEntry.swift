@@ -64,9 +64,11 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
             guard prefix.address == address else {
                 throw DestinationError("\(host.text) has bits beyond its prefix; the network is \(prefix)")
             }
-            return .network(prefix)
+            return .network(prefix.unmapped)
         }
-        if let address = IPAddress(host.text), let prefix = Prefix(address, length: address.isIPv4 ? 32 : 128) {
+        if let address = IPAddress(host.text)?.unmapped,
+            let prefix = Prefix(address, length: address.isIPv4 ? 32 : 128)
+        {
             return .network(prefix)
         }
         if let name = host.dropping(prefix: "*.") { return .below(try HostName(parsing: name.text)) }
@@ -89,14 +91,15 @@ struct EntryList: Sendable {
     var everything: [PolicyEntry] = []
     var networks = PrefixTable<PolicyEntry>()
     var names = SuffixTable<PolicyEntry>()
-    let all: [PolicyEntry]
+    private(set) var networkEntries: [PolicyEntry] = []
 
     init(_ entries: [PolicyEntry]) {
-        self.all = entries
         for entry in entries {
             switch entry.subject {
             case .everything: self.everything.append(entry)
-            case .network(let prefix): self.networks.insert(entry, for: prefix)
+            case .network(let prefix):
+                self.networks.insert(entry, for: prefix)
+                self.networkEntries.append(entry)
             case .name(let name): self.names.insert(entry, for: name)
             case .below(let name): self.names.insert(entry, below: name)
             }
@@ -110,4 +113,6 @@ extension PolicyEntry {
         if case .network(let prefix) = self.subject, self.ports == nil { return prefix }
         return nil
     }
+
+    var isSingleAddress: Bool { if case .network(let prefix) = self.subject { prefix.isSingle } else { false } }
 }

@@ -32,9 +32,13 @@ extension Policy {
         }
         var allowed = false
         for address in resolved {
-            if !address.embedded.isEmpty {
-                let inside = address.embedded.map(\.description).joined(separator: ", ")
-                steps.append("\(address) leads to \(inside), which is decided as well")
+            let reading = AddressReading(address, by: self.place.translators)
+            if !reading.inner.isEmpty {
+                let inside = reading.inner.map(\.description).joined(separator: " and ")
+                steps.append(
+                    reading.isTranslated
+                        ? "\(address) is translated to \(inside), which decides"
+                        : "\(address) has \(inside) inside: each must be allowed by itself")
             }
             let decision = self.decide(address: address, port: port, name: name, transport: transport)
             steps.append("the address: \(decision.reason)")

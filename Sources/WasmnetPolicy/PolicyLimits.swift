@@ -104,17 +104,3 @@ public struct PortSet: Sendable, Hashable {
         return nil
     }
 }
-
-/// An address and port of the node itself. Without an address: every address of the machine that a client can name as loopback.
-public struct ProtectedEndpoint: Sendable, Hashable {
-    /// Nil: this port of every local address.
-    public var address: IPAddress?
-    /// The TCP and UDP port.
-    public var port: UInt16
-
-    /// An endpoint of the node itself.
-    public init(address: IPAddress?, port: UInt16) {
-        self.address = address
-        self.port = port
-    }
-}

@@ -19,6 +19,17 @@ import WasmnetPolicyFile
         "written-deny": "deny = [\"10.0.0.0/8\"]\nallow = [\"*\", \"db.internal\", \"10.1.2.3\"]",
         "ports": "deny = [\"*:25\", \"bad.example:8000-8999\", \"8.8.4.4:53\"]\nallow = [\"*\"]",
         "names": "deny = [\"evil.example\", \"*.ads.example\"]\nallow = [\"*\"]",
+        "v4only": "allow = [\"8.8.8.8\"]",
+        "mapped-deny": "deny = [\"::ffff:10.0.0.0/104\"]\nallow = [\"*\", \"10.0.0.0/8\", \"192.168.0.0/16\"]",
+        "mapped-allow": "allow = [\"::ffff:10.0.0.0/104\", \"[::ffff:192.168.0.1]:80\"]",
+        "6to4": "allow = [\"*\", \"2002::/16\"]",
+        "6to4-private": "allow = [\"2002::/16\", \"10.0.0.0/8\"]",
+        "teredo": "allow = [\"*\", \"2001::/32\"]",
+        "local-nat64": "allow = [\"*\", \"64:ff9b:1::/48\"]",
+        "nat64": "deny = [\"*\"]\nallow = [\"64:ff9b::/96\"]",
+        "no-nat64": "deny = [\"64:ff9b::/96\"]\nallow = [\"*\"]",
+        "wide": "allow = [\"0.0.0.0/0\", \"::/0\"]",
+        "metadata": "allow = [\"*\", \"168.63.129.16:80\", \"meta.example\", \"*.wild.example\"]",
         "v6port": "deny = [\"[2606:4700::1111]:443\", \"[2a00::/16]:22\"]\nallow = [\"*\"]",
     ]
 
@@ -41,6 +52,14 @@ import WasmnetPolicyFile
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:7f00:1", "::10.0.0.1", "::127.0.0.1",
         "64:ff9b::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::192.168.1.1", "2002:7f00:1::", "2002:a00:1::1",
         "2002:c0a8:101::1", "2001:0:808:808:0:0:80ff:fffe", "2001:0:808:808::f5ff:fffe", "[::1]", "[fe80::1]",
+        // A tunnel or a translator that is not known is not open because its other end is public.
+        "2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "::ffff:0:8.8.8.8", "::8.8.8.8", "64:ff9b:1::8.8.8.8",
+        // ISATAP, in any network; its identifier may say "unique" or not.
+        "2a00:1::5efe:10.0.0.1", "2a00:1::200:5efe:127.0.0.1", "2a00:1::5efe:a9fe:a9fe", "fe80::5efe:8.8.8.8",
+        // Cloud metadata, in private ranges and outside of them.
+        "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "100.100.100.200", "192.0.0.192",
+        "169.254.170.2", "fd00:ec2::254", "fd20:ce::254",
+        "192.0.0.9", "192.88.99.2", "100:0:0:1::1", "2002::1", "2001::1",
     ]
 
     static let open = [
@@ -49,8 +68,7 @@ import WasmnetPolicyFile
         "128.0.0.1", "169.253.255.255", "172.15.255.255", "172.32.0.1", "192.167.255.255", "192.169.0.1",
         "198.17.255.255",
         "198.20.0.1", "223.255.255.255", "192.0.1.1", "2606:4700::1111", "2a00:1450::1", "64:ff9b::8.8.8.8",
-        "2002:808:808::1",
-        "::ffff:8.8.8.8", "::ffff:0:8.8.8.8", "[2606:4700::1111]", "2001:4860:4860::8888", "192.88.98.255",
+        "::ffff:8.8.8.8", "[2606:4700::1111]", "2001:4860:4860::8888", "192.88.98.255",
         "192.88.100.0",
         "2000::1", "2001:200::1", "2003::1", "3fff:1000::1", "3ffe::1",
     ]
@@ -145,6 +163,53 @@ import WasmnetPolicyFile
         v6port | 2606:4700::1111 | 444 | yes
         v6port | 2a00:1::1 | 22 | no
         v6port | 2a01:1::1 | 22 | yes
+        v4only | 8.8.8.8 | 443 | yes
+        v4only | ::ffff:8.8.8.8 | 443 | yes
+        v4only | 64:ff9b::8.8.8.8 | 443 | yes
+        v4only | 64:ff9b:1::8.8.8.8 | 443 | no
+        v4only | 2002:808:808::1 | 443 | no
+        v4only | 2001:0:808:808::f7f7:f7f7 | 443 | no
+        v4only | ::8.8.8.8 | 443 | no
+        v4only | ::ffff:0:8.8.8.8 | 443 | no
+        v4only | 2a00:1::5efe:808:808 | 443 | no
+        open | 2a00:1::5efe:808:808 | 443 | yes
+        open | 2a00:1::5efe:a00:1 | 443 | no
+        mapped-deny | 10.1.2.3 | 1 | no
+        mapped-deny | ::ffff:10.1.2.3 | 1 | no
+        mapped-deny | 64:ff9b::10.1.2.3 | 1 | no
+        mapped-deny | name.example>::ffff:10.1.2.3 | 1 | no
+        mapped-deny | 192.168.0.1 | 1 | yes
+        mapped-allow | 10.1.2.3 | 1 | yes
+        mapped-allow | ::ffff:10.1.2.3 | 1 | yes
+        mapped-allow | 192.168.0.1 | 80 | yes
+        mapped-allow | 192.168.0.1 | 81 | no
+        mapped-allow | 8.8.8.8 | 1 | no
+        6to4 | 2002:808:808::1 | 1 | yes
+        6to4 | 2002:a00:1::1 | 1 | no
+        6to4 | 2002:a83f:8110::1 | 1 | no
+        6to4-private | 2002:a00:1::1 | 1 | yes
+        6to4-private | 2002:808:808::1 | 1 | no
+        6to4-private | 2002:a00:1::5efe:808:808 | 1 | no
+        teredo | 2001:0:808:808::f7f7:f7f7 | 1 | yes
+        teredo | 2001:0:a00:1::f7f7:f7f7 | 1 | no
+        teredo | 2001:0:808:808::f5ff:fffe | 1 | no
+        local-nat64 | 64:ff9b:1::8.8.8.8 | 1 | yes
+        local-nat64 | 64:ff9b:1::10.0.0.1 | 1 | no
+        nat64 | 64:ff9b::8.8.8.8 | 1 | yes
+        nat64 | 64:ff9b::10.0.0.1 | 1 | no
+        nat64 | 8.8.8.8 | 1 | no
+        no-nat64 | 64:ff9b::8.8.8.8 | 1 | no
+        no-nat64 | 8.8.8.8 | 1 | yes
+        wide | 10.0.0.1 | 1 | yes
+        wide | fd00::1 | 1 | yes
+        wide | 169.254.169.254 | 80 | no
+        wide | ::ffff:169.254.169.254 | 80 | no
+        wide | 2002:a9fe:a9fe:: | 80 | no
+        wide | fd00:ec2::254 | 80 | no
+        metadata | 168.63.129.16 | 80 | yes
+        metadata | 168.63.129.16 | 81 | no
+        metadata | meta.example>169.254.169.254 | 80 | yes
+        metadata | a.wild.example>168.63.129.16 | 81 | no
         """
 
     static func policy(_ name: String) throws -> Policy {
@@ -204,6 +269,98 @@ import WasmnetPolicyFile
             #expect(try Self.decide(policy, host, 9000).rule == .protectedEndpoint, "\(host)")
         }
         #expect(try Self.decide(policy, "127.0.0.1", 9001).allowed)
+    }
+
+    /// One local address stands for all; what is elsewhere is that address alone; a name is denied whatever it leads to.
+    @Test func theNodesOwnEndpointsAreDeniedOnEveryLocalAddress() throws {
+        let redis = try HostName(parsing: "redis.internal")
+        var place = Place()
+        let machine: Set<IPAddress> = [try #require(IPAddress("10.0.0.7")), try #require(IPAddress("fd00::7"))]
+        place.isLocal = {
+            machine.contains($0) || $0.isLoopback || $0.description == "0.0.0.0" || $0.description == "::"
+        }
+        place.endpoints = [
+            ProtectedEndpoint(address: nil, port: 9000), ProtectedEndpoint(address: IPAddress("10.0.0.7"), port: 6379),
+            ProtectedEndpoint(address: IPAddress("10.0.0.9"), port: 6380), ProtectedEndpoint(name: redis, port: 6381),
+        ]
+        let policy = Policy.unrestricted.placed(in: place)
+        let local = [
+            "127.0.0.1", "127.9.9.9", "::1", "10.0.0.7", "fd00::7", "::ffff:10.0.0.7", "0.0.0.0", "::",
+            "::ffff:127.0.0.2",
+            "64:ff9b::127.0.0.1", "2002:7f00:1::", "::127.0.0.1",
+        ]
+        for host in local {
+            for port: UInt16 in [9000, 6379] {
+                #expect(try Self.decide(policy, host, port).rule == .protectedEndpoint, "\(host) \(port)")
+            }
+            // Redis is on another machine: what listens here on its port is not it.
+            #expect(try Self.decide(policy, host, 6380).allowed)
+        }
+        #expect(try Self.decide(policy, "10.0.0.9", 6380).rule == .protectedEndpoint)
+        #expect(try Self.decide(policy, "10.0.0.9", 9000).allowed)
+        #expect(try Self.decide(policy, "redis.internal>10.0.0.8", 6381).rule == .protectedEndpoint)
+        #expect(try Self.decide(policy, "redis.internal>10.0.0.8", 6382).allowed)
+        #expect(try Self.decide(policy, "127.0.0.1", 6381).allowed)
+    }
+
+    /// RFC 7050 and the six lengths of RFC 6052, section 2.4.
+    @Test func announcedTranslatorsGoByTheAddressInside() throws {
+        let answers =
+            [
+                "2001:db8:c000:aa::", "2001:db8:1c0:0:aa::", "2001:db8:122:c000:0:aa00::", "2001:db8:122:3c0:0:aa::",
+                "2001:db8:122:344:c0:0:aa00:0", "2001:db8:122:344::192.0.0.171", "64:ff9b::192.0.0.170", "2a00::1",
+                "fe80::192.0.0.170", "ff02::192.0.0.170", "::192.0.0.170",
+            ].compactMap { IPAddress($0) } + [IPAddress(v4: (192, 0, 0, 170))]
+        let found = NAT64Prefix.announced(by: answers)
+        #expect(
+            found.map(\.description) == [
+                "2001:db8::/32", "2001:db8:100::/40", "2001:db8:122::/48", "2001:db8:122:300::/56",
+                "2001:db8:122:344::/64", "2001:db8:122:344::/96",
+            ])
+        var place = Place()
+        place.translators = NAT64Prefix.announced(by: [try #require(IPAddress("2a00:64::192.0.0.170"))])
+        let open = try Self.policy("open").placed(in: place)
+        #expect(try Self.decide(open, "2a00:64::8.8.8.8", 443).allowed)
+        for inside in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "168.63.129.16"] {
+            #expect(try !Self.decide(open, "2a00:64::\(inside)", 443).allowed, "\(inside)")
+        }
+        // Outside of the prefix it is an address like others.
+        #expect(try Self.decide(open, "2a00:64::1:0:10.0.0.1", 443).allowed)
+        let listed = try Self.policy("v4only").placed(in: place)
+        #expect(try Self.decide(listed, "2a00:64::8.8.8.8", 443).allowed)
+        #expect(try !Self.decide(listed, "2a00:64::8.8.4.4", 443).allowed)
+        let now = UnixTime(milliseconds: 0)
+        let denied = open.under(DenylistView(Denylist([try DenylistEntry("8.8.8.8")]), at: now))
+        #expect(try !Self.decide(denied, "2a00:64::8.8.8.8", 443).allowed)
+    }
+
+    /// Whether a name exists that could not be reached anyway is not for the client to learn: it is decided before anything is looked up.
+    @Test func namesThatNothingAllowsAreDeniedBeforeTheyAreLookedUp() throws {
+        let name = try HostName(parsing: "db.corp.example")
+        let suffix = "deny = [\"*.corp.example\"]\nallow = [\"*\"]"
+        for (rules, connect, resolve) in [
+            (suffix, false, false), ("deny = [\"db.corp.example:443\"]\nallow = [\"*\"]", false, true),
+            ("deny = [\"*:443\"]\nallow = [\"*\"]", false, true), ("deny = [\"*\"]\nallow = [\"*\"]", false, false),
+            ("allow = [\"api.example\"]", false, false), ("", false, false), ("allow = [\"*:80\"]", false, true),
+            ("allow = [\"*.corp.example:80\"]", false, true), ("allow = [\"10.0.0.0/8:80\"]", false, true),
+            ("allow = [\"10.0.0.0/8\"]", true, true), ("deny = [\"*\"]\nallow = [\"10.0.0.0/8:443\"]", true, true),
+            ("allow = [\"*\"]", true, true), ("allow = [\"*.example\"]", true, true),
+        ] {
+            let policy = try PolicyFile.parse("[network]\n\(rules)\n", file: "names")
+            #expect(policy.decide(name: name, port: 443, transport: .tcp).allowed == connect, "\(rules)")
+            #expect(policy.decideLookup(name: name).allowed == resolve, "\(rules)")
+        }
+    }
+
+    @Test func oneLabelIsAskedOfDNSOnlyWhereItIsWrittenOut() throws {
+        let policy = try PolicyFile.parse(
+            "[network]\nallow = [\"*\", \"db:5432\", \"*.cache\", \"a.b\"]\n", file: "names")
+        for (name, asked) in [
+            ("db", true), ("DB.", true), ("cache", false), ("web", false), ("a.b", true), ("x.web", true),
+        ] {
+            #expect(policy.mayAskDNS(for: try HostName(parsing: name)) == asked, "\(name)")
+            #expect(Policy.unrestricted.mayAskDNS(for: try HostName(parsing: name)))
+        }
     }
 
     @Test func bindingNeedsAddressAndPort() throws {

@@ -133,16 +133,6 @@ extension PolicyEntry {
 }
 
 extension Prefix {
-    var isSingle: Bool { self.length == (self.address.isIPv4 ? 32 : 128) }
-
     /// Without its length where that is all of the address.
     var shortText: String { self.isSingle ? self.address.description : self.description }
-
-    /// The IPv4 network that an IPv4-mapped one stands for (RFC 4291, section 2.5.5.2).
-    var unmapped: Prefix {
-        guard self.length >= 96, self.address.isMapped, let inner = self.address.embedded.first,
-            let prefix = Prefix(inner, length: self.length - 96)
-        else { return self }
-        return prefix
-    }
 }

@@ -31,15 +31,6 @@ extension IPAddress {
     package func endpointText(port: UInt16) -> String {
         self.isIPv4 ? "\(self):\(port)" : "[\(self)]:\(port)"
     }
-
-    /// ::ffff:a.b.c.d as a.b.c.d (RFC 4291, section 2.5.5.2).
-    package var unmapped: IPAddress {
-        let bytes = self.bytes
-        guard bytes.count == 16, bytes[0..<10].allSatisfy({ $0 == 0 }), bytes[10] == 0xFF, bytes[11] == 0xFF else {
-            return self
-        }
-        return IPAddress(bytes: bytes[12...]) ?? self
-    }
 }
 
 extension IPAddress {
