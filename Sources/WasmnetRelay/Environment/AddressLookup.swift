@@ -4,20 +4,32 @@ package import WasmnetProtocol
 
 /// getaddrinfo: blocks until the machine's own resolver has an answer or gives up, for 10 s and more.
 package enum AddressLookup {
-    package static func addresses(of name: String) throws(Refusal) -> [IPAddress] {
+    package static func addresses(of name: String, _ scope: LookupScope) throws(Refusal) -> [IPAddress] {
+        guard scope != .system else { return try self.ask(name) }
+        let written = HostsFile.addresses(of: name)
+        guard written.isEmpty else { return written }
+        guard scope == .wholeName else {
+            throw Refusal(.nameNotFound, "the name \(name) was not found: one label alone is not asked of DNS")
+        }
+        // With the dot no search domain is tried (RFC 1034, section 3.1; resolv.conf(5)).
+        return try self.ask(name, suffix: ".")
+    }
+
+    private static func ask(_ name: String, suffix: String = "") throws(Refusal) -> [IPAddress] {
         var hints = addrinfo()
         hints.ai_socktype = CInt(SOCK_STREAM.rawValue)
         hints.ai_flags = CInt(AI_ADDRCONFIG)
         var list: UnsafeMutablePointer<addrinfo>?
         errno = 0
-        let status = getaddrinfo(name, nil, &hints, &list)
+        let status = getaddrinfo(name + suffix, nil, &hints, &list)
         let error = errno
         defer { if let list { freeaddrinfo(list) } }
         guard status == 0 else { throw self.refusal(name, status: status, error: error) }
         var addresses: [IPAddress] = []
         var next = list
         while let entry = next {
-            if let raw = entry.pointee.ai_addr, let address = IPAddress(socketAddress: UnsafeRawPointer(raw)),
+            if let raw = entry.pointee.ai_addr,
+                let address = IPAddress(socketAddress: UnsafeRawPointer(raw))?.unmapped,
                 !addresses.contains(address)
             {
                 addresses.append(address)

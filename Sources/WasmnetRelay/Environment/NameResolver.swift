@@ -17,6 +17,12 @@ package protocol NameResolver: Sendable {
         _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]>
 
+    /// The same, within a scope.
+    func resolve(
+        _ name: HostName, _ scope: LookupScope, for asker: LookupAsker, within timeout: TimeAmount,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[IPAddress]>
+
     /// The asker is gone: its look-ups fail now with `client_closed`, and those that wait never run.
     func drop(_ asker: LookupAsker)
 }
@@ -26,6 +32,13 @@ extension NameResolver {
         _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]> {
         self.resolve(name, on: eventLoop)
+    }
+
+    package func resolve(
+        _ name: HostName, _ scope: LookupScope, for asker: LookupAsker, within timeout: TimeAmount,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[IPAddress]> {
+        self.resolve(name, for: asker, within: timeout, on: eventLoop)
     }
 
     package func drop(_ asker: LookupAsker) {}

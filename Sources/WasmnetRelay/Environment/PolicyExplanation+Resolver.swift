@@ -13,6 +13,7 @@ extension Policy {
         case .address(let address): addresses = [address]
         case .name(let name):
             let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+            let resolver = ClientResolver(resolver) { self.mayAskDNS(for: $0) }
             let lookup = resolver.resolve(name, for: .explanation, within: .seconds(30), on: eventLoop)
             addresses = (try? await lookup.get()) ?? []
         }

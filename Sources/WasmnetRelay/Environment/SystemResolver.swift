@@ -16,6 +16,7 @@ package final class SystemResolver: NameResolver {
     private struct Lookup {
         let asker: LookupAsker
         let name: String
+        let scope: LookupScope
         let promise: EventLoopPromise<[IPAddress]>
     }
 
@@ -23,6 +24,7 @@ package final class SystemResolver: NameResolver {
     private struct Job: Sendable {
         let id: UInt64
         let name: String
+        let scope: LookupScope
         let asker: LookupAsker
     }
 
@@ -38,27 +40,31 @@ package final class SystemResolver: NameResolver {
             var jobs = Deque<Job>()
             while let (id, _) = self.queue.next() {
                 guard let lookup = self.lookups[id] else { continue }
-                jobs.append(Job(id: id, name: lookup.name, asker: lookup.asker))
+                jobs.append(Job(id: id, name: lookup.name, scope: lookup.scope, asker: lookup.asker))
             }
             return jobs
         }
     }
 
     private let state: NIOLockedValueBox<State>
-    private let lookUp: LookUp
+    private let lookUp: @Sendable (String, LookupScope) throws -> [IPAddress]
 
     /// - Parameters:
     ///   - threads: look-ups that run at once; default 32.
     ///   - waiting: look-ups that may wait; default 4096.
     ///   - waitingPerClient: look-ups of one client that may wait; default 128.
-    ///   - lookUp: how a name is looked up; default getaddrinfo.
+    ///   - lookUp: how a name is looked up, in whatever scope; nil for the machine's way.
     package init(
         threads: Int = 32, waiting: Int = 4096, waitingPerClient: Int = 128,
-        lookUp: @escaping LookUp = AddressLookup.addresses(of:)
+        lookUp: LookUp? = nil
     ) {
         let queue = LookupQueue<ClientID>(threads: threads, waiting: waiting, waitingPerClient: waitingPerClient)
         self.state = NIOLockedValueBox(State(queue: queue))
-        self.lookUp = lookUp
+        if let lookUp {
+            self.lookUp = { name, _ in try lookUp(name) }
+        } else {
+            self.lookUp = { name, scope in try AddressLookup.addresses(of: name, scope) }
+        }
     }
 
     /// Look-ups that wait for a thread, and threads that are busy.
@@ -82,8 +88,15 @@ package final class SystemResolver: NameResolver {
     package func resolve(
         _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]> {
+        self.resolve(name, .system, for: asker, within: timeout, on: eventLoop)
+    }
+
+    package func resolve(
+        _ name: HostName, _ scope: LookupScope, for asker: LookupAsker, within timeout: TimeAmount,
+        on eventLoop: any EventLoop
+    ) -> EventLoopFuture<[IPAddress]> {
         let promise = eventLoop.makePromise(of: [IPAddress].self)
-        let lookup = Lookup(asker: asker, name: name.text, promise: promise)
+        let lookup = Lookup(asker: asker, name: name.text, scope: scope, promise: promise)
         let admitted = self.state.withLockedValue { state in Self.admit(lookup, to: &state) }
         switch admitted {
         case .failure(let refusal): promise.fail(refusal)
@@ -157,7 +170,7 @@ package final class SystemResolver: NameResolver {
     private func work(_ first: Job) {
         var job: Job? = first
         while let current = job {
-            var jobs = self.finish(current, Result { try self.lookUp(current.name) })
+            var jobs = self.finish(current, Result { try self.lookUp(current.name, current.scope) })
             job = jobs.popFirst()
             // One thread that is free again can let more than one run: every client's part grows with it.
             self.start(jobs)
