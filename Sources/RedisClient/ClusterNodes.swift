@@ -127,6 +127,7 @@ final class ClusterNodes {
     /// Takes the new map, connects to its masters and leaves nodes that have no slots any more.
     private func adopt(_ map: SlotMap) {
         self.map = map
+        for replica in map.replicas { settings.connection.serverFound?(replica) }
         for master in map.masters { _ = link(master) }
         for (endpoint, link) in links where !map.masters.contains(endpoint) {
             links[endpoint] = nil

@@ -31,6 +31,8 @@ package struct RedisClientOptions: Sendable {
     package var observer: @Sendable (RedisLinkEvent) -> Void
     /// Told, on an event loop, how long each reply took from its command's submission.
     package var replyObserver: (@Sendable (TimeAmount) -> Void)?
+    /// As ``RedisConnectionOptions/serverFound``.
+    package var serverFound: (@Sendable (RedisEndpoint) -> Void)?
 
     package init(
         connections: Connections = .shared,
@@ -43,7 +45,8 @@ package struct RedisClientOptions: Sendable {
         backoff: Backoff = Backoff(),
         random: @escaping @Sendable () -> Double = { Double.random(in: 0..<1) },
         observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in },
-        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil
+        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil,
+        serverFound: (@Sendable (RedisEndpoint) -> Void)? = nil
     ) {
         self.connections = connections
         self.clientName = clientName
@@ -56,6 +59,7 @@ package struct RedisClientOptions: Sendable {
         self.random = random
         self.observer = observer
         self.replyObserver = replyObserver
+        self.serverFound = serverFound
     }
 
     /// What all connections of a URL have in common.
@@ -73,7 +77,7 @@ package struct RedisClientOptions: Sendable {
         return RedisConnectionOptions(
             credentials: url.credentials, database: url.database, clientName: clientName, tls: tls,
             connectTimeout: connectTimeout, commandDeadline: commandDeadline, maxInFlight: maxInFlight,
-            limits: limits, replyObserver: replyObserver)
+            limits: limits, replyObserver: replyObserver, serverFound: serverFound)
     }
 }
 

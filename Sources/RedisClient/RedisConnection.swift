@@ -33,6 +33,7 @@ package final class RedisConnection: Sendable {
         to endpoint: RedisEndpoint, options: RedisConnectionOptions, on eventLoop: any EventLoop,
         onPush: (@Sendable (RESPValue) -> Void)? = nil
     ) -> EventLoopFuture<RedisConnection> {
+        options.serverFound?(endpoint)
         let deadline = eventLoop.now + options.connectTimeout
         let result = eventLoop.makePromise(of: RedisConnection.self)
         let timer = eventLoop.scheduleTask(deadline: deadline) {
@@ -85,8 +86,11 @@ package final class RedisConnection: Sendable {
             // The handler never saw a channel when the connect itself failed; the promise must not leak.
             pipeline.value.end(.closed)
         }
-        return channel.map { _ in
-            RedisConnection(
+        return channel.map { channel in
+            if let address = channel.remoteAddress, let host = address.ipAddress, let port = address.port {
+                options.serverFound?(.host(host, port: port))
+            }
+            return RedisConnection(
                 endpoint: endpoint, eventLoop: eventLoop, ended: ended.futureResult, options: options,
                 pipeline: pipeline)
         }

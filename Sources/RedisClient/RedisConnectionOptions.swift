@@ -19,6 +19,9 @@ package struct RedisConnectionOptions: Sendable {
     package var limits: RESPLimits
     /// Told, on the event loop, how long each reply took from its command's submission.
     package var replyObserver: (@Sendable (TimeAmount) -> Void)?
+    /// Told of each server before it is connected to, of the address that its name led to, and of servers that others name: sentinels,
+    /// replicas, nodes of a cluster. From any thread, and of one server more than once.
+    package var serverFound: (@Sendable (RedisEndpoint) -> Void)?
 
     package init(
         credentials: RedisCredentials? = nil,
@@ -29,7 +32,8 @@ package struct RedisConnectionOptions: Sendable {
         commandDeadline: TimeAmount = .milliseconds(50),
         maxInFlight: Int = 4096,
         limits: RESPLimits = RESPLimits(),
-        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil
+        replyObserver: (@Sendable (TimeAmount) -> Void)? = nil,
+        serverFound: (@Sendable (RedisEndpoint) -> Void)? = nil
     ) {
         self.credentials = credentials
         self.database = database
@@ -40,6 +44,7 @@ package struct RedisConnectionOptions: Sendable {
         self.maxInFlight = maxInFlight
         self.limits = limits
         self.replyObserver = replyObserver
+        self.serverFound = serverFound
     }
 }
 

@@ -20,6 +20,13 @@ package struct RedisURL: Sendable, Equatable {
     }
 
     package var topology: Topology
+    /// All servers that the URL names.
+    package var endpoints: [RedisEndpoint] {
+        switch self.topology {
+        case .single(let endpoint): [endpoint]
+        case .sentinel(let endpoints, _, _), .cluster(let endpoints): endpoints
+        }
+    }
     package var credentials: RedisCredentials?
     /// 0 or more; always 0 in a cluster.
     package var database: Int

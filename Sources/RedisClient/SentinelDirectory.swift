@@ -68,7 +68,8 @@ struct SentinelDirectory: Sendable {
     private func ask(_ sentinel: RedisEndpoint, on eventLoop: any EventLoop) -> EventLoopFuture<RedisEndpoint> {
         let query: RedisCommand = ["SENTINEL", "get-master-addr-by-name", .string(master)]
         return RedisConnection.connect(to: sentinel, options: options, on: eventLoop).flatMap { connection in
-            connection.send(query, deadline: options.connectTimeout).flatMapThrowing { reply in
+            if options.serverFound != nil { findOthers(connection) }
+            return connection.send(query, deadline: options.connectTimeout).flatMapThrowing { reply in
                 guard let address = reply.array, address.count == 2, let host = address[0].string, !host.isEmpty,
                     let port = address[1].int, (1...65535).contains(port)
                 else {
@@ -77,6 +78,23 @@ struct SentinelDirectory: Sendable {
                 }
                 return .host(host, port: port)
             }.always { _ in connection.close() }
+        }
+    }
+
+    /// The other sentinels and the replicas, which are told of and not connected to.
+    private func findOthers(_ connection: RedisConnection) {
+        for list in ["SENTINELS", "REPLICAS"] {
+            let reply = connection.send(["SENTINEL", .string(list), .string(master)], deadline: options.connectTimeout)
+            reply.whenSuccess { reply in
+                for server in reply.array ?? [] {
+                    guard let fields = server.array?.map(\.string) else { continue }
+                    let pairs = zip(fields, fields.dropFirst())
+                    guard let host = pairs.first(where: { $0.0 == "ip" })?.1, !host.isEmpty,
+                        let port = pairs.first(where: { $0.0 == "port" })?.1.flatMap({ UInt16($0) }), port > 0
+                    else { continue }
+                    options.serverFound?(.host(host, port: Int(port)))
+                }
+            }
         }
     }
 

@@ -4,6 +4,8 @@ import WasmnetText
 package struct SlotMap: Sendable, Equatable {
     /// The masters, each once, in the order of their first slots.
     package private(set) var masters: [RedisEndpoint] = []
+    /// The replicas that the reply names, which may become masters.
+    package private(set) var replicas: Set<RedisEndpoint> = []
     /// For each slot the index of its master, or -1.
     private var owners = [Int32](repeating: -1, count: HashSlot.count)
 
@@ -22,6 +24,12 @@ package struct SlotMap: Sendable, Equatable {
             else { return nil }
             let master = Self.endpoint(host: node[0].string, port: port, asked: asked)
             for slot in first...last { self[slot] = master }
+            for part in parts.dropFirst(3) {
+                guard let replica = part.array, replica.count >= 2, let port = replica[1].int,
+                    (1...65535).contains(port)
+                else { continue }
+                self.replicas.insert(Self.endpoint(host: replica[0].string, port: port, asked: asked))
+            }
         }
     }
 

@@ -1,17 +1,119 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
+import RedisClient
 import WasmnetPolicy
 import WasmnetRelay
 
-/// The addresses under which a node's own port can be reached from the node itself.
-enum OwnEndpoints {
-    static func of(_ address: SocketAddress) -> [ProtectedEndpoint] {
-        let port = UInt16(clamping: address.port ?? 0)
-        guard let bare = address.bareAddress else { return [] }
-        let isWildcard = bare.bytes.allSatisfy { $0 == 0 }
-        guard isWildcard else { return [ProtectedEndpoint(address: bare, port: port)] }
-        let local = ((try? System.enumerateDevices()) ?? []).compactMap { $0.address?.bareAddress }
-        return [ProtectedEndpoint(address: nil, port: port)]
-            + local.map { ProtectedEndpoint(address: $0, port: port) }
+/// Keeps the node's own endpoints out of every client's reach: its port, the admin server's, and every Redis that it knows of.
+final class OwnEndpoints: Sendable {
+    private struct State {
+        /// Nil until there are policies to tell. Its Redis client holds this object.
+        weak var environment: RelayEnvironment?
+        var ports: [UInt16] = []
+        /// Those of the configuration first, and the others in the order in which they were found.
+        var servers: [RedisEndpoint] = []
+        var configured = 0
+        /// What the names of servers were found to lead to.
+        var addresses: [HostName: [IPAddress]] = [:]
+
+        var endpoints: [ProtectedEndpoint] {
+            self.ports.map { ProtectedEndpoint(address: nil, port: $0) }
+                + self.servers.flatMap { server -> [ProtectedEndpoint] in
+                    guard case .host(let host, let number) = server, let port = UInt16(exactly: number) else {
+                        return []
+                    }
+                    if let address = IPAddress(host) { return [ProtectedEndpoint(address: address, port: port)] }
+                    guard let name = try? HostName(parsing: host) else { return [] }
+                    return [ProtectedEndpoint(name: name, port: port)]
+                        + self.addresses[name, default: []].map { ProtectedEndpoint(address: $0, port: port) }
+                }
+        }
+    }
+
+    private let state = NIOLockedValueBox(State())
+    private let resolver: any NameResolver
+    /// How often names are looked up again.
+    private static let interval = Duration.seconds(10)
+    /// Servers that are remembered beside the configured ones; who answers for Redis could name any number.
+    private static let mostFound = 1024
+
+    init(resolver: any NameResolver) {
+        self.resolver = resolver
+    }
+
+    /// From now on the policies of this environment know.
+    func protect(in environment: RelayEnvironment) {
+        self.change { $0.environment = environment }
+    }
+
+    /// A port that the node listens on; on every address of the machine, since it may be reached by any of them.
+    func add(port: Int?) {
+        guard let port = port.flatMap({ UInt16(exactly: $0) }), port > 0 else { return }
+        self.change { if !$0.ports.contains(port) { $0.ports.append(port) } }
+    }
+
+    /// The servers that the configuration names.
+    func add(configured servers: [RedisEndpoint]) {
+        self.change {
+            $0.servers = servers + $0.servers.filter { !servers.contains($0) }
+            $0.configured = servers.count
+        }
+        for server in servers { self.lookUp(server) }
+    }
+
+    /// A server that was found; from any thread.
+    func add(found server: RedisEndpoint) {
+        guard self.state.withLockedValue({ !$0.servers.contains(server) }) else { return }
+        self.change { state in
+            guard !state.servers.contains(server) else { return }
+            state.servers.append(server)
+            if state.servers.count > state.configured + Self.mostFound { state.servers.remove(at: state.configured) }
+        }
+        self.lookUp(server)
+    }
+
+    /// Looks names up again from time to time, until its task is cancelled.
+    func watch() async {
+        while (try? await Task.sleep(for: Self.interval)) != nil {
+            for server in self.state.withLockedValue({ $0.servers }) { self.lookUp(server) }
+        }
+    }
+
+    private func lookUp(_ server: RedisEndpoint) {
+        guard case .host(let host, _) = server, IPAddress(host) == nil, let name = try? HostName(parsing: host) else {
+            return
+        }
+        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+        self.resolver.resolve(name, on: eventLoop).whenSuccess { addresses in
+            // Of a name without an answer the addresses last known stay.
+            guard self.state.withLockedValue({ $0.addresses[name] != addresses }) else { return }
+            self.change { $0.addresses[name] = addresses }
+        }
+    }
+
+    /// Within the lock, so that of two changes the later one is what the policies know.
+    private func change(_ body: (inout State) -> Void) {
+        self.state.withLockedValue { state in
+            body(&state)
+            let endpoints = state.endpoints
+            state.environment?.changePlace { $0.endpoints = endpoints }
+        }
+    }
+}
+
+/// Learns from the network's DNS by which prefixes it translates to IPv4 (RFC 7050).
+enum Translators {
+    /// How often it is asked. The answer's time to live is not known here.
+    private static let interval = Duration.seconds(300)
+
+    /// Asks now and from time to time until its task is cancelled. Where there is no answer, what was known stays.
+    static func watch(_ resolver: any NameResolver, found: @escaping @Sendable ([NAT64Prefix]) -> Void) async {
+        guard let name = try? HostName(parsing: "ipv4only.arpa") else { return }
+        repeat {
+            let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
+            resolver.resolve(name, .wholeName, for: .node, within: .seconds(30), on: eventLoop)
+                .whenSuccess { found(NAT64Prefix.announced(by: $0)) }
+        } while (try? await Task.sleep(for: self.interval)) != nil
     }
 }

@@ -28,6 +28,7 @@ public final class Server: Service, Sendable {
     /// What admission counted.
     package let admissionCounters = AdmissionCounters()
     private let resolver: SystemResolver
+    private let ownEndpoints: OwnEndpoints
     private let connections = OpenConnections()
     private struct State: Sendable {
         /// Where it listens.
@@ -71,6 +72,8 @@ public final class Server: Service, Sendable {
         guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\n")) }
         self.configuration = configuration
         self.resolver = SystemResolver()
+        let ownEndpoints = OwnEndpoints(resolver: self.resolver)
+        self.ownEndpoints = ownEndpoints
         guard (0...1).contains(configuration.accessLogSample) else {
             throw ConfigurationError("the access log's sample is 0 to 1, not \(configuration.accessLogSample)")
         }
@@ -86,7 +89,11 @@ public final class Server: Service, Sendable {
         let member = try configuration.redis.map { (options) throws(ConfigurationError) in
             try ClusterMember(
                 options, policy: configuration.policy, clock: clock, registry: registry, logger: configuration.logger
-            ) { metrics.redis.recordNanoseconds($0.nanoseconds) }
+            ) {
+                metrics.redis.recordNanoseconds($0.nanoseconds)
+            } serverFound: {
+                ownEndpoints.add(found: $0)
+            }
         }
         self.member = member
         let denylist = DenylistKeeper(
@@ -112,6 +119,10 @@ public final class Server: Service, Sendable {
             throw ConfigurationError(
                 "a certificate authority could not be read from \(configuration.extraAuthorities): \(error)")
         }
+        ownEndpoints.protect(in: self.environment)
+        ownEndpoints.add(configured: member?.redis.url.endpoints ?? [])
+        ownEndpoints.add(port: configuration.port)
+        ownEndpoints.add(port: configuration.admin?.port)
         denylist.enforce(in: self.environment)
         self.policies = PolicyKeeper(
             configuration, environment: self.environment, demands: demands, metrics: metrics
@@ -211,8 +222,15 @@ public final class Server: Service, Sendable {
                 tasks.addTask { try await self.denylist.run() }
                 tasks.addTask { await self.policies.watch() }
                 tasks.addTask { await self.sampler.run() }
+                tasks.addTask {
+                    await Translators.watch(self.resolver) { [environment = self.environment] prefixes in
+                        guard environment.policy.place.translators != prefixes else { return }
+                        environment.changePlace { $0.translators = prefixes }
+                    }
+                }
                 if let member = self.member {
-                    tasks.addTask { await member.run(entry: self.entry) { await self.protect($0) } }
+                    tasks.addTask { await member.run(entry: self.entry) }
+                    tasks.addTask { await self.ownEndpoints.watch() }
                     if !member.isOptional { try await self.denylist.waitUntilLoaded() }
                 }
                 // It outlasts a drain, so it must not hear of a graceful shutdown by itself.
@@ -236,9 +254,7 @@ public final class Server: Service, Sendable {
     private func startAdmin() async throws -> RunningAdmin? {
         guard let options = self.configuration.admin, let prometheus = self.prometheus else { return nil }
         let admin = try await RunningAdmin.start(options, of: self, registry: prometheus, lag: self.lag)
-        if let address = try? SocketAddress(ipAddress: admin.address.host, port: admin.address.port) {
-            self.protect(address)
-        }
+        self.ownEndpoints.add(port: admin.address.port)
         self.state.withLockedValue { $0.adminAddress = admin.address.text }
         return admin
     }
@@ -261,7 +277,7 @@ public final class Server: Service, Sendable {
         do {
             let listener = try await self.bind(group)
             if let address = listener.localAddress {
-                self.protect(address)
+                self.ownEndpoints.add(port: address.port)
                 self.state.withLockedValue { $0.address = address.endpointText }
                 onListening?(address)
                 self.tellAdminAddress()
@@ -364,24 +380,5 @@ public final class Server: Service, Sendable {
             sessions: counts.sessions,
             sockets: counts.sockets, startedAt: state.startedAt,
             denylistVersion: self.denylist.inForce.list.version)
-    }
-
-    /// The node's own listener is out of reach for clients, under every policy.
-    private func protect(_ address: SocketAddress) {
-        self.environment.protect(OwnEndpoints.of(address))
-    }
-
-    /// So is the Redis that it counts in.
-    private func protect(_ redis: RedisEndpoint) async {
-        guard case .host(let host, let port) = redis else { return }
-        self.environment.protect(
-            await self.addresses(of: host).map { ProtectedEndpoint(address: $0, port: UInt16(clamping: port)) })
-    }
-
-    private func addresses(of host: String) async -> [IPAddress] {
-        if let address = IPAddress(host) { return [address] }
-        guard let name = try? HostName(parsing: host) else { return [] }
-        let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
-        return (try? await self.resolver.resolve(name, on: eventLoop).get()) ?? []
     }
 }

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 import WasmnetTesting
@@ -85,6 +86,25 @@ extension WithServers {
                     try await events.next { $0 == .up(server.endpoint) }
                 }
                 await sentinel.close()
+            }
+        }
+
+        /// Before it is connected to, and those that nothing connects to as well.
+        @Test func everyServerIsToldOf() async throws {
+            let found = NIOLockedValueBox<Set<RedisEndpoint>>([])
+            try await withSentinel { master, replica, sentinel in
+                var options = testOptions()
+                options.serverFound = { server in found.withLockedValue { _ = $0.insert(server) } }
+                let url = RedisURL(
+                    topology: .sentinel([.host("localhost", port: sentinel.port)], master: "main", credentials: nil))
+                try await withClient(url, options) { client in
+                    try await client.connect()
+                    #expect(
+                        found.withLockedValue { $0 }.isSuperset(of: [
+                            master.endpoint, replica.endpoint, .host("localhost", port: sentinel.port),
+                            sentinel.endpoint,
+                        ]))
+                }
             }
         }
 

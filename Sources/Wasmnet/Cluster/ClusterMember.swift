@@ -18,6 +18,7 @@ final class ClusterMember: Sendable {
     private let nodeID: String
     private let nodeHeartbeat: Duration
     let isOptional: Bool
+    private let serverFound: @Sendable (RedisEndpoint) -> Void
     private let logger: Logger
     private let links: AsyncStream<(event: RedisLinkEvent, isOfLimits: Bool)>
     private struct State {
@@ -37,7 +38,8 @@ final class ClusterMember: Sendable {
     /// Begins to connect. Runs on NIO's shared event loops, so that it serves sessions on any.
     init(
         _ options: RedisOptions, policy: Policy, clock: any RelayClock, registry: SessionRegistry, logger: Logger,
-        replyObserver: @escaping @Sendable (TimeAmount) -> Void
+        replyObserver: @escaping @Sendable (TimeAmount) -> Void,
+        serverFound: @escaping @Sendable (RedisEndpoint) -> Void
     ) throws(ConfigurationError) {
         let (links, continuation) = AsyncStream.makeStream(
             of: (event: RedisLinkEvent, isOfLimits: Bool).self, bufferingPolicy: .bufferingNewest(256))
@@ -47,6 +49,8 @@ final class ClusterMember: Sendable {
         self.logger = logger
         var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield(($0, true)) }
         client.replyObserver = replyObserver
+        client.serverFound = serverFound
+        self.serverFound = serverFound
         var others = client
         others.observer = { continuation.yield(($0, false)) }
         self.options = others
@@ -127,6 +131,7 @@ final class ClusterMember: Sendable {
         let info = try results.first?.get().string ?? ""
         let isSingle = if case .single = self.redis.url.topology { true } else { false }
         let check = try RedisCheck(info: info, isSingle: isSingle)
+        check.replicas.forEach(self.serverFound)
         let evicts = !check.warnings.isEmpty
         let isNews = self.state.withLockedValue { state in
             defer { state.evicts = evicts }
@@ -139,13 +144,8 @@ final class ClusterMember: Sendable {
 
     /// Heartbeats and what follows from connections that come up, until cancelled.
     ///
-    /// - Parameters:
-    ///   - entry: what the node tells of itself now, given its id.
-    ///   - onServer: told of every server the node connects to.
-    func run(
-        entry: @escaping @Sendable (_ id: String) -> NodeEntry,
-        onServer: @escaping @Sendable (RedisEndpoint) async -> Void
-    ) async {
+    /// - Parameter entry: what the node tells of itself now, given its id.
+    func run(entry: @escaping @Sendable (_ id: String) -> NodeEntry) async {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.ledger.run() }
             tasks.addTask {
@@ -164,13 +164,11 @@ final class ClusterMember: Sendable {
             var last: RedisLinkEvent?
             for await (event, isOfLimits) in self.links {
                 switch event {
-                case .up(let endpoint) where !isOfLimits: await onServer(endpoint)
-                case .down where !isOfLimits: break
+                case _ where !isOfLimits: break
                 case .up(let endpoint):
                     self.state.withLockedValue { $0.isConnected = true }
                     self.logger.info("connected to Redis", metadata: ["redis": "\(endpoint)"])
                     self.ledger.reconnected()
-                    await onServer(endpoint)
                 case .down(_, let reason):
                     self.state.withLockedValue { $0.isConnected = false }
                     if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }

@@ -5,6 +5,8 @@ import WasmnetText
 struct RedisCheck {
     /// Told at start; the node serves all the same.
     private(set) var warnings: [String] = []
+    /// Its replicas, which hold what it holds.
+    private(set) var replicas: [RedisEndpoint] = []
 
     /// - Parameter info: the answer to `INFO`.
     /// - Throws: when the limits could not be kept there.
@@ -17,6 +19,7 @@ struct RedisCheck {
         if let version = fields["redis_version"], !Self.isSupported(version) {
             throw ConfigurationError("Redis is version \(version.text.shown()); 6.2 or later is needed")
         }
+        self.replicas = fields.compactMap { $0.key.dropping(prefix: "slave") == nil ? nil : Self.replica($0.value) }
         if isSingle, fields["role"] == "slave" {
             throw ConfigurationError("Redis is a read-only replica; give its master, or redis+sentinel://")
         }
@@ -25,6 +28,20 @@ struct RedisCheck {
                 "Redis evicts keys when its memory is full (maxmemory-policy \(policy.text.shown())), and limits with them; set noeviction"
             )
         }
+    }
+
+    /// Reads `ip=10.0.0.7,port=6379,state=online,…`.
+    private static func replica(_ text: ByteText) -> RedisEndpoint? {
+        let fields = text.split(at: ",")
+        func field(_ name: ByteText) -> ByteText? {
+            for field in fields {
+                if let value = field.dropping(prefix: name) { return value }
+            }
+            return nil
+        }
+        guard let host = field("ip="), !host.isEmpty, let port = field("port=")?.decimal(as: UInt16.self), port > 0
+        else { return nil }
+        return .host(host.text, port: Int(port))
     }
 
     private static func isSupported(_ version: ByteText) -> Bool {

@@ -35,11 +35,16 @@ package final class RelayEnvironment: Sendable {
         version: String, extraAuthorities: [String] = [], registry: SessionRegistry = SessionRegistry()
     ) throws {
         self.settings = settings
-        self.currentPolicy = NIOLockedValueBox(policy)
-        self.currentShadow = NIOLockedValueBox(shadowPolicy)
+        var place = policy.place
+        place.isLocal = LocalAddress.isOwn
+        let currentPolicy = NIOLockedValueBox(policy.placed(in: place))
+        self.currentPolicy = currentPolicy
+        self.currentShadow = NIOLockedValueBox(shadowPolicy?.placed(in: place))
         self.denylist = denylist
         self.ledger = ledger
-        self.resolver = resolver
+        self.resolver = ClientResolver(resolver) { name in
+            currentPolicy.withLockedValue { $0 }.mayAskDNS(for: name)
+        }
         self.connector = connector
         self.observer = observer
         self.registry = registry
@@ -57,7 +62,10 @@ package final class RelayEnvironment: Sendable {
     /// What another policy would decide is counted and told, and decides nothing; nil: none.
     package var shadowPolicy: Policy? {
         get { self.currentShadow.withLockedValue { $0 } }
-        set { self.currentShadow.withLockedValue { $0 = newValue } }
+        set {
+            let place = self.policy.place
+            self.currentShadow.withLockedValue { $0 = newValue?.placed(in: place) }
+        }
     }
 
     /// The turns of an event loop's sessions. On the event loop.
@@ -89,13 +97,18 @@ package final class RelayEnvironment: Sendable {
 
     /// Puts another policy in force and decides every live socket again. What was protected stays so.
     package func replacePolicy(_ policy: Policy) {
-        self.change { policy.protecting($0.protectedEndpoints) }
+        self.change { policy.placed(in: $0.place) }
     }
 
-    /// Keeps endpoints of the node's own out of every client's reach.
-    package func protect(_ endpoints: [ProtectedEndpoint]) {
-        guard !endpoints.allSatisfy(self.policy.protectedEndpoints.contains) else { return }
-        self.change { $0.protecting($0.protectedEndpoints + endpoints) }
+    /// Changes what policies know of the machine, now and from now on, and decides every live socket again.
+    package func changePlace(_ body: (inout Place) -> Void) {
+        self.change { policy in
+            var place = policy.place
+            body(&place)
+            return policy.placed(in: place)
+        }
+        let shadow = self.shadowPolicy
+        if shadow != nil { self.shadowPolicy = shadow }
     }
 
     private func change(_ body: (Policy) -> Policy) {
