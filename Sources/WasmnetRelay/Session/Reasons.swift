@@ -112,10 +112,10 @@ extension SocketTarget {
 }
 
 extension PolicyDecision {
-    /// Whether an entry of a deny list made it, and not the lack of one that allows.
+    /// Whether an entry of a deny list made it, or the node itself is meant, and not the lack of an entry that allows.
     fileprivate var isExplicit: Bool {
         switch self.rule {
-        case .denylisted, .deniedBy: true
+        case .denylisted, .deniedBy, .protectedEndpoint: true
         default: false
         }
     }
