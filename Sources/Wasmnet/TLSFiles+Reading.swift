@@ -58,7 +58,7 @@ enum PEMFile {
 
     private static func bytes(_ path: String) throws(ConfigurationError) -> [UInt8] {
         do {
-            return try FileBytes.read(path)
+            return Array(ByteText(try FileBytes.read(path)).withoutByteOrderMark.bytes)
         } catch {
             throw ConfigurationError("\(path): the file cannot be read: \(error)")
         }

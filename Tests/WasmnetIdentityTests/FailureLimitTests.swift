@@ -81,12 +81,12 @@ import WasmnetTesting
             #expect(try await node.name(token: good, headers: from("203.0.113.8")) == "t:amy")
             #expect(try await node.name(headers: from("203.0.113.7")) == "a:203.0.113.7")
             var close = TestClient.Incoming.ended
-            for _ in 0..<500 where close != .close(code: 1013, reason: "not_admitted") {
+            for _ in 0..<500 where close != .close(code: 1013, reason: "connect_rate") {
                 let page = try await node.connect(token: "wrong", headers: from("203.0.113.7", page: true))
                 close = try await page.next()
                 await page.close()
             }
-            #expect(close == .close(code: 1013, reason: "not_admitted"))
+            #expect(close == .close(code: 1013, reason: "connect_rate"))
         }
     }
 }

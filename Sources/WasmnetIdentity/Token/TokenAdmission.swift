@@ -94,8 +94,8 @@ extension HTTPRefusal {
     static let tokenNeeded = HTTPRefusal(
         .unauthorized, "A valid token is needed to open a session here.", headers: ["WWW-Authenticate": "Bearer"],
         code: .notAdmitted)
-    /// Before any signature is looked at: whether this token is a good one is not known.
+    /// Before any signature is looked at: whether this token is a good one is not known. Not `not_admitted`, after which clients do not try again.
     static let tooManyWrongTokens = HTTPRefusal(
         .tooManyRequests, "Too many wrong tokens came from this address; try again later.",
-        headers: ["Retry-After": "1"], code: .notAdmitted)
+        headers: ["Retry-After": "1"], code: .connectRate)
 }
