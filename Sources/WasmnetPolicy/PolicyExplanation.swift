@@ -25,7 +25,10 @@ extension Policy {
                 steps.append("the name: \(decision.reason)")
                 guard decision.allowed else { return PolicyExplanation(steps: steps, allowed: false) }
                 let list = resolved.map(\.description).joined(separator: ", ")
-                steps.append(resolved.isEmpty ? "\(parsed.text) was not found" : "\(parsed.text) resolves to \(list)")
+                let why =
+                    self.mayAskDNS(for: parsed) ? "" : "; one label is asked of DNS only where allow is exactly it"
+                steps.append(
+                    resolved.isEmpty ? "\(parsed.text) was not found\(why)" : "\(parsed.text) resolves to \(list)")
             }
         } catch {
             return PolicyExplanation(steps: ["\(host): \(error.description)"], allowed: false)

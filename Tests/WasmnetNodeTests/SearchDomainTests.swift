@@ -58,6 +58,8 @@ extension NodeTests {
                 let output = try await explain("\(name):80")
                 #expect(output.contains("was not found"), "\(output)")
             }
+            #expect(try await explain("web:80").contains("one label is asked of DNS only where"))
+            #expect(try await explain("there.corp.test:80").contains("denied by the entry"))
             #expect(try await explain("api.example:80").contains("resolves to 192.0.2.1"))
             #expect(try await explain("printer:80").contains("resolves to 198.51.100.7"))
             #expect(try await explain("db:5432").contains("resolves to 192.0.2.1"))

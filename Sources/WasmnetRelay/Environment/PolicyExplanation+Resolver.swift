@@ -11,6 +11,8 @@ extension Policy {
         let addresses: [IPAddress]
         switch try Destination(parsing: host) {
         case .address(let address): addresses = [address]
+        // As for clients: a name that is denied is not looked up.
+        case .name(let name) where !self.decide(name: name, port: port, transport: transport).allowed: addresses = []
         case .name(let name):
             let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
             let resolver = ClientResolver(resolver) { self.mayAskDNS(for: $0) }
