@@ -32,6 +32,15 @@ enum Abuse: String, CaseIterable, ExpressibleByArgument {
     }
 }
 
+extension Abuse {
+    /// How many messages a client has offered after so many seconds of a run. A hostile one does not pace a flood: it has all of it
+    /// ready at once.
+    func offered(client: Int, after seconds: Double, of run: Double, polite: Bool) -> Int {
+        let isFlood = self != .unfinishedUpgrades && self != .slowReaders && self != .opensAndCloses
+        return Int((isFlood && !polite ? run : min(seconds, run)) * self.rate(client: client))
+    }
+}
+
 /// What the clients of one run do: the same messages by number, in good manners or not.
 struct Crowd {
     static let size = 8

@@ -32,9 +32,11 @@ struct HostileLoad: ParsableCommand {
         var lastTick = start
         reactor.onTurn = {
             let now = Clock.now
+            let seconds = Double(now - start) / 1e9
             for (client, abuse) in zip(clients, self.abuses) {
-                let due = Double(now - start) / 1e9 * abuse.rate(client: client.place.index)
-                client.offer(upTo: Int(due))
+                client.offer(
+                    upTo: abuse.offered(
+                        client: client.place.index, after: seconds, of: self.seconds, polite: self.polite))
             }
             while now - lastTick >= 1_000_000 {
                 lastTick += 1_000_000

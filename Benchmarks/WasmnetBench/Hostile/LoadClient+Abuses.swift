@@ -92,29 +92,33 @@ extension LoadClient {
         }
     }
 
-    /// Every second client cuts messages of 16 bytes into fragments of one; each counts as a message.
+    /// Messages of one byte to a target, datagrams of one byte, or messages of 16 bytes in fragments of one, of which each counts as a
+    /// message.
     private static func tinyFrames(_ place: ClientPlace) throws -> LoadClient {
         let opening: [Request] = [
             .connect(1, host: "127.0.0.1", port: place.targetPort), .send(1, ByteBuffer(string: "S")),
+            .connectUDP(2, host: "127.0.0.1", port: place.datagramPort),
         ]
-        guard place.index.isMultiple(of: 2) else {
-            var message = ByteBuffer()
-            MessageCodec(version: .v1).encode(
-                .send(1, ByteBuffer(repeating: 0x33, count: 7)), as: .binary, into: &message)
-            let bytes = [UInt8](message.readableBytesView)
-            return try MessageClient(place, .v1Binary, opening: opening) { link, number in
-                let position = number % bytes.count
-                let start =
-                    switch position {
-                    case 0: WebSocketLink.FrameStart.firstFragment
-                    case bytes.count - 1: WebSocketLink.FrameStart.lastFragment
-                    default: WebSocketLink.FrameStart.fragment
-                    }
-                link.send(start, head: [bytes[position]])
+        let byte = ByteBuffer(string: "x")
+        if place.index % 3 < 2 {
+            let id = SocketID(place.index % 3 + 1)
+            return try MessageClient(place, .v1Binary, opening: opening) { link, _ in
+                link.send(.send(id, byte), .v1Binary)
             }
         }
-        let byte = ByteBuffer(string: "x")
-        return try MessageClient(place, .v1Binary, opening: opening) { link, _ in link.send(.send(1, byte), .v1Binary) }
+        var message = ByteBuffer()
+        MessageCodec(version: .v1).encode(.send(1, ByteBuffer(repeating: 0x33, count: 7)), as: .binary, into: &message)
+        let bytes = [UInt8](message.readableBytesView)
+        return try MessageClient(place, .v1Binary, opening: opening) { link, number in
+            let position = number % bytes.count
+            let start =
+                switch position {
+                case 0: WebSocketLink.FrameStart.firstFragment
+                case bytes.count - 1: WebSocketLink.FrameStart.lastFragment
+                default: WebSocketLink.FrameStart.fragment
+                }
+            link.send(start, head: [bytes[position]])
+        }
     }
 
     private static func slowReaders(_ place: ClientPlace) throws -> LoadClient {

@@ -40,6 +40,8 @@ final class MessageClient: LoadClient {
     private let bytesPerTick: Int?
     /// What waits here before no more is written: a node that does not read is noticed.
     private static let unsentLimit = 16 << 10
+    /// The other clients have their turns too.
+    private static let mostPerTurn = 500
 
     /// - Parameters:
     ///   - opening: What it says first.
@@ -67,6 +69,7 @@ final class MessageClient: LoadClient {
     override func offer(upTo count: Int) {
         let connection = self.link.connection
         guard self.isReady, connection.isOpen else { return }
+        let count = min(count, self.sent + Self.mostPerTurn)
         while self.sent < count {
             while self.sent < count, connection.unsent < Self.unsentLimit {
                 self.write(self.link, self.sent)
