@@ -4,7 +4,8 @@ import WasmnetText
 struct RequestTarget: Hashable {
     /// Between the slashes, decoded: a segment may hold a slash that was written `%2F`.
     let segments: [String]
-    let query: [(name: String, value: String)]
+    /// As it was sent.
+    private let rawQuery: ByteText
 
     /// - Throws: ``AdminError`` 400 where it is no path, an escape is not one, or what it stands for is not UTF-8.
     init(_ target: String) throws(AdminError) {
@@ -17,13 +18,20 @@ struct RequestTarget: Hashable {
             segments.append(try Self.decoded(segment))
         }
         self.segments = segments
+        self.rawQuery = whole.cut(at: "?")?.after ?? ""
+    }
+
+    /// Names and values of the query.
+    ///
+    /// - Throws: ``AdminError`` 400 where an escape is not one, or what it stands for is not UTF-8.
+    func query() throws(AdminError) -> [(name: String, value: String)] {
         var query: [(String, String)] = []
         // As forms write it: a blank is a plus.
-        for pair in whole.cut(at: "?")?.after.split(at: "&") ?? [] where !pair.isEmpty {
+        for pair in self.rawQuery.split(at: "&") where !pair.isEmpty {
             let plain = ByteText(pair.bytes.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 })
             query.append((try Self.decoded(plain.before("=")), try Self.decoded(plain.cut(at: "=")?.after ?? "")))
         }
-        self.query = query
+        return query
     }
 
     private static func decoded(_ text: ByteText) throws(AdminError) -> String {
@@ -36,11 +44,6 @@ struct RequestTarget: Hashable {
         return decoded
     }
 
-    static func == (left: Self, right: Self) -> Bool {
-        left.segments == right.segments && left.query.elementsEqual(right.query) { $0 == $1 }
-    }
-
-    func hash(into hasher: inout Hasher) { hasher.combine(self.segments) }
 }
 
 /// The query of a request, held to the names its route knows.

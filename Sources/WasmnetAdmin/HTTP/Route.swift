@@ -4,7 +4,9 @@ import HTTPTypes
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
-        /// Anybody who reaches the port: probes and documents without secrets.
+        /// Probes, whatever `Host` they name: their answers are worth no rebinding. Parameters they add are ignored.
+        case probe
+        /// Anybody who reaches the port: documents without secrets.
         case open
         /// Whoever has the token, where there is one.
         case token
@@ -21,7 +23,8 @@ struct Route: Sendable {
     /// What the audit calls it, and the OpenAPI document its operation: `denylist.add`.
     let operation: String
     var access = Access.token
-    var parameters: [String] = []
+    /// Nil: any, and none is looked at.
+    var parameters: [String]? = []
     var body = Body.none
     /// Whether an answered call goes to the audit.
     var isChange: Bool { self.method != .get }
@@ -29,7 +32,7 @@ struct Route: Sendable {
 
     init(
         _ method: HTTPRequest.Method, _ path: String, _ operation: String, access: Access = .token,
-        parameters: [String] = [], body: Body = .none, handle: @escaping @Sendable (RouteCall) async throws -> Reply
+        parameters: [String]? = [], body: Body = .none, handle: @escaping @Sendable (RouteCall) async throws -> Reply
     ) {
         self.method = method
         self.pattern = PathPattern(path)
@@ -96,6 +99,9 @@ struct RouteTable: Sendable {
         case noPath
         /// The path is there, the method is not.
         case noMethod([HTTPRequest.Method])
+
+        /// Whether it is a probe's, which may name any `Host`.
+        var isProbe: Bool { if case .found(let route, _) = self { route.access == .probe } else { false } }
     }
 
     /// HEAD is GET without its body (RFC 9110, 9.3.2).

@@ -6,14 +6,15 @@ extension AdminRoutes {
     var health: [Route] {
         let metricsAccess: Route.Access = self.configuration.metricsNeedToken ? .token : .open
         return [
-            Route(.get, "/metrics", "metrics", access: metricsAccess) { call in
+            // Scrapers may add parameters, such as Prometheus' `params`.
+            Route(.get, "/metrics", "metrics", access: metricsAccess, parameters: nil) { call in
                 let format = ExpositionFormat(accept: call.headers[.accept])
                 var reply = Reply.bytes(self.registry.exposition(format), type: format.contentType)
                 reply.headers[.vary] = "Accept"
                 return reply
             },
-            Route(.get, "/livez", "livez", access: .open) { _ in try .json(Liveness(alive: true)) },
-            Route(.get, "/readyz", "readyz", access: .open) { _ in
+            Route(.get, "/livez", "livez", access: .probe, parameters: nil) { _ in try .json(Liveness(alive: true)) },
+            Route(.get, "/readyz", "readyz", access: .probe, parameters: nil) { _ in
                 let checks = try await self.backend.readiness()
                 let isReady = checks.allSatisfy(\.isWell)
                 return try .json(

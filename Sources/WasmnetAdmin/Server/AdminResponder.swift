@@ -31,11 +31,14 @@ struct AdminResponder: HTTPResponder {
         let isHead = request.method == .head
         do {
             let head = request.head
-            try self.hostCheck.check(
-                authority: head.authority, origin: request.headers[.origin],
-                site: HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] })
             let target = try RequestTarget(head.path ?? "")
-            switch self.table.match(request.method, target.segments) {
+            let match = self.table.match(request.method, target.segments)
+            if !match.isProbe {
+                try self.hostCheck.check(
+                    authority: head.authority, origin: request.headers[.origin],
+                    site: HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] })
+            }
+            switch match {
             case .noPath: throw AdminError.notFound("there is nothing at this path")
             case .noMethod(let allowed): throw AdminError.methodNotAllowed(allowing: allowed)
             case .found(let route, let path):
@@ -58,7 +61,7 @@ struct AdminResponder: HTTPResponder {
                 try self.tokenCheck.check(request.headers[.authorization])
                 hasToken = self.tokenCheck.isNeeded
             }
-            let query = try Query(target.query, known: route.parameters)
+            let query = try route.parameters.map { try Query(target.query(), known: $0) } ?? Query([], known: [])
             let body = try await self.body(of: request, for: route)
             let call = RouteCall(path: path, query: query, headers: request.headers, body: body)
             reply = try await withDeadline(self.limits.requestTime, orThrow: .tooSlow) { try await route.handle(call) }

@@ -14,13 +14,15 @@ struct HostCheck: Sendable {
     }
 
     /// - Parameters:
-    ///   - authority: the `Host` field, `host` or `host:port`.
+    ///   - authority: the `Host` field, `host` or `host:port`; nil: a request of HTTP/1.0 without one, which no browser sends.
     ///   - origin: the `Origin` field; nil where there is none.
     ///   - site: the `Sec-Fetch-Site` field (Fetch Metadata), which pages cannot forge.
     /// - Throws: ``AdminError`` 421 or 403.
     func check(authority: String?, origin: String?, site: String?) throws(AdminError) {
+        let isNamed = authority != nil
         let authority = ByteText(authority ?? "").lowercased
-        if let allowed, !Self.isLoopback(Self.host(of: authority)), !allowed.contains(Self.host(of: authority)) {
+        let host = Self.host(of: authority)
+        if let allowed, isNamed, !Self.isLoopback(host), !allowed.contains(host) {
             throw AdminError(status: 421, code: "wrong_host", message: "this server does not answer for that Host")
         }
         guard origin != nil || site != nil else { return }

@@ -1,7 +1,9 @@
 import NIOCore
 import NIOHTTP1
 
-/// Tells of requests with more than one `Host`, which have to be refused (RFC 9112, section 3.2): behind it the first is all that is left.
+/// Tells of requests with more than one `Host`, or of HTTP/1.1 without one, which have to be refused (RFC 9112, section 3.2): behind it the
+/// first is all that is left. A connection of HTTP/1.0 ends with its answer unless the client asks for more (section 9.3), which is no longer
+/// seen behind it either.
 final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -12,9 +14,15 @@ final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
     private var hasFailed = false
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        if case .head(let head) = self.unwrapInboundIn(data), head.headers["host"].count > 1 {
-            self.hasFailed = true
-            context.fireErrorCaught(Failure())
+        var data = data
+        if case .head(var head) = self.unwrapInboundIn(data) {
+            let hosts = head.headers["host"].count
+            self.hasFailed = hosts > 1 || (hosts == 0 && head.version != .http1_0)
+            if self.hasFailed { context.fireErrorCaught(Failure()) }
+            if head.version == .http1_0, !head.isKeepAlive {
+                head.headers.replaceOrAdd(name: "Connection", value: "close")
+                data = self.wrapInboundOut(.head(head))
+            }
         }
         if !self.hasFailed { context.fireChannelRead(data) }
     }
