@@ -3,7 +3,7 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan fuzz model-check bench bench-cluster hostile soak cluster check-deploy \
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-cluster hostile soak cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -29,7 +29,10 @@ test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 test-asan: deps-test ## the relay's tests under AddressSanitizer
 	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize address --filter "WasmnetRelay|WasmnetWire|WasmnetSimulation|WasmnetProtocol"
 
-fuzz: deps ## fuzz the codecs with libFuzzer; SECONDS=60
+test-autobahn: deps ## the node's WebSocket under the Autobahn test suite of PyPI; it needs Python 2.7 (PYTHON2=FILE)
+	scripts/autobahn.sh
+
+fuzz: deps ## fuzz the codecs and the upgrade's head with libFuzzer; SECONDS=60 for each
 	scripts/fuzz.sh $(or $(SECONDS),60)
 
 model-check: deps-model ## the lease protocol in spin: the model must pass, its mutants must fail; DEEP=1 for larger sizes

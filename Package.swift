@@ -218,6 +218,11 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        // What `make test-autobahn` is sent against.
+        .executableTarget(
+            name: "autobahn-echo",
+            dependencies: ["WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioHTTP1, nioWebSocket],
+            path: "Tests/Autobahn", swiftSettings: strict),
         .testTarget(
             name: "WasmnetRelayTests",
             dependencies: [
@@ -229,7 +234,7 @@ let package = Package(
         .testTarget(
             name: "WasmnetRelayUnitTests",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
                 nioCore, nioPosix, nioHTTP1, nioEmbedded, nioWebSocket, logging,
             ],
             swiftSettings: strict

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOSSL
 import WasmnetPolicy
+import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
 
@@ -14,22 +15,32 @@ struct ConnectionFront: Sendable {
     let pages: StaticPages
 
     func install(on channel: any Channel) throws {
-        guard self.proxyProtocol != .off else {
-            try self.serve(channel, announced: nil)
+        let trusted = self.environment.policy.clients.trustedProxies
+        let peer = channel.remoteAddress?.bareAddress
+        let isTrusted = peer.map { peer in trusted.contains { $0.contains(peer) } } ?? false
+        guard let place = self.environment.pending.enter(channel, from: isTrusted ? nil : peer) else {
+            self.environment.observer.sessionRefused(.overloaded)
+            channel.close(promise: nil)
             return
         }
-        let trusted = self.environment.policy.clients.trustedProxies
-        let isTrusted = channel.remoteAddress?.bareAddress.map { peer in trusted.contains { $0.contains(peer) } }
+        guard self.proxyProtocol != .off else {
+            try self.serve(channel, announced: nil, place)
+            return
+        }
         try channel.pipeline.syncOperations.addHandler(
             ProxyProtocolHandler(
-                mode: self.proxyProtocol, isTrusted: isTrusted ?? false,
-                timeout: self.environment.settings.proxyHeaderTimeout, counters: self.counters, ready: self.serve))
+                mode: self.proxyProtocol, isTrusted: isTrusted,
+                timeout: self.environment.settings.proxyHeaderTimeout, counters: self.counters
+            ) { channel, announced in
+                if let announced { place.name(announced) }
+                try self.serve(channel, announced: announced, place)
+            })
     }
 
-    private func serve(_ channel: any Channel, announced: IPAddress?) throws {
+    private func serve(_ channel: any Channel, announced: IPAddress?, _ place: PendingPlace) throws {
         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
         try HTTPFront.install(
             on: channel, announced: announced, environment: self.environment, admission: self.admission,
-            pages: self.pages)
+            pages: self.pages, place: place)
     }
 }

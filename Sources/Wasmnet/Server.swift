@@ -309,8 +309,11 @@ public final class Server: Service, Sendable {
         let timeoutSeconds = kind == .drain ? self.configuration.drainTimeoutSeconds : 0
         let ends = self.environment.clock.uptimeNanoseconds() + Int64(timeoutSeconds * 1e9)
         self.state.withLockedValue { $0.drainEnds = ends }
-        try? await listener.close()
         let registry = self.environment.registry
+        // No session comes in any more before those that are there are read: none is missed, and whoever comes is sent elsewhere.
+        registry.close()
+        self.environment.pending.drain()
+        try? await listener.close()
         if kind == .drain, registry.count > 0 {
             let timeout = TimeAmount.nanoseconds(Int64(self.configuration.drainTimeoutSeconds * 1_000_000_000))
             self.configuration.logger.info(
@@ -356,6 +359,11 @@ public final class Server: Service, Sendable {
             .serverChannelOption(.backlog, value: 4096)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .serverChannelOption(.maxMessagesPerRead, value: UInt(environment.descriptors.acceptBatch))
+            // Small reads, one at a time, until it is a session.
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: HTTPFront.readBytes)
+            )
             .childChannelInitializer { channel in
                 guard environment.admit(channel) else { return channel.close() }
                 connections.add(channel)

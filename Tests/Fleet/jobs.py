@@ -65,14 +65,22 @@ class Job:
 
     async def pause(self):
         """Between two messages. False: it is time to end, also where the node drains."""
-        now = time.monotonic()
-        if self.session.goaway.done() and not self.is_hurried:
-            # The node gives a time to end in: this one ends well within it.
-            self.ends, self.is_hurried = min(self.ends, now + random.uniform(0, self.load.hurry)), True
-        if now >= self.ends:
-            return False
-        await asyncio.sleep(min(random.uniform(*self.load.pause), self.ends - now))
-        return True
+        goaway = self.session.goaway
+        while True:
+            now = time.monotonic()
+            if goaway.done() and not self.is_hurried:
+                # The node gives a time to end in: this one ends well within it.
+                self.ends, self.is_hurried = min(self.ends, now + random.uniform(0, self.load.hurry)), True
+            if now >= self.ends:
+                return False
+            seconds = min(random.uniform(*self.load.pause), self.ends - now)
+            if goaway.done():
+                await asyncio.sleep(seconds)
+                return True
+            # A goaway ends the pause: what is left of it, with a lost datagram behind it, would outlast the drain.
+            await asyncio.wait({goaway}, timeout=seconds)
+            if not goaway.done():
+                return True
 
     def message(self, most):
         at = random.randrange(65_536)

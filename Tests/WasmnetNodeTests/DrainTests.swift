@@ -38,6 +38,34 @@ extension NodeTests {
             await target.stop()
         }
 
+        private static let handshake =
+            "GET / HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
+            + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+
+        /// Neither a connection that was idle, nor one in the middle of its request.
+        @Test func aConnectionFromBeforeSigtermGetsNoSession() async throws {
+            let target = try await TestTarget.start(.echo)
+            let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1"])
+            let port = try #require(await node.port())
+            let idle = try await RawClient.connect(port: port)
+            let underWay = try await RawClient.connect(port: port)
+            try await underWay.send(String(Self.handshake.prefix(30)))
+            // Comes after the other two, and keeps the drain from its end.
+            let client = try await self.connected(node, to: target)
+            node.signal(SIGTERM)
+            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            try? await idle.send(Self.handshake)
+            #expect(try await idle.text() == "")
+            try await underWay.send(String(Self.handshake.dropFirst(30)))
+            let answer = try await underWay.text()
+            #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("Retry-After: "), "\(answer)")
+            client.send(.close(1))
+            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(try await client.next() == .close(code: 1001, reason: "draining"))
+            #expect(await node.wait() == 0)
+            await target.stop()
+        }
+
         @Test func theDrainTimeoutEndsWhatIsLeft() async throws {
             let target = try await TestTarget.start(.echo)
             let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "0.2"])

@@ -24,7 +24,7 @@ import WasmnetProtocol
         let harness = try CarrierHarness(.v1)
         try harness.receive(self.closeFrame(code, "bye"))
         #expect(try self.close(harness)?.code == code)
-        #expect(!harness.isOpen)
+        #expect(harness.head.outputCloses == 1, "the server ends first, but only its own direction")
         #expect(harness.environment.registry.count == 0)
         try harness.finish()
     }
@@ -34,7 +34,7 @@ import WasmnetProtocol
         try harness.receive(ClientFrame(opcode: 0x8))
         let answer = try #require(try self.close(harness))
         #expect(answer.code == nil)
-        #expect(!harness.isOpen)
+        #expect(harness.head.outputCloses == 1)
         try harness.finish()
     }
 
@@ -62,7 +62,7 @@ import WasmnetProtocol
         ("a length in too many bytes", ClientFrame(statedLength: 5, lengthForm: .sixteen), 1002),
         ("a continuation of nothing", ClientFrame(opcode: 0x0, payload: [1]), 1002),
         ("a close of one byte", ClientFrame(opcode: 0x8, payload: [3]), 1002),
-        ("a close that is no UTF-8", ClientFrame(opcode: 0x8, payload: [3, 232, 0xFF]), 1002),
+        ("a close that is no UTF-8", ClientFrame(opcode: 0x8, payload: [3, 232, 0xFF]), 1007),
         ("a frame over the cap", ClientFrame(statedLength: (1 << 20) + 1), 1009),
         ("the largest length", ClientFrame(statedLength: .max), 1009),
     ]
@@ -88,8 +88,49 @@ import WasmnetProtocol
         #expect(harness.isOpen)
         #expect(harness.environment.registry.count == 0, "the session is over already")
         try harness.receive(self.closeFrame(1002))
-        #expect(!harness.isOpen)
+        #expect(harness.head.outputCloses == 1)
         #expect(try harness.frames().isEmpty)
+        try harness.finish()
+    }
+
+    /// What was handed over before the peer's close frame goes out whole, the answer behind it.
+    @Test func theAnswerToACloseWaitsForWhatIsQueued() throws {
+        let harness = try CarrierHarness(.v1)
+        let session = try #require(harness.session)
+        harness.head.holdsWrites = true
+        let payload = ByteBuffer(repeating: 7, count: 100_000)
+        session.tellData(1, payload, as: .binary)
+        harness.loop.run()
+        try harness.receive(self.closeFrame(1000))
+        #expect(harness.isOpen && harness.head.outputCloses == 0)
+        #expect(harness.environment.registry.count == 0, "the session is over already")
+        harness.head.letGo()
+        let frames = try harness.frames()
+        #expect(frames.map(\.opcode) == [.binary, .connectionClose])
+        #expect(frames.first?.data.readableBytes == payload.readableBytes + 9)
+        #expect(harness.isOpen && harness.head.outputCloses == 1)
+        try harness.finish()
+    }
+
+    @Test func aPeerThatTakesNothingIsCutOffAfterItsClose() throws {
+        let harness = try CarrierHarness(.v1)
+        harness.head.holdsWrites = true
+        try harness.receive(self.closeFrame(1000))
+        harness.advance(.milliseconds(4999))
+        #expect(harness.isOpen)
+        harness.advance(.milliseconds(1))
+        #expect(!harness.isOpen)
+        try harness.finish()
+    }
+
+    @Test func whatComesBehindACloseIsDroppedUpToABound() throws {
+        let harness = try CarrierHarness(.v1)
+        try harness.receive(self.closeFrame(1000))
+        let before = harness.head.reads
+        for _ in 0..<4 { try harness.receive([UInt8](repeating: 1, count: 256 << 10)) }
+        #expect(harness.isOpen && harness.head.reads > before)
+        try harness.receive([1])
+        #expect(!harness.isOpen)
         try harness.finish()
     }
 

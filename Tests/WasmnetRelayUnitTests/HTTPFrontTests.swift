@@ -5,6 +5,7 @@ import NIOEmbedded
 import NIOHTTP1
 import Testing
 import WasmnetPolicy
+import WasmnetProtocol
 import WasmnetQuota
 
 @testable import WasmnetRelay
@@ -53,5 +54,71 @@ import WasmnetQuota
         channel.close(promise: nil)
         channel.embeddedEventLoop.run()
         _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    /// Decides when the test says so.
+    private final class HeldAdmission: Admission {
+        let promise: EventLoopPromise<Admitted>
+        init(_ eventLoop: any EventLoop) { self.promise = eventLoop.makePromise() }
+        func admit(
+            _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
+        ) -> EventLoopFuture<Admitted> { self.promise.futureResult }
+    }
+
+    private func environment(_ ledger: InProcessLedger) throws -> RelayEnvironment {
+        try RelayEnvironment(
+            settings: RelaySettings(), policy: .unrestricted, ledger: ledger, resolver: NoResolver(),
+            observer: SilentObserver(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() },
+            clock: TestClock(), nodeName: "node", version: "test")
+    }
+
+    /// A handshake that is being decided while the drain begins: the drain does not know it, so it must not become a session.
+    @Test(arguments: [false, true]) func aDrainMeetsAHandshakeThatIsBeingDecided(isPage: Bool) throws {
+        let ledger = InProcessLedger { .epoch }
+        let environment = try self.environment(ledger)
+        let channel = EmbeddedChannel()
+        let admission = HeldAdmission(channel.embeddedEventLoop)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try HTTPFront.install(on: channel, environment: environment, admission: admission)
+        let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
+        try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
+        channel.embeddedEventLoop.run()
+        #expect(environment.registry.count == 0)
+        environment.registry.close()
+        admission.promise.succeed(Admitted(client: ClientID(text: "t:amy"), limits: .unlimited))
+        channel.embeddedEventLoop.run()
+        var bytes = ByteBuffer()
+        while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
+        let text = String(buffer: bytes)
+        #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
+        if isPage {
+            #expect(bytes.readableBytesView.suffix(12).elementsEqual([0x88, 10, 0x03, 0xF5] + Array("draining".utf8)))
+        }
+        #expect(environment.registry.count == 0 && ledger.counts.sessions == 0)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
+    /// The last moment: the handshake is through, and the session begins when the drain has read which there are.
+    @Test func noSessionBeginsOnceTheRegistryIsClosed() throws {
+        let harness = try CarrierHarness(.v2)
+        let environment = harness.environment
+        environment.registry.close()
+        let channel = EmbeddedChannel(loop: harness.loop)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try WebSocketHandler.install(on: channel, settings: environment.settings, clock: harness.clock) {
+            let client = ClientID(text: "t:late")
+            return Session(
+                environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: .v2, client: client,
+                allowance: environment.ledger.allowance(for: client, limits: .unlimited), slot: nil)
+        }
+        harness.loop.run()
+        var bytes = ByteBuffer()
+        while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
+        #expect(
+            bytes.readableBytesView.elementsEqual([0x88, 10, 0x03, 0xF5] + Array("draining".utf8)), "no hello before it"
+        )
+        #expect(environment.registry.count == 1, "the one that was there")
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+        try harness.finish()
     }
 }

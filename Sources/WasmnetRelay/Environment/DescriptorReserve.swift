@@ -27,6 +27,9 @@ package final class DescriptorReserve: Sendable {
 
     deinit { if self.probe >= 0 { Glibc.close(self.probe) } }
 
+    /// How many clients may have.
+    var forClients: Int { self.limit - self.kept }
+
     /// Whether clients have all that they may.
     package var isShort: Bool { !self.hasOne(beside: self.used.load(ordering: .relaxed)) }
 

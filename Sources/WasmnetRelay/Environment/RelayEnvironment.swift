@@ -19,6 +19,8 @@ package final class RelayEnvironment: Sendable {
     package let nodeName: String
     package let version: String
     package let descriptors = DescriptorReserve()
+    /// The connections that are not admitted yet: a quarter of the clients' descriptors at most.
+    package let pending: PendingConnections
     let targetTLS: TargetTLS
     private let inputTurns = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<InputTurns>]>([:])
     private let currentPolicy: NIOLockedValueBox<Policy>
@@ -51,6 +53,7 @@ package final class RelayEnvironment: Sendable {
         self.logger = logger
         self.clock = clock
         self.nodeName = nodeName
+        self.pending = PendingConnections(most: self.descriptors.forClients / 4)
         self.version = version
         self.targetTLS = try TargetTLS(
             applicationProtocols: settings.tlsApplicationProtocols, extraAuthorities: extraAuthorities)

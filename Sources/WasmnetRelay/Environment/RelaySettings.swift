@@ -42,6 +42,10 @@ public struct RelaySettings: Sendable {
     public var proxyHeaderTimeout = TimeAmount.seconds(5)
     /// Time for the WebSocket close handshake. Default 5 s.
     public var closeTimeout = TimeAmount.seconds(5)
+    /// Time that a client gets to read an HTTP answer that ends its connection, and to stop sending. Default 2 s.
+    public var answerLinger = TimeAmount.seconds(2)
+    /// Bytes that a client may send beside an answer that ends its connection, or behind its close frame; they are dropped. Default 1 MiB.
+    public var lingerBytes = 1 << 20
     /// Time for a TLS handshake with a target. Default 10 s.
     public var tlsHandshakeTimeout = TimeAmount.seconds(10)
     /// Time that bytes already accepted get to leave for the target after a socket was closed. Default 5 s.

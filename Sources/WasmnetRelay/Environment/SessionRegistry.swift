@@ -12,15 +12,27 @@ package final class SessionRegistry: Sendable {
         var sessions: [ObjectIdentifier: SessionHandle] = [:]
         var whenEmpty: [@Sendable () -> Void] = []
         var added: UInt64 = 0
+        var isClosed = false
     }
     private let state = NIOLockedValueBox(State())
 
     package var count: Int { self.state.withLockedValue { $0.sessions.count } }
 
-    func add(_ session: Session) {
+    /// Whether no session comes in any more.
+    package var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
+
+    /// Lets no session in from now on, so that ``sessions`` are all that a drain has to tell and to wait for.
+    package func close() {
+        self.state.withLockedValue { $0.isClosed = true }
+    }
+
+    /// - Returns: false where the registry is closed: the session must not begin.
+    func add(_ session: Session) -> Bool {
         self.state.withLockedValue { state in
+            guard !state.isClosed else { return false }
             state.added += 1
             state.sessions[ObjectIdentifier(session)] = SessionHandle(session, number: state.added)
+            return true
         }
     }
 

@@ -32,7 +32,7 @@ extension Session {
         self.overhead = 0
     }
 
-    func receivedPing() {
+    package func receivedPing() {
         self.overhead += Self.messageCost
         self.countRefusal()
     }
@@ -46,7 +46,7 @@ extension Session {
     }
 
     /// Whether a turn of the client's messages may begin: another session of the same client may have asked too much in vain meanwhile.
-    var takesMessages: Bool {
+    package var takesMessages: Bool {
         if self.state == .ended || self.refusalsAllow() { return true }
         self.updateReading()
         return false

@@ -92,7 +92,7 @@ extension Session {
 
     /// A turn of the event loop is over. Sockets that had bytes in it share what the next may bring, so that one with many busy
     /// sockets is no longer than one with few, and what is urgent waits for neither.
-    func turnEnded() {
+    package func turnEnded() {
         let settings = self.environment.settings
         let share = settings.readTurnBytes / max(1, self.readsThisTurn)
         self.readShare = max(8 << 10, min(settings.readChunkBytes, share))
@@ -114,7 +114,7 @@ extension Session {
     // MARK: Up
 
     /// The most bytes that one read of the carrier should bring.
-    var uploadQuantum: Int { self.allowance.readQuantum }
+    package var uploadQuantum: Int { self.allowance.readQuantum }
 
     func holdUploads(_ socket: any SessionSocket) {
         guard self.heldUploads.insert(ObjectIdentifier(socket)).inserted else { return }

@@ -34,6 +34,7 @@ final class Session {
     var nextAccepted = SocketID.firstAccepted
     let names: NameLookups
     private var endReason = ReasonCode.normal
+    private var wasOpened = false
 
     // Turns and pauses: Session+Turns.swift.
     var turns: TurnTaking<SocketID>
@@ -96,8 +97,13 @@ final class Session {
 
     // MARK: The carrier's side
 
-    func start() {
-        self.environment.registry.add(self)
+    package func start() {
+        guard self.environment.registry.add(self) else {
+            // The drain began between the admission and now, and waits only for sessions that it knows.
+            self.end(.draining, close: .tryLater, ReasonCode.draining.word)
+            return
+        }
+        self.wasOpened = true
         self.environment.observer.sessionOpened(self.origin)
         self.logger.debug(
             "session opened", metadata: ["client": "\(self.client.text)", "version": "\(self.codec.version)"])
@@ -119,7 +125,7 @@ final class Session {
         self.endIfDenied(by: self.environment.denylist())
     }
 
-    func receive(_ message: ByteBuffer, isText: Bool) {
+    package func receive(_ message: ByteBuffer, isText: Bool) {
         guard self.state != .ended else { return }
         self.now = self.environment.uptimeNanoseconds()
         if isText, self.codec.version == .v2 {
@@ -141,7 +147,7 @@ final class Session {
         }
     }
 
-    func carrierReadComplete() {
+    package func carrierReadComplete() {
         self.flushSockets()
         self.settleOverhead()
         // Pongs are answers as well, and no message comes with a ping.
@@ -149,7 +155,7 @@ final class Session {
         self.updateReading()
     }
 
-    func carrierHasRoom() {
+    package func carrierHasRoom() {
         self.now = self.environment.uptimeNanoseconds()
         if self.answersWerePilingUp, !self.carrier.answersPileUp {
             self.answersWerePilingUp = false
@@ -159,11 +165,11 @@ final class Session {
     }
 
     /// The carrier failed for a reason that it knows; its end follows.
-    func carrierFailed(_ reason: ReasonCode) {
+    package func carrierFailed(_ reason: ReasonCode) {
         self.endReason = reason
     }
 
-    func carrierEnded() {
+    package func carrierEnded() {
         guard self.state != .ended else { return }
         self.state = .ended
         self.budgetTask?.cancel()
@@ -183,8 +189,12 @@ final class Session {
         self.slot?.release()
         self.slot = nil
         self.environment.registry.remove(self)
-        self.environment.observer.sessionEnded(
-            self.origin, self.endReason, nanoseconds: self.environment.uptimeNanoseconds() - self.origin.opened)
+        if self.wasOpened {
+            self.environment.observer.sessionEnded(
+                self.origin, self.endReason, nanoseconds: self.environment.uptimeNanoseconds() - self.origin.opened)
+        } else {
+            self.environment.observer.sessionRefused(self.endReason)
+        }
         self.names.end()
         self.logger.debug("session ended", metadata: ["reason": "\(self.endReason.word)"])
     }

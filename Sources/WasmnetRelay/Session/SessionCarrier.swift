@@ -1,8 +1,8 @@
-import NIOCore
-import WasmnetProtocol
+package import NIOCore
+package import WasmnetProtocol
 
 /// What carries a session's messages: today a WebSocket. A session is not its carrier, and only the carrier knows frames.
-protocol SessionCarrier: AnyObject {
+package protocol SessionCarrier: AnyObject {
     /// Whether data may be handed over; answers always may.
     var hasRoom: Bool { get }
     /// Whether a little data that should not wait may be handed over, though there may be no room for more.
@@ -28,3 +28,24 @@ protocol SessionCarrier: AnyObject {
     /// Says goodbye with a code and ends.
     func close(_ code: CloseCode, _ reason: String)
 }
+
+/// What is carried: the conversation of one client, as its carrier sees it. Everything is called on the carrier's event loop.
+package protocol CarriedSession: AnyObject {
+    func start()
+    func receive(_ message: ByteBuffer, isText: Bool)
+    func receivedPing()
+    /// Whether more of what was read may be handed over now.
+    var takesMessages: Bool { get }
+    /// What one read brought is through.
+    func carrierReadComplete()
+    func carrierHasRoom()
+    /// Everything that was handed over in this turn has been written.
+    func turnEnded()
+    /// The carrier failed for a reason that it knows; its end follows.
+    func carrierFailed(_ reason: ReasonCode)
+    func carrierEnded()
+    /// The most bytes that the next read should take.
+    var uploadQuantum: Int { get }
+}
+
+extension Session: CarriedSession {}

@@ -1,121 +1,115 @@
 import Logging
 package import NIOCore
 import NIOHTTP1
+import NIOPosix
 package import WasmnetPolicy
-import WasmnetText
+import WasmnetProtocol
 
 /// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.
 package enum HTTPFront {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
     ///
-    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
+    /// - Parameters:
+    ///   - announced: whom a trusted peer announced by the PROXY protocol.
+    ///   - place: the connection's among those that are not admitted; nil: it takes one now, or is closed where there is none.
     package static func install(
         on channel: any Channel, announced: IPAddress? = nil, environment: RelayEnvironment, admission: any Admission,
-        pages: StaticPages = StaticPages()
+        pages: StaticPages = StaticPages(), place: PendingPlace? = nil
     ) throws {
+        guard let place = place ?? environment.pending.enter(channel, from: announced) else {
+            return channel.close(promise: nil)
+        }
         let upgrader = SessionUpgrader(environment: environment, admission: admission, announced: announced)
-        let answers = AnswerHandler(upgrader: upgrader, version: environment.version, pages: pages)
-        let deadline = channel.eventLoop.assumeIsolated().scheduleTask(in: environment.settings.upgradeTimeout) {
-            channel.close(promise: nil)
+        try channel.pipeline.syncOperations.addHandler(
+            RequestHandler(upgrader: upgrader, environment: environment, pages: pages, place: place))
+    }
+
+    /// How many bytes one read takes from a connection that is no session yet: what waits is what the client pays for.
+    package static let readBytes = 4 << 10
+}
+
+/// What a request that becomes no session is answered.
+struct PlainAnswer {
+    var status: HTTPResponseStatus
+    var headers: HTTPHeaders
+    var body: ByteBuffer
+
+    init(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer) {
+        self.status = status
+        self.headers = headers
+        self.body = body
+    }
+
+    init(_ refusal: HTTPRefusal) {
+        self.init(refusal.status, refusal.headers, ByteBuffer(string: refusal.message + "\n"))
+        self.headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
+    }
+
+    /// To a request that asks for no WebSocket.
+    init(to request: HTTPRequestHead, pages: StaticPages, version: String) {
+        let path = RequestHead.path(of: request.uri)
+        let isRead = request.method == .GET || request.method == .HEAD
+        if isRead, let page = pages.page(at: path) {
+            self.init(page.status, page.headers, page.bytes)
+        } else if !path.utf8.elementsEqual("/".utf8) {
+            self.init(.nothingHere)
+        } else if !isRead {
+            self.init(
+                HTTPRefusal(.methodNotAllowed, "Only GET is answered here.", headers: ["Allow": "GET, HEAD"]))
+        } else {
+            self.init(
+                HTTPRefusal(
+                    .ok,
+                    """
+                    This is wasmnet \(version), a network proxy for WebAssembly in the browser.
+                    Open a WebSocket to this address (subprotocol wasmnet.v2 or wasmnet.v1) to use it.
+                    """))
         }
-        upgrader.onUpgrade = {
-            deadline.cancel()
-            // A session speaks bytes, not HTTP.
-            channel.pipeline.syncOperations.removeHandler(answers, promise: nil)
-        }
-        let bound = NIOLoopBound(upgrader, eventLoop: channel.eventLoop)
-        channel.closeFuture.whenComplete { _ in
-            deadline.cancel()
-            // The answers hold the upgrader, which holds them.
-            bound.value.onUpgrade = nil
-        }
-        let pipeline = channel.pipeline.syncOperations
-        try pipeline.configureHTTPServerPipeline(
-            withPipeliningAssistance: false,
-            withServerUpgrade: (
-                upgraders: [upgrader],
-                completionHandler: { _ in }
-            ),
-            withErrorHandling: false)
-        try pipeline.addHandler(answers)
+    }
+
+    /// As bytes; the connection ends with it.
+    func bytes(withBody: Bool) -> ByteBuffer {
+        var headers = self.headers
+        headers.add(name: "Content-Length", value: "\(self.body.readableBytes)")
+        headers.add(name: "X-Content-Type-Options", value: "nosniff")
+        headers.add(name: "Connection", value: "close")
+        var bytes = ByteBuffer()
+        bytes.writeResponseHead(self.status, headers)
+        if withBody { bytes.writeImmutableBuffer(self.body) }
+        return bytes
     }
 }
 
-/// Answers what is no upgrade, then closes.
-private final class AnswerHandler: ChannelInboundHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPServerRequestPart
-    typealias OutboundOut = HTTPServerResponsePart
-
-    private let upgrader: SessionUpgrader
-    private let version: String
-    private let pages: StaticPages
-    private var isAnswered = false
-
-    init(upgrader: SessionUpgrader, version: String, pages: StaticPages) {
-        self.upgrader = upgrader
-        self.version = version
-        self.pages = pages
+extension ByteBuffer {
+    /// RFC 9112, section 4. No name or value holds bytes of a client's.
+    mutating func writeResponseHead(_ status: HTTPResponseStatus, _ headers: HTTPHeaders) {
+        self.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
+        for (name, value) in headers { self.writeString("\(name): \(value)\r\n") }
+        self.writeString("\r\n")
     }
+}
 
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        guard case .head(let head) = self.unwrapInboundIn(data) else { return }
-        let path = ByteText(head.uri).before("?").text
-        if head.method == .GET || head.method == .HEAD, self.upgrader.refusal == nil,
-            let page = self.pages.page(at: path)
-        {
-            self.answer(page.status, page.headers, page.bytes, to: head, context)
-        } else {
-            self.answer(self.answer(to: head), to: head, context)
-        }
-    }
+extension HTTPRefusal {
+    static let nothingHere = HTTPRefusal(.notFound, "There is nothing at this path.")
 
-    private func answer(to head: HTTPRequestHead) -> HTTPRefusal {
-        if let refusal = self.upgrader.refusal { return refusal }
-        guard ByteText(head.uri).before("?") == "/" else {
-            return HTTPRefusal(.notFound, "There is nothing at this path.")
-        }
-        guard head.method == .GET || head.method == .HEAD else {
-            return HTTPRefusal(.methodNotAllowed, "Only GET is answered here.", headers: ["Allow": "GET, HEAD"])
-        }
-        return HTTPRefusal(
-            .ok,
-            """
-            This is wasmnet \(self.version), a network proxy for WebAssembly in the browser.
-            Open a WebSocket to this address (subprotocol wasmnet.v2 or wasmnet.v1) to use it.
-            """)
-    }
+    /// The node takes no sessions any more; behind a balancer that tries again, another node does.
+    static let draining = HTTPRefusal(
+        .serviceUnavailable, "The node is going away.", headers: ["Retry-After": "1"], code: .draining)
 
-    private func answer(_ answer: HTTPRefusal, to head: HTTPRequestHead, _ context: ChannelHandlerContext) {
-        var headers = answer.headers
-        headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
-        self.answer(answer.status, headers, ByteBuffer(string: answer.message + "\n"), to: head, context)
-    }
+    static let tooManyHeads = HTTPRefusal(
+        .serviceUnavailable, "Too many requests are under way.", headers: ["Retry-After": "1"], code: .overloaded)
 
-    private func answer(
-        _ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer, to head: HTTPRequestHead,
-        _ context: ChannelHandlerContext
-    ) {
-        guard !self.isAnswered else { return }
-        self.isAnswered = true
-        var headers = headers
-        headers.add(name: "Content-Length", value: "\(body.readableBytes)")
-        headers.add(name: "X-Content-Type-Options", value: "nosniff")
-        headers.add(name: "Connection", value: "close")
-        let response = HTTPResponseHead(version: .http1_1, status: status, headers: headers)
-        context.write(self.wrapOutboundOut(.head(response)), promise: nil)
-        if head.method != .HEAD { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
-        let channel = context.channel
-        context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenComplete { _ in channel.close(promise: nil) }
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+    init(_ error: HeadError) {
         switch error {
-        // The request itself follows and is answered.
-        case is HTTPRefusal: break
-        case is HTTPParserError:
-            let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
-            self.answer(HTTPRefusal(.badRequest, "This is not HTTP."), to: head, context)
-        default: if context.channel.isActive, self.upgrader.refusal == nil { context.close(promise: nil) }
+        case .lineTooLong:
+            self.init(.uriTooLong, "A request line is shorter than \(HeadReader.mostBytes) bytes.")
+        case .tooLarge:
+            self.init(
+                .requestHeaderFieldsTooLarge, "A request's head is at most \(HeadReader.mostBytes) bytes.")
+        case .tooManyFields:
+            self.init(.requestHeaderFieldsTooLarge, "A request has at most \(HeadReader.mostFields) fields.")
+        case .version: self.init(.httpVersionNotSupported, "HTTP/1.1 is spoken here.")
+        case .malformed(let what): self.init(.badRequest, "This is not an HTTP request: \(what).")
         }
     }
 }

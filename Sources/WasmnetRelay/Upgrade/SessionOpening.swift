@@ -30,6 +30,7 @@ package struct SessionOpening {
             return eventLoop.makeFailedFuture(
                 HTTPRefusal(.badRequest, "None of the offered subprotocols is spoken here; offer wasmnet.v2."))
         }
+        guard !environment.registry.isClosed else { return Self.refuse(.draining, on: eventLoop, in: environment) }
         var headers = HTTPHeaders()
         if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
         let asked = AdmissionRequest(head: request, peer: channel.remoteAddress?.bareAddress, announced: announced)
@@ -38,14 +39,28 @@ package struct SessionOpening {
                 forClient: admitted.client, at: admitted.address, subject: admitted.subject)
             guard entry == nil else { return eventLoop.makeFailedFuture(HTTPRefusal.denylisted) }
             return Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
-        }.assumeIsolated().map { [headers] in
-            SessionOpening(
-                environment: environment, version: version, admitted: $0, allowance: $1, slot: $2,
+        }.assumeIsolated().flatMapThrowing {
+            [headers] (reserved: (Admitted, any ClientAllowance, QuotaSlot?)) -> SessionOpening in
+            let (admitted, allowance, slot) = reserved
+            // A drain that began meanwhile.
+            guard !environment.registry.isClosed else {
+                slot?.release()
+                throw HTTPRefusal.draining
+            }
+            return SessionOpening(
+                environment: environment, version: version, admitted: admitted, allowance: allowance, slot: slot,
                 request: request, headers: headers)
         }.flatMapErrorThrowing { error in
             environment.observer.sessionRefused((error as? HTTPRefusal)?.code ?? .internalError)
             throw error
         }.nonisolated()
+    }
+
+    private static func refuse(
+        _ refusal: HTTPRefusal, on eventLoop: any EventLoop, in environment: RelayEnvironment
+    ) -> EventLoopFuture<SessionOpening> {
+        environment.observer.sessionRefused(refusal.code)
+        return eventLoop.makeFailedFuture(refusal)
     }
 
     private static func reserve(

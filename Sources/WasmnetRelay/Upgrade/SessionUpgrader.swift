@@ -19,8 +19,8 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     private var opening: SessionOpening?
     private var farewell: Farewell?
     private(set) var refusal: HTTPRefusal?
-    /// Told once, when the connection is a session.
-    var onUpgrade: (() -> Void)?
+    /// Whether the upgrade that comes leads to a close frame and not to a session.
+    var saysFarewell: Bool { self.farewell != nil }
     private var isWatched = false
     private var isOver = false
 
@@ -64,7 +64,6 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
 
     package func upgrade(context: ChannelHandlerContext, upgradeRequest: HTTPRequestHead) -> EventLoopFuture<Void> {
         if let farewell = self.farewell {
-            self.onUpgrade.take()?()
             return context.eventLoop.makeCompletedFuture {
                 try farewell.say(on: context.channel, within: self.environment.settings.closeTimeout)
             }
@@ -72,30 +71,21 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         guard let opening = self.opening.take() else {
             return context.eventLoop.makeFailedFuture(ChannelError.inappropriateOperationForState)
         }
-        self.onUpgrade.take()?()
         return context.eventLoop.makeCompletedFuture { try opening.start(on: context.channel) }
     }
 
     /// The connection may end before it is known who comes, or before the request's own end: nobody else would give the slot back.
     private func connectionEnded() {
         self.isOver = true
-        self.onUpgrade = nil
         self.opening.take()?.giveUp()
     }
 
     private func open(_ request: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
-        guard ByteText(request.uri).before("?") == "/" else {
-            return channel.eventLoop.makeFailedFuture(HTTPRefusal(.notFound, "There is nothing at this path."))
+        guard RequestHead.path(of: request.uri).utf8.elementsEqual("/".utf8) else {
+            return channel.eventLoop.makeFailedFuture(HTTPRefusal.nothingHere)
         }
-        guard request.method == .GET else {
-            return channel.eventLoop.makeFailedFuture(
-                HTTPRefusal(.methodNotAllowed, "A WebSocket begins with GET."))
-        }
-        // A body that never ends would hold the upgrade back with the client's slot taken; NIO's handler would keep it all for ever.
-        let length = request.headers.first(name: "Content-Length") ?? "0"
-        guard length == "0", !request.headers.contains(name: "Transfer-Encoding") else {
-            return channel.eventLoop.makeFailedFuture(HTTPRefusal(.badRequest, "A WebSocket begins without a body."))
-        }
+        if let refusal = Handshake.refusal(of: request) { return channel.eventLoop.makeFailedFuture(refusal) }
+        let isRetried = self.isRetried(channel)
         return SessionOpening.open(
             request, on: channel, announced: self.announced, in: self.environment, admission: self.admission
         ).assumeIsolated().flatMapThrowing { opening in
@@ -106,10 +96,19 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             self.opening = opening
             return opening.headers
         }.flatMapErrorThrowing { error in
-            guard let farewell = Farewell(after: error, to: request) else { throw error }
+            guard let farewell = Farewell(after: error, to: request, isRetried: isRetried) else { throw error }
             self.farewell = farewell
             return farewell.headers
         }.nonisolated()
+    }
+}
+
+extension SessionUpgrader {
+    /// Whether a balancer stands between, which tries another node where this one goes away: it has to see the status.
+    private func isRetried(_ channel: any Channel) -> Bool {
+        guard self.announced == nil else { return true }
+        let trusted = self.environment.policy.clients.trustedProxies
+        return channel.remoteAddress?.bareAddress.map { peer in trusted.contains { $0.contains(peer) } } ?? false
     }
 }
 

@@ -37,6 +37,8 @@ package enum CloseCode: UInt16, Sendable {
     case normal = 1000
     case goingAway = 1001
     case protocolError = 1002
+    /// Text that is not UTF-8 (RFC 6455, section 8.1).
+    case notText = 1007
     case notAdmitted = 1008
     case tooLarge = 1009
     case tryLater = 1013

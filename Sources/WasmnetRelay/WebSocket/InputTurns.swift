@@ -3,7 +3,7 @@ import NIOCore
 
 /// Gives the sessions of one event loop that have read more than one turn takes their next turns, one after the other. Between two
 /// rounds the loop looks at all its sockets, so that no session's input holds up the others'.
-final class InputTurns {
+package final class InputTurns {
     /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little later.
     private static let pause = TimeAmount.microseconds(10)
 

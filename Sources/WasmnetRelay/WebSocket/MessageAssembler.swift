@@ -15,6 +15,7 @@ struct MessageAssembler {
     let maxLength: Int
     private var fragments: ByteBuffer?
     private var fragmentsAreText = false
+    private var utf8 = UTF8Check()
     private var fragmentCount = 0
     /// Fragments of one message: a peer that sends empty ones for ever must not keep the node busy for ever.
     private static let maxFragments = 65_536
@@ -30,8 +31,10 @@ struct MessageAssembler {
         case .close: return Self.close(payload)
         case .text, .binary:
             guard self.fragments == nil else { return Self.broken("a new message began inside a fragmented one") }
-            if isFinal { return .message(payload, isText: kind == .text) }
             self.fragmentsAreText = kind == .text
+            self.utf8 = UTF8Check()
+            guard self.takesText(payload, isFinal) else { return Self.notText }
+            if isFinal { return .message(payload, isText: kind == .text) }
             self.fragmentCount = 1
             // Copied, so that a short fragment does not keep the whole read alive.
             self.fragments = ByteBuffer(buffer: payload)
@@ -43,12 +46,21 @@ struct MessageAssembler {
                 return .error(FrameError(closeCode: .tooLarge, message: "a message is at most \(self.maxLength) bytes"))
             }
             guard self.fragmentCount <= Self.maxFragments else { return Self.broken("too many fragments") }
+            guard self.takesText(payload, isFinal) else { return Self.notText }
             message.writeImmutableBuffer(payload)
             if isFinal { return .message(message, isText: self.fragmentsAreText) }
             self.fragments = message
             return .nothing
         }
     }
+
+    /// A text message is UTF-8 as a whole, and is refused at the first fragment after which it cannot be (RFC 6455, section 8.1).
+    private mutating func takesText(_ payload: ByteBuffer, _ isFinal: Bool) -> Bool {
+        guard self.fragmentsAreText else { return true }
+        return payload.withUnsafeReadableBytes { self.utf8.take($0) } && (!isFinal || self.utf8.isComplete)
+    }
+
+    private static let notText = Output.error(FrameError(closeCode: .notText, message: "text must be UTF-8"))
 
     private static func close(_ payload: ByteBuffer) -> Output {
         var payload = payload
@@ -61,9 +73,8 @@ struct MessageAssembler {
             case 1000...1003, 1007...1014, 3000...4999: break
             default: return Self.broken("close code \(code) is not one to send")
             }
-            guard (try? payload.readUTF8ValidatedString(length: payload.readableBytes)) != nil else {
-                return Self.broken("a close frame's reason is UTF-8")
-            }
+            var utf8 = UTF8Check()
+            guard payload.withUnsafeReadableBytes({ utf8.take($0) }), utf8.isComplete else { return Self.notText }
             return .close(code: code)
         }
     }

@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 import WasmnetProtocol
 
 /// Messages of a session to frames, and when they go out.
@@ -6,18 +6,18 @@ extension WebSocketHandler: SessionCarrier {
     /// A message up to this size is copied into the outbox; a larger one is written as it stands.
     private static let gatherLimit = 4 << 10
 
-    var hasRoom: Bool { self.takesUrgent && (!self.deliveryIsLimited || self.delivery.hasRoom) }
+    package var hasRoom: Bool { self.takesUrgent && (!self.deliveryIsLimited || self.delivery.hasRoom) }
 
-    var takesUrgent: Bool {
+    package var takesUrgent: Bool {
         guard self.state == .open, let context = self.context else { return false }
         return self.unflushed < self.settings.outboundHighWaterBytes && context.channel.isWritable
     }
 
-    var answersPileUp: Bool {
+    package var answersPileUp: Bool {
         self.answersQueued > self.settings.answerBacklogBytes
     }
 
-    func sendAnswer(_ message: ByteBuffer, isText: Bool) {
+    package func sendAnswer(_ message: ByteBuffer, isText: Bool) {
         guard self.state == .open else { return }
         self.outbox.writeFrameHeader(isText ? .text : .binary, length: message.readableBytes)
         self.outbox.writeImmutableBuffer(message)
@@ -25,7 +25,7 @@ extension WebSocketHandler: SessionCarrier {
         self.flushSoon()
     }
 
-    func sendText(_ message: ByteBuffer) {
+    package func sendText(_ message: ByteBuffer) {
         guard self.state == .open else { return }
         let length = message.readableBytes
         self.outbox.writeFrameHeader(.text, length: length)
@@ -38,7 +38,7 @@ extension WebSocketHandler: SessionCarrier {
         self.sentData(length)
     }
 
-    func sendData(header: ByteBuffer, payload: ByteBuffer) {
+    package func sendData(header: ByteBuffer, payload: ByteBuffer) {
         guard self.state == .open else { return }
         let length = header.readableBytes + payload.readableBytes
         self.unflushed += length
@@ -83,7 +83,7 @@ extension WebSocketHandler: SessionCarrier {
         return payload
     }
 
-    func flushSoon() {
+    package func flushSoon() {
         guard !self.flushIsScheduled, let context = self.context else { return }
         self.flushIsScheduled = true
         // Tasks run after all the I/O events of this turn: what they brought is flushed once.
@@ -97,7 +97,7 @@ extension WebSocketHandler: SessionCarrier {
         if self.hasRoom { self.session?.carrierHasRoom() }
     }
 
-    func flushNow() {
+    package func flushNow() {
         guard let context = self.context else { return }
         if self.outbox.readableBytes > 0 { self.writeOutbox(context) }
         self.unflushed = 0
@@ -105,24 +105,24 @@ extension WebSocketHandler: SessionCarrier {
         if context.channel.isWritable { self.answersQueued = 0 }
     }
 
-    func setReading(_ reading: Bool) {
+    package func setReading(_ reading: Bool) {
         self.isReading = reading
         self.readIfWanted()
     }
 
-    func limitDelivery() {
+    package func limitDelivery() {
         self.deliveryIsLimited = true
         // The first answer tells the way without anything on it.
         self.ping()
     }
 
-    var roundTrip: Int64? { self.delivery.roundTrip }
+    package var roundTrip: Int64? { self.delivery.roundTrip }
 
-    func ping() {
+    package func ping() {
         self.writeControl(.ping, ByteBuffer(integer: self.delivery.mark(now: self.clock.uptimeNanoseconds())))
     }
 
-    func close(_ code: CloseCode, _ reason: String) {
+    package func close(_ code: CloseCode, _ reason: String) {
         guard self.state == .open, let context = self.context else { return }
         var payload = ByteBuffer(integer: code.rawValue)
         // A control frame's payload is at most 125 bytes, and cut between characters.

@@ -21,8 +21,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     let settings: RelaySettings
     let clock: any RelayClock
-    private let makeSession: (any SessionCarrier, any Channel) -> Session
-    var session: Session?
+    private let makeSession: (any SessionCarrier, any Channel) -> any CarriedSession
+    var session: (any CarriedSession)?
     var context: ChannelHandlerContext?
     var state = State.open
 
@@ -49,13 +49,15 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private var readIsPending = false
     private var signsOfLife = 0
     private var heartbeatsMissed = 0
+    private var bytesDropped = 0
+    private var outputIsEnded = false
     private var heartbeatTask: Scheduled<Void>?
     var closeTask: Scheduled<Void>?
     var firstPongTask: Scheduled<Void>?
 
     init(
         settings: RelaySettings, clock: any RelayClock, turns: InputTurns, receiver: ReceiveAllocator? = nil,
-        makeSession: @escaping (any SessionCarrier, any Channel) -> Session
+        makeSession: @escaping (any SessionCarrier, any Channel) -> any CarriedSession
     ) {
         self.receiver = receiver
         self.turns = turns
@@ -66,10 +68,10 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     /// Builds the handler with the options its channel needs set.
-    static func install(
+    package static func install(
         on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last,
         settings: RelaySettings, clock: any RelayClock, turns: InputTurns? = nil,
-        makeSession: @escaping (any SessionCarrier, any Channel) -> Session
+        makeSession: @escaping (any SessionCarrier, any Channel) -> any CarriedSession
     ) throws {
         let receiver = ReceiveAllocator(largest: settings.carrierReadChunkBytes)
         if let options = channel.syncOptions {
@@ -118,6 +120,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     package func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
+        guard self.state != .closed else { return self.drop(bytes, context) }
         self.signsOfLife &+= 1
         if self.input.readableBytes == 0 { self.input = bytes } else { self.input.writeBuffer(&bytes) }
         self.takeTurn(context)
@@ -212,7 +215,9 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         case .nothing:
             break
         case .error(let error):
-            self.fail(error)
+            self.close(error.closeCode, error.message)
+            // No close frame can be expected of a peer that speaks something else (section 7.1.7).
+            self.endOutput(context)
         }
     }
 
@@ -225,10 +230,6 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         if !hadRoom, self.delivery.hasRoom { self.deliveryMadeRoom = true }
     }
 
-    private func fail(_ error: FrameError) {
-        self.close(error.closeCode, error.message)
-    }
-
     private func receivedClose(_ code: UInt16?, _ context: ChannelHandlerContext) {
         if self.state == .open {
             var payload = ByteBuffer()
@@ -236,9 +237,31 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             self.writeControl(.close, payload)
         }
         self.state = .closed
-        self.flushNow()
         self.session?.carrierEnded()
-        context.close(promise: nil)
+        self.closeTask?.cancel()
+        self.closeTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
+            context.close(promise: nil)
+        }
+        self.endOutput(context)
+        // Until the peer's own end.
+        self.setReading(true)
+    }
+
+    /// What is queued goes out whole, the close frame last. Then the server ends first (section 7.1.1), but only its own direction: a close
+    /// with bytes unread would be a reset.
+    private func endOutput(_ context: ChannelHandlerContext) {
+        guard !self.outputIsEnded else { return }
+        self.outputIsEnded = true
+        self.flushNow()
+        context.writeAndFlush(self.wrapOutboundOut(ByteBuffer())).assumeIsolated().whenComplete { _ in
+            context.close(mode: .output, promise: nil)
+        }
+    }
+
+    /// What a peer sends behind its close frame, or behind ours and its answer, is nothing, up to a bound.
+    private func drop(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
+        self.bytesDropped += bytes.readableBytes
+        if self.bytesDropped > self.settings.lingerBytes { context.close(promise: nil) }
     }
 
     // MARK: Life and death
@@ -281,8 +304,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     func readIfWanted() {
-        guard self.isReading, !self.isInTurn, !self.readIsPending, self.state != .closed, let context = self.context
-        else { return }
+        guard self.isReading, !self.isInTurn, !self.readIsPending, let context = self.context else { return }
         guard self.input.readableBytes == 0 else { return self.waitForTurn() }
         self.readIsPending = true
         self.receiver?.limit = self.session?.uploadQuantum ?? .max

@@ -1,0 +1,129 @@
+import Logging
+import NIOConcurrencyHelpers
+package import NIOCore
+package import WasmnetPolicy
+
+/// The node's connections that are not admitted yet, from the accept to the session, from any thread: one address cannot take all
+/// descriptors, all heads together are bounded, and a drain finds who has no request.
+package final class PendingConnections: Sendable {
+    /// What a connection has to do.
+    enum Order: Sendable {
+        /// Its place is another's.
+        case leave
+        /// Its head is the largest, and all together are too large.
+        case dropHead
+        /// The node drains.
+        case drain
+    }
+
+    private struct State: Sendable {
+        var table: PendingTable
+        var members: [PendingTable.ID: @Sendable (Order) -> Void] = [:]
+        var isDraining = false
+    }
+
+    private let state: NIOLockedValueBox<State>
+
+    /// - Parameter most: connections in all; from one address 64.
+    init(most: Int) {
+        self.state = NIOLockedValueBox(State(table: PendingTable(most: most)))
+    }
+
+    package var count: Int { self.state.withLockedValue { $0.table.count } }
+    package var headBytes: Int { self.state.withLockedValue { $0.table.headBytes } }
+
+    /// Takes a connection that was accepted.
+    ///
+    /// - Parameter address: whose it is; nil where a proxy is to say that first.
+    /// - Returns: nil where there is no place for it: it is to be closed.
+    package func enter(_ channel: any Channel, from address: IPAddress?) -> PendingPlace? {
+        let place = PendingPlace(channel, self)
+        let bound = NIOLoopBound(place, eventLoop: channel.eventLoop)
+        let eventLoop = channel.eventLoop
+        let obey: @Sendable (Order) -> Void = { order in eventLoop.execute { bound.value.obey(order) } }
+        let entered = self.state.withLockedValue {
+            state -> (id: PendingTable.ID, loser: (@Sendable (Order) -> Void)?)? in
+            guard !state.isDraining, let (id, leaving) = state.table.enter(address) else { return nil }
+            state.members[id] = obey
+            return (id, leaving.flatMap { state.members.removeValue(forKey: $0) })
+        }
+        guard let entered else { return nil }
+        entered.loser?(.leave)
+        place.id = entered.id
+        channel.closeFuture.whenComplete { _ in bound.value.leave() }
+        return place
+    }
+
+    func name(_ id: PendingTable.ID, _ address: IPAddress) {
+        let loser = self.state.withLockedValue { state in
+            state.table.name(id, address).flatMap { state.members.removeValue(forKey: $0) }
+        }
+        loser?(.leave)
+    }
+
+    func set(_ id: PendingTable.ID, _ stage: PendingTable.Stage, headBytes: Int) {
+        let losers = self.state.withLockedValue { state in
+            state.table.set(id, stage, headBytes: headBytes).compactMap { state.members[$0] }
+        }
+        for loser in losers { loser(.dropHead) }
+    }
+
+    func leave(_ id: PendingTable.ID) {
+        self.state.withLockedValue { state in
+            state.table.leave(id)
+            state.members[id] = nil
+        }
+    }
+
+    /// From now on none enters; those without a request end at once, and the others are answered.
+    package func drain() {
+        let members = self.state.withLockedValue { state in
+            state.isDraining = true
+            return Array(state.members.values)
+        }
+        for member in members { member(.drain) }
+    }
+}
+
+/// One connection's place among those that are not admitted yet. On the connection's event loop.
+package final class PendingPlace {
+    private let channel: any Channel
+    private let connections: PendingConnections
+    fileprivate(set) var id: PendingTable.ID = 0
+    private var isLeft = false
+    /// Who answers the connection's request, once somebody does; until then every order closes it.
+    var onOrder: ((PendingConnections.Order) -> Void)?
+
+    init(_ channel: any Channel, _ connections: PendingConnections) {
+        self.channel = channel
+        self.connections = connections
+    }
+
+    /// A proxy said whose the connection is.
+    package func name(_ address: IPAddress) {
+        if !self.isLeft { self.connections.name(self.id, address) }
+    }
+
+    /// - Parameter headBytes: what the request's head holds of memory.
+    func set(_ stage: PendingTable.Stage, headBytes: Int) {
+        if !self.isLeft { self.connections.set(self.id, stage, headBytes: headBytes) }
+    }
+
+    /// The connection is a session, or over.
+    func leave() {
+        guard !self.isLeft else { return }
+        self.isLeft = true
+        self.onOrder = nil
+        self.connections.leave(self.id)
+    }
+
+    fileprivate func obey(_ order: PendingConnections.Order) {
+        guard !self.isLeft else { return }
+        if order != .leave, let onOrder { return onOrder(order) }
+        self.leave()
+        self.channel.close(promise: nil)
+    }
+}
+
+@available(*, unavailable)
+extension PendingPlace: Sendable {}

@@ -1,0 +1,68 @@
+import NIOHTTP1
+
+/// What a request must say to become a WebSocket (RFC 6455, section 4.2.1).
+enum Handshake {
+    /// Why it cannot be one; nil: it may.
+    static func refusal(of request: HTTPRequestHead) -> HTTPRefusal? {
+        guard request.method == .GET else {
+            return HTTPRefusal(.methodNotAllowed, "A WebSocket begins with GET.", headers: ["Allow": "GET, HEAD"])
+        }
+        let headers = request.headers
+        let version = headers["Sec-WebSocket-Version"]
+        guard version.count == 1, version[0].utf8.elementsEqual("13".utf8) else {
+            return Self.malformed("This is not a WebSocket handshake of version 13.")
+        }
+        guard request.version.major == 1, request.version.minor >= 1 else {
+            return Self.malformed("A WebSocket begins with HTTP/1.1.")
+        }
+        guard headers["Host"].count == 1, headers["Host"][0].utf8.isEmpty == false else {
+            return Self.malformed("A WebSocket handshake has one Host field.")
+        }
+        guard Self.lists("websocket", in: headers["Upgrade"]), Self.lists("upgrade", in: headers["Connection"]) else {
+            return Self.malformed("A WebSocket handshake says Upgrade: websocket and Connection: Upgrade.")
+        }
+        let keys = headers["Sec-WebSocket-Key"]
+        guard keys.count == 1, Self.isKey(keys[0].utf8) else {
+            return Self.malformed("Sec-WebSocket-Key must be 16 bytes in base64.")
+        }
+        // A body that never ends would hold the upgrade back with the client's slot taken.
+        let lengths = headers["Content-Length"]
+        guard lengths.allSatisfy({ $0.utf8.elementsEqual("0".utf8) }), !headers.contains(name: "Transfer-Encoding")
+        else { return HTTPRefusal(.badRequest, "A WebSocket begins without a body.") }
+        return nil
+    }
+
+    /// Whether a request asks for a WebSocket at all.
+    static func isAsked(by request: HTTPRequestHead) -> Bool {
+        Self.lists("websocket", in: request.headers["Upgrade"])
+    }
+
+    private static func malformed(_ message: String) -> HTTPRefusal {
+        // Also where the version is right: what is spoken here (section 4.4).
+        HTTPRefusal(.badRequest, message, headers: ["Sec-WebSocket-Version": "13"])
+    }
+
+    /// Whether a list of tokens (RFC 9110, section 5.6.1) holds one, in any case.
+    private static func lists(_ token: String, in lines: [String]) -> Bool {
+        lines.contains { line in
+            line.utf8.split(separator: UInt8(ascii: ",")).contains { item in
+                var item = item
+                while let first = item.first, first == 0x20 || first == 0x09 { item.removeFirst() }
+                while let last = item.last, last == 0x20 || last == 0x09 { item.removeLast() }
+                return item.count == token.utf8.count
+                    && zip(item, token.utf8).allSatisfy { ((0x41...0x5A).contains($0) ? $0 | 0x20 : $0) == $1 }
+            }
+        }
+    }
+
+    /// 16 bytes in base64 (RFC 4648, section 4).
+    private static func isKey(_ key: String.UTF8View) -> Bool {
+        guard key.count == 24, key.suffix(2).elementsEqual("==".utf8) else { return false }
+        return key.prefix(22).allSatisfy { byte in
+            switch byte {
+            case 0x30...0x39, 0x41...0x5A, 0x61...0x7A, UInt8(ascii: "+"), UInt8(ascii: "/"): true
+            default: false
+            }
+        }
+    }
+}

@@ -1,0 +1,31 @@
+package import NIOCore
+package import WasmnetProtocol
+package import WasmnetRelay
+
+/// Stands in a session's place: sends every message back. What is left is the node's own WebSocket.
+package final class EchoSession: CarriedSession {
+    private let carrier: any SessionCarrier
+
+    package init(_ carrier: any SessionCarrier) { self.carrier = carrier }
+
+    package func receive(_ message: ByteBuffer, isText: Bool) {
+        if isText {
+            self.carrier.sendText(message)
+        } else {
+            self.carrier.sendData(header: ByteBuffer(), payload: message)
+        }
+    }
+
+    package func receivedPing() {}
+    package var takesMessages: Bool { true }
+    package func start() {}
+    package func carrierReadComplete() {}
+    package func carrierHasRoom() {}
+    package func turnEnded() {}
+    package func carrierFailed(_ reason: ReasonCode) {}
+    package func carrierEnded() {}
+    package var uploadQuantum: Int { .max }
+}
+
+@available(*, unavailable)
+extension EchoSession: Sendable {}
