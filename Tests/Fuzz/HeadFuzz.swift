@@ -1,0 +1,58 @@
+import NIOCore
+import NIOEmbedded
+import NIOHTTP1
+import UpgradeHead
+
+/// libFuzzer's entry: the first byte says how the rest is cut into reads of a request's head.
+///
+/// However it is cut the outcome is the same and within bounds. What is taken for a request can be written and read again as the same;
+/// and where llhttp takes it as well, it sees the same fields.
+@_cdecl("LLVMFuzzerTestOneInput")
+public func fuzzHead(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
+    let bytes = Array(UnsafeBufferPointer(start: data, count: count))
+    let text = Array(bytes.dropFirst())
+    let whole = read(text, piece: max(1, text.count))
+    guard whole == read(text, piece: max(1, Int(bytes.first ?? 1))), whole == read(text, piece: 1) else {
+        fatalError("the cuts change what is read")
+    }
+    guard case .whole(let head) = whole else { return 0 }
+    guard head.readableBytes <= HeadReader.mostBytes else { fatalError("a head above its bound") }
+    guard let request = try? RequestHead.parse(head) else { return 0 }
+    guard request.headers.count <= HeadReader.mostFields else { fatalError("too many fields") }
+    var again = ByteBuffer(string: "\(request.method) \(request.uri) HTTP/1.\(request.version.minor)\r\n")
+    for (name, value) in request.headers { again.writeString("\(name): \(value)\r\n") }
+    again.writeString("\r\n")
+    // Bytes that are not UTF-8 are replaced, and may be longer then.
+    guard let second = try? RequestHead.parse(again), second == request else { fatalError("it does not come back") }
+    if request.headers.allSatisfy({ $0.value.utf8.allSatisfy { $0 < 0x80 } }), let other = llhttp(head),
+        !fields(request).elementsEqual(fields(other), by: ==)
+    {
+        fatalError("llhttp reads \(other)")
+    }
+    return 0
+}
+
+private func read(_ text: [UInt8], piece: Int) -> HeadReader.Result {
+    var reader = HeadReader()
+    for start in stride(from: 0, to: text.count, by: piece) {
+        var part = ByteBuffer(bytes: text[start..<min(start + piece, text.count)])
+        let result = reader.take(from: &part)
+        guard reader.heldBytes <= 2 * HeadReader.mostBytes else { fatalError("memory") }
+        if result != .more { return result }
+    }
+    return .more
+}
+
+/// Host aside, which a target in absolute form replaces.
+private func fields(_ request: HTTPRequestHead) -> [(String, String)] {
+    request.headers.filter { $0.name.lowercased() != "host" }.map { ($0.name, String($0.value)) }
+}
+
+private func llhttp(_ head: ByteBuffer) -> HTTPRequestHead? {
+    let channel = EmbeddedChannel(handler: ByteToMessageHandler(HTTPRequestDecoder()))
+    defer { _ = try? channel.finish(acceptAlreadyClosed: true) }
+    guard (try? channel.writeInbound(head)) != nil,
+        case .head(let request)? = try? channel.readInbound(as: HTTPServerRequestPart.self)
+    else { return nil }
+    return request
+}

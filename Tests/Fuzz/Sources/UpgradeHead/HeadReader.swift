@@ -1,0 +1,1 @@
+../../../../Sources/WasmnetRelay/Upgrade/HeadReader.swift
