@@ -1,14 +1,24 @@
 import DequeModule
 import NIOCore
 
+/// Something that has read more than one turn takes.
+protocol InputTurnTaker: AnyObject {
+    func takeWaitingTurn()
+}
+
+extension WebSocketHandler: InputTurnTaker {}
+
 /// Gives the sessions of one event loop that have read more than one turn takes their next turns, one after the other. Between two
 /// rounds the loop looks at all its sockets, so that no session's input holds up the others'.
 package final class InputTurns {
     /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little later.
     private static let pause = TimeAmount.microseconds(10)
 
+    /// How long a round may take, whatever still waits: the next round goes on with it.
+    private static let round = TimeAmount.microseconds(250)
+
     private let eventLoop: any EventLoop
-    private var waiting = Deque<WebSocketHandler>()
+    private var waiting = Deque<any InputTurnTaker>()
     private var isScheduled = false
 
     init(_ eventLoop: any EventLoop) {
@@ -16,7 +26,7 @@ package final class InputTurns {
     }
 
     /// The handler's next turn comes in the next round. It must not wait for one already.
-    func add(_ handler: WebSocketHandler) {
+    func add(_ handler: any InputTurnTaker) {
         self.waiting.append(handler)
         self.schedule()
     }
@@ -25,8 +35,14 @@ package final class InputTurns {
         guard !self.isScheduled, !self.waiting.isEmpty else { return }
         self.isScheduled = true
         self.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
+            let end = self.eventLoop.now + Self.round
+            var left = self.waiting.count
+            repeat {
+                left -= 1
+                self.waiting.popFirst()?.takeWaitingTurn()
+            } while left > 0 && self.eventLoop.now < end
+            // Not before: a round that is due when this one ends would run before the loop looks at its sockets.
             self.isScheduled = false
-            for _ in 0..<self.waiting.count { self.waiting.popFirst()?.takeWaitingTurn() }
             self.schedule()
         }
     }

@@ -1,0 +1,75 @@
+import NIOCore
+import NIOPosix
+import Synchronization
+import Testing
+
+@testable import WasmnetRelay
+
+@Suite struct InputTurnsTests {
+    /// Waits for one turn after the other; each takes a millisecond.
+    private final class Busy: InputTurnTaker {
+        private let turns: InputTurns
+        private let tally: Tally
+        private var left = 100
+
+        init(_ turns: InputTurns, _ tally: Tally) {
+            self.turns = turns
+            self.tally = tally
+        }
+
+        func takeWaitingTurn() {
+            self.tally.turns.wrappingAdd(1, ordering: .relaxed)
+            let end = NIODeadline.now() + .milliseconds(1)
+            while NIODeadline.now() < end {}
+            self.left -= 1
+            if self.left > 0 { self.turns.add(self) }
+        }
+    }
+
+    private final class Tally: Sendable {
+        let turns = Atomic<Int>(0)
+        var value: Int { self.turns.load(ordering: .relaxed) }
+    }
+
+    /// Tells how many turns had been taken when the first datagram was read.
+    private final class FirstRead: ChannelInboundHandler {
+        typealias InboundIn = AddressedEnvelope<ByteBuffer>
+        private let tally: Tally
+        private let promise: EventLoopPromise<Int>
+
+        init(_ tally: Tally, _ promise: EventLoopPromise<Int>) {
+            self.tally = tally
+            self.promise = promise
+        }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.promise.succeed(self.tally.value) }
+    }
+
+    private static func turnsBeforeARead(on loop: any EventLoop) -> EventLoopFuture<Int> {
+        let (tally, promise) = (Tally(), loop.makePromise(of: Int.self))
+        return DatagramBootstrap(group: loop)
+            .channelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(FirstRead(tally, promise))
+                }
+            }
+            .bind(host: "127.0.0.1", port: 0)
+            .flatMap { channel in
+                let turns = InputTurns(channel.eventLoop)
+                for _ in 0..<4 { turns.add(Busy(turns, tally)) }
+                if let address = channel.localAddress {
+                    channel.writeAndFlush(
+                        AddressedEnvelope(remoteAddress: address, data: ByteBuffer(string: "x")), promise: nil)
+                }
+                return promise.futureResult.flatMap { count in channel.close().map { count } }
+            }
+    }
+
+    @Test func theLoopLooksAtItsSocketsBetweenTwoRounds() async throws {
+        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let loop = group.next()
+        let count = try await loop.flatSubmit { Self.turnsBeforeARead(on: loop) }.get()
+        #expect(count < 40, "\(count) of 400 turns went by before the loop looked")
+        try await group.shutdownGracefully()
+    }
+}
