@@ -19,7 +19,7 @@ public func fuzzHead(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     guard head.readableBytes <= HeadReader.mostBytes else { fatalError("a head above its bound") }
     guard let request = try? RequestHead.parse(head) else { return 0 }
     guard request.headers.count <= HeadReader.mostFields else { fatalError("too many fields") }
-    var again = ByteBuffer(string: "\(request.method) \(request.uri) HTTP/1.\(request.version.minor)\r\n")
+    var again = ByteBuffer(string: "\(request.method.rawValue) \(request.uri) HTTP/1.\(request.version.minor)\r\n")
     for (name, value) in request.headers { again.writeString("\(name): \(value)\r\n") }
     again.writeString("\r\n")
     // Bytes that are not UTF-8 are replaced, and may be longer then.

@@ -18,10 +18,11 @@ struct MessageAssembler {
     private var utf8 = UTF8Check()
     private var fragmentCount = 0
     /// Fragments of one message: a peer that sends empty ones for ever must not keep the node busy for ever.
-    private static let maxFragments = 65_536
+    private let maxFragments: Int
 
     init(maxLength: Int) {
         self.maxLength = maxLength
+        self.maxFragments = max(65_536, maxLength / 32)
     }
 
     mutating func receive(_ kind: FrameKind, isFinal: Bool, payload: ByteBuffer) -> Output {
@@ -45,7 +46,7 @@ struct MessageAssembler {
             guard message.readableBytes + payload.readableBytes <= self.maxLength else {
                 return .error(FrameError(closeCode: .tooLarge, message: "a message is at most \(self.maxLength) bytes"))
             }
-            guard self.fragmentCount <= Self.maxFragments else { return Self.broken("too many fragments") }
+            guard self.fragmentCount <= self.maxFragments else { return Self.broken("too many fragments") }
             guard self.takesText(payload, isFinal) else { return Self.notText }
             message.writeImmutableBuffer(payload)
             if isFinal { return .message(message, isText: self.fragmentsAreText) }
