@@ -24,9 +24,10 @@ import Testing
 
     @Test(arguments: [FrameKind.text, .binary]) func fragmentsBecomeOneMessage(kind: FrameKind) {
         var assembler = self.assembler()
-        #expect(assembler.receive(kind, isFinal: false, payload: self.buffer("one ")) == .nothing)
-        #expect(assembler.receive(.continuation, isFinal: false, payload: ByteBuffer()) == .nothing)
-        #expect(assembler.receive(.continuation, isFinal: false, payload: self.buffer("two ")) == .nothing)
+        #expect(assembler.receive(kind, isFinal: false, payload: self.buffer("one ")) == .fragment(isEmpty: false))
+        #expect(assembler.receive(.continuation, isFinal: false, payload: ByteBuffer()) == .fragment(isEmpty: true))
+        #expect(
+            assembler.receive(.continuation, isFinal: false, payload: self.buffer("two ")) == .fragment(isEmpty: false))
         #expect(
             assembler.receive(.continuation, isFinal: true, payload: self.buffer("three"))
                 == .message(self.buffer("one two three"), isText: kind == .text))
@@ -36,9 +37,10 @@ import Testing
 
     @Test func controlFramesComeBetweenFragments() {
         var assembler = self.assembler()
-        #expect(assembler.receive(.text, isFinal: false, payload: self.buffer("a")) == .nothing)
+        #expect(assembler.receive(.text, isFinal: false, payload: self.buffer("a")) == .fragment(isEmpty: false))
         #expect(assembler.receive(.ping, isFinal: true, payload: self.buffer("p")) == .ping(self.buffer("p")))
-        #expect(assembler.receive(.continuation, isFinal: false, payload: self.buffer("b")) == .nothing)
+        #expect(
+            assembler.receive(.continuation, isFinal: false, payload: self.buffer("b")) == .fragment(isEmpty: false))
         #expect(assembler.receive(.pong, isFinal: true, payload: self.buffer("q")) == .pong(self.buffer("q")))
         #expect(
             assembler.receive(.continuation, isFinal: true, payload: self.buffer("c"))
@@ -57,7 +59,7 @@ import Testing
         for kind in [FrameKind.text, .binary] {
             for isFinal in [true, false] {
                 var assembler = self.assembler()
-                #expect(assembler.receive(.binary, isFinal: false, payload: ByteBuffer()) == .nothing)
+                #expect(assembler.receive(.binary, isFinal: false, payload: ByteBuffer()) == .fragment(isEmpty: true))
                 #expect(self.code(assembler.receive(kind, isFinal: isFinal, payload: ByteBuffer())) == .protocolError)
             }
         }
@@ -66,8 +68,11 @@ import Testing
     @Test func theCapHoldsForAllFragmentsTogether() {
         for isFinal in [true, false] {
             var assembler = self.assembler(10)
-            #expect(assembler.receive(.binary, isFinal: false, payload: self.buffer("12345")) == .nothing)
-            #expect(assembler.receive(.continuation, isFinal: false, payload: self.buffer("67890")) == .nothing)
+            #expect(
+                assembler.receive(.binary, isFinal: false, payload: self.buffer("12345")) == .fragment(isEmpty: false))
+            #expect(
+                assembler.receive(.continuation, isFinal: false, payload: self.buffer("67890"))
+                    == .fragment(isEmpty: false))
             let output = assembler.receive(.continuation, isFinal: isFinal, payload: self.buffer("1"))
             #expect(self.code(output) == .tooLarge)
         }
@@ -79,9 +84,11 @@ import Testing
 
     @Test func emptyFragmentsWithoutEndAreRefusedSomeTime() {
         var assembler = self.assembler()
-        #expect(assembler.receive(.binary, isFinal: false, payload: ByteBuffer()) == .nothing)
+        #expect(assembler.receive(.binary, isFinal: false, payload: ByteBuffer()) == .fragment(isEmpty: true))
         var count = 1
-        while count < 1_000_000, assembler.receive(.continuation, isFinal: false, payload: ByteBuffer()) == .nothing {
+        while count < 1_000_000,
+            assembler.receive(.continuation, isFinal: false, payload: ByteBuffer()) == .fragment(isEmpty: true)
+        {
             count += 1
         }
         #expect(count == 65_536)
@@ -91,7 +98,7 @@ import Testing
         var read = ByteBuffer(repeating: 1, count: 1 << 20)
         var assembler = self.assembler(2000)
         guard let fragment = read.readSlice(length: 10) else { return }
-        #expect(assembler.receive(.binary, isFinal: false, payload: fragment) == .nothing)
+        #expect(assembler.receive(.binary, isFinal: false, payload: fragment) == .fragment(isEmpty: false))
         guard case .message(let message, _) = assembler.receive(.continuation, isFinal: true, payload: fragment) else {
             Issue.record("no message")
             return

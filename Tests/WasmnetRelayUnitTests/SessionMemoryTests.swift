@@ -13,28 +13,28 @@ import WasmnetQuota
 
     @Test func recentIDsForgetTheOldest() {
         var recent = RecentIDs(limit: 3)
-        for id in [1, 2, 3] as [SocketID] { recent.insert(id) }
-        recent.insert(1)
+        for id in [1, 2, 3] as [SocketID] { recent.insert(id, crossingEnds: 0) }
+        recent.insert(1, crossingEnds: 0)
         #expect([1, 2, 3].allSatisfy { recent.contains($0) })
-        recent.insert(4)
+        recent.insert(4, crossingEnds: 0)
         #expect(!recent.contains(1), "told again, but first all the same")
         #expect([2, 3, 4].allSatisfy { recent.contains($0) })
     }
 
     @Test func anIDInUseAgainIsNotRecent() {
         var recent = RecentIDs(limit: 2)
-        recent.insert(1)
-        recent.insert(2)
+        recent.insert(1, crossingEnds: 0)
+        recent.insert(2, crossingEnds: 0)
         recent.remove(1)
         recent.remove(9)
         #expect(!recent.contains(1))
-        recent.insert(3)
+        recent.insert(3, crossingEnds: 0)
         #expect(recent.contains(2) && recent.contains(3), "its place is free")
     }
 
     @Test func aLimitOfNothingRemembersNothing() {
         var recent = RecentIDs(limit: 0)
-        recent.insert(1)
+        recent.insert(1, crossingEnds: 0)
         #expect(!recent.contains(1))
     }
 

@@ -24,7 +24,8 @@ import WasmnetTesting
 
     /// Each kind of message that comes to nothing; none is refused more than it would be anyway, and all are answered, but at the rate.
     enum Abuse: CaseIterable {
-        case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen
+        case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen,
+            windowOfNothing, endedID, emptyFragment
 
         func send(_ number: Int, _ client: TestClient) {
             switch self {
@@ -37,6 +38,13 @@ import WasmnetTesting
             case .ping:
                 client.sendFrame(WebSocketFrame(fin: true, opcode: .ping, maskKey: .random(), data: ByteBuffer()))
             case .notAName: client.send(.resolve(7, name: "no such name"))
+            case .windowOfNothing: client.send(.window(SocketID(1000 + number), bytes: 100))
+            case .endedID: client.send(.send(3, ByteBuffer(string: "too late")))
+            case .emptyFragment:
+                client.sendFrame(
+                    WebSocketFrame(
+                        fin: false, opcode: number == 0 ? .text : .continuation, maskKey: .random(), data: ByteBuffer())
+                )
             case .unboundListen: client.send(.listen(SocketID(1000 + number), backlog: 1))
             }
         }
@@ -50,8 +58,19 @@ import WasmnetTesting
             guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
                 throw ChannelError.eof
             }
+            // One that the client ended itself: nothing that it sends for it can have crossed the end.
+            try await client.connect(3, port: target.port)
+            guard case .closed(3, _, _) = try await client.ask(.close(3)) else { throw ChannelError.eof }
             let start = ContinuousClock.now
             for number in 0..<70 { abuse.send(number, client) }
+            if abuse == .emptyFragment {
+                // The message ends, as text, which ends the session: with 1002, in its turn.
+                client.sendFrame(
+                    WebSocketFrame(fin: true, opcode: .continuation, maskKey: .random(), data: ByteBuffer()))
+                while true { if case .close(1002, _) = try await client.next() { break } }
+                #expect(ContinuousClock.now - start > .milliseconds(900))
+                return
+            }
             client.send(.send(1, ByteBuffer(string: "after")))
             loop: while true {
                 if case .data(1, let piece) = try await client.answer(), String(buffer: piece) == "after" { break loop }

@@ -6,13 +6,14 @@ import WasmnetRelay
 /// One line of the log for each socket at its end, with its reason, bytes and times; and for each open that was refused.
 ///
 /// A sample keeps a part of the lines: a session is in it whole or not at all, by its random name, so what is kept tells a story.
-/// Refusals by policy or denylist are in every sample. Lines of refusals are limited by client (``RefusalLines``).
+/// Refusals by policy or denylist are in every sample. Lines are limited by client (``LinePace``).
 struct AccessLog: Sendable {
     private let logger: Logger
     /// Sessions whose name's hash is below it are told of; 0: none, 2^32: all.
     private let threshold: UInt64
     private let clock: @Sendable () -> QuotaInstant
-    private let refusals = RefusalLines()
+    private let refusals = LinePace(perSecond: 5, burst: 20)
+    private let ends = LinePace(perSecond: 100, burst: 500)
 
     /// - Parameter sample: the part of the sessions that are told of, 0 to 1.
     init(logger: Logger, sample: Double, clock: @escaping @Sendable () -> QuotaInstant) {
@@ -42,8 +43,12 @@ struct AccessLog: Sendable {
     }
 
     func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64) {
-        guard reason.isDenial || self.includes(session), self.logger.logLevel <= .info else { return }
-        self.logger.info("socket ended", metadata: self.metadata(socket, session, reason, now))
+        guard reason.isDenial || self.includes(session), self.logger.logLevel <= .info,
+            let suppressed = self.ends.admit(session.client, at: self.clock())
+        else { return }
+        var metadata = self.metadata(socket, session, reason, now)
+        if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
+        self.logger.info("socket ended", metadata: metadata)
     }
 
     func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64) {
@@ -67,12 +72,17 @@ struct AccessLog: Sendable {
         self.logger.info("the shadow policy decides otherwise", metadata: metadata)
     }
 
-    /// A line for each client whose last refusals were left out. Called about once a second.
+    /// A line for each client whose last lines were left out. Called about once a second.
     func reportLeftOut() {
-        for (client, suppressed) in self.refusals.leftOut(at: self.clock()) {
-            self.logger.info(
-                "refusals were left out of the log",
-                metadata: ["client": "\(client.text)", "suppressed": "\(suppressed)"])
+        let now = self.clock()
+        for (pace, message) in [
+            (self.refusals, "refusals were left out of the log"),
+            (self.ends, "ends of sockets were left out of the log"),
+        ] as [(LinePace, Logger.Message)] {
+            for (client, suppressed) in pace.leftOut(at: now) {
+                self.logger.info(
+                    message, metadata: ["client": "\(client.text)", "suppressed": "\(suppressed)"])
+            }
         }
     }
 

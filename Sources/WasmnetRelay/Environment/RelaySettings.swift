@@ -66,6 +66,8 @@ public struct RelaySettings: Sendable {
     public var maxTiedAddresses = 1024
     /// Ids a session remembers as ended, so that a late message for them is silence. Default 1024.
     public var maxRememberedIDs = 1024
+    /// How long messages may still come for a socket that the node ended, as silence. Later ones come to nothing. Default 5 s.
+    public var crossingTime = TimeAmount.seconds(5)
     /// Peers a UDP socket remembers as spoken to. Default 256.
     public var maxDatagramPeers = 256
     /// Bytes of datagrams queued in one UDP socket; what does not fit is dropped and counted. Default 256 KiB.

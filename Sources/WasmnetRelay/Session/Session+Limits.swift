@@ -37,6 +37,16 @@ extension Session {
         self.countRefusal()
     }
 
+    func receivedPong() {
+        self.overhead += Self.messageCost
+    }
+
+    /// A part of a message, which costs as a message does: parts without end are not free, and empty ones come to nothing.
+    func receivedFragment(isEmpty: Bool) {
+        self.overhead += Self.messageCost
+        if isEmpty { self.countRefusal() }
+    }
+
     /// A message came to nothing. Above the client's rate of them its messages are not read for a while.
     func countRefusal() {
         self.environment.observer.messageRefused()

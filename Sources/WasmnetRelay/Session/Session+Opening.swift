@@ -217,7 +217,7 @@ extension Session {
     ///
     /// - Parameter wasTried: whether a dial was made: then it is no message that came to nothing.
     func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal, wasTried: Bool = false) {
-        guard self.remove(socket) else { return }
+        guard self.remove(socket, byClient: false) else { return }
         self.tellRefused(socket.record, refusal)
         if !wasTried { self.countRefusal() }
         self.tell(.refused(socket.id, refusal), as: socket.encoding)

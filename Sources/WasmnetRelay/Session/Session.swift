@@ -219,8 +219,9 @@ final class Session {
             self.withSocket(id, encoding) { $0.sendTo(host: host, port: port, data) }
         case .close: self.withSocket(id, encoding) { $0.close() }
         case .window(_, let bytes):
-            if bytes == 0 { self.countRefusal() }
-            self.sockets[id]?.grantWindow(bytes)
+            let socket = self.sockets[id]
+            if bytes == 0 || (socket == nil && !self.recent.contains(id)) { self.countRefusal() }
+            socket?.grantWindow(bytes)
         case .shutdown: self.withSocket(id, encoding) { $0.shutdown() }
         case .reset: self.sockets[id]?.reset()
         }
@@ -229,8 +230,10 @@ final class Session {
     private func withSocket(_ id: SocketID, _ encoding: WireEncoding, _ body: (any SessionSocket) -> Void) {
         if let socket = self.sockets[id] {
             body(socket)
-        } else if !self.recent.contains(id) {
-            if id != .session { self.recent.insert(id) }
+        } else if let crossingEnds = self.recent.crossingEnds(id) {
+            if self.now >= crossingEnds { self.countRefusal() }
+        } else {
+            if id != .session { self.recent.insert(id, crossingEnds: self.now) }
             self.refuse(id, Refusal(.unknownSocket, "there is no socket \(id)"), encoding)
         }
     }
@@ -270,7 +273,7 @@ final class Session {
 
     /// A socket is over: tells the client, last of all that is told about it, and forgets it.
     func socketEnded(_ socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
-        guard self.remove(socket) else { return }
+        guard self.remove(socket, byClient: reason == .clientClosed) else { return }
         self.tell(.closed(socket.id, reason, message: message), as: socket.encoding)
         self.tellEnd(of: socket, reason, message)
         self.endIfDrained()
@@ -278,12 +281,14 @@ final class Session {
 
     /// Takes a socket out of the table.
     ///
+    /// - Parameter byClient: the client ended it, so that no message of its can have crossed the end.
     /// - Returns: false where its id is another socket's by now, or nobody's.
-    func remove(_ socket: any SessionSocket) -> Bool {
+    func remove(_ socket: any SessionSocket, byClient: Bool) -> Bool {
         guard self.sockets[socket.id] === socket else { return false }
         self.forget(socket)
         self.sockets[socket.id] = nil
-        self.recent.insert(socket.id)
+        let time = byClient ? 0 : self.environment.settings.crossingTime.nanoseconds
+        self.recent.insert(socket.id, crossingEnds: self.now + time)
         return true
     }
 

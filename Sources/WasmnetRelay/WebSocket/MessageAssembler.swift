@@ -7,7 +7,8 @@ struct MessageAssembler {
         case ping(ByteBuffer)
         case pong(ByteBuffer)
         case close(code: UInt16?)
-        case nothing
+        /// A part of a message that is not whole yet.
+        case fragment(isEmpty: Bool)
         case error(FrameError)
     }
 
@@ -39,7 +40,7 @@ struct MessageAssembler {
             self.fragmentCount = 1
             // Copied, so that a short fragment does not keep the whole read alive.
             self.fragments = ByteBuffer(buffer: payload)
-            return .nothing
+            return .fragment(isEmpty: payload.readableBytes == 0)
         case .continuation:
             guard var message = self.fragments.take() else { return Self.broken("a continuation of no message") }
             self.fragmentCount += 1
@@ -51,7 +52,7 @@ struct MessageAssembler {
             message.writeImmutableBuffer(payload)
             if isFinal { return .message(message, isText: self.fragmentsAreText) }
             self.fragments = message
-            return .nothing
+            return .fragment(isEmpty: payload.readableBytes == 0)
         }
     }
 

@@ -209,11 +209,13 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             self.writeControl(.pong, payload)
             self.session?.receivedPing()
         case .pong(let payload):
+            self.session?.receivedPong()
             self.receivedPong(payload)
         case .close(let code):
             self.receivedClose(code, context)
-        case .nothing:
-            break
+        case .fragment(let isEmpty):
+            guard self.state == .open else { return }
+            self.session?.receivedFragment(isEmpty: isEmpty)
         case .error(let error):
             self.close(error.closeCode, error.message)
             // No close frame can be expected of a peer that speaks something else (section 7.1.7).

@@ -1,11 +1,11 @@
 import Synchronization
 import WasmnetQuota
 
-/// Which refusals get a line of the log: of one client 5 a second, 20 after a rest. What is left out is counted, by client, for the
-/// next line.
+/// How many lines of the log one client may have: a number a second, and some at once after a rest. What is left out is counted, by
+/// client, for the next line.
 ///
 /// **Bound**: ``maxClients`` clients at once are told apart; those beyond share one allowance.
-final class RefusalLines: Sendable {
+final class LinePace: Sendable {
     static let maxClients = 4096
     private static let others = ClientID(text: "others")
 
@@ -14,8 +14,12 @@ final class RefusalLines: Sendable {
         var suppressed = 0
     }
 
-    private let pace = GCRA.Pace(perSecond: 5, burst: 20)
+    private let pace: GCRA.Pace?
     private let entries = Mutex<[ClientID: Entry]>([:])
+
+    init(perSecond: Double, burst: Int) {
+        self.pace = GCRA.Pace(perSecond: perSecond, burst: burst)
+    }
 
     /// - Returns: nil where this line is left out; else how many were since the client's last one.
     func admit(_ client: ClientID, at now: QuotaInstant) -> Int? {
@@ -36,7 +40,7 @@ final class RefusalLines: Sendable {
         }
     }
 
-    /// Clients that may have a line again and had some left out: how many, which are taken as told.
+    /// Clients that may have a line again and had some left out: how many. They begin anew.
     func leftOut(at now: QuotaInstant) -> [(client: ClientID, suppressed: Int)] {
         guard let pace = self.pace else { return [] }
         return self.entries.withLock { entries in
