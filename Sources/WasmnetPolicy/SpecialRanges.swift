@@ -46,7 +46,7 @@ enum SpecialRanges {
 
 /// Where clouds keep what their machines must not tell: open to an entry of `allow` that is this very address, or an exact name.
 ///
-/// As of 2026-11: the providers' documentation.
+/// Collected in November 2026 from what providers are known to use; not a registry, so it may lack some.
 enum CloudMetadata {
     static let services = [
         ("AWS, Azure, Google and others", "169.254.169.254"), ("AWS", "fd00:ec2::254"),

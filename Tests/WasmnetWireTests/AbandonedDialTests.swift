@@ -3,6 +3,7 @@ import Testing
 import Wasmnet
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetRelay
 import WasmnetTesting
 
 /// A dial that nobody waits for any more leaves no descriptor behind: the system would keep one for two minutes.
@@ -34,7 +35,10 @@ import WasmnetTesting
     @Test func theLoserOfARaceIsClosed() async throws {
         let resolver = ScriptedResolver(["both.example": [["127.0.0.2", "127.0.0.1"]]])
         let rules = try policy("[network]\nallow = [\"both.example\", \"127.0.0.1\", \"127.0.0.2\"]")
-        try await TestNode.withClient(policy: rules, resolver: resolver) { _, target, client in
+        // Long enough for the first attempt to be seen, however busy the machine is.
+        try await TestNode.withClient(
+            policy: rules, resolver: resolver, configure: { $0.settings.connectionAttemptDelay = .seconds(3) }
+        ) { _, target, client in
             let silent = try SilentTarget(host: "127.0.0.2", port: UInt16(target.port))
             client.send(.connect(1, host: "both.example", port: silent.port))
             #expect(try await silent.comesTo(1))

@@ -62,9 +62,9 @@ import WasmnetTesting
     /// The first address does not answer; by the time that the second is tried it is denied.
     @Test(arguments: Change.allCases) func theSecondAddressIsDecidedWhenItIsTried(change: Change) async throws {
         let resolver = self.named(["127.0.0.2", "127.0.0.1"])
-        let rules = try policy(self.rules + "\nnetwork.connection_timeout_secs = 1")
+        let rules = try policy(self.rules + "\nnetwork.connection_timeout_secs = 5")
         try await TestNode.withClient(
-            policy: rules, resolver: resolver, configure: { $0.settings.connectionAttemptDelay = .milliseconds(500) }
+            policy: rules, resolver: resolver, configure: { $0.settings.connectionAttemptDelay = .seconds(4) }
         ) { node, target, client in
             let silent = try SilentTarget(host: "127.0.0.2", port: UInt16(target.port))
             client.send(.connect(1, host: "target.example", port: silent.port))
@@ -73,7 +73,7 @@ import WasmnetTesting
             case .policy:
                 node.server.replacePolicy(
                     try policy(
-                        "network.deny = [\"127.0.0.1\"]\nnetwork.allow = [\"127.0.0.2\"]\nnetwork.connection_timeout_secs = 1"
+                        "network.deny = [\"127.0.0.1\"]\nnetwork.allow = [\"127.0.0.2\"]\nnetwork.connection_timeout_secs = 5"
                     ))
             case .denylist: try await change.deny("127.0.0.1", on: node)
             }
