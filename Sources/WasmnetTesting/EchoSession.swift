@@ -17,6 +17,8 @@ package final class EchoSession: CarriedSession {
     }
 
     package func receivedPing() {}
+    package func receivedPong() {}
+    package func receivedFragment(isEmpty: Bool) {}
     package var takesMessages: Bool { true }
     package func start() {}
     package func carrierReadComplete() {}

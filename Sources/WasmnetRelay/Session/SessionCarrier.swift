@@ -34,6 +34,9 @@ package protocol CarriedSession: AnyObject {
     func start()
     func receive(_ message: ByteBuffer, isText: Bool)
     func receivedPing()
+    func receivedPong()
+    /// A part of a message that is not whole yet.
+    func receivedFragment(isEmpty: Bool)
     /// Whether more of what was read may be handed over now.
     var takesMessages: Bool { get }
     /// What one read brought is through.
