@@ -280,7 +280,9 @@ import WasmnetTesting
                 #expect(reason == .byteQuota)
                 break
             }
-            for _ in 0..<500 where target.openedCount == 0 || target.openCount > 0 { try await Task.sleep(for: .milliseconds(10)) }
+            for _ in 0..<500 where target.openedCount == 0 || target.openCount > 0 {
+                try await Task.sleep(for: .milliseconds(10))
+            }
             #expect(count.withLockedValue { $0 } == 100_000)
         }
         await target.stop()
