@@ -46,9 +46,9 @@ extension LoadClient {
             case 4: link.send(.send(id, ByteBuffer(string: "x")), dialect)
             case 5: link.send(open, dialect)
             case 6: link.send(.connectTLS(id, host: "inside.denied.test", port: 443), dialect)
-            // No message at all.
+            // No message at all, but sound text (RFC 6455, section 8.1), which does not end the session.
             default:
-                link.send(head: [0xFF], body: UnsafeRawBufferPointer(start: nil, count: 0), isText: dialect == .v1JSON)
+                link.send(head: [0x78], body: UnsafeRawBufferPointer(start: nil, count: 0), isText: dialect == .v1JSON)
             }
         }
     }
