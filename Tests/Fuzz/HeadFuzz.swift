@@ -43,9 +43,11 @@ private func read(_ text: [UInt8], piece: Int) -> HeadReader.Result {
     return .more
 }
 
-/// Host aside, which a target in absolute form replaces.
+/// Host aside, which a target in absolute form replaces. Blanks at a value's end, which llhttp keeps, are none of it (RFC 9110, section 5.5).
 private func fields(_ request: HTTPRequestHead) -> [(String, String)] {
-    request.headers.filter { $0.name.lowercased() != "host" }.map { ($0.name, String($0.value)) }
+    request.headers.filter { $0.name.lowercased() != "host" }.map { name, value in
+        (name, String(decoding: value.utf8.reversed().drop { $0 == 0x20 || $0 == 0x09 }.reversed(), as: UTF8.self))
+    }
 }
 
 private func llhttp(_ head: ByteBuffer) -> HTTPRequestHead? {
