@@ -267,7 +267,7 @@ let package = Package(
             name: "WasmnetNodeTests",
             dependencies: [
                 "wasmnet-node", "WasmnetCluster", "WasmnetProtocol", "WasmnetQuota", "WasmnetTesting", nioCore,
-                nioPosix,
+                nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
         ),

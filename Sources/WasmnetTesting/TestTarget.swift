@@ -1,5 +1,5 @@
 import Glibc
-import NIOConcurrencyHelpers
+package import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
 
@@ -15,6 +15,8 @@ package final class TestTarget: Sendable {
         case echo
         /// Reads everything, sends nothing, and tells how much came, when the peer ends.
         case countThenReport
+        /// Reads everything, sends nothing, and adds up how much came on all connections.
+        case sum(NIOLockedValueBox<Int>)
         /// Sends so many bytes (a pattern by offset) as fast as they go, then ends.
         case send(Int)
         /// Reads nothing at all.
@@ -57,6 +59,7 @@ package final class TestTarget: Sendable {
                     switch behaviour {
                     case .echo: try pipeline.addHandler(EchoHandler())
                     case .countThenReport: try pipeline.addHandler(CountingHandler())
+                    case .sum(let sum): try pipeline.addHandler(SummingHandler(sum))
                     case .send(let count): try pipeline.addHandler(SendingHandler(count: count))
                     case .flood: try pipeline.addHandler(SendingHandler(count: .max))
                     case .deaf: try channel.syncOptions?.setOption(.autoRead, value: false)
@@ -122,6 +125,22 @@ private final class CountingHandler: ChannelInboundHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+}
+
+private final class SummingHandler: ChannelInboundHandler {
+    typealias InboundIn = ByteBuffer
+    private let sum: NIOLockedValueBox<Int>
+
+    init(_ sum: NIOLockedValueBox<Int>) { self.sum = sum }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        let count = self.unwrapInboundIn(data).readableBytes
+        self.sum.withLockedValue { $0 += count }
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
+    }
 }
 
 private final class SendingHandler: ChannelInboundHandler {

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import WasmnetProtocol
 import WasmnetTesting
@@ -15,9 +14,9 @@ enum DaySpender {
         var ended = 0
         while ended < sockets {
             switch try await client.nextEvent(timeout: .seconds(60)) {
-            case .connected(let id, _, _, _): if up { self.send(256 << 10, on: id, client) }
+            case .connected(let id, _, _, _): if up { Uploader.send(256 << 10, on: id, client) }
             case .window(let id, let bytes):
-                if up { self.send(Int(bytes), on: id, client) }
+                if up { Uploader.send(Int(bytes), on: id, client) }
             case .data(let id, let piece):
                 passed += piece.readableBytes
                 client.send(.window(id, bytes: UInt32(piece.readableBytes)))
@@ -32,31 +31,5 @@ enum DaySpender {
         }
         await client.close()
         return passed
-    }
-
-    private static func send(_ count: Int, on id: SocketID, _ client: TestClient) {
-        var left = count
-        while left > 0 {
-            let piece = min(left, 16 << 10)
-            client.send(.send(id, ByteBuffer(repeating: 7, count: piece)))
-            left -= piece
-        }
-    }
-}
-
-/// Adds up what targets get.
-final class SumHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private let sum: NIOLockedValueBox<Int>
-
-    init(_ sum: NIOLockedValueBox<Int>) { self.sum = sum }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let count = self.unwrapInboundIn(data).readableBytes
-        self.sum.withLockedValue { $0 += count }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
     }
 }

@@ -61,8 +61,7 @@ extension Cluster {
                 """
             try await Fleet.run(policy: policy, deadline: .seconds(10)) { fleet in
                 let sum = NIOLockedValueBox(0)
-                let target = try await TestTarget.start(
-                    up ? .custom { try $0.pipeline.syncOperations.addHandler(SumHandler(sum)) } : .flood)
+                let target = try await TestTarget.start(up ? .sum(sum) : .flood)
                 let received = try await withThrowingTaskGroup(of: Int.self) { tasks in
                     for port in fleet.nodes.map(\.port) {
                         tasks.addTask { try await DaySpender.run(node: port, target: target.port, sockets: 20, up: up) }

@@ -22,7 +22,7 @@ enum Uploader {
         await client.close()
     }
 
-    private static func send(_ count: Int, on id: SocketID, _ client: TestClient) {
+    static func send(_ count: Int, on id: SocketID, _ client: TestClient) {
         var left = count
         while left > 0 {
             let piece = min(left, 16 << 10)

@@ -270,8 +270,7 @@ import WasmnetTesting
     @Test func anUploadIsCutAtTheByte() async throws {
         let rules = try self.limits("[limits]\nbytes_per_day = 100000")
         let count = NIOLockedValueBox(0)
-        let target = try await TestTarget.start(
-            .custom { try $0.pipeline.syncOperations.addHandler(SumHandler(count)) })
+        let target = try await TestTarget.start(.sum(count))
         try await TestNode.withClient(policy: rules) { _, _, client in
             try await client.connect(1, port: target.port)
             for part in 0..<4 { client.send(.send(1, Pattern.bytes(from: part * 30_000, count: 30_000))) }
@@ -324,21 +323,5 @@ import WasmnetTesting
             #expect(String(buffer: data) == "answer")
             await peer.stop()
         }
-    }
-}
-
-private final class SumHandler: ChannelInboundHandler {
-    typealias InboundIn = ByteBuffer
-    private let sum: NIOLockedValueBox<Int>
-
-    init(_ sum: NIOLockedValueBox<Int>) { self.sum = sum }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let count = self.unwrapInboundIn(data).readableBytes
-        self.sum.withLockedValue { $0 += count }
-    }
-
-    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        if case .inputClosed? = event as? ChannelEvent { context.close(promise: nil) }
     }
 }

@@ -247,7 +247,8 @@ inEach("refused, denied, not found: each with its code", async (t, client, langu
   await rejected(client.connectUdp("192.0.2.1", 80), "policy_denied", "policy_denied");
   await rejected(client.bind("127.0.0.1", 80), "policy_denied", "policy_denied");
   await rejected(client.resolve("192.0.2.1"), "policy_denied", "policy_denied");
-  await rejected(client.bind("127.0.0.1", node.port), "address_in_use", "internal");
+  const taken = await startTarget(t, echo);
+  await rejected(client.bind("127.0.0.1", taken.port), "address_in_use", "internal");
 });
 
 inEach("resolve", async (t, client) => {
