@@ -8,19 +8,19 @@ import WasmnetCluster
 import WasmnetQuota
 import WasmnetRelay
 
-/// The admin server while it runs, on an event loop of its own that no session is on.
+/// The admin server while it runs, on an event loop that no session of the node is on. The loop is the process' own: Hummingbird may still
+/// close its listener after it has ended, which needs a loop that lives.
 struct RunningAdmin: Sendable {
     let address: AdminServer.Address
     private let services: ServiceGroup
     private let task: Task<Void, any Error>
     private let helpers: Task<Void, Never>
-    private let group: MultiThreadedEventLoopGroup
 
     /// - Throws: ``ConfigurationError`` when its options cannot be, or it cannot listen.
     static func start(
         _ options: AdminOptions, of server: Server, registry: PrometheusRegistry, lag: LoopLag
     ) async throws -> RunningAdmin {
-        let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+        let group = MultiThreadedEventLoopGroup.singleton
         let latencies = LatencyWindows(registry)
         let listening = OneShot<AdminServer.Address?>(on: group.any())
         do {
@@ -46,11 +46,9 @@ struct RunningAdmin: Sendable {
                 throw ConfigurationError("the admin server ended at once")
             }
             return RunningAdmin(
-                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() },
-                group: group)
+                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() })
         } catch {
             listening.succeed(nil)
-            try? await group.shutdownGracefully()
             if error is ConfigurationError { throw error }
             guard error is IOError || error is SocketAddressError.UnknownHost else {
                 throw ConfigurationError("\(error)")
@@ -65,7 +63,6 @@ struct RunningAdmin: Sendable {
         await self.services.triggerGracefulShutdown()
         _ = await self.task.result
         await self.helpers.value
-        try? await self.group.shutdownGracefully()
     }
 
     /// Warnings and worse: what the HTTP library tells of its life nobody needs.
