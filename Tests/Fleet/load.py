@@ -122,6 +122,9 @@ class Seat:
             if not (session := await self.connect()):
                 continue
             load.sessions.add(session)
+            if load.is_over and not session.goaway.done():
+                # It came up while the load stopped, which ends only the sessions that it knew.
+                session.goaway.set_result(0)
             self.session = session
             self.changed.set()
             await asyncio.wait({session.goaway, session.over}, return_when=asyncio.FIRST_COMPLETED)
