@@ -47,6 +47,8 @@ final class Dial {
     /// None outlives the dial: a target that never answers would hold its descriptor for minutes.
     private var underWay: [ObjectIdentifier: Attempt] = [:]
     private var isOver = false
+    /// The addresses were decided in this very turn.
+    private var isFresh = true
 
     init(
         eventLoop: any EventLoop, settings: RelaySettings, connector: any TargetConnector, host: String, port: UInt16,
@@ -71,6 +73,7 @@ final class Dial {
                 .failure(Refusal(.connectTimeout, "\(self.host) port \(self.port) did not answer in time")))
         }
         self.carryOut(self.race.start(), channel: nil)
+        self.isFresh = false
     }
 
     /// Ends the dial; its completion is not called any more.
@@ -114,7 +117,7 @@ final class Dial {
     }
 
     private func attempt(_ address: IPAddress) {
-        if let denial = self.denial(address) { return self.attemptFailed(denial) }
+        if !self.isFresh, let denial = self.denial(address) { return self.attemptFailed(denial) }
         let receiver = ReceiveAllocator(largest: self.settings.readChunkBytes)
         let target: SocketAddress
         do {
@@ -132,10 +135,11 @@ final class Dial {
             }
             .assumeIsolated()
             .whenComplete { result in
-                let denial = attempt.flatMap { self.underWay.removeValue(forKey: $0) }?.denial ?? self.denial(address)
+                let denial = attempt.flatMap { self.underWay.removeValue(forKey: $0) }?.denial
                 switch result {
                 case .success(let channel):
-                    if let denial {
+                    // Without TLS it is handed over in this turn, which decides once more.
+                    if let denial = denial ?? (self.tls == nil ? nil : self.denial(address)) {
                         channel.close(promise: nil)
                         return self.attemptFailed(denial)
                     }
