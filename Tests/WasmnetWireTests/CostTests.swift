@@ -182,6 +182,27 @@ import WasmnetTesting
         }
     }
 
+    /// A session that ends while its messages wait gives their room back to the client's others.
+    @Test func messagesThatWaitedGiveTheirRoomBackWithTheirSession() async throws {
+        let resolver = HeldResolver()
+        try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
+            guard case .udpBound = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            for _ in 0..<20 {
+                client.send(.sendTo(1, host: "slow.example", port: 9, ByteBuffer(repeating: 1, count: 16 << 10)))
+            }
+            _ = try await client.refusal(.close(99))
+            let limits = node.server.environment.ledger.allowance(
+                for: ClientID(text: "a:127.0.0.1"), limits: .unlimited
+            ).onNode
+            #expect(!limits.hold(waiting: 32 << 10))
+            await client.close()
+            #expect(try await node.settles(sockets: 0, sessions: 0))
+            #expect(limits.hold(waiting: NodeLimits.maxWaitingBytes))
+        }
+    }
+
     // MARK: Bytes
 
     /// Small messages cost what they cost a network: 64 bytes each.

@@ -65,12 +65,14 @@ final class NameLookups {
         }
     }
 
-    /// Nobody waits any more.
+    /// The session has ended: what waits is answered, since it may hold something until it is.
     func end() {
-        let isWaiting = !self.waiting.isEmpty
+        let completions = self.waiting.values.flatMap { $0 }
         self.waiting = [:]
         self.waitingCount = 0
-        if isWaiting { self.environment.resolver.drop(self.asker) }
+        guard !completions.isEmpty else { return }
+        self.environment.resolver.drop(self.asker)
+        for completion in completions { completion(.failure(Refusal(.clientClosed, "the session ended")), nil) }
     }
 
     private func lookUp(_ name: HostName, within timeout: TimeAmount) {

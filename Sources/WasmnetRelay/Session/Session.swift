@@ -265,6 +265,7 @@ final class Session {
 
     /// Answers a message that came to nothing.
     func refuse(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
+        guard self.state != .ended else { return }
         self.countRefusal()
         self.tell(.refused(id, refusal), as: encoding)
     }
