@@ -20,7 +20,6 @@ final class ClusterNodes {
         self.eventLoop = eventLoop
         self.settings = settings
         self.seeds = seeds
-        refresh()
     }
 
     var hasMap: Bool { map != nil }
