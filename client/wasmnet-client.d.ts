@@ -30,7 +30,7 @@ export interface ClientOptions {
   token?: string | (() => string | Promise<string>);
   /** After goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000). Default true. */
   reconnect?: boolean | { baseMs?: number; capMs?: number };
-  /** Time for the WebSocket to open, in ms. Default 15,000. */
+  /** How long anything may take to open, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
   openTimeoutMs?: number;
   /** The class to use where there is no global one, as in Node 20: `ws`. */
   WebSocket?: new (url: string, protocols?: string[]) => any;
@@ -67,13 +67,21 @@ export interface Target {
   port: number;
 }
 
-export interface OpenOptions {
+export interface OpeningOptions {
+  /**
+   * How long the opening may take, in ms, 1 to 2,147,483,647, the connection to the node included; then it fails with `connect_timeout`. It ends
+   * nothing that is open. Default: the client's.
+   */
+  openTimeoutMs?: number;
+  /** Aborting resets the socket at any time, whether it is open or not. To bound the opening alone, use `openTimeoutMs`. */
+  signal?: AbortSignal;
+}
+
+export interface OpenOptions extends OpeningOptions {
   /** Default "tcp". */
   transport?: "tcp" | "tls";
   /** The same as transport "tls": the node does the TLS handshake, and sees the plain bytes. */
   tls?: boolean;
-  /** Aborting resets the socket, whether it is open or not. */
-  signal?: AbortSignal;
   /**
    * Keep `writable` open when the target has ended its side. Default false for what is opened: the connection ends once what was
    * written has gone out. Default true for what a listener takes: who dials in may end first and wait for the answer.
@@ -235,7 +243,7 @@ export declare class WasmnetClient extends EventTarget {
   /** A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Unknown and closed ids are ignored. */
   send(id: number, data: Data): void;
   sendTo(id: number, addr: string, port: number, data: Data): void;
-  resolve(name: string, options?: { signal?: AbortSignal }): Promise<string[]>;
+  resolve(name: string, options?: OpeningOptions): Promise<string[]>;
   /** The socket's callbacks are called no more. */
   close(id: number): void;
   onData(id: number, callback: (data: Uint8Array) => void): void;
@@ -248,14 +256,14 @@ export declare class WasmnetClient extends EventTarget {
   // Streams.
 
   open(target: Target | string, options?: OpenOptions): Connection;
-  listenOn(local: Target | string, options?: { signal?: AbortSignal; allowHalfOpen?: boolean }): Listener;
-  openUdp(target: Target | string, options?: { signal?: AbortSignal }): DatagramConnection;
-  listenUdp(local: Target | string, options?: { signal?: AbortSignal }): DatagramConnection;
+  listenOn(local: Target | string, options?: OpeningOptions & { allowHalfOpen?: boolean }): Listener;
+  openUdp(target: Target | string, options?: OpeningOptions): DatagramConnection;
+  listenUdp(local: Target | string, options?: OpeningOptions): DatagramConnection;
 
   // The lowest level.
 
   /** Opens at once and may be used at once; what is sent waits until it can be. */
-  socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners): Socket;
+  socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners, options?: { openTimeoutMs?: number }): Socket;
   /** Every socket that is open or being opened, of whichever level. */
   readonly openSockets: Socket[];
   /** Sockets of the calls by number. */

@@ -96,14 +96,14 @@ export class WasmnetClient extends Core {
   open(to, options = {}) {
     const { transport = options.tls ? "tls" : "tcp" } = options;
     if (transport !== "tcp" && transport !== "tls") throw new TypeError(`transport is "tcp" or "tls", not ${transport}`);
-    return new Connection(this.socket(transport, ...target(to)), options);
+    return new Connection(this.socket(transport, ...target(to), {}, options), options);
   }
 
   /** `for await (const connection of client.listenOn({hostname: "0.0.0.0", port: 0}))` */
-  listenOn(local, options) { return new Listener(this.socket("listener", ...target(local)), options); }
+  listenOn(local, options) { return new Listener(this.socket("listener", ...target(local), {}, options), options); }
 
-  openUdp(to, options) { return new DatagramConnection(this.socket("udp", ...target(to)), options); }
-  listenUdp(local, options) { return new DatagramConnection(this.socket("udp-listener", ...target(local)), options); }
+  openUdp(to, options) { return new DatagramConnection(this.socket("udp", ...target(to), {}, options), options); }
+  listenUdp(local, options) { return new DatagramConnection(this.socket("udp-listener", ...target(local), {}, options), options); }
 
   _socketEnded(socket) {
     super._socketEnded(socket);

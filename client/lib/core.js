@@ -1,6 +1,6 @@
 // The connection to the node over its whole life: dialing, falling back to v1, goaway, loss, dialing again.
 
-import { WasmnetError } from "./errors.js";
+import { WasmnetError, late } from "./errors.js";
 import { Link } from "./link.js";
 import { Socket } from "./socket.js";
 
@@ -65,28 +65,38 @@ export class Core extends EventTarget {
    *
    * @param {"tcp" | "tls" | "udp" | "listener" | "udp-listener"} kind
    * @param listeners set on the socket before anything can happen to it
+   * @param {{openTimeoutMs?: number}} [options] how long the opening may take, the connection to the node included
    */
-  socket(kind, host, port, listeners = {}) {
+  socket(kind, host, port, listeners = {}, { openTimeoutMs = this.#options.openTimeoutMs } = {}) {
     if (!KINDS.has(kind)) throw new TypeError(`there is no kind of socket ${kind}`);
     checkTarget(host, port);
+    checkTimeout(openTimeoutMs);
     const socket = new Socket(this, this.#takeId(), kind, host, port);
     Object.assign(socket, listeners);
     this.#live.add(socket);
+    socket._limitOpening(openTimeoutMs);
     this.#withLink({ run: (link) => socket._attach(link), fail: (error) => socket._end(error) });
     return socket;
   }
 
   /** The addresses of a name that a client may reach. */
-  async resolve(name, { signal } = {}) {
+  async resolve(name, { signal, openTimeoutMs = this.#options.openTimeoutMs } = {}) {
+    checkTimeout(openTimeoutMs);
     signal?.throwIfAborted();
     const id = this.#takeId();
+    let asked = null;
+    let isOver = false;
     let abort;
+    let timer;
     try {
       return await new Promise((resolve, reject) => {
         abort = () => reject(signal.reason);
         signal?.addEventListener("abort", abort);
+        timer = setTimeout(() => reject(late(`${name} was not looked up`, openTimeoutMs)), openTimeoutMs);
         this.#withLink({
           run: (link) => {
+            if (isOver) return;
+            asked = link;
             link.calls.set(id, { resolve, reject });
             link.send(link.codec.resolve(id, name));
           },
@@ -94,6 +104,9 @@ export class Core extends EventTarget {
         });
       });
     } finally {
+      isOver = true;
+      asked?.calls.delete(id);
+      clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     }
   }
@@ -239,4 +252,8 @@ export class Core extends EventTarget {
 function checkTarget(host, port) {
   if (typeof host !== "string" || host === "") throw new TypeError("a host is a string that is not empty");
   if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`a port is 0 to 65535, not ${port}`);
+}
+
+function checkTimeout(ms) {
+  if (!(ms >= 1 && ms < 2 ** 31)) throw new RangeError(`openTimeoutMs is 1 to 2147483647, not ${ms}`);
 }

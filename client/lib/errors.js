@@ -30,6 +30,9 @@ export class WasmnetError extends Error {
   }
 }
 
+/** What did not happen within the time it had. */
+export const late = (what, ms) => new WasmnetError("connect_timeout", `${what} within ${ms} ms`);
+
 /** Ends that are nobody's fault. */
 export const isOrderly = (error) => error.code === "normal" || error.code === "client_closed";
 

@@ -2,7 +2,7 @@
 
 import { toBytes } from "./bytes.js";
 import { ChunkQueue } from "./chunks.js";
-import { WasmnetError, call } from "./errors.js";
+import { WasmnetError, call, late } from "./errors.js";
 import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
 import { Mailbox } from "./mailbox.js";
@@ -44,6 +44,7 @@ export class Socket extends Mailbox {
   #isClosing = false;
   #hasToldClose = false;
   #hasToldShutdown = false;
+  #openTimer = null;
   #lingerTimer = null;
   #progress = 0;
 
@@ -132,17 +133,24 @@ export class Socket extends Mailbox {
   }
 
   /** Drops the socket at once, unsent bytes too. */
-  reset() {
+  reset() { this.#drop(new WasmnetError("client_closed", "reset by the client")); }
+
+  #drop(error) {
     if (this.ending) return;
     if (this.#link) {
       const { codec } = this.#link;
       this.#link.send(codec.version === 2 && this.isStream ? codec.reset(this.id) : codec.close(this.id));
     }
     this.dropMail();
-    this._end(new WasmnetError("client_closed", "reset by the client"));
+    this._end(error);
   }
 
   // The link's side.
+
+  /** From now on the socket has so long to be open, in ms: for the connection to the node and for the node's answer. */
+  _limitOpening(ms) {
+    this.#openTimer = setTimeout(() => this.#drop(late(`${this.host} port ${this.port} was not open`, ms)), ms);
+  }
 
   /** The socket is on this WebSocket from now on. Accepted ones are open already. */
   _attach(link) {
@@ -209,6 +217,7 @@ export class Socket extends Mailbox {
     if (this.ending) return;
     this.ending = error;
     this.state = "closed";
+    clearTimeout(this.#openTimer);
     clearTimeout(this.#lingerTimer);
     this.#queue.clear();
     this.#window?.release(this.#link);
@@ -287,6 +296,7 @@ export class Socket extends Mailbox {
   #opened() {
     if (this.state !== "opening") return;
     this.state = "open";
+    clearTimeout(this.#openTimer);
     this.owner._socketOpened(this);
     if (!this.#isClosing) call(this.onopen, this);
   }

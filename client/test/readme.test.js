@@ -7,7 +7,7 @@ import { readFileSync } from "node:fs";
 import net from "node:net";
 import { test } from "node:test";
 import * as wasmnet from "../wasmnet-client.js";
-import { measure } from "./size.js";
+import { LIMITS } from "./size.js";
 import { connectClient, startNode, startTarget, within } from "./support.js";
 
 const readme = readFileSync(new URL("../README.md", import.meta.url), "utf8");
@@ -76,8 +76,8 @@ test("its commands are the ones that run these tests", () => {
   assert.deepEqual(commands, [`make playground\nWASMNET_NODE=.build/release/wasmnet-node node --test ${files}`]);
 });
 
-test("the sizes it names are the measured ones", () => {
-  const { core, "whole client": whole } = measure();
-  const named = readme.match(/is ([\d.]+) KiB minified, with numbers and streams ([\d.]+) KiB, ([\d.]+) KiB gzipped/).slice(1).map(Number);
-  [core.minified, whole.minified, whole.gzipped].forEach((bytes, i) => assert.ok(Math.abs(bytes / 1024 - named[i]) < 0.2, `${bytes} bytes`));
+test("the sizes it names are the limits that are kept", () => {
+  const { core, "whole client": whole } = LIMITS;
+  const named = readme.match(/is under (\d+) KiB minified and (\d+) KiB gzipped, with numbers and streams under (\d+) KiB gzipped/).slice(1);
+  assert.deepEqual(named.map((number) => number << 10), [core.minified, core.gzipped, whole.gzipped]);
 });

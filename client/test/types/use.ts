@@ -21,7 +21,7 @@ export async function byNumber(): Promise<void> {
 }
 
 export async function byStream(): Promise<void> {
-  const connection: Connection = client.open({ hostname: "example.com", port: 443 }, { tls: true, signal: new AbortController().signal });
+  const connection: Connection = client.open({ hostname: "example.com", port: 443 }, { tls: true, signal: new AbortController().signal, openTimeoutMs: 10000 });
   const { remoteAddress, remotePort } = await connection.opened;
   const writer = connection.writable.getWriter();
   await writer.write(`${remoteAddress} ${remotePort}`);

@@ -1,0 +1,64 @@
+// What is promised while a socket opens: it takes so long at most, and nothing resolves that did not happen.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { connected, fake, opening, settle } from "./fake-node.js";
+import { connectClient, startTarget, within } from "./support.js";
+
+const LIMIT = { timeout: 30000 };
+const SHORT = { openTimeoutMs: 100 };
+
+/** Every way to open something, as a promise that waits for it. */
+const ways = (client, options) => ({
+  open: client.open("a:1", options).opened,
+  listenOn: client.listenOn("127.0.0.1:1", options).opened,
+  openUdp: client.openUdp("9.9.9.9:53", options).opened,
+  listenUdp: client.listenUdp("127.0.0.1:1", options).opened,
+  resolve: client.resolve("a", options),
+});
+const byNumber = (client) => ({ connect: client.connect("a", 1), bind: client.bind("127.0.0.1", 1), connectUdp: client.connectUdp("a", 1) });
+
+async function allLate(promises) {
+  for (const [way, promise] of Object.entries(promises)) {
+    await assert.rejects(within(5000, promise, way), { name: "WasmnetError", code: "connect_timeout", message: /within 100 ms$/ }, way);
+  }
+}
+
+test("an opening takes its own openTimeoutMs at most, or the client's, and the node is told to drop it", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url);
+  await client.ready();
+  await allLate(ways(client, SHORT));
+  const impatient = connectClient(t, node.url, SHORT);
+  await impatient.ready();
+  await allLate({ ...ways(impatient), ...byNumber(impatient) });
+  assert.deepEqual([client.openSockets, impatient.openSockets], [[], []]);
+  const { requests } = node.peers[0];
+  for (const request of requests) request.seen = true;
+  await settle(client, node.peers[0]);
+  const types = requests.map(({ type }) => type);
+  assert.deepEqual(types.filter((type) => type === 0x0c || type === 0x05), [0x0c, 0x05, 0x05, 0x05], "a reset, and closes of what has none");
+});
+
+test("the time counts from the call, also while there is no node", LIMIT, async (t) => {
+  // Takes connections, and never answers.
+  const silent = await startTarget(t, () => {});
+  await allLate(ways(connectClient(t, `ws://127.0.0.1:${silent.port}/`), SHORT));
+});
+
+test("what has opened in time lives on, and a time that is none is refused", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url);
+  const connection = client.open("a:1", { openTimeoutMs: 50 });
+  await client.ready();
+  const [peer] = node.peers;
+  connected(peer, (await opening(peer)).id);
+  await connection.opened;
+  await new Promise((resolve) => setTimeout(resolve, 100));
+  await settle(client, peer);
+  assert.equal(connection.socket.state, "open");
+  for (const openTimeoutMs of [0, -1, NaN, Infinity, 2 ** 31, "soon"]) {
+    assert.throws(() => client.open("a:1", { openTimeoutMs }), /openTimeoutMs/);
+    await assert.rejects(client.resolve("a", { openTimeoutMs }), /openTimeoutMs/);
+  }
+});
