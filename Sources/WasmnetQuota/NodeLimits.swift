@@ -5,26 +5,33 @@ import Synchronization
 package final class NodeLimits: Sendable {
     /// Of messages that come to nothing.
     package let refusals = RefusalRate()
-    private let waitingBytes = Atomic<Int>(0)
-
-    /// Bytes of messages that may wait for lookups at once.
-    package static let maxWaitingBytes = 64 << 10
+    /// Of messages that wait for lookups.
+    package let waitingMessages = ByteRoom()
+    /// Of messages that are not whole yet.
+    package let unfinishedMessages = ByteRoom()
 
     package init() {}
 
     package func apply(_ limits: QuotaLimits) {
         self.refusals.apply(GCRA.Pace(perSecond: limits.refusalsPerSecond, burst: limits.refusalBurst))
     }
+}
 
-    /// Makes room for a message that waits for a lookup, until ``release(waiting:)``. False where there is none.
-    package func hold(waiting bytes: Int) -> Bool {
-        let sum = self.waitingBytes.wrappingAdd(bytes, ordering: .relaxed).newValue
-        if sum > Self.maxWaitingBytes { self.release(waiting: bytes) }
-        return sum <= Self.maxWaitingBytes
+/// Memory that several may fill together, up to a bound.
+package final class ByteRoom: Sendable {
+    private let filled = Atomic<Int>(0)
+
+    init() {}
+
+    /// Takes so many bytes, until ``release(_:)``. False where there would be more than `most` in all: then none are taken.
+    package func take(_ bytes: Int, most: Int) -> Bool {
+        let sum = self.filled.wrappingAdd(bytes, ordering: .relaxed).newValue
+        if sum > most { self.release(bytes) }
+        return sum <= most
     }
 
-    package func release(waiting bytes: Int) {
-        self.waitingBytes.wrappingSubtract(bytes, ordering: .relaxed)
+    package func release(_ bytes: Int) {
+        self.filled.wrappingSubtract(bytes, ordering: .relaxed)
     }
 }
 

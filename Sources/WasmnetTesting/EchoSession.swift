@@ -19,6 +19,7 @@ package final class EchoSession: CarriedSession {
     package func receivedPing() {}
     package func receivedPong() {}
     package func receivedFragment(isEmpty: Bool) {}
+    package func keepsUnfinished(bytes: Int) -> Bool { true }
     package var takesMessages: Bool { true }
     package func start() {}
     package func carrierReadComplete() {}

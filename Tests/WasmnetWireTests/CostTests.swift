@@ -193,14 +193,83 @@ import WasmnetTesting
                 client.send(.sendTo(1, host: "slow.example", port: 9, ByteBuffer(repeating: 1, count: 16 << 10)))
             }
             _ = try await client.refusal(.close(99))
-            let limits = node.server.environment.ledger.allowance(
+            let room = node.server.environment.ledger.allowance(
                 for: ClientID(text: "a:127.0.0.1"), limits: .unlimited
-            ).onNode
-            #expect(!limits.hold(waiting: 32 << 10))
+            ).onNode.waitingMessages
+            #expect(!room.take(32 << 10, most: 64 << 10))
             await client.close()
             #expect(try await node.settles(sockets: 0, sessions: 0))
-            #expect(limits.hold(waiting: NodeLimits.maxWaitingBytes))
+            #expect(room.take(64 << 10, most: 64 << 10))
         }
+    }
+
+    /// A message that never becomes whole holds memory: a client's sessions have 64 KiB each, and 2 MiB together.
+    @Test(arguments: [false, true]) func unfinishedMessagesAreBoundedByClient(inFragments: Bool) async throws {
+        let node = try await TestNode.start()
+        let wholeLength = 1 << 20
+        /// All but the last byte of a message that is none of the protocol's, unmasked as by a key of zeros.
+        var most = ByteBuffer()
+        let part = inFragments ? wholeLength / 16 : wholeLength
+        for start in stride(from: 0, to: wholeLength, by: part) {
+            let isLast = start + part == wholeLength
+            most.writeInteger(UInt8((start == 0 ? 0x02 : 0x00) | (isLast ? 0x80 : 0)))
+            most.writeMultipleIntegers(UInt8(0xFF), UInt64(part), UInt32(0))
+            most.writeRepeatingByte(0x77, count: isLast ? part - 1 : part)
+        }
+        func session(from address: String) async throws -> RawClient {
+            let client = try await RawClient.connect(port: node.port, from: address)
+            try await client.send(FrontTests.handshake())
+            _ = try await client.bytes { Self.messages($0) > 0 }
+            return client
+        }
+        /// Whether the message is answered once it is whole.
+        func ends(_ client: RawClient) async throws -> Bool {
+            try await client.send(ByteBuffer(integer: UInt8(0x77)))
+            return try await Self.messages(client.bytes { Self.messages($0) > 1 }) == 2
+        }
+        let two = [try await session(from: "127.0.0.1"), try await session(from: "127.0.0.1")]
+        for client in two { try await client.send(most) }
+        let room = node.server.environment.ledger.allowance(for: ClientID(text: "a:127.0.0.1"), limits: .unlimited)
+            .onNode.unfinishedMessages
+        // Both are in it, but for 65 KiB each.
+        while room.take(0, most: 1800 << 10) { try await Task.sleep(for: .milliseconds(1)) }
+        let third = try await session(from: "127.0.0.1")
+        try await third.send(most)
+        let answer = try await third.bytes(timeout: .seconds(5)) { Self.closeCode($0) != nil }
+        #expect(Self.closeCode(answer) == 1013)
+        await third.close()
+        let small = try await session(from: "127.0.0.1")
+        var frame = ByteBuffer(bytes: [0x82, 0xFF])
+        frame.writeMultipleIntegers(UInt64(64 << 10), UInt32(0))
+        frame.writeRepeatingByte(0x77, count: 64 << 10 - 1)
+        try await small.send(frame)
+        let other = try await session(from: "127.0.0.2")
+        try await other.send(most)
+        for client in two + [small, other] {
+            #expect(try await ends(client))
+            await client.close()
+        }
+        #expect(try await node.settles(sockets: 0, sessions: 0))
+        #expect(room.take(2 << 20, most: 2 << 20), "all of it was given back")
+        await node.stop()
+    }
+
+    /// Messages behind the answer to the handshake.
+    private static func messages(_ bytes: ByteBuffer) -> Int { Self.payloads(bytes).count { $0.first == 0x82 } }
+
+    private static func closeCode(_ bytes: ByteBuffer) -> UInt16? {
+        Self.payloads(bytes).first { $0.first == 0x88 }?.payload.getInteger(at: 0)
+    }
+
+    private static func payloads(_ bytes: ByteBuffer) -> [(first: UInt8, payload: ByteBuffer)] {
+        guard let end = bytes.readableBytesView.firstRange(of: Array("\r\n\r\n".utf8))?.upperBound else { return [] }
+        var bytes = bytes.getSlice(at: end, length: bytes.writerIndex - end) ?? ByteBuffer()
+        var found: [(UInt8, ByteBuffer)] = []
+        while let first: UInt8 = bytes.readInteger(), let short: UInt8 = bytes.readInteger(),
+            let length = short < 126 ? Int(short) : bytes.readInteger(as: UInt16.self).map({ Int($0) }),
+            let payload = bytes.readSlice(length: length)
+        { found.append((first, ByteBuffer(buffer: payload))) }
+        return found
     }
 
     // MARK: Bytes

@@ -168,10 +168,10 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         guard let target = self.session.target(self.id, host, port, .udp, nil, self.encoding) else { return }
         var data = data
         let waits = self.session.mustLookUp(target)
-        let limits = self.session.allowance.onNode
+        let room = self.session.allowance.onNode.waitingMessages
         let cost = Session.messageCost + data.readableBytes
         if waits {
-            guard limits.hold(waiting: cost) else {
+            guard room.take(cost, most: self.session.environment.settings.maxWaitingBytes) else {
                 self.session.environment.observer.datagramDropped(.up)
                 return
             }
@@ -179,7 +179,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
             data = ByteBuffer(buffer: data)
         }
         self.session.addresses(of: target) { [data] result, _ in
-            if waits { limits.release(waiting: cost) }
+            if waits { room.release(cost) }
             switch result {
             case .success(let addresses):
                 guard !self.isEnded, let address = addresses.first else { return }

@@ -4,6 +4,9 @@ public import NIOCore
 public struct RelaySettings: Sendable {
     /// Cap on one WebSocket message, in bytes; a larger one ends the session with 1009. Default 1 MiB.
     public var maxMessageBytes = 1 << 20
+    /// Bytes of messages that are not whole yet, of all sessions of one client, beyond 64 KiB for each session; at least one message. A
+    /// session that would hold more is ended with 1013. Default 2 MiB.
+    public var maxUnfinishedBytes = 2 << 20
     /// v1: bytes a stream may hold for a target that takes none before the WebSocket is no longer read. Default 256 KiB.
     public var streamAllowanceBytes = 256 << 10
     /// v2: first credit of each TCP or TLS socket, both ways, in payload bytes. Default 256 KiB.
@@ -58,6 +61,8 @@ public struct RelaySettings: Sendable {
     public var maxSocketsPerSession = 4096
     /// Names being looked up at once for one session. Default 64.
     public var maxLookupsPerSession = 64
+    /// Bytes of messages of one client that wait for lookups; what does not fit is dropped and counted. Default 64 KiB.
+    public var maxWaitingBytes = 64 << 10
     /// How long a name that was found is not looked up again in the same session. Default 30 s.
     public var nameMemory = TimeAmount.seconds(30)
     /// Names whose addresses one session remembers. Default 256.

@@ -12,6 +12,8 @@ extension Session {
     static let messageCost = 64
     /// Bytes of the headers of UDP (RFC 768) and IPv4 (RFC 791).
     static let datagramCost = 28
+    /// Bytes of an unfinished message that each session may keep, with its headers.
+    static let ownUnfinished = (64 << 10) + 1024
 
     // MARK: Messages
 
@@ -45,6 +47,21 @@ extension Session {
     func receivedFragment(isEmpty: Bool) {
         self.overhead += Self.messageCost
         if isEmpty { self.countRefusal() }
+    }
+
+    /// Beyond the first 64 KiB, which fit what programs send at once, a client's sessions share room for messages that are not whole.
+    package func keepsUnfinished(bytes: Int) -> Bool {
+        guard self.state != .ended else { return true }
+        let room = self.allowance.onNode.unfinishedMessages
+        let most = max(self.environment.settings.maxUnfinishedBytes, self.environment.settings.maxMessageBytes)
+        let shared = max(0, bytes - Self.ownUnfinished)
+        if shared > self.sharedUnfinished {
+            guard room.take(shared - self.sharedUnfinished, most: most) else { return false }
+        } else {
+            room.release(self.sharedUnfinished - shared)
+        }
+        self.sharedUnfinished = shared
+        return true
     }
 
     /// A message came to nothing. Above the client's rate of them its messages are not read for a while.

@@ -53,6 +53,8 @@ final class Session {
     var waitingForBytes: [TargetStream] = []
     /// Bytes of bandwidth that messages cost beyond what they carry, not charged yet.
     var overhead = 0
+    /// Bytes of a message that is not whole yet, as far as they are the client's and not the session's own.
+    var sharedUnfinished = 0
     var answersWerePilingUp = false
     private var sweepTask: Scheduled<Void>?
 
@@ -171,6 +173,7 @@ final class Session {
 
     package func carrierEnded() {
         guard self.state != .ended else { return }
+        _ = self.keepsUnfinished(bytes: 0)
         self.state = .ended
         self.budgetTask?.cancel()
         self.refusalTask?.cancel()

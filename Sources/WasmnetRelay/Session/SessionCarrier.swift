@@ -37,6 +37,9 @@ package protocol CarriedSession: AnyObject {
     func receivedPong()
     /// A part of a message that is not whole yet.
     func receivedFragment(isEmpty: Bool)
+    /// How many bytes of a message that is not whole yet are kept.
+    /// - Returns: false where they are too many.
+    func keepsUnfinished(bytes: Int) -> Bool
     /// Whether more of what was read may be handed over now.
     var takesMessages: Bool { get }
     /// What one read brought is through.

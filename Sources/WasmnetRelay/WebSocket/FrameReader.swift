@@ -12,6 +12,9 @@ struct FrameReader {
     /// The beginning of a frame whose rest has not come yet.
     private var partial = ByteBuffer()
 
+    /// Bytes kept until more come.
+    var heldBytes: Int { self.partial.readableBytes + self.assembler.heldBytes }
+
     /// - Parameter maxLength: cap on one message, all its fragments together, in bytes.
     init(maxLength: Int) {
         self.parser = FrameParser(maxLength: maxLength)

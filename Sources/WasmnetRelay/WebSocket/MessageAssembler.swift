@@ -21,6 +21,9 @@ struct MessageAssembler {
     /// Fragments of one message: a peer that sends empty ones for ever must not keep the node busy for ever.
     private let maxFragments: Int
 
+    /// Bytes of a message that is not whole yet.
+    var heldBytes: Int { self.fragments?.readableBytes ?? 0 }
+
     init(maxLength: Int) {
         self.maxLength = maxLength
         self.maxFragments = max(65_536, maxLength / 32)

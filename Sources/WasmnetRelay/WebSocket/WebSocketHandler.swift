@@ -32,6 +32,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private let turns: InputTurns
     private var isInTurn = false
     private var isWaitingForTurn = false
+    /// Bytes that ``frames`` keeps, as the session was told last.
+    private var bytesKept = 0
 
     /// Small messages that wait for the end of the turn.
     var outbox = ByteBuffer()
@@ -150,7 +152,18 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         }
         if self.state != .closed, bytes.readableBytes > 0 { self.input = bytes }
         self.isInTurn = false
+        self.countKept(context)
         self.waitForTurn()
+    }
+
+    private func countKept(_ context: ChannelHandlerContext) {
+        guard self.state != .closed, self.frames.heldBytes != self.bytesKept else { return }
+        self.bytesKept = self.frames.heldBytes
+        guard self.session?.keepsUnfinished(bytes: self.bytesKept) == false else { return }
+        // What follows a close frame of ours is only read to find the peer's.
+        if self.state == .closing { return context.close(promise: nil) }
+        self.session?.carrierFailed(.overloaded)
+        self.close(.tryLater, "too many bytes of unfinished messages")
     }
 
     private func waitForTurn() {
@@ -239,6 +252,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             self.writeControl(.close, payload)
         }
         self.state = .closed
+        self.frames = FrameReader(maxLength: self.settings.maxMessageBytes)
         self.session?.carrierEnded()
         self.closeTask?.cancel()
         self.closeTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
