@@ -126,7 +126,7 @@ export interface DatagramToSend {
   remotePort?: number;
 }
 
-/** A UDP socket as two streams of datagrams. What does not fit is dropped and counted in `socket.dropped`. */
+/** A UDP socket as two streams of datagrams. Of those that nobody reads the oldest are dropped, and counted in `socket.dropped`. */
 export declare class DatagramConnection {
   readonly readable: ReadableStream<Datagram>;
   readonly writable: WritableStream<Data | DatagramToSend>;
@@ -184,7 +184,10 @@ export declare class Socket implements SocketListeners {
   readonly listener?: Socket;
   readonly bytesUp: number;
   readonly bytesDown: number;
-  /** Datagrams that did not fit, either way. */
+  /**
+   * Datagrams that were lost in the client: of those that nobody read the oldest, beyond 256 KiB a socket (each counts for 128 bytes more than it
+   * has); and those that could not be sent, larger than 65,507 bytes or than a message to the node, or while the WebSocket was full.
+   */
   readonly dropped: number;
   readonly ending: WasmnetError | null;
   /** TCP or TLS, dialed or accepted. */
@@ -211,7 +214,11 @@ export declare class Socket implements SocketListeners {
   readonly sendable: number;
   /** Bytes given to `send` that wait. */
   readonly queued: number;
-  /** Takes all of it; what is beyond `sendable` is copied and waits. Throws when the socket has ended or was shut down. */
+  /**
+   * TCP and TLS: takes all of it; what is beyond `sendable` is copied and waits. UDP: one datagram of at most 65,507 bytes, which is sent at once or,
+   * where `sendable` is 0, dropped and counted in `dropped`. Throws a WasmnetError when the socket has ended or was shut down, and
+   * `message_too_large` for a datagram that is too large.
+   */
   send(data: Data): void;
   sendTo(host: string, port: number, data: Data): void;
   /** So many bytes of what `ondata` was given are read: the node may send as many more. Over v1 it does nothing. */

@@ -32,4 +32,8 @@ export function toBase64(bytes) {
   return btoa(string);
 }
 
-export const fromBase64 = (base64) => latin1(atob(base64));
+export function fromBase64(base64) {
+  // atob makes a string of anything.
+  if (typeof base64 !== "string") throw new TypeError("base64 is a string");
+  return latin1(atob(base64));
+}

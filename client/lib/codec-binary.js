@@ -9,6 +9,9 @@ const OPEN = { tcp: 0x01, listener: 0x02, udp: 0x06, tls: 0x09, "udp-listener": 
 const TEXT_PAYLOAD = { 0x86: "error", 0x87: "denied" };
 const PORT_PAYLOAD = { 0x83: "listening", 0x8a: "udp_bound" };
 
+/** What a hello must say. */
+const NO_TERMS = { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0 };
+
 function message(type, id, length) {
   const bytes = new Uint8Array(HEADER + length);
   const view = new DataView(bytes.buffer);
@@ -78,7 +81,7 @@ export class BinaryCodec {
     const rest = (offset) => text(bytes.subarray(offset));
     switch (type) {
       case 0x82: return { ev: "data", id, data: bytes.subarray(HEADER) };
-      case 0x81: return { ev: "connected", id, ...(v2 ? JSON.parse(rest(HEADER)) : null) };
+      case 0x81: return { ...(v2 ? JSON.parse(rest(HEADER)) : null), ev: "connected", id };
       case 0x83: case 0x8a: return { ev: PORT_PAYLOAD[type], id, port: view.getUint16(HEADER) };
       case 0x84: {
         const connId = view.getUint32(HEADER) * 0x100000000 + view.getUint32(HEADER + 4);
@@ -104,7 +107,7 @@ export class BinaryCodec {
       case 0x8b: return { ev: "window", id, bytes: view.getUint32(HEADER) };
       case 0x8c: return { ev: "end", id };
       case 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
-      case 0x90: return { ev: "hello", id, ...JSON.parse(rest(HEADER)) };
+      case 0x90: return { ...NO_TERMS, ...JSON.parse(rest(HEADER)), ev: "hello", id };
     }
     return null;
   }

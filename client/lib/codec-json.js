@@ -1,6 +1,7 @@
 // v1's text messages: JSON objects, requests tagged `op`, events tagged `ev`, bytes in base64.
 
 import { fromBase64, toBase64 } from "./bytes.js";
+import { wordOf } from "./errors.js";
 
 const OPEN = { tcp: "connect", tls: "connect_tls", udp: "connect_udp", listener: "bind", "udp-listener": "bind_udp" };
 
@@ -40,13 +41,15 @@ export class JsonCodec {
         event.alpn = rest.alpn;
         break;
       case "closed": case "error": case "denied":
-        event.code = rest.code;
+        event.code = rest.code && wordOf(rest.code);
         event.message = rest.msg;
         event.retryAfterMs = rest.retry_after_ms;
         break;
       case "listening": case "udp_bound": event.port = rest.port; break;
       case "resolved": event.addrs = rest.addrs; break;
-      default: return null;
+      default:
+        if (typeof ev !== "string") throw new TypeError("there is no ev");
+        return null;
     }
     return event;
   }

@@ -1,11 +1,10 @@
 // The connection to the node over its whole life: dialing, falling back to v1, goaway, loss, dialing again.
 
 import { WasmnetError, late } from "./errors.js";
+import { FIRST_NODE_ID } from "./events.js";
 import { Link } from "./link.js";
 import { Socket } from "./socket.js";
 
-/** Ids from here on are the node's, for what it accepts. */
-const FIRST_NODE_ID = 2 ** 52;
 const KINDS = new Set(["tcp", "tls", "udp", "listener", "udp-listener"]);
 const BACKOFF = { baseMs: 500, capMs: 30000 };
 
@@ -97,8 +96,7 @@ export class Core extends EventTarget {
           run: (link) => {
             if (isOver) return;
             asked = link;
-            link.calls.set(id, { resolve, reject });
-            link.send(link.codec.resolve(id, name));
+            link.ask(id, { resolve, reject }, name);
           },
           fail: reject,
         });

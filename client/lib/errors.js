@@ -11,10 +11,10 @@ export const codes = Object.freeze({
   connection_lost: 256, aborted: 257,
 });
 
-const words = new Map(Object.entries(codes).map(([word, number]) => [number, word]));
+const words = new Map(Object.entries(codes).flatMap(([word, number]) => (number < 256 ? [[number, word], [word, word]] : [])));
 
-/** A number that this client does not know yet is as good as `internal`. */
-export const wordOf = (number) => words.get(number) ?? "internal";
+/** The word of a number or a word of the wire. One that this client does not know yet is as good as `internal`. */
+export const wordOf = (code) => words.get(code) ?? "internal";
 
 export class WasmnetError extends Error {
   /**

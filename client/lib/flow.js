@@ -19,7 +19,8 @@ export class ReceiveWindow {
     this.#size = this.#outstanding = first;
   }
 
-  received(count) { this.#outstanding -= count; }
+  /** @returns whether the node kept to its credit */
+  received(count) { return (this.#outstanding -= count) >= 0; }
 
   /**
    * The program has read so many bytes.

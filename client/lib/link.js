@@ -3,12 +3,17 @@
 import { BinaryCodec } from "./codec-binary.js";
 import { JsonCodec } from "./codec-json.js";
 import { WasmnetError, codes } from "./errors.js";
+import { FIRST_NODE_ID, readEvent, violation } from "./events.js";
 
 /** Bytes that may lie in the WebSocket unsent, so that one socket's upload is not in front of another's keystroke. */
 const HIGH_WATER = 1 << 20;
 /** The most payload of one message; JSON's grows by a third. */
 const PIECE = 64 << 10;
 const ROOM_POLL_MS = 4;
+/** Bytes in the WebSocket unsent beyond which the node does not read: its messages must not pile up answers. */
+const MOST_UNSENT = 16 << 20;
+/** v1, which has no credit: bytes that all sockets together may hold unread. */
+const MOST_UNREAD = 64 << 20;
 
 const CLOSE_CODES = {
   1001: "draining", 1002: "protocol_error", 1008: "not_admitted", 1009: "message_too_large", 1013: "overloaded",
@@ -33,9 +38,14 @@ export class Link {
   terms = null;
   /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
   rtt = undefined;
+  /** What the node takes as one message, in bytes. */
+  mostMessage = Infinity;
   windowGrowth = 0;
   error = null;
 
+  /** The highest id that was used, of the client's and of the node's. */
+  #highest = [0, 0];
+  #unread = 0;
   #waiting = new Set();
   #roomTimer = null;
   #openTimer;
@@ -80,6 +90,10 @@ export class Link {
   send(message) {
     if (this.ws.readyState !== 1) return;
     const before = this.ws.bufferedAmount;
+    if (before > MOST_UNSENT) {
+      this.fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
+      return;
+    }
     this.ws.send(message);
     if (this.ws.bufferedAmount <= before) this.#rush(message.byteLength ?? message.length);
   }
@@ -102,6 +116,39 @@ export class Link {
   awaitRoom(socket) {
     this.#waiting.add(socket);
     this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
+  }
+
+  attach(socket) {
+    const { id } = socket;
+    const isNodes = this.version === 1 || id >= FIRST_NODE_ID;
+    if (socket.kind === "accepted" && (!isNodes || this.sockets.has(id) || this.calls.has(id))) throw violation(`conn_id of accepted: ${id}`);
+    this.sockets.set(id, socket);
+    this.#note(id);
+  }
+
+  ask(id, call, name) {
+    this.calls.set(id, call);
+    this.#note(id);
+    this.send(this.codec.resolve(id, name));
+  }
+
+  #note(id) {
+    const whose = Number(id >= FIRST_NODE_ID);
+    this.#highest[whose] = Math.max(this.#highest[whose], id);
+  }
+
+  /** Data came for a socket without credit. What is not read is bounded over all: the socket that holds the most of it ends. */
+  received(count) {
+    this.#unread += count;
+    if (this.#unread <= MOST_UNREAD) return;
+    // Counted anew only now: what was read since has left.
+    this.#unread = 0;
+    let most = { held: -1 };
+    for (const socket of this.sockets.values()) {
+      this.#unread += socket.held;
+      if (socket.held > most.held) most = socket;
+    }
+    if (this.#unread > MOST_UNREAD) most._overflow();
   }
 
   forget(socket) {
@@ -147,29 +194,31 @@ export class Link {
   #message(data) {
     if (this.error) return;
     this.#heard = performance.now();
-    let event;
     try {
       const codec = typeof data === "string" ? this.jsonCodec : this.binaryCodec;
-      event = codec.decode(data);
-    } catch {
-      this.fail(new WasmnetError("protocol_error", "the node sent a message that cannot be read"), 3002);
+      if (!codec) throw violation("a text message");
+      const event = readEvent(codec, data);
+      if (event) this.#dispatch(event);
+    } catch (error) {
+      if (!(error instanceof WasmnetError)) throw error;
+      this.fail(error, 3002);
       return;
     }
-    if (event) this.#dispatch(event);
     if (this.#waiting.size) this.#checkRoom();
   }
 
   #dispatch(event) {
-    const socket = this.sockets.get(event.id);
-    if (socket) {
-      socket._event(event);
-      return;
+    const { ev, id, ...rest } = event;
+    const socket = this.sockets.get(id);
+    if (socket) return socket._event(event);
+    const isRefusal = ev === "error" || ev === "denied";
+    const isSession = ev === "hello" || ev === "goaway";
+    // What an id that was used is told late is for a socket that this side has forgotten.
+    if (id > this.#highest[Number(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this.isUp === (ev === "hello")))) {
+      throw violation(`${ev} for id ${id}`);
     }
-    switch (event.ev) {
-      case "hello": {
-        const { ev, id, ...terms } = event;
-        return this.#hello(terms);
-      }
+    switch (ev) {
+      case "hello": return this.#hello(event);
       case "goaway":
         this.isDraining = true;
         return this.owner.ongoaway(this, event);
@@ -180,7 +229,6 @@ export class Link {
         if (event.id === 0) return this.owner.onerror(error);
         return this.#answer(event.id, (call) => call.reject(error));
       }
-      // The rest is for sockets that this side has forgotten.
     }
   }
 
@@ -191,10 +239,11 @@ export class Link {
     settle(call);
   }
 
-  #hello(terms) {
-    if (this.terms) return;
+  #hello({ ev, id, ...terms }) {
     this.terms = terms;
+    this.mostMessage = terms.max_message;
     this.piece = Math.min(PIECE, terms.max_message - 9);
+    this.#note(this.#probe.id);
     this.#sendProbe();
     this.#scheduleHeartbeat();
     this.#up();

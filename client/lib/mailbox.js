@@ -3,6 +3,10 @@
 import { ChunkQueue } from "./chunks.js";
 import { call } from "./errors.js";
 
+/** Bytes of datagrams that wait; the oldest are dropped and counted. Each counts for some more, since keeping it costs that. */
+const MOST_DATAGRAM_BYTES = 256 << 10;
+const DATAGRAM_COST = 128;
+
 /** Each `on...` is called with what came, in order, and once with each end. Data comes before the end, the end before `onclosed`. */
 export class Mailbox {
   #chunks = new ChunkQueue();
@@ -13,10 +17,15 @@ export class Mailbox {
   #isPaused = false;
   #listeners = { data: null, datagram: null, accept: null, end: null, closed: null };
 
-  /** Bytes of datagrams that wait. */
-  datagramBytes = 0;
+  #datagramBytes = 0;
 
+  /** Datagrams that were lost here: the oldest of those that wait too long to be read, and those that could not be sent. */
+  dropped = 0;
+
+  /** Bytes that wait here, those of waiting connections too. */
+  get held() { return this.#accepts.reduce((sum, socket) => sum + socket.held, this.waitingBytes + this.#datagramBytes); }
   get waitingBytes() { return this.#chunks.size; }
+  get waitingDatagrams() { return this.#datagrams.length; }
   get waitingAccepts() { return this.#accepts.length; }
 
   /** While true data waits, and the ends wait behind it. */
@@ -53,8 +62,15 @@ export class Mailbox {
 
   mailDatagram(data, addr, port) {
     this.#datagrams.push([data, addr, port]);
-    this.datagramBytes += data.length;
+    this.#datagramBytes += data.length + DATAGRAM_COST;
     this.#deliver();
+    for (; this.#datagramBytes > MOST_DATAGRAM_BYTES; this.dropped++) this.#nextDatagram();
+  }
+
+  #nextDatagram() {
+    const datagram = this.#datagrams.shift();
+    this.#datagramBytes -= datagram[0].length + DATAGRAM_COST;
+    return datagram;
   }
 
   mailAccept(socket) {
@@ -75,7 +91,7 @@ export class Mailbox {
   dropMail() {
     this.#chunks.clear();
     this.#datagrams = [];
-    this.datagramBytes = 0;
+    this.#datagramBytes = 0;
     for (const socket of this.#accepts.splice(0)) socket.reset();
   }
 
@@ -88,9 +104,7 @@ export class Mailbox {
     const on = this.#listeners;
     while (on.data && !this.#isPaused && !this.#chunks.isEmpty) call(on.data, this.#chunks.shift(), this);
     while (on.datagram && this.#datagrams.length) {
-      const [data, addr, port] = this.#datagrams.shift();
-      this.datagramBytes -= data.length;
-      call(on.datagram, data, addr, port);
+      call(on.datagram, ...this.#nextDatagram());
     }
     while (on.accept && this.#accepts.length) call(on.accept, this.#accepts.shift());
     // Who listens for the end alone gets it though data waits.

@@ -3,16 +3,20 @@
 import { toBytes } from "./bytes.js";
 import { ChunkQueue } from "./chunks.js";
 import { WasmnetError, call, late } from "./errors.js";
+import { checkState, violation } from "./events.js";
 import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
 import { Mailbox } from "./mailbox.js";
 
 /** How long bytes that wait behind `close()` may make no progress before the socket is reset, in ms. */
 const LINGER_MS = 5000;
-/** Connections that wait for `onaccept`; more are reset. */
+/** How long the node may take to answer `close`, in ms: what it has still to deliver gets some seconds there. */
+const CLOSE_MS = 30000;
+/** Connections that wait for `onaccept`, and bytes that they may hold; more connections are reset. */
 const MOST_ACCEPTED = 256;
-/** Bytes of datagrams that wait for `ondatagram`; what does not fit is dropped and counted. */
-const MOST_DATAGRAM_BYTES = 256 << 10;
+const MOST_ACCEPTED_BYTES = 64 << 20;
+/** The largest datagram that there is over IPv4, in bytes. */
+const MOST_DATAGRAM = 65507;
 
 export class Socket extends Mailbox {
   /** "opening", "open" or "closed". */
@@ -25,8 +29,6 @@ export class Socket extends Mailbox {
   localPort = 0;
   bytesUp = 0;
   bytesDown = 0;
-  /** Datagrams that did not fit, either way. */
-  dropped = 0;
   /** Why the socket ended, as a WasmnetError (`normal` and `client_closed` too); null while it lives. */
   ending = null;
 
@@ -39,6 +41,7 @@ export class Socket extends Mailbox {
   #turn = 0;
   #window = null;
   #queue = new ChunkQueue();
+  #hasEnded = false;
   #isStarved = true;
   #isFinishing = false;
   #isClosing = false;
@@ -156,7 +159,7 @@ export class Socket extends Mailbox {
   _attach(link) {
     if (this.ending) return;
     this.#link = link;
-    link.sockets.set(this.id, this);
+    link.attach(this);
     const hasCredit = link.version === 2 && this.isStream;
     this.#credit = hasCredit ? link.terms.window : Infinity;
     this.#window = hasCredit ? new ReceiveWindow(link.terms.window) : null;
@@ -169,10 +172,12 @@ export class Socket extends Mailbox {
   }
 
   _event(event) {
+    checkState(event.ev, this.kind, this.#hasEnded ? "ended" : this.state);
     switch (event.ev) {
       case "data": return this.#data(event.data);
       case "window":
         this.#credit += event.bytes;
+        if (this.#credit >= 2 ** 31) throw violation(`credit of ${this.#credit} bytes`);
         return this._mayPump();
       case "data_from": return this.#dataFrom(event);
       case "connected":
@@ -184,7 +189,9 @@ export class Socket extends Mailbox {
         this.localPort = event.port;
         return this.#opened();
       case "accepted": return this.#accepted(event);
-      case "end": return this.#isClosing ? undefined : this.mailEnd();
+      case "end":
+        this.#hasEnded = true;
+        return this.#isClosing ? undefined : this.mailEnd();
       case "closed":
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
@@ -211,6 +218,12 @@ export class Socket extends Mailbox {
       call(this.onsendable, this);
     }
     this.#noteStarvation();
+  }
+
+  /** Holds the most of what a session without credit may leave unread. A listener holds its connections' bytes. */
+  _overflow() {
+    if (this.kind === "listener") this.dropMail();
+    else this.#drop(new WasmnetError("too_slow", "the program does not read what the target sends"));
   }
 
   _end(error) {
@@ -252,11 +265,17 @@ export class Socket extends Mailbox {
   }
 
   #datagram(bytes, encode) {
-    if (!this.#link || this.#link.room <= 0) {
+    const hasRoom = this.#link?.room > 0;
+    const message = hasRoom && encode(this.#link.codec);
+    if (bytes.length > MOST_DATAGRAM || message?.length > this.#link?.mostMessage) {
+      this.dropped++;
+      throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
+    }
+    if (!hasRoom) {
       this.dropped++;
       return;
     }
-    this.#link.send(encode(this.#link.codec));
+    this.#link.send(message);
     this.bytesUp += bytes.length;
   }
 
@@ -275,8 +294,9 @@ export class Socket extends Mailbox {
     const { codec } = this.#link;
     if (this.#isClosing) {
       this.#hasToldClose = true;
-      clearTimeout(this.#lingerTimer);
       this.#link.send(codec.close(this.id));
+      clearTimeout(this.#lingerTimer);
+      this.#lingerTimer = setTimeout(() => this.#drop(new WasmnetError("too_slow", "the node did not close the socket")), CLOSE_MS);
     } else if (codec.version === 2 && !this.#hasToldShutdown) {
       this.#hasToldShutdown = true;
       this.#link.send(codec.shutdown(this.id));
@@ -287,7 +307,7 @@ export class Socket extends Mailbox {
     this.#progress = performance.now();
     const check = () => {
       const left = LINGER_MS - (performance.now() - this.#progress);
-      if (left <= 0) this.reset();
+      if (left <= 0) this.#drop(new WasmnetError("too_slow", "what was sent before the close could not go out"));
       else this.#lingerTimer = setTimeout(check, left);
     };
     this.#lingerTimer = setTimeout(check, LINGER_MS);
@@ -302,16 +322,13 @@ export class Socket extends Mailbox {
   }
 
   #data(data) {
-    this.#window?.received(data.length);
+    if (this.#window && !this.#window.received(data.length)) throw violation("data beyond the credit of its socket");
     this.bytesDown += data.length;
     if (!this.#isClosing && data.length > 0) this.mailData(data);
+    if (!this.#window) this.#link.received(data.length);
   }
 
   #dataFrom({ data, addr, port }) {
-    if (this.datagramBytes + data.length > MOST_DATAGRAM_BYTES) {
-      this.dropped++;
-      return;
-    }
     this.bytesDown += data.length;
     this.mailDatagram(data, addr, port);
   }
@@ -321,7 +338,9 @@ export class Socket extends Mailbox {
     socket.remote = remote;
     socket.listener = this;
     socket._attach(this.#link);
-    if (this.#isClosing || this.waitingAccepts >= MOST_ACCEPTED) {
+    const { window = 1 } = this.#link.terms ?? {};
+    const most = Math.min(MOST_ACCEPTED, MOST_ACCEPTED_BYTES / window);
+    if (this.#isClosing || this.waitingAccepts >= most) {
       socket.reset();
       return;
     }

@@ -77,7 +77,8 @@ test("events that v2 has or has otherwise", () => {
     [["8b", id, "00010000"], { ev: "window", id: ID, bytes: 65536 }],
     [["8c", id], { ev: "end", id: ID }],
     [["8d", "0000000000000000", "000001f4", text("bye")], { ev: "goaway", id: 0, reconnectInMs: 500, message: "bye" }],
-    [["90", "0000000000000000", text('{"window":5}')], { ev: "hello", id: 0, window: 5 }],
+    [["90", "0000000000000000", text('{"window":5,"ev":"closed"}')],
+      { ev: "hello", id: 0, window: 5, max_message: 0, max_sockets: 0, heartbeat_ms: 0 }],
     [["85", id, "c8"], { ev: "closed", id: ID, code: "internal", message: "" }],
   ];
   for (const [parts, expected] of rows) assert.deepEqual(v2.decode(buffer(...parts)), expected);

@@ -7,11 +7,15 @@ import { connectClient, next, within } from "./support.js";
 
 const LIMIT = { timeout: 30000 };
 
-test("text in v2 ends the connection; an event for nobody does not", LIMIT, async (t) => {
+test("text in v2 ends the connection; an event for a socket that is over does not", LIMIT, async (t) => {
   const node = await fake(t);
   const client = connectClient(t, node.url);
   await client.ready();
-  for (const type of [0x81, 0x82, 0x85, 0x8c, 0xee]) node.peers[0].send(type, 999, "{}");
+  const over = client.connect("a", 1);
+  const { id } = await opening(node.peers[0]);
+  node.peers[0].send(0x85, id, [1, 0]);
+  await assert.rejects(over, { code: "normal" });
+  for (const type of [0x81, 0x82, 0x85, 0x8c, 0xee]) node.peers[0].send(type, id, "{}");
   await settle(client, node.peers[0]);
   const gone = next(client, "disconnected");
   node.peers[0].ws.send("{}");
