@@ -27,7 +27,7 @@ export function combine(base, core, blocker, { ownsAllFds = false, trace } = {})
   all.poll_oneoff = (...args) => (ownsAllFds || !basePoll || touchesSockets(core, args[0], args[2]) ? poll(...args) : basePoll(...args));
   all.sched_yield = () => blocker.yield();
   if (trace) for (const name of Object.keys(all)) all[name] = traced(name, all[name], trace);
-  for (const name of waits) if (all[name]) all[name] = blocker.wrapImport(all[name]);
+  for (const name of Object.keys(all)) if (waits.has(name.replace(/_v2$/, ""))) all[name] = blocker.wrapImport(all[name]);
   return all;
 }
 

@@ -8,7 +8,7 @@ import { SocketTable, retrying } from "./table.js";
 import { TcpSocket } from "./tcp.js";
 import { UdpSocket } from "./udp.js";
 import { pollOneoff, preview1Functions } from "./preview1.js";
-import { extensionFunctions } from "./extension.js";
+import { extensionFunctions, secondFormFunctions } from "./extension.js";
 
 /** The clocks of poll_oneoff, in ms. */
 export const systemClock = {
@@ -89,6 +89,7 @@ export class Core {
       else shared[name] = bound;
     }
     for (const [name, call] of Object.entries(own)) own[name] = this.#faultless(call);
+    Object.assign(own, secondFormFunctions(own));
     return { own, shared, poll: this.#faultless(pollOneoff(this)) };
   }
 

@@ -14,6 +14,22 @@ const sockStream = 2;
 /** Length of the second form's address buffer: u16 family, then the address. */
 const storageLength = 128;
 
+/**
+ * The names by which WasmEdge also exports the second form, without their _v2, and their number of arguments. Calls of one
+ * form (sock_shutdown, sock_getsockopt, sock_setsockopt, sock_getaddrinfo) have no such name.
+ */
+const secondForm = Object.freeze({
+  sock_open: 3, sock_bind: 3, sock_connect: 3, sock_listen: 2, sock_accept: 3, sock_recv: 6, sock_recv_from: 8, sock_send: 5, sock_send_to: 7,
+  sock_getlocaladdr: 3, sock_getpeeraddr: 3,
+});
+
+/** The functions of `own` that have a second form, by their _v2 names. */
+export function secondFormFunctions(own) {
+  return Object.fromEntries(Object.entries(secondForm).map(([name, count]) => [
+    `${name}_v2`, (...args) => (args.length === count ? own[name](...args) : Errno.NOSYS),
+  ]));
+}
+
 export function extensionFunctions(core) {
   const { memory, table } = core;
 

@@ -136,6 +136,21 @@ test("a number of arguments that is neither form's is ENOSYS", () => {
   assert.equal(t.calls.sock_getaddrinfo(0, 0), Errno.NOSYS);
 });
 
+test("the second form has names of its own, which take nothing else", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  assert.equal(t.calls.sock_getpeeraddr_v2(fd, t.address(new Array(128).fill(9)), 300), 0);
+  assert.deepEqual([t.bytes(64, 7), t.u32(300)], [[1, 0, 127, 0, 0, 1, 0], 80]);
+  assert.equal(t.calls.sock_getpeeraddr_v2(fd, 32, 100, 104), Errno.NOSYS);
+  assert.equal(t.calls.sock_accept_v2(fd, 100), Errno.NOSYS);
+  t.put(200, [104, 105]);
+  t.setU32(208, 200);
+  t.setU32(212, 2);
+  assert.equal(t.calls.sock_send_v2(fd, 208, 1, 0, 300), 0);
+  assert.deepEqual([channel.sent, t.u32(300)], [[104, 105], 2]);
+  assert.equal(t.calls.sock_send_v2(99, 208, 1, 0, 300), Errno.BADF);
+});
+
 test("connect: pending, refused, up", () => {
   const t = setUp();
   t.calls.sock_open(1, 2, 0);

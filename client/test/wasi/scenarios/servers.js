@@ -50,6 +50,14 @@ export const servers = {
     assert.equal((await program.ended).stdout, `peer 127.0.0.1 family 4 same port\nfirst form\nlistening on ${port}\n`);
   },
 
+  "C: the extension's second form by its own names, client and server": async ({ start, peers }) => {
+    const port = await peers.freePort();
+    const program = start("second-form", [String(peers.echo.port), String(port)]);
+    await program.said(/listening/);
+    assert.equal(await talk(port, "hello"), "hello");
+    assert.equal((await program.ended).stdout, "peer 1 127.0.0.1 same port\nsecond form\nsecond form from 127.0.0.1 myself\nlistening\n");
+  },
+
   "C: an address in use": async ({ run, peers }) => {
     const result = await run("echo-server", ["127.0.0.1", String(peers.echo.port)]);
     assert.deepEqual([result.exitCode, result.stderr.includes("errno 3)")], [1, true], result.stderr);
