@@ -4,7 +4,7 @@
 # Run as root. Says nothing when nothing is missing.
 set -euo pipefail
 
-compilers=(clang-14 emscripten lld-14 lld-16 llvm-14 wasi-libc libclang-rt-14-dev-wasm32 rustc libstd-rust-dev-wasm32 make dpkg-dev)
+compilers=(clang-14 emscripten lld-14 lld-16 llvm-14 wasi-libc libclang-rt-14-dev-wasm32 rustc libstd-rust-dev-wasm32 make dpkg-dev gcc libc6-dev netbase)
 backports=(golang-1.23-go)
 browsers=(chromium firefox-esr)
 peers=(redis-server redis-tools dnsmasq-base curl openssl nodejs node-typescript)

@@ -74,4 +74,5 @@ export function parseEndpoint(text, family = Family.INET4) {
   return { bytes: bytes ?? new Uint8Array(family === Family.INET6 ? 16 : 4), port: colon < 0 ? 0 : Number(text.slice(colon + 1)) || 0 };
 }
 
-export const familyOf = (bytes) => (bytes.length === 16 ? Family.INET6 : Family.INET4);
+/** An address without bytes is a local socket's. */
+export const familyOf = (bytes) => (bytes.length === 16 ? Family.INET6 : bytes.length === 4 ? Family.INET4 : Family.UNIX);

@@ -4,6 +4,7 @@
 import { Errno } from "./errno.js";
 import { Family, familyOf, formatAddress } from "./address.js";
 import { lookup } from "./lookup.js";
+import { PairSocket } from "./pair.js";
 import { gather, sendAll } from "./preview1.js";
 import { getOption, setOption } from "./options.js";
 import { AGAIN, retrying } from "./table.js";
@@ -91,6 +92,17 @@ export function extensionFunctions(core) {
       if (family !== Family.INET4 && family !== Family.INET6) return Errno.AFNOSUPPORT;
       if (type !== sockStream && type !== sockDatagram) return Errno.PROTOTYPE;
       memory.setU32(outPointer, table.add(core.newSocket(type === sockStream ? "stream" : "datagram", family)));
+      return 0;
+    },
+
+    // No part of the extension: what socketpair() needs.
+    sock_pair: (type, onePointer, otherPointer) => {
+      memory.bytes(onePointer, 4);
+      memory.bytes(otherPointer, 4);
+      if (type !== sockStream && type !== sockDatagram) return Errno.PROTOTYPE;
+      const [one, other] = PairSocket.make(table, type === sockStream ? "stream" : "datagram");
+      memory.setU32(onePointer, table.add(one));
+      memory.setU32(otherPointer, table.add(other));
       return 0;
     },
 

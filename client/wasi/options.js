@@ -7,6 +7,7 @@ const levelSocket = 0;
 const so = Object.freeze({
   reuseAddress: 0, type: 1, error: 2, dontRoute: 3, broadcast: 4, sendBuffer: 5, receiveBuffer: 6, keepAlive: 7, oobInline: 8,
   linger: 9, receiveLowWater: 10, receiveTimeout: 11, sendTimeout: 12, acceptsConnections: 13, bindToDevice: 14,
+  reusePort: 15, // guests/libc's: the extension has none
 });
 
 /** What buffers are said to hold where nothing was set, in bytes: the first window. */
@@ -34,7 +35,7 @@ export function getOption(memory, socket, level, name, valuePointer, lengthPoint
     case so.sendBuffer:
     case so.receiveBuffer: return store(socket.options.get(name) ?? bufferSize);
     case so.bindToDevice: return Errno.NOTSUP;
-    default: return name >= 0 && name <= so.bindToDevice ? store(socket.options.get(name) ?? 0) : Errno.NOPROTOOPT;
+    default: return name >= 0 && name <= so.reusePort ? store(socket.options.get(name) ?? 0) : Errno.NOPROTOOPT;
   }
 }
 
@@ -56,7 +57,7 @@ export function setOption(memory, socket, level, name, valuePointer, length) {
       return 0;
     }
     default:
-      if (name < 0 || name > so.bindToDevice) return Errno.NOPROTOOPT;
+      if (name < 0 || name > so.reusePort) return Errno.NOPROTOOPT;
       if (length < 4) return Errno.INVAL;
       if (name === so.linger && length >= 8) socket.resetsOnClose = memory.u32(valuePointer) !== 0 && memory.u32(valuePointer + 4) === 0;
       socket.options.set(name, memory.u32(valuePointer));

@@ -94,12 +94,19 @@ void freeaddrinfo(struct addrinfo *list) {
 
 const char *gai_strerror(int code) {
   switch (code) {
+    case EAI_BADFLAGS: return "Bad value for ai_flags";
     case EAI_NONAME: return "Name or service not known";
     case EAI_AGAIN: return "Temporary failure in name resolution";
-    case EAI_FAMILY: return "Address family not supported";
-    case EAI_SERVICE: return "Service not known";
-    case EAI_MEMORY: return "Out of memory";
+    case EAI_FAIL: return "Non-recoverable failure in name resolution";
+    case EAI_NODATA: return "No address associated with hostname";
+    case EAI_FAMILY: return "ai_family not supported";
+    case EAI_SOCKTYPE: return "ai_socktype not supported";
+    case EAI_SERVICE: return "Servname not supported for ai_socktype";
+    case EAI_ADDRFAMILY: return "Address family for hostname not supported";
+    case EAI_MEMORY: return "Memory allocation failure";
+    case EAI_OVERFLOW: return "Result too large for supplied buffer";
+    /* More than native libraries say, who leave errno to the program: EACCES is the node's policy. */
     case EAI_SYSTEM: return strerror(errno);
-    default: return "Name resolution failed";
+    default: return "Unknown error";
   }
 }

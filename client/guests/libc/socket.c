@@ -1,4 +1,4 @@
-/* The socket calls that wasi-libc lacks. send, recv, shutdown, poll, select, fcntl, read, write and close are wasi-libc's own. */
+/* The socket calls that wasi-libc lacks, but for those that carry bytes (message.c). shutdown, fcntl, read, write and close are wasi-libc's own. */
 
 #include "wasmnet.h"
 
@@ -9,14 +9,13 @@
 #include <string.h>
 #include <sys/socket.h>
 
-static int answer(uint32_t error) {
+int wasmnet_answer(uint32_t error) {
   if (error == 0) return 0;
   errno = (int)error;
   return -1;
 }
 
-/* Points `address` into `value`; returns the port, or -1 with errno set. */
-static int32_t unpack(const struct sockaddr *value, socklen_t length, struct wasmnet_address *address) {
+int32_t wasmnet_unpack(const struct sockaddr *value, socklen_t length, struct wasmnet_address *address) {
   if (value->sa_family == AF_INET && length >= sizeof(struct sockaddr_in)) {
     const struct sockaddr_in *in = (const void *)value;
     *address = (struct wasmnet_address){(uint8_t *)&in->sin_addr, 4};
@@ -31,8 +30,7 @@ static int32_t unpack(const struct sockaddr *value, socklen_t length, struct was
   return -1;
 }
 
-/* `storage`: the family in two bytes, then the address. */
-static void pack(const uint8_t *storage, uint32_t port, struct sockaddr *value, socklen_t *length) {
+void wasmnet_pack(const uint8_t *storage, uint32_t port, struct sockaddr *value, socklen_t *length) {
   struct sockaddr_storage full;
   memset(&full, 0, sizeof full);
   size_t size;
@@ -43,6 +41,9 @@ static void pack(const uint8_t *storage, uint32_t port, struct sockaddr *value, 
     in6->sin6_port = htons((uint16_t)port);
     memcpy(&in6->sin6_addr, storage + 2, 16);
     size = sizeof *in6;
+  } else if (family == AF_UNIX) {
+    full.ss_family = AF_UNIX;
+    size = sizeof full.ss_family;
   } else {
     struct sockaddr_in *in = (void *)&full;
     in->sin_family = AF_INET;
@@ -59,53 +60,31 @@ int socket(int domain, int type, int protocol) {
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   int32_t fd;
   uint32_t error = wasmnet_open((uint32_t)domain, kind == SOCK_DGRAM ? wasmnet_datagram : wasmnet_stream, &fd);
-  if (error != 0) return answer(error);
+  if (error != 0) return wasmnet_answer(error);
   if (type & SOCK_NONBLOCK) fcntl(fd, F_SETFL, O_NONBLOCK);
   return fd;
 }
 
 int connect(int fd, const struct sockaddr *value, socklen_t length) {
   struct wasmnet_address address;
-  int32_t port = unpack(value, length, &address);
-  return port < 0 ? -1 : answer(wasmnet_connect(fd, &address, (uint32_t)port));
+  int32_t port = wasmnet_unpack(value, length, &address);
+  return port < 0 ? -1 : wasmnet_answer(wasmnet_connect(fd, &address, (uint32_t)port));
 }
 
 int bind(int fd, const struct sockaddr *value, socklen_t length) {
   struct wasmnet_address address;
-  int32_t port = unpack(value, length, &address);
-  return port < 0 ? -1 : answer(wasmnet_bind(fd, &address, (uint32_t)port));
+  int32_t port = wasmnet_unpack(value, length, &address);
+  return port < 0 ? -1 : wasmnet_answer(wasmnet_bind(fd, &address, (uint32_t)port));
 }
 
-int listen(int fd, int backlog) { return answer(wasmnet_listen(fd, backlog)); }
+int listen(int fd, int backlog) { return wasmnet_answer(wasmnet_listen(fd, backlog)); }
 
 int accept(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
   int32_t accepted;
   uint32_t error = wasmnet_accept(fd, 0, &accepted);
-  if (error != 0) return answer(error);
+  if (error != 0) return wasmnet_answer(error);
   if (value != NULL) getpeername(accepted, value, length);
   return accepted;
-}
-
-ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *value, socklen_t length) {
-  if (value == NULL) return send(fd, data, size, flags);
-  struct wasmnet_address address;
-  int32_t port = unpack(value, length, &address);
-  if (port < 0) return -1;
-  struct iovec vector = {(void *)data, size};
-  uint32_t sent;
-  uint32_t error = wasmnet_send_to(fd, &vector, 1, &address, (uint32_t)port, (uint32_t)flags, &sent);
-  return error == 0 ? (ssize_t)sent : answer(error);
-}
-
-ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct sockaddr *restrict value, socklen_t *restrict length) {
-  uint8_t storage[128] = {0};
-  struct wasmnet_address address = {storage, sizeof storage};
-  struct iovec vector = {data, size};
-  uint32_t port = 0, received, flags_out;
-  uint32_t error = wasmnet_recv_from(fd, &vector, 1, &address, (uint32_t)flags, &port, &received, &flags_out);
-  if (error != 0) return answer(error);
-  if (value != NULL) pack(storage, port, value, length);
-  return (ssize_t)received;
 }
 
 typedef uint32_t getter(int32_t, struct wasmnet_address *, uint32_t *);
@@ -115,8 +94,8 @@ static int get(getter *from, int fd, struct sockaddr *value, socklen_t *length) 
   struct wasmnet_address address = {storage, sizeof storage};
   uint32_t port;
   uint32_t error = from(fd, &address, &port);
-  if (error == 0) pack(storage, port, value, length);
-  return answer(error);
+  if (error == 0) wasmnet_pack(storage, port, value, length);
+  return wasmnet_answer(error);
 }
 
 int getsockname(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
@@ -131,11 +110,11 @@ int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *res
   if (level == SOL_SOCKET && name == SO_TYPE) {
     uint32_t error = wasmnet_get_option(fd, 0, 1, value, length);
     if (error == 0) *(int *)value = *(int *)value == wasmnet_stream ? SOCK_STREAM : SOCK_DGRAM;
-    return answer(error);
+    return wasmnet_answer(error);
   }
-  return answer(wasmnet_get_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+  return wasmnet_answer(wasmnet_get_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
 }
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
-  return answer(wasmnet_set_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+  return wasmnet_answer(wasmnet_set_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
 }

@@ -47,6 +47,18 @@ uint32_t wasmnet_set_option(int32_t fd, int32_t level, int32_t name, const void 
 uint32_t wasmnet_lookup(const char *name, uint32_t name_length, const char *service, uint32_t service_length,
                         const struct wasmnet_addrinfo *hints, struct wasmnet_addrinfo **list, uint32_t most, uint32_t *count)
     WASMNET_IMPORT(sock_getaddrinfo);
+/* This bridge's own: two connected sockets inside the program. */
+uint32_t wasmnet_pair(uint32_t type, int32_t *one, int32_t *other) WASMNET_IMPORT(sock_pair);
 uint32_t wasmnet_accept(int32_t fd, uint32_t flags, int32_t *accepted) WASMNET_IMPORT(sock_accept);
+
+/* What the files here share. */
+struct sockaddr;
+
+/* 0, or -1 with errno set. */
+int wasmnet_answer(uint32_t error);
+/* Points `address` into `value`; returns the port, or -1 with errno set. */
+int32_t wasmnet_unpack(const struct sockaddr *value, unsigned length, struct wasmnet_address *address);
+/* Fills `value` from `storage`: the family in two bytes, then the address. */
+void wasmnet_pack(const uint8_t *storage, uint32_t port, struct sockaddr *value, unsigned *length);
 
 #endif

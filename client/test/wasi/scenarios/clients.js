@@ -1,6 +1,9 @@
 // Guests that connect: real programs and small ones, against real servers.
 
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { join } from "node:path";
+import { GUESTS } from "../session.js";
 
 export const clients = {
   "redis-cli: PING, SET, GET, INFO, --bigkeys": async ({ run, peers }) => {
@@ -73,6 +76,12 @@ export const clients = {
   "what POSIX programs rely on": async ({ run, peers }) => {
     const result = await run("socket-rules", ["127.0.0.1", String(peers.echo.port), String(peers.refusedPort)]);
     assert.deepEqual([result.exitCode, result.stdout], [0, "ok\n"]);
+  },
+
+  "guests/libc says what glibc says": async ({ run }) => {
+    const native = execFileSync(join(GUESTS, "native/libc-check"), { encoding: "utf8", timeout: 10000 });
+    const result = await run("libc-check");
+    assert.deepEqual([result.exitCode, result.stdout.split("\n")], [0, native.split("\n")]);
   },
 
   "poll with a clock and two sockets": async ({ run, peers }) => {

@@ -4,6 +4,7 @@
 
 #include_next <sys/socket.h>
 
+#include <sys/types.h>
 #include <sys/uio.h>
 
 #ifdef __cplusplus
@@ -14,6 +15,9 @@ extern "C" {
 #define PF_UNSPEC AF_UNSPEC
 #define PF_INET AF_INET
 #define PF_INET6 AF_INET6
+#define PF_UNIX AF_UNIX
+#define AF_LOCAL AF_UNIX
+#define PF_LOCAL AF_UNIX
 
 /* Socket options by the extension's numbers, moved away from wasi-libc's own SO_TYPE. */
 #define SO_REUSEADDR 0x100
@@ -26,16 +30,48 @@ extern "C" {
 #define SO_RCVTIMEO 0x10b
 #define SO_SNDTIMEO 0x10c
 #define SO_ACCEPTCONN 0x10d
+#define SO_REUSEPORT 0x10f
 
+#define SOL_IP 0
+#define SOL_TCP 6
+#define SOL_UDP 17
+#define SOL_IPV6 41
+
+/* wasi-libc's MSG_TRUNC has the number of MSG_PEEK: one is an answer there, the other a wish. */
+#undef MSG_TRUNC
+#define MSG_TRUNC 0x20
+#define MSG_CTRUNC 0x08
+#define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0
 
+/* Control data: nothing sends or receives any, but programs that could are compiled. */
+struct cmsghdr {
+  socklen_t cmsg_len;
+  int cmsg_level;
+  int cmsg_type;
+};
+
+#define SCM_RIGHTS 1
+#define CMSG_ALIGN(length) (((length) + sizeof(size_t) - 1) & ~(sizeof(size_t) - 1))
+#define CMSG_SPACE(length) (CMSG_ALIGN(length) + CMSG_ALIGN(sizeof(struct cmsghdr)))
+#define CMSG_LEN(length) (CMSG_ALIGN(sizeof(struct cmsghdr)) + (length))
+#define CMSG_DATA(header) ((unsigned char *)((struct cmsghdr *)(header) + 1))
+#define CMSG_FIRSTHDR(message) ((message)->msg_controllen >= sizeof(struct cmsghdr) ? (struct cmsghdr *)(message)->msg_control : (struct cmsghdr *)0)
+#define CMSG_NXTHDR(message, header) \
+  ((header)->cmsg_len < sizeof(struct cmsghdr) || CMSG_ALIGN((header)->cmsg_len) + sizeof(struct cmsghdr) > \
+    (size_t)((unsigned char *)(message)->msg_control + (message)->msg_controllen - (unsigned char *)(header)) \
+    ? (struct cmsghdr *)0 : (struct cmsghdr *)((unsigned char *)(header) + CMSG_ALIGN((header)->cmsg_len)))
+
 int socket(int domain, int type, int protocol);
+int socketpair(int domain, int type, int protocol, int ends[2]);
 int connect(int fd, const struct sockaddr *address, socklen_t length);
 int bind(int fd, const struct sockaddr *address, socklen_t length);
 int listen(int fd, int backlog);
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address, socklen_t length);
 ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct sockaddr *restrict address, socklen_t *restrict length);
+ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
+ssize_t recvmsg(int fd, struct msghdr *message, int flags);
 int getsockname(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
 int getpeername(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length);

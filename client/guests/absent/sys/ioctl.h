@@ -1,5 +1,5 @@
-#ifndef SHIM_SYS_IOCTL_H
-#define SHIM_SYS_IOCTL_H
+#ifndef ABSENT_SYS_IOCTL_H
+#define ABSENT_SYS_IOCTL_H
 #include_next <sys/ioctl.h>
 /* No terminal tells its size: the ioctl fails and linenoise takes 80 columns. */
 #define TIOCGWINSZ 0x5413

@@ -1,0 +1,147 @@
+// Two connected sockets inside one program, as socketpair() makes them: nothing of them reaches the wire.
+
+import { Errno } from "./errno.js";
+import { ByteQueue } from "./queue.js";
+import { AGAIN } from "./table.js";
+
+/** Bytes on their way to one end; a sender beyond them waits. */
+const capacity = 64 * 1024;
+
+export class PairSocket {
+  nonblocking = false;
+  receiveTimeout = 0; // ms, 0: none
+  sendTimeout = 0; // ms, 0: none
+  options = new Map();
+  phase = "connected";
+  isListener = false;
+
+  #table;
+  #peer = null;
+  #incoming = new ByteQueue(); // a stream's
+  #datagrams = [];
+  #size = 0; // of what waits here, in either
+  #ended = false; // the peer sends no more
+  #readShut = false;
+  #writeShut = false;
+  #closed = false;
+  #error = 0; // errno that nobody was told yet
+
+  /** Both ends. `type` is "stream" or "datagram". */
+  static make(table, type) {
+    const one = new PairSocket(table, type);
+    const other = new PairSocket(table, type);
+    one.#peer = other;
+    other.#peer = one;
+    return [one, other];
+  }
+
+  constructor(table, type) {
+    this.#table = table;
+    this.type = type;
+  }
+
+  get #isStream() { return this.type === "stream"; }
+  get #isOver() { return this.#readShut || (this.#isStream && (this.#ended || this.#peer.#closed)); }
+  get #hungUp() { return this.#isStream && (this.#peer.#closed || (this.#ended && this.#writeShut)); }
+  get #room() { return capacity - this.#peer.#size; }
+  get hasFailed() { return this.#error !== 0 || this.#writeShut || this.#peer.#closed || this.#peer.#readShut; }
+
+  send(bytes) {
+    if (this.#error) return -this.takeError();
+    if (this.#peer.#closed && !this.#isStream) return -Errno.CONNREFUSED;
+    if (this.hasFailed) return -Errno.PIPE;
+    if (!this.#isStream && bytes.length > capacity) return -Errno.MSGSIZE;
+    if (bytes.length === 0 && this.#isStream) return 0;
+    const count = this.#isStream ? Math.min(bytes.length, this.#room) : bytes.length;
+    // An empty datagram takes room too, or there could be any number of them.
+    const cost = Math.max(count, 1);
+    if (cost > this.#room) return AGAIN;
+    const part = bytes.slice(0, count);
+    if (this.#isStream) this.#peer.#incoming.push(part);
+    else this.#peer.#datagrams.push(part);
+    this.#peer.#size += cost;
+    this.#table.changed();
+    return count;
+  }
+
+  /** It has one peer: an address is as wrong as to a connected local socket anywhere. */
+  sendTo() { return -Errno.ISCONN; }
+
+  receive(views, { peek = false, waitAll = false, from = {} } = {}) {
+    if (this.#error) return -this.takeError();
+    if (this.#size === 0) return this.#isOver || (this.#isStream && views.length === 0) ? 0 : AGAIN;
+    if (!this.#isStream) return this.#receiveDatagram(views, peek, from);
+    const wanted = views.reduce((sum, view) => sum + view.length, 0);
+    if (waitAll && this.#size < Math.min(wanted, capacity) && !this.#isOver) return AGAIN;
+    const count = this.#incoming.read(views, peek);
+    if (!peek) this.#taken(count);
+    return count;
+  }
+
+  #receiveDatagram(views, peek, from) {
+    const bytes = this.#datagrams[0];
+    let copied = 0;
+    for (const view of views) {
+      const part = bytes.subarray(copied, copied + view.length);
+      view.set(part);
+      copied += part.length;
+    }
+    from.truncated = copied < bytes.length;
+    if (!peek) {
+      this.#datagrams.shift();
+      this.#taken(Math.max(bytes.length, 1));
+    }
+    return copied;
+  }
+
+  #taken(count) {
+    this.#size -= count;
+    this.#table.changed();
+  }
+
+  /** `how`: 1 reading, 2 writing, 3 both. */
+  shutdown(how) {
+    if (how < 1 || how > 3) return -Errno.INVAL;
+    if (how & 1) this.#readShut = true;
+    if (how & 2) this.#writeShut = this.#peer.#ended = true;
+    this.#table.changed();
+    return 0;
+  }
+
+  close() {
+    this.#closed = true;
+    // What was sent and never read is lost, and its sender learns of it.
+    if (this.#isStream && this.#size > 0) this.#peer.#error = Errno.CONNRESET;
+    this.#incoming.clear();
+    this.#datagrams = [];
+    this.#table.changed();
+  }
+
+  readable() {
+    return { ready: this.#size > 0 || this.#isOver || this.#error !== 0, bytes: this.#size, hangup: this.#hungUp };
+  }
+
+  writable() {
+    const room = Math.max(this.#room, 0);
+    return { ready: this.hasFailed || room > 0, bytes: room, hangup: this.#hungUp };
+  }
+
+  takeError() {
+    const error = this.#error;
+    this.#error = 0;
+    return error;
+  }
+
+  // What only sockets with addresses do.
+
+  connect() { return -Errno.ISCONN; }
+  connectResult() { return -Errno.ISCONN; }
+  bind() { return -Errno.INVAL; }
+  bindResult() { return -Errno.INVAL; }
+  listen() { return -Errno.INVAL; }
+  listenResult() { return -Errno.INVAL; }
+  accept() { return -Errno.INVAL; }
+  ensureBound() { return 0; }
+  localAddress() { return { bytes: new Uint8Array(0), port: 0 }; }
+  peerAddress() { return { bytes: new Uint8Array(0), port: 0 }; }
+}
