@@ -100,8 +100,15 @@ export interface ConnectionInfo {
 
 /** A TCP or TLS connection as two streams. */
 export declare class Connection {
+  /**
+   * Cancelling it, as leaving a `for await` loop does (but for `values({ preventCancel: true })`), ends the reading side: the node gets no more
+   * credit, and what still comes is dropped. Once `writable` is closed too, the connection ends as soon as what was written has gone out.
+   */
   readonly readable: ReadableStream<Uint8Array>;
-  /** Takes bytes and strings (UTF-8). Closing it half-closes; aborting it resets. */
+  /**
+   * Takes bytes and strings (UTF-8). A write resolves when the target has taken the connection and the node has let the bytes in, and rejects
+   * when it is refused. Closing it half-closes; aborting it resets.
+   */
   readonly writable: WritableStream<Data>;
   readonly opened: Promise<ConnectionInfo>;
   /** Resolves at an orderly end; rejects with a WasmnetError at any other. */
@@ -128,7 +135,12 @@ export interface DatagramToSend {
 
 /** A UDP socket as two streams of datagrams. Of those that nobody reads the oldest are dropped, and counted in `socket.dropped`. */
 export declare class DatagramConnection {
+  /** Cancelling it, as leaving a `for await` loop does, ends the reading side; what still comes is dropped. */
   readonly readable: ReadableStream<Datagram>;
+  /**
+   * A write waits until the socket is open and the WebSocket has room. One of a datagram that cannot be sent (`message_too_large`: over 65,507
+   * bytes) rejects and, as with every WritableStream, is the last. Closing or aborting it closes the socket.
+   */
   readonly writable: WritableStream<Data | DatagramToSend>;
   readonly opened: Promise<{ localPort: number }>;
   readonly closed: Promise<{ code: ReasonCode; message: string }>;

@@ -41,6 +41,9 @@ class Shape {
   get _failure() { return this.#abort ? this.#abort.reason : this.socket.ending; }
   get _hasFailed() { return this.#abort !== null || !isOrderly(this.socket.ending); }
 
+  /** What was sent has happened once the target has taken the connection: until then it may be refused. */
+  _happened() { return this.socket.state === "open" ? undefined : this.opened; }
+
   close() {
     this.socket.close();
     return this.closed.then(() => {}, () => {});
@@ -107,7 +110,10 @@ export class Connection extends Shape {
     this.writable = new WritableStream({
       start: (controller) => { this.#writable = controller; },
       write: (chunk) => this.#write(toBytes(chunk)),
-      close: () => this.#shut(),
+      close: () => {
+        this.#shut();
+        return this._happened();
+      },
       abort: () => socket.reset(),
     }, {
       // Called for each chunk as it is given: what is given before the target's end still goes out.
@@ -154,12 +160,12 @@ export class Connection extends Shape {
     this.#endPull();
   }
 
-  /** Nobody reads any more, but the target may go on until it has been told all that is to be written. */
+  /** Nobody reads any more: no more credit is granted, and what still comes is dropped. What is still to be written goes out first. */
   #cancel() {
     this.#isReadable = false;
     this.#isCancelled = true;
     this.#endPull();
-    this.socket.ondata = (chunk) => this.socket.consumed(chunk.length);
+    this.socket.ondata = () => {};
     this.socket.paused = false;
     if (this.#isShut) this.socket.close();
   }
@@ -176,6 +182,7 @@ export class Connection extends Shape {
         await new Promise((resolve) => { this.#mayWrite = resolve; });
       }
     }
+    await this._happened();
     this.#unwritten--;
     this.#endIfWritten();
   }
@@ -207,6 +214,8 @@ export class DatagramConnection extends Shape {
     let readable;
     let writable;
     let pulled = null;
+    let mayWrite = null;
+    socket.onsendable = () => mayWrite?.();
     this.readable = new ReadableStream({
       start: (controller) => { readable = controller; },
       pull: () => new Promise((resolve) => {
@@ -218,17 +227,23 @@ export class DatagramConnection extends Shape {
           resolve();
         };
       }),
-      cancel: () => { socket.close(); },
+      // Nobody reads any more; the program may go on writing.
+      cancel: () => { socket.ondatagram = () => {}; },
     }, { highWaterMark: 0 });
     this.writable = new WritableStream({
       start: (controller) => { writable = controller; },
       write: async (datagram) => {
-        await this.opened;
+        await this._happened();
+        while (!socket.isShut && socket.sendable === 0) await new Promise((resolve) => { mayWrite = resolve; });
+        if (socket.ending) throw this._failure;
         const { data, remoteAddress, remotePort } = datagram?.data === undefined ? { data: datagram } : datagram;
         if (remoteAddress === undefined) socket.send(data);
         else socket.sendTo(remoteAddress, remotePort, data);
       },
-      close: () => socket.close(),
+      close: async () => {
+        await this._happened();
+        socket.close();
+      },
       abort: () => socket.close(),
     });
     this._start(signal, () => ({ localPort: socket.localPort }), () => {

@@ -351,3 +351,123 @@ test("what is piped through arrives as it was sent", LIMIT, async (t) => {
   assert.equal(received.length, 2000000);
   for (let i = 0; i < 200; i++) assert.ok(received.subarray(i * 10000, (i + 1) * 10000).every((byte) => byte === i));
 });
+
+/** Sends without pause to all who dial in. */
+function flood(socket) {
+  const chunk = Buffer.alloc(65536, "x");
+  const pump = () => { while (!socket.destroyed && socket.write(chunk)); };
+  socket.on("drain", pump);
+  pump();
+}
+
+for (const [language, options] of Object.entries({ v2: {}, "v1 JSON": { protocol: "v1" } })) {
+  test(`leaving a loop over readable ends the reading side; with the writable closed too the connection ends (${language})`, LIMIT, async (t) => {
+    const parts = [];
+    let taken;
+    const all = new Promise((resolve) => { taken = resolve; });
+    const target = await startTarget(t, (socket) => {
+      flood(socket);
+      socket.on("data", (data) => { if (parts.push(data) && Buffer.concat(parts).length === 300000) taken(); });
+    });
+    const client = connectClient(t, node.url, options);
+    const connection = client.open(`127.0.0.1:${target.port}`);
+    for await (const chunk of connection.readable) if (chunk) break;
+    const { socket } = connection;
+    const before = socket.bytesDown;
+    const writer = connection.writable.getWriter();
+    await writer.write(new Uint8Array(200000));
+    // What the node had credit for is all that comes: the answers to these come behind it.
+    for (let i = 0; i < 50; i++) await client.resolve("127.0.0.1");
+    if (language === "v2") assert.ok(socket.bytesDown <= client.terms.window, `${socket.bytesDown} bytes, ${before} before`);
+    assert.equal(socket.waitingBytes, 0);
+    await writer.write(new Uint8Array(100000));
+    await within(5000, all, "what was written");
+    await writer.close();
+    assert.equal((await within(5000, connection.closed, "the end")).code, "client_closed");
+    assert.equal(client.openSockets.length, 0);
+  });
+}
+
+test("the reading side may be kept by preventCancel, or ended after the writing side", LIMIT, async (t) => {
+  const target = await startTarget(t, flood);
+  const client = connectClient(t, node.url);
+  const kept = client.open(`127.0.0.1:${target.port}`);
+  for await (const chunk of kept.readable.values({ preventCancel: true })) if (chunk) break;
+  let count = 0;
+  for await (const { length } of kept.readable) if ((count += length) > 4 << 20) break;
+  await kept.close();
+  const shut = client.open(`127.0.0.1:${target.port}`);
+  await shut.writable.close();
+  for await (const chunk of shut.readable) if (chunk) break;
+  assert.equal((await within(5000, shut.closed, "the end")).code, "client_closed");
+});
+
+test("what is written to a target that is refused rejects, and so does the close behind it", LIMIT, async (t) => {
+  const free = await new Promise((resolve) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => resolve(port));
+    });
+  });
+  for (const options of [{}, { protocol: "v1" }]) {
+    const client = connectClient(t, node.url, options);
+    for (const [to, code] of [[`127.0.0.1:${free}`, "refused"], ["192.0.2.1:80", "policy_denied"]]) {
+      const written = client.open(to).writable.getWriter();
+      await assert.rejects(written.write("GET / HTTP/1.0\r\n\r\n"), { code });
+      const empty = client.open(to).writable.getWriter();
+      await assert.rejects(empty.write(new Uint8Array()), { code });
+      await assert.rejects(client.open(to).writable.close(), { code });
+      await assert.rejects(new Blob(["x"]).stream().pipeTo(client.open(to).writable), { code });
+    }
+    await assert.rejects(client.openUdp("192.0.2.1:53").writable.getWriter().write("x"), { code: "policy_denied" });
+    await assert.rejects(client.listenUdp("192.0.2.1:53").writable.close(), { code: "policy_denied" });
+  }
+});
+
+test("a datagram that is too large rejects and is counted; the largest arrives; reading goes on", LIMIT, async (t) => {
+  const server = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const lengths = [];
+  server.on("message", (data, { port }) => {
+    lengths.push(data.length);
+    server.send("got it", port, "127.0.0.1");
+  });
+  for (const options of [{}, { protocol: "v1" }, { protocol: "v1", binary: true }]) {
+    const client = connectClient(t, node.url, options);
+    const udp = client.openUdp({ hostname: "127.0.0.1", port: server.address().port });
+    const writer = udp.writable.getWriter();
+    await writer.write(new Uint8Array(65507));
+    const { value } = await within(5000, udp.readable.getReader().read(), "an answer");
+    assert.equal(text(value.data), "got it");
+    for (const datagram of [new Uint8Array(65508), { data: new Uint8Array(70000), remoteAddress: "127.0.0.1", remotePort: 9 }]) {
+      const other = client.openUdp({ hostname: "127.0.0.1", port: server.address().port });
+      await assert.rejects(other.writable.getWriter().write(datagram), { code: "message_too_large", message: /^a datagram of \d+ bytes/ });
+      assert.equal(other.socket.dropped, 1);
+      assert.equal(other.socket.state, "open");
+    }
+  }
+  assert.deepEqual(lengths, [65507, 65507, 65507]);
+});
+
+test("leaving a loop over datagrams ends the reading side alone", LIMIT, async (t) => {
+  const server = dgram.createSocket("udp4").bind(0, "127.0.0.1");
+  t.after(() => server.close());
+  await once(server, "listening");
+  const heard = [];
+  server.on("message", (data, { port }) => {
+    heard.push(String(data));
+    server.emit("heard");
+    server.send(data, port, "127.0.0.1");
+  });
+  const udp = connectClient(t, node.url).openUdp({ hostname: "127.0.0.1", port: server.address().port });
+  const writer = udp.writable.getWriter();
+  await writer.write("one");
+  for await (const { data } of udp.readable) if (data) break;
+  const two = once(server, "heard");
+  await writer.write("two");
+  await within(5000, two, "the second datagram");
+  assert.deepEqual(heard, ["one", "two"]);
+  await writer.close();
+  assert.equal((await within(5000, udp.closed, "the end")).code, "client_closed");
+});
