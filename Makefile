@@ -3,7 +3,7 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-cluster hostile soak cluster check-deploy \
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-client bench-cluster hostile soak cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -40,6 +40,10 @@ model-check: deps-model ## the lease protocol in spin: the model must pass, its 
 
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
+
+bench-client: deps-web ## what the client costs in a page, beside a plain WebSocket; ARGS="--browser firefox --only streams"; WASMNET_NODE=FILE instead of building
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	node client/bench/bench.js $(ARGS)
 
 bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
 	scripts/bench-cluster.sh $(ARGS)

@@ -1,17 +1,18 @@
-/* Moves bytes in bulk: transfer get|put|stall HOST PORT COUNT
+/* Moves bytes in bulk: transfer get|put|stall HOST PORT COUNT [SIZE]
  *   get: asks for COUNT bytes, prints their number and checksum     put: sends COUNT bytes, prints the peer's answer
  *   stall: asks for COUNT bytes, prints "stalled", reads nothing until a line comes on standard input, then reads all
- * The peer is told in one line: "get COUNT\n" or "put COUNT\n". */
+ * The peer is told in one line: "get COUNT\n" or "put COUNT\n". SIZE is how many bytes one call reads or writes at most: 262144, or less. */
 
 #include "connect.h"
 
 static unsigned char buffer[256 * 1024];
+static size_t most = sizeof buffer;
 
 static int receive(int fd) {
   unsigned hash = (unsigned)checksum_start;
   unsigned long long total = 0;
   ssize_t count;
-  while ((count = recv(fd, buffer, sizeof buffer, 0)) > 0) {
+  while ((count = recv(fd, buffer, most, 0)) > 0) {
     hash = checksum(hash, buffer, (size_t)count);
     total += (unsigned long long)count;
   }
@@ -28,7 +29,7 @@ static int receive(int fd) {
 static int put(int fd, unsigned long long count) {
   unsigned hash = (unsigned)checksum_start;
   for (unsigned long long sent = 0; sent < count;) {
-    size_t part = count - sent < sizeof buffer ? (size_t)(count - sent) : sizeof buffer;
+    size_t part = count - sent < most ? (size_t)(count - sent) : most;
     for (size_t i = 0; i < part; i++) buffer[i] = (unsigned char)((sent + i) * 31 >> 3);
     hash = checksum(hash, buffer, part);
     for (size_t done = 0; done < part;) {
@@ -47,7 +48,8 @@ static int put(int fd, unsigned long long count) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 5) return 2;
+  if (argc < 5) return 2;
+  if (argc > 5 && strtoull(argv[5], NULL, 10) < most) most = strtoull(argv[5], NULL, 10);
   int fd = connect_to(argv[2], argv[3]);
   char request[64];
   int length = snprintf(request, sizeof request, "%s %s\n", strcmp(argv[1], "put") == 0 ? "put" : "get", argv[4]);

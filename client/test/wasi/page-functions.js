@@ -1,7 +1,6 @@
 // What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
-import { pingPong } from "./ping-pong.js";
 import { ForeignShim, runOnShim } from "./foreign-shim.js";
 import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, wrapImports } from "../../wasi/index.js";
 
@@ -100,21 +99,6 @@ export async function sockfs({ url, port, text }) {
   other.close();
   client.disconnect();
   return result;
-}
-
-/** The plain client's median round trip of one byte, in microseconds, in the thread where the guest's client is: a Worker, or the page. */
-export async function plainPingPong({ strategy, ...params }) {
-  if (strategy === "sab") return pingPong(params);
-  const worker = new Worker(new URL("ping-pong.js", import.meta.url), { type: "module" });
-  try {
-    return await new Promise((resolve, reject) => {
-      worker.onmessage = ({ data }) => resolve(data);
-      worker.onerror = (event) => reject(new Error(event.message));
-      worker.postMessage(params);
-    });
-  } finally {
-    worker.terminate();
-  }
 }
 
 /** Runs a guest on somebody else's shim, with the bridge over it. */

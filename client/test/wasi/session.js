@@ -9,11 +9,11 @@ import { openHarness } from "../browser/harness.js";
 export const GUESTS = fileURLToPath(new URL("../../../.build-guests/", import.meta.url));
 
 /**
- * Opens the page in `browser`. `isolated` serves it with COOP and COEP. The answer has `call(name, params, onevent)`, which resolves to
+ * Opens `page` in `browser`. `isolated` serves it with COOP and COEP. The answer has `call(name, params, onevent)`, which resolves to
  * what the page's function of that name returns, and `close()`.
  */
-export async function openSession(browser, { isolated = false } = {}) {
-  const harness = await openHarness({ isolated, roots: { "/guests/": GUESTS } });
+export async function openSession(browser, { isolated = false, page: path = "/client/test/wasi/page.html", roots = {}, flags = [] } = {}) {
+  const harness = await openHarness({ isolated, roots: { "/guests/": GUESTS, ...roots } });
   const commands = [];
   const calls = new Map();
   const listeners = new Map();
@@ -53,7 +53,8 @@ export async function openSession(browser, { isolated = false } = {}) {
     commands.push({ id: lastId, name, params });
     next();
   });
-  const page = harness.run(browser, "/client/test/wasi/page.html", {
+  const page = harness.run(browser, path, {
+    flags,
     params: { control: `http://127.0.0.1:${server.address().port}` }, timeoutMs: 20 * 60 * 1000,
     onstart: ({ pid }) => {
       session.pid = pid;
