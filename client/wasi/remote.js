@@ -3,8 +3,16 @@
 import { Ring, mostPayload } from "./ring.js";
 import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText, sendWindow } from "./wire.js";
 
-/** Bytes read before the other thread is told: it batches as well, and each message may have to wake it. */
-const consumedStep = 8 * 1024;
+/**
+ * What was read is noted for the other thread, so many bytes a note, without waking it: it looks for notes whenever it has something for the guest.
+ * So many bytes that it has not seen are worth a wake-up; fewer are when the guest found nothing more to read for so long, in ms.
+ */
+const noteStep = 8 * 1024;
+const wakeStep = 64 * 1024;
+const noteWait = 5;
+
+/** Who asked for something small waits for an answer that may come at once; who is fed much has time to sleep. */
+const smallRequests = 4 * 1024;
 
 /** The other thread answers at once or is gone; how long to block for room before looking again, in ms. */
 const roomWait = 1000;
@@ -17,6 +25,9 @@ export class RemoteTransport {
   #lookups = new Map();
   #nextHandle = 1;
   #input = null;
+  #reading = new Set(); // channels with bytes read and not noted
+  #unseen = 0; // bytes noted since the other thread was last known to have seen every request
+  #asked = 0; // bytes of requests since the last wait
   /** Told what the other thread has taken of the program's output. */
   output = null;
   #onabort = () => {};
@@ -55,24 +66,65 @@ export class RemoteTransport {
 
   /** Sends a request, blocking while the ring is full. */
   request(type, handle, ...parts) {
+    this.#write(type, handle, parts);
+    this.#asked += parts.reduce((sum, part) => sum + part.length, 1);
+    this.#wakeIfIdle();
+  }
+
+  #write(type, handle, parts) {
     while (!this.#requests.write(type, handle, ...parts)) {
-      if (this.#requests.takeIdle()) this.#wake();
+      this.#wakeIfIdle();
       this.#requests.waitForRoom(roomWait);
     }
+  }
+
+  #wakeIfIdle() {
+    this.#unseen = 0;
     if (this.#requests.takeIdle()) this.#wake();
   }
 
-  forget(handle) { this.#channels.delete(handle); }
+  /** Notes what the guest has read of a channel. */
+  note(channel) {
+    if (channel.unnoted < noteStep) {
+      this.#reading.add(channel);
+      return;
+    }
+    this.#noteNow(channel);
+    if (this.#unseen >= wakeStep) this.#wakeIfIdle();
+  }
+
+  #noteNow(channel) {
+    if (this.#requests.isEmpty) this.#unseen = 0;
+    this.#unseen += channel.unnoted;
+    this.#write(Request.consumed, channel.handle, [encodeCount(channel.unnoted)]);
+    channel.unnoted = 0;
+    this.#reading.delete(channel);
+  }
+
+  forget(channel) {
+    this.#channels.delete(channel.handle);
+    this.#reading.delete(channel);
+  }
 
   /** Hands out what has arrived. */
   pump() {
     let any = false;
     while (this.#events.read((type, handle, payload) => this.#event(type, handle, payload))) any = true;
-    if (any && this.#events.takeWriterWaits() && this.#requests.takeIdle()) this.#wake();
+    if (any && this.#events.takeWriterWaits()) this.#wakeIfIdle();
   }
 
   /** Blocks until something arrives, or `ms` passed. */
-  wait(ms) { this.#events.waitForMessage(ms); }
+  wait(ms) {
+    const isAnswerNear = this.#asked > 0 && this.#asked < smallRequests;
+    this.#asked = 0;
+    for (const channel of this.#reading) this.#noteNow(channel);
+    if (this.#unseen > 0 && !this.#requests.isEmpty) {
+      if (this.#events.waitForMessage(Math.min(ms, noteWait), isAnswerNear)) return;
+      this.#wakeIfIdle();
+      ms -= noteWait;
+    }
+    if (ms > 0) this.#events.waitForMessage(ms, isAnswerNear);
+  }
 
   #event(type, handle, payload) {
     switch (type) {
@@ -102,8 +154,9 @@ export class RemoteTransport {
 
 class RemoteChannel {
   credit = sendWindow;
+  /** Bytes that the guest has read and the other thread was not told of. */
+  unnoted = 0;
   #transport;
-  #consumed = 0;
 
   constructor(transport, handle, handler) {
     this.#transport = transport;
@@ -123,10 +176,8 @@ class RemoteChannel {
   sendTo(bytes, host, port) { this.#transport.request(Request.sendTo, this.handle, encodePeer(host, port), bytes); }
 
   consumed(count) {
-    this.#consumed += count;
-    if (this.#consumed < consumedStep) return;
-    this.#transport.request(Request.consumed, this.handle, encodeCount(this.#consumed));
-    this.#consumed = 0;
+    this.unnoted += count;
+    this.#transport.note(this);
   }
 
   shutdown() { this.#transport.request(Request.shutdown, this.handle); }
@@ -136,7 +187,7 @@ class RemoteChannel {
 
   #end(type) {
     this.handler = {};
-    this.#transport.forget(this.handle);
+    this.#transport.forget(this);
     this.#transport.request(type, this.handle);
   }
 
@@ -155,7 +206,7 @@ class RemoteChannel {
       case Event.ended: return handler.ended?.();
       case Event.failed: return handler.failed?.(decodeText(payload));
       case Event.closed:
-        this.#transport.forget(this.handle);
+        this.#transport.forget(this);
         return handler.closed?.(decodeText(payload));
     }
   }

@@ -116,14 +116,15 @@ export class Ring {
     return copy;
   }
 
-  /** Blocks until there is a message, or `ms` passed. */
-  waitForMessage(ms) {
+  /** Blocks until there is a message, or `ms` passed, which it answers with false. Looks before it sleeps where one `isNear`, if the last was. */
+  waitForMessage(ms, isNear = true) {
     const head = Atomics.load(this.#control, headAt);
     const start = performance.now();
-    if (this.#isQuick && this.#spin(head, start + Math.min(ms, spinTime))) return;
+    if (isNear && this.#isQuick && this.#spin(head, start + Math.min(ms, spinTime))) return true;
     // Empty means tail equals head, so waiting for the tail to leave that value misses nothing.
-    Atomics.wait(this.#control, tailAt, head, ms);
-    this.#isQuick = hasOtherCore && performance.now() - start < 2 * spinTime;
+    const outcome = Atomics.wait(this.#control, tailAt, head, ms);
+    if (isNear) this.#isQuick = hasOtherCore && performance.now() - start < 2 * spinTime;
+    return outcome !== "timed-out";
   }
 
   // Whether a message came before `end`.

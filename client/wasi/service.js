@@ -18,6 +18,9 @@ export class GuestService {
   #hasEnded = false;
   #channels = new Map();
   #queue = []; // events that found no room, in order
+  #take = (type, handle, payload) => this.#request(type, handle, payload);
+  #isTaking = false;
+  #passed = new Map(); // by handle: bytes sent on, of which the guest is told when all its requests are taken
   #nextHandle = firstAcceptedHandle;
   #oninputconsumed = () => {};
 
@@ -82,9 +85,21 @@ export class GuestService {
     // The guest makes room without waking whoever is not idle: so looked for once more after saying so.
     do {
       this.#flush();
-      while (this.#requests.read((type, handle, payload) => this.#request(type, handle, payload)));
+      this.#takeRequests();
     } while (!this.#requests.setIdle() || this.#flush());
     this.#awaitRequests();
+  }
+
+  #takeRequests() {
+    if (this.#isTaking) return;
+    this.#isTaking = true;
+    try {
+      while (this.#requests.read(this.#take));
+    } finally {
+      this.#isTaking = false;
+    }
+    for (const [handle, count] of this.#passed) this.#tell(Event.writable, handle, encodeCount(count));
+    this.#passed.clear();
   }
 
   #awaitRequests() {
@@ -159,6 +174,8 @@ export class GuestService {
     return {
       opened: (ends) => this.#tell(Event.opened, handle, encodeJson(ends)),
       data: (bytes) => {
+        // What the guest has noted and not woken this thread for.
+        if (!this.#hasEnded) this.#takeRequests();
         for (let offset = 0; offset < bytes.length; offset += mostPayload) this.#tell(Event.data, handle, bytes.subarray(offset, offset + mostPayload));
       },
       datagram: (bytes, host, port) => this.#tell(Event.datagram, handle, encodePeer(host, port), bytes),
@@ -193,7 +210,10 @@ export class GuestService {
       }
       waiting.shift();
     }
-    if (passed > 0 && !entry.isClosing) this.#tell(Event.writable, handle, encodeCount(passed));
+    if (passed > 0 && !entry.isClosing) {
+      if (this.#isTaking) this.#passed.set(handle, (this.#passed.get(handle) ?? 0) + passed);
+      else this.#tell(Event.writable, handle, encodeCount(passed));
+    }
     if (waiting.length > 0) return;
     if (entry.isClosing) {
       this.#channels.delete(handle);

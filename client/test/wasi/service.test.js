@@ -3,7 +3,10 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Worker } from "node:worker_threads";
+import { RemoteTransport } from "../../wasi/remote.js";
+import { Ring } from "../../wasi/ring.js";
 import { GuestService } from "../../wasi/service.js";
+import { Request, decodeCount } from "../../wasi/wire.js";
 
 const lookups = 3000;
 const megabytes = 64;
@@ -68,3 +71,46 @@ for (const way of ["Atomics.waitAsync", "messages"]) {
     service.close();
   });
 }
+
+/** A guest's end in this thread, and the other thread's as far as it reads: `noted` bytes were read by the guest, `wakes` times it was woken. */
+function guestEnd() {
+  const [requests, events] = [Ring.memory(1 << 20), Ring.memory(1 << 20)];
+  const seen = { noted: 0, wakes: 0 };
+  const reader = new Ring(requests);
+  seen.look = () => {
+    while (reader.read((type, handle, payload) => { if (type === Request.consumed) seen.noted += decodeCount(payload); }));
+    reader.setIdle();
+  };
+  const wake = () => {
+    seen.wakes++;
+    seen.look();
+  };
+  const transport = new RemoteTransport({ requests, events, port: { postMessage: wake } });
+  const channel = transport.connect({ host: "source.test", port: 1 }, {});
+  seen.look();
+  return { transport, channel, seen };
+}
+
+test("reading 16 KiB at a time wakes the client's thread once in 64 KiB", () => {
+  const { channel, seen } = guestEnd();
+  for (let i = 0; i < 64; i++) channel.consumed(16 << 10);
+  assert.deepEqual([seen.wakes, seen.noted], [16, 1 << 20]);
+});
+
+test("a client's thread that looks by itself is not woken by what the guest reads", () => {
+  const { channel, seen } = guestEnd();
+  for (let i = 0; i < 64; i++) {
+    channel.consumed(16 << 10);
+    seen.look();
+  }
+  assert.deepEqual([seen.wakes, seen.noted], [0, 1 << 20]);
+});
+
+test("a guest that has nothing more to read tells of the last bytes that it read, soon", () => {
+  const { transport, channel, seen } = guestEnd();
+  channel.consumed(100);
+  channel.consumed(1);
+  assert.equal(seen.noted, 0);
+  transport.wait(20);
+  assert.deepEqual([seen.wakes, seen.noted], [1, 101]);
+});
