@@ -45,6 +45,9 @@ export function extensionFunctions(core) {
     return memory.bytes(buffer + 2, family === Family.INET4 ? 4 : 16).slice();
   };
 
+  // The second form's address of no family, which takes the peer away.
+  const isUnspecified = (pointer) => memory.u32(pointer + 4) === storageLength && memory.u16(memory.u32(pointer)) === Family.UNSPEC;
+
   // Writes an address where the guest made room for one; the errno says when it does not fit.
   const storeAddress = (pointer, bytes) => {
     const buffer = memory.u32(pointer);
@@ -69,11 +72,9 @@ export function extensionFunctions(core) {
   const addressGetter = (which) => onSocket((socket, ...args) => {
     if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
     if (which === "peerAddress") return storeFound(socket.peerAddress(), args);
+    // Where no port may be bound there is none to tell: a client that asks before it connects can go on.
     const bind = retrying(() => socket.ensureBound(), () => socket.bindResult());
-    return core.run(() => {
-      const bound = bind();
-      return bound === 0 ? -storeFound(socket.localAddress(), args) : bound;
-    });
+    return core.run(() => (bind() === AGAIN ? AGAIN : -storeFound(socket.localAddress(), args)));
   });
 
   const storeFound = (found, args) => {
@@ -107,21 +108,19 @@ export function extensionFunctions(core) {
     },
 
     sock_connect: onSocket((socket, addressPointer, port) => {
+      if (isUnspecified(addressPointer)) return socket.disconnect();
       const bytes = addressAt(addressPointer);
       if (typeof bytes === "number") return -bytes;
-      const first = socket.type === "stream" && socket.phase === "connecting" ? "pending" : "new";
-      if (first === "pending" && socket.nonblocking) return Errno.ALREADY;
-      const start = () => {
-        // The error of a connect that failed meanwhile is this call's answer.
-        const error = socket.takeError();
-        if (error) return -error;
-        return socket.connect(formatAddress(bytes), port & 0xffff);
-      };
+      if (socket.nonblocking && socket.phase === "connecting") return Errno.ALREADY;
+      const start = () => socket.connect(formatAddress(bytes), port & 0xffff);
       if (socket.nonblocking && socket.type === "stream") {
         const result = start();
         return result === AGAIN ? Errno.INPROGRESS : -result;
       }
-      return core.run(retrying(start, () => socket.connectResult()), { timeout: socket.sendTimeout });
+      // One that took too long goes on.
+      const late = (errno) => (errno === Errno.AGAIN ? Errno.INPROGRESS : errno);
+      const result = core.run(retrying(start, () => socket.connectResult()), { timeout: socket.sendTimeout });
+      return result instanceof Promise ? result.then(late) : late(result);
     }),
 
     sock_bind: onSocket((socket, addressPointer, port) => {

@@ -1,68 +1,149 @@
 // Socket options of the WasmEdge extension. What the node decides by itself (TCP_NODELAY is always on, buffers are credit) is
-// remembered and read back; what changes nothing visible is accepted.
+// remembered and read back, with Linux's defaults; what cannot be had, multicast groups say, is refused.
 
 import { Errno } from "./errno.js";
+import { Family } from "./address.js";
 
-const levelSocket = 0;
+/** Levels. The extension's own has number 0, which elsewhere is IP's; guests/libc moves that away. */
+const level = Object.freeze({ socket: 0, tcp: 6, ipv6: 41, ip: 0x100 });
+
+// The last three are ours: the extension ends at 14.
 const so = Object.freeze({
   reuseAddress: 0, type: 1, error: 2, dontRoute: 3, broadcast: 4, sendBuffer: 5, receiveBuffer: 6, keepAlive: 7, oobInline: 8,
   linger: 9, receiveLowWater: 10, receiveTimeout: 11, sendTimeout: 12, acceptsConnections: 13, bindToDevice: 14,
-  reusePort: 15, // guests/libc's: the extension has none
+  reusePort: 15, domain: 16, protocol: 17,
 });
+const readOnly = new Set([so.type, so.error, so.acceptsConnections, so.domain, so.protocol]);
 
 /** What buffers are said to hold where nothing was set, in bytes: the first window. */
 const bufferSize = 256 * 1024;
 
+const isSwitch = (value) => (value ? 1 : 0);
+const isFrom = (least, most) => (value) => (value >= least && value <= most ? value : -Errno.INVAL);
+const isAny = (value) => value;
+
+/** Options by level and number: what they are at first, and what becomes of a value: what is kept, or a negated errno. */
+const socketOptions = new Map([
+  ...[so.reuseAddress, so.dontRoute, so.broadcast, so.keepAlive, so.oobInline, so.reusePort].map((name) => [name, [0, isSwitch]]),
+  [so.sendBuffer, [bufferSize, isAny]], [so.receiveBuffer, [bufferSize, isAny]], [so.receiveLowWater, [1, (value) => value || 1]],
+]);
+const tcpOptions = new Map([
+  [1, [0, isSwitch]], // TCP_NODELAY
+  [2, [1460, isFrom(88, 32767)]], // TCP_MAXSEG
+  [3, [0, isSwitch]], // TCP_CORK
+  [4, [7200, isFrom(1, 32767)]], // TCP_KEEPIDLE
+  [5, [75, isFrom(1, 32767)]], // TCP_KEEPINTVL
+  [6, [9, isFrom(1, 127)]], // TCP_KEEPCNT
+  [7, [6, isFrom(1, 127)]], // TCP_SYNCNT
+  [8, [60, isAny]], // TCP_LINGER2
+  [9, [0, isAny]], // TCP_DEFER_ACCEPT
+  [10, [0, isAny]], // TCP_WINDOW_CLAMP
+  [12, [1, isSwitch]], // TCP_QUICKACK
+  [18, [0, isFrom(0, 0x7fffffff)]], // TCP_USER_TIMEOUT
+  [25, [0, isAny]], // TCP_NOTSENT_LOWAT
+]);
+const ipOptions = new Map([
+  [1, [0, (value, { type }) => value & (type === "stream" ? 0xfc : 0xff)]], // IP_TOS; TCP keeps ECN's bits to itself
+  [2, [64, isFrom(1, 255)]], // IP_TTL
+  [8, [0, isSwitch]], // IP_PKTINFO
+  [10, [1, isFrom(0, 5)]], // IP_MTU_DISCOVER
+  [11, [0, isSwitch]], // IP_RECVERR
+  [12, [0, isSwitch]], // IP_RECVTTL
+  [13, [0, isSwitch]], // IP_RECVTOS
+  [24, [0, isSwitch]], // IP_BIND_ADDRESS_NO_PORT
+  [33, [1, (value, { type }) => (type === "stream" ? -Errno.INVAL : isFrom(0, 255)(value))]], // IP_MULTICAST_TTL
+  [34, [1, isSwitch]], // IP_MULTICAST_LOOP
+]);
+const ipv6Options = new Map([
+  [16, [64, isFrom(0, 255)]], // IPV6_UNICAST_HOPS
+  [18, [1, isFrom(0, 255)]], // IPV6_MULTICAST_HOPS
+  [19, [1, isFrom(0, 1)]], // IPV6_MULTICAST_LOOP
+  [23, [1, isFrom(0, 5)]], // IPV6_MTU_DISCOVER
+  [25, [0, isSwitch]], // IPV6_RECVERR
+  [26, [0, isSwitch]], // IPV6_V6ONLY
+  [49, [0, isSwitch]], // IPV6_RECVPKTINFO
+  [51, [0, isSwitch]], // IPV6_RECVHOPLIMIT
+  [66, [0, isSwitch]], // IPV6_RECVTCLASS
+  [67, [0, isFrom(0, 255)]], // IPV6_TCLASS
+]);
+const byLevel = new Map([[level.socket, socketOptions], [level.tcp, tcpOptions], [level.ip, ipOptions], [level.ipv6, ipv6Options]]);
+
+/** Where a socket keeps an option of a level. */
+const keyOf = (at, name) => (at << 16) | name;
+
+/** Whether a socket without a peer is told too that nobody listens where it sent to (IP_RECVERR). */
+export const receiveErrors = keyOf(level.ip, 11);
+
+// A socket without this level: TCP's on a datagram socket, IPv6's on one of IPv4.
+const lacks = (socket, at) => (at === level.tcp && socket.type !== "stream") || (at === level.ipv6 && socket.family !== Family.INET6);
+
 /** A length that is passed by value where a pointer belongs (a Go library does so) is no address a guest could mean. */
 const smallestPointer = 64;
 
-export function getOption(memory, socket, level, name, valuePointer, lengthPointer) {
+export function getOption(memory, socket, at, name, valuePointer, lengthPointer) {
   const isPointer = lengthPointer >>> 0 >= smallestPointer;
   const length = isPointer ? memory.u32(lengthPointer) : lengthPointer >>> 0;
-  if (level !== levelSocket) return Errno.NOPROTOOPT;
-  const store = (value) => {
+  const store = (...values) => {
     if (length < 4) return Errno.INVAL;
-    memory.setU32(valuePointer, value);
-    if (isPointer) memory.setU32(lengthPointer, 4);
+    const count = Math.min(values.length, length >> 2);
+    for (let i = 0; i < count; i++) memory.setU32(valuePointer + 4 * i, values[i]);
+    if (isPointer) memory.setU32(lengthPointer, 4 * count);
     return 0;
   };
-  switch (name) {
-    case so.type: return store(socket.type === "stream" ? 2 : 1);
-    case so.error: return store(socket.takeError());
-    case so.acceptsConnections: return store(socket.isListener ? 1 : 0);
-    case so.receiveTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.receiveTimeout);
-    case so.sendTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.sendTimeout);
-    case so.sendBuffer:
-    case so.receiveBuffer: return store(socket.options.get(name) ?? bufferSize);
-    case so.bindToDevice: return Errno.NOTSUP;
-    default: return name >= 0 && name <= so.reusePort ? store(socket.options.get(name) ?? 0) : Errno.NOPROTOOPT;
+  const known = byLevel.get(at);
+  // IPv4 sockets of Linux say so of a level that they lack; IPv6 ones do not.
+  if (lacks(socket, at) || !known) return socket.family === Family.INET6 ? Errno.NOPROTOOPT : Errno.NOTSUP;
+  if (at === level.socket) {
+    switch (name) {
+      case so.type: return store(socket.type === "stream" ? 2 : 1);
+      case so.error: return store(socket.takeError());
+      case so.acceptsConnections: return store(socket.isListener ? 1 : 0);
+      case so.domain: return store(socket.family);
+      case so.protocol: return store(socket.type === "stream" ? 6 : 17);
+      case so.linger: return store(...(socket.options.get(keyOf(at, name)) ?? [0, 0]));
+      case so.receiveTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.receiveTimeout);
+      case so.sendTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.sendTimeout);
+      case so.bindToDevice: return Errno.NOTSUP;
+    }
   }
+  const option = known.get(name);
+  return option ? store(socket.options.get(keyOf(at, name)) ?? option[0]) : Errno.NOPROTOOPT;
 }
 
-export function setOption(memory, socket, level, name, valuePointer, length) {
-  // TCP's and IP's own levels: nothing there changes what a guest sees.
-  if (level !== levelSocket) return level > 0 && level < 256 ? 0 : Errno.NOPROTOOPT;
-  switch (name) {
-    case so.type:
-    case so.error:
-    case so.acceptsConnections: return Errno.NOPROTOOPT;
-    case so.bindToDevice: return Errno.NOTSUP;
-    case so.receiveTimeout:
-    case so.sendTimeout: {
-      if (length < 16) return Errno.INVAL;
-      const ms = Number(memory.i64(valuePointer)) * 1000 + Number(memory.i64(valuePointer + 8)) / 1000;
-      if (!(ms >= 0)) return Errno.INVAL;
-      if (name === so.receiveTimeout) socket.receiveTimeout = ms;
-      else socket.sendTimeout = ms;
-      return 0;
+export function setOption(memory, socket, at, name, valuePointer, length) {
+  const known = byLevel.get(at);
+  if (lacks(socket, at) || !known) return Errno.NOPROTOOPT;
+  if (at === level.ipv6 && name === 18 && socket.type === "stream") return Errno.NOPROTOOPT;
+  // IP takes a byte as well.
+  if (length < 4 && !(at === level.ip && length > 0)) return Errno.INVAL;
+  if (at === level.ipv6 && name === 26 && socket.isListener) return Errno.INVAL;
+  const value = length < 4 ? memory.u8(valuePointer) : memory.u32(valuePointer) | 0;
+  if (at === level.socket) {
+    if (readOnly.has(name)) return Errno.NOPROTOOPT;
+    switch (name) {
+      case so.bindToDevice: return Errno.NOTSUP;
+      case so.linger:
+        if (length < 8) return Errno.INVAL;
+        socket.options.set(keyOf(at, name), [isSwitch(value), value ? memory.u32(valuePointer + 4) : 0]);
+        socket.resetsOnClose = value !== 0 && memory.u32(valuePointer + 4) === 0;
+        return 0;
+      case so.receiveTimeout:
+      case so.sendTimeout: {
+        if (length < 16) return Errno.INVAL;
+        const ms = Number(memory.i64(valuePointer)) * 1000 + Number(memory.i64(valuePointer + 8)) / 1000;
+        if (!(ms >= 0)) return Errno.INVAL;
+        if (name === so.receiveTimeout) socket.receiveTimeout = ms;
+        else socket.sendTimeout = ms;
+        return 0;
+      }
     }
-    default:
-      if (name < 0 || name > so.reusePort) return Errno.NOPROTOOPT;
-      if (length < 4) return Errno.INVAL;
-      if (name === so.linger && length >= 8) socket.resetsOnClose = memory.u32(valuePointer) !== 0 && memory.u32(valuePointer + 4) === 0;
-      socket.options.set(name, memory.u32(valuePointer));
-      return 0;
   }
+  const option = known.get(name);
+  if (!option) return Errno.NOPROTOOPT;
+  const kept = option[1](value, socket);
+  if (kept < 0) return -kept;
+  socket.options.set(keyOf(at, name), kept);
+  return 0;
 }
 
 function storeTime(memory, pointer, length, lengthPointer, ms) {

@@ -8,7 +8,12 @@ const eventSize = 32;
 const tagClock = 0;
 const tagRead = 1;
 const clockAbsolute = 1;
+
+/** Flags of an event. The first is WASI's; guests/libc's poll() reads the others, for wasi-libc's takes POLLOUT away where it sees the first. */
 const hangup = 1;
+const failed = 2; // POLLERR
+const over = 4; // POLLHUP
+const only = 8; // for that alone: neither POLLIN nor POLLOUT
 
 /** More subscriptions than this in one call are refused with EINVAL. */
 const maxSubscriptions = 65536;
@@ -48,7 +53,7 @@ function readClock(memory, at, item, clock) {
 
 /**
  * Writes the events of what is ready now and returns their count, or AGAIN when nothing is. `readiness(fd, forReading)`
- * returns { ready, bytes, hangup, error? } or undefined for a descriptor that nobody knows.
+ * returns { ready, bytes, hangup, error?, failed?, over?, only? } or undefined for a descriptor that nobody knows.
  */
 export function writeEvents(memory, pointer, items, clock, readiness) {
   let count = 0;
@@ -69,7 +74,7 @@ export function writeEvents(memory, pointer, items, clock, readiness) {
     memory.setU8(at + 10, item.tag);
     if (item.tag !== tagClock) {
       memory.setU64(at + 16, state.bytes);
-      memory.setU16(at + 24, state.hangup ? hangup : 0);
+      memory.setU16(at + 24, (state.hangup ? hangup : 0) | (state.failed ? failed : 0) | (state.over ? over : 0) | (state.only ? only : 0));
     }
     count++;
   }

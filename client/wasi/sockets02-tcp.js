@@ -30,8 +30,8 @@ export function tcpInterfaces(table, transport, { Pollable, InputStream, OutputS
       const { bytes, port } = localOf(this.#family, local);
       this.#begin(["unbound"]);
       let result = this.#socket.bind(bytes, port);
-      // The port that the node chooses is known when it is bound, and local-address does not wait.
-      if (result === 0) result = this.#socket.ensureBound();
+      // Here binding says whether the port is free, and local-address does not wait.
+      if (result === 0) result = this.#socket.ensureBound(true);
       this.#started(result, "binding");
     }
 
@@ -97,7 +97,9 @@ export function tcpInterfaces(table, transport, { Pollable, InputStream, OutputS
 
     shutdown(how) {
       must(this.#state === "connected", "invalid-state");
-      check(this.#socket.shutdown({ receive: 1, send: 2, both: 3 }[how]));
+      // What is down already may be shut down once more, and nothing is read after that.
+      this.#socket.shutdown({ receive: 1, send: 2, both: 3 }[how]);
+      if (how !== "send") this.#socket.discard();
     }
 
     subscribe() {

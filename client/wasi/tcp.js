@@ -24,12 +24,15 @@ export class TcpSocket {
   #table;
   #transport;
   #channel = null;
-  #phase = "idle"; // idle, binding, bound, listening, connecting, connected
+  // idle; binding and bound where the node has the port but nobody listens yet; listening; connecting; connected, also when it has
+  // ended; failed: the connect that did not wait has failed and connect was not called since; stuck: it was shut down then.
+  #phase = "idle";
   #incoming = new ByteQueue();
   #ended = false; // the peer has no more to send
   #closed = false; // the wire's socket is gone
   #readShut = false;
   #writeShut = false;
+  #discards = false;
   #error = 0; // errno that nobody was told yet
   #local = null;
   #remote = null;
@@ -43,24 +46,32 @@ export class TcpSocket {
     this.family = family;
   }
 
-  get isListener() { return this.#phase === "listening" || this.#phase === "bound" || this.#phase === "binding"; }
+  get isListener() { return this.#phase === "listening"; }
   get phase() { return this.#phase; }
   get queued() { return this.#incoming.length; }
+  /** TCP's state CLOSED: never connected, or no longer. */
+  get #isDown() { return this.#phase === "connected" ? this.#closed : !this.isListener && this.#phase !== "connecting"; }
 
   // Connecting
 
-  /** Starts or continues a connect. `name` may be a name or an IP literal. */
+  /** Starts or continues a connect. `name` may be a name or an IP literal. The port that was bound is let go: the node chooses the one it connects from. */
   connect(name, port, { tls = false } = {}) {
     switch (this.#phase) {
       case "connected":
+      case "listening":
         return -Errno.ISCONN;
       case "connecting":
         return AGAIN;
-      case "listening":
+      case "stuck":
         return -Errno.INVAL;
+      case "failed": {
+        const error = this.takeError();
+        this.#fallBack();
+        return -(error || Errno.CONNABORTED);
+      }
       default:
-        this.#channel?.close();
-        this.#reset();
+        this.#dropChannel();
+        this.#error = 0;
         this.#phase = "connecting";
         this.#remote = { text: name, port };
         this.#channel = this.#transport.connect({ host: name, port, tls }, this.#events());
@@ -71,15 +82,39 @@ export class TcpSocket {
   /** How a connect that was started ended: AGAIN while it has not. */
   connectResult() {
     if (this.#phase === "connecting") return AGAIN;
-    if (this.#error) return -this.takeError();
-    return this.#phase === "connected" ? 0 : -Errno.NOTCONN;
+    if (this.#phase === "connected" && !this.#error) return 0;
+    const error = this.takeError();
+    if (this.#phase === "failed") this.#fallBack();
+    return -(error || Errno.NOTCONN);
   }
 
-  #reset() {
-    this.#incoming.clear();
+  /** connect() with AF_UNSPEC: the socket is as new, but that a connection which it had counts as reset. */
+  disconnect() {
+    if (this.#phase === "connected" || this.#phase === "connecting") this.#error ||= Errno.CONNRESET;
+    this.#dropChannel();
+    this.#fallBack();
+    return 0;
+  }
+
+  #dropChannel() {
+    if (this.#channel && !this.#closed) {
+      this.#channel.handler = {};
+      this.#channel.reset();
+    }
+    for (const socket of this.#waiting) socket.close();
     this.#waiting = [];
+    this.#channel = null;
+    this.#ended = this.#closed = false;
+  }
+
+  // To a socket that was never connected.
+  #fallBack() {
+    this.#channel = null;
+    this.#phase = "idle";
+    this.#incoming.clear();
     this.#ended = this.#closed = this.#readShut = this.#writeShut = false;
-    this.#error = 0;
+    this.#local = this.#remote = null;
+    this.#table.changed();
   }
 
   #events() {
@@ -100,22 +135,25 @@ export class TcpSocket {
     };
   }
 
+  // What comes after the reading side was shut down can still be read, as on Linux; the peer stops when the window is full.
   #received(bytes) {
-    if (this.#readShut) {
-      this.#channel?.consumed(bytes.length);
-      return;
-    }
+    if (this.#discards) return this.#channel.consumed(bytes.length);
     this.#incoming.push(bytes);
     this.#table.changed();
   }
 
   #wasClosed(code) {
-    const wasConnected = this.#phase === "connected";
     this.#closed = this.#ended = true;
-    this.#error = errnoOf(code, wasConnected);
+    this.#error = errnoOf(code, this.#phase === "connected");
     // A connection that never was, but ended without a reason, was still refused to this guest.
-    if (this.#phase === "connecting" || this.#phase === "binding") {
+    if (this.#phase === "connecting") {
       this.#error ||= Errno.CONNREFUSED;
+      this.#phase = "failed";
+    } else if (this.#phase === "binding") {
+      this.#error ||= Errno.CONNREFUSED;
+      this.#bindTo = null;
+      this.#channel = null;
+      this.#closed = this.#ended = false;
       this.#phase = "idle";
     }
     this.#table.changed();
@@ -123,20 +161,18 @@ export class TcpSocket {
 
   // Binding, listening, accepting
 
-  /** The wire binds and listens in one, so port 0 waits until someone needs the port: a client that binds before it connects needs none. */
+  /** Remembers the address. The wire binds and listens in one, which a client that binds before it connects needs no right to. */
   bind(bytes, port) {
-    if (this.#phase !== "idle") return -Errno.INVAL;
+    if (this.#phase === "connected" && this.#closed) return 0;
+    if (this.#bindTo || !["idle", "failed"].includes(this.#phase)) return -Errno.INVAL;
     this.#bindTo = { host: formatAddress(bytes), port };
-    if (port === 0) {
-      this.#phase = "bound";
-      return 0;
-    }
-    return this.#startBinding();
+    return 0;
   }
 
   #startBinding() {
     this.#phase = "binding";
-    this.#channel = this.#transport.bind({ ...this.#bindTo, backlog: this.#backlog }, {
+    const any = this.family === Family.INET6 ? "::" : "0.0.0.0";
+    this.#channel = this.#transport.bind({ ...(this.#bindTo ?? { host: any, port: 0 }), backlog: this.#backlog }, {
       opened: ({ local }) => {
         this.#phase = "bound";
         this.#local = local;
@@ -154,21 +190,25 @@ export class TcpSocket {
   }
 
   listen(backlog) {
-    if (this.#phase === "idle") this.bind(new Uint8Array(this.family === Family.INET6 ? 16 : 4), 0);
-    if (this.#phase === "connected" || this.#phase === "connecting") return -Errno.INVAL;
     this.#backlog = Math.min(Math.max(backlog | 0, 1), maxBacklog);
-    return this.ensureBound();
+    switch (this.#phase) {
+      case "idle": return this.#startBinding();
+      case "binding": return AGAIN;
+      case "bound":
+      case "listening": return 0;
+      default: return -Errno.INVAL;
+    }
   }
 
-  /** Binds now where port 0 put it off. */
-  ensureBound() {
-    if (this.#phase === "bound" && !this.#channel) return this.#startBinding();
+  /** Binds now where somebody asks for the port that the node is to choose; `always` where the port is known, too. */
+  ensureBound(always = false) {
+    if (this.#phase === "idle" && this.#bindTo && (always || this.#bindTo.port === 0)) return this.#startBinding();
     return this.#phase === "binding" ? AGAIN : 0;
   }
 
   listenResult() {
     const result = this.bindResult();
-    if (result === 0) this.#phase = "listening";
+    if (result === 0 && this.#phase === "bound") this.#phase = "listening";
     return result;
   }
 
@@ -190,10 +230,10 @@ export class TcpSocket {
 
   /** The next accepted socket, or AGAIN, or a negated errno. */
   accept() {
+    if (this.#phase !== "listening") return -Errno.INVAL;
     if (this.#waiting.length > 0) return this.#waiting.shift();
     if (this.#error) return -this.takeError();
-    if (this.#phase !== "listening" || this.#closed) return -Errno.INVAL;
-    return AGAIN;
+    return this.#closed ? -Errno.INVAL : AGAIN;
   }
 
   // Bytes
@@ -203,24 +243,23 @@ export class TcpSocket {
     if (this.#phase === "connecting") return AGAIN;
     if (this.isListener) return -Errno.NOTCONN;
     const wanted = views.reduce((sum, view) => sum + view.length, 0);
-    if (this.#incoming.length > 0 && !this.#readShut) {
+    if (this.#incoming.length > 0) {
       if (waitAll && this.#incoming.length < wanted && !this.#ended && !this.#closed && this.#incoming.length < maxWaitAll) return AGAIN;
       const count = this.#incoming.read(views, peek);
       if (!peek && !this.#closed) this.#channel.consumed(count);
       return count;
     }
     if (this.#error) return -this.takeError();
-    if (this.#phase === "idle") return -Errno.NOTCONN;
-    if (this.#ended || this.#closed || this.#readShut || wanted === 0) return 0;
-    return AGAIN;
+    if (this.#ended || this.#readShut) return 0;
+    if (this.#phase !== "connected") return -Errno.NOTCONN;
+    return wanted === 0 ? 0 : AGAIN;
   }
 
   /** Sends what the peer's credit allows, from the start of `bytes`; returns how much that was. */
   send(bytes) {
     if (this.#phase === "connecting") return AGAIN;
-    if (this.#phase !== "connected") return this.#error ? -this.takeError() : -Errno.NOTCONN;
     if (this.#error) return -this.takeError();
-    if (this.#writeShut || this.#closed) return -Errno.PIPE;
+    if (this.#phase !== "connected" || this.#writeShut || this.#closed) return -Errno.PIPE;
     if (bytes.length === 0) return 0;
     const count = this.#channel.send(bytes);
     return count > 0 ? count : AGAIN;
@@ -228,18 +267,29 @@ export class TcpSocket {
 
   /** `how`: 1 reading, 2 writing, 3 both. */
   shutdown(how) {
-    if (this.#phase !== "connected") return -Errno.NOTCONN;
     if (how < 1 || how > 3) return -Errno.INVAL;
-    if (how & 1) {
-      this.#readShut = true;
-      const dropped = this.#incoming.clear();
-      if (dropped > 0 && !this.#closed) this.#channel.consumed(dropped);
+    switch (this.#phase) {
+      case "listening":
+        if (how & 1) this.disconnect();
+        return 0;
+      case "connecting":
+        return this.disconnect();
+      case "connected":
+        if (how & 2 && !this.#writeShut && !this.#closed) this.#channel.shutdown();
+        break;
+      case "failed":
+        this.#phase = "stuck";
     }
-    if (how & 2 && !this.#writeShut) {
-      this.#writeShut = true;
-      if (!this.#closed) this.#channel.shutdown();
-    }
-    return 0;
+    this.#readShut ||= (how & 1) !== 0;
+    this.#writeShut ||= (how & 2) !== 0;
+    return this.#isDown ? -Errno.NOTCONN : 0;
+  }
+
+  /** Throws away what was not read and what still comes, so that the peer does not stop. */
+  discard() {
+    this.#discards = true;
+    const dropped = this.#incoming.clear();
+    if (dropped > 0 && !this.#closed) this.#channel.consumed(dropped);
   }
 
   close() {
@@ -265,22 +315,26 @@ export class TcpSocket {
     return error;
   }
 
-  /** { ready, bytes, hangup } for reading. */
+  /** { ready, bytes, hangup, flags } for reading. */
   readable() {
-    const bytes = this.#phase === "listening" ? this.#waiting.length : this.#incoming.length;
+    const bytes = this.isListener ? this.#waiting.length : this.#incoming.length;
     const over = this.#error !== 0 || ((this.#ended || this.#readShut) && this.#phase !== "connecting");
-    return { ready: bytes > 0 || over, bytes, hangup: this.#closed };
+    return { ready: bytes > 0 || over, bytes, ...this.#flags() };
   }
 
-  /** { ready, bytes, hangup } for writing: true as well when a write would fail at once. */
+  /** { ready, bytes, hangup, flags } for writing: true as well when a write would fail at once. */
   writable() {
-    const dead = this.#error !== 0 || this.#closed || (this.#phase === "connected" && this.#writeShut);
     const credit = this.#phase === "connected" && !this.#closed ? this.#channel.credit : 0;
-    return { ready: dead || credit > 0, bytes: credit, hangup: this.#closed };
+    return { ready: this.#error !== 0 || this.#isDown || this.#writeShut || credit > 0, bytes: credit, ...this.#flags() };
+  }
+
+  #flags() {
+    const isShut = (this.#readShut || this.#ended) && this.#writeShut && this.#phase === "connected";
+    return { hangup: this.#closed && this.#phase === "connected", failed: this.#error !== 0, over: this.#isDown || isShut };
   }
 
   localAddress() { return endpoint(this.#local ?? this.#bindTo, this.family); }
-  peerAddress() { return this.#phase === "connected" ? endpoint(this.#remote, this.family) : null; }
+  peerAddress() { return this.#phase === "connected" && !this.#closed ? endpoint(this.#remote, this.family) : null; }
 }
 
 // `value` is the wire's text "ip:port", or { text, port } / { host, port } of our own making.

@@ -2,6 +2,7 @@
 
 import { Errno, errnoOf } from "./errno.js";
 import { formatAddress, parseAddress, parseEndpoint } from "./address.js";
+import { receiveErrors } from "./options.js";
 import { AGAIN } from "./table.js";
 
 /** Bytes of datagrams that wait for the guest; further ones are dropped, as a kernel's receive buffer would. */
@@ -20,13 +21,15 @@ export class UdpSocket {
   #transport;
   #channel = null;
   #phase = "idle"; // idle, opening, open
+  #bindTo = null; // { host, port } of bind
   #peer = null; // { host, port } of connect
   #queue = [];
   #queued = 0;
   #error = 0;
-  #closed = false;
+  #lost = 0; // errno with which the wire's socket ended by itself
   #local = null;
   #readShut = false;
+  #writeShut = false;
 
   constructor(table, transport, family) {
     this.#table = table;
@@ -41,8 +44,7 @@ export class UdpSocket {
 
   #open(start) {
     this.#phase = "opening";
-    this.#closed = false;
-    this.#error = 0;
+    this.#lost = 0;
     this.#channel = start({
       opened: ({ local }) => {
         this.#phase = "open";
@@ -50,23 +52,24 @@ export class UdpSocket {
         this.#table.changed();
       },
       datagram: (bytes, host, port) => this.#received(bytes, host, port),
-      // About one datagram (its destination is denied, say): the next call reports it, and the socket lives on.
+      // About one datagram (its destination is denied, say): the next call reports it, and the socket lives on. That nobody listens there
+      // is told to connected sockets only, as on Linux, and to those that asked for it.
       failed: (code) => {
+        if (code === "refused" && !this.#peer && !this.options.get(receiveErrors)) return;
         this.#error = errnoOf(code, true);
         this.#table.changed();
       },
       closed: (code) => {
-        this.#error = errnoOf(code, this.#phase === "open");
-        if (this.#phase === "opening") this.#error ||= Errno.IO;
-        this.#closed = true;
+        this.#error = this.#lost = errnoOf(code, this.#phase === "open") || Errno.IO;
         this.#phase = "idle";
+        this.#channel = this.#bindTo = null;
         this.#table.changed();
       },
     });
   }
 
   #received(bytes, host, port) {
-    if (this.#readShut) return;
+    if (this.#peer && (host !== this.#peer.host || port !== this.#peer.port)) return;
     if (this.#queued + bytes.length > maxQueued) {
       this.dropped++;
       return;
@@ -78,19 +81,39 @@ export class UdpSocket {
 
   bind(bytes, port) {
     if (this.#phase !== "idle") return -Errno.INVAL;
-    this.#open((events) => this.#transport.bindUdp({ host: formatAddress(bytes), port }, events));
+    this.#bindTo = { host: formatAddress(bytes), port };
+    this.#error = 0;
+    this.#open((events) => this.#transport.bindUdp(this.#bindTo, events));
     return AGAIN;
   }
 
+  /** Sets the peer, again and again if need be. */
   connect(name, port) {
     this.#peer = { host: name, port };
-    if (this.#phase === "idle") this.#open((events) => this.#transport.connectUdp({ host: name, port }, events));
-    return AGAIN;
+    return this.#reach(name, port) ? 0 : AGAIN;
+  }
+
+  /** connect() with AF_UNSPEC: no peer, and no port either unless it was bound. */
+  disconnect() {
+    this.#peer = null;
+    if (!this.#bindTo && this.#channel) {
+      this.#channel.handler = {};
+      this.#channel.close();
+      this.#channel = this.#local = null;
+      this.#phase = "idle";
+    }
+    return 0;
+  }
+
+  // A socket that was not bound is opened towards its first destination, which needs no right to bind.
+  #reach(host, port) {
+    if (this.#phase === "idle") this.#open((events) => this.#transport.connectUdp({ host, port }, events));
+    return this.#phase === "open";
   }
 
   openResult() {
     if (this.#phase === "opening") return AGAIN;
-    return this.#error ? -this.takeError() : 0;
+    return this.#lost ? -this.takeError() : 0;
   }
 
   bindResult() { return this.openResult(); }
@@ -103,12 +126,12 @@ export class UdpSocket {
     return this.sendTo(bytes, this.#peer.host, this.#peer.port);
   }
 
-  /** Sends one datagram. A socket that was not bound is opened towards its first destination, which needs no right to bind. */
+  /** Sends one datagram. One that may wait learns first whether the socket could be opened. */
   sendTo(bytes, host, port) {
     if (this.#error) return -this.takeError();
+    if (this.#writeShut) return -Errno.PIPE;
     if (bytes.length > 65507) return -Errno.MSGSIZE;
-    if (this.#phase === "idle") this.#open((events) => this.#transport.connectUdp({ host, port }, events));
-    if (this.#phase === "opening") return AGAIN;
+    if (!this.#reach(host, port) && !this.nonblocking) return AGAIN;
     this.#channel.sendTo(bytes, host, port);
     return bytes.length;
   }
@@ -117,8 +140,8 @@ export class UdpSocket {
   receive(views, { peek = false, from = {} } = {}) {
     if (this.#queue.length === 0) {
       if (this.#error) return -this.takeError();
-      if (this.#readShut || this.#closed) return 0;
-      return AGAIN;
+      if (this.#lost) return -this.#lost;
+      return this.#readShut && !this.nonblocking ? 0 : AGAIN;
     }
     const { bytes, host, port } = this.#queue[0];
     let copied = 0;
@@ -138,15 +161,15 @@ export class UdpSocket {
   }
 
   shutdown(how) {
-    if (!this.#peer) return -Errno.NOTCONN;
-    if (how & 1) this.#readShut = true;
-    return 0;
+    this.#readShut ||= (how & 1) !== 0;
+    this.#writeShut ||= (how & 2) !== 0;
+    return this.#peer ? 0 : -Errno.NOTCONN;
   }
 
   close() {
-    if (!this.#closed) this.#channel?.close();
+    this.#channel?.close();
     this.#channel = null;
-    this.#closed = true;
+    this.#phase = "idle";
     this.#queue = [];
   }
 
@@ -156,16 +179,24 @@ export class UdpSocket {
     return error;
   }
 
+  /** An error alone makes a socket ready, but not readable: `only` tells who knows the difference. */
   readable() {
-    return { ready: this.#queue.length > 0 || this.#error !== 0 || this.#readShut, bytes: this.#queue[0]?.bytes.length ?? 0, hangup: this.#closed };
+    const isReadable = this.#queue.length > 0 || this.#readShut || this.#lost !== 0;
+    const hasFailed = this.#error !== 0;
+    return { ready: isReadable || hasFailed, only: !isReadable, bytes: this.#queue[0]?.bytes.length ?? 0, hangup: false, ...this.#flags() };
   }
 
-  writable() { return { ready: this.#phase !== "opening", bytes: 65507, hangup: this.#closed }; }
+  writable() { return { ready: this.#phase !== "opening", bytes: 65507, hangup: false, ...this.#flags() }; }
 
-  localAddress() { return parseEndpoint(this.#local ?? "", this.family); }
+  #flags() { return { failed: this.#error !== 0, over: this.#readShut && this.#writeShut }; }
+
+  /** The wire tells the port only. */
+  localAddress() {
+    const { bytes, port } = parseEndpoint(this.#local ?? "", this.family);
+    return { bytes: (this.#bindTo && parseAddress(this.#bindTo.host)) ?? bytes, port };
+  }
 
   peerAddress() {
-    const bytes = this.#peer && parseAddress(this.#peer.host);
-    return this.#peer ? { bytes: bytes ?? new Uint8Array(4), port: this.#peer.port } : null;
+    return this.#peer && { bytes: parseAddress(this.#peer.host) ?? new Uint8Array(4), port: this.#peer.port };
   }
 }

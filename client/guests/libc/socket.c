@@ -67,8 +67,14 @@ int socket(int domain, int type, int protocol) {
 
 int connect(int fd, const struct sockaddr *value, socklen_t length) {
   struct wasmnet_address address;
+  if (length >= sizeof value->sa_family && value->sa_family == AF_UNSPEC) {
+    /* An address of no family takes the peer away. */
+    static uint8_t none[128];
+    address = (struct wasmnet_address){none, sizeof none};
+    return wasmnet_answer(wasmnet_connect(fd, &address, 0));
+  }
   int32_t port = wasmnet_unpack(value, length, &address);
-  return port < 0 ? -1 : wasmnet_answer(wasmnet_connect(fd, &address, (uint32_t)port));
+  return port < 0 ? -1 : answer(wasmnet_connect(fd, &address, (uint32_t)port));
 }
 
 int bind(int fd, const struct sockaddr *value, socklen_t length) {
@@ -106,15 +112,17 @@ int getpeername(int fd, struct sockaddr *restrict value, socklen_t *restrict len
   return get(wasmnet_peer_address, fd, value, length);
 }
 
+/* The extension's level of sockets has number 0, which is IP's here. */
+static int32_t level_of(int level) { return level == SOL_SOCKET ? 0 : level == IPPROTO_IP ? wasmnet_level_ip : level; }
+/* SO_TYPE is wasi-libc's; the others' numbers are the extension's, moved away from it. */
+static int32_t option_of(int level, int name) { return level != SOL_SOCKET ? name : name == SO_TYPE ? 1 : name & 0xff; }
+
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length) {
-  if (level == SOL_SOCKET && name == SO_TYPE) {
-    uint32_t error = wasmnet_get_option(fd, 0, 1, value, length);
-    if (error == 0) *(int *)value = *(int *)value == wasmnet_stream ? SOCK_STREAM : SOCK_DGRAM;
-    return wasmnet_answer(error);
-  }
-  return wasmnet_answer(wasmnet_get_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+  uint32_t error = wasmnet_get_option(fd, level_of(level), option_of(level, name), value, length);
+  if (error == 0 && level == SOL_SOCKET && name == SO_TYPE) *(int *)value = *(int *)value == wasmnet_stream ? SOCK_STREAM : SOCK_DGRAM;
+  return wasmnet_answer(error);
 }
 
 int setsockopt(int fd, int level, int name, const void *value, socklen_t length) {
-  return wasmnet_answer(wasmnet_set_option(fd, level == SOL_SOCKET ? 0 : level, level == SOL_SOCKET ? name & 0xff : name, value, length));
+  return wasmnet_answer(wasmnet_set_option(fd, level_of(level), option_of(level, name), value, length));
 }

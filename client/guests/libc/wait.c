@@ -1,5 +1,7 @@
 /* ppoll, and what is made of it: poll, pselect, select. wasi-libc's know no descriptor below zero, no entry without an event and no set of exceptions. */
 
+#include "wasmnet.h"
+
 #include <errno.h>
 #include <poll.h>
 #include <stdbool.h>
@@ -13,12 +15,15 @@ static void subscribe(__wasi_subscription_t *to, size_t entry, uint8_t type, int
   to->u.u.fd_read.file_descriptor = fd;
 }
 
-/* As Linux says it: who has hung up is readable and writable too. */
+/* As Linux says it: who has hung up is readable and writable too. The bridge says of its sockets more than WASI has words for. */
 static short seen(const __wasi_event_t *event, short events) {
   if (event->error == __WASI_ERRNO_BADF) return POLLNVAL;
   if (event->error != 0) return POLLERR;
-  short hangup = event->fd_readwrite.flags & __WASI_EVENTRWFLAGS_FD_READWRITE_HANGUP ? POLLHUP : 0;
-  return hangup | (events & (event->type == __WASI_EVENTTYPE_FD_READ ? POLLRDNORM : POLLWRNORM));
+  uint16_t flags = event->fd_readwrite.flags;
+  short more = flags & (__WASI_EVENTRWFLAGS_FD_READWRITE_HANGUP | wasmnet_event_over) ? POLLHUP : 0;
+  if (flags & wasmnet_event_failed) more |= POLLERR;
+  if (flags & wasmnet_event_only) return more;
+  return more | (events & (event->type == __WASI_EVENTTYPE_FD_READ ? POLLRDNORM : POLLWRNORM));
 }
 
 /* One wait; entries without an event are waited for, for their end, only if `idle`. Returns how many have something to tell, or -1. */

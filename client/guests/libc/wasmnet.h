@@ -32,6 +32,10 @@ struct wasmnet_addrinfo {
 
 enum { wasmnet_datagram = 1, wasmnet_stream = 2 };
 
+/* Ours: the level of IP's options, whose own number is the extension's for sockets; and flags of poll_oneoff's events beside WASI's hangup. */
+enum { wasmnet_level_ip = 0x100 };
+enum { wasmnet_event_failed = 2, wasmnet_event_over = 4, wasmnet_event_only = 8 };
+
 uint32_t wasmnet_open(uint32_t family, uint32_t type, int32_t *fd) WASMNET_IMPORT(sock_open);
 uint32_t wasmnet_connect(int32_t fd, const struct wasmnet_address *address, uint32_t port) WASMNET_IMPORT(sock_connect);
 uint32_t wasmnet_bind(int32_t fd, const struct wasmnet_address *address, uint32_t port) WASMNET_IMPORT(sock_bind);

@@ -166,6 +166,62 @@ test("connect: pending, refused, up", () => {
   assert.equal(connect(), Errno.ISCONN);
 });
 
+test("bind and then connect: the port is let go, and the node is not asked for it", () => {
+  const t = setUp();
+  t.calls.sock_open(1, 2, 0);
+  const fd = t.u32(0);
+  assert.equal(t.calls.sock_bind(fd, t.address([0, 0, 0, 0]), 40000), 0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({});
+  assert.equal(t.calls.sock_connect(fd, t.address([127, 0, 0, 1]), 80), 0);
+  assert.deepEqual(t.channels.map(({ target }) => target.kind), ["connect"]);
+});
+
+test("udp: after bind, send and connect, connect again only changes the peer", () => {
+  const t = setUp();
+  t.calls.sock_open(1, 1, 0);
+  const fd = t.u32(0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "0.0.0.0:5000" });
+  assert.equal(t.calls.sock_bind(fd, t.address([127, 0, 0, 1]), 5000), 0);
+  t.blocker.meanwhile = () => {};
+  t.put(500, [1, 2, 3]);
+  t.setU32(400, 500);
+  t.setU32(404, 3);
+  assert.equal(t.calls.sock_send_to(fd, 400, 1, t.address([127, 0, 0, 1]), 53, 0, 408), 0);
+  for (const port of [53, 54]) {
+    assert.equal(t.calls.sock_connect(fd, t.address([127, 0, 0, 1]), port), 0);
+    assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), 0);
+  }
+  assert.deepEqual(t.channels.map(({ target, calls }) => [target.kind, calls.map((call) => call.at(-1))]), [["bindUdp", [53, 53, 54]]]);
+  // Who is not the peer is not heard; a refusal is the peer's.
+  t.channels[0].handler.datagram(Uint8Array.of(1), "127.0.0.1", 53);
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), "waits");
+  t.channels[0].handler.failed("refused");
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), Errno.CONNREFUSED);
+  t.address(new Array(128).fill(0));
+  assert.equal(t.calls.sock_connect(fd, 32, 0), 0);
+  t.channels[0].handler.failed("refused");
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), "waits");
+});
+
+test("options are remembered with Linux's defaults, and what cannot be had is refused", () => {
+  const t = setUp();
+  t.calls.sock_open(1, 2, 0);
+  const fd = t.u32(0);
+  const get = (level, name) => {
+    t.setU32(600, 4);
+    const errno = t.calls.sock_getsockopt(fd, level, name, 604, 600);
+    return errno ? { errno } : t.u32(604);
+  };
+  const set = (level, name, value, length = 4) => {
+    t.setU32(604, value);
+    return t.calls.sock_setsockopt(fd, level, name, 604, length);
+  };
+  assert.deepEqual([get(6, 1), set(6, 1, 7), get(6, 1)], [0, 0, 1]);
+  assert.deepEqual([get(6, 4), set(6, 4, 30), get(6, 4)], [7200, 0, 30]);
+  assert.deepEqual([set(6, 6, 0), set(6, 1, 1, 2), set(0x100, 35, 0), set(41, 26, 1)], [Errno.INVAL, Errno.INVAL, Errno.NOPROTOOPT, Errno.NOPROTOOPT]);
+  assert.deepEqual([get(0, 13), get(0, 16), get(0, 17)], [0, 1, 6]);
+});
+
 test("reads: order, the end, an error once, credit as the guest reads", () => {
   const t = setUp();
   const { fd, channel } = t.connected();
@@ -244,7 +300,7 @@ test("poll: several clocks, a bad descriptor, no subscriptions", () => {
   channel.handler.data(Uint8Array.of(1, 2, 3));
   channel.handler.closed("normal");
   assert.equal(t.poll(1000, 2000, 4, 3000), 0);
-  assert.deepEqual(events(), [{ userdata: 3, error: 0, type: 1, bytes: 3, flags: 1 }, { userdata: 4, error: Errno.BADF, type: 2, bytes: 0, flags: 0 }]);
+  assert.deepEqual(events(), [{ userdata: 3, error: 0, type: 1, bytes: 3, flags: 5 }, { userdata: 4, error: Errno.BADF, type: 2, bytes: 0, flags: 0 }]);
   assert.equal(t.poll(1000, 2000, 0, 3000), Errno.INVAL);
 });
 
@@ -252,10 +308,11 @@ test("accept: in order, the backlog, the listener's end", () => {
   const t = setUp();
   t.calls.sock_open(1, 2, 0);
   const fd = t.u32(0);
-  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "127.0.0.1:8080" });
   assert.equal(t.calls.sock_bind(fd, t.address([127, 0, 0, 1]), 8080), 0);
-  t.blocker.meanwhile = () => {};
+  assert.equal(t.channels.length, 0, "who connects after all needs no right to bind");
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "127.0.0.1:8080" });
   assert.equal(t.calls.sock_listen(fd, 2), 0);
+  t.blocker.meanwhile = () => {};
   const accepted = ["1.1.1.1:1", "2.2.2.2:2", "3.3.3.3:3"].map((remote) => {
     const channel = new FakeChannel({}, {});
     t.channels[0].handler.accepted(channel, { remote });

@@ -22,15 +22,20 @@ extern "C" {
 /* Socket options by the extension's numbers, moved away from wasi-libc's own SO_TYPE. */
 #define SO_REUSEADDR 0x100
 #define SO_ERROR 0x102
+#define SO_DONTROUTE 0x103
 #define SO_BROADCAST 0x104
 #define SO_SNDBUF 0x105
 #define SO_RCVBUF 0x106
 #define SO_KEEPALIVE 0x107
+#define SO_OOBINLINE 0x108
 #define SO_LINGER 0x109
+#define SO_RCVLOWAT 0x10a
 #define SO_RCVTIMEO 0x10b
 #define SO_SNDTIMEO 0x10c
 #define SO_ACCEPTCONN 0x10d
 #define SO_REUSEPORT 0x10f
+#define SO_DOMAIN 0x110
+#define SO_PROTOCOL 0x111
 
 #define SOL_IP 0
 #define SOL_TCP 6
