@@ -74,7 +74,7 @@ int connect(int fd, const struct sockaddr *value, socklen_t length) {
     return wasmnet_answer(wasmnet_connect(fd, &address, 0));
   }
   int32_t port = wasmnet_unpack(value, length, &address);
-  return port < 0 ? -1 : answer(wasmnet_connect(fd, &address, (uint32_t)port));
+  return port < 0 ? -1 : wasmnet_answer(wasmnet_connect(fd, &address, (uint32_t)port));
 }
 
 int bind(int fd, const struct sockaddr *value, socklen_t length) {
