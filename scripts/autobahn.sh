@@ -3,15 +3,21 @@
 # The suite is on PyPI and needs Python 2.7: PYTHON2=FILE, or python2.7 in PATH or under pyenv. Reports: .build-autobahn/reports.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-python=${PYTHON2:-$(command -v python2.7 || ls "$HOME"/.pyenv/versions/2.7*/bin/python2.7 2>/dev/null | tail -1 || true)}
+python=
+for candidate in ${PYTHON2:+"$PYTHON2"} python2.7 "$HOME"/.pyenv/versions/2.7*/bin/python2.7; do
+    # pyenv's stand-in for a version that is not chosen exists, and does not run.
+    if [ "$("$candidate" -c 'import sys; print(sys.version_info[:2] == (2, 7))' 2>/dev/null)" = True ]; then python=$candidate; break; fi
+done
 [ -n "$python" ] || {
     echo "make test-autobahn needs Python 2.7, for which the suite is written: none is here (PYTHON2=FILE names one). Not run." >&2
     exit 3
 }
 work=$PWD/.build-autobahn
 port=${PORT:-19001}
-[ -d "$work/suite/autobahntestsuite" ] ||
-    { "$python" -m pip --disable-pip-version-check install -q --target "$work/suite" autobahntestsuite==25.10.1 && touch "$work/suite/zope/__init__.py"; }
+if [ ! -e "$work/suite/zope/__init__.py" ]; then
+    "$python" -m pip --disable-pip-version-check install -q --target "$work/suite" autobahntestsuite==25.10.1
+    touch "$work/suite/zope/__init__.py"
+fi
 swift build -c release --product autobahn-echo
 "$(swift build -c release --show-bin-path)/autobahn-echo" "$port" &
 echo=$!

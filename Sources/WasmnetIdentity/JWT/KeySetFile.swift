@@ -2,17 +2,26 @@ import Crypto
 import Foundation
 import WasmnetText
 
-/// A JSON Web Key Set (RFC 7517, section 5) as a file: the keys in it that can be used here, and what the others are.
+/// A JSON Web Key Set as a file: the keys in it that can be used here, and what the others are, which are ignored (RFC 7517, section 5).
 package struct KeySetFile: Sendable {
     package let keys: [VerificationKey]
-    /// One sentence for each key that is of a kind not used here, to be logged.
+    /// One sentence for each key that is not used here, to be logged.
     package let skipped: [String]
 
     /// The most keys of one set.
     package static let mostKeys = 64
 
     private struct Set: Decodable {
-        var keys: [Key]
+        var keys: [Entry]
+    }
+
+    /// One key of the set; nil where it is no key at all.
+    private struct Entry: Decodable {
+        var key: Key?
+
+        init(from decoder: any Decoder) throws {
+            self.key = try? Key(from: decoder)
+        }
     }
 
     private struct Key: Decodable {
@@ -42,28 +51,35 @@ package struct KeySetFile: Sendable {
         }
         var keys: [VerificationKey] = []
         var skipped: [String] = []
-        for (index, key) in set.keys.enumerated() {
+        for (index, entry) in set.keys.enumerated() {
             let name = "\(file): keys[\(index)]"
-            guard key.kid?.isEmpty != true else { throw IdentityFileError("\(name): kid is empty") }
-            if let kid = key.kid, keys.contains(where: { $0.id.map { ByteText($0) } == ByteText(kid) }) {
-                throw IdentityFileError("\(name): an earlier key has the same kid")
-            }
-            if let reason = Self.reasonToSkip(key) {
-                // A set serves other readers too (RFC 7517, section 5).
-                skipped.append("\(name): \(reason)")
-                continue
-            }
-            guard key.kty == "oct" || key.d == nil else {
+            if let key = entry.key, key.kty != "oct", key.d != nil {
                 throw IdentityFileError("\(name): this is a private key; the node needs the public one alone")
             }
-            guard let material = Self.material(key) else {
-                throw IdentityFileError("\(name): the key's value is missing, malformed or too short")
+            switch Self.read(entry.key) {
+            case .success(let key): keys.append(key)
+            case .failure(let reason): skipped.append("\(name): \(reason.words)")
             }
-            keys.append(VerificationKey(id: key.kid, material: material))
         }
-        guard !keys.isEmpty else { throw IdentityFileError("\(file): there is no key for HS256, ES256 or EdDSA in it") }
+        guard !keys.isEmpty else {
+            let reasons = skipped.first.map { " (\($0))" } ?? ""
+            throw IdentityFileError("\(file): there is no key for HS256, ES256 or EdDSA in it\(reasons)")
+        }
         self.keys = keys
         self.skipped = skipped
+    }
+
+    private struct Skip: Error {
+        let words: String
+    }
+
+    private static func read(_ key: Key?) -> Result<VerificationKey, Skip> {
+        guard let key else { return .failure(Skip(words: "it is no key of RFC 7517")) }
+        if let reason = Self.reasonToSkip(key) { return .failure(Skip(words: reason)) }
+        guard let material = Self.material(key) else {
+            return .failure(Skip(words: "the key's value is missing, malformed or too short"))
+        }
+        return .success(VerificationKey(id: key.kid, material: material))
     }
 
     private static func reasonToSkip(_ key: Key) -> String? {
