@@ -4,6 +4,8 @@ package enum Subprotocol {
     package static let v2 = "wasmnet.v2"
     /// An offered entry with this prefix carries the client's token; it is never echoed.
     package static let bearerPrefix = "wasmnet.bearer."
+    /// The same with the token in base64url: a browser offers no name with the `=` or `/` that a token may have (RFC 6455, section 4.1).
+    package static let encodedBearerPrefix = "wasmnet.bearer64."
     /// The header field, in both directions.
     package static let headerName = "Sec-WebSocket-Protocol"
 }
@@ -36,9 +38,11 @@ package struct SubprotocolOffer: Sendable, Equatable {
     package var answer: Answer {
         guard !names.isEmpty else { return .accepted(version: .v1, echo: nil, bearerToken: nil) }
         var token: String?
-        for name in names where name.utf8.starts(with: Subprotocol.bearerPrefix.utf8) {
-            let offered = String(Substring(name.utf8.dropFirst(Subprotocol.bearerPrefix.utf8.count)))
-            guard Self.isVisible(offered) else { return .refused("the bearer token is empty or not plain ASCII") }
+        for name in names {
+            guard let offered = Self.token(in: name) else { continue }
+            guard let offered, Self.isVisible(offered) else {
+                return .refused("the bearer token is empty, not plain ASCII or not base64url")
+            }
             guard token.map({ $0.utf8.elementsEqual(offered.utf8) }) ?? true else {
                 return .refused("more than one bearer token")
             }
@@ -54,6 +58,16 @@ package struct SubprotocolOffer: Sendable, Equatable {
             return .refused("a bearer token is offered beside \(Subprotocol.v2) or \(Subprotocol.v1), not alone")
         }
         return .refused("no known subprotocol: offer \(Subprotocol.v2), \(Subprotocol.v1) or none")
+    }
+
+    /// Nil where a name carries no token; nil inside where it carries one that cannot be read.
+    private static func token(in name: String) -> String?? {
+        func rest(after prefix: String) -> Substring? {
+            name.utf8.starts(with: prefix.utf8) ? Substring(name.utf8.dropFirst(prefix.utf8.count)) : nil
+        }
+        if let plain = rest(after: Subprotocol.bearerPrefix) { return .some(String(plain)) }
+        guard let encoded = rest(after: Subprotocol.encodedBearerPrefix) else { return nil }
+        return .some(Base64URL.decode(encoded).flatMap { String(validating: $0, as: UTF8.self) })
     }
 
     private func offers(_ name: String) -> Bool { names.contains { $0.utf8.elementsEqual(name.utf8) } }

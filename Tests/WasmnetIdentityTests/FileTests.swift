@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import Testing
 import WasmnetIdentity
+import WasmnetProtocol
 
 /// Key files, key sets and token files: what is taken, and what is said of the rest.
 @Suite struct FileTests {

@@ -3,6 +3,7 @@ import Foundation
 import Testing
 import WasmnetIdentity
 import WasmnetPolicy
+import WasmnetProtocol
 import WasmnetTesting
 
 /// Tokens, good and bad, and what each comes to.

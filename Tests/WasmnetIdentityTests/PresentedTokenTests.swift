@@ -11,6 +11,13 @@ import WasmnetIdentity
             "/", [("Sec-WebSocket-Protocol", "wasmnet.bearer.a.b.c"), ("Sec-WebSocket-Protocol", "wasmnet.v1")],
             .token("a.b.c")
         ),
+        ("/", [("Sec-WebSocket-Protocol", "wasmnet.v2, wasmnet.bearer64.YS9iPT0")], .token("a/b==")),
+        (
+            "/?token=a/b%3D=",
+            [("Authorization", "Bearer a/b=="), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer64.YS9iPT0")],
+            .token("a/b==")
+        ),
+        ("/?token=abc", [("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer64.YWJk")], .unclear),
         ("/", [("Authorization", "Bearer abc")], .token("abc")),
         ("/", [("authorization", "bearer  abc ")], .token("abc")),
         ("/", [("Authorization", "Basic YTpi")], .none), ("/", [("Authorization", "Bearer")], .unclear),

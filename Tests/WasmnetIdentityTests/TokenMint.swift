@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import WasmnetIdentity
+import WasmnetProtocol
 
 /// Makes tokens as an issuer does, good and bad, with swift-crypto alone, so that the node's library is checked by another hand.
 struct TokenMint {

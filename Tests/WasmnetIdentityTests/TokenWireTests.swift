@@ -37,6 +37,57 @@ import WasmnetTesting
         }
     }
 
+    /// What no subprotocol's name may hold travels in base64url: it is never echoed, and is not in the log in either form.
+    @Test(arguments: [WireVersion.v1, .v2])
+    func aTokenInBase64URLLetsInAndIsNotEchoed(version: WireVersion) async throws {
+        try await TokenNode.run(Self.byToken) { node async throws in
+            let encoded = Base64URL.encode(Array(TokenNode.oddToken.utf8))
+            let client = try await node.connect(offer: ["wasmnet.bearer64.\(encoded)"], version: version)
+            let name = version == .v2 ? "wasmnet.v2" : "wasmnet.v1"
+            #expect(client.response.headers["Sec-WebSocket-Protocol"] == [name])
+            await client.close()
+            let wrong = Base64URL.encode(Array((TokenNode.oddToken + "x").utf8))
+            for (offer, status) in [
+                ("wasmnet.bearer64.\(wrong)", 401), ("wasmnet.bearer64.\(encoded)=", 400), ("wasmnet.bearer64.", 400),
+            ] {
+                let refused = await #expect(throws: TestClient.UpgradeRefused.self) {
+                    try await node.connect(offer: [offer], version: version)
+                }
+                #expect(refused?.status == UInt(status), "\(offer)")
+                #expect(refused?.headers["Sec-WebSocket-Protocol"] == [])
+            }
+            let page: HTTPHeaders = ["Origin": "https://page.example"]
+            let turnedAway = try await node.connect(
+                offer: ["wasmnet.bearer64.\(wrong)"], headers: page, version: version)
+            #expect(turnedAway.response.headers["Sec-WebSocket-Protocol"] == [name])
+            #expect(try await turnedAway.next() == .close(code: 1008, reason: "not_admitted"))
+            #expect(node.log.all.contains("client=t:odd") && node.log.all.contains("token refused"))
+            for secret in [TokenNode.oddToken, encoded, wrong] { #expect(!node.log.all.contains(secret)) }
+        }
+    }
+
+    /// The limit is on the token, not on what carries it: 8 KiB are let in in base64url too, and a byte more is not.
+    @Test func aTokenOf8KiBFitsInBase64URL() async throws {
+        try await TokenNode.run(Self.byToken) { node async throws in
+            let bare = try node.token(#""pad":"""#).utf8.count
+            for more in [0, 1] {
+                // Four characters of base64url for three bytes: what is beyond the limit is so by whole characters.
+                let pad = String(repeating: "p", count: (8192 - bare) / 4 * 3 + more * 3)
+                let token = try node.token(#""pad":"\#(pad)""#)
+                #expect((token.utf8.count > 8192) == (more == 1), "\(token.utf8.count)")
+                let offer = ["wasmnet.bearer64.\(Base64URL.encode(Array(token.utf8)))"]
+                if more == 0 {
+                    await (try await node.connect(offer: offer)).close()
+                } else {
+                    let refused = await #expect(throws: TestClient.UpgradeRefused.self) {
+                        try await node.connect(offer: offer)
+                    }
+                    #expect(refused?.status == 401)
+                }
+            }
+        }
+    }
+
     /// Whatever is wrong, the answer is the same, byte for byte.
     @Test func noAnswerHintsAtWhatIsWrong() async throws {
         try await TokenNode.run(Self.byToken) { node async throws in

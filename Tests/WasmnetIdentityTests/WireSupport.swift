@@ -20,6 +20,8 @@ struct TokenNode {
     let log: LogLines
 
     static let staticToken = "a-static-token-of-32-characters-or-so"
+    /// Of the client `odd`: no name that a page could offer holds it as it is.
+    static let oddToken = "odd/token+in=base64=="
 
     /// A body against a node with all three kinds of keys and one static token (client `ci`, tier `pro`).
     static func run(
@@ -37,7 +39,9 @@ struct TokenNode {
         }
         var tokens = ServerConfiguration.TokenFiles()
         tokens.tokenFile = try file(
-            "tokens", try StaticTokens.line(token: Self.staticToken, client: "ci", tier: "pro") + "\n")
+            "tokens",
+            try StaticTokens.line(token: Self.staticToken, client: "ci", tier: "pro") + "\n"
+                + StaticTokens.line(token: Self.oddToken, client: "odd", tier: nil) + "\n")
         tokens.jwtKeyFiles = [
             "HS256:" + (try file("secret", String(decoding: mint.secret, as: UTF8.self) + "\n")),
             try file("p256.pem", mint.p256PEM), "EdDSA:" + (try file("ed25519.pem", mint.ed25519PEM)),
@@ -76,10 +80,19 @@ struct TokenNode {
         token: String? = nil, path: String = "/", headers: HTTPHeaders = [:], version: WireVersion = .v2,
         preface: [UInt8] = []
     ) async throws -> TestClient {
+        try await self.connect(
+            offer: token.map { ["wasmnet.bearer.\($0)"] } ?? [], path: path, headers: headers, version: version,
+            preface: preface)
+    }
+
+    /// - Parameter offer: what is offered beside the language.
+    func connect(
+        offer: [String], path: String = "/", headers: HTTPHeaders = [:], version: WireVersion = .v2,
+        preface: [UInt8] = []
+    ) async throws -> TestClient {
         let name = version == .v2 ? "wasmnet.v2" : "wasmnet.v1"
         return try await TestClient.connect(
-            port: self.node.port, version: version,
-            subprotocols: [name] + (token.map { ["wasmnet.bearer.\($0)"] } ?? []), path: path, headers: headers,
+            port: self.node.port, version: version, subprotocols: [name] + offer, path: path, headers: headers,
             preface: preface)
     }
 

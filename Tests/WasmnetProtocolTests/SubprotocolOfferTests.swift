@@ -5,7 +5,7 @@ import WasmnetProtocol
 struct SubprotocolOfferTests {
     private static let alone = "a bearer token is offered beside wasmnet.v2 or wasmnet.v1, not alone"
     private static let unknown = "no known subprotocol: offer wasmnet.v2, wasmnet.v1 or none"
-    private static let badToken = "the bearer token is empty or not plain ASCII"
+    private static let badToken = "the bearer token is empty, not plain ASCII or not base64url"
 
     @Test(
         arguments: [
@@ -35,6 +35,39 @@ struct SubprotocolOfferTests {
                 .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "a")
             ),
             (["wasmnet.bearer.a,wasmnet.v2,wasmnet.bearer.b"], .refused("more than one bearer token")),
+            // In base64url, for what is no token of RFC 9110: a/b==, then the 94 visible characters, a comma among them.
+            (
+                ["wasmnet.v2,wasmnet.bearer64.YS9iPT0"],
+                .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "a/b==")
+            ),
+            (
+                ["wasmnet.bearer64.YS9iPT0, wasmnet.v1"],
+                .accepted(version: .v1, echo: "wasmnet.v1", bearerToken: "a/b==")
+            ),
+            (
+                ["wasmnet.v2, wasmnet.bearer64.\(Base64URL.encode(Array(0x21...0x7E)))"],
+                .accepted(
+                    version: .v2, echo: "wasmnet.v2", bearerToken: String(decoding: 0x21...0x7E, as: UTF8.self))
+            ),
+            // Twice the same is once, in whichever form.
+            (
+                ["wasmnet.v2, wasmnet.bearer.abc, wasmnet.bearer64.YWJj"],
+                .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "abc")
+            ),
+            (["wasmnet.v2, wasmnet.bearer.abd, wasmnet.bearer64.YWJj"], .refused("more than one bearer token")),
+            (["wasmnet.v2, wasmnet.bearer64.YWJj, wasmnet.bearer64.YWJk"], .refused("more than one bearer token")),
+            (["wasmnet.bearer64.YWJj"], .refused(alone)),
+            // Empty; padded; of another alphabet; a length and last bits that no encoder writes; a blank, a line's end, no UTF-8, no ASCII.
+            (["wasmnet.v2, wasmnet.bearer64."], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.YS9iPQ=="], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.ab+/"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.YS9iP"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.YR"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.YSBi"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.YQpi"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.____"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.w6k"], .refused(badToken)),
+            (["wasmnet.v2, wasmnet.bearer64.\u{301}"], .refused(badToken)),
             (["wasmnet.bearer.s3cret"], .refused(alone)),
             (["chat, wasmnet.bearer.s3cret"], .refused(alone)),
             (["wasmnet.v2, wasmnet.bearer."], .refused(badToken)),
@@ -48,13 +81,19 @@ struct SubprotocolOfferTests {
             (["wasmnet.v2 wasmnet.v1"], .refused(unknown)),
             (["\"wasmnet.v2\""], .refused(unknown)),
             (["wasmnet.bearer"], .refused(unknown)),
+            (["wasmnet.bearer64"], .refused(unknown)),
+            // Another word than either.
+            (["wasmnet.v2, wasmnet.bearer6.YWJj"], .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: nil)),
         ] as [([String], SubprotocolOffer.Answer)])
     func answers(lines: [String], answer: SubprotocolOffer.Answer) {
         #expect(SubprotocolOffer(headerLines: lines).answer == answer, "\(lines)")
     }
 
     @Test func noAnswerHoldsTheToken() {
-        for line in ["wasmnet.bearer.s3cret", "wasmnet.v2,wasmnet.bearer.s3cret,wasmnet.bearer.s3cret2", "s3cret"] {
+        for line in [
+            "wasmnet.bearer.s3cret", "wasmnet.v2,wasmnet.bearer.s3cret,wasmnet.bearer.s3cret2", "s3cret",
+            "wasmnet.v2,wasmnet.bearer64.s3cret=",
+        ] {
             guard case .refused(let reason) = SubprotocolOffer(headerLines: [line]).answer else {
                 Issue.record("\(line) was accepted")
                 continue
@@ -67,6 +106,7 @@ struct SubprotocolOfferTests {
         #expect(Subprotocol.v1 == "wasmnet.v1")
         #expect(Subprotocol.v2 == "wasmnet.v2")
         #expect(Subprotocol.bearerPrefix == "wasmnet.bearer.")
+        #expect(Subprotocol.encodedBearerPrefix == "wasmnet.bearer64.")
         #expect(Subprotocol.headerName == "Sec-WebSocket-Protocol")
     }
 }

@@ -1,5 +1,6 @@
 import Foundation
 import JWTKit
+import WasmnetProtocol
 import WasmnetText
 
 /// Tells by a set of keys whether a JWT (RFC 7519, signed as RFC 7515's compact serialization) is valid, and what it grants.

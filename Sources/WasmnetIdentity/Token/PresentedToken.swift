@@ -2,8 +2,8 @@ package import NIOHTTP1
 import WasmnetProtocol
 import WasmnetText
 
-/// The token of a request: as an offered subprotocol `wasmnet.bearer.<token>`, which is all that a page can set; as `Authorization:
-/// Bearer` (RFC 6750, section 2.1); or as `?token=`.
+/// The token of a request: as an offered subprotocol, `wasmnet.bearer.TOKEN` or `wasmnet.bearer64.` with the token in base64url, which is
+/// all that a page can set; as `Authorization: Bearer` (RFC 6750, section 2.1); or as `?token=`.
 package enum PresentedToken: Equatable, Sendable {
     case none
     case token(String)

@@ -1,6 +1,7 @@
 import Crypto
 import Foundation
 import WasmnetPolicy
+import WasmnetProtocol
 import WasmnetText
 
 /// Tokens that a file lists, by their hashes: who reads the file learns no token.
@@ -60,6 +61,11 @@ package struct StaticTokens: Sendable {
             found = difference == 0 ? index : found
         }
         return found.map { self.entries[$0].grant }
+    }
+
+    /// 256 bits from the system's generator, as text.
+    package static func newToken() -> String {
+        Base64URL.encode((0..<32).map { _ in UInt8.random(in: .min ... .max) })
     }
 
     /// The line that lists a token.

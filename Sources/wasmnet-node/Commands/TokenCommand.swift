@@ -27,8 +27,7 @@ struct TokenCommand: ParsableCommand {
         @Option(help: "One of the policy's tiers.") var tier: String?
 
         func run() throws {
-            // 256 bits from the system's generator.
-            let token = Base64URL.encode((0..<32).map { _ in UInt8.random(in: .min ... .max) })
+            let token = StaticTokens.newToken()
             let line = try TokenCommand.line(token, self.client, self.tier)
             print("token: \(token)\nline:  \(line)")
         }
