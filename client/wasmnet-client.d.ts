@@ -10,7 +10,9 @@ export type ReasonCode =
   /** The WebSocket ended without a word, or the node cannot be reached. */
   | "connection_lost"
   /** A stream was aborted without a reason that is an error. */
-  | "aborted";
+  | "aborted"
+  /** An option or an argument cannot be, and the message names it and says what it may be. Trying again does not help. */
+  | "invalid_argument";
 
 export declare class WasmnetError extends Error {
   constructor(code: ReasonCode, message?: string, retryAfterMs?: number);
@@ -26,10 +28,16 @@ export interface ClientOptions {
   binary?: boolean;
   /** Default "auto": v2, and v1 with a node that does not know it. */
   protocol?: "auto" | "v1" | "v2";
-  /** Proves who the client is; a function is asked before each connection. Travels as a subprotocol, never in the URL. */
+  /**
+   * Proves who the client is, 1 to 8,192 visible ASCII characters; a function is asked before each connection. Travels as a subprotocol, never in
+   * the URL, and is in no error.
+   */
   token?: string | (() => string | Promise<string>);
-  /** After goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000). Default true. */
-  reconnect?: boolean | { baseMs?: number; capMs?: number };
+  /**
+   * After a first attempt that failed, goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000), both in
+   * ms, 1 to 2,147,483,647. `first: false`: not after the first attempt, which then rejects all that waits. Default true.
+   */
+  reconnect?: boolean | { baseMs?: number; capMs?: number; first?: boolean };
   /** How long anything may take to open, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
   openTimeoutMs?: number;
   /** The class to use where there is no global one, as in Node 20: `ws`. */
@@ -244,12 +252,17 @@ export declare class Socket implements SocketListeners {
   reset(): void;
 }
 
+/** Every call checks what it is given: what cannot be is a WasmnetError with `invalid_argument`, thrown, or the promise's rejection. */
 export declare class WasmnetClient extends EventTarget {
-  constructor(url: string, options?: ClientOptions);
+  /** @param url absolute, `ws://` or `wss://`, without a fragment */
+  constructor(url: string | URL, options?: ClientOptions);
 
   // Numbers and callbacks.
 
-  /** Resolves when a node has let the client in; rejects when this attempt to reach one fails. */
+  /**
+   * Resolves when a node has let the client in. Rejects after `openTimeoutMs`, with why there is none, and at once where it is not tried again:
+   * `not_admitted`, `policy_denied`, `denylisted`, `invalid_argument`, or without `reconnect`.
+   */
   ready(): Promise<void>;
   connect(addr: string, port: number): Promise<number>;
   connectTls(addr: string, port: number): Promise<number>;
@@ -259,7 +272,7 @@ export declare class WasmnetClient extends EventTarget {
   /** A UDP socket that takes datagrams from anyone; needs a node that knows it. */
   bindUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
   listen(id: number, backlog?: number): void;
-  /** A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Unknown and closed ids are ignored. */
+  /** A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Ids that are unknown or closed are ignored. */
   send(id: number, data: Data): void;
   sendTo(id: number, addr: string, port: number, data: Data): void;
   resolve(name: string, options?: OpeningOptions): Promise<string[]>;

@@ -1,8 +1,9 @@
 // WasmnetClient: sockets by number and callback, as programs written for this protocol know them, and by streams.
 
 import { latin1, toBytes } from "./lib/bytes.js";
+import { check, optionsOf, signalOf, target } from "./lib/check.js";
 import { Core } from "./lib/core.js";
-import { Connection, DatagramConnection, Listener, target } from "./lib/streams.js";
+import { Connection, DatagramConnection, Listener } from "./lib/streams.js";
 
 export { codes, WasmnetError } from "./lib/errors.js";
 export { Socket } from "./lib/socket.js";
@@ -33,22 +34,22 @@ export class WasmnetClient extends Core {
   bindUdp(addr, port) { return this.#open("udp-listener", addr, port, bound); }
   bind(addr, port) { return this.#open("listener", addr, port, bound); }
 
-  listen(id, backlog = 128) { this.sockets.get(id)?.listen(backlog); }
+  listen(id, backlog = 128) { this.#at(id)?.listen(backlog); }
 
   /** A string's characters are bytes; with {binary: true} it is sent as UTF-8. */
   send(id, data) {
-    const socket = this.sockets.get(id);
+    const socket = this.#at(id);
     if (socket && !socket.isShut) socket.send(this.#bytes(data));
   }
 
   sendTo(id, addr, port, data) {
-    const socket = this.sockets.get(id);
+    const socket = this.#at(id);
     if (socket && !socket.isShut) socket.sendTo(addr, port, this.#bytes(data));
   }
 
   /** Closes a socket or listener, whose callbacks are called no more. */
   close(id) {
-    const socket = this.sockets.get(id);
+    const socket = this.#at(id);
     if (!socket) return;
     this.#forget(socket);
     socket.ondata = socket.ondatagram = socket.onaccept = socket.onclosed = null;
@@ -56,7 +57,8 @@ export class WasmnetClient extends Core {
   }
 
   onData(id, callback) {
-    const socket = this.sockets.get(id);
+    check("callback", callback, "function");
+    const socket = this.#at(id);
     if (!socket) return;
     socket.ondata = callback && ((chunk) => {
       try {
@@ -69,13 +71,15 @@ export class WasmnetClient extends Core {
   }
 
   onDataFrom(id, callback) {
-    const socket = this.sockets.get(id);
+    check("callback", callback, "function");
+    const socket = this.#at(id);
     if (socket) socket.ondatagram = callback;
   }
 
   /** The callback gets the reason, a WasmnetError with a code. */
   onClose(id, callback) {
-    const socket = this.sockets.get(id);
+    check("callback", callback, "function");
+    const socket = this.#at(id);
     if (!socket) return;
     socket.onclosed = callback && ((error) => {
       this.#forgetIfTold(socket);
@@ -84,7 +88,8 @@ export class WasmnetClient extends Core {
   }
 
   onAccept(id, callback) {
-    const listener = this.sockets.get(id);
+    check("callback", callback, "function");
+    const listener = this.#at(id);
     if (!listener) return;
     listener.onaccept = callback && ((socket) => {
       this.#keep(socket);
@@ -93,17 +98,18 @@ export class WasmnetClient extends Core {
   }
 
   /** A TCP or TLS connection as two streams. */
-  open(to, options = {}) {
-    const { transport = options.tls ? "tls" : "tcp" } = options;
-    if (transport !== "tcp" && transport !== "tls") throw new TypeError(`transport is "tcp" or "tls", not ${transport}`);
-    return new Connection(this.socket(transport, ...target(to), {}, options), options);
+  open(to, options) {
+    const { tls, transport = tls ? "tls" : "tcp" } = optionsOf(options);
+    check("transport", transport, ["tcp", "tls"]);
+    check("tls", tls ?? transport === "tls", [transport === "tls"], "a boolean, as transport has it");
+    return this.#shape(Connection, transport, to, options);
   }
 
   /** `for await (const connection of client.listenOn({hostname: "0.0.0.0", port: 0}))` */
-  listenOn(local, options) { return new Listener(this.socket("listener", ...target(local), {}, options), options); }
+  listenOn(local, options) { return this.#shape(Listener, "listener", local, options); }
 
-  openUdp(to, options) { return new DatagramConnection(this.socket("udp", ...target(to), {}, options), options); }
-  listenUdp(local, options) { return new DatagramConnection(this.socket("udp-listener", ...target(local), {}, options), options); }
+  openUdp(to, options) { return this.#shape(DatagramConnection, "udp", to, options); }
+  listenUdp(local, options) { return this.#shape(DatagramConnection, "udp-listener", local, options); }
 
   _socketEnded(socket) {
     super._socketEnded(socket);
@@ -112,6 +118,16 @@ export class WasmnetClient extends Core {
     this.#endedBytes += socket.waitingBytes;
     while (this.#ended.size > MOST_ENDED || this.#endedBytes > MOST_ENDED_BYTES) this.#forget(this.#ended.keys().next().value);
   }
+
+  #shape(Shape, kind, to, options) {
+    const { signal, allowHalfOpen } = optionsOf(options);
+    signalOf(signal);
+    check("allowHalfOpen", allowHalfOpen, "boolean");
+    return new Shape(this.socket(kind, ...target(to), undefined, options), options);
+  }
+
+  /** The socket of an id, if it is one of the calls by number. */
+  #at(id) { return this.sockets.get(check("id", id, [1, 2 ** 53 - 1])); }
 
   #open(kind, addr, port, answer) {
     return new Promise((resolve, reject) => {

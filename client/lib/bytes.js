@@ -1,5 +1,7 @@
 // Text, bytes and base64.
 
+import { check } from "./check.js";
+
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
@@ -11,6 +13,8 @@ export function toBytes(data) {
   if (data instanceof Uint8Array) return data;
   if (typeof data === "string") return encoder.encode(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+  // By what it is: that of another frame is of another class.
+  check("data", Object.prototype.toString.call(data), /ArrayBuffer\]$/, "a string, an ArrayBuffer or a view of one");
   return new Uint8Array(data);
 }
 
@@ -19,7 +23,7 @@ export function latin1(string) {
   const bytes = new Uint8Array(string.length);
   for (let i = 0; i < string.length; i++) {
     const unit = string.charCodeAt(i);
-    if (unit > 255) throw new RangeError("a string to send holds a character above U+00FF: encode it, or set {binary: true}");
+    if (unit > 255) check("a string to send", unit, [0, 255], "of characters up to U+00FF, unless {binary: true} is set", string[i]);
     bytes[i] = unit;
   }
   return bytes;

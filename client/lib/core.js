@@ -1,12 +1,16 @@
 // The connection to the node over its whole life: dialing, falling back to v1, goaway, loss, dialing again.
 
+import { bearer } from "./admission.js";
+import { check, hostOf, msOf, optionsOf, portOf, publicUrl, signalOf, tokenOf, urlOf } from "./check.js";
 import { WasmnetError, late } from "./errors.js";
-import { FIRST_NODE_ID } from "./events.js";
+import { onPageLife } from "./life.js";
 import { Link } from "./link.js";
 import { Socket } from "./socket.js";
 
-const KINDS = new Set(["tcp", "tls", "udp", "listener", "udp-listener"]);
-const BACKOFF = { baseMs: 500, capMs: 30000 };
+const KINDS = ["tcp", "tls", "udp", "listener", "udp-listener"];
+const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
+/** Who is turned away so, or cannot even ask, is so again: it is not tried again. */
+const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
 
 /** An event of the client; its fields stand on it. */
 class ClientEvent extends Event {
@@ -22,26 +26,36 @@ export class Core extends EventTarget {
   #link = null;
   #dialing = null;
   /** Calls that wait for a WebSocket: `{run(link), fail(error)}`. */
-  #waiting = [];
+  #waiting = new Set();
   #draining = new Set();
+  /** From 2^52 on ids are the node's, for what it accepts. */
   #nextId = 1;
   #live = new Set();
   #hasSpokenV2 = false;
+  /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
+  #missed = 0;
   #attempt = 0;
   #retryTimer = null;
   #isClosed = false;
   #wasUp = false;
+  /** The page is put aside: nothing is dialed until it is back. */
+  #isAside = false;
+  #stopListening;
   #error = null;
 
-  constructor(url, options = {}) {
+  constructor(url, options) {
     super();
-    const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token } = options;
-    const WebSocket = options.WebSocket ?? globalThis.WebSocket;
-    if (!WebSocket) throw new TypeError("there is no WebSocket here: pass one as options.WebSocket");
-    if (!["auto", "v1", "v2"].includes(protocol)) throw new TypeError(`protocol is "auto", "v1" or "v2", not ${protocol}`);
-    this.#url = url;
-    const backoff = reconnect ? { ...BACKOFF, ...(reconnect === true ? null : reconnect) } : null;
-    this.#options = { protocol, backoff, openTimeoutMs, binary: binary === true, token, WebSocket };
+    this.#url = urlOf(url);
+    this.#options = read(options);
+    this.#stopListening = onPageLife(() => {
+      // What was down may be up, and what was up may have no network under it any more.
+      for (const link of this.#links) link.ping?.();
+      this.#redial();
+    }, (isAside) => {
+      this.#isAside = isAside;
+      if (isAside) for (const link of this.#links) link.fail(new WasmnetError("connection_lost", "the page was put aside"));
+      else this.#redial();
+    });
     this.#dial();
   }
 
@@ -54,10 +68,8 @@ export class Core extends EventTarget {
   /** Every socket that is open or being opened. */
   get openSockets() { return [...this.#live]; }
 
-  /** Resolves when the node has let the client in; rejects when this attempt to reach it fails. */
-  ready() {
-    return new Promise((resolve, reject) => this.#withLink({ run: () => resolve(), fail: reject }));
-  }
+  /** Resolves when a node has let the client in; rejects after `openTimeoutMs`, and at once where it is not tried again. */
+  ready() { return this.#ask("the node was not there", undefined, (link, resolve) => resolve()); }
 
   /**
    * Opens a socket, at the lowest level: events in, bytes out, credit by hand.
@@ -66,55 +78,43 @@ export class Core extends EventTarget {
    * @param listeners set on the socket before anything can happen to it
    * @param {{openTimeoutMs?: number}} [options] how long the opening may take, the connection to the node included
    */
-  socket(kind, host, port, listeners = {}, { openTimeoutMs = this.#options.openTimeoutMs } = {}) {
-    if (!KINDS.has(kind)) throw new TypeError(`there is no kind of socket ${kind}`);
-    checkTarget(host, port);
-    checkTimeout(openTimeoutMs);
+  socket(kind, host, port, listeners, options) {
+    const { openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
+    check("the kind", kind, KINDS);
+    hostOf(host);
+    // Listeners may leave it to the node.
+    portOf(port, kind.endsWith("listener") ? 0 : 1);
+    msOf(openTimeoutMs);
     const socket = new Socket(this, this.#takeId(), kind, host, port);
-    Object.assign(socket, listeners);
+    socket._listen(listeners);
     this.#live.add(socket);
     socket._limitOpening(openTimeoutMs);
-    this.#withLink({ run: (link) => socket._attach(link), fail: (error) => socket._end(error) });
+    this.#withLink(socket);
     return socket;
   }
 
   /** The addresses of a name that a client may reach. */
-  async resolve(name, { signal, openTimeoutMs = this.#options.openTimeoutMs } = {}) {
-    checkTimeout(openTimeoutMs);
-    signal?.throwIfAborted();
+  async resolve(name, options) {
+    hostOf(name);
     const id = this.#takeId();
     let asked = null;
-    let isOver = false;
-    let abort;
-    let timer;
     try {
-      return await new Promise((resolve, reject) => {
-        abort = () => reject(signal.reason);
-        signal?.addEventListener("abort", abort);
-        timer = setTimeout(() => reject(late(`${name} was not looked up`, openTimeoutMs)), openTimeoutMs);
-        this.#withLink({
-          run: (link) => {
-            if (isOver) return;
-            asked = link;
-            link.ask(id, { resolve, reject }, name);
-          },
-          fail: reject,
-        });
+      return await this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => {
+        asked = link;
+        link.ask(id, { resolve, reject }, name);
       });
     } finally {
-      isOver = true;
       asked?.calls.delete(id);
-      clearTimeout(timer);
-      signal?.removeEventListener("abort", abort);
     }
   }
 
   /** Ends every socket and the connection, for good. */
   disconnect() {
     this.#isClosed = true;
+    this.#stopListening();
     clearTimeout(this.#retryTimer);
-    for (const link of [this.#link, this.#dialing, ...this.#draining]) link?.close();
-    this.#failWaiting(new WasmnetError("client_closed", "the client was disconnected"));
+    for (const link of this.#links) link.fail(disconnected(), 1000);
+    this.#failWaiting(disconnected());
   }
 
   // What sockets tell.
@@ -125,72 +125,117 @@ export class Core extends EventTarget {
   }
 
   _socketEnded(socket) {
+    this.#waiting.delete(socket);
     if (this.#live.delete(socket)) this.#tell("socketclose", { socket });
   }
 
   // Calls and the connection they need.
 
+  get #links() { return [this.#link, this.#dialing, ...this.#draining].filter(Boolean); }
+
+  /** A promise that `work` settles once there is a link; the time that it may take bounds both. */
+  async #ask(what, options, work) {
+    const { signal, openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
+    signalOf(signal)?.throwIfAborted();
+    msOf(openTimeoutMs);
+    let call;
+    let timer;
+    let abort;
+    try {
+      return await new Promise((resolve, reject) => {
+        call = { _attach: (link) => work(link, resolve, reject), _end: reject };
+        abort = () => reject(signal.reason);
+        signal?.addEventListener("abort", abort);
+        timer = setTimeout(() => reject(this._late(what, openTimeoutMs)), openTimeoutMs);
+        this.#withLink(call);
+      });
+    } finally {
+      this.#waiting.delete(call);
+      clearTimeout(timer);
+      signal?.removeEventListener("abort", abort);
+    }
+  }
+
+  /** Why something has not come about in its time: the node, or that there is none. */
+  _late(what, ms) { return (!this.#link && this.#error) || late(what, ms); }
+
+  /** @param call a socket, or what is like one here: `_attach(link)` or `_end(error)` is called when it is known which */
   #withLink(call) {
-    if (this.#isClosed) return call.fail(new WasmnetError("client_closed", "the client was disconnected"));
-    if (this.#link) return call.run(this.#link);
-    if (!this.#dialing && this.#error && !this.#options.backoff) return call.fail(this.#error);
-    this.#waiting.push(call);
+    if (this.#isClosed) return call._end(disconnected());
+    if (this.#link) return call._attach(this.#link);
+    if (!this.#dialing && this.#error && !this.#options.backoff) return call._end(this.#error);
+    this.#waiting.add(call);
     // Without an attempt on its way, or one that is due, this call makes one.
     const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt === 0);
     if (!this.#dialing && isDue) this.#dial();
   }
 
   #failWaiting(error) {
-    for (const call of this.#waiting.splice(0)) call.fail(error);
+    for (const call of this.#takeWaiting()) call._end(error);
   }
 
-  /** Ids are never used twice, over all WebSockets of this client; at the last one they start again, past what lives. */
-  #takeId() {
-    for (;;) {
-      const id = this.#nextId;
-      this.#nextId = id + 1 < FIRST_NODE_ID ? id + 1 : 1;
-      let isFree = true;
-      if (this.#hasWrapped) for (const socket of this.#live) if (socket.id === id) isFree = false;
-      if (this.#nextId === 1) this.#hasWrapped = true;
-      if (isFree) return id;
-    }
+  /** What is called by these may wait again. */
+  #takeWaiting() {
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
+    return waiting;
   }
 
-  #hasWrapped = false;
+  /** Ids are never used twice, over all WebSockets of this client: a million a second would do for a hundred years. */
+  #takeId() { return this.#nextId++; }
 
   // Dialing.
 
-  /** What is offered: both languages, so that the node picks; then, for nodes that know no subprotocol, nothing. */
+  /** What is offered: both languages, so that the node picks; to nodes that know no subprotocol, nothing. */
   #offer(isPlain, token) {
     const { protocol } = this.#options;
-    const bearer = token ? [`wasmnet.bearer.${token}`] : [];
-    if (isPlain) return [];
-    if (protocol === "v1") return bearer.length ? ["wasmnet.v1", ...bearer] : [];
-    return [...(protocol === "v2" || this.#hasSpokenV2 ? ["wasmnet.v2"] : ["wasmnet.v2", "wasmnet.v1"]), ...bearer];
+    if (isPlain || (protocol === "v1" && !token)) return [];
+    const languages = protocol === "v1" ? ["wasmnet.v1"] : ["wasmnet.v2", "wasmnet.v1"].slice(0, protocol === "v2" || this.#hasSpokenV2 ? 1 : 2);
+    return token ? [...languages, bearer(token)] : languages;
   }
 
   #dial(isPlain = false) {
+    if (this.#isAside) return;
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
-    const { token } = this.#options;
-    if (typeof token !== "function") return this.#open(isPlain, token);
-    // The token is on its way: there is nothing to close yet.
-    const asking = this.#dialing = { ws: null, close: () => { this.#dialing = null; } };
-    new Promise((resolve) => resolve(token())).then(
-      (given) => { if (this.#dialing === asking) this.#open(isPlain, given); },
-      (reason) => this.#down(asking, new WasmnetError("not_admitted", `no token: ${reason?.message ?? reason}`)),
-    );
+    const { token, openTimeoutMs } = this.#options;
+    // The token is on its way, or the WebSocket's fault has still to be told: there is nothing to close yet.
+    const fail = (error) => this.#dialing === asking && this.#down(asking, error);
+    const asking = this.#dialing = { ws: null, isOld: false, fail };
+    const open = (given) => {
+      if (this.#dialing !== asking) return;
+      try {
+        this.#open(isPlain, given);
+      } catch (error) {
+        // A page's own policy, or a class that the program gave. Only the name: the message may show the token.
+        const words = `no WebSocket to ${publicUrl(this.#url)} can be made here (${error?.name})`;
+        queueMicrotask(() => fail(new WasmnetError("invalid_argument", words)));
+      }
+    };
+    if (typeof token !== "function") return open(token);
+    const timer = setTimeout(() => fail(late("the token function gave no token", openTimeoutMs)), openTimeoutMs);
+    Promise.resolve().then(token).then(tokenOf)
+      .then(open, (reason) => fail(new WasmnetError("not_admitted", `no token${wordsOf(reason)}`)))
+      .finally(() => clearTimeout(timer));
   }
 
   #open(isPlain, token) {
     const { WebSocket, binary, openTimeoutMs } = this.#options;
-    const protocols = this.#offer(isPlain, token);
-    this.#dialing = new Link({ url: this.#url, protocols, WebSocket, binary, openTimeoutMs, probeId: this.#takeId() }, {
+    this.#dialing = new Link({
+      url: this.#url, protocols: this.#offer(isPlain, token), WebSocket, binary, openTimeoutMs, probeId: this.#takeId(),
+    }, {
       onup: (link) => this.#up(link),
-      ondown: (link, error) => this.#down(link, error, protocols),
+      ondown: (link, error) => this.#down(link, error),
       ongoaway: (link, event) => this.#goaway(link, event),
       onerror: (error) => this.#tell("error", { error }),
     });
+  }
+
+  /** Dials now where an attempt is due later. */
+  #redial() {
+    if (this.#link || this.#dialing || this.#draining.size || this.#isClosed) return;
+    this.#attempt = 0;
+    if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
   }
 
   #up(link) {
@@ -200,32 +245,41 @@ export class Core extends EventTarget {
     this.#error = null;
     this.#attempt = 0;
     this.#wasUp = true;
+    this.#missed = 0;
     if (link.version === 2) this.#hasSpokenV2 = true;
-    for (const call of this.#waiting.splice(0)) call.run(link);
+    for (const call of this.#takeWaiting()) call._attach(link);
     this.#tell("connected", { isReconnect, version: link.version, terms: link.terms });
   }
 
-  #down(link, error, protocols = []) {
+  #down(link, error) {
     if (this.#draining.delete(link)) return;
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
     else if (this.#link === link) this.#link = null;
+    if (link.version === 2) this.#hasSpokenV2 = true;
     if (this.#isClosed) return this.#tell("disconnected", { error, retryInMs: null });
-    // A node that knows no subprotocols answers with none, which browsers take for a failure.
-    const mayBePlain = wasDialing && !this.#hasSpokenV2 && !this.#options.token && this.#options.protocol === "auto";
-    if (mayBePlain && protocols.length && error.code === "connection_lost") return this.#dial(true);
-    this.#error = error;
-    this.#failWaiting(error);
+    const { backoff, protocol, token } = this.#options;
     // Whom a node has turned away it turns away again; a token may be had the next time.
-    const isTurnedAway = link instanceof Link && ["not_admitted", "policy_denied"].includes(error.code);
-    const mayRetry = this.#options.backoff && this.#wasUp && !isTurnedAway;
+    const isFinal = FINAL.includes(error.code) && (link instanceof Link || !this.#wasUp);
+    const mayRetry = backoff && (this.#wasUp || backoff.first) && !isFinal;
+    // A page is told no more of a node that knows no subprotocols than of a handshake that was cut: so v2 is tried twice.
+    if (wasDialing && link.isOld !== false && !this.#hasSpokenV2 && token === undefined && protocol === "auto") {
+      this.#missed++;
+      if (link.isOld || this.#missed > 1) {
+        this.#missed = 0;
+        return this.#dial(true);
+      }
+      if (!mayRetry) return void this.#scheduleRetry();
+    }
+    this.#error = error;
+    if (!mayRetry) this.#failWaiting(error);
     const retryInMs = mayRetry ? this.#scheduleRetry() : null;
     this.#tell("disconnected", { error, retryInMs });
   }
 
   /** Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together. */
   #scheduleRetry(ms) {
-    const { baseMs, capMs } = this.#options.backoff;
+    const { baseMs, capMs } = this.#options.backoff ?? BACKOFF;
     const delay = ms ?? Math.random() * Math.min(capMs, baseMs * 2 ** this.#attempt++);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#dial(), delay);
@@ -247,11 +301,29 @@ export class Core extends EventTarget {
   }
 }
 
-function checkTarget(host, port) {
-  if (typeof host !== "string" || host === "") throw new TypeError("a host is a string that is not empty");
-  if (!Number.isInteger(port) || port < 0 || port > 65535) throw new RangeError(`a port is 0 to 65535, not ${port}`);
+const disconnected = () => new WasmnetError("client_closed", "the client was disconnected");
+/** The options of a client, each as it must be. */
+function read(options) {
+  const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token, WebSocket = globalThis.WebSocket } = optionsOf(options);
+  check("WebSocket", WebSocket ?? 0, "function", "a class");
+  check("protocol", protocol, ["auto", "v1", "v2"]);
+  check("binary", binary, "boolean");
+  msOf(openTimeoutMs);
+  if (typeof (token ?? read) !== "function") tokenOf(token);
+  const backoff = reconnect && { ...BACKOFF, ...(reconnect === true ? null : optionsOf(reconnect, "reconnect")) };
+  if (backoff) {
+    msOf(backoff.baseMs, "reconnect.baseMs");
+    msOf(backoff.capMs, "reconnect.capMs");
+    check("reconnect.first", backoff.first, "boolean");
+  }
+  return { protocol, backoff, openTimeoutMs, binary, token, WebSocket };
 }
 
-function checkTimeout(ms) {
-  if (!(ms >= 1 && ms < 2 ** 31)) throw new RangeError(`openTimeoutMs is 1 to 2147483647, not ${ms}`);
+/** Of whatever a token function threw. */
+function wordsOf(reason) {
+  try {
+    return `: ${reason?.message ?? reason}`;
+  } catch {
+    return "";
+  }
 }

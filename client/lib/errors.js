@@ -1,6 +1,6 @@
 // Why a socket or a session ended or was refused.
 
-/** The codes of the wire, by word. `connection_lost` and `aborted` are this client's own and never travel. */
+/** The codes of the wire, by word. The last three are this client's own and never travel. */
 export const codes = Object.freeze({
   normal: 0, client_closed: 1, target_reset: 2, target_timeout: 3,
   policy_denied: 16, denylisted: 17, max_connections: 18, connect_rate: 19, byte_quota: 20, max_sessions: 21,
@@ -8,7 +8,7 @@ export const codes = Object.freeze({
   refused: 32, unreachable: 33, connect_timeout: 34, name_not_found: 35, tls_failed: 36, address_in_use: 37,
   protocol_error: 48, unknown_socket: 49, duplicate_id: 50, message_too_large: 51, too_slow: 52,
   draining: 64, overloaded: 65, internal: 66,
-  connection_lost: 256, aborted: 257,
+  connection_lost: 256, aborted: 257, invalid_argument: 258,
 });
 
 const words = new Map(Object.entries(codes).flatMap(([word, number]) => (number < 256 ? [[number, word], [word, word]] : [])));

@@ -1,8 +1,10 @@
 // One WebSocket to a node: which language it speaks, who its messages are for, what may still be put into it.
 
+import { endOf } from "./admission.js";
+import { publicUrl } from "./check.js";
 import { BinaryCodec } from "./codec-binary.js";
 import { JsonCodec } from "./codec-json.js";
-import { WasmnetError, codes } from "./errors.js";
+import { WasmnetError, late } from "./errors.js";
 import { FIRST_NODE_ID, readEvent, violation } from "./events.js";
 
 /** Bytes that may lie in the WebSocket unsent, so that one socket's upload is not in front of another's keystroke. */
@@ -14,10 +16,10 @@ const ROOM_POLL_MS = 4;
 const MOST_UNSENT = 16 << 20;
 /** v1, which has no credit: bytes that all sockets together may hold unread. */
 const MOST_UNREAD = 64 << 20;
-
-const CLOSE_CODES = {
-  1001: "draining", 1002: "protocol_error", 1008: "not_admitted", 1009: "message_too_large", 1013: "overloaded",
-};
+/** How long a node may take to say that it is there, when there is a reason to ask. */
+const PING_MS = 5000;
+/** A timer that is later than this tells of a page that stood still, not of a silent node. */
+const LATE_MS = 1000;
 
 /** A timer that does not keep a Node process alive. */
 function idleTimer(callback, ms) {
@@ -42,6 +44,8 @@ export class Link {
   mostMessage = Infinity;
   windowGrowth = 0;
   error = null;
+  /** 1 or 2 from the handshake on. */
+  version = 0;
 
   /** The highest id that was used, of the client's and of the node's. */
   #highest = [0, 0];
@@ -52,7 +56,14 @@ export class Link {
   #heartbeatTimer = null;
   #probe = { id: 0, sent: 0 };
   #heard = 0;
+  /** When a node that was asked and stays silent is given up. */
+  #giveUpAt = Infinity;
   #rushed = 0;
+  #url;
+  #wasOffered;
+  /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
+  #seen = "";
+  #hasSeenFault = false;
 
   /**
    * @param {{url, protocols, WebSocket, binary, openTimeoutMs, probeId}} options
@@ -62,16 +73,27 @@ export class Link {
     this.owner = owner;
     this.binary = options.binary;
     this.#probe.id = options.probeId;
-    const { WebSocket } = options;
-    this.ws = options.protocols.length ? new WebSocket(options.url, options.protocols) : new WebSocket(options.url);
+    this.#url = options.url;
+    const { WebSocket, protocols } = options;
+    this.#wasOffered = protocols.length > 0;
+    this.ws = this.#wasOffered ? new WebSocket(options.url, protocols) : new WebSocket(options.url);
     this.ws.binaryType = "arraybuffer";
     this.ws.addEventListener("open", () => this.#opened());
     this.ws.addEventListener("message", (event) => this.#message(event.data));
     this.ws.addEventListener("close", (event) => this.#closed(event));
     // What follows is `close`; without a listener Node's WebSocket would throw.
-    this.ws.addEventListener("error", () => {});
+    this.ws.addEventListener("error", ({ message, error }) => {
+      this.#seen = message || error?.code || "";
+      this.#hasSeenFault = Boolean(error?.code);
+    });
     this.#openTimer = setTimeout(
-      () => this.fail(new WasmnetError("connect_timeout", "the node did not answer in time")), options.openTimeoutMs);
+      () => this.fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
+  }
+
+  /** Whether an offered handshake failed because the node is of the time before subprotocols: true, false, or undefined where nothing tells. */
+  get isOld() {
+    if (!this.#wasOffered || this.version || this.error?.code !== "connection_lost" || this.#hasSeenFault) return false;
+    return /no subprotocol|response: 400/.test(this.#seen) || undefined;
   }
 
   // What the sockets use.
@@ -94,7 +116,11 @@ export class Link {
       this.fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
       return;
     }
-    this.ws.send(message);
+    try {
+      this.ws.send(message);
+    } catch (error) {
+      return later(() => this.fail(new WasmnetError("connection_lost", `the WebSocket takes no more: ${error?.message}`)));
+    }
     if (this.ws.bufferedAmount <= before) this.#rush(message.byteLength ?? message.length);
   }
 
@@ -156,10 +182,6 @@ export class Link {
     this.#waiting.delete(socket);
   }
 
-  close() {
-    this.fail(new WasmnetError("client_closed", "the client was disconnected"), 1000);
-  }
-
   /** Ends everything on this WebSocket at once; what its peer does then is of no matter. */
   fail(error, code = 3000) {
     if (this.error) return;
@@ -194,6 +216,7 @@ export class Link {
   #message(data) {
     if (this.error) return;
     this.#heard = performance.now();
+    this.#giveUpAt = Infinity;
     try {
       const codec = typeof data === "string" ? this.jsonCodec : this.binaryCodec;
       if (!codec) throw violation("a text message");
@@ -245,16 +268,13 @@ export class Link {
     this.piece = Math.min(PIECE, terms.max_message - 9);
     this.#note(this.#probe.id);
     this.#sendProbe();
-    this.#scheduleHeartbeat();
+    this.#watch();
     this.#up();
   }
 
   #closed(event) {
     if (this.error) return;
-    const known = CLOSE_CODES[event.code];
-    const word = known && codes[event.reason] !== undefined ? event.reason : known;
-    const words = this.isUp ? "the connection to the node ended" : "the node cannot be reached";
-    this.#end(new WasmnetError(word ?? "connection_lost", known ? `${words}: ${event.reason || known}` : words));
+    this.#end(endOf(this.#url, this.isUp, event, this.#seen));
   }
 
   #end(error) {
@@ -285,7 +305,7 @@ export class Link {
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.
 
   #sendProbe() {
-    this.#probe.sent = performance.now();
+    this.#probe.sent ||= performance.now();
     this.send(this.codec.listen(this.#probe.id, 1));
   }
 
@@ -296,18 +316,32 @@ export class Link {
     this.rtt = Math.min(this.rtt ?? Infinity, took);
   }
 
-  /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. */
-  #scheduleHeartbeat() {
+  /** Asks the node whether it is there, and gives it up if it says nothing for so long, in ms. */
+  ping(ms = PING_MS) {
+    if (!this.terms || this.error) return;
+    this.#giveUpAt = Math.min(this.#giveUpAt, performance.now() + ms);
+    this.#sendProbe();
+    this.#watch();
+  }
+
+  /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. The timer is set for whichever is due. */
+  #watch() {
+    clearTimeout(this.#heartbeatTimer);
     const interval = Math.max(1000, this.terms.heartbeat_ms || 30000);
+    const isAsked = this.#giveUpAt < Infinity;
+    const nextDue = () => (isAsked ? this.#giveUpAt : this.#heard + interval);
+    const due = nextDue();
     this.#heartbeatTimer = idleTimer(() => {
-      const silent = performance.now() - this.#heard;
-      if (this.#probe.sent && performance.now() - this.#probe.sent > 2 * interval && silent > 2 * interval) {
-        this.fail(new WasmnetError("connection_lost", "the node does not answer any more"));
-        return;
+      // The node was heard of meanwhile.
+      if (due !== nextDue()) return this.#watch();
+      if (!isAsked) return this.ping(due + 2 * interval - performance.now());
+      if (performance.now() < due + LATE_MS) {
+        return this.fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#url)} does not answer any more`));
       }
-      if (silent >= interval && !this.#probe.sent) this.#sendProbe();
-      this.#scheduleHeartbeat();
-    }, interval);
+      // This page stood still: what the node said meanwhile may still be on its way to here.
+      this.#giveUpAt = Infinity;
+      this.ping();
+    }, due - performance.now());
   }
 }
 

@@ -1,8 +1,9 @@
 // One socket as the wire has it: events in, bytes out, credit both ways. Everything else is built on this.
 
 import { toBytes } from "./bytes.js";
+import { check, hostOf, optionsOf, portOf } from "./check.js";
 import { ChunkQueue } from "./chunks.js";
-import { WasmnetError, call, late } from "./errors.js";
+import { WasmnetError, call } from "./errors.js";
 import { checkState, violation } from "./events.js";
 import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
@@ -17,6 +18,7 @@ const MOST_ACCEPTED = 256;
 const MOST_ACCEPTED_BYTES = 64 << 20;
 /** The largest datagram that there is over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
+const LISTENERS = ["onopen", "ondata", "ondatagram", "onaccept", "onend", "onclosed", "onsendable", "onerror"];
 
 export class Socket extends Mailbox {
   /** "opening", "open" or "closed". */
@@ -96,6 +98,8 @@ export class Socket extends Mailbox {
   }
 
   sendTo(host, port, data) {
+    hostOf(host);
+    portOf(port);
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
     this.#datagram(bytes, (codec) => codec.sendTo(this.id, host, port, bytes));
@@ -103,6 +107,7 @@ export class Socket extends Mailbox {
 
   /** The program has read so many bytes of what `ondata` was given: the node may send as many more. */
   consumed(count) {
+    check("count", count, [0, 2 ** 53 - 1]);
     if (!this.#window || this.ending || this.#isClosing) return;
     const grant = this.#window.consumed(count, this.#link, performance.now());
     if (grant > 0) this.#link.send(this.#link.codec.window(this.id, grant));
@@ -110,6 +115,7 @@ export class Socket extends Mailbox {
 
   /** Asks the node for the listener's port once more; connections are accepted from `bind` on. */
   listen(backlog = 128) {
+    check("backlog", backlog, [0, 65535]);
     if (this.#link && !this.ending) this.#link.send(this.#link.codec.listen(this.id, backlog));
   }
 
@@ -148,11 +154,19 @@ export class Socket extends Mailbox {
     this._end(error);
   }
 
+  /** Takes all of `listeners`, `{onopen, ondata, ...}`, before anything can happen. */
+  _listen(listeners) {
+    for (const [name, listener] of Object.entries(optionsOf(listeners, "listeners"))) {
+      check("a listener", name, LISTENERS);
+      this[name] = check(name, listener, "function") ?? null;
+    }
+  }
+
   // The link's side.
 
   /** From now on the socket has so long to be open, in ms: for the connection to the node and for the node's answer. */
   _limitOpening(ms) {
-    this.#openTimer = setTimeout(() => this.#drop(late(`${this.host} port ${this.port} was not open`, ms)), ms);
+    this.#openTimer = setTimeout(() => this.#drop(this.owner._late(`${this.host} port ${this.port} was not open`, ms)), ms);
   }
 
   /** The socket is on this WebSocket from now on. Accepted ones are open already. */

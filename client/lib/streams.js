@@ -10,13 +10,6 @@ export function endpoint(string) {
   return { address: string.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(string.slice(at + 1)) };
 }
 
-/** `{hostname, port}`, or "host:port" with brackets around IPv6. */
-export function target(of) {
-  if (typeof of !== "string") return [of.hostname, of.port];
-  const { address, port } = endpoint(of);
-  return [address, port];
-}
-
 /** A promise that may be left alone when it rejects. */
 function deferred() {
   const made = {};

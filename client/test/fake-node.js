@@ -25,9 +25,9 @@ export function message(type, id, ...parts) {
  * @param {(peer: {ws, send(...), requests, request(type)}, request) => void} script
  * @returns {Promise<{url, peers, close()}>}
  */
-export async function startFakeNode({ protocol = "wasmnet.v2", hello = HELLO, onconnection = () => {} } = {}) {
+export async function startFakeNode({ port = 0, protocol = "wasmnet.v2", hello = HELLO, onconnection = () => {} } = {}) {
   const server = new WebSocketServer({
-    host: "127.0.0.1", port: 0, handleProtocols: (offered) => (protocol && offered.has(protocol) ? protocol : false),
+    host: "127.0.0.1", port, handleProtocols: (offered) => (protocol && offered.has(protocol) ? protocol : false),
   });
   await once(server, "listening");
   const peers = [];

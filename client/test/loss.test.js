@@ -138,7 +138,7 @@ test("a token lets in, and none does not", LIMIT, async (t) => {
     const id = await client.connect("127.0.0.1", target.port);
     client.send(id, "in");
     assert.equal(await firstBytes(client, id, 2), "in");
-    await assert.rejects(connectClient(t, node.url, { ...options, token: randomBytes(24).toString("hex") }).ready(), { code: "connection_lost" });
+    await assert.rejects(connectClient(t, node.url, { ...options, token: randomBytes(24).toString("hex") }).ready(), { code: "not_admitted" });
   }
 });
 

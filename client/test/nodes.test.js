@@ -3,7 +3,9 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { HELLO, connected, fake, opening, startFakeNode } from "./fake-node.js";
-import { connectClient, next } from "./support.js";
+import { startCutter } from "./cutter.js";
+import { connectClient, next, startNode } from "./support.js";
+import { WebSocket } from "./ws.js";
 
 const LIMIT = { timeout: 30000 };
 
@@ -77,18 +79,129 @@ test("protocol v1 offers nothing, v2 takes nothing else", LIMIT, async (t) => {
   await assert.rejects(connectClient(t, old.url, { protocol: "v2" }).ready(), { code: "connection_lost" });
 });
 
-test("a node that cannot be reached rejects ready and every call, and a later call tries again", LIMIT, async (t) => {
-  const node = await startFakeNode();
-  await node.close();
-  const client = connectClient(t, node.url);
-  const calls = [client.ready(), client.connect("a", 1), client.resolve("a"), client.open("a:1").opened];
-  for (const call of calls) await assert.rejects(call, { name: "WasmnetError", code: "connection_lost" });
-  await assert.rejects(client.ready(), { code: "connection_lost" });
+/** Nobody is there, and nobody will be but who asks for this port. */
+async function freePort() {
+  const { url, server, close } = await startFakeNode();
+  const { port } = server.address();
+  await close();
+  return { port, url };
+}
+
+test("a first attempt that fails is repeated as after a loss, until there is a node", LIMIT, async (t) => {
+  const { port, url } = await freePort();
+  const client = connectClient(t, url, { reconnect: { baseMs: 20, capMs: 20 } });
+  const calls = [client.ready(), client.connect("a", 1).catch(({ code }) => code)];
+  for (let i = 0; i < 3; i++) {
+    const { error, retryInMs } = await next(client, "disconnected");
+    assert.equal(error.message, `the node at ${url} cannot be reached: connect ECONNREFUSED 127.0.0.1:${port}`);
+    assert.ok(retryInMs >= 0 && retryInMs <= 20);
+  }
+  const came = next(client, "connected");
+  const node = await fake(t, { port });
+  await calls[0];
+  assert.equal((await came).isReconnect, false);
+  node.peers[0].send(0x86, (await opening(node.peers[0])).id, [1, 32], [4, 0], "refused");
+  assert.equal(await calls[1], "refused", "what waited is opened");
 });
+
+test("what waits for a node ends after openTimeoutMs, and says why there is none", LIMIT, async (t) => {
+  const { url } = await freePort();
+  const client = connectClient(t, url, { openTimeoutMs: 200, reconnect: { baseMs: 10, capMs: 10 } });
+  const calls = [client.ready(), client.connect("a", 1), client.resolve("a"), client.open("a:1").opened];
+  for (const call of calls) await assert.rejects(call, { name: "WasmnetError", code: "connection_lost", message: /ECONNREFUSED/ });
+  assert.equal(client.openSockets.length, 0);
+  assert.ok((await next(client, "disconnected")).retryInMs !== null, "and it goes on trying");
+});
+
+for (const reconnect of [false, { first: false }]) {
+  test(`with reconnect: ${JSON.stringify(reconnect)} a first attempt that fails rejects every call, and a later call tries again`, LIMIT, async (t) => {
+    const { port, url } = await freePort();
+    const client = connectClient(t, url, { reconnect });
+    const calls = [client.ready(), client.connect("a", 1), client.resolve("a"), client.open("a:1").opened];
+    const gone = next(client, "disconnected");
+    for (const call of calls) await assert.rejects(call, { name: "WasmnetError", code: "connection_lost" });
+    assert.equal((await gone).retryInMs, null);
+    await assert.rejects(client.ready(), { code: "connection_lost" });
+    if (!reconnect) return;
+    await fake(t, { port });
+    await client.ready();
+  });
+}
 
 test("a node that says nothing is given up", LIMIT, async (t) => {
   const node = await fake(t, { hello: null });
-  await assert.rejects(connectClient(t, node.url, { openTimeoutMs: 100 }).ready(), { code: "connect_timeout" });
+  const client = connectClient(t, node.url, { openTimeoutMs: 100 });
+  await assert.rejects(client.ready(), { code: "connect_timeout", message: `the node at ${node.url} did not answer within 100 ms` });
+});
+
+/** Tells of a handshake that failed as little as a page's. */
+class Blind extends WebSocket {
+  addEventListener(type, listener) { super.addEventListener(type, type === "error" ? () => listener({}) : listener); }
+}
+const BLIND = { WebSocket: Blind, reconnect: { baseMs: 1, capMs: 1 } };
+const BOTH = "wasmnet.v2,wasmnet.v1";
+
+test("a first handshake that is cut costs an attempt, not the language", LIMIT, async (t) => {
+  const node = await startNode(t);
+  for (const options of [{ reconnect: BLIND.reconnect }, BLIND, { ...BLIND, reconnect: false }]) {
+    const cutter = await startCutter(t, node, 1);
+    const client = connectClient(t, cutter.url, options);
+    await client.ready();
+    assert.equal(client.version, 2);
+    assert.deepEqual(cutter.offers, [BOTH, BOTH]);
+  }
+});
+
+test("where the answer is seen it is gone by: a handshake that was cut is never taken for an old node's", LIMIT, async (t) => {
+  const cutter = await startCutter(t, await startNode(t), 5);
+  const client = connectClient(t, cutter.url, { reconnect: BLIND.reconnect });
+  await client.ready();
+  assert.equal(client.version, 2);
+  assert.deepEqual(cutter.offers, Array(6).fill(BOTH));
+});
+
+test("where it is not, v1 is spoken after two failures, and the next connection begins with v2", LIMIT, async (t) => {
+  const cutter = await startCutter(t, await startNode(t), 2);
+  const client = connectClient(t, cutter.url, BLIND);
+  await client.ready();
+  assert.equal(client.version, 1);
+  const again = next(client, "connected");
+  client.ws.close(3000);
+  await again;
+  assert.equal(client.version, 2);
+  assert.deepEqual(cutter.offers, [BOTH, BOTH, "", BOTH]);
+  // v2 was spoken: no number of failures leads back.
+  cutter.cuts = 4;
+  const back = next(client, "connected");
+  client.ws.close(3000);
+  await back;
+  assert.equal(client.version, 2);
+  assert.deepEqual(cutter.offers.slice(4), Array(5).fill("wasmnet.v2"));
+});
+
+test("v1 is only spoken where a connection without an offer opens", LIMIT, async (t) => {
+  const cutter = await startCutter(t, await startNode(t), 4);
+  const client = connectClient(t, cutter.url, BLIND);
+  await client.ready();
+  assert.equal(client.version, 2);
+  assert.deepEqual(cutter.offers, [BOTH, BOTH, "", BOTH, BOTH]);
+});
+
+test("with a token nothing is tried without one", LIMIT, async (t) => {
+  const cutter = await startCutter(t, await fakeAsTarget(t), 5);
+  const client = connectClient(t, cutter.url, { ...BLIND, token: "abc" });
+  await client.ready();
+  assert.deepEqual(cutter.offers, Array(6).fill(`${BOTH},wasmnet.bearer.abc`));
+});
+
+const fakeAsTarget = async (t) => ({ port: (await fake(t)).server.address().port });
+
+test("a node whose v2 was seen in a handshake is not taken for an old one, though it said no hello", LIMIT, async (t) => {
+  let count = 0;
+  const node = await fake(t, { hello: null, onconnection: (peer) => (++count < 4 ? peer.ws.terminate() : peer.send(0x90, 0, JSON.stringify(HELLO))) });
+  const client = connectClient(t, node.url, BLIND);
+  await client.ready();
+  assert.deepEqual(node.peers.map(({ offer }) => offer), [BOTH, ...Array(3).fill("wasmnet.v2")]);
 });
 
 test("a client that is not admitted learns why, and does not ask again", LIMIT, async (t) => {
@@ -98,6 +211,40 @@ test("a client that is not admitted learns why, and does not ask again", LIMIT, 
   await assert.rejects(client.ready(), { code: "not_admitted" });
   assert.equal((await gone).retryInMs, null);
   assert.equal(node.peers.length, 1);
+});
+
+for (const [code, reason, words] of [
+  [1008, "not_admitted", /did not let this client in: it needs a valid token, as the option token$/],
+  [1008, "policy_denied", /: it takes nobody from here; its operator may add this origin to allowed_origins$/],
+  [1008, "denylisted", /: its operator has denied this client$/],
+]) {
+  test(`${reason} ends it at once, also where it would be tried again`, LIMIT, async (t) => {
+    let isShut = true;
+    const node = await fake(t, { hello: null, onconnection: (peer) => (isShut ? peer.ws.close(code, reason) : peer.send(0x90, 0, JSON.stringify(HELLO))) });
+    const client = connectClient(t, node.url);
+    const calls = [client.ready(), client.connect("a", 1), client.resolve("a")];
+    const gone = next(client, "disconnected");
+    for (const call of calls) await assert.rejects(call, { code: reason, message: words });
+    assert.equal((await gone).retryInMs, null);
+    assert.equal(node.peers.length, 1);
+    isShut = false;
+    await client.ready();
+  });
+}
+
+test("limits are waited out, and say in words what they are", LIMIT, async (t) => {
+  let left = 3;
+  const reasons = ["max_sessions", "connect_rate", ""];
+  const node = await fake(t, { hello: null, onconnection: (peer) => (left-- > 0 ? peer.ws.close(1013, reasons[2 - left]) : peer.send(0x90, 0, JSON.stringify(HELLO))) });
+  const client = connectClient(t, node.url, { reconnect: { baseMs: 1 } });
+  const seen = [];
+  client.addEventListener("disconnected", ({ error: { code, message } }) => seen.push([code, message.replace(/.*: /, "")]));
+  await client.ready();
+  assert.deepEqual(seen, [
+    ["max_sessions", "max_sessions, try again later"],
+    ["connect_rate", "connect_rate, try again later"],
+    ["overloaded", "overloaded, try again later"],
+  ]);
 });
 
 test("a message that cannot be read ends the connection and all that hangs on it", LIMIT, async (t) => {
@@ -180,6 +327,24 @@ test("a node that falls silent is asked, and then given up", LIMIT, async (t) =>
   node.peers[0].send(0x86, answered.id, [1, 49], [4, 0], "there is no listener");
   await node.peers[0].request((request) => request.type === 0x03 && request !== answered);
   await assert.rejects(socket.opened, { code: "connection_lost", message: /does not answer/ });
+});
+
+test("a node is given up three heartbeats after its last word, not later, whenever that came", LIMIT, async (t) => {
+  const node = await fake(t, { hello: { ...HELLO, heartbeat_ms: 1000 } });
+  const client = connectClient(t, node.url, { reconnect: false });
+  await client.ready();
+  const [peer] = node.peers;
+  // Its last word is the answer to the first heartbeat: a timer that only counts heartbeats sees the silence two later than it could.
+  for (let i = 0; i < 2; i++) {
+    const { id } = await peer.request((request) => request.type === 0x03 && !request.seen && (request.seen = true));
+    peer.send(0x86, id, [1, 49], [4, 0], "there is no listener");
+  }
+  // Both timers run in this process: a busy machine makes both late.
+  const outcome = await Promise.race([
+    next(client, "disconnected").then(({ error }) => error.message),
+    new Promise((resolve) => setTimeout(resolve, 3500, "not yet")),
+  ]);
+  assert.match(outcome, /does not answer/);
 });
 
 test("disconnect ends everything that waits, for good", LIMIT, async (t) => {

@@ -225,14 +225,3 @@ test("the sockets that are open are told as events", LIMIT, async (t) => {
   await settle(client, peer);
   assert.deepEqual(seen, ["socketopen good:1 undefined", "socketclose bad:2 refused", "socketclose good:1 normal"]);
 });
-
-test("what cannot be meant is refused before it is sent", LIMIT, async (t) => {
-  const node = await fake(t);
-  const client = connectClient(t, node.url);
-  await client.ready();
-  for (const port of [-1, 65536, 1.5, NaN, "80", undefined]) await assert.rejects(client.connect("a", port), RangeError);
-  await assert.rejects(client.connect("", 1), TypeError);
-  assert.throws(() => client.open("a:1", { transport: "sctp" }), TypeError);
-  assert.throws(() => client.socket("raw", "a", 1), TypeError);
-  assert.throws(() => connectClient(t, node.url, { protocol: "v3" }), TypeError);
-});

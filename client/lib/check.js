@@ -1,0 +1,61 @@
+// What programs give is checked where they give it: the error names it, says what it may be, and what it was.
+
+import { WasmnetError } from "./errors.js";
+
+const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? typeof value : String(value));
+
+/**
+ * @param rule the least and the most of a whole number, the words that there are, what a string matches, or what `typeof` says: "object",
+ *   or anything else or none
+ * @returns the value
+ */
+export function check(name, value, rule, words, shown = shownOf(value)) {
+  const isRange = typeof rule[0] === "number";
+  if (isRange ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
+    : Array.isArray(rule) ? rule.includes(value)
+      : rule.test ? typeof value === "string" && rule.test(value)
+        : typeof value === rule ? value !== null : rule !== "object" && (value ?? null) === null) return value;
+  words ??= isRange ? `a whole number from ${rule.join(" to ")}` : Array.isArray(rule) ? rule.join(" or ") : `a${rule === "object" ? "n" : ""} ${rule}`;
+  throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown}`);
+}
+
+/** A time that a timer takes. */
+export const msOf = (value, name = "openTimeoutMs") => check(name, value, [1, 2 ** 31 - 1]);
+
+/** Of which only the type is shown: a token may stand where they belong. */
+export const optionsOf = (options = {}, name = "options") => check(name, options, "object", undefined, typeof options);
+
+export function signalOf(signal) {
+  check("signal", signal && (signal.addEventListener ?? signal), "function", "an AbortSignal");
+  return signal;
+}
+
+/** Anything in which no scheme, port or path can hide, or letters of IPv6 with two colons or more. */
+const HOST = /^([^\s:/?#@\\[\]]{1,254}|\[?[\da-f.]*(:[\da-f.]*){2,}(%\w+)?\]?)$/i;
+
+export const hostOf = (host) => check("the host", host, HOST, "a name or an IP address, without scheme, port or path");
+export const portOf = (port, least = 1) => check("the port", port, [least, 65535]);
+
+/** `{hostname, port}`, or "host:port" with brackets around IPv6, in parts. */
+export function target(of) {
+  if (Object(of) === of) return [of.hostname, of.port];
+  check("the target", of, /^(\[.*\]|[^:]*):\d{1,5}$/, '{hostname, port} or "host:port"');
+  const at = of.lastIndexOf(":");
+  return [of.slice(0, at), Number(of.slice(at + 1))];
+}
+
+/** A URL as an error may show it: a token may stand in what is left out. */
+export const publicUrl = (url) => String(url).replace(/\/\/[^/?#]*@/, "//").replace(/([?#]).*/s, "$1…");
+
+export function urlOf(url) {
+  try {
+    // "localhost:9300" is a URL too, of the scheme "localhost".
+    if (/^wss?:\/\/[^/?#][^#]*$/i.test(url) && new URL(url)) return String(url);
+  } catch {
+    // It is none.
+  }
+  return check("the url", 0, "", "absolute, with ws:// or wss://, without a fragment", publicUrl(url));
+}
+
+/** A token, which no error shows. */
+export const tokenOf = (token) => check("a token", token, /^[!-~]{1,8192}$/, "1 to 8192 visible ASCII characters", "this");
