@@ -3,12 +3,12 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-client bench-cluster hostile soak cluster check-deploy \
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
-	exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
+	$(if $(findstring --serve-client,$(ARGS)),WASMNET_CLIENT_DIR="$${WASMNET_CLIENT_DIR:-.build-client}") exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
 
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests
@@ -16,8 +16,9 @@ build: deps ## build everything for debugging, warnings being errors
 test: deps-test deps-web deps-guests deps-deploy deps-cluster playground ## build, and run every suite of tests; what failed is printed at the end
 	scripts/test.sh
 
-playground: deps-playground ## the programs that the playground page offers
+playground: deps-playground ## the programs that the playground page offers, and the client as the node serves it, in .build-client
 	@$(MAKE) -s -C client/playground
+	@rm -rf .build-client && scripts/stage-client.sh .build-client
 
 test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE instead of building
 	scripts/test.sh dashboard client wasi
@@ -47,6 +48,10 @@ bench-client: deps-web ## what the client costs in a page, beside a plain WebSoc
 
 bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
 	scripts/bench-cluster.sh $(ARGS)
+
+bench-page: deps-web playground ## a page's first byte through the client beside one with a bare WebSocket, cold, in Chromium; ARGS=ROUNDS; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}" node client/bench/first-byte.js $(ARGS)
 
 hostile: deps-hostile ## an honest client beside 8 hostile ones: its round trips, the node's memory and log; ARGS="--only pings"; WASMNET_NODE=FILE
 	scripts/hostile.sh $(ARGS)

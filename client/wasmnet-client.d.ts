@@ -21,27 +21,27 @@ export declare class WasmnetError extends Error {
   readonly retryAfterMs: number;
 }
 
-export type Data = string | ArrayBuffer | ArrayBufferView;
+export type Data = string | ArrayBufferLike | ArrayBufferView;
 
 export interface ClientOptions {
   /** v1 only: binary messages in place of JSON. It also makes `send` take strings as UTF-8. Default false. */
-  binary?: boolean;
+  binary?: boolean | undefined;
   /** Default "auto": v2, and v1 with a node that does not know it. */
-  protocol?: "auto" | "v1" | "v2";
+  protocol?: "auto" | "v1" | "v2" | undefined;
   /**
    * Proves who the client is, 1 to 8,192 visible ASCII characters; a function is asked before each connection. Travels as a subprotocol, never in
    * the URL, and is in no error.
    */
-  token?: string | (() => string | Promise<string>);
+  token?: string | (() => string | Promise<string>) | undefined;
   /**
    * After a first attempt that failed, goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000), both in
    * ms, 1 to 2,147,483,647. `first: false`: not after the first attempt, which then rejects all that waits. Default true.
    */
-  reconnect?: boolean | { baseMs?: number; capMs?: number; first?: boolean };
+  reconnect?: boolean | { baseMs?: number | undefined; capMs?: number | undefined; first?: boolean | undefined } | undefined;
   /** How long anything may take to open, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
-  openTimeoutMs?: number;
+  openTimeoutMs?: number | undefined;
   /** The class to use where there is no global one, as in Node 20: `ws`. */
-  WebSocket?: new (url: string, protocols?: string[]) => any;
+  WebSocket?: (new (url: string, protocols?: string[]) => any) | undefined;
 }
 
 /** The terms that a v2 node states. */
@@ -65,7 +65,7 @@ export interface ClientEventMap {
   /** A socket of whatever kind is open. */
   socketopen: Event & { socket: Socket };
   /** A socket ended, or could not be opened; `socket.ending` says why. */
-  socketclose: Event & { socket: Socket };
+  socketclose: Event & { socket: Socket & { readonly ending: WasmnetError } };
   /** The node complains about a message that belongs to no socket. */
   error: Event & { error: WasmnetError };
 }
@@ -80,21 +80,21 @@ export interface OpeningOptions {
    * How long the opening may take, in ms, 1 to 2,147,483,647, the connection to the node included; then it fails with `connect_timeout`. It ends
    * nothing that is open. Default: the client's.
    */
-  openTimeoutMs?: number;
+  openTimeoutMs?: number | undefined;
   /** Aborting resets the socket at any time, whether it is open or not. To bound the opening alone, use `openTimeoutMs`. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
 }
 
 export interface OpenOptions extends OpeningOptions {
   /** Default "tcp". */
-  transport?: "tcp" | "tls";
+  transport?: "tcp" | "tls" | undefined;
   /** The same as transport "tls": the node does the TLS handshake, and sees the plain bytes. */
-  tls?: boolean;
+  tls?: boolean | undefined;
   /**
    * Keep `writable` open when the target has ended its side. Default false for what is opened: the connection ends once what was
    * written has gone out. Default true for what a listener takes: who dials in may end first and wait for the answer.
    */
-  allowHalfOpen?: boolean;
+  allowHalfOpen?: boolean | undefined;
 }
 
 export interface ConnectionInfo {
@@ -106,13 +106,16 @@ export interface ConnectionInfo {
   alpn: string | null;
 }
 
+/** Streams that `for await` takes. */
+export type Readable<T> = ReadableStream<T> & AsyncIterable<T>;
+
 /** A TCP or TLS connection as two streams. */
 export declare class Connection {
   /**
    * Cancelling it, as leaving a `for await` loop does (but for `values({ preventCancel: true })`), ends the reading side: the node gets no more
    * credit, and what still comes is dropped. Once `writable` is closed too, the connection ends as soon as what was written has gone out.
    */
-  readonly readable: ReadableStream<Uint8Array>;
+  readonly readable: Readable<Uint8Array>;
   /**
    * Takes bytes and strings (UTF-8). A write resolves when the target has taken the connection and the node has let the bytes in, and rejects
    * when it is refused. Closing it half-closes; aborting it resets.
@@ -137,14 +140,14 @@ export interface Datagram {
 export interface DatagramToSend {
   data: Data;
   /** Needed where the socket has no peer, or another than this is meant. */
-  remoteAddress?: string;
-  remotePort?: number;
+  remoteAddress?: string | undefined;
+  remotePort?: number | undefined;
 }
 
 /** A UDP socket as two streams of datagrams. Of those that nobody reads the oldest are dropped, and counted in `socket.dropped`. */
 export declare class DatagramConnection {
   /** Cancelling it, as leaving a `for await` loop does, ends the reading side; what still comes is dropped. */
-  readonly readable: ReadableStream<Datagram>;
+  readonly readable: Readable<Datagram>;
   /**
    * A write waits until the socket is open and the WebSocket has room. One of a datagram that cannot be sent (`message_too_large`: over 65,507
    * bytes) rejects and, as with every WritableStream, is the last. Closing or aborting it closes the socket.
@@ -170,19 +173,19 @@ export declare class Listener implements AsyncIterable<Connection> {
 export type SocketKind = "tcp" | "tls" | "udp" | "listener" | "udp-listener";
 
 export interface SocketListeners {
-  onopen?: ((socket: Socket) => void) | null;
+  onopen?: ((socket: Socket) => void) | null | undefined;
   /** The program says `socket.consumed(chunk.length)` when it has read it. The chunk is the program's. */
-  ondata?: ((chunk: Uint8Array, socket: Socket) => void) | null;
-  ondatagram?: ((data: Uint8Array, addr: string, port: number) => void) | null;
-  onaccept?: ((socket: Socket) => void) | null;
+  ondata?: ((chunk: Uint8Array, socket: Socket) => void) | null | undefined;
+  ondatagram?: ((data: Uint8Array, addr: string, port: number) => void) | null | undefined;
+  onaccept?: ((socket: Socket) => void) | null | undefined;
   /** The target has no more to send. */
-  onend?: (() => void) | null;
+  onend?: (() => void) | null | undefined;
   /** Called once, last of all, also when the socket could not be opened. Code "normal" or "client_closed" is no failure. */
-  onclosed?: ((error: WasmnetError) => void) | null;
+  onclosed?: ((error: WasmnetError) => void) | null | undefined;
   /** `sendable` was 0 and is no longer, or the socket ended. */
-  onsendable?: ((socket: Socket) => void) | null;
+  onsendable?: ((socket: Socket) => void) | null | undefined;
   /** A datagram or a request was refused; the socket lives on. */
-  onerror?: ((error: WasmnetError, socket: Socket) => void) | null;
+  onerror?: ((error: WasmnetError, socket: Socket) => void) | null | undefined;
 }
 
 /** One socket at the lowest level. Listeners that are set late are called with what came before. */
@@ -288,14 +291,14 @@ export declare class WasmnetClient extends EventTarget {
   // Streams.
 
   open(target: Target | string, options?: OpenOptions): Connection;
-  listenOn(local: Target | string, options?: OpeningOptions & { allowHalfOpen?: boolean }): Listener;
+  listenOn(local: Target | string, options?: OpeningOptions & { allowHalfOpen?: boolean | undefined }): Listener;
   openUdp(target: Target | string, options?: OpeningOptions): DatagramConnection;
   listenUdp(local: Target | string, options?: OpeningOptions): DatagramConnection;
 
   // The lowest level.
 
   /** Opens at once and may be used at once; what is sent waits until it can be. */
-  socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners, options?: { openTimeoutMs?: number }): Socket;
+  socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners, options?: { openTimeoutMs?: number | undefined }): Socket;
   /** Every socket that is open or being opened, of whichever level. */
   readonly openSockets: Socket[];
   /** Sockets of the calls by number. */

@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}
 fail() { echo "dist.sh: $*" >&2; exit 1; }
-for program in git objdump python3 strip tar gzip sha256sum; do
+for program in git esbuild objdump python3 strip tar gzip sha256sum; do
     command -v "$program" >/dev/null || fail "$program is missing"
 done
 
@@ -68,10 +68,11 @@ done
 cp policy.example.toml LICENSE README.md CHANGELOG.md "$tree/"
 # From the index: nothing that lies about, secrets least of all. Without what needs the sources.
 git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
-python3 scripts/dist/npm_layout.py client "$work/npm" >"$work/npm-name"
+scripts/stage-client.sh --package "$work/client"
+python3 scripts/dist/npm_layout.py "$work/client" "$work/npm" >"$work/npm-name"
 cp LICENSE "$work/npm/package/"
 pack "$out/$(cat "$work/npm-name")" "$work/npm" package
-# Beside the binary, where --serve-client looks for it.
+# What it serves is beside the binary, where --serve-client looks for it.
 scripts/stage-client.sh "$tree/share/wasmnet/client"
 pack "$out/$name.tar.gz" "$work" "$name"
 

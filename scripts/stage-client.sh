@@ -1,16 +1,31 @@
 #!/usr/bin/env bash
-# Copies the browser client as the node serves it, the playground and its programs with it, to the folder given.
+# Makes the browser client as it is published, in the folder given: the package, the whole client as one module (wasmnet-client.min.js),
+# the playground and its programs, and a gzipped form beside each file, which the node serves.
 #   scripts/stage-client.sh FOLDER
+#   scripts/stage-client.sh --package FOLDER   only what the npm package is packed from: no playground, nothing gzipped
 set -euo pipefail
 cd "$(dirname "$0")/../client"
+parts=(lib wasi playground)
+if [ "${1:-}" = --package ]; then
+    parts=(lib wasi)
+    shift
+fi
 folder=${1:?where the client goes}
+fail() { echo "stage-client.sh: $*" >&2; exit 1; }
+command -v esbuild >/dev/null || fail "esbuild is missing (Debian: esbuild)"
 for program in netcat echo-server; do
-    [ -f "playground/guests/$program.wasm" ] || { echo "stage-client.sh: playground/guests/$program.wasm is missing: run make playground" >&2; exit 1; }
+    [[ " ${parts[*]} " != *" playground "* || -f "playground/guests/$program.wasm" ]] || fail "playground/guests/$program.wasm is missing: run make playground"
 done
 mkdir -p "$folder"
+folder=$(realpath "$folder")
 # From the index, so that nothing that lies about is published; in an image's build there is no index.
-files=$(git ls-files ./*.js ./*.ts package.json README.md lib wasi playground 2>/dev/null) ||
-    files=$(find ./*.js ./*.ts package.json README.md lib wasi playground -type f)
+files=$(git ls-files ./*.js ./*.ts package.json README.md "${parts[@]}" 2>/dev/null) ||
+    files=$(find ./*.js ./*.ts package.json README.md "${parts[@]}" -type f)
 grep -vE '(^|/)(Makefile|\.gitignore|[^/]*\.c)$|guests/' <<<"$files" | tar --create --files-from=- | tar --extract --directory "$folder"
+version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
+esbuild wasmnet-client.js --bundle --minify --format=esm --target=es2022 --log-level=warning \
+    --banner:js="// wasmnet $version, MIT license" --outfile="$folder/wasmnet-client.min.js"
+[[ " ${parts[*]} " == *" playground "* ]] || exit 0
 mkdir -p "$folder/playground/guests"
 install -m 644 playground/guests/{netcat,echo-server}.wasm "$folder/playground/guests/"
+find "$folder" -type f ! -name '*.gz' -exec gzip -9 --no-name --keep --force {} +

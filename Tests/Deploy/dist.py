@@ -3,6 +3,7 @@
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/dist.py
 """
+import gzip
 import json
 import os
 import re
@@ -69,7 +70,7 @@ class DistTests(unittest.TestCase):
         node = subprocess.Popen([self.node, "serve", "--port", "0", "--no-admin", "--serve-client"], cwd="/", stderr=subprocess.PIPE, text=True)
         try:
             port = next(found.group(1) for line in node.stderr if (found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line)))
-            for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
+            for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasmnet-client.min.js", b"// wasmnet "), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
                                 ("playground/guests/netcat.wasm", b"\0asm"), ("playground/guests/echo-server.wasm", b"\0asm")):
                 with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
                     self.assertTrue(answer.read().lower().startswith(start), path)
@@ -98,11 +99,25 @@ class DistTests(unittest.TestCase):
         self.assertTrue((modules / "wasmnet/LICENSE").is_file())
         script = """
             import { WasmnetClient } from "wasmnet";
+            import { WasmnetClient as Whole } from "wasmnet/wasmnet-client.min.js";
             import { run, wrapImports } from "wasmnet/wasi/index.js";
-            console.log([WasmnetClient, run, wrapImports].map((each) => typeof each).join());
+            console.log([WasmnetClient, Whole, run, wrapImports].map((each) => typeof each).join());
             """
         (self.work / "page/use.mjs").write_text(script)
-        self.assertEqual(run("node", "use.mjs", cwd=self.work / "page").strip(), "function,function,function")
+        self.assertEqual(run("node", "use.mjs", cwd=self.work / "page").strip(), "function,function,function,function")
+        self.assertEqual(list(modules.rglob("*.gz")), [])
+
+    def test_the_whole_client_is_one_small_module(self):
+        file = self.tree / "share/wasmnet/client/wasmnet-client.min.js"
+        self.assertNotRegex(file.read_text(), r"\b(import|export)\b[^;]*\bfrom\b")
+        self.assertLessEqual(file.with_name(file.name + ".gz").stat().st_size, 11 << 10)
+
+    def test_what_is_served_lies_there_gzipped(self):
+        folder = self.tree / "share/wasmnet/client"
+        files = [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".gz"]
+        self.assertGreater(len(files), 50)
+        for path in files:
+            self.assertEqual(gzip.decompress(path.with_name(path.name + ".gz").read_bytes()), path.read_bytes(), path)
 
     def test_the_bill_of_materials_names_every_part(self):
         file, = self.release.glob("*.cdx.json")

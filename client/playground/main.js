@@ -1,7 +1,8 @@
 // The playground page: a program is picked, run, watched.
 
 import { pickStrategy } from "../client/wasi/index.js";
-import { findGuests } from "./guests.js";
+import { compileBytes } from "../client/wasi/compile.js";
+import { GUESTS, fetchGuest } from "./guests.js";
 import { startRun } from "./runner.js";
 import { SocketTable } from "./sockets.js";
 import { Terminal, withHistory } from "./terminal.js";
@@ -51,7 +52,8 @@ async function settings() {
   if (url.protocol !== "ws:" && url.protocol !== "wss:") throw new TypeError("the node's address begins with ws:// or wss://");
   return {
     args: [picked.name, ...shellWords(at("args").value)], env: environment(at("env").value), listen: listeners(at("listen").value),
-    url: url.href, token: at("token").value, strategy: pickStrategy(at("strategy").value), bytes: await picked.bytes(),
+    url: url.href, token: at("token").value, strategy: pickStrategy(at("strategy").value),
+    module: await compileBytes(await picked.bytes(), picked.name),
   };
 }
 
@@ -85,6 +87,7 @@ function hear(message) {
     case "listening":
       for (const { host, port } of message.listeners) terminal.line("note", `listens on ${host}:${port}`);
       return undefined;
+    case "refused": return terminal.line("bad", message.text);
     case "exit": return terminal.line("note", `ended with ${message.exitCode}`);
     case "failed": return terminal.line("bad", message.name ? `${message.name}: ${message.message}` : message.message);
     case "done":
@@ -129,23 +132,16 @@ addEventListener("drop", (event) => {
   pickFile(event.dataTransfer.files[0]);
 });
 
-controls();
-document.body.dataset.ready = "true";
-
-for (const guest of await findGuests()) {
+for (const { file, args, what } of GUESTS) {
   const button = document.createElement("button");
   button.type = "button";
-  button.textContent = guest.file.replace(".wasm", "");
-  button.title = guest.what;
+  button.textContent = file.replace(".wasm", "");
+  button.title = what;
   button.addEventListener("click", () => {
-    pick(guest.file, async () => {
-      const response = await fetch(guest.url);
-      if (!response.ok) throw new Error(`${guest.file}: HTTP status ${response.status}`);
-      return response.arrayBuffer();
-    });
-    at("args").value = guest.args;
+    pick(file, () => fetchGuest(file));
+    at("args").value = args;
   });
   at("guests").append(button);
-  at("guests").hidden = false;
 }
-document.body.dataset.guests = String(at("guests").querySelectorAll("button").length);
+controls();
+document.body.dataset.ready = "true";

@@ -47,6 +47,19 @@ function describe(socket) {
   };
 }
 
+/** Why a socket failed, and who can change it; null for what a program meets as it would anywhere. */
+function refusal({ kind, destination, code, message }) {
+  const isBound = kind === "listener" || kind === "udp-listener";
+  switch (code) {
+    case "policy_denied": return `${destination}: ${message}. ${isBound
+      ? "To let programs listen, the node's operator sets bind_ports and bind_addresses in [network] of its policy."
+      : "To let programs reach it, the node's operator adds it to allow in [network] of its policy."}`;
+    case "denylisted": case "not_admitted": case "max_connections": case "max_sessions": case "connect_rate": case "byte_quota":
+      return `${destination}: ${message} (${code})`;
+    default: return null;
+  }
+}
+
 /** Resolves when every socket has ended, so that what a program sent last has gone out; or after LINGER_MS. */
 function drained(client) {
   return new Promise((resolve) => {
@@ -62,12 +75,12 @@ function drained(client) {
 }
 
 /**
- * @param settings {bytes, args, env, url, token, listen, strategy: "jspi" | "sab"}
- * @param {(message) => void} tell gets {type: "out" | "err" | "sockets" | "node" | "listening" | "exit" | "failed", ...}
+ * @param settings {module, args, env, url, token, listen, strategy: "jspi" | "sab"}
+ * @param {(message) => void} tell gets {type: "out" | "err" | "sockets" | "node" | "listening" | "refused" | "exit" | "failed", ...}
  * @returns {{line(text), end(), stop()}} standard input, and the end
  */
 export function startProgram(settings, tell) {
-  const { bytes, args, env, url, token, listen, strategy } = settings;
+  const { module, args, env, url, token, listen, strategy } = settings;
   const client = new WasmnetClient(url, token ? { token } : {});
   const input = new Lines();
   const controller = new AbortController();
@@ -77,7 +90,12 @@ export function startProgram(settings, tell) {
   };
   const timer = setInterval(look, LOOK_MS);
   for (const type of ["socketopen", "socketclose"]) {
-    client.addEventListener(type, ({ socket }) => tell({ type: "sockets", sockets: [describe(socket)] }));
+    client.addEventListener(type, ({ socket }) => {
+      const described = describe(socket);
+      tell({ type: "sockets", sockets: [described] });
+      const text = refusal(described);
+      if (text) tell({ type: "refused", text });
+    });
   }
   client.addEventListener("connected", ({ version, terms }) => tell({ type: "node", state: "up", version, name: terms?.node ?? "" }));
   client.addEventListener("goaway", ({ message }) => tell({ type: "node", state: "wait", message }));
@@ -85,7 +103,7 @@ export function startProgram(settings, tell) {
     if (error.code !== "client_closed") tell({ type: "node", state: retryInMs === null ? "lost" : "wait", message: error.message });
   });
   const write = (type) => (part) => tell({ type, bytes: part });
-  run(bytes, {
+  run(module, {
     client, strategy, worker: strategy === "sab", args, env, listen, stdin: input, stdout: write("out"), stderr: write("err"),
     signal: controller.signal, onlisten: (opened) => tell({ type: "listening", listeners: opened }),
   }).then(

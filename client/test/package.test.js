@@ -1,7 +1,6 @@
 // The package as a whole: its size, its types, what it ships and that it needs nothing.
 
 import assert from "node:assert/strict";
-import { execFileSync } from "node:child_process";
 import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
@@ -16,10 +15,6 @@ test("the core and the whole client are under their limits", (t) => {
     t.diagnostic(`${name}: ${minified} bytes minified, ${gzipped} gzipped`);
     assert.ok(minified < LIMITS[name].minified && gzipped < LIMITS[name].gzipped, `${name}: ${minified} bytes, ${gzipped} gzipped`);
   }
-});
-
-test("the types agree with programs that use them, and refuse what is wrong", { timeout: 120000 }, () => {
-  execFileSync("tsc", ["-p", `${root}test/types`], { stdio: "pipe" });
 });
 
 test("every name that the types export is there, and the other way round", () => {
@@ -53,7 +48,7 @@ test("the codes are the node's", () => {
 test("no dependencies; what is shipped exists", () => {
   for (const key of ["dependencies", "peerDependencies", "devDependencies"]) assert.equal(description[key], undefined);
   assert.equal(description.type, "module");
-  for (const entry of [description.main, description.types, "README.md", ...description.files.filter((file) => file !== "wasi/")]) {
+  for (const entry of [description.main, description.types, "README.md", ...description.files.filter((file) => !/^wasi|\*/.test(file))]) {
     assert.ok(existsSync(`${root}${entry}`), entry);
   }
   for (const file of readdirSync(`${root}lib`)) {

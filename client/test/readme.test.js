@@ -27,7 +27,7 @@ async function stage(t) {
   udp.on("message", (data, { port }) => udp.send(data, port, "127.0.0.1"));
   const names = [
     ["ws://127.0.0.1:9000/", node.url], [/"example\.com", port: (80|443)/g, `"127.0.0.1", port: ${http.port}`],
-    [/"example\.com", 80/g, `"127.0.0.1", ${http.port}`], [/"example\.com"\)/g, '"localhost")'], ["tls: true, ", ""],
+    [/"example\.com", 80/g, `"127.0.0.1", ${http.port}`], [/"example\.com"\)/g, '"localhost")'], ["tls: true", "tls: false"],
     [/"9\.9\.9\.9", port: 53/g, `"127.0.0.1", port: ${udp.address().port}`], [/"9\.9\.9\.9", 53/g, `"127.0.0.1", ${udp.address().port}`],
     [/port: 3000|3000/g, (text) => text.replace("3000", "0")],
   ];

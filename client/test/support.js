@@ -33,13 +33,13 @@ resolves_per_sec = 0
 bytes_per_day = 0
 `;
 
-/** Runs the node that WASMNET_NODE names, on a free port, until the test ends. */
+/** Runs the node that WASMNET_NODE names, on a free port, until the test ends. `policy` null: its default one. */
 export async function startNode(t, { policy = LOOPBACK, args = [], port = 0 } = {}) {
   const program = process.env.WASMNET_NODE;
   assert.ok(program, "WASMNET_NODE must name the wasmnet-node to test with");
   const directory = mkdtempSync(join(tmpdir(), "wasmnet-test-"));
-  writeFileSync(join(directory, "policy.toml"), policy);
-  const child = spawn(program, ["serve", "--port", String(port), "--policy", join(directory, "policy.toml"),
+  if (policy !== null) writeFileSync(join(directory, "policy.toml"), policy);
+  const child = spawn(program, ["serve", "--port", String(port), ...(policy === null ? [] : ["--policy", join(directory, "policy.toml")]),
     "--no-admin", ...args],
     { stdio: ["ignore", "pipe", "pipe"] });
   let output = "";

@@ -1,5 +1,5 @@
 import type { WasmnetClient } from "../wasmnet-client.js";
-import type { EmscriptenOptions } from "./index.js";
+import type { EmscriptenOptions } from "./emscripten.js";
 
 /**
  * Gives modules that require("ws") from now on, as Emscripten's programs in Node do, a class whose connections are sockets of `client`.

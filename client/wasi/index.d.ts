@@ -1,19 +1,19 @@
 // Types of the WASI bridge.
 
-import type { WasmnetClient } from "../wasmnet-client.js";
+import type { ClientOptions, WasmnetClient } from "../wasmnet-client.js";
 
 /** How a program waits: by JavaScript Promise Integration, or by Atomics.wait in a page that is cross-origin isolated. */
 export type Strategy = "jspi" | "sab";
 
 export interface Listener {
   /** An IP address of the node to listen on. Default 127.0.0.1. */
-  host?: string;
+  host?: string | undefined;
   /** Default 0: the node chooses one that the policy allows. */
-  port?: number;
+  port?: number | undefined;
   /** Connections that may wait to be accepted, 1 to 128. Default 128. */
-  backlog?: number;
+  backlog?: number | undefined;
   /** Whether accept returns EAGAIN instead of waiting. Default: true for modules of Go. */
-  nonblocking?: boolean;
+  nonblocking?: boolean | undefined;
 }
 
 export interface OpenListener {
@@ -30,34 +30,36 @@ export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | Writ
 
 export interface RunOptions {
   /** The node. One of `url` and `client` is needed. */
-  url?: string;
+  url?: string | undefined;
   /** A client to share. Under JSPI the program then runs in this thread. */
-  client?: WasmnetClient;
-  /** Options of the client that `url` makes. */
-  clientOptions?: object;
+  client?: WasmnetClient | undefined;
+  /** Options of the client that `url` makes. In a Worker they are plain values: `token` is a string. */
+  clientOptions?: ClientOptions | undefined;
   /** The program's name first. */
-  args?: string[];
-  env?: Record<string, string>;
+  args?: string[] | undefined;
+  env?: Record<string, string> | undefined;
   /** Default: at its end. */
-  stdin?: Input;
+  stdin?: Input | undefined;
   /** Default: kept and returned, 16 MiB at most. */
-  stdout?: Output;
-  stderr?: Output;
-  listen?: Listener[];
+  stdout?: Output | undefined;
+  stderr?: Output | undefined;
+  listen?: Listener[] | undefined;
   /** Called once, before the program starts, when there are listeners. */
-  onlisten?(listeners: OpenListener[]): void;
+  onlisten?: ((listeners: OpenListener[]) => void) | undefined;
   /** Default "auto": JSPI, else shared memory, else NoStrategy is thrown. */
-  strategy?: "auto" | Strategy;
+  strategy?: "auto" | Strategy | undefined;
   /** A Worker of its own. Default: in a page, with `url`; always under "sab". */
-  worker?: boolean;
+  worker?: boolean | undefined;
+  /** Where wasi/worker.js of this package is, of any origin, where it is not beside the module that has run(): in a bundle. Default: beside it. */
+  workerUrl?: string | URL | undefined;
   /** Ends the program; run() then rejects with the signal's reason. */
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** What isatty says of the standard streams. Default false. */
-  isTerminal?: boolean;
+  isTerminal?: boolean | undefined;
   /** More modules to import from. JSPI with `worker: false` only. */
-  imports?: WebAssembly.Imports;
+  imports?: WebAssembly.Imports | undefined;
   /** Writes each call and its result to stderr. Default false. */
-  trace?: boolean;
+  trace?: boolean | undefined;
 }
 
 export interface RunResult {
@@ -71,7 +73,7 @@ export interface RunResult {
 export function run(source: Source, options: RunOptions): Promise<RunResult>;
 
 export function compile(source: Source): Promise<WebAssembly.Module>;
-/** Throws NoStrategy, which says what is missing. */
+/** What run() takes here. Throws NoStrategy, which says what is missing. */
 export function pickStrategy(wanted?: "auto" | Strategy): Strategy;
 export function hasJspi(): boolean;
 export function hasSharedMemory(): boolean;
@@ -80,12 +82,12 @@ export interface WrapOptions {
   /** Under JSPI a client; under "sab", in a Worker, the `link` of a GuestService. */
   client: WasmnetClient | GuestLink;
   /** Default: the memory that the instance exports, from start() on. */
-  memory?: WebAssembly.Memory | (() => WebAssembly.Memory);
-  strategy?: "auto" | Strategy;
+  memory?: WebAssembly.Memory | (() => WebAssembly.Memory) | undefined;
+  strategy?: "auto" | Strategy | undefined;
   /** The lowest descriptor of a socket that the program opens. Default 512. */
-  firstFd?: number;
+  firstFd?: number | undefined;
   /** The descriptor of the first listener. Default 3. */
-  listenerFd?: number;
+  listenerFd?: number | undefined;
 }
 
 export interface WrappedImports {
@@ -122,17 +124,7 @@ export interface GuestService {
 /** Lends a client to a program in a Worker, under "sab". */
 export function shareClient(client: WasmnetClient): GuestService;
 
-export interface EmscriptenOptions {
-  /** Bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound. See the README. */
-  sendBuffer?: number;
-  /** Which destinations are UDP; SOCKFS does not say. Default: none. */
-  isDatagram?(host: string, port: number): boolean;
-  /** What other WebSockets are made of. Default: the one there is. */
-  Native?: typeof WebSocket;
-}
-
-/** A class for `globalThis.WebSocket`: what SOCKFS opens becomes a socket, the rest the browser's own. */
-export function emscriptenWebSocket(client: WasmnetClient, options?: EmscriptenOptions): typeof WebSocket;
+export { emscriptenWebSocket, type EmscriptenOptions } from "./emscripten.js";
 
 /** wasi:sockets 0.2 and what it needs of wasi:io, by interface name without version. */
 export function socketInterfaces(client: WasmnetClient): Record<string, Record<string, unknown>>;

@@ -1,6 +1,7 @@
 // WASI programs with real sockets in a browser.
 
-export { run, compile, pickStrategy, NoStrategy } from "./run.js";
+export { run, pickStrategy, NoStrategy } from "./run.js";
+export { compile } from "./compile.js";
 export { wrapImports } from "./wrap.js";
 export { shareClient } from "./service.js";
 export { MissingImports } from "./bridge.js";

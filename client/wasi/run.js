@@ -1,6 +1,7 @@
 // run(): a command module with real sockets, in this thread or a Worker of its own.
 
 import { WasmnetClient } from "../wasmnet-client.js";
+import { compile } from "./compile.js";
 import { JspiBlocker, hasJspi } from "./jspi.js";
 import { hasSharedMemory } from "./sab.js";
 import { ClientTransport } from "./transport.js";
@@ -16,40 +17,38 @@ export class NoStrategy extends Error {
   }
 }
 
-/** "jspi" or "sab", for what was asked and what this browser and page have. */
-export function pickStrategy(wanted = "auto") {
-  if (wanted === "jspi" || wanted === "auto") {
-    if (hasJspi()) return "jspi";
-    if (wanted === "jspi") throw new NoStrategy("this browser has no JavaScript Promise Integration (WebAssembly.Suspending)");
-  }
-  if (wanted !== "sab" && wanted !== "auto") throw new TypeError(`strategy is "auto", "jspi" or "sab", not ${wanted}`);
-  if (hasSharedMemory()) return "sab";
-  const isolation = "shared memory needs a cross-origin isolated page: serve it with the headers "
-    + "Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp";
-  throw new NoStrategy(wanted === "sab" ? isolation : `this browser has no JavaScript Promise Integration, and ${isolation}`);
-}
+const isNode = typeof process === "object" && Boolean(process.versions?.node);
 
-/** A WebAssembly.Module out of one, its bytes, a Response or a URL. */
-export async function compile(source) {
-  // By what they are, not by instanceof: those of another frame are of other classes.
-  const kind = Object.prototype.toString.call(source);
-  if (kind === "[object WebAssembly.Module]") return source;
-  if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return WebAssembly.compile(source);
-  const response = kind === "[object Response]" ? source : await fetch(source);
-  if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
-  if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
-  return WebAssembly.compile(await response.arrayBuffer());
+/** "jspi" or "sab", for what was asked and what this browser and page have; `startsWorker` where the caller is not in the program's Worker. */
+export function pickStrategy(wanted = "auto", startsWorker = true) {
+  if (!["auto", "jspi", "sab"].includes(wanted)) throw new TypeError(`strategy is "auto", "jspi" or "sab", not ${wanted}`);
+  const missing = [];
+  if (wanted !== "sab") {
+    if (hasJspi()) return "jspi";
+    missing.push(isNode
+      ? `Node ${process.versions.node} has no JavaScript Promise Integration: Node 25 has it, Node 24 with --experimental-wasm-jspi`
+      : "this browser has no JavaScript Promise Integration (WebAssembly.Suspending)");
+  }
+  if (wanted !== "jspi") {
+    const hasWorkers = !startsWorker || typeof Worker === "function";
+    if (hasSharedMemory() && hasWorkers) return "sab";
+    missing.push(hasWorkers
+      ? "shared memory needs a cross-origin isolated page: serve it with the headers Cross-Origin-Opener-Policy: same-origin and "
+        + "Cross-Origin-Embedder-Policy: require-corp"
+      : "shared memory needs the Workers of a browser, which are not here");
+  }
+  throw new NoStrategy(missing.join(", and "));
 }
 
 /** See index.d.ts. */
 export async function run(source, options = {}) {
-  const { url, client, clientOptions, strategy, stdout, stderr, signal, worker, imports, ...rest } = options;
+  const { url, client, clientOptions, strategy, stdout, stderr, signal, worker, workerUrl, imports, ...rest } = options;
   if (!url === !client) throw new TypeError("give run() one of url and client");
   signal?.throwIfAborted();
   const picked = pickStrategy(strategy);
   const module = await compile(source);
   const outputs = { stdout: new OutputText(stdout), stderr: new OutputText(stderr) };
-  const settings = { ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal };
+  const settings = { ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl };
 
   const inWorker = picked === "sab" || (worker ?? (!client && typeof document === "object"));
   if (inWorker && imports) throw new TypeError("functions of `imports` cannot go to a Worker: pass worker: false, which needs JSPI");

@@ -3,11 +3,14 @@
 import { GuestService } from "./service.js";
 import { chunksOf, readAhead } from "./input.js";
 import { OutputTaker } from "./output-gate.js";
+import { startWorker } from "./worker-start.js";
 
 /** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
-export function runInWorker(module, { strategy, url, clientOptions, client, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal }) {
+export function runInWorker(module, {
+  strategy, url, clientOptions, client, workerUrl, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal,
+}) {
   return new Promise((resolve, reject) => {
-    const worker = new Worker(new URL("./worker.js", import.meta.url), { type: "module" });
+    const { worker, advice } = startWorker(workerUrl);
     const service = strategy === "sab" ? new GuestService(client) : null;
     const feed = new Feed(service ?? worker);
     const taker = new OutputTaker((count) => (service ? service.outputTaken(count) : worker.postMessage({ type: "outputTaken", count })));
@@ -28,7 +31,7 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
 
     worker.onerror = (event) => {
       event.preventDefault();
-      fail(new Error(event.message || "the program's Worker cannot be loaded"));
+      fail(new Error(event.message || advice));
     };
     worker.onmessage = ({ data }) => {
       switch (data.type) {
@@ -45,7 +48,11 @@ export function runInWorker(module, { strategy, url, clientOptions, client, args
       }
     };
     if (service) service.oninputconsumed = (count) => feed.consumed(count);
-    worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
+    try {
+      worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
+    } catch (error) {
+      return fail(new TypeError(`what goes to the program's Worker is plain values, clientOptions too (a token is a string there): ${error.message}`, { cause: error }));
+    }
     feed.start(stdin).catch(fail);
   });
 }

@@ -29,7 +29,7 @@ export class WrappedImports {
     this.#listenerFd = listenerFd;
     const isLink = client !== undefined && client.requests !== undefined;
     if (isLink && strategy === "auto") strategy = "sab";
-    const picked = pickStrategy(strategy);
+    const picked = pickStrategy(strategy, false);
     if ((picked === "sab") !== isLink) {
       throw new TypeError("strategy sab takes the link of shareClient() as its client, jspi takes a WasmnetClient");
     }

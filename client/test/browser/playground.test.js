@@ -48,6 +48,7 @@ for (const browser of BROWSERS) {
       assert.match(seen.refused, /ended with 1/);
       assert.deepEqual(seen.refusedRow.slice(1), ["0 B", "0 B", "refused"]);
       assert.match(seen.problem, /open "/);
+      assert.match(seen.odd, /^odd\.wasm is not WebAssembly/);
       assert.match(seen.listener[0], /^127\.0\.0\.1:\d+ ?listens/);
       // With its own thread the client is gone with the program; else it tells how the socket ended.
       assert.deepEqual(seen.stopped, [strategy === "jspi" ? "program ended" : "client_closed", "0 open"]);

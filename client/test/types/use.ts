@@ -1,6 +1,6 @@
 // Programs as they are written; never run. Lines that must not compile say so.
 
-import { WasmnetClient, WasmnetError, codes, type Connection, type Socket, type ReasonCode } from "../../wasmnet-client.js";
+import { WasmnetClient, WasmnetError, codes, type Connection, type Socket, type ReasonCode } from "wasmnet";
 
 const client = new WasmnetClient("ws://127.0.0.1:9000/", { binary: true, token: () => "t", reconnect: { capMs: 1000 } });
 

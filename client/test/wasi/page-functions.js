@@ -125,16 +125,28 @@ export async function onForeignShim({ guest, args, url, strategy }) {
   }
 }
 
-/** Runs the README's programs for pages as they stand there, but for the node, the Redis and the place of the files. */
-export async function readme({ url, redis, bulk }) {
+/** The README's programs for pages as they stand there, but for the place of the package. */
+async function snippets() {
   const text = await (await fetch("/client/wasi/README.md")).text();
-  const [running, wrapping, emscripten] = [...text.matchAll(/```js\n(import [^`]*)```/g)].map(([, code]) => code.replaceAll('"./w', `"${location.origin}/client/w`));
-  const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
+  const all = [...text.matchAll(/```js\n([^`]*)```/g)].map(([, code]) => code
+    .replaceAll('"./w', `"${location.origin}/client/w`).replaceAll('"wasmnet/', `"${location.origin}/client/`));
+  if (all.length !== 6) throw new Error(`the README has ${all.length} snippets: is each run?`);
+  const [running, bundled, wrapping, lending, emscripten] = all;
+  return { running, bundled, wrapping, lending, emscripten };
+}
 
-  const first = await evaluate(`${running
-    .replace('"redis-cli.wasm"', `"${location.origin}/guests/redis-cli.wasm"`)
+const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
+
+/** Runs them with the node, the Redis and the files that are here. */
+export async function readme({ url, redis, bulk }) {
+  const { running, bundled, wrapping, emscripten } = await snippets();
+  const here = (code) => code
+    .replace(/"\/?redis-cli\.wasm"/, `"${location.origin}/guests/redis-cli.wasm"`)
     .replace("wss://node.example/", url)
-    .replace('"-h", "redis.example"', `"-h", "127.0.0.1", "-p", "${redis}"`)}; export default { exitCode, stdout };`);
+    .replace('"/worker.js"', '"/client/wasi/worker.js"')
+    .replace('"-h", "redis.example"', `"-h", "127.0.0.1", "-p", "${redis}"`);
+  const first = await evaluate(`${here(running)}; export default { exitCode, stdout };`);
+  const inBundle = await evaluate(`${here(bundled).replace("await run", "const answer = await run")}; export default answer.stdout;`);
 
   const client = new WasmnetClient(url);
   globalThis.readme = { client, shim: new ForeignShim(["redis-ping", "127.0.0.1", String(redis), "PING"]), module: await compile("/guests/redis-ping.wasm") };
@@ -149,5 +161,25 @@ export async function readme({ url, redis, bulk }) {
       const ended = new Promise((resolve) => { settings.print = settings.printErr = resolve; });
       await createProgram({ arguments: ["get", "localhost", "${bulk}", "1000"], ...settings });
       export default await ended;`)}`).finally(() => { globalThis.WebSocket = Native; });
-  return { first, second, third };
+  return { first, inBundle, second, third };
+}
+
+/** Runs the README's words for lending a client to a Worker, where there is shared memory. */
+export async function readmeLending({ url, redis }) {
+  const { lending } = await snippets();
+  const client = new WasmnetClient(url);
+  const thread = new Worker(new URL("shim-worker.js", import.meta.url), { type: "module" });
+  const module = await compile("/guests/redis-ping.wasm");
+  const args = ["redis-ping", "127.0.0.1", String(redis), "PING"];
+  globalThis.readme = { client, worker: { postMessage: (link, transfer) => thread.postMessage({ link, module, args }, transfer) } };
+  try {
+    const ended = new Promise((resolve) => { thread.onmessage = ({ data }) => resolve(data.error ?? data.value); });
+    const lent = await evaluate(`const { client, worker } = globalThis.readme; ${lending}; export default lent;`);
+    const value = await ended;
+    await lent.finish();
+    return value;
+  } finally {
+    thread.terminate();
+    client.disconnect();
+  }
 }

@@ -1,0 +1,25 @@
+// In a page: gets run() from wherever the parameters say, and runs the playground's netcat with it.
+
+import { report, step } from "/client/test/browser/page.js";
+
+/** What came of it: the program's output, or the error's name and words. */
+async function tryRun({ from, program, url, echoPort, strategy, workerUrl }) {
+  try {
+    const { run } = await import(from);
+    const { exitCode, stdout } = await run(program, {
+      url, args: ["netcat", "127.0.0.1", String(echoPort)], stdin: "hello\n", strategy, workerUrl,
+    });
+    return `${exitCode} ${stdout}`;
+  } catch (error) {
+    return `${error.name}: ${error.message}`;
+  }
+}
+
+report(async ({ tries, ...shared }) => {
+  const seen = {};
+  for (const [name, one] of Object.entries(tries)) {
+    await step(name);
+    seen[name] = await tryRun({ ...shared, ...one });
+  }
+  return { ...seen, isIsolated: crossOriginIsolated };
+});

@@ -1,0 +1,22 @@
+// Modules out of whatever a page has, and words for what is none.
+
+/** A WebAssembly.Module out of one, its bytes, a Response or a URL. */
+export async function compile(source) {
+  // By what they are, not by instanceof: those of another frame are of other classes.
+  const kind = Object.prototype.toString.call(source);
+  if (kind === "[object WebAssembly.Module]") return source;
+  if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return compileBytes(source, "this");
+  const response = kind === "[object Response]" ? source : await fetch(source);
+  if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
+  if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
+  return compileBytes(await response.arrayBuffer(), `${response.url || "the response"}, which is ${response.headers.get("content-type") ?? "of no type"},`);
+}
+
+/** `name` says in an error what these bytes are. */
+export async function compileBytes(source, name) {
+  const bytes = ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
+  const [magic, version] = [bytes.subarray(0, 4), bytes.subarray(4, 8)].map(String);
+  if (magic !== "0,97,115,109") throw new WebAssembly.CompileError(`${name} is not WebAssembly: it does not begin with \\0asm`);
+  if (version === "13,0,1,0") throw new WebAssembly.CompileError(`${name} is a WebAssembly component; a core module is needed: jco transpiles components`);
+  return WebAssembly.compile(source);
+}
