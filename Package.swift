@@ -104,7 +104,8 @@ let package = Package(
                 "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
                 "WasmnetRelay",
                 "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging, lifecycle, coreMetrics,
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, crypto, logging, lifecycle,
+                coreMetrics,
                 tracing,
             ],
             swiftSettings: strict

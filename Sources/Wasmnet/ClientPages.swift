@@ -1,3 +1,4 @@
+import Crypto
 import Foundation
 import NIOCore
 import NIOHTTP1
@@ -15,6 +16,8 @@ enum ClientPages {
     ]
     /// Folders of the package that are for its making.
     private static let left: Set<String> = ["node_modules", "test", "guests", "scripts", "bench"]
+    /// The whole client, which imports nothing.
+    private static let oneModule = "wasmnet-client.min.js"
     /// Bytes of all files together.
     private static let most = 64 << 20
 
@@ -30,21 +33,34 @@ enum ClientPages {
             guard let type = self.types[URL(fileURLWithPath: path).pathExtension],
                 let data = FileManager.default.contents(atPath: root.appending(path: path).path)
             else { continue }
-            bytes += data.count
+            let gzipped = FileManager.default.contents(atPath: root.appending(path: path + ".gz").path)
+            bytes += data.count + (gzipped?.count ?? 0)
             guard bytes <= self.most else {
                 throw ConfigurationError("\(directory) has more than \(self.most >> 20) MiB of files to serve")
             }
+            guard gzipped.map({ Gzip.holds(data, in: $0) }) ?? true else {
+                throw ConfigurationError(
+                    "\(directory)/\(path).gz is not the gzipped \(path) beside it; remove it, or make the folder again")
+            }
             let isPlayground = ByteText(path).starts(with: "playground/")
             let page = StaticPages.Page(
-                bytes: ByteBuffer(bytes: data), headers: self.headers(type, isPlayground: isPlayground))
+                headers: self.headers(path, type, isPlayground: isPlayground), plain: self.form(data),
+                gzipped: gzipped.map(self.form))
             pages[isPlayground ? "/\(path)" : "/client/\(path)"] = page
             if path == "playground/index.html" { pages["/playground/"] = page }
         }
         if pages["/playground/"] != nil {
             pages["/playground"] = .init(
-                status: .permanentRedirect, bytes: ByteBuffer(), headers: ["Location": "/playground/"])
+                status: .permanentRedirect, headers: ["Location": "/playground/"], plain: .init(bytes: ByteBuffer()))
         }
         return StaticPages(pages)
+    }
+
+    private static func form(_ data: Data) -> StaticPages.Page.Form {
+        let digits = SHA256.hash(data: data).prefix(12).map { byte in
+            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
+        }
+        return .init(bytes: ByteBuffer(bytes: data), tag: "\"\(digits.joined())\"")
     }
 
     private static func files(in root: URL) -> [String] {
@@ -59,9 +75,12 @@ enum ClientPages {
 
     /// Any page may load the package. The playground is isolated, so that programs may block by shared memory, and runs nothing but files
     /// of this server and WebAssembly.
-    private static func headers(_ type: String, isPlayground: Bool) -> HTTPHeaders {
+    private static func headers(_ path: String, _ type: String, isPlayground: Bool) -> HTTPHeaders {
+        // Modules that import one another must be of one version: a browser asks whether they have changed. What is whole in itself may be
+        // older than the node for an hour.
+        let caching = path == self.oneModule ? "public, max-age=3600" : "no-cache"
         var headers: HTTPHeaders = [
-            "Content-Type": type, "Cache-Control": "no-cache", "Cross-Origin-Resource-Policy": "cross-origin",
+            "Content-Type": type, "Cache-Control": caching, "Cross-Origin-Resource-Policy": "cross-origin",
             "Cross-Origin-Embedder-Policy": "require-corp",
         ]
         if isPlayground {
@@ -69,12 +88,35 @@ enum ClientPages {
             headers.add(
                 name: "Content-Security-Policy",
                 value: """
-                    default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self' blob:; connect-src 'self' ws: wss: \
-                    blob:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'
+                    default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; worker-src 'self'; style-src 'self'; img-src 'self'; \
+                    connect-src 'self' ws: wss:; frame-ancestors 'none'; base-uri 'none'; form-action 'none'
                     """)
         } else {
             headers.add(name: "Access-Control-Allow-Origin", value: "*")
         }
         return headers
+    }
+}
+
+/// What a file of gzip says of its content (RFC 1952, section 2.3.1).
+private enum Gzip {
+    /// Whether a gzip file was made of these bytes, by its length and checksum of them.
+    static func holds(_ data: Data, in gzipped: Data) -> Bool {
+        guard gzipped.count >= 18, gzipped.starts(with: [0x1F, 0x8B, 8]) else { return false }
+        let trailer = gzipped.suffix(8).reversed()
+        let length = trailer.prefix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        let checksum = trailer.suffix(4).reduce(UInt32(0)) { $0 << 8 | UInt32($1) }
+        return length == UInt32(truncatingIfNeeded: data.count) && checksum == self.checksum(data)
+    }
+
+    private static let table: [UInt32] = (0..<256).map { byte in
+        (0..<8).reduce(UInt32(byte)) { value, _ in value >> 1 ^ (value & 1 == 1 ? 0xEDB8_8320 : 0) }
+    }
+
+    /// CRC-32 (RFC 1952, section 8).
+    private static func checksum(_ data: Data) -> UInt32 {
+        data.withUnsafeBytes { bytes in
+            ~bytes.reduce(~UInt32(0)) { self.table[Int(UInt8(truncatingIfNeeded: $0) ^ $1)] ^ $0 >> 8 }
+        }
     }
 }

@@ -72,8 +72,10 @@ class DistTests(unittest.TestCase):
             port = next(found.group(1) for line in node.stderr if (found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line)))
             for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasmnet-client.min.js", b"// wasmnet "), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
                                 ("playground/guests/netcat.wasm", b"\0asm"), ("playground/guests/echo-server.wasm", b"\0asm")):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}/{path}", timeout=10) as answer:
-                    self.assertTrue(answer.read().lower().startswith(start), path)
+                request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", headers={"Accept-Encoding": "gzip"})
+                with urllib.request.urlopen(request, timeout=10) as answer:
+                    self.assertEqual(answer.headers["Content-Encoding"], "gzip", path)
+                    self.assertTrue(gzip.decompress(answer.read()).lower().startswith(start), path)
         finally:
             node.terminate()
             self.assertEqual(node.wait(30), 0)

@@ -90,7 +90,7 @@ import WasmnetTesting
     @Test func aHeaderMayComeInAnyPieces() async throws {
         try await TokenNode.run(Self.trusting, configure: { $0.proxyProtocol = .required }) { node async throws in
             for preface in [Self.v1, ProxyBytes.v2(0x21, 0x11, ProxyBytes.v4 + ProxyBytes.tlv)] {
-                let bytes = preface + Array("GET / HTTP/1.1\r\nHost: x\r\n\r\n".utf8)
+                let bytes = preface + Array("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".utf8)
                 for cut in stride(from: 1, to: preface.count + 3, by: 1) {
                     let answer = try await Self.answer(
                         port: node.node.port, [Array(bytes[..<cut]), Array(bytes[cut...])])

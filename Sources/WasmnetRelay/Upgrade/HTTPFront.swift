@@ -32,9 +32,10 @@ package enum HTTPFront {
 struct PlainAnswer {
     var status: HTTPResponseStatus
     var headers: HTTPHeaders
-    var body: ByteBuffer
+    /// Nil for a status that has none and tells no length: 304.
+    var body: ByteBuffer?
 
-    init(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer) {
+    init(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer?) {
         self.status = status
         self.headers = headers
         self.body = body
@@ -50,7 +51,7 @@ struct PlainAnswer {
         let path = RequestHead.path(of: request.uri)
         let isRead = request.method == .GET || request.method == .HEAD
         if isRead, let page = pages.page(at: path) {
-            self.init(page.status, page.headers, page.bytes)
+            self.init(page, to: request)
         } else if !path.utf8.elementsEqual("/".utf8) {
             self.init(.nothingHere)
         } else if !isRead {
@@ -67,15 +68,22 @@ struct PlainAnswer {
         }
     }
 
-    /// As bytes; the connection ends with it.
-    func bytes(withBody: Bool) -> ByteBuffer {
+    /// As bytes.
+    ///
+    /// - Parameter keptFor: how long the connection waits for the next request; nil: it ends with this answer.
+    func bytes(withBody: Bool, keptFor: TimeAmount? = nil) -> ByteBuffer {
         var headers = self.headers
-        headers.add(name: "Content-Length", value: "\(self.body.readableBytes)")
+        if let body { headers.add(name: "Content-Length", value: "\(body.readableBytes)") }
         headers.add(name: "X-Content-Type-Options", value: "nosniff")
-        headers.add(name: "Connection", value: "close")
+        if let keptFor {
+            headers.add(name: "Connection", value: "keep-alive")
+            headers.add(name: "Keep-Alive", value: "timeout=\(keptFor.nanoseconds / 1_000_000_000)")
+        } else {
+            headers.add(name: "Connection", value: "close")
+        }
         var bytes = ByteBuffer()
         bytes.writeResponseHead(self.status, headers)
-        if withBody { bytes.writeImmutableBuffer(self.body) }
+        if withBody, let body { bytes.writeImmutableBuffer(body) }
         return bytes
     }
 }

@@ -1,11 +1,12 @@
 import NIOCore
 import NIOHTTP1
 
-/// The one request of a connection: its head, within bounds; then a session, or an answer that ends the connection.
+/// A connection's requests, one after the other, each head within bounds: each is answered, and one may become a session.
 ///
-/// Nothing is read while the request is decided, so that a client cannot pile up bytes meanwhile. An answer ends only the node's own
-/// direction: what the client still sends is read and dropped for a moment, since a close with bytes unread is a reset, which can take the
-/// answer from it (RFC 9112, section 9.6).
+/// Nothing is read while a request is decided or answered, so that a client cannot pile up bytes meanwhile. What a page asks for leaves the
+/// connection open for the next request; between two it is as idle as a fresh one, and the first to give way. Every other answer ends the
+/// connection, and of it only the node's own direction: what the client still sends is read and dropped for a moment, since a close with
+/// bytes unread is a reset, which can take the answer from it (RFC 9112, section 9.6).
 final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -15,6 +16,9 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private enum State {
         case reading(HeadReader)
         case deciding
+        /// The answer is on its way; the next request may follow it.
+        case answering
+        /// The answer ends the connection.
         case answered
         case session
         case over
@@ -29,7 +33,13 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var rest = ByteBuffer()
     private var readIsHeld = false
     private var dropped = 0
+    private var requests = 0
+    private var inputHasEnded = false
+    private var isDraining = false
     private var deadline: Scheduled<Void>?
+
+    /// Requests that one connection may send.
+    package static let mostRequests = 100
 
     init(
         upgrader: SessionUpgrader, environment: RelayEnvironment, pages: StaticPages, place: PendingPlace
@@ -61,23 +71,30 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     // MARK: Bytes in
 
     func read(context: ChannelHandlerContext) {
-        if case .deciding = self.state { self.readIsHeld = true } else { context.read() }
+        switch self.state {
+        case .deciding, .answering: self.readIsHeld = true
+        default: context.read()
+        }
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         var bytes = self.unwrapInboundIn(data)
         switch self.state {
         case .reading(var reader):
-            let result = reader.take(from: &bytes)
-            self.state = .reading(reader)
-            self.took(result, heldBytes: reader.heldBytes, bytes, context)
-        case .deciding: self.rest.writeBuffer(&bytes)
+            self.take(&bytes, &reader, context)
+        case .deciding, .answering: self.rest.writeBuffer(&bytes)
         case .answered:
             self.dropped += bytes.readableBytes
             if self.dropped > self.environment.settings.lingerBytes { context.close(promise: nil) }
         case .session: context.fireChannelRead(data)
         case .over: break
         }
+    }
+
+    private func take(_ bytes: inout ByteBuffer, _ reader: inout HeadReader, _ context: ChannelHandlerContext) {
+        let result = reader.take(from: &bytes)
+        self.state = .reading(reader)
+        self.took(result, heldBytes: reader.heldBytes, bytes, context)
     }
 
     private func took(
@@ -102,11 +119,11 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private func decide(_ request: HTTPRequestHead, _ context: ChannelHandlerContext) {
         let withBody = request.method != .HEAD
         guard Handshake.isAsked(by: request) else {
-            let answer =
-                self.environment.registry.isClosed
-                ? PlainAnswer(.draining)
-                : PlainAnswer(to: request, pages: self.pages, version: self.environment.version)
-            self.answer(answer, withBody: withBody, context)
+            guard !self.environment.registry.isClosed else {
+                return self.answer(PlainAnswer(.draining), withBody: withBody, context)
+            }
+            let answer = PlainAnswer(to: request, pages: self.pages, version: self.environment.version)
+            self.answer(answer, withBody: withBody, isLast: !self.mayGoOn(after: request), context)
             return
         }
         self.state = .deciding
@@ -150,35 +167,75 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Answers
 
-    private func answer(_ answer: PlainAnswer, withBody: Bool = true, _ context: ChannelHandlerContext) {
-        self.state = .answered
-        self.rest = ByteBuffer()
+    /// Whether another request may follow: the client did not end the connection with this one, and what follows is no body of it.
+    private func mayGoOn(after request: HTTPRequestHead) -> Bool {
+        self.requests += 1
+        let headers = request.headers
+        let hasBody =
+            headers.contains(name: "Transfer-Encoding")
+            || !headers["Content-Length"].allSatisfy { $0.utf8.elementsEqual("0".utf8) }
+        return self.requests < Self.mostRequests && request.version == .http1_1 && request.isKeepAlive && !hasBody
+            && (request.method == .GET || request.method == .HEAD)
+    }
+
+    private func answer(
+        _ answer: PlainAnswer, withBody: Bool = true, isLast: Bool = true, _ context: ChannelHandlerContext
+    ) {
+        self.state = isLast ? .answered : .answering
+        if isLast { self.rest = ByteBuffer() }
         self.place.set(.answered, headBytes: 0)
-        self.closeLater(context, in: self.environment.settings.upgradeTimeout)
-        let written = context.writeAndFlush(self.wrapOutboundOut(answer.bytes(withBody: withBody))).assumeIsolated()
-        written.whenComplete { _ in
+        let patience = self.environment.settings.upgradeTimeout
+        self.closeLater(context, in: patience)
+        let bytes = answer.bytes(withBody: withBody, keptFor: isLast ? nil : patience)
+        context.writeAndFlush(self.wrapOutboundOut(bytes)).assumeIsolated().whenComplete { _ in
             guard context.channel.isActive else { return }
-            self.closeLater(context, in: self.environment.settings.answerLinger)
-            context.close(mode: .output, promise: nil)
+            if isLast { self.endOutput(context) } else { self.goOn(context) }
         }
+        if isLast { self.resumeReading(context) }
+    }
+
+    private func endOutput(_ context: ChannelHandlerContext) {
+        self.state = .answered
+        self.closeLater(context, in: self.environment.settings.answerLinger)
+        context.close(mode: .output, promise: nil)
+        self.resumeReading(context)
+    }
+
+    /// To the next request, which may be here already.
+    private func goOn(_ context: ChannelHandlerContext) {
+        guard case .answering = self.state else { return }
+        guard !self.isDraining else { return self.endOutput(context) }
+        var reader = HeadReader()
+        self.state = .reading(reader)
+        self.place.set(.idle, headBytes: 0)
+        self.closeLater(context, in: self.environment.settings.upgradeTimeout)
+        var bytes = self.rest
+        self.rest = ByteBuffer()
+        if bytes.readableBytes > 0 { self.take(&bytes, &reader, context) }
+        guard case .reading = self.state else { return }
+        if self.inputHasEnded { return context.close(promise: nil) }
         self.resumeReading(context)
     }
 
     private func obey(_ order: PendingConnections.Order, _ context: ChannelHandlerContext) {
-        guard case .reading(let reader) = self.state else { return }
-        switch order {
-        case .leave: context.close(promise: nil)
-        case .dropHead: self.answer(PlainAnswer(.tooManyHeads), context)
-        case .drain where reader.hasBegun:
+        switch (self.state, order) {
+        case (.reading, .leave), (.answering, .leave): context.close(promise: nil)
+        case (.reading, .dropHead): self.answer(PlainAnswer(.tooManyHeads), context)
+        case (.reading(let reader), .drain) where reader.hasBegun:
             // It has a moment to come to its end, and is answered then.
             self.closeLater(context, in: self.environment.settings.answerLinger)
-        case .drain: context.close(promise: nil)
+        case (.reading, .drain): context.close(promise: nil)
+        case (.answering, .drain): self.isDraining = true
+        default: break
         }
     }
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
-        // A client that has ended its direction awaits the answer; without a request to answer, it is over.
-        if case .inputClosed? = event as? ChannelEvent, case .reading = self.state { context.close(promise: nil) }
+        if case .inputClosed? = event as? ChannelEvent {
+            self.inputHasEnded = true
+            // A client that has ended its direction awaits the answer; without a request to answer, it is over.
+            if case .reading = self.state { context.close(promise: nil) }
+        }
         context.fireUserInboundEventTriggered(event)
     }
 

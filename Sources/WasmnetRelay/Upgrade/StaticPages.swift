@@ -1,17 +1,35 @@
 package import NIOCore
 package import NIOHTTP1
+import WasmnetText
 
 /// Files that the node's port gives over HTTP beside its WebSocket, by their paths. All are in memory, so that no request reaches a disk.
 package struct StaticPages: Sendable {
     package struct Page: Sendable {
-        package var status = HTTPResponseStatus.ok
-        package var bytes: ByteBuffer
-        package var headers: HTTPHeaders
+        /// One form of a page's bytes.
+        package struct Form: Sendable {
+            package var bytes: ByteBuffer
+            /// An entity tag with its quotes (RFC 9110, section 8.8.3), which no other form of any page has; nil: it has none.
+            package var tag: String?
 
-        package init(status: HTTPResponseStatus = .ok, bytes: ByteBuffer, headers: HTTPHeaders) {
+            package init(bytes: ByteBuffer, tag: String? = nil) {
+                self.bytes = bytes
+                self.tag = tag
+            }
+        }
+
+        package var status: HTTPResponseStatus
+        /// Without those that the form decides: the entity tag, the coding, the length.
+        package var headers: HTTPHeaders
+        package var plain: Form
+        package var gzipped: Form?
+
+        package init(
+            status: HTTPResponseStatus = .ok, headers: HTTPHeaders, plain: Form, gzipped: Form? = nil
+        ) {
             self.status = status
-            self.bytes = bytes
             self.headers = headers
+            self.plain = plain
+            self.gzipped = gzipped
         }
     }
 
@@ -23,4 +41,74 @@ package struct StaticPages: Sendable {
     package var count: Int { self.pages.count }
 
     package func page(at path: some StringProtocol) -> Page? { self.pages.isEmpty ? nil : self.pages[String(path)] }
+}
+
+extension PlainAnswer {
+    /// A page in the form that the request takes, or 304 where it has that already.
+    init(_ page: StaticPages.Page, to request: HTTPRequestHead) {
+        var headers = page.headers
+        var form = page.plain
+        if let gzipped = page.gzipped {
+            headers.add(name: "Vary", value: "Accept-Encoding")
+            if ContentCoding.takesGzip(request.headers["Accept-Encoding"]) {
+                form = gzipped
+                headers.add(name: "Content-Encoding", value: "gzip")
+            }
+        }
+        if let tag = form.tag {
+            headers.add(name: "ETag", value: tag)
+            if EntityTag.isListed(tag, in: request.headers["If-None-Match"]) {
+                for name in ["Content-Type", "Content-Encoding"] { headers.remove(name: name) }
+                self.init(.notModified, headers, nil)
+                return
+            }
+        }
+        self.init(page.status, headers, form.bytes)
+    }
+}
+
+/// `Accept-Encoding` (RFC 9110, section 12.5.3).
+enum ContentCoding {
+    /// Whether gzip is taken, and no less gladly than plain bytes where these are named.
+    static func takesGzip(_ lines: [String]) -> Bool {
+        var gzip: Int?
+        var plain: Int?
+        var others: Int?
+        for item in lines.lazy.flatMap({ ByteText($0).list() }) {
+            let parts = item.split(at: ";").map(\.trimmed)
+            // A weight that is none is that of nothing.
+            let weight = parts.count == 1 ? 1000 : parts.count == 2 ? Self.weight(parts[1]) ?? 0 : 0
+            switch parts[0].lowercased {
+            case "gzip", "x-gzip": gzip = weight
+            case "identity": plain = weight
+            case "*": others = weight
+            default: break
+            }
+        }
+        guard let gzip = gzip ?? others, gzip > 0 else { return false }
+        return gzip >= plain ?? 0
+    }
+
+    /// `q=0.5` in thousandths (RFC 9110, section 12.4.2).
+    private static func weight(_ text: ByteText) -> Int? {
+        guard let digits = text.lowercased.dropping(prefix: "q=") else { return nil }
+        let (whole, part) = digits.cut(at: ".") ?? (digits, "")
+        guard part.count <= 3, part.isEmpty || part.decimal(as: Int.self) != nil else { return nil }
+        let thousandths = (part.decimal(as: Int.self) ?? 0) * [1000, 100, 10, 1][part.count]
+        switch whole {
+        case "0": return thousandths
+        case "1": return thousandths == 0 ? 1000 : nil
+        default: return nil
+        }
+    }
+}
+
+/// `If-None-Match` (RFC 9110, section 13.1.2).
+enum EntityTag {
+    /// By weak comparison: `W/"a"` is `"a"`. No tag of ours holds a comma.
+    static func isListed(_ tag: String, in lines: [String]) -> Bool {
+        lines.lazy.flatMap { ByteText($0).list() }.contains { item in
+            item == "*" || (item.dropping(prefix: "W/") ?? item) == ByteText(tag)
+        }
+    }
 }

@@ -3,11 +3,12 @@
 import { report, step } from "/client/test/browser/page.js";
 
 /** What came of it: the program's output, or the error's name and words. */
-async function tryRun({ from, program, url, echoPort, strategy, workerUrl }) {
+async function tryRun({ from, program, url, echoPort, strategy, workerUrl, tokenIsFunction }) {
   try {
     const { run } = await import(from);
     const { exitCode, stdout } = await run(program, {
       url, args: ["netcat", "127.0.0.1", String(echoPort)], stdin: "hello\n", strategy, workerUrl,
+      clientOptions: tokenIsFunction ? { token: () => "token" } : undefined,
     });
     return `${exitCode} ${stdout}`;
   } catch (error) {

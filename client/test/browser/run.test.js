@@ -57,6 +57,7 @@ for (const browser of BROWSERS) {
       "a bundle of no module": { from: "/app/alone/iife.js", workerUrl: "../../../app/public/worker.js" },
       "a bundle with the Worker of another origin": { from: "/app/alone/app.js", workerUrl: `${served}/client/wasi/worker.js` },
       "shared memory without isolation": { from: `${served}/client/wasi/index.js`, strategy: "sab" },
+      "what no Worker can have": { from: `${served}/client/wasi/index.js`, tokenIsFunction: true },
       "no program": { from: `${served}/client/wasi/index.js`, program: "/client/test/browser/run.html" },
     });
     const lost = /^Error: the program's Worker cannot be loaded from .*workerUrl/;
@@ -65,6 +66,7 @@ for (const browser of BROWSERS) {
       "a bundle of no module that was not told": lost,
       "a bundle of no module": said, "a bundle with the Worker of another origin": said,
       "shared memory without isolation": /^NoStrategy: .*Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp/,
+      "what no Worker can have": /^TypeError: .* plain values, clientOptions too/,
       "no program": /^CompileError: http:\S+, which is text\/html\S* ?\S*, is not WebAssembly/,
     };
     for (const [name, pattern] of Object.entries(expected)) assert.match(seen[name], pattern, name);
