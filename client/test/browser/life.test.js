@@ -1,0 +1,76 @@
+// What only a page sees, in real browsers: handshakes that fail without a word, errors of the browser's own WebSocket, offline and online, and
+// going elsewhere and coming back.
+
+import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { createServer } from "node:http";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { test } from "node:test";
+import { startCutter } from "../cutter.js";
+import { fake, startFakeNode } from "../fake-node.js";
+import { LOOPBACK, startNode } from "../support.js";
+import { BROWSERS, openHarness } from "./harness.js";
+
+const TOKEN = "t0ken/with=signs==";
+
+/** A node that knows one token, which no subprotocol's name may hold. */
+async function guarded(t) {
+  const directory = mkdtempSync(join(tmpdir(), "wasmnet-token-"));
+  t.after(() => rmSync(directory, { recursive: true, force: true }));
+  const file = join(directory, "tokens");
+  writeFileSync(file, execFileSync(process.env.WASMNET_NODE, ["token", "hash", "bob"], { encoding: "utf8", input: `${TOKEN}\n` }));
+  return startNode(t, { policy: `${LOOPBACK}\n[clients]\nidentify_by = "token"\nrequire_token = true\n`, args: ["--token-file", file] });
+}
+
+/** Does something when the page asks for it. */
+async function startSwitch(t, work) {
+  const server = createServer(async (request, response) => {
+    await work();
+    response.writeHead(204, { "Access-Control-Allow-Origin": "*" }).end();
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => server.close());
+  return `http://127.0.0.1:${server.address().port}/`;
+}
+
+for (const browser of BROWSERS) {
+  test(`${browser}: what a page is told of its node, and what of its network`, { timeout: 120000 }, async (t) => {
+    const node = await startNode(t);
+    const silent = await startNode(t);
+    const closed = await startNode(t, { policy: `${LOOPBACK}\n[clients]\nallowed_origins = ["https://another.example"]\n` });
+    const late = await startFakeNode();
+    const { port } = late.server.address();
+    await late.close();
+    const harness = await openHarness();
+    t.after(() => harness.close());
+    const outcome = await harness.run(browser, "/client/test/browser/life.html", {
+      params: {
+        cutUrl: (await startCutter(t, node, 1)).url, cutTwiceUrl: (await startCutter(t, node, 2)).url,
+        oldUrl: (await fake(t, { protocol: null })).url, tokenUrl: (await guarded(t)).url, token: TOKEN, closedUrl: closed.url,
+        nobodyUrl: `${late.url}?token=s3cret`,
+        offline: { silentUrl: silent.url, pauseUrl: await startSwitch(t, () => silent.kill("SIGSTOP")) },
+        online: { lateUrl: late.url, startUrl: await startSwitch(t, () => fake(t, { port })) },
+      },
+    });
+    assert.deepEqual(outcome, {
+      cut: 2, cutTwice: 1, old: 1, token: 2, wrongToken: "not_admitted",
+      origin: `the node at ${closed.url} did not let this client in: it takes nobody from ${harness.origin}; its operator may add this origin to allowed_origins`,
+      nobody: `the node at ${late.url}?… cannot be reached: it is not there, or the way to it is cut`,
+      refused: { code: "invalid_argument", message: "no WebSocket to ws://127.0.0.1:9/?… can be made here (SyntaxError)" },
+      offline: ["connection_lost", "connection_lost"], online: true,
+    });
+  });
+
+  test(`${browser}: a page that is left ends its connection, and has one when it is back`, { timeout: 120000 }, async (t) => {
+    const node = await startNode(t);
+    const harness = await openHarness({ headers: { "Cache-Control": "no-cache" } });
+    t.after(() => harness.close());
+    const seen = await harness.run(browser, "/client/test/browser/life.html", { params: { aside: true, url: node.url }, timeoutMs: 20000 });
+    // Firefox decides before it tells the page.
+    assert.deepEqual(seen, browser === "firefox" ? ["loaded anew"] : ["connected", "the page was put aside", "again"]);
+  });
+}
