@@ -219,7 +219,7 @@ export declare class Socket implements SocketListeners {
   /** Nothing more can be sent: it was shut down, is being closed, or has ended. */
   readonly isShut: boolean;
 
-  /** While true `ondata` is not called; data waits, and `onend` and `onclosed` wait behind it. */
+  /** While true `ondata`, `ondatagram` and `onaccept` are not called; what comes waits, within its bound, and `onend` and `onclosed` wait behind data. */
   paused: boolean;
   /** Bytes that wait for `ondata`. */
   readonly waitingBytes: number;

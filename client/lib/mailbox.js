@@ -28,7 +28,7 @@ export class Mailbox {
   get waitingDatagrams() { return this.#datagrams.length; }
   get waitingAccepts() { return this.#accepts.length; }
 
-  /** While true data waits, and the ends wait behind it. */
+  /** While true what comes waits, and the ends wait behind data. */
   get paused() { return this.#isPaused; }
   set paused(isPaused) {
     this.#isPaused = isPaused;
@@ -103,10 +103,10 @@ export class Mailbox {
   #deliver() {
     const on = this.#listeners;
     while (on.data && !this.#isPaused && !this.#chunks.isEmpty) call(on.data, this.#chunks.shift(), this);
-    while (on.datagram && this.#datagrams.length) {
+    while (on.datagram && !this.#isPaused && this.#datagrams.length) {
       call(on.datagram, ...this.#nextDatagram());
     }
-    while (on.accept && this.#accepts.length) call(on.accept, this.#accepts.shift());
+    while (on.accept && !this.#isPaused && this.#accepts.length) call(on.accept, this.#accepts.shift());
     // Who listens for the end alone gets it though data waits.
     if (this.#hasEnded && on.end && (this.#chunks.isEmpty || !on.data)) {
       this.#hasEnded = false;

@@ -41,13 +41,16 @@ function bytesIn(entry) {
 function tellReads(queue, onread) {
   const { shift, unshift } = Array.prototype;
   let count = 0;
+  let isNoted = false;
   // A read takes a whole entry out and puts the rest back: what it took is known when it is over.
   const note = (bytes) => {
-    if (count === 0) queueMicrotask(() => {
+    if (!isNoted) queueMicrotask(() => {
       const read = count;
       count = 0;
-      if (read > 0) onread(read);
+      isNoted = false;
+      onread(read);
     });
+    isNoted = true;
     count += bytes;
   };
   Object.defineProperties(queue, {

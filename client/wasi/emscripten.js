@@ -6,6 +6,11 @@ import { receiveQueueOf } from "./emscripten-queue.js";
 
 const states = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 
+/** What SOCKFS's queue holds unread of datagrams, and of a stream over v1, before the rest waits in the client. */
+const mostDatagramBytes = 256 * 1024;
+const mostDatagrams = 2048;
+const mostUnread = 1024 * 1024;
+
 /** What SOCKFS sends first on a bound datagram socket, with two bytes of its port after it, and takes from whatever comes first. */
 const portMessage = [255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74];
 const isPortMessage = (bytes) => bytes.length === 10 && portMessage.every((byte, index) => bytes[index] === byte);
@@ -40,6 +45,7 @@ export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram 
     #socket;
     #queue = null;
     #hasReceived = false;
+    #unread = 0;
     #hasSent = false;
     #isFull = false;
 
@@ -52,7 +58,7 @@ export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram 
       this.#socket = client.socket(isUdp ? "udp" : "tcp", host, port, {
         onopen: () => this.#opened(),
         ondata: (chunk) => this.#received(chunk),
-        ondatagram: (bytes) => this.#message(bytes),
+        ondatagram: (bytes) => this.#hand(bytes),
         // SOCKFS has no half-close: the peer's end is the socket's, once what was sent is out.
         onend: () => this.close(),
         onsendable: () => {
@@ -100,16 +106,33 @@ export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram 
     #received(chunk) {
       // SOCKFS would take such a stream's beginning for a datagram socket's port: in two parts it does not.
       const parts = !this.#hasReceived && isPortMessage(chunk) ? [chunk.subarray(0, 4), chunk.subarray(4)] : [chunk];
-      for (const part of parts) {
-        if (!this.#hasReceived) {
-          // The credit goes back as the program reads; where its queue cannot be seen, at once.
-          this.#hasReceived = true;
-          this.#queue = receiveQueueOf(part.length, () => this.#message(part), (count) => this.#socket.consumed(count));
-        } else {
-          this.#message(part);
-        }
-        if (!this.#queue) this.#socket.consumed(part.length);
+      for (const part of parts) this.#hand(part);
+    }
+
+    /** The credit goes back as the program reads; where its queue cannot be seen, at once. */
+    #hand(bytes) {
+      if (this.#hasReceived || bytes.length === 0) {
+        this.#message(bytes);
+      } else {
+        this.#hasReceived = true;
+        this.#queue = receiveQueueOf(bytes.length, () => this.#message(bytes), (count) => this.#read(count));
       }
+      this.#unread += bytes.length;
+      if (!this.#queue) this.#read(bytes.length);
+      else this.#pause();
+    }
+
+    #read(count) {
+      this.#unread -= count;
+      if (count > 0) this.#socket.consumed(count);
+      this.#pause();
+    }
+
+    /** Datagrams, and data over v1, have no credit: what is too much for SOCKFS's queue waits in the client, within its bounds. */
+    #pause() {
+      const most = this.#socket.isDatagram ? mostDatagramBytes : client.version === 1 ? mostUnread : Infinity;
+      const isPaused = this.#unread > most || (this.#socket.isDatagram && this.#queue?.length > mostDatagrams);
+      if (this.#socket.paused !== isPaused) this.#socket.paused = isPaused;
     }
 
     #message(bytes) {

@@ -113,16 +113,23 @@ export class GuestService {
     this.#requests.wakeReader();
   }
 
-  // Events wait here when the ring is full: a guest that takes none still holds the credit of its sockets, which bounds them.
+  // Events wait here when the ring is full. Then the sockets pause: what else comes for them waits in the client, within its bounds.
   #tell(type, handle, ...parts) {
-    if (this.#queue.length > 0 || !this.#events.write(type, handle, ...parts)) this.#queue.push([type, handle, ...parts]);
+    if (this.#queue.length === 0 && this.#events.write(type, handle, ...parts)) return;
+    if (this.#queue.push([type, handle, ...parts]) === 1) this.#pause();
+  }
+
+  #pause() {
+    for (const { channel } of this.#channels.values()) if (channel) channel.paused = this.#queue.length > 0;
   }
 
   #flush() {
     let sent = 0;
     while (sent < this.#queue.length && this.#events.write(...this.#queue[sent])) sent++;
-    if (sent > 0) this.#queue.splice(0, sent);
-    return sent > 0;
+    if (sent === 0) return false;
+    this.#queue.splice(0, sent);
+    if (this.#queue.length === 0) this.#pause();
+    return true;
   }
 
   #request(type, handle, payload) {
@@ -164,6 +171,7 @@ export class GuestService {
     // A name or port that the client refuses to take is the guest's error, not ours.
     try {
       entry.channel = this.#transport[method](decodeJson(payload), this.#handler(handle, entry));
+      entry.channel.paused = this.#queue.length > 0;
     } catch {
       this.#channels.delete(handle);
       this.#tell(Event.closed, handle, encodeText("internal"));
@@ -185,6 +193,7 @@ export class GuestService {
         this.#channels.set(accepted, acceptedEntry);
         this.#tell(Event.accepted, handle, encodeJson({ ...ends, handle: accepted }));
         channel.handler = this.#handler(accepted, acceptedEntry);
+        channel.paused = this.#queue.length > 0;
       },
       writable: () => this.#push(handle, entry),
       ended: () => this.#tell(Event.ended, handle),

@@ -6,6 +6,7 @@
 // A channel has `credit` (bytes that send takes now), send(bytes) -> count taken, sendTo, consumed(count), shutdown, close, reset,
 // and `handler`, whose functions are called as things happen: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
 // accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. Nothing is a promise.
+// ClientTransport's channels also have `paused`.
 
 /** How long sockets that were closed may take to bring out what was sent on them, in ms, when the client is to go. */
 export const lingerTime = 5000;
@@ -57,10 +58,15 @@ export class ClientTransport {
 
 const nothing = new Uint8Array(0);
 
+/** v1 has no credit: bytes of a socket that the guest has not read; more wait in the client, which bounds them over all sockets. */
+const mostUnread = 1024 * 1024;
+
 class Channel {
   socket = null;
 
   #transport;
+  #unread = 0;
+  #isPaused = false;
 
   constructor(handler, transport) {
     this.handler = handler;
@@ -74,7 +80,11 @@ class Channel {
         const local = isBound ? `${boundHost(kind, host)}:${socket.localPort}` : socket.local;
         this.handler.opened?.({ local, remote: socket.remote });
       },
-      ondata: (bytes) => this.handler.data?.(bytes),
+      ondata: (bytes) => {
+        this.#unread += bytes.length;
+        this.#pause();
+        this.handler.data?.(bytes);
+      },
       ondatagram: (bytes, from, port) => this.handler.datagram?.(bytes, from, port),
       onaccept: (socket) => this.#accepted(socket),
       onend: () => this.handler.ended?.(),
@@ -106,11 +116,32 @@ class Channel {
     return count;
   }
 
+  /** What cannot be sent is an error about this datagram alone. */
   sendTo(bytes, host, port) {
-    if (!this.socket.ending) this.socket.sendTo(host, port, bytes);
+    try {
+      if (!this.socket.ending) this.socket.sendTo(host, port, bytes);
+    } catch (error) {
+      this.handler.failed?.(error.code ?? "internal");
+    }
   }
 
-  consumed(count) { this.socket.consumed(count); }
+  consumed(count) {
+    this.#unread -= count;
+    this.socket.consumed(count);
+    this.#pause();
+  }
+
+  /** While true nothing that comes is handed on: it waits in the client, within its bounds. */
+  set paused(isPaused) {
+    this.#isPaused = isPaused;
+    this.#pause();
+  }
+
+  #pause() {
+    const isPaused = this.#isPaused || (this.socket.owner?.version === 1 && this.#unread > mostUnread);
+    if (this.socket.paused !== isPaused) this.socket.paused = isPaused;
+  }
+
   shutdown() { this.socket.shutdown(); }
   close() { this.socket.close(); }
   reset() { this.socket.reset(); }

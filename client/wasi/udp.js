@@ -5,8 +5,9 @@ import { formatAddress, parseAddress, parseEndpoint } from "./address.js";
 import { receiveErrors } from "./options.js";
 import { AGAIN } from "./table.js";
 
-/** Bytes of datagrams that wait for the guest; further ones are dropped, as a kernel's receive buffer would. */
+/** Bytes of datagrams that wait for the guest; then the oldest are dropped. Each counts for some more, since keeping it costs that. */
 const maxQueued = 256 * 1024;
+const datagramCost = 128;
 
 export class UdpSocket {
   type = "datagram";
@@ -70,14 +71,13 @@ export class UdpSocket {
 
   #received(bytes, host, port) {
     if (this.#peer && (host !== this.#peer.host || port !== this.#peer.port)) return;
-    if (this.#queued + bytes.length > maxQueued) {
-      this.dropped++;
-      return;
-    }
     this.#queue.push({ bytes, host, port });
-    this.#queued += bytes.length;
+    this.#queued += bytes.length + datagramCost;
+    for (; this.#queued > maxQueued; this.dropped++) this.#forgetFirst();
     this.#table.changed();
   }
+
+  #forgetFirst() { this.#queued -= this.#queue.shift().bytes.length + datagramCost; }
 
   bind(bytes, port) {
     if (this.#phase !== "idle") return -Errno.INVAL;
@@ -153,10 +153,7 @@ export class UdpSocket {
     from.bytes = parseAddress(host) ?? new Uint8Array(4);
     from.port = port;
     from.truncated = copied < bytes.length;
-    if (!peek) {
-      this.#queue.shift();
-      this.#queued -= bytes.length;
-    }
+    if (!peek) this.#forgetFirst();
     return copied;
   }
 
@@ -171,6 +168,7 @@ export class UdpSocket {
     this.#channel = null;
     this.#phase = "idle";
     this.#queue = [];
+    this.#queued = 0;
   }
 
   takeError() {
