@@ -3,7 +3,7 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
+.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -35,6 +35,9 @@ test-autobahn: deps ## the node's WebSocket under the Autobahn test suite of PyP
 
 fuzz: deps ## fuzz the codecs and the upgrade's head with libFuzzer; SECONDS=60 for each
 	scripts/fuzz.sh $(or $(SECONDS),60)
+
+fuzz-client: deps-web ## fuzz the browser client with hostile nodes, in Node; SECONDS=60, SEED=N
+	node client/test/fuzz/fuzz.js $(or $(SECONDS),60) $(SEED)
 
 model-check: deps-model ## the lease protocol in spin: the model must pass, its mutants must fail; DEEP=1 for larger sizes
 	DEEP=$(DEEP) scripts/model-check.sh

@@ -131,18 +131,15 @@ export class WasmnetClient extends Core {
 
   #open(kind, addr, port, answer) {
     return new Promise((resolve, reject) => {
-      let socket = null;
-      socket = this.socket(kind, addr, port, {
-        onopen: () => {
+      // Nobody knows its id before it is open.
+      this.socket(kind, addr, port, {
+        onopen: (socket) => {
           socket.onclosed = null;
+          this.#keep(socket);
           resolve(answer(socket));
         },
-        onclosed: (error) => {
-          if (socket) this.#forget(socket);
-          reject(error);
-        },
+        onclosed: reject,
       });
-      if (!socket.ending) this.#keep(socket);
     });
   }
 

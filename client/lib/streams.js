@@ -42,16 +42,24 @@ class Shape {
     return this.closed.then(() => {}, () => {});
   }
 
+  /** The socket is over, though what came before may wait to be read. */
+  _settle() {
+    const { code, message } = this.socket.ending;
+    this.#opened.reject(this._failure);
+    if (this._hasFailed) this.#closed.reject(this._failure);
+    else this.#closed.resolve({ code, message });
+  }
+
   /** The last step of a shape's constructor: what happens from here on may end it. */
   _start(signal, info, ended) {
     const { socket } = this;
     const open = () => this.#opened.resolve(info());
-    if (socket.state === "open") open();
+    // A connection that was accepted may be over before anybody takes it.
+    if (socket.state === "open" || socket.kind === "accepted") open();
     else socket.onopen = open;
-    socket.onclosed = (error) => {
-      this.#opened.reject(this._failure);
-      if (this._hasFailed) this.#closed.reject(this._failure);
-      else this.#closed.resolve({ code: error.code, message: error.message });
+    if (socket.ending) this._settle();
+    socket.onclosed = () => {
+      this._settle();
       ended();
     };
     if (!signal) return;
@@ -93,7 +101,10 @@ export class Connection extends Shape {
       this.#isToEnd = !allowHalfOpen;
       this.#endIfWritten();
     };
-    socket.onsendable = () => this.#mayWrite?.();
+    socket.onsendable = () => {
+      this.#mayWrite?.();
+      if (socket.ending) this._settle();
+    };
     this.readable = new ReadableStream({
       type: "bytes",
       start: (controller) => { this.#readable = controller; },
@@ -119,6 +130,11 @@ export class Connection extends Shape {
   }
 
   reset() { this.socket.reset(); }
+
+  _settle() {
+    super._settle();
+    this.#writable.error(this._failure);
+  }
 
   #info() {
     const [local, remote] = [endpoint(this.socket.local), endpoint(this.socket.remote)];
@@ -196,8 +212,6 @@ export class Connection extends Shape {
   #ended() {
     const failure = this._hasFailed ? this._failure : undefined;
     this.#endReadable(failure);
-    this.#mayWrite?.();
-    this.#writable.error(this._failure);
   }
 }
 

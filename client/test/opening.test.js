@@ -62,3 +62,46 @@ test("what has opened in time lives on, and a time that is none is refused", LIM
     await assert.rejects(client.resolve("a", { openTimeoutMs }), /openTimeoutMs/);
   }
 });
+
+test("what is over before it is read, or taken, settles all the same", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url, { reconnect: false });
+  const connection = client.open("a:1");
+  const listener = client.listenOn("127.0.0.1:1");
+  await client.ready();
+  const [peer] = node.peers;
+  const { id } = await opening(peer);
+  connected(peer, id);
+  peer.send(0x82, id, "never read");
+  const { id: listening } = await peer.request(({ type }) => type === 0x02);
+  peer.send(0x83, listening, [2, 1]);
+  const child = 2 ** 52;
+  peer.send(0x84, listening, [8, child], "1.1.1.1:1");
+  peer.send(0x82, child, "late");
+  peer.send(0x85, child, [1, 2], "gone");
+  await settle(client, peer);
+  const accepted = await listener.accept();
+  assert.equal((await within(5000, accepted.opened, "opened")).remotePort, 1);
+  await assert.rejects(within(5000, accepted.closed, "closed"), { code: "target_reset" });
+  const reader = accepted.readable.getReader();
+  assert.equal(Buffer.from((await reader.read()).value).toString(), "late");
+  await assert.rejects(reader.read(), { code: "target_reset" });
+
+  const writer = connection.writable.getWriter();
+  peer.ws.terminate();
+  await assert.rejects(within(5000, connection.closed, "closed"), { code: "connection_lost" });
+  await assert.rejects(within(5000, writer.closed, "the writer"), { code: "connection_lost" });
+  assert.equal(Buffer.from((await connection.readable.getReader().read()).value).toString(), "never read", "and what came is still there");
+});
+
+test("a number is known once its socket is open, so nothing can take the answer from who waits", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url);
+  const connecting = client.connect("a", 1);
+  await client.ready();
+  const { id } = await opening(node.peers[0]);
+  client.onClose(id, () => {});
+  client.close(id);
+  connected(node.peers[0], id);
+  assert.equal(await within(5000, connecting, "the connect"), id);
+});
