@@ -2,11 +2,11 @@
 
 import { Errno, lookupErrnoOf } from "./errno.js";
 import { Family, familyOf, parseAddress } from "./address.js";
+import { servicePort } from "./services.js";
 import { AGAIN } from "./table.js";
 
 const numericHost = 4; // AI_NUMERICHOST
 const passive = 1; // AI_PASSIVE
-const services = { echo: 7, ftp: 21, ssh: 22, telnet: 23, smtp: 25, domain: 53, http: 80, pop3: 110, imap: 143, https: 443, imaps: 993, redis: 6379 };
 
 /** A list item's fields, in bytes: flags 0 (u16), family 2, type 3, protocol 4, address length 8, address 12, name 16, its length 20, next 24. */
 const itemSize = 28;
@@ -21,7 +21,7 @@ export function lookup(core, nodePointer, nodeLength, servicePointer, serviceLen
   if (most === 0) return Errno.AI_MEMORY;
   if (hints.family > Family.INET6) return Errno.AI_FAMILY;
   if (hints.type > 2) return Errno.AI_SOCKTYPE;
-  const port = service === "" ? 0 : services[service] ?? (/^\d{1,5}$/.test(service) ? Number(service) : -1);
+  const port = service === "" ? 0 : /^\d{1,5}$/.test(service) ? Number(service) : portOf(service, hints.type);
   if (port < 0 || port > 65535) return Errno.AI_SERVICE;
 
   let found = null; // an array of address bytes, or a negated errno
@@ -62,6 +62,12 @@ export function lookup(core, nodePointer, nodeLength, servicePointer, serviceLen
     memory.setU32(countPointer, store(memory, memory.u32(listPointer), most, wanted, port, hints));
     return 0;
   });
+}
+
+// Where no type is asked for an answer is a stream's, but of a service that has none.
+function portOf(service, type) {
+  const asDatagram = () => servicePort(service, "udp") ?? -1;
+  return type === 1 ? asDatagram() : servicePort(service, "tcp") ?? (type === 0 ? asDatagram() : -1);
 }
 
 // Fills the guest's prepared list. An address that its buffer is too small for is left out.

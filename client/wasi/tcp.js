@@ -34,6 +34,7 @@ export class TcpSocket {
   #writeShut = false;
   #discards = false;
   #error = 0; // errno that nobody was told yet
+  #bindError = 0; // the same, for listen
   #local = null;
   #remote = null;
   #backlog = maxBacklog;
@@ -143,18 +144,20 @@ export class TcpSocket {
   }
 
   #wasClosed(code) {
-    this.#closed = this.#ended = true;
-    this.#error = errnoOf(code, this.#phase === "connected");
-    // A connection that never was, but ended without a reason, was still refused to this guest.
-    if (this.#phase === "connecting") {
-      this.#error ||= Errno.CONNREFUSED;
-      this.#phase = "failed";
-    } else if (this.#phase === "binding") {
-      this.#error ||= Errno.CONNREFUSED;
-      this.#bindTo = null;
+    const error = errnoOf(code, this.#phase === "connected");
+    this.#bindTo = null;
+    if (this.#phase === "binding") {
+      this.#bindError = error || Errno.CONNREFUSED;
       this.#channel = null;
-      this.#closed = this.#ended = false;
       this.#phase = "idle";
+    } else {
+      this.#closed = this.#ended = true;
+      this.#error = error;
+      // A connection that never was, but ended without a reason, was still refused to this guest.
+      if (this.#phase === "connecting") {
+        this.#error ||= Errno.CONNREFUSED;
+        this.#phase = "failed";
+      }
     }
     this.#table.changed();
   }
@@ -163,8 +166,8 @@ export class TcpSocket {
 
   /** Remembers the address. The wire binds and listens in one, which a client that binds before it connects needs no right to. */
   bind(bytes, port) {
-    if (this.#phase === "connected" && this.#closed) return 0;
-    if (this.#bindTo || !["idle", "failed"].includes(this.#phase)) return -Errno.INVAL;
+    const mayBind = ["idle", "failed", "stuck"].includes(this.#phase) || (this.#phase === "connected" && this.#closed);
+    if (this.#bindTo || !mayBind) return -Errno.INVAL;
     this.#bindTo = { host: formatAddress(bytes), port };
     return 0;
   }
@@ -186,7 +189,9 @@ export class TcpSocket {
 
   bindResult() {
     if (this.#phase === "binding") return AGAIN;
-    return this.#error ? -this.takeError() : 0;
+    const error = this.#bindError;
+    this.#bindError = 0;
+    return error ? -error : 0;
   }
 
   listen(backlog) {
@@ -208,7 +213,10 @@ export class TcpSocket {
 
   listenResult() {
     const result = this.bindResult();
-    if (result === 0 && this.#phase === "bound") this.#phase = "listening";
+    if (result === 0 && this.#phase === "bound") {
+      this.#phase = "listening";
+      this.#readShut = this.#writeShut = false;
+    }
     return result;
   }
 
@@ -315,15 +323,17 @@ export class TcpSocket {
     return error;
   }
 
-  /** { ready, bytes, hangup, flags } for reading. */
+  /** { ready, bytes, hangup, and poll.js's flags } for reading. */
   readable() {
-    const bytes = this.isListener ? this.#waiting.length : this.#incoming.length;
-    const over = this.#error !== 0 || ((this.#ended || this.#readShut) && this.#phase !== "connecting");
-    return { ready: bytes > 0 || over, bytes, ...this.#flags() };
+    if (this.isListener) return { ready: this.#waiting.length > 0 || this.#closed, bytes: this.#waiting.length, hangup: this.#closed };
+    const bytes = this.#incoming.length;
+    const isReadable = bytes > 0 || ((this.#ended || this.#readShut) && this.#phase !== "connecting");
+    return { ready: isReadable || this.#error !== 0, only: !isReadable, bytes, ...this.#flags() };
   }
 
-  /** { ready, bytes, hangup, flags } for writing: true as well when a write would fail at once. */
+  /** The same for writing: ready as well where a write would fail at once. */
   writable() {
+    if (this.isListener || this.#phase === "connecting") return { ready: false, bytes: 0, hangup: false };
     const credit = this.#phase === "connected" && !this.#closed ? this.#channel.credit : 0;
     return { ready: this.#error !== 0 || this.#isDown || this.#writeShut || credit > 0, bytes: credit, ...this.#flags() };
   }

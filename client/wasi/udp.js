@@ -93,15 +93,16 @@ export class UdpSocket {
     return this.#reach(name, port) ? 0 : AGAIN;
   }
 
-  /** connect() with AF_UNSPEC: no peer, and no port either unless it was bound. */
+  /** connect() with AF_UNSPEC: no peer, and no port either unless it was bound to that one. */
   disconnect() {
     this.#peer = null;
-    if (!this.#bindTo && this.#channel) {
+    if (this.#bindTo?.port) return 0;
+    if (this.#channel) {
       this.#channel.handler = {};
       this.#channel.close();
-      this.#channel = this.#local = null;
-      this.#phase = "idle";
     }
+    this.#channel = this.#local = this.#bindTo = null;
+    this.#phase = "idle";
     return 0;
   }
 

@@ -24,32 +24,70 @@ static int code_of(uint32_t error) {
   }
 }
 
-/* One block an item: the addrinfo, then its sockaddr. */
-static struct addrinfo *item_of(const struct wasmnet_addrinfo *found, const struct addrinfo *hints) {
-  struct block { struct addrinfo info; struct sockaddr_in6 address; } *block = calloc(1, sizeof *block);
+/* What may be opened to an address: TCP, UDP, or one of them. */
+static const struct kind { int type, protocol; const char *name; } kinds[] = {
+  {SOCK_STREAM, IPPROTO_TCP, "tcp"}, {SOCK_DGRAM, IPPROTO_UDP, "udp"},
+};
+enum { kind_count = sizeof kinds / sizeof *kinds };
+
+/* One block an item: the addrinfo, its sockaddr, and the canonical name of the first. */
+static struct addrinfo *item_of(const struct wasmnet_addrinfo *found, const struct kind *kind, in_port_t port, const char *canonical) {
+  struct block { struct addrinfo info; struct sockaddr_in6 address; char name[]; } *block;
+  size_t size = canonical != NULL ? strlen(canonical) + 1 : 0;
+  block = calloc(1, sizeof *block + size);
   if (block == NULL) return NULL;
   const uint8_t *data = found->address->data;
   if (found->address->family == AF_INET6) {
     block->address.sin6_family = AF_INET6;
-    memcpy(&block->address.sin6_port, data, 2);
+    block->address.sin6_port = port;
     memcpy(&block->address.sin6_addr, data + 6, 16);
     block->info.ai_addrlen = sizeof(struct sockaddr_in6);
   } else {
     struct sockaddr_in *in = (void *)&block->address;
     in->sin_family = AF_INET;
-    memcpy(&in->sin_port, data, 2);
+    in->sin_port = port;
     memcpy(&in->sin_addr, data + 2, 4);
     block->info.ai_addrlen = sizeof *in;
   }
   block->info.ai_family = found->address->family;
-  block->info.ai_socktype = hints != NULL && hints->ai_socktype ? hints->ai_socktype : SOCK_STREAM;
-  block->info.ai_protocol = hints != NULL ? hints->ai_protocol : 0;
+  block->info.ai_socktype = kind->type;
+  block->info.ai_protocol = kind->protocol;
   block->info.ai_addr = (void *)&block->address;
+  if (canonical != NULL) block->info.ai_canonname = memcpy(block->name, canonical, size);
   return &block->info;
+}
+
+/* The port of `service` for each kind, in the network's order, or -1; an error where there is none for any. */
+static int ports_of(const char *service, const struct addrinfo *hints, int32_t ports[kind_count]) {
+  char *end = NULL;
+  long number = service != NULL ? strtol(service, &end, 10) : 0;
+  int is_name = end != NULL && *end != 0, known = 0;
+  if (is_name && hints->ai_flags & AI_NUMERICSERV) return EAI_NONAME;
+  if (number < 0) return EAI_SERVICE;
+  for (int i = 0; i < kind_count; i++) {
+    ports[i] = -1;
+    if (hints->ai_socktype != 0 && hints->ai_socktype != kinds[i].type) continue;
+    if (hints->ai_protocol != 0 && hints->ai_protocol != kinds[i].protocol) continue;
+    struct servent *entry = is_name ? getservbyname(service, kinds[i].name) : NULL;
+    if (entry != NULL || !is_name) ports[i] = entry != NULL ? (in_port_t)entry->s_port : htons((uint16_t)number);
+    known += ports[i] >= 0;
+  }
+  return known > 0 ? 0 : is_name ? EAI_SERVICE : EAI_SOCKTYPE;
 }
 
 int getaddrinfo(const char *restrict name, const char *restrict service, const struct addrinfo *restrict hints,
                 struct addrinfo **restrict list) {
+  static const struct addrinfo no_hints = {.ai_flags = AI_V4MAPPED | AI_ADDRCONFIG};
+  enum { known_flags = AI_PASSIVE | AI_CANONNAME | AI_NUMERICHOST | AI_NUMERICSERV | AI_V4MAPPED | AI_ALL | AI_ADDRCONFIG };
+  if (hints == NULL) hints = &no_hints;
+  if (name == NULL && service == NULL) return EAI_NONAME;
+  if (hints->ai_flags & ~known_flags || (name == NULL && hints->ai_flags & AI_CANONNAME)) return EAI_BADFLAGS;
+  if (hints->ai_family != AF_UNSPEC && hints->ai_family != AF_INET && hints->ai_family != AF_INET6) return EAI_FAMILY;
+  if (hints->ai_socktype != 0 && hints->ai_socktype != SOCK_STREAM && hints->ai_socktype != SOCK_DGRAM) return EAI_SOCKTYPE;
+  int32_t ports[kind_count];
+  int code = ports_of(service, hints, ports);
+  if (code != 0) return code;
+
   struct wasmnet_addrinfo items[most] = {0};
   struct wasmnet_sockaddr addresses[most] = {0};
   uint8_t data[most][room] = {{0}};
@@ -58,28 +96,28 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
     items[i].address = &addresses[i];
     items[i].next = i + 1 < most ? &items[i + 1] : NULL;
   }
-  struct wasmnet_addrinfo wanted = {0};
-  if (hints != NULL) {
-    wanted.flags = (uint16_t)hints->ai_flags;
-    wanted.family = (uint8_t)hints->ai_family;
-    wanted.type = hints->ai_socktype == SOCK_STREAM ? wasmnet_stream : hints->ai_socktype == SOCK_DGRAM ? wasmnet_datagram : 0;
-  }
-  if (name == NULL) name = "";
-  if (service == NULL) service = "";
+  struct wasmnet_addrinfo wanted = {.flags = (uint16_t)hints->ai_flags, .family = (uint8_t)hints->ai_family, .type = wasmnet_stream};
   struct wasmnet_addrinfo *first = items;
+  const char *asked = name != NULL ? name : "";
   uint32_t count = 0;
-  uint32_t error = wasmnet_lookup(name, (uint32_t)strlen(name), service, (uint32_t)strlen(service), &wanted, &first, most, &count);
+  uint32_t error = wasmnet_lookup(asked, (uint32_t)strlen(asked), "0", 1, &wanted, &first, most, &count);
   if (error != 0) return code_of(error);
 
+  /* The node tells addresses only: the name that was asked for stands for the canonical one. */
+  const char *canonical = hints->ai_flags & AI_CANONNAME ? name : NULL;
   struct addrinfo **end = list;
   *list = NULL;
   for (uint32_t i = 0; i < count; i++) {
-    *end = item_of(&items[i], hints);
-    if (*end == NULL) {
-      freeaddrinfo(*list);
-      return EAI_MEMORY;
+    for (int kind = 0; kind < kind_count; kind++) {
+      if (ports[kind] < 0) continue;
+      *end = item_of(&items[i], &kinds[kind], (in_port_t)ports[kind], canonical);
+      if (*end == NULL) {
+        freeaddrinfo(*list);
+        return EAI_MEMORY;
+      }
+      end = &(*end)->ai_next;
+      canonical = NULL;
     }
-    end = &(*end)->ai_next;
   }
   return count > 0 ? 0 : EAI_NONAME;
 }

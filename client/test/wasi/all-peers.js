@@ -5,11 +5,13 @@ import { connect } from "node:net";
 import { join } from "node:path";
 import { GUESTS } from "./session.js";
 import { freePort, start, startNode, startRedis, startTcp } from "./peers.js";
+import { startWalkPeers } from "./walk-peers.js";
 import { startBulk, startEcho, startTimed } from "./bulk-peer.js";
 
 export async function startPeers() {
   const started = await Promise.allSettled([
     startNode(), startRedis(), startEcho("127.0.0.1"), startEcho("::1"), startBulk(), startTimed(), startDns(), startTls(),
+    startWalkPeers(),
   ]);
   const failed = started.find(({ status }) => status === "rejected");
   if (failed) {
@@ -17,7 +19,7 @@ export async function startPeers() {
     for (const { value } of started) await value?.end();
     throw failed.reason;
   }
-  const [node, redis, echo, echo6, bulk, timed, dns, tls] = started.map(({ value }) => value);
+  const [node, redis, echo, echo6, bulk, timed, dns, tls, walk] = started.map(({ value }) => value);
   // Between the node and the TLS server: what passes here is what the node saw.
   const wire = [];
   const tlsRelay = await startTcp((socket) => {
@@ -26,9 +28,9 @@ export async function startPeers() {
     socket.on("data", (bytes) => wire.push(bytes)).pipe(onward);
     onward.on("data", (bytes) => wire.push(bytes)).pipe(socket);
   });
-  const all = [tlsRelay, node, redis, echo, echo6, bulk, timed, dns, tls];
+  const all = [tlsRelay, node, redis, echo, echo6, bulk, timed, dns, tls, walk];
   return {
-    node, redis, echo, echo6, bulk, timed, dns, tls, tlsRelay, wire, freePort,
+    node, redis, echo, echo6, bulk, timed, dns, tls, tlsRelay, walk, wire, freePort,
     // No ephemeral port, which something may take meanwhile.
     refusedPort: 1,
     async end() {

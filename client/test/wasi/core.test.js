@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import { Core } from "../../wasi/core.js";
 import { codeTable, Errno, errnoOf } from "../../wasi/errno.js";
 import { formatAddress, parseAddress } from "../../wasi/address.js";
+import { servicePort } from "../../wasi/services.js";
 import { AGAIN } from "../../wasi/table.js";
 import { ByteQueue } from "../../wasi/queue.js";
 import { Ring } from "../../wasi/ring.js";
@@ -326,6 +327,23 @@ test("accept: in order, the backlog, the listener's end", () => {
   assert.equal(t.calls.sock_accept(fd, 4, 0), "waits");
   t.channels[0].handler.closed("connection_lost");
   assert.equal(t.calls.sock_accept(fd, 4, 0), Errno.NETDOWN);
+});
+
+test("services: every one of Debian's /etc/services", async () => {
+  const seen = new Set();
+  for (const line of (await readFile("/etc/services", "utf8")).split("\n")) {
+    const [name, place, ...aliases] = line.replace(/#.*/, "").split(/\s+/).filter(Boolean);
+    const [port, protocol] = place?.split("/") ?? [];
+    if (protocol !== "tcp" && protocol !== "udp") continue;
+    for (const each of [name, ...aliases]) {
+      // The first of a name counts.
+      if (seen.has(`${each}/${protocol}`)) continue;
+      seen.add(`${each}/${protocol}`);
+      assert.equal(servicePort(each, protocol), Number(port), `${each}/${protocol}`);
+    }
+  }
+  assert.ok(seen.size > 300, `${seen.size} names`);
+  assert.equal(servicePort("nonsense", "tcp"), undefined);
 });
 
 test("lookups: the node's addresses, and what does not fit is left out", () => {

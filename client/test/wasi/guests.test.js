@@ -7,6 +7,7 @@ import { openSession } from "./session.js";
 import { programs } from "./programs.js";
 import { startPeers } from "./all-peers.js";
 import { clients } from "./scenarios/clients.js";
+import { walk } from "./scenarios/walk.js";
 import { servers } from "./scenarios/servers.js";
 import { bulk } from "./scenarios/bulk.js";
 import { others } from "./scenarios/others.js";
@@ -16,7 +17,7 @@ import { emscripten } from "./scenarios/emscripten.js";
 import { wasip2 } from "./scenarios/wasip2.js";
 import { output } from "./scenarios/output.js";
 
-const scenarios = { ...clients, ...servers, ...others, ...emscripten, ...wasip2, ...output, ...denied, ...bulk, ...loss };
+const scenarios = { ...clients, ...walk, ...servers, ...others, ...emscripten, ...wasip2, ...output, ...denied, ...bulk, ...loss };
 
 const wanted = new RegExp(process.env.WASMNET_SCENARIOS ?? "", "i");
 

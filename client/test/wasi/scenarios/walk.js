@@ -1,0 +1,27 @@
+// A socket through every order of its calls: what a guest sees against what the same program sees as a process of this machine.
+
+import assert from "node:assert/strict";
+import { execFile } from "node:child_process";
+import { join } from "node:path";
+import { promisify } from "node:util";
+import { GUESTS } from "../session.js";
+import { walkDifferences } from "../walk-differences.js";
+import { compare } from "../walk-table.js";
+
+const execute = promisify(execFile);
+
+/** Calls in a row. Three are 27,000 walks; a process and a page have gone through them by WASMNET_WALK=3. */
+const depth = process.env.WASMNET_WALK ?? "2";
+
+let native; // the table, made once for all modes
+
+export const walk = {
+  "every order of a socket's calls answers as on Linux, but for what is listed": async ({ run, peers, note }) => {
+    native ??= execute(join(GUESTS, "native/socket-walk"), [...peers.walk.args, depth], { timeout: 60000, maxBuffer: 64 << 20 });
+    const here = await run("socket-walk", [...peers.walk.args, depth]);
+    assert.deepEqual([here.exitCode, here.stderr], [0, ""]);
+    const { steps, differing, unknown } = compare((await native).stdout, here.stdout, walkDifferences);
+    note(`${steps} answers, ${differing} differ, ${unknown.length} of them not as listed`);
+    assert.deepEqual(unknown, []);
+  },
+};

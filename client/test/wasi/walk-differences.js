@@ -1,0 +1,30 @@
+// Where a guest's sockets answer otherwise than Linux's, and why. client/wasi/README.md tells it to users.
+
+const any = /./;
+
+export const walkDifferences = [
+  {
+    walk: any, native: /^local=(0\.0\.0\.0|127\.0\.0\.1):(port|0)$/, here: /^local=(0\.0\.0\.0|127\.0\.0\.1):(port|0)$/,
+    why: "the node does not tell which address of its own it connects from, and a socket that is not connected has no port of the node's",
+  },
+  {
+    walk: /^stream/, native: /^visit=ECONNREFUSED$/, here: /^visit=-$/,
+    why: "the same: there is no port to visit",
+  },
+  {
+    walk: /^stream .*bind=0/, native: /^visit=ECONNREFUSED$/, here: /^visit=0$/,
+    why: "a port that the node chose and getsockname told is listened on from then on",
+  },
+  {
+    walk: /^stream nonblocking .*(connect|refused)=EINPROGRESS/, native: /^(connect|refused)=0$/, here: /^(connect|refused)=EISCONN$/,
+    why: "as POSIX says; Linux answers the first connect() after the socket is connected with 0",
+  },
+  {
+    walk: /^datagram .*send(to)?=E/, native: /^bind=EINVAL$/, here: /^bind=0$/, ends: true,
+    why: "a send that fails before anything went out gives the socket no port",
+  },
+  {
+    walk: /^datagram .*refused/, native: /=ECONNREFUSED$|^poll=.*err/, here: any, ends: true,
+    why: "the node does not tell that nobody listens where a datagram went",
+  },
+];
