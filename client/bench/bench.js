@@ -1,7 +1,8 @@
 // What the client costs in a page, beside a plain WebSocket that moves the same bytes through the same node to the same targets: rounds in turns,
 // in one browser. `make bench-client`; WASMNET_NODE names the node.
 //
-//   node client/bench/bench.js [--rounds 5] [--mib 64] [--browser chromium] [--only REGEXP] [--beside FOLDER]
+//   node client/bench/bench.js [--rounds 5] [--mib 64] [--browser chromium] [--beside FOLDER]
+//     [--only REGEXP] [--tables down,up,pings,connects,memory]
 //
 // --beside measures the client of another checkout too (its client/), in turns with this one.
 
@@ -9,14 +10,15 @@ import { resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { buildGuests } from "../test/wasi/modes.js";
 import { startEcho } from "../test/wasi/bulk-peer.js";
-import { startNode, startTcp } from "../test/wasi/peers.js";
+import { startNode } from "../test/wasi/peers.js";
 import { openSession } from "../test/wasi/session.js";
 import { cpuOf, growthOf } from "./meters.js";
+import { startBenchTarget } from "./target.js";
 
 const { values: options } = parseArgs({
   options: {
     rounds: { type: "string", default: "5" }, mib: { type: "string", default: "64" }, browser: { type: "string", default: "chromium" },
-    only: { type: "string", default: "" }, beside: { type: "string" },
+    only: { type: "string", default: "" }, tables: { type: "string", default: "down,up,pings,connects,memory" }, beside: { type: "string" },
   },
 });
 const ROUNDS = Number(options.rounds);
@@ -45,39 +47,6 @@ const subjects = (ways = WAYS) => ways.flatMap((way) => Object.entries(way.way =
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 
-/** Answers "get N" with N bytes and its end, "put N" with a line when N bytes have come. */
-function startTarget() {
-  const block = Buffer.alloc(256 << 10, 7);
-  const get = (socket, left) => {
-    const more = () => {
-      while (left > 0) {
-        const part = left < block.length ? block.subarray(0, left) : block;
-        left -= part.length;
-        if (!socket.write(part)) return void socket.once("drain", more);
-      }
-      socket.end();
-    };
-    more();
-  };
-  return startTcp((socket) => {
-    let line = "";
-    let left = Infinity;
-    socket.on("end", () => socket.end());
-    socket.on("data", (bytes) => {
-      if (left === Infinity) {
-        const end = bytes.indexOf("\n");
-        line += bytes.toString("latin1", 0, end < 0 ? bytes.length : end);
-        if (end < 0) return;
-        const [verb, count] = line.split(" ");
-        if (verb === "get") return get(socket, Number(count));
-        left = Number(count) + end + 1;
-      }
-      left -= bytes.length;
-      if (left <= 0) socket.end(`${line}\n`);
-    });
-  });
-}
-
 /** Runs all ways in turns and answers, by name, the rounds' { ms, cpuMs }. */
 async function inTurns(session, list, params, rounds = ROUNDS) {
   const seen = new Map(list.map(({ name }) => [name, []]));
@@ -104,29 +73,27 @@ function print(title, columns, rows) {
 /** What a row is compared with: the first one that was measured in its thread. */
 const measureOf = (list, seen, thread) => seen.get(list.find((each) => each.thread === thread).name);
 
-async function transfers(session, url, target) {
-  for (const work of ["down", "up"]) {
-    const list = subjects();
-    const params = { work, url, port: target.port };
-    await inTurns(session, list, { ...params, bytes: 4 * MIB }, 1);
-    const seen = await inTurns(session, list, { ...params, bytes: BYTES });
-    print(`${options.mib} MiB ${work}`, ["MiB/s", "ratio", "CPU ms", "ratio"], list.map(({ name, thread }) => {
-      const rounds = seen.get(name);
-      const base = measureOf(list, seen, thread);
-      return [name, Math.round(BYTES / MIB / median(rounds.map(({ ms }) => ms)) * 1000), ratio(base, rounds, "ms"),
-        Math.round(median(rounds.map(({ cpuMs }) => cpuMs))), ratio(base, rounds, "cpuMs")];
-    }));
-  }
+async function transfer(work, session, url, target) {
+  const list = subjects();
+  const params = { work, url, port: target.port };
+  await inTurns(session, list, { ...params, bytes: 4 * MIB }, 1);
+  const seen = await inTurns(session, list, { ...params, bytes: BYTES });
+  print(`${options.mib} MiB ${work}`, ["MiB/s", "ratio", "CPU ms", "ratio"], list.map(({ name, thread }) => {
+    const rounds = seen.get(name);
+    const base = measureOf(list, seen, thread);
+    return [name, Math.round(BYTES / MIB / median(rounds.map(({ ms }) => ms)) * 1000), ratio(base, rounds, "ms"),
+      Math.round(median(rounds.map(({ cpuMs }) => cpuMs))), ratio(base, rounds, "cpuMs")];
+  }));
 }
 
-async function roundTrips(session, url, echo) {
+async function pings(session, url, target, echo) {
   const list = subjects();
   const seen = await inTurns(session, list, { work: "pingPong", url, port: echo.port, count: PINGS });
   print("Round trip of one byte", ["us", "ratio"], list.map(({ name, thread }) =>
     [name, Math.round(median(seen.get(name).map(({ ms }) => ms)) * 1000), ratio(measureOf(list, seen, thread), seen.get(name), "ms")]));
 }
 
-async function connects(session, url, echo) {
+async function connects(session, url, target, echo) {
   const list = subjects(WAYS.filter(({ thread }) => thread === "page"));
   const seen = await inTurns(session, list, { work: "connects", url, port: echo.port, count: CONNECTS });
   print(`${CONNECTS} connects, one after the other`, ["ms", "ratio", "CPU ms", "ratio"], list.map(({ name, thread }) => {
@@ -145,7 +112,7 @@ async function memory(open, url, target) {
       const session = await open();
       const measure = (bytes) => session.call("measure", { ...subject, work, url, port: target.port, bytes });
       try {
-        await measure(MIB);
+        await measure(8 * MIB);
         grown.push(Math.round(await growthOf(session.pid, () => measure(BYTES))));
       } finally {
         await session.close();
@@ -156,23 +123,24 @@ async function memory(open, url, target) {
   print(`By how much the page's process grows over ${options.mib} MiB`, ["down MiB", "up MiB"], rows);
 }
 
+const TABLES = { down: transfer.bind(null, "down"), up: transfer.bind(null, "up"), pings, connects };
+const wantedTables = options.tables.split(",");
+
 buildGuests(["transfer", "ping-pong"]);
 const roots = options.beside ? { "/beside/": resolve(options.beside) } : {};
 const open = () => openSession(options.browser, { isolated: true, page: "/client/bench/page.html", roots });
 const node = await startNode();
-const target = await startTarget();
+const target = await startBenchTarget();
 const echo = await startEcho();
 console.log(`${options.browser}, medians of ${ROUNDS} rounds in turns; ratios are to the first row of the same thread, more is better`);
 try {
   const session = await open();
   try {
-    await transfers(session, node.url, target);
-    await roundTrips(session, node.url, echo);
-    await connects(session, node.url, echo);
+    for (const table of wantedTables.filter((each) => each !== "memory")) await TABLES[table](session, node.url, target, echo);
   } finally {
     await session.close();
   }
-  await memory(open, node.url, target);
+  if (wantedTables.includes("memory")) await memory(open, node.url, target);
 } finally {
   await target.end();
   await echo.end();

@@ -4,6 +4,8 @@ import { text, utf8 } from "./bytes.js";
 import { wordOf } from "./errors.js";
 
 const HEADER = 9;
+/** The most payload of one message; JSON's grows by a third. */
+export const PIECE = 64 << 10;
 const OPEN = { tcp: 0x01, listener: 0x02, udp: 0x06, tls: 0x09, "udp-listener": 0x0d };
 
 const TEXT_PAYLOAD = { 0x86: "error", 0x87: "denied" };
@@ -12,9 +14,9 @@ const PORT_PAYLOAD = { 0x83: "listening", 0x8a: "udp_bound" };
 /** What a hello must say. */
 const NO_TERMS = { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0 };
 
-function message(type, id, length) {
-  const bytes = new Uint8Array(HEADER + length);
-  const view = new DataView(bytes.buffer);
+function message(type, id, length, buffer = new ArrayBuffer(HEADER + length)) {
+  const bytes = new Uint8Array(buffer, 0, HEADER + length);
+  const view = new DataView(buffer);
   bytes[0] = type;
   view.setUint32(1, Math.floor(id / 0x100000000));
   view.setUint32(5, id);
@@ -22,10 +24,16 @@ function message(type, id, length) {
 }
 
 export class BinaryCodec {
-  /** @param {1 | 2} version */
-  constructor(version) {
+  isBinary = true;
+  #buffer;
+
+  /**
+   * @param {1 | 2} version
+   * @param {boolean} [isCopied] whether a message is copied when it is sent: then all data goes out in one buffer, which stays in the cache
+   */
+  constructor(version, isCopied) {
     this.version = version;
-    this.isBinary = true;
+    if (isCopied) this.#buffer = new ArrayBuffer(HEADER + PIECE);
   }
 
   open(kind, id, addr, port) {
@@ -37,7 +45,7 @@ export class BinaryCodec {
   }
 
   send(id, data) {
-    const [bytes] = message(0x04, id, data.length);
+    const [bytes] = message(0x04, id, data.length, this.#buffer);
     bytes.set(data, HEADER);
     return bytes;
   }

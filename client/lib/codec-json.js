@@ -8,10 +8,8 @@ const OPEN = { tcp: "connect", tls: "connect_tls", udp: "connect_udp", listener:
 const write = (op, id, fields) => JSON.stringify({ op, id, ...fields });
 
 export class JsonCodec {
-  constructor() {
-    this.version = 1;
-    this.isBinary = false;
-  }
+  version = 1;
+  isBinary = false;
 
   open(kind, id, addr, port) { return write(OPEN[kind], id, { addr, port }); }
   send(id, data) { return write("send", id, { data: toBase64(data) }); }

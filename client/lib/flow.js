@@ -3,8 +3,10 @@
 /** The most credit that is out on one socket, and beyond the first windows on one WebSocket. */
 const MOST_PER_SOCKET = 16 << 20;
 const MOST_PER_LINK = 64 << 20;
-/** A round trip, in ms, below which the first window holds nobody back. */
+/** A round trip, in ms, below which the first window holds nobody back; what counts as one there, and as the most credit: for fewer grants, each a message. */
 const NEARBY_MS = 1;
+const NEARBY_ROUND_MS = 5;
+const MOST_NEARBY = 1 << 20;
 
 /** What the program takes from the node: granted as it reads, and wider where one window a round trip is too little. */
 export class ReceiveWindow {
@@ -31,7 +33,7 @@ export class ReceiveWindow {
   consumed(count, link, now) {
     this.#consumed += count;
     this.#grow(count, link, now);
-    if (this.#consumed < this.#size / 4 && this.#outstanding >= this.#size / 4) return 0;
+    if (this.#consumed < this.#size / 2 && this.#outstanding >= this.#size / 4) return 0;
     const grant = this.#consumed;
     this.#consumed = 0;
     this.#outstanding += grant;
@@ -46,17 +48,17 @@ export class ReceiveWindow {
 
   /** Doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back. */
   #grow(count, link, now) {
-    if (!(link.rtt >= NEARBY_MS)) return;
+    const [round, most] = link.rtt >= NEARBY_MS ? [link.rtt, MOST_PER_SOCKET] : [NEARBY_ROUND_MS, MOST_NEARBY];
     this.#roundBytes += count;
     const elapsed = now - this.#roundStart;
-    if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * link.rtt) {
-      const more = Math.max(0, Math.min(this.#size, MOST_PER_SOCKET - this.#size, MOST_PER_LINK - link.windowGrowth));
+    if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * round) {
+      const more = Math.max(0, Math.min(this.#size, most - this.#size, MOST_PER_LINK - link.windowGrowth));
       this.#size += more;
       this.#consumed += more;
       this.#grown += more;
       link.windowGrowth += more;
     }
-    if (elapsed > link.rtt) {
+    if (elapsed > round) {
       this.#roundStart = now;
       this.#roundBytes = 0;
     }

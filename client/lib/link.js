@@ -2,15 +2,13 @@
 
 import { endOf } from "./admission.js";
 import { publicUrl } from "./check.js";
-import { BinaryCodec } from "./codec-binary.js";
+import { BinaryCodec, PIECE } from "./codec-binary.js";
 import { JsonCodec } from "./codec-json.js";
 import { WasmnetError, late } from "./errors.js";
 import { FIRST_NODE_ID, readEvent, violation } from "./events.js";
 
 /** Bytes that may lie in the WebSocket unsent, so that one socket's upload is not in front of another's keystroke. */
 const HIGH_WATER = 1 << 20;
-/** The most payload of one message; JSON's grows by a third. */
-const PIECE = 64 << 10;
 const ROOM_POLL_MS = 4;
 /** Bytes in the WebSocket unsent beyond which the node does not read: its messages must not pile up answers. */
 const MOST_UNSENT = 16 << 20;
@@ -199,7 +197,8 @@ export class Link {
     if (this.error) return;
     const isV2 = this.ws.protocol === "wasmnet.v2";
     this.version = isV2 ? 2 : 1;
-    this.binaryCodec = new BinaryCodec(this.version);
+    // A browser's own WebSocket takes a copy; one that a program put in its place may keep what it is given.
+    this.binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
     this.jsonCodec = isV2 ? null : new JsonCodec();
     this.codec = isV2 || this.binary ? this.binaryCodec : this.jsonCodec;
     this.piece = this.codec.isBinary ? PIECE : PIECE * 3 / 4;
@@ -231,7 +230,7 @@ export class Link {
   }
 
   #dispatch(event) {
-    const { ev, id, ...rest } = event;
+    const { ev, id } = event;
     const socket = this.sockets.get(id);
     if (socket) return socket._event(event);
     const isRefusal = ev === "error" || ev === "denied";
@@ -299,7 +298,7 @@ export class Link {
       this.#waiting.delete(socket);
       socket._mayPump(this.piece);
     }
-    if (this.#waiting.size) this.#roomTimer = setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
+    if (this.#waiting.size) this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
   }
 
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.

@@ -8,12 +8,32 @@ import { ReceiveWindow } from "../lib/flow.js";
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-test("credit is granted as the program reads, a quarter of the window at once", () => {
+test("credit is granted as the program reads, half of the window at once", () => {
   const link = { rtt: undefined, windowGrowth: 0 };
   const window = new ReceiveWindow(256 * KIB);
-  window.received(100 * KIB);
-  assert.equal(window.consumed(63 * KIB, link, 0), 0);
-  assert.equal(window.consumed(1 * KIB, link, 0), 64 * KIB);
+  window.received(150 * KIB);
+  assert.equal(window.consumed(127 * KIB, link, 0), 0);
+  assert.equal(window.consumed(1 * KIB, link, 0), 128 * KIB);
+});
+
+test("near the node a window that is read within milliseconds grows to 1 MiB, so that grants are seldom", () => {
+  for (const rtt of [undefined, 0.2]) {
+    const link = { rtt, windowGrowth: 0 };
+    const window = new ReceiveWindow(256 * KIB);
+    let grants = 0;
+    for (let now = 1; now <= 1024; now++) {
+      window.received(64 * KIB);
+      if (window.consumed(64 * KIB, link, now)) grants++;
+    }
+    assert.ok(grants < 1024 / 7, `${grants} grants`);
+    assert.equal(link.windowGrowth, 768 * KIB);
+    const slow = new ReceiveWindow(256 * KIB);
+    for (let now = 11; now <= 1100; now += 11) {
+      slow.received(256 * KIB);
+      slow.consumed(256 * KIB, link, now);
+    }
+    assert.equal(link.windowGrowth, 768 * KIB);
+  }
 });
 
 test("a node that is nearly out of credit gets what there is", () => {

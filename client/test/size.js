@@ -5,7 +5,7 @@ import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 
 /** In bytes. The core: the connection, both languages, sockets with credit, reconnect. On it stand calls by number, streams and WASI. */
-export const LIMITS = { core: { minified: 27 << 10, gzipped: 10.25 * 1024 }, "whole client": { minified: Infinity, gzipped: 12.25 * 1024 } };
+export const LIMITS = { core: { minified: 27 << 10, gzipped: 10.25 * 1024 }, "whole client": { minified: Infinity, gzipped: 12.5 * 1024 } };
 const ENTRIES = { core: "lib/core.js", "whole client": "wasmnet-client.js" };
 
 /** @returns {Record<string, {minified: number, gzipped: number}>} in bytes */
