@@ -23,7 +23,7 @@ const REASONS = {
 /** Why a WebSocket that was up ended, or why none came to be: `seen` is what Node's WebSocket tells of a handshake, and no page's. */
 export function endOf(url, wasUp, { code, reason }, seen) {
   const known = WORDS[code] ?? WORDS[/response: (\d+)/.exec(seen)?.[1]];
-  const word = known && codes[reason] !== undefined ? reason : known;
+  const word = known && codes[reason] < 256 ? reason : known;
   const why = REASONS[word] ?? (word ? `${word}, ${wasUp ? reason : "try again later"}` : seen || "it is not there, or the way to it is cut");
   return new WasmnetError(word ?? "connection_lost",
     `the node at ${publicUrl(url)} ${wasUp ? "ended the connection" : word ? "did not let this client in" : "cannot be reached"}: ${why}`);

@@ -33,7 +33,6 @@ export class Link {
   sockets = new Map();
   calls = new Map();
   isUp = false;
-  isDraining = false;
   /** The node's terms (v2), as it says them. */
   terms = null;
   /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
@@ -241,24 +240,13 @@ export class Link {
     }
     switch (ev) {
       case "hello": return this.#hello(event);
-      case "goaway":
-        this.isDraining = true;
-        return this.owner.ongoaway(this, event);
-      case "resolved": return this.#answer(event.id, (call) => call.resolve(event.addrs));
-      case "error": case "denied": {
-        if (event.id === this.#probe.id) return this.#probed();
-        const error = refusal(event);
-        if (event.id === 0) return this.owner.onerror(error);
-        return this.#answer(event.id, (call) => call.reject(error));
-      }
+      case "goaway": return this.owner.ongoaway(this, event);
+      case "resolved": return this.calls.get(id)?.resolve(event.addrs);
     }
-  }
-
-  #answer(id, settle) {
-    const call = this.calls.get(id);
-    if (!call) return;
-    this.calls.delete(id);
-    settle(call);
+    if (!isRefusal) return;
+    if (id === this.#probe.id) this.#probed();
+    else if (id === 0) this.owner.onerror(refusal(event));
+    else this.calls.get(id)?.reject(refusal(event));
   }
 
   #hello({ ev, id, ...terms }) {

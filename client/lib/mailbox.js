@@ -35,25 +35,19 @@ export class Mailbox {
     if (!isPaused) this.#deliver();
   }
 
-  /** `(chunk: Uint8Array)`; the listener says `consumed(chunk.length)` when the program has read it. */
-  get ondata() { return this.#listeners.data; }
-  set ondata(listener) { this.#set("data", listener); }
-
-  /** `(data, addr, port)` */
-  get ondatagram() { return this.#listeners.datagram; }
-  set ondatagram(listener) { this.#set("datagram", listener); }
-
-  /** `(socket)` */
-  get onaccept() { return this.#listeners.accept; }
-  set onaccept(listener) { this.#set("accept", listener); }
-
-  /** `()`: the target has no more to send. */
-  get onend() { return this.#listeners.end; }
-  set onend(listener) { this.#set("end", listener); }
-
-  /** `(error: WasmnetError)`: the last of all, also when the socket never opened. */
-  get onclosed() { return this.#listeners.closed; }
-  set onclosed(listener) { this.#set("closed", listener); }
+  // `ondata(chunk)`, `ondatagram(data, addr, port)`, `onaccept(socket)`, `onend()`: the target has no more to send, and `onclosed(error)`: the last
+  // of all, also when the socket never opened.
+  static {
+    for (const name of ["data", "datagram", "accept", "end", "closed"]) {
+      Object.defineProperty(this.prototype, `on${name}`, {
+        get() { return this.#listeners[name]; },
+        set(listener) {
+          this.#listeners[name] = listener;
+          if (listener) this.#deliver();
+        },
+      });
+    }
+  }
 
   mailData(chunk) {
     this.#chunks.push(chunk);
@@ -93,11 +87,6 @@ export class Mailbox {
     this.#datagrams = [];
     this.#datagramBytes = 0;
     for (const socket of this.#accepts.splice(0)) socket.reset();
-  }
-
-  #set(name, listener) {
-    this.#listeners[name] = listener;
-    if (listener) this.#deliver();
   }
 
   #deliver() {

@@ -9,10 +9,8 @@ import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
 import { Mailbox } from "./mailbox.js";
 
-/** How long bytes that wait behind `close()` may make no progress before the socket is reset, in ms. */
-const LINGER_MS = 5000;
-/** How long the node may take to answer `close`, in ms: what it has still to deliver gets some seconds there. */
-const CLOSE_MS = 30000;
+/** How long a close may make no progress before the socket is reset, in ms: bytes that wait go out, then the node answers, after some seconds maybe. */
+const CLOSE_MS = 15000;
 /** Connections that wait for `onaccept`, and bytes that they may hold; more connections are reset. */
 const MOST_ACCEPTED = 256;
 const MOST_ACCEPTED_BYTES = 64 << 20;
@@ -49,9 +47,8 @@ export class Socket extends Mailbox {
   #isClosing = false;
   #hasToldClose = false;
   #hasToldShutdown = false;
-  #openTimer = null;
-  #lingerTimer = null;
-  #progress = 0;
+  /** Of the opening, then of the close. */
+  #timer = null;
 
   /** Made by `client.socket()`. */
   constructor(owner, id, kind, host, port) {
@@ -137,8 +134,8 @@ export class Socket extends Mailbox {
     }
     this.#isClosing = this.#isFinishing = true;
     this.dropMail();
-    if (this.#queue.size) this.#linger();
     this.#settle();
+    this.#linger();
   }
 
   /** Drops the socket at once, unsent bytes too. */
@@ -166,7 +163,7 @@ export class Socket extends Mailbox {
 
   /** From now on the socket has so long to be open, in ms: for the connection to the node and for the node's answer. */
   _limitOpening(ms) {
-    this.#openTimer = setTimeout(() => this.#drop(this.owner._late(`${this.host} port ${this.port} was not open`, ms)), ms);
+    this.#timer = setTimeout(() => this.#drop(this.owner._late(`${this.host} port ${this.port} was not open`, ms)), ms);
   }
 
   /** The socket is on this WebSocket from now on. Accepted ones are open already. */
@@ -193,11 +190,11 @@ export class Socket extends Mailbox {
         this.#credit += event.bytes;
         if (this.#credit >= 2 ** 31) throw violation(`credit of ${this.#credit} bytes`);
         return this._mayPump();
-      case "data_from": return this.#dataFrom(event);
+      case "data_from":
+        this.bytesDown += event.data.length;
+        return this.mailDatagram(event.data, event.addr, event.port);
       case "connected":
-        this.local = event.local ?? null;
-        this.remote = event.remote ?? null;
-        this.alpn = event.alpn ?? null;
+        for (const field of ["local", "remote", "alpn"]) this[field] = event[field] ?? null;
         return this.#opened();
       case "listening": case "udp_bound":
         this.localPort = event.port;
@@ -244,8 +241,7 @@ export class Socket extends Mailbox {
     if (this.ending) return;
     this.ending = error;
     this.state = "closed";
-    clearTimeout(this.#openTimer);
-    clearTimeout(this.#lingerTimer);
+    clearTimeout(this.#timer);
     this.#queue.clear();
     this.#window?.release(this.#link);
     this.#link?.forget(this);
@@ -274,21 +270,17 @@ export class Socket extends Mailbox {
       sent += count;
     }
     this.bytesUp += sent;
-    if (sent) this.#progress = performance.now();
     return sent;
   }
 
   #datagram(bytes, encode) {
-    const hasRoom = this.#link?.room > 0;
-    const message = hasRoom && encode(this.#link.codec);
-    if (bytes.length > MOST_DATAGRAM || message?.length > this.#link?.mostMessage) {
-      this.dropped++;
+    const message = this.#link?.room > 0 && encode(this.#link.codec);
+    this.dropped++;
+    if (bytes.length > MOST_DATAGRAM || message.length > this.#link.mostMessage) {
       throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
     }
-    if (!hasRoom) {
-      this.dropped++;
-      return;
-    }
+    if (!message) return;
+    this.dropped--;
     this.#link.send(message);
     this.bytesUp += bytes.length;
   }
@@ -309,8 +301,6 @@ export class Socket extends Mailbox {
     if (this.#isClosing) {
       this.#hasToldClose = true;
       this.#link.send(codec.close(this.id));
-      clearTimeout(this.#lingerTimer);
-      this.#lingerTimer = setTimeout(() => this.#drop(new WasmnetError("too_slow", "the node did not close the socket")), CLOSE_MS);
     } else if (codec.version === 2 && !this.#hasToldShutdown) {
       this.#hasToldShutdown = true;
       this.#link.send(codec.shutdown(this.id));
@@ -318,19 +308,18 @@ export class Socket extends Mailbox {
   }
 
   #linger() {
-    this.#progress = performance.now();
-    const check = () => {
-      const left = LINGER_MS - (performance.now() - this.#progress);
-      if (left <= 0) this.#drop(new WasmnetError("too_slow", "what was sent before the close could not go out"));
-      else this.#lingerTimer = setTimeout(check, left);
-    };
-    this.#lingerTimer = setTimeout(check, LINGER_MS);
+    clearTimeout(this.#timer);
+    const before = this.#queue.size;
+    this.#timer = setTimeout(() => {
+      if (this.#queue.size < before) this.#linger();
+      else this.#drop(new WasmnetError("too_slow", "the socket could not be closed in time"));
+    }, CLOSE_MS);
   }
 
   #opened() {
     if (this.state !== "opening") return;
     this.state = "open";
-    clearTimeout(this.#openTimer);
+    if (!this.#isClosing) clearTimeout(this.#timer);
     this.owner._socketOpened(this);
     if (!this.#isClosing) call(this.onopen, this);
   }
@@ -340,11 +329,6 @@ export class Socket extends Mailbox {
     this.bytesDown += data.length;
     if (!this.#isClosing && data.length > 0) this.mailData(data);
     if (!this.#window) this.#link.received(data.length);
-  }
-
-  #dataFrom({ data, addr, port }) {
-    this.bytesDown += data.length;
-    this.mailDatagram(data, addr, port);
   }
 
   #accepted({ connId, remote }) {

@@ -49,12 +49,14 @@ test("the time counts from the call, also while there is no node", LIMIT, async 
 test("what has opened in time lives on, and a time that is none is refused", LIMIT, async (t) => {
   const node = await fake(t);
   const client = connectClient(t, node.url);
-  const connection = client.open("a:1", { openTimeoutMs: 50 });
   await client.ready();
+  t.mock.timers.enable({ apis: ["setTimeout"] });
+  const connection = client.open("a:1", { openTimeoutMs: 50 });
   const [peer] = node.peers;
   connected(peer, (await opening(peer)).id);
   await connection.opened;
-  await new Promise((resolve) => setTimeout(resolve, 100));
+  t.mock.timers.tick(10000);
+  t.mock.timers.reset();
   await settle(client, peer);
   assert.equal(connection.socket.state, "open");
   for (const openTimeoutMs of [0, -1, NaN, Infinity, 2 ** 31, "soon"]) {
