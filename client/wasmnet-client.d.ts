@@ -44,14 +44,19 @@ export interface ClientOptions {
   WebSocket?: (new (url: string, protocols?: string[]) => any) | undefined;
 }
 
-/** The terms that a v2 node states. */
+/** The terms that a v2 node states, held to these ranges; newer nodes may state more. */
 export interface Terms {
+  /** Of the node's program; the node's name; the session's. Up to 256 characters each. */
   version: string;
   node: string;
   session: string;
+  /** First credit of a socket, each way, in bytes: 1 to 16,777,216. */
   window: number;
+  /** The largest message that the node takes, in bytes: 2,048 to 4,294,967,295. */
   max_message: number;
+  /** Sockets that the session may have at once: 1 to 4,294,967,295. */
   max_sockets: number;
+  /** Silence, in ms, after which the node is asked whether it is there: 1 to 86,400,000. */
   heartbeat_ms: number;
 }
 

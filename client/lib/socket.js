@@ -14,6 +14,8 @@ const CLOSE_MS = 15000;
 /** Connections that wait for `onaccept`, and bytes that they may hold; more connections are reset. */
 const MOST_ACCEPTED = 256;
 const MOST_ACCEPTED_BYTES = 64 << 20;
+/** Sockets of one connection to a node, where it does not say that it has fewer: above it none is accepted. */
+const MOST_SOCKETS = 65536;
 /** The largest datagram that there is over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
 const LISTENERS = ["onopen", "ondata", "ondatagram", "onaccept", "onend", "onclosed", "onsendable", "onerror"];
@@ -336,9 +338,10 @@ export class Socket extends Mailbox {
     socket.remote = remote;
     socket.listener = this;
     socket._attach(this.#link);
-    const { window = 1 } = this.#link.terms ?? {};
-    const most = Math.min(MOST_ACCEPTED, MOST_ACCEPTED_BYTES / window);
-    if (this.#isClosing || this.waitingAccepts >= most) {
+    const { sockets, terms } = this.#link;
+    const { window = 1, max_sockets: most = MOST_SOCKETS } = terms ?? {};
+    const mostWaiting = Math.min(MOST_ACCEPTED, MOST_ACCEPTED_BYTES / window);
+    if (this.#isClosing || this.waitingAccepts >= mostWaiting || sockets.size > Math.min(most, MOST_SOCKETS)) {
       socket.reset();
       return;
     }

@@ -226,6 +226,17 @@ test("connections that nobody takes are bounded by number and by the bytes that 
   }
 });
 
+test("connections beyond what the node may have open at once are reset, though the program takes them", LIMIT, async (t) => {
+  const { client, peer, sockets: { listener } } = await session(t, { hello: { ...HELLO, max_sockets: 10 }, kinds: ["listener"] });
+  let count = 0;
+  listener.onaccept = () => count++;
+  for (let i = 0; i < 30; i++) peer.send(0x84, listener.id, [8, NODE_ID + i], "a:1");
+  await settle(client, peer);
+  assert.equal(count, 9, "ten with the listener");
+  assert.equal(peer.requests.filter(({ type }) => type === 0x0c).length, 21);
+  assert.equal(client.openSockets.length, 10);
+});
+
 test("v1: what the program does not read is bounded over all sockets: the one that holds the most ends", LIMIT, async (t) => {
   const { client, peer, sockets: { tcp, listener } } = await session(t, { language: "v1 binary", kinds: ["tcp", "listener"] });
   const chunk = new Uint8Array(4 * MIB);
