@@ -112,7 +112,7 @@ async function memory(open, url, target) {
       const session = await open();
       const measure = (bytes) => session.call("measure", { ...subject, work, url, port: target.port, bytes });
       try {
-        await measure(8 * MIB);
+        await measure(MIB);
         grown.push(Math.round(await growthOf(session.pid, () => measure(BYTES))));
       } finally {
         await session.close();

@@ -26,9 +26,12 @@ function memory(pid, name) {
   return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
+/** A process of a page, and not of the browser's own. */
+const isPage = ({ command }) => /type=renderer|-contentproc/.test(command) && !command.includes("--top-chrome-webui");
+
 /** By how many MiB the page's process grows at most while `work` runs: resident, by the kernel's own high-water mark. */
 export async function growthOf(group, work) {
-  const pages = processes(group).filter(({ command }) => /type=renderer|-contentproc/.test(command)).map(({ pid }) => {
+  const pages = processes(group).filter(isPage).map(({ pid }) => {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");
     return { pid, before: memory(pid, "VmRSS") };
   });
