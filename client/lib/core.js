@@ -35,6 +35,7 @@ export class Core extends EventTarget {
   /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
   #missed = 0;
   #attempt = 0;
+  #faults = 0;
   #retryTimer = null;
   #isClosed = false;
   #wasUp = false;
@@ -272,6 +273,8 @@ export class Core extends EventTarget {
       if (!mayRetry) return void this.#scheduleRetry();
     }
     this.#error = error;
+    // A node that is up for a moment each time, and then breaks the protocol, must not be dialed without pause.
+    if (error.code === "protocol_error") this.#attempt = this.#faults++;
     if (!mayRetry) this.#failWaiting(error);
     const retryInMs = mayRetry ? this.#scheduleRetry() : null;
     this.#tell("disconnected", { error, retryInMs });

@@ -294,6 +294,18 @@ test("a node that never answers a close is not waited for", LIMIT, async (t) => 
   assert.ok(peer.requests.some(({ type, id }) => type === 0x0c && id === tcp.id), "and told to drop it");
 });
 
+test("a node that lets the client in and breaks the protocol each time is asked more and more seldom", LIMIT, async (t) => {
+  const node = await fake(t, { onconnection: (peer) => peer.send(0x82, 0, "x") });
+  const client = connectClient(t, node.url, { reconnect: { baseMs: 4, capMs: 2 ** 31 - 1 } });
+  const { random } = Math;
+  Math.random = () => 1;
+  t.after(() => { Math.random = random; });
+  const waits = [];
+  for (let i = 0; i < 6; i++) waits.push((await next(client, "disconnected")).retryInMs);
+  assert.deepEqual(waits, [4, 8, 16, 32, 64, 128]);
+  assert.equal(node.peers.length, 6);
+});
+
 test("goaway in a day is waited for, unless something is opened", LIMIT, async (t) => {
   const node = await fake(t);
   const client = connectClient(t, node.url);
