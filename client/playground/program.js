@@ -47,15 +47,14 @@ function describe(socket) {
   };
 }
 
-/** Why a socket failed, and who can change it; null for what a program meets as it would anywhere. */
-function refusal({ kind, destination, code, message }) {
+/** Why a socket failed, and who can change it; null for what a program meets as it would anywhere. Who was not let in was told what to do. */
+function refusal({ kind, destination, code, message }, isIn) {
   const isBound = kind === "listener" || kind === "udp-listener";
-  switch (code) {
+  switch (isIn && code) {
     case "policy_denied": return `${destination}: ${message}. ${isBound
       ? "To let programs listen, the node's operator sets bind_ports and bind_addresses in [network] of its policy."
       : "To let programs reach it, the node's operator adds it to allow in [network] of its policy."}`;
-    case "denylisted": case "not_admitted": case "max_connections": case "max_sessions": case "connect_rate": case "byte_quota":
-      return `${destination}: ${message} (${code})`;
+    case "denylisted": case "max_connections": case "connect_rate": case "byte_quota": return `${destination}: ${message} (${code})`;
     default: return null;
   }
 }
@@ -93,7 +92,7 @@ export function startProgram(settings, tell) {
     client.addEventListener(type, ({ socket }) => {
       const described = describe(socket);
       tell({ type: "sockets", sockets: [described] });
-      const text = refusal(described);
+      const text = refusal(described, client.version > 0);
       if (text) tell({ type: "refused", text });
     });
   }

@@ -68,6 +68,19 @@ test("the playground loads and runs its samples without an error in the console"
   assert.deepEqual(page.complaints, []);
 });
 
+test("a node that lets no page in says so in the playground", { timeout: 60000 }, async (t) => {
+  const policy = '[clients]\nallowed_origins = ["https://another.example"]\n';
+  const node = await startNode(t, { policy, args: ["--serve-client", "--client-dir", folder] });
+  const page = await Page.open(browser, `http://127.0.0.1:${node.port}/playground/`);
+  t.after(() => page.close());
+  await page.until(isReady);
+  await pick(page, "netcat");
+  await page.value("document.getElementById('run').click()");
+  await page.until("document.body.dataset.running === 'false' && document.getElementById('node').dataset.state === 'lost'");
+  assert.match(await page.value("document.getElementById('node').textContent"), /it takes nobody from http:\/\/127\.0\.0\.1:\d+; its operator may add this origin to allowed_origins/);
+  assert.doesNotMatch(await page.value(screen), /\[network\]/);
+});
+
 test("a sample that was not built is called that", { timeout: 60000 }, async (t) => {
   const bare = mkdtempSync(join(tmpdir(), "wasmnet-bare-"));
   t.after(() => rmSync(bare, { recursive: true, force: true }));
