@@ -4,20 +4,19 @@
 #   scripts/stage-client.sh FOLDER
 #   scripts/stage-client.sh --package FOLDER   only what the npm package is packed from: no playground, nothing gzipped
 set -euo pipefail
-cd "$(dirname "$0")/../client"
 parts=(lib wasi playground)
 if [ "${1:-}" = --package ]; then
     parts=(lib wasi)
     shift
 fi
-folder=${1:?where the client goes}
+folder=$(realpath -m "${1:?where the client goes}")
+cd "$(dirname "$0")/../client"
 fail() { echo "stage-client.sh: $*" >&2; exit 1; }
 command -v esbuild >/dev/null || fail "esbuild is missing (Debian: esbuild)"
 for program in netcat echo-server; do
     [[ " ${parts[*]} " != *" playground "* || -f "playground/guests/$program.wasm" ]] || fail "playground/guests/$program.wasm is missing: run make playground"
 done
 mkdir -p "$folder"
-folder=$(realpath "$folder")
 # From the index, so that nothing that lies about is published; in an image's build there is no index.
 files=$(git ls-files ./*.js ./*.ts package.json README.md "${parts[@]}" 2>/dev/null) ||
     files=$(find ./*.js ./*.ts package.json README.md "${parts[@]}" -type f)

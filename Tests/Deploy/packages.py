@@ -186,7 +186,8 @@ class ImageTests(Folder):
         for root, folder in ((self.context, self.folder / "image"), (ROOT, self.folder / "here")):
             built = ran("make", "-C", root / "client/playground")
             self.assertEqual(built.returncode, 0, built.stdout + built.stderr)
-            done = ran(root / "scripts/stage-client.sh", folder)
+            # As make names it, from wherever that is.
+            done = ran(root / "scripts/stage-client.sh", folder.name, cwd=folder.parent)
             self.assertEqual(done.returncode, 0, done.stderr)
         files = [{str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()} for top in (self.folder / "image", self.folder / "here")]
         self.assertEqual(*files)
