@@ -47,18 +47,6 @@ function describe(socket) {
   };
 }
 
-/** Why a socket failed, and who can change it; null for what a program meets as it would anywhere. Who was not let in was told what to do. */
-function refusal({ kind, destination, code, message }, isIn) {
-  const isBound = kind === "listener" || kind === "udp-listener";
-  switch (isIn && code) {
-    case "policy_denied": return `${destination}: ${message}. ${isBound
-      ? "To let programs listen, the node's operator sets bind_ports and bind_addresses in [network] of its policy."
-      : "To let programs reach it, the node's operator adds it to allow in [network] of its policy."}`;
-    case "denylisted": case "max_connections": case "connect_rate": case "byte_quota": return `${destination}: ${message} (${code})`;
-    default: return null;
-  }
-}
-
 /** Resolves when every socket has ended, so that what a program sent last has gone out; or after LINGER_MS. */
 function drained(client) {
   return new Promise((resolve) => {
@@ -89,12 +77,7 @@ export function startProgram(settings, tell) {
   };
   const timer = setInterval(look, LOOK_MS);
   for (const type of ["socketopen", "socketclose"]) {
-    client.addEventListener(type, ({ socket }) => {
-      const described = describe(socket);
-      tell({ type: "sockets", sockets: [described] });
-      const text = refusal(described, client.version > 0);
-      if (text) tell({ type: "refused", text });
-    });
+    client.addEventListener(type, ({ socket }) => tell({ type: "sockets", sockets: [describe(socket)] }));
   }
   client.addEventListener("connected", ({ version, terms }) => tell({ type: "node", state: "up", version, name: terms?.node ?? "" }));
   client.addEventListener("goaway", ({ message }) => tell({ type: "node", state: "wait", message }));
@@ -105,6 +88,7 @@ export function startProgram(settings, tell) {
   run(module, {
     client, strategy, worker: strategy === "sab", args, env, listen, stdin: input, stdout: write("out"), stderr: write("err"),
     signal: controller.signal, onlisten: (opened) => tell({ type: "listening", listeners: opened }),
+    onrefused: ({ text }) => tell({ type: "refused", text }),
   }).then(
     ({ exitCode }) => tell({ type: "exit", exitCode }),
     (error) => tell({ type: "failed", name: error?.name ?? "Error", message: String(error?.message ?? error) }),

@@ -1,12 +1,16 @@
 // Modules out of whatever a page has, and words for what is none.
 
+import { WasmnetError } from "../lib/errors.js";
+
 /** A WebAssembly.Module out of one, its bytes, a Response or a URL. */
 export async function compile(source) {
   // By what they are, not by instanceof: those of another frame are of other classes.
   const kind = Object.prototype.toString.call(source);
   if (kind === "[object WebAssembly.Module]") return source;
   if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return compileBytes(source, "this");
-  const response = kind === "[object Response]" ? source : await fetch(source);
+  const isUrl = typeof source === "string" ? source !== "" : kind === "[object URL]" || kind === "[object Request]";
+  if (!isUrl && kind !== "[object Response]") throw new WasmnetError("invalid_argument", `the program must be a URL, a Response, bytes or a WebAssembly.Module, not ${typeof source}`);
+  const response = isUrl ? await fetch(source) : source;
   if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
   if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return compileBytes(await response.arrayBuffer(), `${response.url || "the response"}, which is ${response.headers.get("content-type") ?? "of no type"},`);

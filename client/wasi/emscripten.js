@@ -1,8 +1,11 @@
 // Sockets for unchanged Emscripten programs. Their SOCKFS opens `new WebSocket("ws://host:port/", ["binary"])` for each connect();
 // the class here takes those and opens a socket of the one connection instead. Every other use gets the browser's WebSocket.
 
+import { check, optionsOf } from "../lib/check.js";
 import { call } from "../lib/errors.js";
+import { clientOf } from "./arguments.js";
 import { receiveQueueOf } from "./emscripten-queue.js";
+import { RefusalTeller } from "./refusal.js";
 
 const states = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 
@@ -22,9 +25,15 @@ const isPortMessage = (bytes) => bytes.length === 10 && portMessage.every((byte,
  * @param {object} [options]
  * @param {number} [options.sendBuffer] bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound
  * @param {(host: string, port: number) => boolean} [options.isDatagram] which destinations are UDP: SOCKFS does not say. Default: none
+ * @param {(refusal) => void} [options.onrefused] told in words what the node refused, of which SOCKFS has one errno: see refusal.js. Default: nobody
  * @param [options.Native] what other WebSockets are made of. Default: the one there is
  */
-export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram = () => false, Native = globalThis.WebSocket } = {}) {
+export function emscriptenWebSocket(client, options) {
+  clientOf(client);
+  const { sendBuffer = Infinity, isDatagram = () => false, onrefused, Native = globalThis.WebSocket } = optionsOf(options);
+  if (sendBuffer !== Infinity) check("sendBuffer", sendBuffer, [1, Number.MAX_SAFE_INTEGER]);
+  for (const [name, callback] of Object.entries({ isDatagram, onrefused, Native })) check(name, callback, "function");
+  const refusals = new RefusalTeller(onrefused);
   return class WasmnetWebSocket extends EventTarget {
     static {
       Object.assign(this, states);
@@ -67,7 +76,10 @@ export function emscriptenWebSocket(client, { sendBuffer = Infinity, isDatagram 
           this.#isFull = false;
           this.#opened();
         },
-        onclosed: (error) => this.#ended(error),
+        onclosed: (error) => {
+          refusals.tell(isUdp ? "udp" : "tcp", host, port, error, client);
+          this.#ended(error);
+        },
       });
     }
 

@@ -39,7 +39,8 @@ const codes = [
   [66, "internal", Errno.IO],
 ];
 
-const byWord = new Map(codes.map(([, word, errno]) => [word, errno]));
+/** `invalid_argument` is the client's own: a guest gave what nobody can ask for. */
+const byWord = new Map([...codes.map(([, word, errno]) => [word, errno]), ["invalid_argument", Errno.INVAL]]);
 
 /**
  * The errno for a wire code's word. A word this table lacks is the connection's own end: `connection_lost` and its like
@@ -53,7 +54,7 @@ export function errnoOf(word, wasConnected) {
 
 /** The same for a failed name lookup, in the numbers of getaddrinfo. */
 export function lookupErrnoOf(word) {
-  if (word === "name_not_found") return Errno.AI_NONAME;
+  if (word === "name_not_found" || word === "invalid_argument") return Errno.AI_NONAME;
   if (word === "policy_denied" || word === "denylisted") return Errno.ACCES;
   if (word === "connect_timeout" || word === "overloaded" || word === "connect_rate" || word === "draining") return Errno.AI_AGAIN;
   return byWord.has(word) ? Errno.AI_FAIL : Errno.NETDOWN;

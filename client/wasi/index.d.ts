@@ -1,6 +1,6 @@
 // Types of the WASI bridge.
 
-import type { ClientOptions, WasmnetClient } from "../wasmnet-client.js";
+import type { ClientOptions, ReasonCode, SocketKind, WasmnetClient } from "../wasmnet-client.js";
 
 /** How a program waits: by JavaScript Promise Integration, or by Atomics.wait in a page that is cross-origin isolated. */
 export type Strategy = "jspi" | "sab";
@@ -22,6 +22,24 @@ export interface OpenListener {
   /** The program's descriptor. */
   fd: number;
 }
+
+/** What the node refused a program, which has an errno for it and no more. */
+export interface Refusal {
+  code: ReasonCode;
+  /** The node's words, or the client's where there is no node. */
+  message: string;
+  kind: SocketKind | "accepted" | "lookup";
+  /** "host:port"; of a lookup the name. */
+  destination: string;
+  /** All of it in one line, with what can be done. */
+  text: string;
+}
+
+/**
+ * Called once for each refusal of policy, denylist, limits or admission, and for a node that is lost; not for what a program meets so on any machine,
+ * as `refused` and `name_not_found`. At most 100 a program.
+ */
+export type OnRefused = (refusal: Refusal) => void;
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
@@ -46,6 +64,8 @@ export interface RunOptions {
   listen?: Listener[] | undefined;
   /** Called once, before the program starts, when there are listeners. */
   onlisten?: ((listeners: OpenListener[]) => void) | undefined;
+  /** Told what the node refused, in words. Default: a line `wasmnet: …` on the program's stderr. */
+  onrefused?: OnRefused | undefined;
   /** Default "auto": JSPI, else shared memory, else NoStrategy is thrown. */
   strategy?: "auto" | Strategy | undefined;
   /** A Worker of its own. Default: in a page, with `url`; always under "sab". */
@@ -69,7 +89,10 @@ export interface RunResult {
   stderr: string;
 }
 
-/** Runs a command module to its end. Rejects when it traps, when it cannot be linked (MissingImports), or when a listener is refused (ListenError). */
+/**
+ * Runs a command module to its end. Rejects when it traps, when it cannot be linked (MissingImports), or when a listener is refused (ListenError,
+ * whose message says why). An option that cannot be is a WasmnetError with `invalid_argument`, here and in every call of the bridge.
+ */
 export function run(source: Source, options: RunOptions): Promise<RunResult>;
 
 export function compile(source: Source): Promise<WebAssembly.Module>;
@@ -88,6 +111,8 @@ export interface WrapOptions {
   firstFd?: number | undefined;
   /** The descriptor of the first listener. Default 3. */
   listenerFd?: number | undefined;
+  /** Told what the node refused, in words. Default: nobody. Under "sab" it is shareClient()'s. */
+  onrefused?: OnRefused | undefined;
 }
 
 export interface WrappedImports {
@@ -122,7 +147,7 @@ export interface GuestService {
 }
 
 /** Lends a client to a program in a Worker, under "sab". */
-export function shareClient(client: WasmnetClient): GuestService;
+export function shareClient(client: WasmnetClient, options?: { onrefused?: OnRefused | undefined }): GuestService;
 
 export { emscriptenWebSocket, type EmscriptenOptions } from "./emscripten.js";
 

@@ -57,9 +57,7 @@ export async function runProgram(module, {
 }
 
 async function openListener(core, { host = "127.0.0.1", port = 0, backlog, nonblocking }) {
-  const bytes = parseAddress(host);
-  if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${host}`);
-  return { host, ...await core.preopenListener({ bytes, port, backlog, nonblocking }) };
+  return { host, ...await core.preopenListener({ bytes: parseAddress(host), port, backlog, nonblocking }) };
 }
 
 // Go's scheduler would stand still in a blocking accept: it takes a descriptor for non-blocking only when it comes so.

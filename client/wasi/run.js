@@ -1,6 +1,10 @@
 // run(): a command module with real sockets, in this thread or a Worker of its own.
 
-import { WasmnetClient } from "../wasmnet-client.js";
+import { utf8 } from "../lib/bytes.js";
+import { check } from "../lib/check.js";
+import { call } from "../lib/errors.js";
+import { WasmnetClient, WasmnetError } from "../wasmnet-client.js";
+import { checkRunOptions } from "./arguments.js";
 import { compile } from "./compile.js";
 import { JspiBlocker, hasJspi } from "./jspi.js";
 import { hasSharedMemory } from "./sab.js";
@@ -21,7 +25,7 @@ const isNode = typeof process === "object" && Boolean(process.versions?.node);
 
 /** "jspi" or "sab", for what was asked and what this browser and page have; `startsWorker` where the caller is not in the program's Worker. */
 export function pickStrategy(wanted = "auto", startsWorker = true) {
-  if (!["auto", "jspi", "sab"].includes(wanted)) throw new TypeError(`strategy is "auto", "jspi" or "sab", not ${wanted}`);
+  check("strategy", wanted, ["auto", "jspi", "sab"]);
   const missing = [];
   if (wanted !== "sab") {
     if (hasJspi()) return "jspi";
@@ -41,33 +45,43 @@ export function pickStrategy(wanted = "auto", startsWorker = true) {
 }
 
 /** See index.d.ts. */
-export async function run(source, options = {}) {
+export async function run(source, options) {
+  checkRunOptions(options);
   const { url, client, clientOptions, strategy, stdout, stderr, signal, worker, workerUrl, imports, ...rest } = options;
-  if (!url === !client) throw new TypeError("give run() one of url and client");
   signal?.throwIfAborted();
   const picked = pickStrategy(strategy);
   const module = await compile(source);
   const outputs = { stdout: new OutputText(stdout), stderr: new OutputText(stderr) };
-  const settings = { ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl };
+  // A program has an errno for it, and no more: its user gets the words.
+  const { onrefused = ({ text }) => void outputs.stderr.write(utf8(`wasmnet: ${text}\n`)) } = options;
+  let last = null;
+  const refused = (refusal) => {
+    last = refusal;
+    call(onrefused, refusal);
+  };
+  const settings = { ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl, onrefused: refused };
 
   const inWorker = picked === "sab" || (worker ?? (!client && typeof document === "object"));
-  if (inWorker && imports) throw new TypeError("functions of `imports` cannot go to a Worker: pass worker: false, which needs JSPI");
+  if (inWorker && imports) throw new WasmnetError("invalid_argument", "imports must be left out with a Worker, to which functions cannot go: pass worker: false, which needs JSPI");
   let own = null;
   try {
     let result;
     if (picked === "jspi" && inWorker) {
-      if (client) throw new TypeError("a client cannot go to a Worker: pass url, or worker: false");
+      if (client) throw new WasmnetError("invalid_argument", "client must be left out with a Worker, to which it cannot go: pass url, or worker: false");
       result = await runInWorker(module, { strategy: picked, url, clientOptions, ...settings });
     } else {
       own = client ? null : new WasmnetClient(url, clientOptions);
       if (picked === "sab") result = await runInWorker(module, { strategy: picked, client: client ?? own, ...settings });
       else {
-        const transport = new ClientTransport(client ?? own);
+        const transport = new ClientTransport(client ?? own, refused);
         result = await runProgram(module, { blocker: new JspiBlocker(), transport, imports, ...settings });
         if (own) await transport.drained();
       }
     }
     return { ...result, stdout: outputs.stdout.text, stderr: outputs.stderr.text };
+  } catch (error) {
+    if (error?.name === "ListenError" && last) error.message += `: ${last.text}`;
+    throw error;
   } finally {
     own?.disconnect();
   }

@@ -2,6 +2,8 @@
 
 import { Ring, mostPayload } from "./ring.js";
 import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText } from "./wire.js";
+import { check, optionsOf } from "../lib/check.js";
+import { clientOf } from "./arguments.js";
 import { ClientTransport } from "./transport.js";
 
 /** Bytes of each ring: several messages of the largest size. */
@@ -28,8 +30,9 @@ export class GuestService {
   link;
   transfer;
 
-  constructor(client) {
-    this.#transport = new ClientTransport(client);
+  /** @param [onrefused] told in words what the node refused: see refusal.js */
+  constructor(client, onrefused) {
+    this.#transport = new ClientTransport(client, onrefused);
     const requests = Ring.memory(ringBytes);
     const events = Ring.memory(ringBytes);
     this.#requests = new Ring(requests);
@@ -168,14 +171,8 @@ export class GuestService {
   #open(handle, method, payload) {
     const entry = { channel: null, waiting: [], isFinishing: false, isClosing: false };
     this.#channels.set(handle, entry);
-    // A name or port that the client refuses to take is the guest's error, not ours.
-    try {
-      entry.channel = this.#transport[method](decodeJson(payload), this.#handler(handle, entry));
-      entry.channel.paused = this.#queue.length > 0;
-    } catch {
-      this.#channels.delete(handle);
-      this.#tell(Event.closed, handle, encodeText("internal"));
-    }
+    entry.channel = this.#transport[method](decodeJson(payload), this.#handler(handle, entry));
+    entry.channel.paused = this.#queue.length > 0;
   }
 
   #handler(handle, entry) {
@@ -239,4 +236,8 @@ export class GuestService {
  * Lends `client` to a guest that runs in a Worker under the sab strategy. Post the answer's `link` there with its `transfer`;
  * call `close()` when the guest has ended.
  */
-export const shareClient = (client) => new GuestService(client);
+export function shareClient(client, options) {
+  clientOf(client);
+  const { onrefused } = optionsOf(options);
+  return new GuestService(client, check("onrefused", onrefused, "function"));
+}

@@ -1,6 +1,7 @@
 // wasi:sockets 0.2 for components that jco transpiled: ES-module classes over the same sockets. Calls that may wait (poll, block,
 // blocking reads and writes) return promises: transpile with --async-mode jspi.
 
+import { clientOf } from "./arguments.js";
 import { parseAddress } from "./address.js";
 import { SocketTable } from "./table.js";
 import { ClientTransport } from "./transport.js";
@@ -20,6 +21,7 @@ const isName = (name) => name.length > 0 && name.length <= 253 && !/[\s/:@[\]%]/
  * @param client a WasmnetClient
  */
 export function socketInterfaces(client) {
+  clientOf(client);
   const table = new SocketTable();
   const transport = new ClientTransport(client);
   const io = ioInterfaces(table);

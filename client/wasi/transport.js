@@ -3,10 +3,13 @@
 // What the core asks of a transport (this one, or remote.js across threads):
 //   connect({ host, port, tls }, handler), bind({ host, port }, handler), connectUdp and bindUdp likewise -> channel
 //   resolve(name, done) with done(code, addresses): one of the two is null
+// Options and arguments are a guest's: what cannot be asked of the client is closed with a code, too.
 // A channel has `credit` (bytes that send takes now), send(bytes) -> count taken, sendTo, consumed(count), shutdown, close, reset,
 // and `handler`, whose functions are called as things happen: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
 // accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. Nothing is a promise.
 // ClientTransport's channels also have `paused`.
+
+import { RefusalTeller } from "./refusal.js";
 
 /** How long sockets that were closed may take to bring out what was sent on them, in ms, when the client is to go. */
 export const lingerTime = 5000;
@@ -15,9 +18,12 @@ export class ClientTransport {
   #client;
   #live = new Set();
   #ondrained = null;
+  #refusals;
 
-  constructor(client) {
+  /** @param [onrefused] told in words what the node refused: see refusal.js */
+  constructor(client, onrefused) {
     this.#client = client;
+    this.#refusals = new RefusalTeller(onrefused);
   }
 
   connect({ host, port, tls }, handler) { return this.#open(tls ? "tls" : "tcp", host, port, handler); }
@@ -26,15 +32,27 @@ export class ClientTransport {
   bindUdp({ host, port }, handler) { return this.#open("udp-listener", host, port, handler); }
 
   resolve(name, done) {
-    this.#client.resolve(name).then((addresses) => done(null, addresses), (error) => done(error.code ?? "internal", null));
+    this.#client.resolve(name).then((addresses) => done(null, addresses), (error) => {
+      this._refused("lookup", name, 0, error);
+      done(error.code ?? "internal", null);
+    });
   }
 
   #open(kind, host, port, handler) {
     const channel = new Channel(handler, this);
     this._opened(channel);
-    channel.socket = this.#client.socket(kind, host, port, channel.listeners(kind, host));
+    const listeners = channel.listeners(kind, host, port);
+    try {
+      channel.socket = this.#client.socket(kind, host, port, listeners);
+    } catch (error) {
+      // A name or a port that a guest may give and no client can ask for.
+      channel.socket = new NoSocket(error);
+      queueMicrotask(() => listeners.onclosed(error));
+    }
     return channel;
   }
+
+  _refused(kind, host, port, error) { this.#refusals.tell(kind, host, port, error, this.#client); }
 
   /** Resolves when every socket has ended, or after `ms`. */
   drained(ms = lingerTime) {
@@ -56,6 +74,20 @@ export class ClientTransport {
   }
 }
 
+/** In the place of a socket that could not be asked for. */
+class NoSocket {
+  sendable = 0;
+
+  constructor(error) {
+    this.ending = error;
+  }
+
+  consumed() {}
+  shutdown() {}
+  close() {}
+  reset() {}
+}
+
 const nothing = new Uint8Array(0);
 
 /** v1 has no credit: bytes of a socket that the guest has not read; more wait in the client, which bounds them over all sockets. */
@@ -73,7 +105,7 @@ class Channel {
     this.#transport = transport;
   }
 
-  listeners(kind, host) {
+  listeners(kind, host, port) {
     const isBound = kind === "listener" || kind === "udp" || kind === "udp-listener";
     return {
       onopen: (socket) => {
@@ -89,9 +121,13 @@ class Channel {
       onaccept: (socket) => this.#accepted(socket),
       onend: () => this.handler.ended?.(),
       onsendable: () => this.handler.writable?.(),
-      onerror: (error) => this.handler.failed?.(error.code),
+      onerror: (error) => {
+        this.#transport._refused(kind, host, port, error);
+        this.handler.failed?.(error.code);
+      },
       onclosed: (error) => {
         this.#transport._closed(this);
+        this.#transport._refused(kind, host, port, error);
         this.handler.closed?.(error.code);
       },
     };
@@ -103,7 +139,7 @@ class Channel {
     this.#transport._opened(channel);
     this.handler.accepted?.(channel, { local: socket.local, remote: socket.remote });
     // Only now, when the accepted socket has its handler, may what already came for it be delivered.
-    Object.assign(socket, channel.listeners("accepted", ""));
+    Object.assign(socket, channel.listeners("accepted", socket.remote ?? "", 0));
   }
 
   get credit() { return this.socket.sendable; }

@@ -1,5 +1,6 @@
 // Runs a program in a Worker of its own and passes its streams to and fro.
 
+import { WasmnetError } from "../lib/errors.js";
 import { GuestService } from "./service.js";
 import { chunksOf, readAhead } from "./input.js";
 import { OutputTaker } from "./output-gate.js";
@@ -7,11 +8,11 @@ import { startWorker } from "./worker-start.js";
 
 /** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
 export function runInWorker(module, {
-  strategy, url, clientOptions, client, workerUrl, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, trace, signal,
+  strategy, url, clientOptions, client, workerUrl, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, onrefused, trace, signal,
 }) {
   return new Promise((resolve, reject) => {
     const { worker, advice } = startWorker(workerUrl);
-    const service = strategy === "sab" ? new GuestService(client) : null;
+    const service = strategy === "sab" ? new GuestService(client, onrefused) : null;
     const feed = new Feed(service ?? worker);
     const taker = new OutputTaker((count) => (service ? service.outputTaken(count) : worker.postMessage({ type: "outputTaken", count })));
 
@@ -38,6 +39,7 @@ export function runInWorker(module, {
         case "stdout": return taker.give(stdout, data.bytes);
         case "stderr": return taker.give(stderr, data.bytes);
         case "listening": return onlisten?.(data.listeners);
+        case "refused": return onrefused(data.refusal);
         case "inputConsumed": return feed.consumed(data.count);
         case "exit": {
           stop();
@@ -51,7 +53,8 @@ export function runInWorker(module, {
     try {
       worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
     } catch (error) {
-      return fail(new TypeError(`what goes to the program's Worker is plain values, clientOptions too (a token is a string there): ${error.message}`, { cause: error }));
+      // What the browser says of a value may be the value.
+      return fail(new WasmnetError("invalid_argument", `what goes to the program's Worker must be plain values, clientOptions too (a token is a string there): ${error.name}`));
     }
     feed.start(stdin).catch(fail);
   });
@@ -94,11 +97,13 @@ class Feed {
 }
 
 // Errors cross threads by their words; a trap stays a WebAssembly.RuntimeError.
-function revived({ name, message, stack, names }) {
+function revived({ name, message, stack, names, code, retryAfterMs, errno }) {
+  if (name === "WasmnetError") return new WasmnetError(code, message, retryAfterMs);
   const kinds = { RuntimeError: WebAssembly.RuntimeError, LinkError: WebAssembly.LinkError, TypeError };
   const error = new (kinds[name] ?? Error)(message);
   error.name = name;
   error.stack = stack;
   if (names) error.names = names;
+  if (errno) error.errno = errno;
   return error;
 }

@@ -29,7 +29,7 @@ async function start({ module, strategy, url, clientOptions, link, options }) {
       blocker = new SabBlocker(transport);
     } else {
       client = new WasmnetClient(url, clientOptions);
-      transport = new ClientTransport(client);
+      transport = new ClientTransport(client, (refusal) => postMessage({ type: "refused", refusal }));
       blocker = new JspiBlocker();
     }
     const result = await runProgram(module, {
@@ -45,7 +45,8 @@ async function start({ module, strategy, url, clientOptions, link, options }) {
     await transport.drained?.();
     postMessage({ type: "exit", exitCode: result.exitCode });
   } catch (error) {
-    postMessage({ type: "error", error: { name: error.name, message: error.message, stack: error.stack, names: error.names } });
+    const { name, message, stack, names, code, retryAfterMs, errno } = error;
+    postMessage({ type: "error", error: { name, message, stack, names, code, retryAfterMs, errno } });
   } finally {
     client?.disconnect();
   }

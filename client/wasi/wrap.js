@@ -1,5 +1,7 @@
 // wrapImports(): sockets for a program that another preview1 shim hosts.
 
+import { WasmnetError } from "../lib/errors.js";
+import { checkWrapOptions, listenersOf } from "./arguments.js";
 import { Core } from "./core.js";
 import { MissingImports, checkImports, combine, namespace } from "./bridge.js";
 import { JspiBlocker } from "./jspi.js";
@@ -24,16 +26,18 @@ export class WrappedImports {
   /** The imports to instantiate the module with. */
   imports;
 
-  constructor(imports, { memory, client, strategy = "auto", firstFd = firstSocketFd, listenerFd = firstListenerFd }) {
+  constructor(imports, options) {
+    checkWrapOptions(imports, options);
+    let { memory, client, strategy = "auto", firstFd = firstSocketFd, listenerFd = firstListenerFd, onrefused } = options;
     this.#memory = memory ?? null;
     this.#listenerFd = listenerFd;
     const isLink = client !== undefined && client.requests !== undefined;
     if (isLink && strategy === "auto") strategy = "sab";
     const picked = pickStrategy(strategy, false);
     if ((picked === "sab") !== isLink) {
-      throw new TypeError("strategy sab takes the link of shareClient() as its client, jspi takes a WasmnetClient");
+      throw new WasmnetError("invalid_argument", "client must be the link of shareClient() with strategy sab, and a WasmnetClient with jspi");
     }
-    const transport = isLink ? new RemoteTransport(client) : new ClientTransport(client);
+    const transport = isLink ? new RemoteTransport(client) : new ClientTransport(client, onrefused);
     this.#blocker = isLink ? new SabBlocker(transport) : new JspiBlocker();
     const source = () => {
       const found = typeof this.#memory === "function" ? this.#memory() : this.#memory;
@@ -50,11 +54,10 @@ export class WrappedImports {
   /** Opens listeners for the guest before it starts, on the descriptors from `listenerFd` on; a Go guest needs them
    * with nonblocking: true. Resolves to their { host, port, fd }. */
   async listen(listeners) {
+    listenersOf(listeners ?? null, "listeners");
     const opened = [];
     for (const { host = "127.0.0.1", port = 0, backlog, nonblocking } of listeners) {
-      const bytes = parseAddress(host);
-      if (!bytes) throw new TypeError(`a listener's host is an IP address, not ${host}`);
-      const listener = await this.#core.preopenListener({ bytes, port, backlog, nonblocking, fd: this.#listenerFd });
+      const listener = await this.#core.preopenListener({ bytes: parseAddress(host), port, backlog, nonblocking, fd: this.#listenerFd });
       opened.push({ host, ...listener });
     }
     return opened;

@@ -90,6 +90,13 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   await run();
   seen.problem = (await until(() => !at("problem").hidden && at("problem").textContent));
 
+  // A port that the policy does not open: the program has an errno, the person the words.
+  await choose("echo-server");
+  set("args", "127.0.0.1 80");
+  await run();
+  await until(() => isOver() && screen().includes("ended with"));
+  seen.denied = screen();
+
   // A listener that is stopped.
   await choose("echo-server");
   await run();

@@ -48,6 +48,7 @@ for (const browser of BROWSERS) {
       assert.match(seen.refused, /ended with 1/);
       assert.deepEqual(seen.refusedRow.slice(1), ["0 B", "0 B", "refused"]);
       assert.match(seen.problem, /open "/);
+      assert.match(seen.denied, /^127\.0\.0\.1:80: .* sets bind_ports and bind_addresses in \[network\] of its policy\. \(policy_denied\)$/m);
       assert.match(seen.odd, /^odd\.wasm is not WebAssembly/);
       assert.match(seen.listener[0], /^127\.0\.0\.1:\d+ ?listens/);
       // With its own thread the client is gone with the program; else it tells how the socket ended.

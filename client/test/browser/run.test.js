@@ -66,7 +66,7 @@ for (const browser of BROWSERS) {
       "a bundle of no module that was not told": lost,
       "a bundle of no module": said, "a bundle with the Worker of another origin": said,
       "shared memory without isolation": /^NoStrategy: .*Cross-Origin-Opener-Policy: same-origin and Cross-Origin-Embedder-Policy: require-corp/,
-      "what no Worker can have": /^TypeError: .* plain values, clientOptions too/,
+      "what no Worker can have": /^WasmnetError: .* plain values, clientOptions too/,
       "no program": /^CompileError: http:\S+, which is text\/html\S* ?\S*, is not WebAssembly/,
     };
     for (const [name, pattern] of Object.entries(expected)) assert.match(seen[name], pattern, name);

@@ -1,0 +1,132 @@
+// Every option and argument of the bridge is checked where it is given, as the client's are; and what a guest gives is the guest's error.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { inspect } from "node:util";
+import { compile, emscriptenWebSocket, pickStrategy, run, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
+import { ClientTransport } from "../../wasi/transport.js";
+import { fake } from "../fake-node.js";
+import { connectClient } from "../support.js";
+
+const URL_OK = "ws://127.0.0.1:9/";
+const client = { socket() {} };
+const inRun = (name) => (value) => run(new Uint8Array(8), { url: URL_OK, [name]: value });
+const inWrap = (name) => (value) => wrapImports({}, { client, [name]: value });
+const inEmscripten = (name) => (value) => emscriptenWebSocket(client, { [name]: value });
+const listening = (name) => (value) => run(new Uint8Array(8), { url: URL_OK, listen: [{ [name]: value }] });
+const OBJECTS = [null, 5, "s3cret"];
+const FUNCTIONS = [5, "f", {}];
+const BOOLEANS = [1, "yes"];
+
+/** [what, values that are wrong, the call, what the error says] */
+const TABLE = [
+  ["run: options", OBJECTS, (options) => run(new Uint8Array(8), options), /^options must be an object, not \w+$/],
+  ["run: neither url nor client", [undefined], inRun("url"), /^of url and client must be exactly one given, not none$/],
+  ["run: both", [client], inRun("client"), /^of url and client must be exactly one given, not both$/],
+  ["run: url", ["localhost:9300", "", null, "ws://a/#b", 5], inRun("url"), /^the url must be absolute, /],
+  ["run: client", [5, {}, "ws://a/", null], (value) => run(new Uint8Array(8), { client: value }), /^client must be a WasmnetClient, not /],
+  ["run: clientOptions", OBJECTS, inRun("clientOptions"), /^clientOptions must be an object, not /],
+  ["run: args", ["a b", 5, {}, null], inRun("args"), /^args must be an array of strings, not /],
+  ["run: one of args", [[5], ["a", null], ["a\0"]], inRun("args"), /^args\[\d\] must be a string without NUL, not /],
+  ["run: env", OBJECTS, inRun("env"), /^env must be an object, not /],
+  ["run: a value of env", [{ A: 5 }, { A: null }, { A: "\0s3cret" }], inRun("env"), /^env\.A must be a string without NUL, not /],
+  ["run: a name of env", [{ "A=B": "c" }, { "": "c" }], inRun("env"), /^a name in env must be a string without = and NUL, not /],
+  ["run: stdin", [5, {}, () => {}], inRun("stdin"), /^stdin must be a string, bytes, a ReadableStream or an async iterable, not /],
+  ["run: stdout", [5, "out", {}], inRun("stdout"), /^stdout must be a function or a WritableStream, not /],
+  ["run: stderr", [5, "out", {}], inRun("stderr"), /^stderr must be a function or a WritableStream, not /],
+  ["run: listen", ["127.0.0.1:80", {}, 5, null], inRun("listen"), /^listen must be an array of \{ host, port, backlog, nonblocking \}, not /],
+  ["run: one of listen", [["127.0.0.1:80"], [80], [null]], inRun("listen"), /^each of listen must be an object, not /],
+  ["run: a listener's host", ["localhost", "127.0.0.1:80", 5, ""], listening("host"), /^a listener's host must be an IP address, not /],
+  ["run: a listener's port", ["80", -1, 65536], listening("port"), /^the port must be a whole number from 0 to 65535, not /],
+  ["run: a listener's backlog", [0, 129, "5"], listening("backlog"), /^backlog must be a whole number from 1 to 128, not /],
+  ["run: a listener that does not block", BOOLEANS, listening("nonblocking"), /^nonblocking must be a boolean, not /],
+  ...["onlisten", "onrefused"].map((name) => [`run: ${name}`, FUNCTIONS, inRun(name), new RegExp(`^${name} must be a function, not `)]),
+  ...["worker", "isTerminal", "trace"].map((name) => [`run: ${name}`, BOOLEANS, inRun(name), new RegExp(`^${name} must be a boolean, not `)]),
+  ["run: signal", [5, {}], inRun("signal"), /^signal must be an AbortSignal, not /],
+  ["run: imports", OBJECTS, inRun("imports"), /^imports must be an object, not /],
+  ["run: workerUrl", [5, {}], inRun("workerUrl"), /^workerUrl must be a URL, not /],
+  ["strategy", ["fast", 5, null], (value) => pickStrategy(value), /^strategy must be auto or jspi or sab, not /],
+  ["compile", [undefined, null, 5, {}, "", () => {}], (source) => compile(source), /^the program must be a URL, a Response, bytes or a WebAssembly\.Module, not /],
+
+  ["wrapImports: imports", OBJECTS, (imports) => wrapImports(imports, { client }), /^imports must be an object, not /],
+  ["wrapImports: options", OBJECTS, (options) => wrapImports({}, options), /^options must be an object, not /],
+  ["wrapImports: client", [undefined, null, 5, {}], inWrap("client"), /^client must be a WasmnetClient, not /],
+  ["wrapImports: memory", [5, {}], inWrap("memory"), /^memory must be a WebAssembly\.Memory or a function that returns one, not /],
+  ["wrapImports: firstFd", [-1, "5", 2 ** 31], inWrap("firstFd"), /^firstFd must be a whole number from 0 to 2147483647, not /],
+  ["wrapImports: listenerFd", [-1, "5"], inWrap("listenerFd"), /^listenerFd must be a whole number from 0 to 2147483647, not /],
+  ["wrapImports: onrefused", FUNCTIONS, inWrap("onrefused"), /^onrefused must be a function, not /],
+  ["shareClient: client", [undefined, {}], (value) => shareClient(value), /^client must be a WasmnetClient, not /],
+  ["shareClient: onrefused", FUNCTIONS, (onrefused) => shareClient(client, { onrefused }), /^onrefused must be a function, not /],
+  ["socketInterfaces: client", [undefined, {}], (value) => socketInterfaces(value), /^client must be a WasmnetClient, not /],
+  ["emscriptenWebSocket: client", [undefined, {}], (value) => emscriptenWebSocket(value), /^client must be a WasmnetClient, not /],
+  ["emscriptenWebSocket: sendBuffer", [0, "5", -1], inEmscripten("sendBuffer"), /^sendBuffer must be a whole number from 1 to /],
+  ...["isDatagram", "onrefused", "Native"].map((name) => [
+    `emscriptenWebSocket: ${name}`, FUNCTIONS, inEmscripten(name), new RegExp(`^${name} must be a function, not `),
+  ]),
+];
+
+for (const [what, values, work, says] of TABLE) {
+  test(what, async () => {
+    for (const value of values) {
+      let error = null;
+      try {
+        await work(value);
+      } catch (caught) {
+        error = caught;
+      }
+      assert.equal(error?.name, "WasmnetError", `${inspect(value)}: ${error?.stack}`);
+      assert.equal(error.code, "invalid_argument");
+      assert.match(error.message, says);
+      assert.ok(!error.message.includes("s3cret"), error.message);
+    }
+  });
+}
+
+test("an aborted signal rejects run() with its reason", async () => {
+  const reason = new Error("enough");
+  await assert.rejects(run(new Uint8Array(8), { url: URL_OK, signal: AbortSignal.abort(reason) }), reason);
+});
+
+test("what a guest gives and nobody can be asked for is the guest's error, and throws nowhere", { timeout: 30000 }, async (t) => {
+  const node = await fake(t);
+  const told = [];
+  const transport = new ClientTransport(connectClient(t, node.url), ({ code, text }) => told.push([code, text]));
+  for (const [method, host, port] of [["connect", "a b", 80], ["connect", "host.test", 0], ["connectUdp", "http://a/", 53], ["bind", "a:1", 0]]) {
+    const channels = [];
+    const code = await new Promise((resolve) => channels.push(transport[method]({ host, port }, { closed: resolve })));
+    assert.equal(code, "invalid_argument");
+    const [channel] = channels;
+    assert.equal(channel.credit, 0);
+    assert.equal(channel.send(Uint8Array.of(1)), 0);
+    channel.sendTo(Uint8Array.of(1), "1.2.3.4", 5);
+    channel.consumed(1);
+    for (const end of ["shutdown", "close", "reset"]) channel[end]();
+  }
+  assert.equal(await new Promise((resolve) => transport.resolve("a b", resolve)), "invalid_argument");
+  assert.match(told[0][1], /^a b:80: the host must be a name or an IP address, .*, not "a b"\. \(invalid_argument\)$/);
+  await transport.drained();
+});
+
+test("a refusal is told once, in words, and what any machine does is not", { timeout: 30000 }, async (t) => {
+  const told = [];
+  const node = await fake(t);
+  const transport = new ClientTransport(connectClient(t, node.url), (refusal) => told.push(refusal));
+  for (const [code, type] of [[16, 0x87], [16, 0x87], [32, 0x86], [18, 0x86]]) {
+    const closed = new Promise((resolve) => transport.connect({ host: "::1", port: 25 }, { closed: resolve }));
+    while (!node.peers[0]?.requests.some((request) => request.type === 1 && !request.seen)) await new Promise((resolve) => setImmediate(resolve));
+    const { id } = node.peers[0].requests.find((request) => request.type === 1 && !request.seen && (request.seen = true));
+    node.peers[0].send(type, id, [1, code], [4, 0], "not for you");
+    await closed;
+  }
+  assert.deepEqual(told, [
+    { code: "policy_denied", message: "not for you", kind: "tcp", destination: "[::1]:25",
+      text: "[::1]:25: not for you. To let programs reach it, the node's operator adds it to allow in [network] of its policy. (policy_denied)" },
+    { code: "max_connections", message: "not for you", kind: "tcp", destination: "[::1]:25", text: "[::1]:25: not for you. (max_connections)" },
+  ]);
+  // Who was not let in hears of it once, whatever it wanted to reach.
+  const shut = await fake(t, { hello: null, onconnection: ({ ws }) => ws.close(1008, "policy_denied") });
+  const texts = [];
+  const outside = new ClientTransport(connectClient(t, shut.url), ({ text }) => texts.push(text));
+  await Promise.all([25, 26].map((port) => new Promise((resolve) => outside.connect({ host: "::1", port }, { closed: resolve }))));
+  assert.deepEqual(texts, [`the node at ${shut.url} did not let this client in: it takes nobody from here; its operator may add this origin to allowed_origins. (policy_denied)`]);
+});
