@@ -45,6 +45,19 @@ test("the codes are the node's", () => {
   assert.ok(lost > 255 && aborted > 255 && invalid > 255, "which no byte can carry");
 });
 
+test("docs/protocol.md has the node's names, messages and codes", () => {
+  const read = (path) => readFileSync(`${root}../${path}`, "utf8");
+  const document = read("docs/protocol.md");
+  const codes = Object.fromEntries([...document.matchAll(/`(\w+)` \| (\d+) \|/g)].map(([, word, number]) => [word, Number(number)]));
+  const { connection_lost: lost, aborted, invalid_argument: invalid, ...wire } = client.codes;
+  assert.deepEqual(codes, wire);
+  for (const [, name] of read("Sources/WasmnetProtocol/Subprotocol.swift").matchAll(/"(wasmnet\.[\w.]+)"/g)) assert.ok(document.includes(name), name);
+  const types = [...read("Sources/WasmnetProtocol/MessageTypes.swift").matchAll(/= (0x[0-9A-Fa-f]{2})/g)].map(([, type]) => Number(type));
+  assert.ok(types.length > 20);
+  const named = [...document.matchAll(/\| (0x\w\w(?:, 0x\w\w)?) \|/g)].flatMap(([, all]) => all.split(", ").map(Number));
+  assert.deepEqual([...new Set(named)].sort(), types.sort());
+});
+
 test("no dependencies; what is shipped exists", () => {
   for (const key of ["dependencies", "peerDependencies", "devDependencies"]) assert.equal(description[key], undefined);
   assert.equal(description.type, "module");
