@@ -74,8 +74,9 @@ const keyOf = (at, name) => (at << 16) | name;
 /** Whether a socket without a peer is told too that nobody listens where it sent to (IP_RECVERR). */
 export const receiveErrors = keyOf(level.ip, 11);
 
-// A socket without this level: TCP's on a datagram socket, IPv6's on one of IPv4.
-const lacks = (socket, at) => (at === level.tcp && socket.type !== "stream") || (at === level.ipv6 && socket.family !== Family.INET6);
+// A socket without this level: TCP's on a datagram socket, IPv6's on one of IPv4, any but its own on a local one.
+const lacks = (socket, at) => (at === level.tcp && socket.type !== "stream") || (at === level.ipv6 && socket.family !== Family.INET6)
+  || (at !== level.socket && socket.family === Family.UNIX);
 
 /** A length that is passed by value where a pointer belongs (a Go library does so) is no address a guest could mean. */
 const smallestPointer = 64;
@@ -99,7 +100,7 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
       case so.error: return store(socket.takeError());
       case so.acceptsConnections: return store(socket.isListener ? 1 : 0);
       case so.domain: return store(socket.family);
-      case so.protocol: return store(socket.type === "stream" ? 6 : 17);
+      case so.protocol: return store(socket.family === Family.UNIX ? 0 : socket.type === "stream" ? 6 : 17);
       case so.linger: return store(...(socket.options.get(keyOf(at, name)) ?? [0, 0]));
       case so.receiveTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.receiveTimeout);
       case so.sendTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.sendTimeout);
@@ -112,7 +113,7 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
 
 export function setOption(memory, socket, at, name, valuePointer, length) {
   const known = byLevel.get(at);
-  if (lacks(socket, at) || !known) return Errno.NOPROTOOPT;
+  if (lacks(socket, at) || !known) return socket.family === Family.UNIX ? Errno.NOTSUP : Errno.NOPROTOOPT;
   if (at === level.ipv6 && name === 18 && socket.type === "stream") return Errno.NOPROTOOPT;
   // IP takes a byte as well.
   if (length < 4 && !(at === level.ip && length > 0)) return Errno.INVAL;

@@ -1,6 +1,7 @@
 // Two connected sockets inside one program, as socketpair() makes them: nothing of them reaches the wire.
 
 import { Errno } from "./errno.js";
+import { Family } from "./address.js";
 import { ByteQueue } from "./queue.js";
 import { AGAIN } from "./table.js";
 
@@ -12,6 +13,7 @@ export class PairSocket {
   receiveTimeout = 0; // ms, 0: none
   sendTimeout = 0; // ms, 0: none
   options = new Map();
+  family = Family.UNIX;
   phase = "connected";
   isListener = false;
 

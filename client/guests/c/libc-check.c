@@ -6,6 +6,7 @@
 #include <fcntl.h>
 #include <net/if.h>
 #include <netdb.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -263,6 +264,12 @@ static void pairs(void) {
   static char block[4096];
   result("socketpair", socketpair(AF_UNIX, SOCK_STREAM, 0, ends));
   getsockopt(ends[0], SOL_SOCKET, SO_TYPE, &value, &length);
+  int domain = -1, protocol = -1;
+  length = sizeof domain;
+  getsockopt(ends[0], SOL_SOCKET, SO_DOMAIN, &domain, &length);
+  getsockopt(ends[0], SOL_SOCKET, SO_PROTOCOL, &protocol, &length);
+  printf("%d %d\n", domain == AF_UNIX, protocol);
+  result("no delay", setsockopt(ends[0], IPPROTO_TCP, TCP_NODELAY, &value, sizeof value));
   struct sockaddr_un name = {.sun_family = 0};
   length = sizeof name;
   result("getsockname", getsockname(ends[0], (void *)&name, &length));
