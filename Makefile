@@ -3,8 +3,8 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
-	dist lint format deps deps-test deps-web deps-guests deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
+.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
+	dist lint format deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
@@ -22,6 +22,9 @@ playground: deps-playground ## the programs that the playground page offers, and
 
 test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE instead of building
 	scripts/test.sh dashboard client wasi
+
+test-programs: deps-web deps-programs ## curl, mosquitto, adig, netcat and sic of Debian's sources in real browsers; minutes to build, once; WASMNET_NODE=FILE
+	scripts/test.sh programs
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
 	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \
@@ -99,6 +102,9 @@ deps-playground:
 
 deps-guests:
 	@client/guests/install.sh
+
+deps-programs:
+	@client/guests/install.sh programs
 
 deps-model:
 	@scripts/install.sh model

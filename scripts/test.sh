@@ -17,6 +17,7 @@
 #   rolling-restart  three nodes behind HAProxy, restarted under load
 #   faults           the same under FAULTS=20 faults over SPAN=180 seconds; SEED=N
 #   swift            every other test in Swift
+#   programs         programs of Debian's sources in browsers; the first time takes minutes to build them, so only where it is named
 #
 #   WASMNET_NODE  the node's program; without it one is built in release
 set -uo pipefail
@@ -32,9 +33,10 @@ trap 'exit 143' TERM
 swift=${SWIFT:-swift}
 # The first ones keep the whole machine busy; the last one ends with the runner's closing line.
 all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses rolling-restart faults swift)
+named=(programs)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for suite in "$@"; do
-    [[ " ${all[*]} " == *" $suite "* ]] || { echo "test.sh: there is no suite $suite; there are: ${all[*]}" >&2; exit 2; }
+    [[ " ${all[*]} ${named[*]} " == *" $suite "* ]] || { echo "test.sh: there is no suite $suite; there are: ${all[*]} ${named[*]}" >&2; exit 2; }
 done
 
 run() {
@@ -52,6 +54,7 @@ run() {
         rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
         faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
         swift) "$swift" test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3 ;;
+        programs) node --test --test-concurrency=1 client/test/wasi/programs/*.test.js ;;
     esac
 }
 

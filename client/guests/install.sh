@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that build and test the guests, and the two apt sources they come from besides Debian's own
 # binaries: bookworm-backports (Go 1.23, the first with wasip1 sockets worth having) and bookworm's sources (redis, bearssl, at test time).
-# Run as root. Says nothing when nothing is missing.
+# `install.sh programs`: also the servers that the programs of programs/ are tested with. Run as root. Says nothing when nothing is missing.
 set -euo pipefail
 
 compilers=(clang-14 emscripten lld-14 lld-16 llvm-14 wasi-libc libclang-rt-14-dev-wasm32 rustc libstd-rust-dev-wasm32 make dpkg-dev gcc libc6-dev netbase)
 backports=(golang-1.23-go)
 browsers=(chromium firefox-esr)
 peers=(redis-server redis-tools dnsmasq-base curl openssl nodejs node-typescript)
+[ "${1:-}" != programs ] || peers+=(mosquitto mosquitto-clients ngircd)
 
 absent() {
     for package in "$@"; do

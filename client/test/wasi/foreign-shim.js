@@ -1,5 +1,7 @@
 // A preview1 shim of somebody else's kind: one plain imports object, an exit by exception, a directory at descriptor 3, no sockets.
 
+import { addFiles } from "./shim-files.js";
+
 export class ForeignShim {
   inst = null;
   output = "";
@@ -28,7 +30,7 @@ export class ForeignShim {
       environ_sizes_get: sizes(0, 0),
       environ_get: () => 0,
       clock_time_get: (id, precision, pointer) => {
-        view().setBigUint64(pointer, BigInt(Math.round(performance.now() * 1e6)), true);
+        view().setBigUint64(pointer, BigInt(Math.round((id === 0 ? performance.timeOrigin : 0) + performance.now())) * 1000000n, true);
         return 0;
       },
       fd_write: (fd, vectors, count, sizePointer) => {
@@ -70,9 +72,13 @@ export class ForeignShim {
   }
 }
 
-/** Runs `module` on the shim with the bridge over it, in this thread. `listen` is given to the bridge; `onlisten` gets what opened. */
-export async function runOnShim({ module, args, listen, onlisten, wrapImports, ...options }) {
+/**
+ * Runs `module` on the shim with the bridge over it, in this thread. `listen` is given to the bridge; `onlisten` gets what opened.
+ * `files`, where given, are in the shim's directory.
+ */
+export async function runOnShim({ module, args, files, listen, onlisten, wrapImports, ...options }) {
   const shim = new ForeignShim(args);
+  if (files) addFiles(shim, files);
   const bridge = wrapImports({ wasi_snapshot_preview1: shim.wasiImport }, { ...options, listenerFd: 4 });
   bridge.check(module);
   if (listen) onlisten(await bridge.listen(listen));

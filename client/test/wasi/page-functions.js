@@ -66,10 +66,10 @@ class TextCollector {
   }
 }
 
-/** Gives text to the guest that was started with this id and stdin: true, and ends its input. */
-export async function input({ id, text }) {
+/** Gives text to the guest that was started with this id and stdin: true, and ends its input unless `more` is to come. */
+export async function input({ id, text, more = false }) {
   inputs.get(id).enqueue(new TextEncoder().encode(text));
-  inputs.get(id).close();
+  if (!more) inputs.get(id).close();
 }
 
 /** Ends the guest that was started with this id. */
@@ -102,19 +102,19 @@ export async function sockfs({ url, port, text }) {
 }
 
 /** Runs a guest on somebody else's shim, with the bridge over it. */
-export async function onForeignShim({ guest, args, url, strategy }) {
+export async function onForeignShim({ guest, args, files, url, strategy }) {
   const module = await compile(`/guests/${guest}.wasm`);
   const client = new WasmnetClient(url);
   await client.ready();
   try {
-    if (strategy === "jspi") return await runOnShim({ module, args, client, wrapImports });
+    if (strategy === "jspi") return await runOnShim({ module, args, files, client, wrapImports });
     const lent = shareClient(client);
     const worker = new Worker(new URL("shim-worker.js", import.meta.url), { type: "module" });
     try {
       return await new Promise((resolve, reject) => {
         worker.onmessage = ({ data }) => (data.error ? reject(new Error(data.error)) : resolve(data.value));
         worker.onerror = (event) => reject(new Error(event.message));
-        worker.postMessage({ link: lent.link, module, args }, lent.transfer);
+        worker.postMessage({ link: lent.link, module, args, files }, lent.transfer);
       });
     } finally {
       await lent.finish();

@@ -32,7 +32,7 @@ export function programs(session, defaults) {
       said: (pattern) => until(() => pattern.exec(output)),
       listening: () => until(() => events.find((event) => event.type === "listening")?.listeners),
       abort: () => session.call("abort", { id }),
-      input: (text) => session.call("input", { id, text }),
+      input: (text, options) => session.call("input", { id, text, ...options }),
     };
   };
 

@@ -3,9 +3,9 @@
 import { wrapImports } from "../../wasi/index.js";
 import { runOnShim } from "./foreign-shim.js";
 
-onmessage = async ({ data: { link, module, args } }) => {
+onmessage = async ({ data: { link, module, args, files } }) => {
   try {
-    postMessage({ value: await runOnShim({ module, args, client: link, strategy: "sab", wrapImports }) });
+    postMessage({ value: await runOnShim({ module, args, files, client: link, strategy: "sab", wrapImports }) });
   } catch (error) {
     postMessage({ error: `${error}\n${error.stack}` });
   }
