@@ -47,8 +47,10 @@ function read(text) {
 
 const ports = {};
 
-/** The port of a service by its name, for "tcp" or "udp"; undefined where there is none. */
-export function servicePort(name, protocol) {
-  ports[protocol] ??= read(protocol === "tcp" ? tcp : udp);
-  return ports[protocol].get(name);
+/** The ports of all services by their names, for "tcp" or "udp". */
+export function services(protocol) {
+  return (ports[protocol] ??= read(protocol === "tcp" ? tcp : udp));
 }
+
+/** The port of a service by its name, for "tcp" or "udp"; undefined where there is none. */
+export const servicePort = (name, protocol) => services(protocol).get(name);

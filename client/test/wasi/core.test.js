@@ -8,6 +8,7 @@ import { codeTable, Errno, errnoOf } from "../../wasi/errno.js";
 import { formatAddress, parseAddress } from "../../wasi/address.js";
 import { servicePort } from "../../wasi/services.js";
 import { AGAIN } from "../../wasi/table.js";
+import { services } from "../../wasi/services.js";
 import { ByteQueue } from "../../wasi/queue.js";
 import { Ring } from "../../wasi/ring.js";
 import { MissingImports, checkImports } from "../../wasi/bridge.js";
@@ -423,4 +424,15 @@ test("the ring carries messages of any size around its end, and says when it is 
   while (writer.write(1, 1, new Uint8Array(50)));
   assert.equal(reader.takeWriterWaits(), true);
   assert.equal(reader.setIdle(), false);
+});
+
+test("guests/libc knows the services that the bridge knows, and no other", async () => {
+  const source = await readFile(new URL("../../guests/libc/services.c", import.meta.url), "utf8");
+  const rows = [...source.matchAll(/\{"([^"]+)", (\d+), (tcp|udp), "([^"]*)"\}/g)];
+  assert.ok(rows.length > 200, `${rows.length} rows`);
+  const ofLibc = { tcp: new Map(), udp: new Map() };
+  for (const [, name, port, protocol, aliases] of rows) {
+    for (const each of [name, ...aliases.split(" ").filter(Boolean)]) if (!ofLibc[protocol].has(each)) ofLibc[protocol].set(each, Number(port));
+  }
+  for (const protocol of ["tcp", "udp"]) assert.deepEqual(new Map([...ofLibc[protocol]].sort()), new Map([...services(protocol)].sort()));
 });
