@@ -15,7 +15,7 @@ const U32 = 2 ** 32 - 1;
 
 /** By field: the most characters of a string, or the range of a whole number. These may be missing. */
 const OPTIONAL = { local: 128, remote: 128, alpn: 255, message: 4096, retryAfterMs: [0, U32] };
-const FIELDS = {
+export const FIELDS = {
   ...OPTIONAL,
   id: [0, Number.MAX_SAFE_INTEGER], connId: [1, Number.MAX_SAFE_INTEGER], port: [0, 65535], addr: 64, bytes: [1, U32], reconnectInMs: [0, DAY],
   // Of `hello`. The longest request that is no data must fit a message; a window is what a socket that is not read leaves in memory.

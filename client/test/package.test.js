@@ -5,6 +5,7 @@ import { existsSync, readFileSync, readdirSync } from "node:fs";
 import { test } from "node:test";
 import { fileURLToPath } from "node:url";
 import * as client from "../wasmnet-client.js";
+import { FIELDS } from "../lib/events.js";
 import { LIMITS, measure } from "./size.js";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
@@ -56,6 +57,14 @@ test("docs/protocol.md has the node's names, messages and codes", () => {
   assert.ok(types.length > 20);
   const named = [...document.matchAll(/\| (0x\w\w(?:, 0x\w\w)?) \|/g)].flatMap(([, all]) => all.split(", ").map(Number));
   assert.deepEqual([...new Set(named)].sort(), types.sort());
+});
+
+test("docs/protocol.md has the ranges that the client holds a node to", () => {
+  const document = readFileSync(`${root}../docs/protocol.md`, "utf8");
+  const names = { conn_id: "connId", reconnect_in_ms: "reconnectInMs", retry_after_ms: "retryAfterMs", msg: "message" };
+  const rows = [...document.matchAll(/`(\w+)`[^|\n]*\| (\d+) to (\d+) \|/g)].map(([, name, least, most]) => [names[name] ?? name, [Number(least), Number(most)]]);
+  const rules = Object.entries(FIELDS).map(([field, rule]) => [field, typeof rule === "number" ? [0, rule] : rule]);
+  assert.deepEqual(Object.fromEntries(rows), Object.fromEntries(rules));
 });
 
 test("no dependencies; what is shipped exists", () => {
