@@ -12,16 +12,7 @@ const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
 /** Who is turned away so, or cannot even ask, is so again: it is not tried again. */
 const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
 
-/** An event of the client; its fields stand on it. */
-class ClientEvent extends Event {
-  constructor(type, fields) {
-    super(type);
-    Object.assign(this, fields);
-  }
-}
-
 export class Core extends EventTarget {
-  #url;
   #options;
   #link = null;
   #dialing = null;
@@ -46,8 +37,7 @@ export class Core extends EventTarget {
 
   constructor(url, options) {
     super();
-    this.#url = urlOf(url);
-    this.#options = read(options);
+    this.#options = { url: urlOf(url), ...read(options) };
     this.#stopListening = onPageLife(() => {
       // What was down may be up, and what was up may have no network under it any more.
       for (const link of this.#links) link.ping?.();
@@ -201,7 +191,7 @@ export class Core extends EventTarget {
     this.#retryTimer = null;
     const { token, openTimeoutMs } = this.#options;
     // The token is on its way, or the WebSocket's fault has still to be told: there is nothing to close yet.
-    const fail = (error) => this.#dialing === asking && this.#down(asking, error);
+    const fail = (error) => this.#dialing === asking && this._down(asking, error);
     const asking = this.#dialing = { ws: null, isOld: false, fail };
     const open = (given) => {
       if (this.#dialing !== asking) return;
@@ -209,7 +199,7 @@ export class Core extends EventTarget {
         this.#open(isPlain, given);
       } catch (error) {
         // A page's own policy, or a class that the program gave. Only the name: the message may show the token.
-        const words = `no WebSocket to ${publicUrl(this.#url)} can be made here (${error?.name})`;
+        const words = `no WebSocket to ${publicUrl(this.#options.url)} can be made here (${error?.name})`;
         queueMicrotask(() => fail(new WasmnetError("invalid_argument", words)));
       }
     };
@@ -221,15 +211,7 @@ export class Core extends EventTarget {
   }
 
   #open(isPlain, token) {
-    const { WebSocket, binary, openTimeoutMs } = this.#options;
-    this.#dialing = new Link({
-      url: this.#url, protocols: this.#offer(isPlain, token), WebSocket, binary, openTimeoutMs, probeId: this.#takeId(),
-    }, {
-      onup: (link) => this.#up(link),
-      ondown: (link, error) => this.#down(link, error),
-      ongoaway: (link, event) => this.#goaway(link, event),
-      onerror: (error) => this.#tell("error", { error }),
-    });
+    this.#dialing = new Link({ ...this.#options, protocols: this.#offer(isPlain, token), probeId: this.#takeId() }, this);
   }
 
   /** Dials now where an attempt is due later. */
@@ -239,7 +221,9 @@ export class Core extends EventTarget {
     if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
   }
 
-  #up(link) {
+  // What links tell.
+
+  _up(link) {
     const isReconnect = this.#wasUp;
     this.#dialing = null;
     this.#link = link;
@@ -252,7 +236,9 @@ export class Core extends EventTarget {
     this.#tell("connected", { isReconnect, version: link.version, terms: link.terms });
   }
 
-  #down(link, error) {
+  _complain(error) { this.#tell("error", { error }); }
+
+  _down(link, error) {
     if (this.#draining.delete(link)) return;
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
@@ -290,7 +276,7 @@ export class Core extends EventTarget {
   }
 
   /** The node drains: its sockets go on, new ones go elsewhere. */
-  #goaway(link, { reconnectInMs, message }) {
+  _goaway(link, { reconnectInMs, message }) {
     if (this.#link !== link) return;
     this.#link = null;
     this.#draining.add(link);
@@ -299,9 +285,8 @@ export class Core extends EventTarget {
     this.#tell("goaway", { reconnectInMs, message });
   }
 
-  #tell(type, fields) {
-    this.dispatchEvent(new ClientEvent(type, fields));
-  }
+  /** An event's fields stand on it. */
+  #tell(type, fields) { this.dispatchEvent(Object.assign(new Event(type), fields)); }
 }
 
 const disconnected = () => new WasmnetError("client_closed", "the client was disconnected");

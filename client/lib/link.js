@@ -60,11 +60,10 @@ export class Link {
   #wasOffered;
   /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
   #seen = "";
-  #hasSeenFault = false;
 
   /**
    * @param {{url, protocols, WebSocket, binary, openTimeoutMs, probeId}} options
-   * @param {{onup(link), ondown(link, error), ongoaway(link, event), onerror(error)}} owner
+   * @param {{_up(link), _down(link, error), _goaway(link, event), _complain(error)}} owner
    */
   constructor(options, owner) {
     this.owner = owner;
@@ -79,18 +78,16 @@ export class Link {
     this.ws.addEventListener("message", (event) => this.#message(event.data));
     this.ws.addEventListener("close", (event) => this.#closed(event));
     // What follows is `close`; without a listener Node's WebSocket would throw.
-    this.ws.addEventListener("error", ({ message, error }) => {
-      this.#seen = message || error?.code || "";
-      this.#hasSeenFault = Boolean(error?.code);
-    });
+    this.ws.addEventListener("error", ({ message, error }) => { this.#seen = message || error?.code || ""; });
     this.#openTimer = setTimeout(
       () => this.fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
   }
 
   /** Whether an offered handshake failed because the node is of the time before subprotocols: true, false, or undefined where nothing tells. */
   get isOld() {
-    if (!this.#wasOffered || this.version || this.error?.code !== "connection_lost" || this.#hasSeenFault) return false;
-    return /no subprotocol|response: 400/.test(this.#seen) || undefined;
+    if (!this.#wasOffered || this.version || this.error?.code !== "connection_lost") return false;
+    // Of Node's own WebSocket "non-101" is all that it tells.
+    return /no subprotocol|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
   }
 
   // What the sockets use.
@@ -208,7 +205,7 @@ export class Link {
   #up() {
     this.isUp = true;
     clearTimeout(this.#openTimer);
-    this.owner.onup(this);
+    this.owner._up(this);
   }
 
   #message(data) {
@@ -240,12 +237,12 @@ export class Link {
     }
     switch (ev) {
       case "hello": return this.#hello(event);
-      case "goaway": return this.owner.ongoaway(this, event);
+      case "goaway": return this.owner._goaway(this, event);
       case "resolved": return this.calls.get(id)?.resolve(event.addrs);
     }
     if (!isRefusal) return;
     if (id === this.#probe.id) this.#probed();
-    else if (id === 0) this.owner.onerror(refusal(event));
+    else if (id === 0) this.owner._complain(refusal(event));
     else this.calls.get(id)?.reject(refusal(event));
   }
 
@@ -273,7 +270,7 @@ export class Link {
     for (const socket of [...this.sockets.values()]) socket._end(error);
     for (const call of this.calls.values()) call.reject(error);
     this.calls.clear();
-    this.owner.ondown(this, error);
+    this.owner._down(this, error);
   }
 
   // Room: a WebSocket does not tell when it has some, so it is asked, and each message that comes is an occasion.

@@ -1,6 +1,7 @@
 // The playground page: a program is picked, run, watched.
 
 import { pickStrategy } from "../client/wasi/index.js";
+import { urlOf } from "../client/lib/check.js";
 import { compileBytes } from "../client/wasi/compile.js";
 import { GUESTS, fetchGuest } from "./guests.js";
 import { startRun } from "./runner.js";
@@ -48,11 +49,10 @@ function pickFile(file) {
 
 /** What the form says, as startRun takes it; throws with words for the person. */
 async function settings() {
-  const url = new URL(at("url").value);
-  if (url.protocol !== "ws:" && url.protocol !== "wss:") throw new TypeError("the node's address begins with ws:// or wss://");
+  const url = urlOf(at("url").value);
   return {
     args: [picked.name, ...shellWords(at("args").value)], env: environment(at("env").value), listen: listeners(at("listen").value),
-    url: url.href, token: at("token").value, strategy: pickStrategy(at("strategy").value),
+    url, token: at("token").value, strategy: pickStrategy(at("strategy").value),
     module: await compileBytes(await picked.bytes(), picked.name),
   };
 }

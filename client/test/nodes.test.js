@@ -1,6 +1,8 @@
 // What the client does with nodes that are old, slow, silent, broken or going away.
 
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { createServer } from "node:http";
 import { test } from "node:test";
 import { HELLO, connected, fake, opening, startFakeNode } from "./fake-node.js";
 import { startCutter } from "./cutter.js";
@@ -158,6 +160,19 @@ test("where the answer is seen it is gone by: a handshake that was cut is never 
   await client.ready();
   assert.equal(client.version, 2);
   assert.deepEqual(cutter.offers, Array(6).fill(BOTH));
+});
+
+test("an answer that is none of a node's is no old node's either", LIMIT, async (t) => {
+  const offers = [];
+  const proxy = createServer().on("upgrade", (request, socket) => {
+    offers.push(request.headers["sec-websocket-protocol"]);
+    socket.end("HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n");
+  }).listen(0, "127.0.0.1");
+  await once(proxy, "listening");
+  t.after(() => proxy.close());
+  const client = connectClient(t, `ws://127.0.0.1:${proxy.address().port}/`, { reconnect: BLIND.reconnect });
+  for (let i = 0; i < 4; i++) assert.match((await next(client, "disconnected")).error.message, /cannot be reached: Unexpected server response: 502$/);
+  assert.deepEqual(offers.slice(0, 4), Array(4).fill(BOTH));
 });
 
 test("where it is not, v1 is spoken after two failures, and the next connection begins with v2", LIMIT, async (t) => {

@@ -97,6 +97,12 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   await until(() => isOver() && screen().includes("ended with"));
   seen.denied = screen();
 
+  // An address that is none.
+  set("url", "localhost:9300");
+  await run();
+  seen.address = await until(() => !at("problem").hidden && at("problem").textContent);
+  set("url", url);
+
   // A listener that is stopped.
   await choose("echo-server");
   await run();
