@@ -9,14 +9,14 @@ const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.sli
  *   or anything else or none
  * @returns the value
  */
-export function check(name, value, rule, words, shown = shownOf(value)) {
+export function check(name, value, rule, words, shown) {
   const isRange = typeof rule[0] === "number";
   if (isRange ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
     : Array.isArray(rule) ? rule.includes(value)
       : rule.test ? typeof value === "string" && rule.test(value)
         : typeof value === rule ? value !== null : rule !== "object" && (value ?? null) === null) return value;
   words ??= isRange ? `a whole number from ${rule.join(" to ")}` : Array.isArray(rule) ? rule.join(" or ") : `a${rule === "object" ? "n" : ""} ${rule}`;
-  throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown}`);
+  throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown ?? shownOf(value)}`);
 }
 
 /** A time that a timer takes. */
@@ -58,4 +58,4 @@ export function urlOf(url) {
 }
 
 /** A token, which no error shows. */
-export const tokenOf = (token) => check("a token", token, /^[!-~]{1,8192}$/, "1 to 8192 visible ASCII characters", "this");
+export const tokenOf = (token) => check("a token", token, /^[!-~]{1,8192}$/, "1 to 8192 visible ASCII characters", "what was given");

@@ -293,7 +293,7 @@ const disconnected = () => new WasmnetError("client_closed", "the client was dis
 /** The options of a client, each as it must be. */
 function read(options) {
   const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token, WebSocket = globalThis.WebSocket } = optionsOf(options);
-  check("WebSocket", WebSocket ?? 0, "function", "a class");
+  check("the option WebSocket", WebSocket ?? 0, "function", "a class where there is no global one", typeof WebSocket);
   check("protocol", protocol, ["auto", "v1", "v2"]);
   check("binary", binary, "boolean");
   msOf(openTimeoutMs);

@@ -48,8 +48,8 @@ const TABLE = [
   ["reconnect.baseMs", TIMES, (baseMs) => make(node.url, { reconnect: { baseMs } }), /^reconnect.baseMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.capMs", TIMES, (capMs) => make(node.url, { reconnect: { capMs } }), /^reconnect.capMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.first", [0, "no"], (first) => make(node.url, { reconnect: { first } }), /^reconnect.first must be a boolean, not /],
-  ["token", ["", "s3cret\n", "s3cret ", "s3crét", 5, {}, "s".repeat(8193)], inOptions("token"), /^a token must be 1 to 8192 visible ASCII characters, not this$/],
-  ["WebSocket", [5, "ws", {}], inOptions("WebSocket"), /^WebSocket must be a class, not /],
+  ["token", ["", "s3cret\n", "s3cret ", "s3crét", 5, {}, "s".repeat(8193)], inOptions("token"), /^a token must be 1 to 8192 visible ASCII characters, not what was given$/],
+  ["WebSocket", [5, "ws", {}, ...(globalThis.WebSocket ? [] : [undefined])], inOptions("WebSocket"), /^the option WebSocket must be a class where there is no global one, not /],
 
   ...["connect", "connectTls", "connectUdp", "bind", "bindUdp"].flatMap((name) => [
     [`${name}: addr`, HOSTS, (host) => client[name](host, 80), /^the host must be a name or an IP address, without scheme, port or path, not /],
