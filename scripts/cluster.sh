@@ -138,7 +138,7 @@ until_true redis redis_answers
 export WASMNET_REDIS="redis://wasmnet:$password@127.0.0.1:$redis"
 # The client and its pages, where this node has them.
 client=()
-if "$node" serve --help | grep -q -- "--serve-client"; then
+if [[ $("$node" serve --help) == *--serve-client* ]]; then
     client=(--serve-client)
     # As a release has it, where its tools and the playground's programs are here; else as it lies in the sources.
     scripts/stage-client.sh "$work/client" 2>/dev/null && client+=(--client-dir "$work/client")

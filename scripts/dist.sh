@@ -48,7 +48,7 @@ if [ -z "${BIN:-}" ]; then
             *) fail "the node needs $library at run time" ;;
         esac
     done
-    ! nm "$binary" 2>/dev/null | grep -q . || fail "the node is not stripped"
+    [ -z "$(nm "$binary" 2>/dev/null)" ] || fail "the node is not stripped"
     echo "dist.sh: the node needs glibc $(objdump -T "$binary" | grep -oE 'GLIBC_[0-9.]+' | sort -V | tail -1 | cut -d_ -f2) or later"
 fi
 

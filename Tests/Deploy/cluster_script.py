@@ -6,6 +6,8 @@
 Every wait ends after two minutes. Each test has the ports of the script moved by 20,000.
 """
 import contextlib
+import gzip
+import http.client
 import json
 import os
 import pty
@@ -168,6 +170,16 @@ class ClusterScriptTests(unittest.TestCase):
 
             expected = {f"127.0.0.1:{port + OFFSET}/metrics": "up" for port in (8404, 9190, 9101, 9102, 9103)}
             self.wait(lambda: health() == expected, health)
+            # The client, through HAProxy: as a release has it, and on one connection.
+            connection = http.client.HTTPConnection("127.0.0.1", 8080 + OFFSET, timeout=30)
+            for path in ("client/wasmnet-client.min.js", "client/lib/core.js", "playground/"):
+                connection.request("GET", f"/{path}", headers={"Accept-Encoding": "gzip"})
+                opened = connection.sock
+                answer = connection.getresponse()
+                self.assertEqual((answer.status, answer.headers["Content-Encoding"]), (200, "gzip"), path)
+                self.assertTrue(gzip.decompress(answer.read()))
+                self.assertIs(connection.sock, opened)
+            connection.close()
             os.kill(script.process, signal.SIGTERM)
             self.assertEqual(script.end(), 0)
             self.assert_nothing_is_left(script)

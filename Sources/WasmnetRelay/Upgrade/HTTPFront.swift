@@ -70,17 +70,12 @@ struct PlainAnswer {
 
     /// As bytes.
     ///
-    /// - Parameter keptFor: how long the connection waits for the next request; nil: it ends with this answer.
-    func bytes(withBody: Bool, keptFor: TimeAmount? = nil) -> ByteBuffer {
+    /// - Parameter isLast: whether the connection ends with it.
+    func bytes(withBody: Bool, isLast: Bool) -> ByteBuffer {
         var headers = self.headers
         if let body { headers.add(name: "Content-Length", value: "\(body.readableBytes)") }
         headers.add(name: "X-Content-Type-Options", value: "nosniff")
-        if let keptFor {
-            headers.add(name: "Connection", value: "keep-alive")
-            headers.add(name: "Keep-Alive", value: "timeout=\(keptFor.nanoseconds / 1_000_000_000)")
-        } else {
-            headers.add(name: "Connection", value: "close")
-        }
+        headers.add(name: "Connection", value: isLast ? "close" : "keep-alive")
         var bytes = ByteBuffer()
         bytes.writeResponseHead(self.status, headers)
         if withBody, let body { bytes.writeImmutableBuffer(body) }

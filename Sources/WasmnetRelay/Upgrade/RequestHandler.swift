@@ -184,9 +184,8 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.state = isLast ? .answered : .answering
         if isLast { self.rest = ByteBuffer() }
         self.place.set(.answered, headBytes: 0)
-        let patience = self.environment.settings.upgradeTimeout
-        self.closeLater(context, in: patience)
-        let bytes = answer.bytes(withBody: withBody, keptFor: isLast ? nil : patience)
+        self.closeLater(context, in: self.environment.settings.upgradeTimeout)
+        let bytes = answer.bytes(withBody: withBody, isLast: isLast)
         context.writeAndFlush(self.wrapOutboundOut(bytes)).assumeIsolated().whenComplete { _ in
             guard context.channel.isActive else { return }
             if isLast { self.endOutput(context) } else { self.goOn(context) }
