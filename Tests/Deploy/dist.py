@@ -112,7 +112,9 @@ class DistTests(unittest.TestCase):
     def test_the_whole_client_is_one_small_module(self):
         file = self.tree / "share/wasmnet/client/wasmnet-client.min.js"
         self.assertNotRegex(file.read_text(), r"\b(import|export)\b[^;]*\bfrom\b")
-        self.assertLessEqual(file.with_name(file.name + ".gz").stat().st_size, 11 << 10)
+        # client/test/size.js fails where that is more than it may be; this has a line that names the version.
+        measured = int(re.search(r"whole client: \d+ bytes minified, (\d+) gzipped", run("node", ROOT / "client/test/size.js")).group(1))
+        self.assertLess(abs(file.with_name(file.name + ".gz").stat().st_size - measured), 100)
 
     def test_what_is_served_lies_there_gzipped(self):
         folder = self.tree / "share/wasmnet/client"
