@@ -1,7 +1,10 @@
+import Logging
 import NIOCore
 import NIOHTTP1
+import NIOPosix
 import Testing
 import WasmnetPolicy
+import WasmnetRelay
 import WasmnetTesting
 
 @testable import WasmnetIdentity
@@ -51,6 +54,33 @@ import WasmnetTesting
             #expect(limit.count <= FailureLimit.mostAddresses)
         }
         #expect(limit.isReached(by: self.here, now: 100_000))
+    }
+
+    /// The clock stands still, so that nothing is forgiven: who shows wrong tokens keeps nobody else from showing a good one.
+    @Test func oneAddressIsNotHeldForAnother() async throws {
+        let mint = TokenMint()
+        let jwt = JWTVerifier(keys: try mint.plainKeys(), rules: ClaimRules())
+        let verifier = try #require(TokenVerifier(tokens: nil, jwt: jwt))
+        let admission = TokenAdmission(
+            verifier: verifier, counters: AdmissionCounters(),
+            logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, uptime: { 0 }, now: { 1000 })
+        let good = try mint.token(#"{"sub":"amy","exp":2000}"#)
+        func status(_ token: String, from address: IPAddress?) async -> UInt {
+            let headers: HTTPHeaders = ["Authorization": "Bearer \(token)"]
+            let head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/", headers: headers)
+            do {
+                _ = try await admission.admit(
+                    AdmissionRequest(head: head, peer: address), policy: .unrestricted,
+                    on: MultiThreadedEventLoopGroup.singleton.any()
+                ).get()
+                return 101
+            } catch { return (error as? HTTPRefusal)?.status.code ?? 0 }
+        }
+        for index in 0..<100 { #expect(await status("wrong", from: self.here) == 401, "\(index)") }
+        #expect(await status("wrong", from: self.here) == 429)
+        #expect(await status(good, from: self.here) == 429, "not looked at")
+        #expect(await status(good, from: self.there) == 101)
+        #expect(await status("wrong", from: self.there) == 401)
     }
 
     /// From outside: the 101st is not looked at, however good it is; and what shows no token is not in question.

@@ -27,6 +27,7 @@ extension NodeTests {
             try await withServer { redis in
                 for (id, sockets, started) in [
                     ("a", Self.most, "0"), ("b", "1", Self.most), ("c", "1", Self.least), ("d", Self.least, "0"),
+                    ("aa", Self.most, "0"), ("dd", Self.least, "0"),
                     ("sound", "3", "0"),
                 ] {
                     try await self.write(redis.port, ["ZADD", "wn:{nodes}:all", "9e15", id])
@@ -54,6 +55,9 @@ extension NodeTests {
                 for kind in ["rc", "rr"] { try await self.write(redis.port, ["SET", key(kind), Self.least]) }
                 try await self.write(redis.port, ["SET", key("b"), "\(Self.least) \(Self.most)"])
                 try await self.write(redis.port, ["HSET", key("d"), "day", Self.most, "used", Self.least])
+                try await self.asks(redis.port, ["quota", "show", "192.0.2.7"], expecting: "192.0.2.7")
+                let today = "\(Int64(Date().timeIntervalSince1970) / 86_400)"
+                try await self.write(redis.port, ["HSET", key("d"), "day", today, "used", Self.least])
                 let limits = ["max_sessions", Self.most, "connects_interval", Self.most, "connects_burst", Self.most]
                 try await self.write(redis.port, ["HSET", key("o")] + limits)
                 try await self.asks(redis.port, ["quota", "show", "192.0.2.7"], expecting: "192.0.2.7")

@@ -178,6 +178,8 @@ extension NodeTests {
             (["set", "::1", "--max-connections", "3", "--for", "3 weeks"], "--for"),
             (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "99999999999999d"], "--for is 1s to 366d"),
+            // 61,184 seconds beyond what 64 bits hold.
+            (["set", "::1", "--max-connections", "3", "--for", "213503982334602d"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "9223372036854775807s"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "99999999999999999999h"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "0s"], "--for is 1s to 366d"),

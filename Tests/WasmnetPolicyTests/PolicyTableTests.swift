@@ -329,6 +329,12 @@ import WasmnetPolicyFile
         let listed = try Self.policy("v4only").placed(in: place)
         #expect(try Self.decide(listed, "2a00:64::8.8.8.8", 443).allowed)
         #expect(try !Self.decide(listed, "2a00:64::8.8.4.4", 443).allowed)
+        // Bits behind the address inside are no translator's: the address itself must be allowed as well.
+        let wide = try #require(try PolicyEntry("2a00:64::/64").network)
+        place.translators = [NAT64Prefix(wide)].compactMap { $0 }
+        let wider = try Self.policy("v4only").placed(in: place)
+        #expect(try Self.decide(wider, "2a00:64::8:808:800:0", 443).allowed)
+        #expect(try !Self.decide(wider, "2a00:64::8:808:800:1", 443).allowed)
         let now = UnixTime(milliseconds: 0)
         let denied = open.under(DenylistView(Denylist([try DenylistEntry("8.8.8.8")]), at: now))
         #expect(try !Self.decide(denied, "2a00:64::8.8.8.8", 443).allowed)

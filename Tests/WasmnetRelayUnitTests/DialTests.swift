@@ -1,9 +1,11 @@
 import Glibc
 import NIOCore
+import NIOEmbedded
 import NIOPosix
 import Testing
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetQuota
 
 @testable import WasmnetRelay
 
@@ -85,5 +87,56 @@ import WasmnetProtocol
         }
         #expect(Dial.refusal(ChannelError.connectTimeout(.seconds(1)), host: "h", port: 1).code == .connectTimeout)
         #expect(Dial.refusal(ChannelError.eof, host: "h", port: 1).code == .unreachable)
+    }
+
+    // MARK: The policy of the moment
+
+    /// A changed policy is in force before its sessions are told: a connection that comes through between is decided by it.
+    @Test func aConnectionThatComesBeforeTheNewsIsDecidedAllTheSame() throws {
+        let harness = try CarrierHarness(.v2)
+        let session = try #require(harness.session)
+        _ = try harness.frames()
+        harness.environment.replacePolicy(Policy(Policy.Rules()))
+        let target = EmbeddedChannel(loop: harness.loop)
+        _ = try TargetHarness.connect(1, .tcp, session, target)
+        let events = try harness.events()
+        guard events.count == 1, case .refused(1, let refusal)? = events.first else {
+            Issue.record("\(events)")
+            return
+        }
+        #expect(refusal.code == .policyDenied)
+        #expect(!target.isActive && harness.ledger.counts.sockets == 0)
+        try harness.finish()
+    }
+
+    /// TLS says who asks for what: not to an address that is denied by the time that it is connected.
+    @Test func noHandshakeBeginsWithADeniedAddress() async throws {
+        let listener = try await self.listener(on: self.loopback(1))
+        let port = UInt16(listener.localAddress?.port ?? 0)
+        let eventLoop = self.eventLoop
+        let code = try await eventLoop.flatSubmit { () -> EventLoopFuture<ReasonCode> in
+            let promise = eventLoop.makePromise(of: ReasonCode.self)
+            do {
+                let tls = try TargetTLS(applicationProtocols: [], extraAuthorities: [])
+                var settings = RelaySettings()
+                settings.tlsHandshakeTimeout = .milliseconds(100)
+                let dial = Dial(
+                    eventLoop: eventLoop, settings: settings, connector: SocketConnector(), host: "target.example",
+                    port: port, addresses: [self.loopback(1)], tls: (tls, nil),
+                    denial: { _ in Refusal(.denylisted, "since a moment ago") }
+                ) { result in
+                    switch result {
+                    case .success: promise.succeed(.normal)
+                    case .failure(let refusal): promise.succeed(refusal.code)
+                    }
+                }
+                dial.start(timeout: .seconds(20))
+            } catch {
+                promise.fail(error)
+            }
+            return promise.futureResult
+        }.get()
+        #expect(code == .denylisted)
+        try await listener.close()
     }
 }

@@ -98,6 +98,51 @@ import WasmnetQuota
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
+    /// All heads together are too large: who has the largest is told to come again, and the others go on.
+    @Test func theLargestHeadGivesWayWith503() throws {
+        let environment = try self.environment(InProcessLedger { .epoch })
+        func connect(_ head: String) throws -> EmbeddedChannel {
+            let channel = EmbeddedChannel()
+            try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+            try HTTPFront.install(on: channel, environment: environment, admission: WatchedAdmission())
+            try channel.writeInbound(ByteBuffer(string: head))
+            return channel
+        }
+        let small = try connect("GET / HT")
+        let large = try connect(Self.upgrade + "A: " + String(repeating: "x", count: 12 << 10))
+        #expect(environment.pending.headBytes > 12 << 10)
+        // Others, of which each holds less than the large one.
+        let other = EmbeddedChannel()
+        var places: [PendingPlace] = []
+        let count = PendingTable.mostHeadBytes / (8 << 10)
+        for number in 0..<count {
+            let address = IPAddress(v4: (10, 0, UInt8(number >> 13), UInt8(number >> 5 & 255)))
+            guard let place = environment.pending.enter(other, from: address) else { break }
+            place.set(.unfinished, headBytes: PendingTable.mostHeadBytes / count)
+            places.append(place)
+        }
+        for channel in [large, small] { channel.embeddedEventLoop.run() }
+        let answer = try #require(try large.readOutbound(as: ByteBuffer.self))
+        #expect(
+            String(buffer: answer).hasPrefix("HTTP/1.1 503 ") && String(buffer: answer).contains("Retry-After: 1\r\n"))
+        #expect(try small.readOutbound(as: ByteBuffer.self) == nil && small.isActive)
+        for place in places { place.leave() }
+        for channel in [large, small, other] { _ = try? channel.finish(acceptAlreadyClosed: true) }
+        #expect(environment.pending.headBytes == 0)
+    }
+
+    /// A connection that was accepted as the drain began.
+    @Test func noConnectionEntersOnceTheDrainHasBegun() throws {
+        let environment = try self.environment(InProcessLedger { .epoch })
+        let channel = EmbeddedChannel()
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        environment.pending.drain()
+        try HTTPFront.install(on: channel, environment: environment, admission: WatchedAdmission())
+        channel.embeddedEventLoop.run()
+        #expect(!channel.isActive && environment.pending.count == 0)
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     /// The last moment: the handshake is through, and the session begins when the drain has read which there are.
     @Test func noSessionBeginsOnceTheRegistryIsClosed() throws {
         let harness = try CarrierHarness(.v2)

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOEmbedded
 import NIOPosix
 import Synchronization
 import Testing
@@ -63,6 +64,37 @@ import Testing
                 }
                 return promise.futureResult.flatMap { count in channel.close().map { count } }
             }
+    }
+
+    /// Takes so many turns, and writes each down.
+    private final class Noted: InputTurnTaker {
+        private let name: String
+        private let turns: InputTurns
+        private let list: List
+        private var left = 3
+
+        init(_ name: String, _ turns: InputTurns, _ list: List) {
+            (self.name, self.turns, self.list) = (name, turns, list)
+        }
+
+        func takeWaitingTurn() {
+            self.list.names.append(self.name)
+            self.left -= 1
+            if self.left > 0 { self.turns.add(self) }
+        }
+    }
+
+    private final class List { var names: [String] = [] }
+
+    /// Who came first is first in every round, and who comes again is behind those who wait.
+    @Test func turnsAreTakenInTheOrderInWhichTheyWereAskedFor() {
+        let loop = EmbeddedEventLoop()
+        let (turns, list) = (InputTurns(loop), List())
+        for name in ["a", "b", "c"] { turns.add(Noted(name, turns, list)) }
+        for round in 1...3 {
+            loop.advanceTime(by: .microseconds(11))
+            #expect(list.names == Array(repeating: ["a", "b", "c"], count: round).flatMap { $0 })
+        }
     }
 
     @Test func theLoopLooksAtItsSocketsBetweenTwoRounds() async throws {

@@ -246,6 +246,7 @@ import WasmnetTesting
         Case("7.3.5", [close(1000, Array(repeating: 0x2A, count: 123))], [.close(1000)]),
         Case("7.3.6", [close(1000, Array(repeating: 0x2A, count: 124))], [.close(1002)]),
         Case("7.5.1", [close(1000, [0xCE, 0xBA, 0xED, 0xA0, 0x80])], [.close(1007)]),
+        Case("7.5.1, cut in a character", [close(1000, [0x61, 0xCE])], [.close(1007)]),
     ]
 
     @Test(arguments: section7) func section7Closes(test: Case) throws { try self.run(test) }

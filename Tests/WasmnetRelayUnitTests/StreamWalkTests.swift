@@ -123,6 +123,23 @@ import WasmnetProtocol
         }
     }
 
+    /// Whatever else happens to the connection meanwhile.
+    @Test(arguments: starts) func aWindUpEndsWithItsOwnReason(start: Start) {
+        var node = start.node
+        if !start.isConnected { node = node.taking(.connected(allSent: true)).next }
+        for handedOver in [false, true] {
+            let winding = node.taking(.windUp(handedOver: handedOver, allSent: false)).next
+            let inputs: [StreamInput] = [
+                .targetFailed(handedOver: false), .targetFailed(handedOver: true), .targetEnded(handedOver: true),
+                .allHandedOver, .allSent, .lingerExpired, .channelClosed,
+            ]
+            let nodes = WalkedStream.walk(from: winding, inputs: inputs) { _, _, _, _ in }
+            let other = nodes.first { $0.machine.isAnnounced && $0.machine.reason != .byteQuota }
+            #expect(other == nil, "\(other?.path ?? [])")
+            #expect(nodes.contains { $0.machine.phase == .closed })
+        }
+    }
+
     /// Guards the walk itself: that it gets everywhere.
     @Test func theWalkReachesEveryPhaseAndDirection() {
         let nodes = Self.starts.flatMap { WalkedStream.walk(from: $0.node) { _, _, _, _ in } }

@@ -98,7 +98,10 @@ import WasmnetTesting
     /// A client that sends all of its body first, and reads then, still gets the whole answer.
     @Test(arguments: ["POST / HTTP/1.1", "PUT /nothing HTTP/1.1", "GET /nothing HTTP/1.1"])
     func anAnswerIsReadByWhoIsStillSending(line: String) async throws {
-        let node = try await TestNode.start()
+        let node = try await TestNode.start {
+            $0.settings.answerLinger = .seconds(60)
+            $0.settings.upgradeTimeout = .seconds(60)
+        }
         for size in [20_000, 400_000] {
             let client = try await RawClient.connect(port: node.port, reads: false)
             try await client.send("\(line)\r\nHost: node\r\nContent-Length: \(size)\r\n\r\n")
@@ -113,20 +116,32 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// It lingers within bounds: of bytes, and of time.
+    /// It lingers within a bound of bytes, however long it might.
     @Test func whoNeverStopsSendingIsCutOff() async throws {
-        let node = try await TestNode.start { $0.settings.answerLinger = .milliseconds(300) }
+        let node = try await TestNode.start {
+            $0.settings.answerLinger = .seconds(60)
+            $0.settings.upgradeTimeout = .seconds(60)
+        }
         let client = try await RawClient.connect(port: node.port)
         try await client.send("POST / HTTP/1.1\r\nHost: node\r\nContent-Length: 100000000\r\n\r\n")
         await #expect(throws: (any Error).self) {
             for _ in 0..<4000 { try await client.send(ByteBuffer(repeating: 0x61, count: 16 << 10)) }
         }
+        await node.stop()
+    }
+
+    /// And within a bound of time.
+    @Test func whoWaitsBehindTheAnswerIsCutOff() async throws {
+        let node = try await TestNode.start {
+            $0.settings.answerLinger = .milliseconds(300)
+            $0.settings.upgradeTimeout = .seconds(60)
+        }
         let silent = try await RawClient.connect(port: node.port)
         try await silent.send("POST / HTTP/1.1\r\nHost: node\r\nContent-Length: 9\r\n\r\n")
         #expect(try await silent.status() == 405)
-        let node2 = node.server.environment.pending
-        for _ in 0..<500 where node2.count > 0 { try await Task.sleep(for: .milliseconds(10)) }
-        #expect(node2.count == 0)
+        let pending = node.server.environment.pending
+        for _ in 0..<1000 where pending.count > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(pending.count == 0)
         await node.stop()
     }
 
@@ -179,7 +194,12 @@ import WasmnetTesting
     /// From the signal on no session begins, on no connection.
     @Test func noConnectionFromBeforeADrainBecomesASession() async throws {
         let target = try await TestTarget.start(.echo)
-        let node = try await TestNode.start { $0.drainTimeoutSeconds = 20 }
+        let node = try await TestNode.start {
+            $0.drainTimeoutSeconds = 20
+            // Not what ends any of them.
+            $0.settings.upgradeTimeout = .seconds(60)
+            $0.settings.answerLinger = .seconds(60)
+        }
         let live = try await TestClient.connect(port: node.port)
         _ = try await live.next()
         try await live.connect(1, port: target.port)
