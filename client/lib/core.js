@@ -268,7 +268,7 @@ export class Core extends EventTarget {
 
   /** Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together. */
   #scheduleRetry(ms) {
-    const { baseMs, capMs } = this.#options.backoff ?? BACKOFF;
+    const { baseMs, capMs } = this.#options.backoff || BACKOFF;
     const delay = ms ?? Math.random() * Math.min(capMs, baseMs * 2 ** this.#attempt++);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#dial(), delay);

@@ -77,8 +77,11 @@ export class Link {
     this.ws.addEventListener("open", () => this.#opened());
     this.ws.addEventListener("message", (event) => this.#message(event.data));
     this.ws.addEventListener("close", (event) => this.#closed(event));
-    // What follows is `close`; without a listener Node's WebSocket would throw.
-    this.ws.addEventListener("error", ({ message, error }) => { this.#seen = message || error?.code || ""; });
+    // What follows is `close`, but not in Node 22, whose own WebSocket leaves it at that; without a listener that of `ws` would throw.
+    this.ws.addEventListener("error", ({ message, error }) => {
+      this.#seen = message || error?.code || "";
+      setTimeout(() => this.#closed({ code: 1006 }), 100);
+    });
     this.#openTimer = setTimeout(
       () => this.fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
   }
@@ -87,7 +90,7 @@ export class Link {
   get isOld() {
     if (!this.#wasOffered || this.version || this.error?.code !== "connection_lost") return false;
     // Of Node's own WebSocket "non-101" is all that it tells.
-    return /no subprotocol|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
+    return /no subprotocol|sent protocols|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
   }
 
   // What the sockets use.

@@ -145,6 +145,12 @@ const BOTH = "wasmnet.v2,wasmnet.v1";
 
 test("a first handshake that is cut costs an attempt, not the language", LIMIT, async (t) => {
   const node = await startNode(t);
+  const { setTimeout } = globalThis;
+  t.after(() => { globalThis.setTimeout = setTimeout; });
+  globalThis.setTimeout = (callback, ms, ...rest) => {
+    assert.ok(ms >= 0 || ms < 0, `a timer of ${ms} ms`);
+    return setTimeout(callback, ms, ...rest);
+  };
   for (const options of [{ reconnect: BLIND.reconnect }, BLIND, { ...BLIND, reconnect: false }]) {
     const cutter = await startCutter(t, node, 1);
     const client = connectClient(t, cutter.url, options);
@@ -160,6 +166,21 @@ test("where the answer is seen it is gone by: a handshake that was cut is never 
   await client.ready();
   assert.equal(client.version, 2);
   assert.deepEqual(cutter.offers, Array(6).fill(BOTH));
+});
+
+/** As Node 22's own: a handshake that failed is an error, and no close follows. */
+class Mute extends Blind {
+  addEventListener(type, listener) {
+    super.addEventListener(type, type === "close" ? (event) => { if (this.protocol || this.readyState < 2) listener(event); } : listener);
+  }
+}
+
+test("a WebSocket that only says error has ended", LIMIT, async (t) => {
+  const cutter = await startCutter(t, await startNode(t), 1);
+  const client = connectClient(t, cutter.url, { ...BLIND, WebSocket: Mute });
+  assert.equal((await next(client, "disconnected")).error.code, "connection_lost");
+  await client.ready();
+  assert.equal(client.version, 2);
 });
 
 test("an answer that is none of a node's is no old node's either", LIMIT, async (t) => {
