@@ -76,7 +76,7 @@ let package = Package(
         .target(
             name: "WasmnetRelay",
             dependencies: [
-                "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
+                "CEpoll", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict
@@ -181,6 +181,7 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
+        .target(name: "CEpoll"),
         .target(name: "CNodeSystem"),
         .executableTarget(
             name: "wasmnet-node",
@@ -197,7 +198,6 @@ let package = Package(
         .executableTarget(
             name: "embed-example", dependencies: ["Wasmnet"], path: "Examples/Embed", swiftSettings: strict),
         // The load generator of `make bench`.
-        .target(name: "CEpoll", path: "Benchmarks/CEpoll"),
         .executableTarget(
             name: "wasmnet-bench",
             dependencies: [

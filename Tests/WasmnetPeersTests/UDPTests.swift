@@ -184,21 +184,70 @@ extension PeersTests {
             }
         }
 
-        /// "Port unreachable" (RFC 792) is told to nobody, and the socket goes on.
-        @Test func aPortWithoutAListenerEndsNothing() async throws {
-            let closed = try await DatagramPeer.with { $0.port }
-            try await DatagramPeer.with { peer in
-                try await PeersTests.withClient { node, _, client in
-                    let port = try await self.bound(client, .connectUDP(1, host: "127.0.0.1", port: closed))
+        private func refusal(_ client: TestClient, _ id: SocketID) async throws -> Refusal {
+            let event = try await client.nextEvent()
+            guard case .refused(id, let refusal) = event else { throw TestClient.Unlike(event: event) }
+            return refusal
+        }
+
+        /// "Port unreachable" (RFC 792): v2 has a word for it, v1 has not, and the socket goes on in both.
+        @Test(arguments: [WireVersion.v1, .v2], ["127.0.0.1", "::1"])
+        func aPortWithoutAListenerIsToldAndEndsNothing(version: WireVersion, host: String) async throws {
+            let closed = try await DatagramPeer.with(host) { $0.port }
+            try await DatagramPeer.with(host) { peer in
+                try await PeersTests.withClient(version: version) { node, _, client in
+                    let port = try await self.bound(client, .connectUDP(1, host: host, port: closed))
                     for _ in 0..<10 { client.send(.send(1, ByteBuffer(string: "is anybody there"))) }
-                    client.send(.sendTo(1, host: "127.0.0.1", port: peer.port, ByteBuffer(string: "and there")))
+                    if version == .v2 { #expect(try await self.refusal(client, 1).code == .refused) }
+                    client.send(.sendTo(1, host: host, port: peer.port, ByteBuffer(string: "and there")))
                     #expect(String(buffer: try await peer.next().data) == "and there")
-                    try await peer.send(ByteBuffer(string: "here"), to: port)
+                    try await peer.send(ByteBuffer(string: "here"), to: port, host: host)
                     #expect(String(buffer: try await self.next(client, 1).data) == "here")
                     #expect(try await node.settles(sockets: 1, sessions: 1))
                     client.send(.close(1))
-                    #expect(try await client.nextEvent() == .closed(1, .clientClosed, message: ""))
+                    let event = try await client.nextEvent()
+                    guard case .closed(1, _, _) = event else { throw TestClient.Unlike(event: event) }
                     #expect(try await node.settles(sockets: 0, sessions: 1))
+                }
+            }
+        }
+
+        /// However often it sends, a socket hears of closed ports once a second, and no other socket is the less heard for it.
+        @Test func refusalsComeOnceASecondForEachSocket() async throws {
+            let closed = try await DatagramPeer.with { $0.port }
+            try await PeersTests.withClient { _, _, client in
+                _ = try await self.bound(client, .connectUDP(1, host: "127.0.0.1", port: closed))
+                _ = try await self.bound(client, .bindUDP(2, host: "127.0.0.1", port: 0))
+                let sending = Task {
+                    while !Task.isCancelled {
+                        client.send(.send(1, ByteBuffer(string: "?")))
+                        try await Task.sleep(for: .milliseconds(10))
+                    }
+                }
+                defer { sending.cancel() }
+                #expect(try await self.refusal(client, 1).code == .refused)
+                let first = ContinuousClock.now
+                client.send(.sendTo(2, host: "127.0.0.1", port: closed, ByteBuffer(string: "?")))
+                #expect(try await self.refusal(client, 2).code == .refused)
+                #expect(try await self.refusal(client, 1).code == .refused)
+                #expect(ContinuousClock.now - first > .milliseconds(900))
+            }
+        }
+
+        /// The kernel tells of an error in place of sending the next datagram, which is another peer's.
+        @Test func noDatagramIsLostToARefusalOfAnother() async throws {
+            let closed = try await DatagramPeer.with { $0.port }
+            try await DatagramPeer.with { peer in
+                try await PeersTests.withClient { _, _, client in
+                    _ = try await self.bound(client, .bindUDP(1, host: "127.0.0.1", port: 0))
+                    for number in UInt32(0)..<100 {
+                        client.send(.sendTo(1, host: "127.0.0.1", port: closed, ByteBuffer(string: "?")))
+                        client.send(.sendTo(1, host: "127.0.0.1", port: peer.port, ByteBuffer(integer: number)))
+                    }
+                    for number in UInt32(0)..<100 {
+                        let data = try await peer.next().data
+                        #expect(data == ByteBuffer(integer: number))
+                    }
                 }
             }
         }

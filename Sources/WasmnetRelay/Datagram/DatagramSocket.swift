@@ -1,6 +1,5 @@
 import DequeModule
 import NIOCore
-import NIOPosix
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
@@ -9,17 +8,14 @@ import WasmnetQuota
 ///
 /// A connected one has a peer that `send` goes to and takes datagrams from it and from whoever it was told to `send_to`; a bound one
 /// takes them from anyone. What finds no room is dropped and counted, either way; while the client's bandwidth is spent nothing is read.
-final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
-    typealias InboundIn = AddressedEnvelope<ByteBuffer>
-    typealias OutboundOut = AddressedEnvelope<ByteBuffer>
-
+final class DatagramSocket: ReadingSocket {
     let id: SocketID
     let encoding: WireEncoding
     let kind: SocketKind
     private let session: Session
     private let target: SocketTarget?
     private var slot: QuotaSlot?
-    private var context: ChannelHandlerContext?
+    private var port: DatagramPort?
     private var isEnded = false
     var isOpen = false
     private var peer: Peer?
@@ -57,7 +53,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         record.host = self.target?.host ?? self.boundTo?.description ?? ""
         record.port = self.target?.port ?? self.boundPort
         record.address = self.peer?.address ?? self.boundTo
-        record.state = self.context == nil ? .opening : .open
+        record.state = self.port == nil ? .opening : .open
         record.bytesUp = self.bytesUp
         record.bytesDown = self.bytesDown
         record.times = self.times
@@ -96,54 +92,30 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
             self.fail(Refusal(.addressInUse, "no port is free"))
             return
         }
-        let settings = self.session.environment.settings
-        DatagramBootstrap(group: self.session.eventLoop)
-            .channelOption(.autoRead, value: false)
-            // Where every read may spend the budget they are small.
-            .channelOption(.maxMessagesPerRead, value: UInt(self.session.isPaced ? 1 : 16))
-            .channelOption(
-                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: settings.maxDatagramBytes + 1)
-            )
-            .channelOption(
-                .writeBufferWaterMark,
-                value: .init(low: settings.datagramQueueBytes / 2, high: settings.datagramQueueBytes)
-            )
-            .bind(to: address)
-            .assumeIsolated()
-            .whenComplete { result in
-                switch result {
-                case .success(let channel): self.bound(channel)
-                case .failure(let error) where Exhaustion.isBehind(error): self.fail(.noResources)
-                case .failure where mayFallBack && !local.isIPv4:
-                    // A machine without IPv6.
-                    self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
-                case .failure(let error) where attempts.goOn(after: error):
-                    attempts.again(on: self.session.eventLoop) { self.bind(local, $0, mayFallBack: mayFallBack) }
-                case .failure(let error): self.fail(.notBound(local, port, error))
-                }
-            }
+        do {
+            self.bound(try DatagramPort(binding: address, on: self.session.eventLoop))
+        } catch let error where Exhaustion.isBehind(error) {
+            self.fail(.noResources)
+        } catch  where mayFallBack && !local.isIPv4 {
+            // A machine without IPv6.
+            self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
+        } catch let error where attempts.goOn(after: error) {
+            attempts.again(on: self.session.eventLoop) { self.bind(local, $0, mayFallBack: mayFallBack) }
+        } catch {
+            self.fail(.notBound(local, port, error))
+        }
     }
 
-    private func bound(_ channel: any Channel) {
-        guard !self.isEnded else {
-            channel.close(promise: nil)
-            return
-        }
-        do {
-            try channel.pipeline.syncOperations.addHandler(self)
-        } catch {
-            channel.close(promise: nil)
-            self.fail(Refusal(.internalError, "the socket could not be set up"))
-            return
-        }
-        self.boundPort = UInt16(clamping: channel.localAddress?.port ?? 0)
+    private func bound(_ port: DatagramPort) {
+        self.port = port
+        self.boundPort = UInt16(clamping: port.local.port ?? 0)
         guard self.session.completeOpening(self) else {
-            channel.close(promise: nil)
+            port.close()
             return
         }
+        port.start(onready: { [weak self] in self?.ready() }, onrefused: { [weak self] in self?.refused() })
         self.session.tell(.udpBound(self.id, port: self.boundPort), as: self.encoding)
         while let (peer, data) = self.early.popFirst() { self.write(data, to: peer ?? self.peer) }
-        self.flush()
         self.read()
     }
 
@@ -204,7 +176,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
                 self.id, Refusal(.messageTooLarge, "a datagram of \(count) bytes cannot be sent"), self.encoding)
             return
         }
-        guard let context = self.context else {
+        guard let port = self.port else {
             guard self.earlyBytes + count <= self.session.environment.settings.datagramQueueBytes else {
                 self.session.environment.observer.datagramDropped(.up)
                 return
@@ -213,46 +185,49 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
             self.early.append((peer, ByteBuffer(buffer: data)))
             return
         }
-        guard context.channel.isWritable, let peer, let remote = self.remote(peer, context.channel),
-            self.session.drawDatagram(count, .up)
+        guard let peer, let remote = self.remote(peer, port), self.session.drawDatagram(count, .up),
+            port.send(data, to: remote, now: self.session.now) == .sent
         else {
             self.session.environment.observer.datagramDropped(.up)
             return
         }
         self.bytesUp += UInt64(count)
-        context.write(self.wrapOutboundOut(AddressedEnvelope(remoteAddress: remote, data: data)), promise: nil)
-        self.session.markDirty(self)
     }
 
     /// The peer's address in the family of the socket: an IPv6 socket reaches IPv4 peers by their mapped form.
-    private func remote(_ peer: Peer, _ channel: any Channel) -> SocketAddress? {
-        guard case .v6? = channel.localAddress, peer.address.isIPv4 else {
+    private func remote(_ peer: Peer, _ port: DatagramPort) -> SocketAddress? {
+        guard case .v6 = port.local, peer.address.isIPv4 else {
             return try? SocketAddress(peer.address, port: peer.port)
         }
         return try? SocketAddress(peer.address.mapped, port: peer.port)
     }
 
-    func flush() {
-        self.context?.flush()
-    }
-
     // MARK: From peers
 
-    func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+    /// Datagrams have come, or an error has: a bounded number of them in one turn of the event loop.
+    private func ready() {
+        guard !self.isEnded, let port = self.port else { return }
+        let now = self.session.environment.uptimeNanoseconds()
+        var count = 0
+        // Where every read may spend the budget it is one.
+        while count < (self.session.isPaced ? 1 : 16) {
+            // One byte more than the most: then a larger one is known by its size.
+            let most = self.session.environment.settings.maxDatagramBytes + 1
+            guard let (data, from) = port.receive(most: most, now: now) else { break }
+            count += 1
+            self.received(data, from)
+            guard !self.isEnded else { return }
+        }
+        if count == 0 { port.wokeInVain(now: now) }
+        self.readIsPending = false
+        self.read()
     }
 
-    func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
-    }
-
-    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
-        let envelope = self.unwrapInboundIn(data)
-        guard !self.isEnded, let address = envelope.remoteAddress.bareAddress else { return }
-        let peer = Peer(address: address, port: UInt16(clamping: envelope.remoteAddress.port ?? 0))
-        // One byte more than the most may be a larger datagram, cut.
-        let fits = envelope.data.readableBytes <= self.session.environment.settings.maxDatagramBytes
-        let count = envelope.data.readableBytes
+    private func received(_ data: ByteBuffer, _ from: SocketAddress) {
+        guard let address = from.bareAddress else { return }
+        let peer = Peer(address: address, port: UInt16(clamping: from.port ?? 0))
+        let fits = data.readableBytes <= self.session.environment.settings.maxDatagramBytes
+        let count = data.readableBytes
         guard fits, self.target == nil || peer == self.peer || self.peers.contains(peer), self.session.takesDatagram(),
             self.session.drawDatagram(count, .down)
         else {
@@ -264,13 +239,16 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         if self.times.firstByte == nil {
             self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
         }
-        self.session.tell(
-            .dataFrom(self.id, envelope.data, host: address.description, port: peer.port), as: self.encoding)
+        self.session.tell(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
     }
 
-    func channelReadComplete(context: ChannelHandlerContext) {
-        self.readIsPending = false
-        self.read()
+    /// Nobody listens where a datagram went. The port says so once a second at most. v1 has no word for what ends nothing.
+    private func refused() {
+        guard !self.isEnded else { return }
+        self.session.environment.observer.datagramDropped(.up)
+        guard self.session.codec.version == .v2 else { return }
+        let refusal = Refusal(.refused, "nobody listens where a datagram of socket \(self.id) was sent")
+        self.session.tell(.refused(self.id, refusal), as: self.encoding)
     }
 
     private func read() {
@@ -278,7 +256,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
         self.session.readWanted(self)
     }
 
-    var mayRead: Bool { !self.readIsPending && !self.isEnded && self.context != nil }
+    var mayRead: Bool { !self.readIsPending && !self.isEnded && self.port != nil }
 
     /// Without room what is read is dropped, so that what comes later is not old.
     let isSparse = true
@@ -286,17 +264,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
     /// Datagrams wait in the kernel meanwhile, for which a read has no limit.
     func read(limit: Int) {
         self.readIsPending = true
-        self.context?.read()
-    }
-
-    func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // An ICMP answer to an earlier datagram; UDP promises nothing, and the socket goes on.
-        self.session.environment.observer.datagramDropped(.up)
-    }
-
-    func channelInactive(context: ChannelHandlerContext) {
-        self.end(.targetReset, "the socket was closed")
-        context.fireChannelInactive()
+        self.port?.awaitDatagram()
     }
 
     // MARK: Ends
@@ -315,7 +283,6 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
 
     private func end(_ reason: ReasonCode, _ message: String) {
         guard !self.isEnded else { return }
-        self.flush()
         self.finish()
         self.session.socketEnded(self, reason, message)
     }
@@ -323,7 +290,7 @@ final class DatagramSocket: ChannelInboundHandler, ReadingSocket {
     private func finish() {
         self.isEnded = true
         self.early.removeAll()
-        self.context?.close(promise: nil)
+        self.port?.close()
         self.slot?.release()
         self.slot = nil
     }

@@ -23,8 +23,4 @@ export const walkDifferences = [
     walk: /^datagram .*send(to)?=E/, native: /^bind=EINVAL$/, here: /^bind=0$/, ends: true,
     why: "a send that fails before anything went out gives the socket no port",
   },
-  {
-    walk: /^datagram .*refused/, native: /=ECONNREFUSED$|^poll=.*err/, here: any, ends: true,
-    why: "the node does not tell that nobody listens where a datagram went",
-  },
 ];

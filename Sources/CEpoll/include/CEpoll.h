@@ -1,7 +1,5 @@
+// epoll(7), which Swift's module of the C library does not have.
 #ifndef WASMNET_CEPOLL_H
 #define WASMNET_CEPOLL_H
-
-/* epoll(7), which the Glibc module does not have. */
 #include <sys/epoll.h>
-
 #endif
