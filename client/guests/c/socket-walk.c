@@ -44,6 +44,7 @@ static struct walk {
   int endComes;        /* and will have ended it now, as we did ours */
   int errorComes;      /* a datagram went to a closed port */
   int isListening;
+  int hasNoPort;       /* what getsockname still tells may be another program's by now */
   int visitors[mostSteps], visitorCount;
 } walk;
 
@@ -155,6 +156,7 @@ static void drop(int fd) {
 static void connectTo(const struct sockaddr_in *to, int answers) {
   int result = connect(walk.fd, (const void *)to, sizeof *to);
   say(result);
+  if (to == &closed) walk.hasNoPort = 1;
   if (result == 0 || errno == EINPROGRESS) {
     walk.isConnecting = result != 0;
     walk.isConnected = answers;
@@ -179,6 +181,7 @@ static void doUnconnect(void) {
   struct sockaddr none = {.sa_family = AF_UNSPEC};
   int result = connect(walk.fd, &none, sizeof none);
   if (result == 0) walk.isConnected = walk.unread = walk.endComes = 0;
+  walk.hasNoPort = 1;
   say(result);
 }
 
@@ -268,7 +271,7 @@ static void doPoll(void) {
 static void doVisit(void) {
   struct sockaddr_in address = {0};
   socklen_t length = sizeof address;
-  if (walk.isClosed || !walk.isStream || getsockname(walk.fd, (void *)&address, &length) != 0 || address.sin_port == 0) {
+  if (walk.isClosed || !walk.isStream || (walk.hasNoPort && !walk.isListening) || getsockname(walk.fd, (void *)&address, &length) != 0 || address.sin_port == 0) {
     putchar('-');
     return;
   }
@@ -335,6 +338,7 @@ static void startEnded(void) {
 
 static void startRefused(void) {
   walk.fd = newSocket();
+  walk.hasNoPort = 1;
   fcntl(walk.fd, F_SETFL, O_NONBLOCK);
   connect(walk.fd, (void *)(walk.isStream ? &closed : &udpClosed), sizeof closed);
   if (walk.isStream) {
