@@ -27,13 +27,13 @@ import Testing
         #expect(window.receive(1) == false)
     }
 
-    /// A quarter of the window is worth a message; less is not, while the client has a quarter left.
-    @Test func aGrantIsGivenWhenAQuarterIsDue() {
+    /// Half of the window is worth a message; less is not, while the client has a quarter left.
+    @Test func aGrantIsGivenWhenHalfIsDue() {
         var window = ReceiveWindow(first: 1000, largest: 1000)
-        #expect(window.receive(300) == true)
-        #expect(self.drain(&window, 249) == 0)
-        #expect(self.drain(&window, 1) == 250)
-        #expect(window.outstanding == 950 && window.held == 50)
+        #expect(window.receive(600) == true)
+        #expect(self.drain(&window, 499) == 0)
+        #expect(self.drain(&window, 1) == 500)
+        #expect(window.outstanding == 900 && window.held == 100)
     }
 
     @Test func aClientThatIsNearlyOutGetsWhateverIsDue() {
@@ -41,7 +41,7 @@ import Testing
         #expect(window.receive(751) == true)
         #expect(self.drain(&window, 1) == 1)
         #expect(window.outstanding == 250)
-        #expect(self.drain(&window, 1) == 0, "a quarter is left, and one byte is no quarter")
+        #expect(self.drain(&window, 1) == 0, "a quarter is left, and one byte is no half")
     }
 
     @Test func moreLeavingThanCameGrantsNoMoreThanTheWindow() {
@@ -70,12 +70,24 @@ import Testing
         #expect(window.size == 1000)
     }
 
-    @Test func nearAndUnmeasuredClientsNeedNoMore() {
+    /// A way too short to be held back by the first window: it grows for the sake of fewer grants, and only that far.
+    @Test func nearAndUnmeasuredClientsGetMoreWhileAWindowLeavesWithinMilliseconds() {
         for roundTrip in [nil, 0, Self.millisecond - 1] as [Int64?] {
-            var window = ReceiveWindow(first: 1000, largest: 16_000)
-            for _ in 0..<10 {
-                #expect(window.receive(1000) == true)
-                #expect(self.growth(of: &window, by: 1000, roundTrip: roundTrip, room: .max) == 0)
+            var window = ReceiveWindow(first: 256 << 10, largest: 16 << 20)
+            var now: Int64 = 0
+            var grants = 0
+            for _ in 0..<1024 {
+                #expect(window.receive(64 << 10) == true)
+                now += Self.millisecond
+                if window.drained(64 << 10, now: now, roundTrip: roundTrip, room: .max).grant > 0 { grants += 1 }
+            }
+            #expect(window.size == 1 << 20, "round trip \(String(describing: roundTrip))")
+            #expect(grants < 1024 / 7)
+            var slow = ReceiveWindow(first: 1000, largest: 16_000)
+            for turn in 1...10 as ClosedRange<Int64> {
+                #expect(slow.receive(1000) == true)
+                let now = turn * 11 * Self.millisecond
+                #expect(self.growth(of: &slow, by: 1000, now: now, roundTrip: roundTrip, room: .max) == 0)
             }
         }
     }

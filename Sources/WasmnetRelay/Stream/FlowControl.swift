@@ -44,7 +44,8 @@ package struct SendCredit: Equatable, Sendable {
 
 /// What the node takes from the client on one socket, and when it takes more: credit is given back as bytes leave for the
 /// target, and the window doubles when a whole one left within about a round trip, which is when it is what holds the
-/// sender back (the rule of Linux' receive buffer tuning, and of HTTP/2's BDP probes).
+/// sender back (the rule of Linux' receive buffer tuning, and of HTTP/2's BDP probes). Where the way is short it doubles only
+/// while a whole one leaves within some milliseconds, so that grants, each a message, are seldom.
 package struct ReceiveWindow: Equatable, Sendable {
     /// Credit that may be out at once, in bytes.
     package private(set) var size: Int
@@ -57,6 +58,9 @@ package struct ReceiveWindow: Equatable, Sendable {
     private let largest: Int
     /// A round trip, in nanoseconds, below which the first window (2 Gbit/s at 1 ms) holds nobody back.
     private static let nearby: Int64 = 1_000_000
+    /// What counts as a round trip, in nanoseconds, and as the largest window, in bytes, where it is shorter than that.
+    private static let nearbyRound: Int64 = 5_000_000
+    private static let nearbyLargest = 1 << 20
 
     package init(first: Int, largest: Int) {
         self.size = first
@@ -82,20 +86,21 @@ package struct ReceiveWindow: Equatable, Sendable {
         self.held -= min(bytes, self.held)
         self.roundBytes += bytes
         var grown = 0
-        if let roundTrip, roundTrip >= Self.nearby {
-            let elapsed = now - self.roundStart
-            if self.roundBytes >= self.size / 4 * 3, elapsed <= 2 * roundTrip {
-                grown = max(0, min(self.size, self.largest - self.size, room))
-                self.size += grown
-            }
-            if elapsed > roundTrip {
-                self.roundStart = now
-                self.roundBytes = 0
-            }
+        let isNear = (roundTrip ?? 0) < Self.nearby
+        let round = isNear ? Self.nearbyRound : roundTrip ?? 0
+        let elapsed = now - self.roundStart
+        if self.roundBytes >= self.size / 4 * 3, elapsed <= 2 * round {
+            let largest = isNear ? min(self.largest, Self.nearbyLargest) : self.largest
+            grown = max(0, min(self.size, largest - self.size, room))
+            self.size += grown
+        }
+        if elapsed > round {
+            self.roundStart = now
+            self.roundBytes = 0
         }
         let due = self.size - self.outstanding - self.held
-        // A grant is worth its message when a quarter of the window is due, or when the client is nearly out.
-        guard due > 0, due >= self.size / 4 || self.outstanding < self.size / 4 || grown > 0 else { return (0, grown) }
+        // A grant is worth its message when half of the window is due, or when the client is nearly out.
+        guard due > 0, due >= self.size / 2 || self.outstanding < self.size / 4 || grown > 0 else { return (0, grown) }
         self.outstanding += due
         return (due, grown)
     }
