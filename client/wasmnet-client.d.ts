@@ -280,7 +280,10 @@ export declare class WasmnetClient extends EventTarget {
   /** A UDP socket that takes datagrams from anyone; needs a node that knows it. */
   bindUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
   listen(id: number, backlog?: number): void;
-  /** A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Ids that are unknown or closed are ignored. */
+  /**
+   * A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Ids that are unknown or closed are
+   * ignored. Throws `message_too_large` for a datagram that cannot be sent.
+   */
   send(id: number, data: Data): void;
   sendTo(id: number, addr: string, port: number, data: Data): void;
   resolve(name: string, options?: OpeningOptions): Promise<string[]>;
