@@ -89,6 +89,36 @@ import WasmnetPolicyFile
         #expect(problems.first?.hasPrefix(beginning) == true, "\(problems)")
     }
 
+    /// What would have the TOML library overflow its stack is turned away before it.
+    @Test func whatIsNestedTooDeepIsToldByItsLine() {
+        func chain(_ part: String, _ count: Int = 60_000) -> String {
+            Array(repeating: part, count: count).joined(separator: ".")
+        }
+        let opened = String(repeating: "[", count: 60_000)
+        let (long, raw) = (String(repeating: "\"", count: 3), String(repeating: "'", count: 3))
+        let texts = [
+            "\(chain("a")) = 1", "\(chain("\"a\"")) = 1", "\(chain(" 'a' ")) = 1", "[\(chain("a"))]",
+            "[[\(chain("a"))]]", "a = { \(chain("a")) = 1 }", "a = { b = 1, \(chain("a")) = 1 }", "a = \(opened)",
+            "a = \(String(repeating: "{a=", count: 60_000))", "a = [\"\", \(opened)", "a = [\"\\\"\", '\\', \(opened)",
+            "a = [\(long)b\\\"\(long)\"\", \(opened)", "a = [\(raw)b'\(raw), \(opened)", chain("a", 17) + " = 1",
+        ]
+        for text in texts {
+            let problems = self.problems("# x\n\(text)\n")
+            #expect(
+                problems == ["p.toml:2: keys, tables and arrays are nested more than 16 deep"], "\(text.prefix(60))")
+        }
+        let late = "# ' \" [\n[network]\nallow = [\(long)\n]\n\(long)]\n\(chain("a")) = 1"
+        #expect(self.problems(late) == ["p.toml:6: keys, tables and arrays are nested more than 16 deep"])
+        // As deep as may be; and what only looks like it.
+        #expect(self.problems(chain("a", 16) + " = 1") == ["p.toml:1: a: unknown key"])
+        let brackets = String(repeating: "[{.", count: 100)
+        for text in ["# \(brackets)", "'x\(brackets)' = 1", "x = \(raw)\n\(brackets)\(raw)", "x = \"\\\"\(brackets)\""] {
+            #expect(self.problems(text).allSatisfy { !$0.contains("nested") }, "\(text)")
+        }
+        let many = Array(repeating: "\"\(chain("a", 20)).example\"", count: 100).joined(separator: ",")
+        #expect(self.problems("[network]\nallow = [\(many)]") == [])
+    }
+
     @Test func everythingThatIsWrongIsToldAtOnce() {
         #expect(self.problems("[network]\nallw = []\ndeny = [\"x:y\"]\n[limits]\nmax_sessions = -1\n").count == 3)
     }
