@@ -2,6 +2,7 @@ import Crypto
 import Foundation
 import NIOCore
 import NIOHTTP1
+import WasmnetPolicy
 import WasmnetRelay
 import WasmnetText
 
@@ -31,9 +32,9 @@ enum ClientPages {
         var bytes = 0
         for path in self.files(in: root) {
             guard let type = self.types[URL(fileURLWithPath: path).pathExtension],
-                let data = FileManager.default.contents(atPath: root.appending(path: path).path)
+                let data = self.content(root.appending(path: path))
             else { continue }
-            let gzipped = FileManager.default.contents(atPath: root.appending(path: path + ".gz").path)
+            let gzipped = self.content(root.appending(path: path + ".gz"))
             bytes += data.count + (gzipped?.count ?? 0)
             guard bytes <= self.most else {
                 throw ConfigurationError("\(directory) has more than \(self.most >> 20) MiB of files to serve")
@@ -54,6 +55,11 @@ enum ClientPages {
                 status: .permanentRedirect, headers: ["Location": "/playground/"], plain: .init(bytes: ByteBuffer()))
         }
         return StaticPages(pages)
+    }
+
+    /// Nil where there is no such regular file; of one that is too large, more than all may have together.
+    private static func content(_ file: URL) -> Data? {
+        (try? FileBytes.beginning(of: file.path, upTo: self.most)).map { Data($0) }
     }
 
     private static func form(_ data: Data) -> StaticPages.Page.Form {

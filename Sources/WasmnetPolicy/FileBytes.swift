@@ -2,9 +2,14 @@ import Glibc
 
 /// A file's content, or why it cannot be had: FileManager tells no reason.
 package enum FileBytes {
-    /// Why a file cannot be read, as the system says it: `No such file or directory`, `Permission denied`, `Is a directory`.
+    /// Why a file cannot be read, as the system says it (`No such file or directory`, `Permission denied`, `Is a directory`), or what
+    /// kind or size of file it is.
     package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         package let description: String
+
+        fileprivate init(_ description: String) {
+            self.description = description
+        }
 
         fileprivate init(_ number: CInt) {
             var words = [CChar](repeating: 0, count: 256)
@@ -12,13 +17,63 @@ package enum FileBytes {
             let bytes = words.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }
             self.description = isKnown ? String(decoding: bytes, as: UTF8.self) : "error \(number)"
         }
+
+        fileprivate init(moreThan most: Int) {
+            self.init("it has more than \(most) bytes")
+        }
     }
 
-    /// - Parameter most: how many bytes may be read; of a longer file these and one more are.
-    package static func read(_ path: String, upTo most: Int = .max - 1) throws(Failure) -> [UInt8] {
-        let file = open(path, O_RDONLY | O_CLOEXEC)
+    /// What kinds of files are read.
+    package enum Kinds: Sendable {
+        /// Regular files alone: a pipe or a device may give nothing for ever, or never end. For all that a node reads.
+        case regular
+        /// Pipes and devices too, which are waited for. For what a command reads and a person can interrupt.
+        case anything
+    }
+
+    /// The most bytes of a file, where nothing else is said. Default 16 MiB.
+    package static let mostBytes = 16 << 20
+
+    /// All of a file.
+    ///
+    /// - Parameter most: how many bytes it may have.
+    /// - Throws: ``Failure``, also for a longer file and for one of another kind.
+    package static func read(
+        _ path: String, upTo most: Int = Self.mostBytes, of kinds: Kinds = .regular
+    ) throws(Failure) -> [UInt8] {
+        try self.whole(self.beginning(of: path, upTo: most, kinds), most)
+    }
+
+    /// All of standard input, whatever it is.
+    package static func readStandardInput(upTo most: Int = Self.mostBytes) throws(Failure) -> [UInt8] {
+        try self.whole(self.bytes(STDIN_FILENO, upTo: most), most)
+    }
+
+    /// The first bytes of a file.
+    ///
+    /// - Parameter most: how many bytes there may be; of a longer file these and one more are read.
+    package static func beginning(
+        of path: String, upTo most: Int, _ kinds: Kinds = .regular
+    ) throws(Failure) -> [UInt8] {
+        // Without O_NONBLOCK the opening itself waits, for a pipe's other side.
+        let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (kinds == .regular ? O_NONBLOCK : 0))
         guard file >= 0 else { throw Failure(errno) }
         defer { close(file) }
+        var facts = stat()
+        guard fstat(file, &facts) == 0 else { throw Failure(errno) }
+        switch (facts.st_mode & S_IFMT, kinds) {
+        case (S_IFDIR, _): throw Failure(EISDIR)
+        case (S_IFREG, _), (_, .anything): return try self.bytes(file, upTo: most)
+        case (_, .regular): throw Failure("it is no regular file")
+        }
+    }
+
+    private static func whole(_ bytes: [UInt8], _ most: Int) throws(Failure) -> [UInt8] {
+        guard bytes.count <= most else { throw Failure(moreThan: most) }
+        return bytes
+    }
+
+    private static func bytes(_ file: CInt, upTo most: Int) throws(Failure) -> [UInt8] {
         var bytes: [UInt8] = []
         var piece = [UInt8](repeating: 0, count: 64 << 10)
         while bytes.count <= most {

@@ -5,11 +5,21 @@ import WasmnetText
 
 /// A policy as a TOML file. Nothing is ever skipped in silence: an unknown key, a bad entry, an empty range is an error.
 public enum PolicyFile {
+    /// The most bytes that a policy's file may have. Default 4 MiB.
+    package static let mostBytes = 4 << 20
+
+    /// Reads a regular file of at most 4 MiB.
+    ///
     /// - Throws: ``PolicyFileError`` with all that is wrong.
     public static func load(path: String) throws(PolicyFileError) -> Policy {
+        try self.load(path: path, of: .regular)
+    }
+
+    /// - Parameter kinds: what the file may be.
+    package static func load(path: String, of kinds: FileBytes.Kinds) throws(PolicyFileError) -> Policy {
         let bytes: [UInt8]
         do {
-            bytes = try FileBytes.read(path)
+            bytes = try FileBytes.read(path, upTo: self.mostBytes, of: kinds)
         } catch {
             let message = "the file cannot be read: \(error)"
             throw PolicyFileError(problems: [.init(line: 0, path: "", message: message, file: path)])
@@ -37,6 +47,9 @@ public enum PolicyFile {
                         line: index + 1, path: "", message: "\\u0000 stands for NUL, which no text may hold", file: file
                     )
                 ])
+        }
+        if let line = TOMLNesting.lineTooDeep(in: content.bytes) {
+            throw PolicyFileError(problems: [.init(line: line, path: "", message: TOMLNesting.problem, file: file)])
         }
         let text = content.text
         let root: TOMLTable

@@ -42,6 +42,22 @@ extension NodeTests {
             (["--ca-file", "README.md"], "README.md: there is no certificate in PEM"),
             (["policy", "check", "no-such.toml"], "cannot be read: No such file or directory"),
             (["policy", "check", "docs"], "docs: the file cannot be read: Is a directory"),
+            (["policy", "check", "/dev/zero"], "/dev/zero: the file cannot be read: it has more than 4194304 bytes"),
+            (["--policy", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--shadow-policy", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--token-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--jwks-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--jwt-key-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--admin-token-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (["--ca-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
+            (
+                ["--tls-cert", "/dev/zero", "--tls-key", "no.pem"],
+                "/dev/zero: the file cannot be read: it is no regular file"
+            ),
+            (
+                ["denylist", "import", "/dev/zero", "--admin", "http://127.0.0.1:1"],
+                "/dev/zero: the file cannot be read: it has more than 268435456 bytes"
+            ),
             (["--token-file", "docs"], "docs: the file cannot be read: Is a directory"),
             (["--admin-token-file", "docs"], "docs: the file cannot be read: Is a directory"),
             (

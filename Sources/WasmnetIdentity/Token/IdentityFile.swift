@@ -15,16 +15,11 @@ enum IdentityFile {
     static let mostBytes = 4 << 20
 
     static func bytes(_ path: String) throws(IdentityFileError) -> [UInt8] {
-        let bytes: [UInt8]
         do {
-            bytes = try FileBytes.read(path, upTo: self.mostBytes)
+            return try FileBytes.read(path, upTo: self.mostBytes)
         } catch {
             throw IdentityFileError("\(path): the file cannot be read: \(error)")
         }
-        guard bytes.count <= self.mostBytes else {
-            throw IdentityFileError("\(path): the file has more than \(self.mostBytes) bytes")
-        }
-        return bytes
     }
 
     /// - Throws: ``IdentityFileError`` with the line that no text file may have.

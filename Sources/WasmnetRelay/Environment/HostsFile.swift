@@ -10,7 +10,7 @@ enum HostsFile {
     ///
     /// - Parameter name: in lower case; the file's names are compared without regard to case.
     static func addresses(of name: String, in path: String = "/etc/hosts") -> [IPAddress] {
-        guard let bytes = try? FileBytes.read(path, upTo: self.mostBytes) else { return [] }
+        guard let bytes = try? FileBytes.beginning(of: path, upTo: self.mostBytes) else { return [] }
         let name = ByteText(name)
         var addresses: [IPAddress] = []
         for line in ByteText(bytes.prefix(self.mostBytes)).lines {

@@ -108,14 +108,16 @@ struct DenylistCommand: ParsableCommand {
 
         func run() async throws {
             let bytes: Data
-            if self.file == "-" {
-                bytes = try FileHandle.standardInput.readToEnd() ?? Data()
-            } else {
-                do {
-                    bytes = Data(try FileBytes.read(self.file))
-                } catch {
-                    throw ConfigurationError("\(self.file): the file cannot be read: \(error)")
-                }
+            do throws(FileBytes.Failure) {
+                // Room for a million entries, the most of a list, with a short reason each.
+                let most = 256 << 20
+                let content =
+                    try self.file == "-"
+                    ? FileBytes.readStandardInput(upTo: most)
+                    : FileBytes.read(self.file, upTo: most, of: .anything)
+                bytes = Data(content)
+            } catch {
+                throw ConfigurationError("\(self.file): the file cannot be read: \(error)")
             }
             let entries: [DenylistEntry]
             do throws(DenylistFile.Failure) {

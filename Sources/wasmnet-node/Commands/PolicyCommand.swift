@@ -13,7 +13,7 @@ struct PolicyCommand: ParsableCommand {
 
     static func load(_ file: String) throws -> Policy {
         do {
-            return try PolicyFile.load(path: file)
+            return try PolicyFile.load(path: file, of: .anything)
         } catch {
             throw ConfigurationError("\(error)")
         }
