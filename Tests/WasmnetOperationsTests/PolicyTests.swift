@@ -126,6 +126,32 @@ extension Operations {
             await target.stop()
         }
 
+        /// An editor or a deployment may truncate the file before it writes it: an empty policy would end every socket.
+        @Test func aFileThatIsEmptyForAMomentIsNoChange() async throws {
+            try await self.withFile(Self.allowing(["127.0.0.0/8"]), watch: .milliseconds(20)) { file, _, admin in
+                try Data().write(to: URL(fileURLWithPath: file.path))
+                try await Task.sleep(for: .milliseconds(500))
+                try await admin.shows("wasmnet_policy_generation", 1)
+                try await admin.shows(#"wasmnet_policy_reloads_total{outcome="failed"}"#, 0)
+                try file.write(Self.allowing(["127.0.0.0/8", "10.0.0.0/8"]))
+                try await admin.shows("wasmnet_policy_generation", 2)
+                // Who asks for it gets it at once.
+                try Data().write(to: URL(fileURLWithPath: file.path))
+                #expect(try await admin.ask(.POST, "/v1/policy/reload")["generation"] as? Int == 3)
+            }
+        }
+
+        @Test func whatChangesFromLookToLookIsNotReadYet() {
+            var settling = Settling<Int>()
+            let looks: [(Int?, Bool)] = [
+                (1, false), (2, false), (3, false), (3, true), (nil, false), (4, false), (nil, false), (4, false),
+                (4, true), (1, false), (1, false), (5, false), (1, false), (5, false), (5, true),
+            ]
+            for (index, (state, isNew)) in looks.enumerated() {
+                #expect(settling.isNew(state, known: 1) == isNew, "look \(index)")
+            }
+        }
+
         @Test func aPolicyThatAsksForTokensNobodyCanTellIsRefused() async throws {
             try await self.withFile(Self.allowing(["*"])) { file, _, admin in
                 try file.write(Self.allowing(["*"]) + "[clients]\nrequire_token = true\n")

@@ -114,21 +114,31 @@ final class PolicyKeeper: Sendable {
         self.environment.replacePolicy(policy)
     }
 
+    private struct Look: Equatable {
+        var policy: FileFingerprint?
+        var shadow: FileFingerprint?
+    }
+
     /// Looks at the files from time to time and reads them again when they have changed, until its task is cancelled.
     func watch() async {
         guard let source = self.source else { return }
+        var settling = Settling<Look>()
         while (try? await Task.sleep(for: self.interval)) != nil {
-            let known = self.standing
-            let now = FileFingerprint(path: source.path)
+            let standing = self.standing
+            let known = Look(policy: standing.fingerprint, shadow: standing.shadowFingerprint)
+            let policy = FileFingerprint(path: source.path)
             let shadow = self.shadowPath.flatMap { FileFingerprint(path: $0) }
-            // A file that is gone for a moment, as while an editor replaces it, is no change.
-            guard let now, now != known.fingerprint || shadow != known.shadowFingerprint else { continue }
-            try? self.reload()
+            // A file that is gone or empty for a moment, as while an editor replaces it, is no change.
+            let isThere = policy.map { $0.size > 0 } ?? false
+            let isWhole = isThere && shadow?.size != 0
+            if settling.isNew(isWhole ? Look(policy: policy, shadow: shadow) : nil, known: known) {
+                try? self.reload()
+            }
         }
     }
 
     private static func text(of policy: Policy, _ source: ServerConfiguration.PolicySource?) -> String {
-        let file = source.flatMap { FileManager.default.contents(atPath: $0.path) }
+        let file = source.flatMap { try? FileBytes.read($0.path) }
         if let file { return String(decoding: file, as: UTF8.self) }
         func list(_ entries: [PolicyEntry]) -> String { entries.map { "\"\($0.text)\"" }.joined(separator: ", ") }
         return """
@@ -138,6 +148,22 @@ final class PolicyKeeper: Sendable {
             allow = [\(list(policy.rules.allow))]
 
             """
+    }
+}
+
+/// Tells when something has become other than it was and stays so: a file that is being written is another at each look.
+package struct Settling<State: Equatable> {
+    private var last: State?
+
+    package init() {}
+
+    /// Whether a look shows another state than the known one, the same as the look before it did.
+    ///
+    /// - Parameter state: nil where nothing can be said.
+    package mutating func isNew(_ state: State?, known: State) -> Bool {
+        defer { self.last = state }
+        guard let state, state != known else { return false }
+        return state == self.last
     }
 }
 
