@@ -72,11 +72,13 @@ let package = Package(
         .target(name: "WasmnetPolicy", dependencies: ["WasmnetText", hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
         .target(name: "WasmnetQuota", swiftSettings: strict),
+        // Asks the kernel's routing table: its interface is macros of C.
+        .target(name: "CRoute"),
         // The data plane: sessions, streams, dialing.
         .target(
             name: "WasmnetRelay",
             dependencies: [
-                "CEpoll", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
+                "CEpoll", "CRoute", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict

@@ -5,7 +5,7 @@ set -euo pipefail
 packages() {
     case "$1" in
         build) echo ca-certificates git libhiredis-dev make zlib1g-dev ;;
-        test) echo curl openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
+        test) echo curl iproute2 openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy redis-server websockify ;;
         hostile) echo iproute2 util-linux ;;
         web) echo chromium clang-14 esbuild firefox-esr fonts-dejavu-core libclang-rt-14-dev-wasm32 lld-14 make nodejs node-typescript node-ws openssl procps python3 python3-pip util-linux wasi-libc ;;

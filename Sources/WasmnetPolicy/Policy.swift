@@ -140,6 +140,11 @@ public struct Policy: Sendable {
         return policy
     }
 
+    /// What a denylist alone forbids on this policy's machine: behind the same translators, but without the policy's own rules.
+    package func asking(only denylist: DenylistView) -> Policy {
+        Policy.unrestricted.placed(in: self.place).under(denylist)
+    }
+
     /// The same policy with these endpoints denied in every case.
     public func protecting(_ endpoints: [ProtectedEndpoint]) -> Policy {
         var place = self.storage.place

@@ -25,7 +25,8 @@ import WasmnetTesting
     /// Each kind of message that comes to nothing; none is refused more than it would be anyway, and all are answered, but at the rate.
     enum Abuse: CaseIterable {
         case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen,
-            windowOfNothing, windowOfZero, endedID, emptyFragment, emptySendTo, deniedBehindItsName
+            windowOfNothing, windowOfZero, endedID, emptyFragment, emptySendTo, deniedBehindItsName,
+            resetOfNothing, resetOfEnded, listenAgain, datagramForStream
 
         func send(_ number: Int, _ client: TestClient) {
             switch self {
@@ -40,6 +41,11 @@ import WasmnetTesting
             case .notAName: client.send(.resolve(7, name: "no such name"))
             case .windowOfNothing: client.send(.window(SocketID(1000 + number), bytes: 100))
             case .endedID: client.send(.send(3, ByteBuffer(string: "too late")))
+            case .resetOfNothing: client.send(.reset(SocketID(1000 + number)))
+            case .resetOfEnded: client.send(.reset(3))
+            case .listenAgain: client.send(.listen(4, backlog: 1))
+            case .datagramForStream:
+                client.send(.sendTo(1, host: "127.0.0.1", port: 9, ByteBuffer(string: "x")))
             case .emptyFragment:
                 client.sendFrame(
                     WebSocketFrame(
@@ -66,6 +72,9 @@ import WasmnetTesting
             // One that the client ended itself: nothing that it sends for it can have crossed the end.
             try await client.connect(3, port: target.port)
             guard case .closed(3, _, _) = try await client.ask(.close(3)) else { throw ChannelError.eof }
+            guard case .listening = try await client.ask(.bind(4, host: "127.0.0.1", port: 0)),
+                case .listening = try await client.ask(.listen(4, backlog: 1))
+            else { throw ChannelError.eof }
             let start = ContinuousClock.now
             for number in 0..<70 { abuse.send(number, client) }
             if abuse == .emptyFragment {
@@ -96,6 +105,9 @@ import WasmnetTesting
             }
             try await client.connect(3, port: target.port)
             guard case .closed(3, _, _) = try await client.ask(.close(3)) else { throw ChannelError.eof }
+            guard case .listening = try await client.ask(.bind(4, host: "127.0.0.1", port: 0)),
+                case .listening = try await client.ask(.listen(4, backlog: 1))
+            else { throw ChannelError.eof }
             let refusals = node.server.environment.ledger.allowance(
                 for: ClientID(text: "a:127.0.0.1"), limits: QuotaLimits(rules.limits)
             ).onNode.refusals
@@ -154,6 +166,11 @@ import WasmnetTesting
                 client.send(.window(id, bytes: 10))
                 client.send(.shutdown(id))
                 while true { if case .closed = try await client.answer() { break } }
+                // It may have crossed the end.
+                client.send(.reset(id))
+                guard case .listening = try await client.ask(.bind(id + 100, host: "127.0.0.1", port: 0)),
+                    case .listening = try await client.ask(.listen(id + 100, backlog: 1))
+                else { throw ChannelError.eof }
                 // A dial that fails was made.
                 _ = try await client.refusal(.connect(id, host: "127.0.0.1", port: 1))
             }

@@ -15,6 +15,8 @@ final class TargetListener: SessionSocket {
     private var channel: (any Channel)?
     private(set) var isEnded = false
     var isOpen = false
+    /// Whether the client has sent `listen` for it.
+    var wasListened = false
     private(set) var port: UInt16
     private(set) var record: SocketRecord
 

@@ -56,6 +56,9 @@ extension Session {
     /// `listen` on a bound socket tells its port once more.
     func listen(_ id: SocketID, _ encoding: WireEncoding) {
         if let listener = self.sockets[id] as? TargetListener {
+            // The first one goes with its bind; each later one is told what the client knows.
+            if listener.wasListened { self.countRefusal() }
+            listener.wasListened = true
             listener.tellPort()
         } else {
             self.refuse(id, Refusal(.unknownSocket, "there is no listener \(id)"), encoding)

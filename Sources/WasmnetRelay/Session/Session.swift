@@ -219,14 +219,26 @@ final class Session {
             self.withSocket(id, encoding) { $0.send(data) }
         case .sendTo(_, let host, let port, let data):
             if data.readableBytes == 0 { self.countRefusal() }
-            self.withSocket(id, encoding) { $0.sendTo(host: host, port: port, data) }
+            self.withSocket(id, encoding) { socket in
+                if !(socket is DatagramSocket), data.readableBytes > 0 { self.countRefusal() }
+                socket.sendTo(host: host, port: port, data)
+            }
         case .close: self.withSocket(id, encoding) { $0.close() }
         case .window(_, let bytes):
             let socket = self.sockets[id]
             if bytes == 0 || (socket == nil && !self.recent.contains(id)) { self.countRefusal() }
             socket?.grantWindow(bytes)
         case .shutdown: self.withSocket(id, encoding) { $0.shutdown() }
-        case .reset: self.sockets[id]?.reset()
+        case .reset: self.reset(id)
+        }
+    }
+
+    /// A reset is not answered where there is no such socket.
+    private func reset(_ id: SocketID) {
+        if let socket = self.sockets[id] {
+            socket.reset()
+        } else if self.now >= self.recent.crossingEnds(id) ?? self.now {
+            self.countRefusal()
         }
     }
 
@@ -346,7 +358,7 @@ final class Session {
     /// The denylist has new entries: ends what they deny.
     func deny(by news: DenylistView) {
         guard !self.endIfDenied(by: news) else { return }
-        self.endForbidden(by: Policy.unrestricted.under(news))
+        self.endForbidden(by: self.policy.asking(only: news))
     }
 
     private func endForbidden(by policy: Policy) {
