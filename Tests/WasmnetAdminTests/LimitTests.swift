@@ -89,6 +89,18 @@ import WasmnetAdmin
         }
     }
 
+    @Test(arguments: ["zz\r\n", "5\r\nabcdefgh\r\n", "-1\r\n\r\n", "FFFFFFFFFFFFFFFFFF\r\n"])
+    func `a chunked body that is malformed`(body: String) async throws {
+        try await LiveServer.with { live async throws in
+            let head = live.request(
+                "POST", "/v1/denylist", headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
+            let answer = try Answer(try await Connection.exchange(head + body, port: live.address.port))
+            #expect(answer.status == 400)
+            #expect(answer.code == "bad_request")
+            #expect(try await live.send("GET", "/livez").status == 200)
+        }
+    }
+
     @Test func `a body of exactly the limit`() async throws {
         try await LiveServer.with { live async throws in
             let body = #"{"entries": ["192.0.2.1"]}"#

@@ -64,6 +64,13 @@ extension Operations {
                 client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
                 #expect(try await client.nextEnd().1 == .denylisted)
                 try await admin.shows("wasmnet_denylist_entries", 1)
+                // What is counted is what is listed, also before the entry is taken out.
+                var size = 1
+                while size > 0 {
+                    let report = try await admin.ask(.GET, "/v1/denylist")
+                    size = try #require(report["size"] as? Int)
+                    #expect((report["items"] as? [Any])?.count == size)
+                }
                 try await admin.shows("wasmnet_denylist_entries", 0)
                 try await client.connect(2, to: target)
                 await client.close()
@@ -84,6 +91,12 @@ extension Operations {
                     #expect((error?["message"] as? String)?.contains(words) == true, "\(answer)")
                 }
                 try await admin.ask(.POST, "/v1/denylist", #"{"entries":[]}"#, status: 422)
+                for (length, status) in [(256, UInt(200)), (257, 422)] {
+                    let reason = String(repeating: "x", count: length)
+                    try await admin.ask(
+                        .POST, "/v1/denylist", #"{"entries":[{"entry":"192.0.2.1","reason":"\#(reason)"}]}"#,
+                        status: status)
+                }
             }
         }
     }

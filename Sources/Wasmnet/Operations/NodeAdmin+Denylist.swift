@@ -13,7 +13,7 @@ extension NodeAdmin {
             .map { WasmnetAdmin.DenylistEntry($0, now: view.now) }
         let page = Page(of: entries, window: window, key: \.entry)
         let age = self.keeper.inForce.age.map { Double($0.nanoseconds) / 1e9 } ?? 0
-        return DenylistReport(version: UInt64(max(0, list.version)), size: list.count, ageSeconds: age, page: page)
+        return DenylistReport(version: UInt64(max(0, list.version)), size: entries.count, ageSeconds: age, page: page)
     }
 
     func addToDenylist(_ additions: [DenylistAddition]) async throws -> WasmnetAdmin.DenylistChange {

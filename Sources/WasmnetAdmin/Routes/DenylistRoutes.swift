@@ -45,7 +45,7 @@ private struct DenylistAdditions: Decodable {
                 throw BodyError(path: "ttl_seconds", "an entry lives longer than 0 seconds and at most a century")
             }
             let reason = try values.decodeIfPresent(String.self, forKey: .reason)
-            if let reason, reason.utf8.count > 512 { throw BodyError(path: "reason", "a reason is at most 512 bytes") }
+            if let reason, reason.utf8.count > 256 { throw BodyError(path: "reason", "a reason is at most 256 bytes") }
             self.addition = DenylistAddition(
                 entry: try values.decode(String.self, forKey: .entry), reason: reason,
                 timeToLive: seconds.map { .seconds($0) })

@@ -91,9 +91,16 @@ struct AdminResponder: HTTPResponder {
         if let length, length > limit { throw AdminError.bodyTooLarge }
         return try await withDeadline(self.limits.requestTime, orThrow: .bodyTooSlow) {
             var bytes: [UInt8] = []
-            for try await part in request.body {
-                guard bytes.count + part.readableBytes <= limit else { throw AdminError.bodyTooLarge }
-                bytes.append(contentsOf: part.readableBytesView)
+            do {
+                for try await part in request.body {
+                    guard bytes.count + part.readableBytes <= limit else { throw AdminError.bodyTooLarge }
+                    bytes.append(contentsOf: part.readableBytesView)
+                }
+            } catch let error as AdminError {
+                throw error
+            } catch {
+                // Whatever ends a body before its end is the client's doing: chunks that are none, or a connection that is gone.
+                throw AdminError.bodyBroken
             }
             return bytes
         }
