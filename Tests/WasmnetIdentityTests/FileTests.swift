@@ -93,6 +93,9 @@ import WasmnetProtocol
             (#"{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(x)"}"#, "the key's value is"),
             (#"{"kty":"EC","crv":"P-256","x":"\#(x)"}"#, "the key's value is"),
             (#"{"kty":"EC","crv":"P-256","x":7,"y":"\#(x)"}"#, "it is no key"), (#"{"kid":"a"}"#, "it is no key"),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":["sign"],"x":"\#(x)"}"#, #"its key_ops do not have "verify""#),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":[],"x":"\#(x)"}"#, #"its key_ops do not have "verify""#),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":"verify","x":"\#(x)"}"#, "it is no key"),
             ("7", "it is no key"), ("null", "it is no key"),
         ] {
             let set = try KeySetFile(json: Array(#"{"keys":[\#(bad),\#(good)]}"#.utf8), file: "j")
@@ -103,6 +106,8 @@ import WasmnetProtocol
             }
             #expect(complaint.hasPrefix("j: there is no key") && complaint.contains("keys[0]: \(reason)"))
         }
+        let operations = #"{"kty":"OKP","crv":"Ed25519","kid":"b","key_ops":["sign","verify"],"x":"\#(x)"}"#
+        #expect(try KeySetFile(json: Array(#"{"keys":[\#(operations)]}"#.utf8), file: "j").keys.map(\.id) == ["b"])
         // Two keys may share a kid (section 4.5); both are tried.
         #expect(try KeySetFile(json: Array(#"{"keys":[\#(good),\#(good)]}"#.utf8), file: "j").keys.count == 2)
     }

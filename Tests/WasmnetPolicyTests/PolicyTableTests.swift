@@ -58,7 +58,7 @@ import WasmnetPolicyFile
         "2a00:1::5efe:10.0.0.1", "2a00:1::200:5efe:127.0.0.1", "2a00:1::5efe:a9fe:a9fe", "fe80::5efe:8.8.8.8",
         // Cloud metadata, in private ranges and outside of them.
         "168.63.129.16", "::ffff:168.63.129.16", "64:ff9b::168.63.129.16", "100.100.100.200", "192.0.0.192",
-        "169.254.170.2", "fd00:ec2::254", "fd20:ce::254",
+        "169.254.170.2", "fd00:ec2::254", "fd20:ce::254", "fd00:c1::a9fe:a9fe",
         "192.0.0.9", "192.88.99.2", "100:0:0:1::1", "2002::1", "2001::1",
     ]
 
@@ -206,6 +206,8 @@ import WasmnetPolicyFile
         wide | ::ffff:169.254.169.254 | 80 | no
         wide | 2002:a9fe:a9fe:: | 80 | no
         wide | fd00:ec2::254 | 80 | no
+        wide | fd00:c1::a9fe:a9fe | 80 | no
+        wide | fd00:c1::a9fe:a9fd | 80 | yes
         metadata | 168.63.129.16 | 80 | yes
         metadata | 168.63.129.16 | 81 | no
         metadata | meta.example>169.254.169.254 | 80 | yes

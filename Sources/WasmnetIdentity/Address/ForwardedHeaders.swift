@@ -19,16 +19,16 @@ package enum ForwardedHeaders {
     package static let mostBytes = 8192
 
     /// `X-Forwarded-For`: addresses between commas, over all its lines in order; IPv6 with or without brackets, any with or without a
-    /// port. Nil when there is none.
+    /// port. Empty elements count as not written (RFC 9110, section 5.6.1.2). Nil when there is none.
     package static func xForwardedFor(_ headers: HTTPHeaders) -> [ForwardedHop]? {
         let lines = headers["X-Forwarded-For"]
         guard !lines.isEmpty else { return nil }
         var hops: [ForwardedHop] = []
         // From the right, since what is left of the first stranger is the stranger's own text.
         for line in lines.reversed() {
-            for part in ByteText(line).split(at: ",").reversed() {
+            for part in ByteText(line).list().reversed() {
                 guard hops.count < self.mostHops else { return hops.reversed() }
-                hops.append(self.hop(part.trimmed))
+                hops.append(self.hop(part))
             }
         }
         return hops.reversed()

@@ -29,12 +29,26 @@ package struct KeySetFile: Sendable {
         var kty: String
         var kid: String?
         var use: String?
+        var operations: [String]?
         var alg: String?
         var crv: String?
         var x: String?
         var y: String?
         var k: String?
         var d: String?
+
+        enum CodingKeys: String, CodingKey {
+            case kty
+            case kid
+            case use
+            case operations = "key_ops"
+            case alg
+            case crv
+            case x
+            case y
+            case k
+            case d
+        }
     }
 
     /// - Throws: ``IdentityFileError``.
@@ -85,6 +99,8 @@ package struct KeySetFile: Sendable {
 
     private static func reasonToSkip(_ key: Key) -> String? {
         guard key.use ?? "sig" == "sig" else { return "it is not for signatures" }
+        // RFC 7517, section 4.3.
+        guard key.operations?.contains("verify") ?? true else { return "its key_ops do not have \"verify\"" }
         let algorithm: SigningAlgorithm
         switch (key.kty, key.crv) {
         case ("oct", _): algorithm = .hs256
