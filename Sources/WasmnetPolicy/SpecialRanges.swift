@@ -53,7 +53,8 @@ enum CloudMetadata {
         ("AWS, of a container", "169.254.170.2"), ("AWS, of a pod", "169.254.170.23"),
         ("AWS, of a pod", "fd00:ec2::23"),
         ("Azure", "168.63.129.16"), ("Google", "fd20:ce::254"), ("Alibaba", "100.100.100.200"),
-        ("Oracle", "192.0.0.192"), ("Oracle", "fd00:c1::a9fe:a9fe"), ("Tencent", "169.254.0.23"), ("Scaleway", "169.254.42.42"),
+        ("Oracle", "192.0.0.192"), ("Oracle", "fd00:c1::a9fe:a9fe"), ("Tencent", "169.254.0.23"),
+        ("Scaleway", "169.254.42.42"),
         ("Scaleway", "fd00:42::42"), ("Akamai", "fd00:a9fe:a9fe::1"), ("OpenStack", "fe80::a9fe:a9fe"),
         ("Rancher", "169.254.169.250"),
     ]

@@ -112,7 +112,8 @@ import WasmnetPolicyFile
         // As deep as may be; and what only looks like it.
         #expect(self.problems(chain("a", 16) + " = 1") == ["p.toml:1: a: unknown key"])
         let brackets = String(repeating: "[{.", count: 100)
-        for text in ["# \(brackets)", "'x\(brackets)' = 1", "x = \(raw)\n\(brackets)\(raw)", "x = \"\\\"\(brackets)\""] {
+        for text in ["# \(brackets)", "'x\(brackets)' = 1", "x = \(raw)\n\(brackets)\(raw)", "x = \"\\\"\(brackets)\""]
+        {
             #expect(self.problems(text).allSatisfy { !$0.contains("nested") }, "\(text)")
         }
         let many = Array(repeating: "\"\(chain("a", 20)).example\"", count: 100).joined(separator: ",")
