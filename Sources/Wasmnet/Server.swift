@@ -130,6 +130,7 @@ public final class Server: Service, Sendable {
         self.sampler = MetricsSampler(
             .init(
                 denylist: denylist, policy: self.policies, admissions: self.admissionCounters,
+                pending: self.environment.pending,
                 isDraining: { [state] in state.withLockedValue { $0.drainEnds != nil } }, accessLog: accessLog,
                 member: member),
             factory: factory)

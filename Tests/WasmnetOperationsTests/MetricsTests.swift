@@ -80,6 +80,17 @@ extension Operations {
             }
         }
 
+        @Test func connectionsThatHadToGoAreCounted() async throws {
+            try await TestNode.withAdmin { node, admin in
+                var idle: [RawClient] = []
+                for _ in 0..<66 { idle.append(try await RawClient.connect(port: node.port)) }
+                try await admin.shows("wasmnet_pending_connections_dropped_total", 2)
+                try await admin.shows("wasmnet_pending_connections", 64)
+                for client in idle { await client.close() }
+                try await admin.shows("wasmnet_pending_connections", 0)
+            }
+        }
+
         @Test func promtoolFindsNothingToSay() async throws {
             try await TestNode.withAdmin { _, admin in
                 let text = try await admin.text("/metrics")

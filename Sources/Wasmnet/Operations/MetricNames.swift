@@ -36,6 +36,8 @@ package enum MetricNames {
     static let policyStale = "wasmnet_policy_stale"
     static let shadow = "wasmnet_shadow_decisions_total"
     static let untrustedHeaders = "wasmnet_untrusted_proxy_headers_total"
+    static let pendingConnections = "wasmnet_pending_connections"
+    static let pendingDropped = "wasmnet_pending_connections_dropped_total"
     static let loopLag = "wasmnet_event_loop_lag_seconds"
     static let draining = "wasmnet_draining"
 
@@ -105,6 +107,11 @@ package enum MetricNames {
             Self.shadow, .counter, help: "Opens by what the shadow policy would have decided of them."),
         MetricDescription(
             Self.untrustedHeaders, .counter, help: "Proxies' headers from peers that are no trusted proxies; ignored."),
+        MetricDescription(Self.pendingConnections, .gauge, help: "Connections that are no sessions yet."),
+        MetricDescription(
+            Self.pendingDropped, .counter,
+            help:
+                "Connections closed before they were sessions, since too many were, or their heads too large together."),
         MetricDescription(
             Self.loopLag, .histogram, help: "How late the event loops come to what is due.", unit: "seconds",
             buckets: .fineSeconds),

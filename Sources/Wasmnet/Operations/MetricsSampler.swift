@@ -15,6 +15,7 @@ final class MetricsSampler: Sendable {
         var denylist: DenylistKeeper
         var policy: PolicyKeeper
         var admissions: AdmissionCounters
+        var pending: PendingConnections
         var isDraining: @Sendable () -> Bool
         var accessLog: AccessLog
         /// Nil without Redis.
@@ -23,8 +24,8 @@ final class MetricsSampler: Sendable {
 
     private static let interval = Duration.seconds(1)
     private let sources: Sources
-    private let denylistVersion, denylistEntries, denylistAge, policyGeneration, policyStale, draining: Meter
-    private let untrustedHeaders: Counter
+    private let denylistVersion, denylistEntries, denylistAge, policyGeneration, policyStale, draining, pending: Meter
+    private let untrustedHeaders, pendingDropped: Counter
     private let cluster: ClusterMeters?
     private let counted: NIOLockedValueBox<Counted>
 
@@ -58,6 +59,8 @@ final class MetricsSampler: Sendable {
         self.policyGeneration = meter(MetricNames.policyGeneration)
         self.policyStale = meter(MetricNames.policyStale)
         self.draining = meter(MetricNames.draining)
+        self.pending = meter(MetricNames.pendingConnections)
+        self.pendingDropped = counter(MetricNames.pendingDropped)
         self.untrustedHeaders = counter(MetricNames.untrustedHeaders)
         self.cluster = sources.member.map { _ in
             ClusterMeters(
@@ -91,7 +94,9 @@ final class MetricsSampler: Sendable {
         self.policyGeneration.set(Double(policy.generation))
         self.policyStale.set(policy.lastError == nil ? 0 : 1)
         self.draining.set(self.sources.isDraining() ? 1 : 0)
+        self.pending.set(self.sources.pending.count)
         self.counted.withLockedValue { counted in
+            self.pendingDropped.increment(by: counted.step("pending", self.sources.pending.dropped))
             let headers =
                 self.sources.admissions.total(.untrustedProxyHeader)
                 + self.sources.admissions.total(.untrustedForwarding)

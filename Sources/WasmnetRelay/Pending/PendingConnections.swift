@@ -20,6 +20,7 @@ package final class PendingConnections: Sendable {
         var table: PendingTable
         var members: [PendingTable.ID: @Sendable (Order) -> Void] = [:]
         var isDraining = false
+        var dropped = 0
     }
 
     private let state: NIOLockedValueBox<State>
@@ -30,6 +31,8 @@ package final class PendingConnections: Sendable {
     }
 
     package var count: Int { self.state.withLockedValue { $0.table.count } }
+    /// How many had to end for others since the start, or found no place themselves.
+    package var dropped: Int { self.state.withLockedValue { $0.dropped } }
     package var headBytes: Int { self.state.withLockedValue { $0.table.headBytes } }
 
     /// Takes a connection that was accepted.
@@ -43,7 +46,12 @@ package final class PendingConnections: Sendable {
         let obey: @Sendable (Order) -> Void = { order in eventLoop.execute { bound.value.obey(order) } }
         let entered = self.state.withLockedValue {
             state -> (id: PendingTable.ID, loser: (@Sendable (Order) -> Void)?)? in
-            guard !state.isDraining, let (id, leaving) = state.table.enter(address) else { return nil }
+            guard !state.isDraining else { return nil }
+            guard let (id, leaving) = state.table.enter(address) else {
+                state.dropped += 1
+                return nil
+            }
+            if leaving != nil { state.dropped += 1 }
             state.members[id] = obey
             return (id, leaving.flatMap { state.members.removeValue(forKey: $0) })
         }
@@ -56,14 +64,18 @@ package final class PendingConnections: Sendable {
 
     func name(_ id: PendingTable.ID, _ address: IPAddress) {
         let loser = self.state.withLockedValue { state in
-            state.table.name(id, address).flatMap { state.members.removeValue(forKey: $0) }
+            let leaving = state.table.name(id, address)
+            if leaving != nil { state.dropped += 1 }
+            return leaving.flatMap { state.members.removeValue(forKey: $0) }
         }
         loser?(.leave)
     }
 
     func set(_ id: PendingTable.ID, _ stage: PendingTable.Stage, headBytes: Int) {
         let losers = self.state.withLockedValue { state in
-            state.table.set(id, stage, headBytes: headBytes).compactMap { state.members[$0] }
+            let leaving = state.table.set(id, stage, headBytes: headBytes)
+            state.dropped += leaving.count
+            return leaving.compactMap { state.members[$0] }
         }
         for loser in losers { loser(.dropHead) }
     }
