@@ -106,6 +106,38 @@ extension NodeTests {
             }
         }
 
+        /// A bind that fails, of whatever kind, leaves no descriptor behind.
+        @Test func bindsThatFailCostNoDescriptor() async throws {
+            let node = try NodeProcess(["--port", "0", "--no-policy"])
+            let admin = try #require(await node.admin())
+            let client = try await TestClient.connect(port: try #require(await node.port()))
+            let taken = try await TestTarget.start(.echo)
+            guard case .udpBound(1, let port) = try await self.bound(client, .bindUDP(1, host: "127.0.0.1", port: 0))
+            else { throw ChannelError.eof }
+            let before = try await self.openDescriptors(admin)
+            for number in 0..<100 {
+                let id = SocketID(10 + number)
+                let request =
+                    number % 2 == 0
+                    ? Request.bindUDP(id, host: "127.0.0.1", port: port)
+                    : .bind(id, host: "127.0.0.1", port: UInt16(taken.port))
+                guard case .refused(_, let refusal) = try await self.bound(client, request) else {
+                    throw ChannelError.eof
+                }
+                #expect(refusal.code == .addressInUse)
+            }
+            #expect(try await self.openDescriptors(admin) < before + 10)
+            await client.close()
+            await taken.stop()
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
+        }
+
+        private func bound(_ client: TestClient, _ request: Request) async throws -> Event {
+            client.send(request)
+            return try await self.answer(client)
+        }
+
         private func residentBytes(_ process: Int32) throws -> Int {
             let pages = try String(contentsOfFile: "/proc/\(process)/statm", encoding: .utf8).split(separator: " ")
             return (Int(try #require(pages.dropFirst().first)) ?? 0) * 4096

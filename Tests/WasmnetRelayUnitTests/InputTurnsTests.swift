@@ -7,24 +7,30 @@ import Testing
 @testable import WasmnetRelay
 
 @Suite struct InputTurnsTests {
-    /// Waits for one turn after the other; each takes a millisecond.
+    /// Waits for one turn after the other; each takes a millisecond, at once or as a task that it leaves to the loop.
     private final class Busy: InputTurnTaker {
         private let turns: InputTurns
         private let tally: Tally
+        private let loop: (any EventLoop)?
         private var left = 100
 
-        init(_ turns: InputTurns, _ tally: Tally) {
+        init(_ turns: InputTurns, _ tally: Tally, leavesTasksTo loop: (any EventLoop)?) {
             self.turns = turns
             self.tally = tally
+            self.loop = loop
         }
 
         func takeWaitingTurn() {
             self.tally.turns.wrappingAdd(1, ordering: .relaxed)
-            let end = NIODeadline.now() + .milliseconds(1)
-            while NIODeadline.now() < end {}
+            if let loop = self.loop { loop.execute { InputTurnsTests.work() } } else { InputTurnsTests.work() }
             self.left -= 1
             if self.left > 0 { self.turns.add(self) }
         }
+    }
+
+    private static func work() {
+        let end = NIODeadline.now() + .milliseconds(1)
+        while NIODeadline.now() < end {}
     }
 
     private final class Tally: Sendable {
@@ -46,7 +52,7 @@ import Testing
         func channelRead(context: ChannelHandlerContext, data: NIOAny) { self.promise.succeed(self.tally.value) }
     }
 
-    private static func turnsBeforeARead(on loop: any EventLoop) -> EventLoopFuture<Int> {
+    private static func turnsBeforeARead(on loop: any EventLoop, leavingTasks: Bool) -> EventLoopFuture<Int> {
         let (tally, promise) = (Tally(), loop.makePromise(of: Int.self))
         return DatagramBootstrap(group: loop)
             .channelInitializer { channel in
@@ -57,7 +63,7 @@ import Testing
             .bind(host: "127.0.0.1", port: 0)
             .flatMap { channel in
                 let turns = InputTurns(channel.eventLoop)
-                for _ in 0..<4 { turns.add(Busy(turns, tally)) }
+                for _ in 0..<4 { turns.add(Busy(turns, tally, leavesTasksTo: leavingTasks ? loop : nil)) }
                 if let address = channel.localAddress {
                     channel.writeAndFlush(
                         AddressedEnvelope(remoteAddress: address, data: ByteBuffer(string: "x")), promise: nil)
@@ -97,10 +103,10 @@ import Testing
         }
     }
 
-    @Test func theLoopLooksAtItsSocketsBetweenTwoRounds() async throws {
+    @Test(arguments: [false, true]) func theLoopLooksAtItsSocketsBetweenTwoRounds(leavingTasks: Bool) async throws {
         let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
         let loop = group.next()
-        let count = try await loop.flatSubmit { Self.turnsBeforeARead(on: loop) }.get()
+        let count = try await loop.flatSubmit { Self.turnsBeforeARead(on: loop, leavingTasks: leavingTasks) }.get()
         #expect(count < 40, "\(count) of 400 turns went by before the loop looked")
         try await group.shutdownGracefully()
     }

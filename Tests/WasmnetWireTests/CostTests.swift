@@ -430,6 +430,52 @@ import WasmnetTesting
         }
     }
 
+    /// Datagrams of one byte that wait for their socket's name hold more than their bytes, and cost what others do.
+    @Test func smallDatagramsThatWaitAreBounded() async throws {
+        let resolver = HeldResolver()
+        try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
+            let inbox = try await TestDatagrams.start()
+            client.send(.connectUDP(1, host: "slow.example", port: UInt16(inbox.port)))
+            for _ in 0..<4000 { client.send(.send(1, ByteBuffer(string: "x"))) }
+            _ = try await client.refusal(.close(99))
+            resolver.answerAll("127.0.0.1")
+            guard case .udpBound(1, _) = try await client.answer() else { throw ChannelError.eof }
+            // The system may drop some of them, and the mark behind them.
+            let marks = Task {
+                while !Task.isCancelled {
+                    client.send(.send(1, ByteBuffer(string: "mark")))
+                    try await Task.sleep(for: .milliseconds(20))
+                }
+            }
+            var count = 0
+            while try await inbox.next() != ByteBuffer(string: "mark") { count += 1 }
+            marks.cancel()
+            #expect((1...node.server.environment.settings.datagramQueueBytes / 256).contains(count))
+            await inbox.stop()
+        }
+    }
+
+    /// As a listener takes no connection from there.
+    @Test func aBoundUDPSocketTakesNothingFromTheDenylist() async throws {
+        try await TestNode.withClient(policy: .unrestricted) { node, _, client in
+            guard case .udpBound(1, let port) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            func comes(_ text: String) async throws {
+                try await TestDatagrams.send(text, to: Int(port))
+                guard case .dataFrom(1, let data, _, _) = try await client.answer() else { throw ChannelError.eof }
+                #expect(String(buffer: data) == text)
+            }
+            try await comes("before")
+            let subject = try DenylistSubject("127.0.0.1")
+            _ = try await node.server.denylistStore.add(subject)
+            try await TestDatagrams.send("denied", to: Int(port))
+            _ = try await client.refusal(.close(99))
+            _ = try await node.server.denylistStore.remove(subject)
+            try await comes("after")
+        }
+    }
+
     @Test func aBoundUDPSocketWaitsLikeAListener() async throws {
         let rules = try self.limits("[limits]\nidle_timeout_secs = 0.2")
         try await TestNode.withClient(policy: rules) { _, target, client in

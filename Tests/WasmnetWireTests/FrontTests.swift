@@ -169,6 +169,30 @@ import WasmnetTesting
         await node.stop()
     }
 
+    /// A session that has ended is none any more, but its connection is there until the client closes it: at most 64 of one address.
+    @Test func connectionsOfEndedSessionsAreBounded() async throws {
+        let node = try await TestNode.start { $0.settings.closeTimeout = .seconds(60) }
+        var clients: [RawClient] = []
+        for _ in 0..<80 {
+            let client = try await RawClient.connect(port: node.port, from: "127.0.0.78")
+            try await client.send(Self.handshake())
+            _ = try await client.bytes { String(decoding: $0.readableBytesView, as: UTF8.self).contains("\r\n\r\n") }
+            // A frame without a mask ends it with 1002; this client does not answer.
+            try await client.send(ByteBuffer(bytes: [0x82, 0]))
+            clients.append(client)
+        }
+        let pending = node.server.environment.pending
+        for client in clients[..<16] { try await client.channel.closeFuture.get() }
+        #expect(pending.count == 64)
+        #expect(try await node.settles(sockets: 0, sessions: 0))
+        let other = try await TestClient.connect(port: node.port)
+        await other.close()
+        for client in clients { await client.close() }
+        for _ in 0..<500 where pending.count > 0 { try await Task.sleep(for: .milliseconds(10)) }
+        #expect(pending.count == 0)
+        await node.stop()
+    }
+
     /// A trusted proxy's connections stand for its clients, which its PROXY headers name.
     @Test func aTrustedProxysConnectionsCountForTheirClients() async throws {
         let rules = try policy("[clients]\ntrusted_proxies = [\"127.0.0.1\"]")

@@ -32,6 +32,9 @@ final class DatagramSocket: ReadingSocket {
     private var bytesDown: UInt64 = 0
     private let openedAt: Int64
 
+    /// What a datagram that waits holds of memory at the least, in bytes.
+    private static let leastHeld = 192
+
     struct Peer: Hashable {
         var address: IPAddress
         var port: UInt16
@@ -96,7 +99,7 @@ final class DatagramSocket: ReadingSocket {
             self.bound(try DatagramPort(binding: address, on: self.session.eventLoop))
         } catch let error where Exhaustion.isBehind(error) {
             self.fail(.noResources)
-        } catch  where mayFallBack && !local.isIPv4 {
+        } catch where mayFallBack && !local.isIPv4 {
             // A machine without IPv6.
             self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
         } catch let error where attempts.goOn(after: error) {
@@ -177,11 +180,13 @@ final class DatagramSocket: ReadingSocket {
             return
         }
         guard let port = self.port else {
-            guard self.earlyBytes + count <= self.session.environment.settings.datagramQueueBytes else {
+            // What a datagram holds of memory is more than its bytes.
+            let held = max(count, Self.leastHeld) + Session.messageCost
+            guard self.earlyBytes + held <= self.session.environment.settings.datagramQueueBytes else {
                 self.session.environment.observer.datagramDropped(.up)
                 return
             }
-            self.earlyBytes += count
+            self.earlyBytes += held
             self.early.append((peer, ByteBuffer(buffer: data)))
             return
         }
@@ -228,7 +233,7 @@ final class DatagramSocket: ReadingSocket {
         let peer = Peer(address: address, port: UInt16(clamping: from.port ?? 0))
         let fits = data.readableBytes <= self.session.environment.settings.maxDatagramBytes
         let count = data.readableBytes
-        guard fits, self.target == nil || peer == self.peer || self.peers.contains(peer), self.session.takesDatagram(),
+        guard fits, self.takes(peer), self.session.takesDatagram(),
             self.session.drawDatagram(count, .down)
         else {
             self.session.environment.observer.datagramDropped(.down)
@@ -240,6 +245,12 @@ final class DatagramSocket: ReadingSocket {
             self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
         }
         self.session.tell(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
+    }
+
+    /// A bound socket takes datagrams from anyone but whom the denylist names, as a listener does connections.
+    private func takes(_ peer: Peer) -> Bool {
+        guard self.target == nil else { return peer == self.peer || self.peers.contains(peer) }
+        return self.session.environment.policy.decideAccepted(from: peer.address).allowed
     }
 
     /// Nobody listens where a datagram went. The port says so once a second at most. v1 has no word for what ends nothing.

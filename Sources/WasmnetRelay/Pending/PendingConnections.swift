@@ -62,6 +62,14 @@ package final class PendingConnections: Sendable {
         return place
     }
 
+    /// Takes the connection of a session that has ended until it is closed: it has its answer, and gives way like any that has. While the
+    /// node drains none of them is awaited by another.
+    func linger(_ channel: any Channel, from address: IPAddress?) {
+        guard !self.state.withLockedValue({ $0.isDraining }) else { return }
+        guard let place = self.enter(channel, from: address) else { return channel.close(promise: nil) }
+        place.set(.answered, headBytes: 0)
+    }
+
     func name(_ id: PendingTable.ID, _ address: IPAddress) {
         let loser = self.state.withLockedValue { state in
             let leaving = state.table.name(id, address)

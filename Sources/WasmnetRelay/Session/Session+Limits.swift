@@ -20,9 +20,10 @@ extension Session {
     func countCost(of request: Request, size: Int) {
         switch request {
         case .send(let id, let data):
-            guard self.sockets[id]?.kind != .udp else { return }
-            self.overhead += max(0, Self.messageCost - data.readableBytes)
-        case .sendTo: break
+            let least = self.sockets[id]?.kind == .udp ? Self.datagramCost : 0
+            self.overhead += max(least, Self.messageCost - data.readableBytes)
+        case .sendTo(_, _, _, let data):
+            self.overhead += max(Self.datagramCost, Self.messageCost - data.readableBytes)
         default: self.overhead += max(Self.messageCost, size)
         }
         if self.overhead >= 16 << 10 { self.settleOverhead() }
@@ -121,7 +122,7 @@ extension Session {
 
     /// Takes a datagram, whole or not at all.
     func drawDatagram(_ count: Int, _ direction: Direction) -> Bool {
-        self.overhead += max(Self.datagramCost, direction == .up ? Self.messageCost - count : 0)
+        if direction == .down { self.overhead += Self.datagramCost }
         return count == 0 || self.draw(count, direction) == count
     }
 

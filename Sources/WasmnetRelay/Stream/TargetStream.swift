@@ -29,8 +29,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var dial: Dial?
     private var wasDialed = false
 
-    /// Client bytes that wait for the dial.
-    private var early = Deque<ByteBuffer>()
+    /// Client bytes that wait for the dial, in one piece: many small ones would hold far more than their bytes.
+    private var early = ByteBuffer()
     /// The last piece handed to the channel's writer in this turn; small ones gather in it.
     private var tail: ByteBuffer?
     /// Client bytes accepted and not yet with the kernel.
@@ -62,6 +62,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var activity: Int64
 
     private static let gatherLimit = 2 << 10
+    /// A smaller piece waits until a target that lags has taken what went before: each holds some hundred bytes beside its own.
+    private static let laggingPiece = 16 << 10
 
     init(
         id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session
@@ -126,7 +128,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             }
             self.session.announceConnected(self, channel: channel, alpn: connection.alpn)
         }
-        while let bytes = self.early.popFirst() { self.enqueue(bytes) }
+        self.enqueue(self.early)
+        self.early = ByteBuffer()
         self.carryOut(self.machine.connected(allSent: self.unsent == 0))
         self.flush()
         self.session.readWanted(self)
@@ -171,7 +174,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.unsent += count
         self.activity = self.session.now
         if self.context == nil {
-            self.early.append(data.readableBytes < data.storageCapacity / 4 ? ByteBuffer(buffer: data) : data)
+            self.early.writeImmutableBuffer(data)
         } else {
             self.enqueue(data)
         }
@@ -202,20 +205,25 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func flush() {
-        guard let context = self.context, let last = self.tail.take() else { return }
+        guard let context = self.context, let tail = self.tail else { return }
+        // `sent` flushes again.
+        let isAlone = self.unflushed == tail.readableBytes
+        guard !isAlone || self.unsent == self.unflushed || tail.readableBytes >= Self.laggingPiece else { return }
+        self.tail = nil
         let count = self.unflushed
         self.unflushed = 0
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .success = result { self.sent(count) }
         }
-        context.writeAndFlush(self.wrapOutboundOut(last), promise: promise)
+        context.writeAndFlush(self.wrapOutboundOut(tail), promise: promise)
         self.isLagging = self.unsent > 0
     }
 
     private func sent(_ count: Int) {
         self.unsent -= count
         if self.unsent == 0 { self.isLagging = false }
+        self.flush()
         if self.window != nil { self.grant(count) }
         if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
             self.session.releaseUploads(self)
@@ -466,7 +474,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     private func abort() {
-        self.early.removeAll()
+        self.early = ByteBuffer()
         self.tail = nil
         self.unsent = 0
         self.session.releaseUploads(self)

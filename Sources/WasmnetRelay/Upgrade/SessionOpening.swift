@@ -94,7 +94,8 @@ package struct SessionOpening {
         let environment = self.environment
         try WebSocketHandler.install(
             on: channel, position: position, settings: environment.settings, clock: environment.clock,
-            turns: environment.inputTurns(on: channel.eventLoop)
+            turns: environment.inputTurns(on: channel.eventLoop),
+            onLinger: { environment.pending.linger(channel, from: self.admitted.address) }
         ) {
             Session(
                 environment: environment, eventLoop: $1.eventLoop, carrier: $0, version: self.version,

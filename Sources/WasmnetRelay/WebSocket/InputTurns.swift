@@ -11,7 +11,8 @@ extension WebSocketHandler: InputTurnTaker {}
 /// Gives the sessions of one event loop that have read more than one turn takes their next turns, one after the other. Between two
 /// rounds the loop looks at all its sockets, so that no session's input holds up the others'.
 package final class InputTurns {
-    /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little later.
+    /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little after the tasks
+    /// that the last one left behind.
     private static let pause = TimeAmount.microseconds(10)
 
     /// How long a round may take, whatever still waits: the next round goes on with it.
@@ -34,14 +35,19 @@ package final class InputTurns {
     private func schedule() {
         guard !self.isScheduled, !self.waiting.isEmpty else { return }
         self.isScheduled = true
-        self.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) {
-            let end = self.eventLoop.now + Self.round
-            var left = self.waiting.count
-            repeat {
-                left -= 1
-                self.waiting.popFirst()?.takeWaitingTurn()
-            } while left > 0 && self.eventLoop.now < end
-            // Not before: a round that is due when this one ends would run before the loop looks at its sockets.
+        self.eventLoop.assumeIsolated().scheduleTask(in: Self.pause) { self.takeTurns() }
+    }
+
+    private func takeTurns() {
+        let end = self.eventLoop.now + Self.round
+        var left = self.waiting.count
+        repeat {
+            left -= 1
+            self.waiting.popFirst()?.takeWaitingTurn()
+        } while left > 0 && self.eventLoop.now < end
+        // Behind what the turns gave the loop to do, such as writes: a round that is due when those are done would run before the loop
+        // looks at its sockets.
+        self.eventLoop.assumeIsolated().execute {
             self.isScheduled = false
             self.schedule()
         }

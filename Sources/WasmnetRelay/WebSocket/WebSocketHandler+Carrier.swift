@@ -133,7 +133,7 @@ extension WebSocketHandler: SessionCarrier {
         self.writeControl(.close, payload)
         self.state = .closing
         self.flushNow()
-        self.session?.carrierEnded()
+        self.sessionIsOver()
         self.closeTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
             context.close(promise: nil)
         }

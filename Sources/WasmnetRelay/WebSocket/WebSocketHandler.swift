@@ -22,6 +22,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     let settings: RelaySettings
     let clock: any RelayClock
     private let makeSession: (any SessionCarrier, any Channel) -> any CarriedSession
+    /// The session is over, but its connection is not yet.
+    private let onLinger: () -> Void
     var session: (any CarriedSession)?
     var context: ChannelHandlerContext?
     var state = State.open
@@ -59,9 +61,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     init(
         settings: RelaySettings, clock: any RelayClock, turns: InputTurns, receiver: ReceiveAllocator? = nil,
+        onLinger: @escaping () -> Void = {},
         makeSession: @escaping (any SessionCarrier, any Channel) -> any CarriedSession
     ) {
         self.receiver = receiver
+        self.onLinger = onLinger
         self.turns = turns
         self.settings = settings
         self.clock = clock
@@ -72,7 +76,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     /// Builds the handler with the options its channel needs set.
     package static func install(
         on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last,
-        settings: RelaySettings, clock: any RelayClock, turns: InputTurns? = nil,
+        settings: RelaySettings, clock: any RelayClock, turns: InputTurns? = nil, onLinger: @escaping () -> Void = {},
         makeSession: @escaping (any SessionCarrier, any Channel) -> any CarriedSession
     ) throws {
         let receiver = ReceiveAllocator(largest: settings.carrierReadChunkBytes)
@@ -93,7 +97,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         try channel.pipeline.syncOperations.addHandler(
             WebSocketHandler(
                 settings: settings, clock: clock, turns: turns ?? InputTurns(channel.eventLoop), receiver: receiver,
-                makeSession: makeSession),
+                onLinger: onLinger, makeSession: makeSession),
             position: position)
     }
 
@@ -246,14 +250,15 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     }
 
     private func receivedClose(_ code: UInt16?, _ context: ChannelHandlerContext) {
-        if self.state == .open {
+        let wasOpen = self.state == .open
+        if wasOpen {
             var payload = ByteBuffer()
             if let code { payload.writeInteger(code) }
             self.writeControl(.close, payload)
         }
         self.state = .closed
         self.frames = FrameReader(maxLength: self.settings.maxMessageBytes)
-        self.session?.carrierEnded()
+        if wasOpen { self.sessionIsOver() }
         self.closeTask?.cancel()
         self.closeTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.closeTimeout) {
             context.close(promise: nil)
@@ -261,6 +266,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.endOutput(context)
         // Until the peer's own end.
         self.setReading(true)
+    }
+
+    func sessionIsOver() {
+        self.session?.carrierEnded()
+        self.onLinger()
     }
 
     /// What is queued goes out whole, the close frame last. Then the server ends first (section 7.1.1), but only its own direction: a close
