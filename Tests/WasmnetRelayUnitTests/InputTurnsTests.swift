@@ -98,7 +98,7 @@ import Testing
         let (turns, list) = (InputTurns(loop), List())
         for name in ["a", "b", "c"] { turns.add(Noted(name, turns, list)) }
         for round in 1...3 {
-            loop.advanceTime(by: .microseconds(11))
+            loop.advanceTime(by: .microseconds(101))
             #expect(list.names == Array(repeating: ["a", "b", "c"], count: round).flatMap { $0 })
         }
     }

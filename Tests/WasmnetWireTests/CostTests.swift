@@ -4,6 +4,7 @@ import NIOHTTP1
 import NIOWebSocket
 import Testing
 import Wasmnet
+import WasmnetCluster
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

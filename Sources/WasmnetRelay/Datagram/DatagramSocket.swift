@@ -99,7 +99,7 @@ final class DatagramSocket: ReadingSocket {
             self.bound(try DatagramPort(binding: address, on: self.session.eventLoop))
         } catch let error where Exhaustion.isBehind(error) {
             self.fail(.noResources)
-        } catch where mayFallBack && !local.isIPv4 {
+        } catch  where mayFallBack && !local.isIPv4 {
             // A machine without IPv6.
             self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
         } catch let error where attempts.goOn(after: error) {

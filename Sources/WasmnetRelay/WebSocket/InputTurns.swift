@@ -13,7 +13,7 @@ extension WebSocketHandler: InputTurnTaker {}
 package final class InputTurns {
     /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little after the tasks
     /// that the last one left behind.
-    private static let pause = TimeAmount.microseconds(10)
+    private static let pause = TimeAmount.microseconds(100)
 
     /// How long a round may take, whatever still waits: the next round goes on with it.
     private static let round = TimeAmount.microseconds(250)
