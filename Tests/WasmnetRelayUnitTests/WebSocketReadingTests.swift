@@ -56,7 +56,7 @@ import WasmnetProtocol
         #expect(events == 64)
         let reads = harness.head.reads
         for turn in 2...4 {
-            harness.advance(.microseconds(11))
+            harness.advance(.microseconds(101))
             events += try harness.events().count
             #expect(events == min(200, turn * 64))
             #expect(harness.head.reads == (turn == 4 ? reads + 1 : reads), "nothing is read before all is taken")
@@ -88,7 +88,7 @@ import WasmnetProtocol
         try second.receive((0..<100).flatMap { _ in message })
         #expect(try first.events().count == 64)
         #expect(try second.events().count == 64)
-        loop.advanceTime(by: .microseconds(11))
+        loop.advanceTime(by: .microseconds(101))
         #expect(try first.events().count == 64)
         #expect(try second.events().count == 36)
         try first.finish()

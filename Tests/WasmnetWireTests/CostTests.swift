@@ -195,27 +195,30 @@ import WasmnetTesting
         let resolver = CountingResolver()
         try await TestNode.withClient(policy: rules, resolver: resolver) { _, target, client in
             let port = UInt16(target.port)
+            let inbox = try await TestDatagrams.start()
+            let open = UInt16(inbox.port)
             guard case .udpBound = try await client.ask(.bindUDP(9, host: "127.0.0.1", port: 0)) else {
                 throw ChannelError.eof
             }
             try await client.connect(1, "a.example", port: target.port)
-            client.send(.sendTo(9, host: "b.example", port: 9, ByteBuffer(string: "x")))
-            guard case .udpBound = try await client.ask(.connectUDP(2, host: "c.example", port: 9)),
+            client.send(.sendTo(9, host: "b.example", port: open, ByteBuffer(string: "x")))
+            guard case .udpBound = try await client.ask(.connectUDP(2, host: "c.example", port: open)),
                 case .resolved = try await client.ask(.resolve(3, name: "d.example"))
             else { throw ChannelError.eof }
             for request in [
                 Request.connect(4, host: "e.example", port: port), .connectTLS(4, host: "e.example", port: port),
-                .connectUDP(4, host: "e.example", port: 9), .resolve(4, name: "e.example"),
-                .sendTo(9, host: "e.example", port: 9, ByteBuffer(string: "x")),
+                .connectUDP(4, host: "e.example", port: open), .resolve(4, name: "e.example"),
+                .sendTo(9, host: "e.example", port: open, ByteBuffer(string: "x")),
             ] {
                 let refusal = try await client.refusal(request)
                 #expect(refusal.code == .connectRate && refusal.retryAfterMilliseconds > 0)
             }
             // What was found is remembered: free, and not looked up again.
             try await client.connect(5, "d.example", port: target.port)
-            client.send(.sendTo(9, host: "a.example", port: 9, ByteBuffer(string: "x")))
+            client.send(.sendTo(9, host: "a.example", port: open, ByteBuffer(string: "x")))
             guard case .resolved = try await client.ask(.resolve(6, name: "b.example")) else { throw ChannelError.eof }
             #expect(resolver.names.withLockedValue { $0 } == ["a.example", "b.example", "c.example", "d.example"])
+            await inbox.stop()
         }
     }
 
@@ -559,7 +562,7 @@ import WasmnetTesting
     /// The peer that a UDP socket was connected to is heard however many others it has sent to since.
     @Test func aConnectedPeerIsNeverForgotten() async throws {
         try await TestNode.withClient(
-            policy: .unrestricted, configure: { $0.settings.maxDatagramPeers = 4 }
+            policy: .unrestricted, version: .v1, configure: { $0.settings.maxDatagramPeers = 4 }
         ) { _, _, client in
             let peer = try await TestDatagrams.start()
             guard

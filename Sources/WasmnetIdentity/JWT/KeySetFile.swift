@@ -100,7 +100,9 @@ package struct KeySetFile: Sendable {
     private static func reasonToSkip(_ key: Key) -> String? {
         guard key.use ?? "sig" == "sig" else { return "it is not for signatures" }
         // RFC 7517, section 4.3.
-        guard key.operations?.contains("verify") ?? true else { return "its key_ops do not have \"verify\"" }
+        guard key.operations?.contains(where: { ByteText($0) == "verify" }) ?? true else {
+            return "its key_ops do not have \"verify\""
+        }
         let algorithm: SigningAlgorithm
         switch (key.kty, key.crv) {
         case ("oct", _): algorithm = .hs256
