@@ -55,6 +55,7 @@ export class Link {
   #heard = 0;
   /** When a node that was asked and stays silent is given up. */
   #giveUpAt = Infinity;
+  #stoodStill = false;
   #rushed = 0;
   #url;
   #wasOffered;
@@ -215,6 +216,7 @@ export class Link {
     if (this.error) return;
     this.#heard = performance.now();
     this.#giveUpAt = Infinity;
+    this.#stoodStill = false;
     try {
       const codec = typeof data === "string" ? this.jsonCodec : this.binaryCodec;
       if (!codec) throw violation("a text message");
@@ -322,10 +324,11 @@ export class Link {
       // The node was heard of meanwhile.
       if (due !== nextDue()) return this.#watch();
       if (!isAsked) return this.ping(due + 2 * interval - performance.now());
-      if (performance.now() < due + LATE_MS) {
+      if (this.#stoodStill || performance.now() < due + LATE_MS) {
         return this.fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#url)} does not answer any more`));
       }
-      // This page stood still: what the node said meanwhile may still be on its way to here.
+      // This page stood still: what the node said meanwhile may still be on its way to here. Once: all timers of a hidden page are late.
+      this.#stoodStill = true;
       this.#giveUpAt = Infinity;
       this.ping();
     }, due - performance.now());

@@ -383,6 +383,17 @@ test("a node is given up three heartbeats after its last word, not later, whenev
   assert.match(outcome, /does not answer/);
 });
 
+test("a silent node is given up although every timer comes late, as in a hidden page", LIMIT, async (t) => {
+  const node = await fake(t, { hello: { ...HELLO, heartbeat_ms: 1000 } });
+  const client = connectClient(t, node.url, { reconnect: false });
+  await client.ready();
+  const { setTimeout } = globalThis;
+  globalThis.setTimeout = (callback, ms, ...rest) => setTimeout(callback, ms > 100 ? ms + 1200 : ms, ...rest);
+  t.after(() => { globalThis.setTimeout = setTimeout; });
+  const { error } = await next(client, "disconnected");
+  assert.match(error.message, /does not answer/);
+});
+
 test("disconnect ends everything that waits, for good", LIMIT, async (t) => {
   const node = await fake(t);
   const client = connectClient(t, node.url);

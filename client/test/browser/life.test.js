@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
@@ -23,6 +23,12 @@ async function guarded(t) {
   const file = join(directory, "tokens");
   writeFileSync(file, execFileSync(process.env.WASMNET_NODE, ["token", "hash", "bob"], { encoding: "utf8", input: `${TOKEN}\n` }));
   return startNode(t, { policy: `${LOOPBACK}\n[clients]\nidentify_by = "token"\nrequire_token = true\n`, args: ["--token-file", file] });
+}
+
+/** Stops a node's process, and waits until it stands: a signal may be seen by one of its threads while another still works. */
+async function stop(node) {
+  node.kill("SIGSTOP");
+  while (!/\) T /.test(readFileSync(`/proc/${node.pid}/stat`, "utf8"))) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
 /** Does something when the page asks for it. */
@@ -52,7 +58,7 @@ for (const browser of BROWSERS) {
         cutUrl: (await startCutter(t, node, 1)).url, cutTwiceUrl: (await startCutter(t, node, 2)).url,
         oldUrl: (await fake(t, { protocol: null })).url, tokenUrl: (await guarded(t)).url, token: TOKEN, closedUrl: closed.url,
         nobodyUrl: `${late.url}?token=s3cret`,
-        offline: { silentUrl: silent.url, pauseUrl: await startSwitch(t, () => silent.kill("SIGSTOP")) },
+        offline: { silentUrl: silent.url, pauseUrl: await startSwitch(t, () => stop(silent)) },
         online: { lateUrl: late.url, startUrl: await startSwitch(t, () => fake(t, { port })) },
       },
     });
