@@ -66,9 +66,9 @@ class Node:
     async def metrics(self):
         return await asyncio.to_thread(self.world.metrics, self.name)
 
-    async def session(self, headers=()):
+    async def session(self, headers=(), client=0):
         """Of a client that no other node has: what one cause takes of a limit is not the other's."""
-        return await Session.open(self.address, f"127.4.0.{self.name.split('-')[1]}", headers)
+        return await Session.open(self.address, f"127.4.{client}.{self.name.split('-')[1]}", headers)
 
     def write_policy(self, text):
         """A policy of its own; it is read again by whoever asks for that."""
