@@ -82,20 +82,6 @@ import WasmnetProtocol
         try harness.finish()
     }
 
-    /// A target that takes nothing is sent what comes in few pieces, however small the messages are: each piece holds memory of its own.
-    @Test func smallMessagesForASlowTargetGather() throws {
-        let harness = try TargetHarness(.v2)
-        harness.head.holdsWrites = true
-        for number in 0..<1000 { try harness.client(.send(self.id, ByteBuffer(bytes: [UInt8(number & 0xFF)]))) }
-        #expect(harness.head.writes == 1)
-        harness.head.letGo()
-        #expect(try harness.received() == (0..<1000).map { UInt8($0 & 0xFF) })
-        // And once the target takes bytes again, each goes at once.
-        try harness.client(.send(self.id, ByteBuffer(string: "x")))
-        #expect(try harness.received() == Array("x".utf8))
-        try harness.finish()
-    }
-
     @Test func resetDropsWhatIsUnsent() throws {
         let harness = try TargetHarness(.v2)
         harness.head.holdsWrites = true

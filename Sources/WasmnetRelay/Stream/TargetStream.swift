@@ -62,8 +62,6 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var activity: Int64
 
     private static let gatherLimit = 2 << 10
-    /// A smaller piece waits until a target that lags has taken what went before: each holds some hundred bytes beside its own.
-    private static let laggingPiece = 16 << 10
 
     init(
         id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session
@@ -205,25 +203,20 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func flush() {
-        guard let context = self.context, let tail = self.tail else { return }
-        // `sent` flushes again.
-        let isAlone = self.unflushed == tail.readableBytes
-        guard !isAlone || self.unsent == self.unflushed || tail.readableBytes >= Self.laggingPiece else { return }
-        self.tail = nil
+        guard let context = self.context, let last = self.tail.take() else { return }
         let count = self.unflushed
         self.unflushed = 0
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .success = result { self.sent(count) }
         }
-        context.writeAndFlush(self.wrapOutboundOut(tail), promise: promise)
+        context.writeAndFlush(self.wrapOutboundOut(last), promise: promise)
         self.isLagging = self.unsent > 0
     }
 
     private func sent(_ count: Int) {
         self.unsent -= count
         if self.unsent == 0 { self.isLagging = false }
-        self.flush()
         if self.window != nil { self.grant(count) }
         if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
             self.session.releaseUploads(self)
