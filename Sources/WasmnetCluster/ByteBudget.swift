@@ -154,6 +154,8 @@ package struct ByteBudget: Sendable {
             }
         }
         if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeft <= 0 {
+            // Whoever waits for a lease uses it soon: without that no more would be asked for, once the last bytes passed a moment ago.
+            self.lastUse = now
             until = max(until ?? .epoch, now + .milliseconds(1))
         }
         return until

@@ -39,6 +39,21 @@ import WasmnetTesting
         #expect(next.debt == 0)
     }
 
+    /// The last bytes of a lease passed just when no question could be sent: whoever waits is asked for later, however long that takes.
+    @Test func whoWaitsForTheDaysBytesIsAskedFor() {
+        var budget = ByteBudget()
+        budget.bytesPerDay = 1 << 20
+        budget.prepare(now: self.now)
+        let ask = budget.ask(now: self.now)
+        #expect(budget.draw(1000, now: self.now) == 0)
+        budget.replied(ask, self.reply(leased: 1000, left: 5000), now: self.now)
+        #expect(budget.draw(1000, now: self.now) == 1000)
+        let later = self.now + .seconds(2)
+        #expect(budget.pause(now: later) == later + .milliseconds(1))
+        #expect(budget.wantsToAsk(now: later) == true)
+        #expect(budget.ask(now: later).wantsDay)
+    }
+
     @Test func aGrantIsLostAfterItsTimeAndNotKeptByANewerOne() {
         var budget = self.budget()
         budget.prepare(now: self.now)
