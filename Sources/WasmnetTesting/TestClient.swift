@@ -27,6 +27,9 @@ package final class TestClient: Sendable {
         self.inbox = inbox
     }
 
+    /// Not the shared ones, on which a node in this process asks Redis: a page's work does not hold those up.
+    package static let loops: any EventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
+
     package struct UpgradeRefused: Error, Sendable {
         package var status: UInt
         package var body: String
@@ -39,7 +42,7 @@ package final class TestClient: Sendable {
     package static func connect(
         port: Int, host: String = "127.0.0.1", version: WireVersion = .v2, subprotocols: [String]? = nil,
         path: String = "/", headers: HTTPHeaders = [:], tls: NIOSSLContext? = nil, preface: [UInt8] = [],
-        on group: any EventLoopGroup = MultiThreadedEventLoopGroup.singleton
+        on group: any EventLoopGroup = TestClient.loops
     ) async throws -> TestClient {
         let offered = subprotocols ?? (version == .v2 ? ["wasmnet.v2"] : [])
         var headers = headers
