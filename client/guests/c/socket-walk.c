@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { patience = 1000 /* ms for what must come */, errorPatience = 300, mostSteps = 8 };
+enum { patience = 5000 /* ms for what must come */, errorPatience = 300, mostSteps = 8 };
 
 static const char *host;
 static struct sockaddr_in echo, resets, ends, closed, udpEcho, udpClosed;
@@ -129,7 +129,7 @@ static void settle(void) {
 }
 
 static void limitWaits(int fd) {
-  struct timeval receive = {.tv_usec = 4000}, send = {.tv_usec = 500000};
+  struct timeval receive = {.tv_usec = 4000}, send = {.tv_sec = 5};
   setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &receive, sizeof receive);
   setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &send, sizeof send);
 }

@@ -80,14 +80,21 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   };
 }
 
-/** A free port of the loopback: taken and given back. */
+/** A free port of the loopback: taken and given back. Below those that the system gives to connections, of which one could take it meanwhile. */
 export async function freePort(host = "127.0.0.1") {
-  const server = createServer().listen(0, host);
-  await once(server, "listening");
-  const { port } = server.address();
-  server.close();
-  await once(server, "close");
-  return port;
+  for (;;) {
+    const port = 10000 + Math.floor(Math.random() * 20000);
+    const server = createServer().listen(port, host);
+    try {
+      await once(server, "listening");
+    } catch (error) {
+      if (error.code === "EADDRINUSE") continue;
+      throw error;
+    }
+    server.close();
+    await once(server, "close");
+    return port;
+  }
 }
 
 export async function startRedis() {
@@ -107,7 +114,9 @@ export async function startRedis() {
 /** A TCP server on loopback: `onsocket(socket)` for each connection. The answer has port and end(). */
 export async function startTcp(onsocket, host = "127.0.0.1") {
   const sockets = new Set();
+  let accepted = 0;
   const server = createServer({ allowHalfOpen: true }, (socket) => {
+    accepted++;
     sockets.add(socket);
     socket.on("error", () => {});
     socket.on("close", () => sockets.delete(socket));
@@ -118,6 +127,8 @@ export async function startTcp(onsocket, host = "127.0.0.1") {
     port: server.address().port,
     /** Connections that are open. */
     get connections() { return sockets.size; },
+    /** Connections so far: those that are open may be ones of before that are just ending. */
+    get accepted() { return accepted; },
     async end() {
       for (const socket of sockets) socket.destroy();
       server.close();

@@ -28,7 +28,13 @@ export const bulk = {
     const get = (count) => run("transfer", ["get", "127.0.0.1", String(peers.bulk.port), String(count)], shared);
     // Warm, so that the times compare transfers and not compilations.
     await get(MiB);
-    const before = { ms: (await get(16 * MiB)).ms, node: await residentOf(peers.node.pid), browser: await residentOfGroup(session.pid) };
+    // The quickest of three: whatever else the machine does takes its time too.
+    const quickest = async () => {
+      const times = [];
+      for (let i = 0; i < 3; i++) times.push((await get(16 * MiB)).ms);
+      return Math.min(...times);
+    };
+    const before = { ms: await quickest(), node: await residentOf(peers.node.pid), browser: await residentOfGroup(session.pid) };
     const sent = peers.bulk.sent;
 
     const stalled = start("transfer", ["stall", "127.0.0.1", String(peers.bulk.port), String(size)], { ...shared, stdin: true });
@@ -36,7 +42,7 @@ export const bulk = {
     await settled(() => peers.bulk.sent);
     const inFlight = peers.bulk.sent - sent;
     const grown = { node: await residentOf(peers.node.pid) - before.node, browser: await residentOfGroup(session.pid) - before.browser };
-    const meanwhile = await get(16 * MiB);
+    const meanwhile = { ms: await quickest() };
     note(`not read: ${mib(inFlight)} MiB on its way of 64; node grew by ${mib(grown.node)} MiB to ${mib(before.node + grown.node)}, browser by ${mib(grown.browser)} to ${mib(before.browser + grown.browser)}; `
       + `another guest's 16 MiB took ${Math.round(meanwhile.ms)} ms, ${Math.round(before.ms)} ms before`);
     assert.ok(inFlight < 24 * MiB, `${mib(inFlight)} MiB left the server`);

@@ -16,7 +16,7 @@ export const loss = {
         if (type === "connected" && isReconnect) reconnected();
       });
       const lost = { url: undefined, client: "lost" };
-      const { sent, connections: open } = peers.bulk;
+      const { sent, accepted } = peers.bulk;
       const programs = {
         receiving: start("transfer", ["get", "127.0.0.1", String(peers.bulk.port), String(4096 * MiB)], lost),
         sending: start("transfer", ["put", "127.0.0.1", String(peers.bulk.port), String(4095 * MiB)], lost),
@@ -25,7 +25,7 @@ export const loss = {
         accepting: start("echo-server", ["1"], { ...lost, listen: [{ port: 0 }] }),
       };
       await programs.accepting.listening();
-      while (peers.bulk.sent - sent < 8 * MiB || peers.bulk.connections - open < 3) await new Promise((resolve) => setTimeout(resolve, 20));
+      while (peers.bulk.sent - sent < 8 * MiB || peers.bulk.accepted - accepted < 3) await new Promise((resolve) => setTimeout(resolve, 20));
       await first.end("SIGKILL");
 
       const ends = await Promise.all(Object.values(programs).map(({ ended }) => ended));
