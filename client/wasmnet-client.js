@@ -16,9 +16,9 @@ const MOST_ENDED_BYTES = 64 << 20;
 export class WasmnetClient extends Core {
   /** Sockets by id, of the calls below. */
   sockets = new Map();
+  #endedBytes = 0;
   #binary;
   #ended = new Map();
-  #endedBytes = 0;
 
   constructor(url, options = {}) {
     super(url, options);
@@ -159,7 +159,12 @@ export class WasmnetClient extends Core {
     this.sockets.delete(socket.id);
   }
 
-  #bytes(data) { return typeof data === "string" && !this.#binary ? latin1(data) : toBytes(data); }
+  #bytes(data) {
+    if (typeof data !== "string" || this.#binary) return toBytes(data);
+    const beyond = /[^\0-\xff]/.exec(data)?.[0];
+    check("a string to send", beyond, "function", "of characters up to U+00FF, unless {binary: true} is set", beyond);
+    return latin1(data);
+  }
 }
 
 const bound = (socket) => ({ id: socket.id, port: socket.localPort });

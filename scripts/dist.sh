@@ -15,7 +15,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}
 fail() { echo "dist.sh: $*" >&2; exit 1; }
-for program in git esbuild objdump python3 strip tar gzip sha256sum; do
+for program in git esbuild zopfli objdump python3 strip tar gzip sha256sum; do
     command -v "$program" >/dev/null || fail "$program is missing"
 done
 

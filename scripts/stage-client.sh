@@ -3,7 +3,15 @@
 # the playground and its programs, and a gzipped form beside each file, which the node serves.
 #   scripts/stage-client.sh FOLDER
 #   scripts/stage-client.sh --package FOLDER   only what the npm package is packed from: no playground, nothing gzipped
+#   scripts/stage-client.sh --minify MODULE    prints a module of client/ with all that it imports, as it is published
 set -euo pipefail
+# What begins with "_" is the client's own: no program names it.
+minify() { esbuild "$@" --bundle --minify --mangle-props=^_ --format=esm --target=es2022 --log-level=warning; }
+if [ "${1:-}" = --minify ]; then
+    cd "$(dirname "$0")/../client"
+    minify "${2:?which module}"
+    exit
+fi
 parts=(lib wasi playground)
 if [ "${1:-}" = --package ]; then
     parts=(lib wasi)
@@ -12,7 +20,9 @@ fi
 folder=$(realpath -m "${1:?where the client goes}")
 cd "$(dirname "$0")/../client"
 fail() { echo "stage-client.sh: $*" >&2; exit 1; }
-command -v esbuild >/dev/null || fail "esbuild is missing (Debian: esbuild)"
+for program in esbuild zopfli; do
+    command -v "$program" >/dev/null || fail "$program is missing (Debian: $program)"
+done
 for program in netcat echo-server; do
     [[ " ${parts[*]} " != *" playground "* || -f "playground/guests/$program.wasm" ]] || fail "playground/guests/$program.wasm is missing: run make playground"
 done
@@ -22,9 +32,10 @@ files=$(git ls-files ./*.js ./*.ts package.json README.md "${parts[@]}" 2>/dev/n
     files=$(find ./*.js ./*.ts package.json README.md "${parts[@]}" -type f)
 grep -vE '(^|/)(Makefile|\.gitignore|[^/]*\.c)$|guests/' <<<"$files" | tar --create --files-from=- | tar --extract --directory "$folder"
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
-esbuild wasmnet-client.js --bundle --minify --format=esm --target=es2022 --log-level=warning \
-    --banner:js="// wasmnet $version, MIT license" --outfile="$folder/wasmnet-client.min.js"
+minify wasmnet-client.js --banner:js="// wasmnet $version, MIT license" --outfile="$folder/wasmnet-client.min.js"
 [[ " ${parts[*]} " == *" playground "* ]] || exit 0
 mkdir -p "$folder/playground/guests"
 install -m 644 playground/guests/{netcat,echo-server}.wasm "$folder/playground/guests/"
-find "$folder" -type f ! -name '*.gz' -exec gzip -9 --no-name --keep --force {} +
+# zopfli takes long, and of programs little more than gzip does.
+find "$folder" -type f -name '*.wasm' -exec gzip -9 --no-name --keep --force {} +
+find "$folder" -type f ! -name '*.gz' ! -name '*.wasm' -exec zopfli {} +

@@ -7,7 +7,7 @@ import { WasmnetError, codes } from "./errors.js";
 /** The subprotocol that carries a token: only a token of RFC 9110, section 5.6.2, may be a subprotocol's name; any other is in base64url. */
 export const bearer = (token) => (/^[\w!#$%&'*+.^`|~-]+$/.test(token)
   ? `wasmnet.bearer.${token}`
-  : `wasmnet.bearer64.${toBase64(utf8(token)).replace(/[=+/]/g, (sign) => ({ "+": "-", "/": "_" })[sign] ?? "")}`);
+  : `wasmnet.bearer64.${toBase64(utf8(token)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_")}`);
 
 /** By close code, and by HTTP status where one is seen. */
 const WORDS = {

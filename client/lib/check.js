@@ -4,18 +4,20 @@ import { WasmnetError } from "./errors.js";
 
 const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? typeof value : String(value));
 
+/** Whether a value is as a rule has it: `check`'s, or the most characters of a string. */
+export const fits = (value, rule) => (rule[1] > 0 ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
+  : rule.join ? rule.includes(value)
+    : rule.test || rule >= 0 ? typeof value === "string" && (rule.test?.(value) ?? value.length <= rule)
+      : typeof value === rule ? value !== null : rule !== "object" && (value ?? null) === null);
+
 /**
  * @param rule the least and the most of a whole number, the words that there are, what a string matches, or what `typeof` says: "object",
  *   or anything else or none
  * @returns the value
  */
 export function check(name, value, rule, words, shown) {
-  const isRange = typeof rule[0] === "number";
-  if (isRange ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
-    : Array.isArray(rule) ? rule.includes(value)
-      : rule.test ? typeof value === "string" && rule.test(value)
-        : typeof value === rule ? value !== null : rule !== "object" && (value ?? null) === null) return value;
-  words ??= isRange ? `a whole number from ${rule.join(" to ")}` : Array.isArray(rule) ? rule.join(" or ") : `a${rule === "object" ? "n" : ""} ${rule}`;
+  if (fits(value, rule)) return value;
+  words ??= rule[1] > 0 ? `a whole number from ${rule.join(" to ")}` : rule.join?.(" or ") ?? `a${rule === "object" ? "n" : ""} ${rule}`;
   throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown ?? shownOf(value)}`);
 }
 

@@ -6,25 +6,30 @@ import { wordOf } from "./errors.js";
 const HEADER = 9;
 /** The most payload of one message; JSON's grows by a third. */
 export const PIECE = 64 << 10;
-const OPEN = { tcp: 0x01, listener: 0x02, udp: 0x06, tls: 0x09, "udp-listener": 0x0d };
-
-const TEXT_PAYLOAD = { 0x86: "error", 0x87: "denied" };
-const PORT_PAYLOAD = { 0x83: "listening", 0x8a: "udp_bound" };
+export const OPEN = { tcp: 0x01, tls: 0x09, udp: 0x06, listener: 0x02, "udp-listener": 0x0d };
 
 /** What a hello must say. */
 const NO_TERMS = { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0 };
 
-function message(type, id, length, buffer = new ArrayBuffer(HEADER + length)) {
-  const bytes = new Uint8Array(buffer, 0, HEADER + length);
-  const view = new DataView(buffer);
+/** Parts are bytes, or numbers of 16 bits. */
+function message(type, id, parts = [], buffer) {
+  let length = HEADER;
+  for (const part of parts) length += part.length ?? 2;
+  const bytes = new Uint8Array(buffer ?? new ArrayBuffer(length), 0, length);
+  const view = new DataView(bytes.buffer);
   bytes[0] = type;
-  view.setUint32(1, Math.floor(id / 0x100000000));
+  view.setUint32(1, id / 2 ** 32);
   view.setUint32(5, id);
-  return [bytes, view];
+  let at = HEADER;
+  for (const part of parts) {
+    if (part.length >= 0) bytes.set(part, at);
+    else view.setUint16(at, part);
+    at += part.length ?? 2;
+  }
+  return bytes;
 }
 
 export class BinaryCodec {
-  isBinary = true;
   #buffer;
 
   /**
@@ -36,86 +41,50 @@ export class BinaryCodec {
     if (isCopied) this.#buffer = new ArrayBuffer(HEADER + PIECE);
   }
 
-  open(kind, id, addr, port) {
-    const host = utf8(addr);
-    const [bytes, view] = message(OPEN[kind], id, 2 + host.length);
-    view.setUint16(HEADER, port);
-    bytes.set(host, HEADER + 2);
-    return bytes;
-  }
-
-  send(id, data) {
-    const [bytes] = message(0x04, id, data.length, this.#buffer);
-    bytes.set(data, HEADER);
-    return bytes;
-  }
-
+  open(kind, id, addr, port) { return message(OPEN[kind], id, [port, utf8(addr)]); }
+  send(id, data) { return message(0x04, id, [data], this.#buffer); }
   sendTo(id, addr, port, data) {
     const host = utf8(addr);
-    const [bytes, view] = message(0x07, id, 4 + host.length + data.length);
-    view.setUint16(HEADER, port);
-    view.setUint16(HEADER + 2, host.length);
-    bytes.set(host, HEADER + 4);
-    bytes.set(data, HEADER + 4 + host.length);
-    return bytes;
+    return message(0x07, id, [port, host.length, host, data]);
   }
-
-  resolve(id, name) {
-    const host = utf8(name);
-    const [bytes] = message(0x08, id, host.length);
-    bytes.set(host, HEADER);
-    return bytes;
-  }
-
-  listen(id, backlog) { return this.#number(0x03, id, backlog); }
-  window(id, count) { return this.#number(0x0a, id, count); }
-  close(id) { return message(0x05, id, 0)[0]; }
-  shutdown(id) { return message(0x0b, id, 0)[0]; }
-  reset(id) { return message(0x0c, id, 0)[0]; }
-
-  #number(type, id, value) {
-    const [bytes, view] = message(type, id, 4);
-    view.setUint32(HEADER, value);
-    return bytes;
-  }
+  resolve(id, name) { return message(0x08, id, [utf8(name)]); }
+  listen(id, backlog) { return message(0x03, id, [0, backlog]); }
+  window(id, count) { return message(0x0a, id, [count / 65536, count]); }
+  close(id) { return message(0x05, id); }
+  shutdown(id) { return message(0x0b, id); }
+  reset(id) { return message(0x0c, id); }
 
   /** @returns an event `{ev, id, ...}`, or null for a type that is not known; throws on a message that cannot be read. */
   decode(buffer) {
     const bytes = new Uint8Array(buffer);
     const view = new DataView(buffer);
     const type = bytes[0];
-    const id = view.getUint32(1) * 0x100000000 + view.getUint32(5);
+    const idAt = (offset) => view.getUint32(offset) * 2 ** 32 + view.getUint32(offset + 4);
+    const id = idAt(1);
     const v2 = this.version === 2;
     const rest = (offset) => text(bytes.subarray(offset));
     switch (type) {
       case 0x82: return { ev: "data", id, data: bytes.subarray(HEADER) };
       case 0x81: return { ...(v2 ? JSON.parse(rest(HEADER)) : null), ev: "connected", id };
-      case 0x83: case 0x8a: return { ev: PORT_PAYLOAD[type], id, port: view.getUint16(HEADER) };
-      case 0x84: {
-        const connId = view.getUint32(HEADER) * 0x100000000 + view.getUint32(HEADER + 4);
-        return { ev: "accepted", id, connId, remote: rest(HEADER + 8) };
-      }
-      case 0x85: return v2
-        ? { ev: "closed", id, code: wordOf(view.getUint8(HEADER)), message: rest(HEADER + 1) }
-        : { ev: "closed", id };
-      case 0x86: case 0x87: return v2
-        ? { ev: TEXT_PAYLOAD[type], id, code: wordOf(view.getUint8(HEADER)), retryAfterMs: view.getUint32(HEADER + 1),
-            message: rest(HEADER + 5) }
-        : { ev: TEXT_PAYLOAD[type], id, message: rest(HEADER) };
+      case 0x83: case 0x8a: return { ev: type > 0x83 ? "udp_bound" : "listening", id, port: view.getUint16(HEADER) };
+      case 0x84: return { ev: "accepted", id, connId: idAt(HEADER), remote: rest(HEADER + 8) };
+      case 0x85: return { ev: "closed", id, ...(v2 && { code: wordOf(view.getUint8(HEADER)), message: rest(HEADER + 1) }) };
+      case 0x86: case 0x87: return {
+        ev: type > 0x86 ? "denied" : "error", id, ...(v2 && { code: wordOf(view.getUint8(HEADER)), retryAfterMs: view.getUint32(HEADER + 1) }),
+        message: rest(v2 ? HEADER + 5 : HEADER),
+      };
       case 0x88: {
         const start = HEADER + 4 + view.getUint16(HEADER + 2);
-        if (start > bytes.length) throw new RangeError("data_from is short");
+        // It throws where the address is cut short.
+        view.getUint8(start - 1);
         return { ev: "data_from", id, port: view.getUint16(HEADER), addr: text(bytes.subarray(HEADER + 4, start)),
           data: bytes.subarray(start) };
       }
       case 0x89: return { ev: "resolved", id, addrs: JSON.parse(rest(HEADER)) };
-    }
-    if (!v2) return null;
-    switch (type) {
-      case 0x8b: return { ev: "window", id, bytes: view.getUint32(HEADER) };
-      case 0x8c: return { ev: "end", id };
-      case 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
-      case 0x90: return { ...NO_TERMS, ...JSON.parse(rest(HEADER)), ev: "hello", id };
+      case v2 && 0x8b: return { ev: "window", id, bytes: view.getUint32(HEADER) };
+      case v2 && 0x8c: return { ev: "end", id };
+      case v2 && 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
+      case v2 && 0x90: return { ...NO_TERMS, ...JSON.parse(rest(HEADER)), ev: "hello", id };
     }
     return null;
   }

@@ -8,9 +8,6 @@ const OPEN = { tcp: "connect", tls: "connect_tls", udp: "connect_udp", listener:
 const write = (op, id, fields) => JSON.stringify({ op, id, ...fields });
 
 export class JsonCodec {
-  version = 1;
-  isBinary = false;
-
   open(kind, id, addr, port) { return write(OPEN[kind], id, { addr, port }); }
   send(id, data) { return write("send", id, { data: toBase64(data) }); }
   sendTo(id, addr, port, data) { return write("send_to", id, { addr, port, data: toBase64(data) }); }
@@ -46,7 +43,7 @@ export class JsonCodec {
       case "listening": case "udp_bound": event.port = rest.port; break;
       case "resolved": event.addrs = rest.addrs; break;
       default:
-        if (typeof ev !== "string") throw new TypeError("there is no ev");
+        if (typeof ev !== "string") throw ev;
         return null;
     }
     return event;

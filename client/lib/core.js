@@ -2,12 +2,12 @@
 
 import { bearer } from "./admission.js";
 import { check, hostOf, msOf, optionsOf, portOf, publicUrl, signalOf, tokenOf, urlOf } from "./check.js";
+import { OPEN } from "./codec-binary.js";
 import { WasmnetError, late } from "./errors.js";
 import { onPageLife } from "./life.js";
 import { Link } from "./link.js";
 import { Socket } from "./socket.js";
 
-const KINDS = ["tcp", "tls", "udp", "listener", "udp-listener"];
 const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
 /** Who is turned away so, or cannot even ask, is so again: it is not tried again. */
 const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
@@ -15,36 +15,35 @@ const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"
 export class Core extends EventTarget {
   #options;
   #link = null;
+  #live = new Set();
+  #stopListening;
+  #error = null;
   #dialing = null;
-  /** Calls that wait for a WebSocket: `{run(link), fail(error)}`. */
-  #waiting = new Set();
+  #hasSpokenV2 = false;
+  #wasUp = false;
+  /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
+  #missed = 0;
+  #faults = 0;
+  #attempt = 0;
+  #retryTimer = null;
   #draining = new Set();
   /** From 2^52 on ids are the node's, for what it accepts. */
   #nextId = 1;
-  #live = new Set();
-  #hasSpokenV2 = false;
-  /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
-  #missed = 0;
-  #attempt = 0;
-  #faults = 0;
-  #retryTimer = null;
-  #isClosed = false;
-  #wasUp = false;
   /** The page is put aside: nothing is dialed until it is back. */
   #isAside = false;
-  #stopListening;
-  #error = null;
+  /** Calls that wait for a WebSocket: `{_attach(link), _end(error)}`. */
+  #waiting = new Set();
 
   constructor(url, options) {
     super();
     this.#options = { url: urlOf(url), ...read(options) };
     this.#stopListening = onPageLife(() => {
       // What was down may be up, and what was up may have no network under it any more.
-      for (const link of this.#links) link.ping?.();
+      for (const link of this.#links) link._ping?.();
       this.#redial();
     }, (isAside) => {
       this.#isAside = isAside;
-      if (isAside) for (const link of this.#links) link.fail(new WasmnetError("connection_lost", "the page was put aside"));
+      if (isAside) for (const link of this.#links) link._fail(new WasmnetError("connection_lost", "the page was put aside"));
       else this.#redial();
     });
     this.#dial();
@@ -60,7 +59,7 @@ export class Core extends EventTarget {
   get openSockets() { return [...this.#live]; }
 
   /** Resolves when a node has let the client in; rejects after `openTimeoutMs`, and at once where it is not tried again. */
-  ready() { return this.#ask("the node was not there", undefined, (link, resolve) => resolve()); }
+  ready() { return this.#ask("no node was there", undefined, (link, resolve) => void resolve()); }
 
   /**
    * Opens a socket, at the lowest level: events in, bytes out, credit by hand.
@@ -71,15 +70,14 @@ export class Core extends EventTarget {
    */
   socket(kind, host, port, listeners, options) {
     const { openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
-    check("the kind", kind, KINDS);
+    check("the kind", kind, Object.keys(OPEN));
     hostOf(host);
     // Listeners may leave it to the node.
     portOf(port, kind.endsWith("listener") ? 0 : 1);
     msOf(openTimeoutMs);
     const socket = new Socket(this, this.#takeId(), kind, host, port);
-    socket._listen(listeners);
+    socket._begin(listeners, openTimeoutMs);
     this.#live.add(socket);
-    socket._limitOpening(openTimeoutMs);
     this.#withLink(socket);
     return socket;
   }
@@ -88,43 +86,39 @@ export class Core extends EventTarget {
   async resolve(name, options) {
     hostOf(name);
     const id = this.#takeId();
-    let asked = null;
-    try {
-      return await this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => {
-        asked = link;
-        link.ask(id, { resolve, reject }, name);
-      });
-    } finally {
-      asked?.calls.delete(id);
-    }
+    return this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => {
+      link._ask(id, { resolve, reject }, name);
+      return () => link._calls.delete(id);
+    });
   }
 
   /** Ends every socket and the connection, for good. */
   disconnect() {
-    this.#isClosed = true;
+    this.#options._backoff = null;
     this.#stopListening();
     clearTimeout(this.#retryTimer);
-    for (const link of this.#links) link.fail(disconnected(), 1000);
-    this.#failWaiting(disconnected());
+    this.#error = new WasmnetError("client_closed", "the client was disconnected");
+    for (const link of this.#links) link._fail(this.#error, 1000);
+    this.#failWaiting(this.#error);
   }
 
   // What sockets tell.
 
   _socketOpened(socket) {
     this.#live.add(socket);
-    this.#tell("socketopen", { socket });
+    this._tell("socketopen", { socket });
   }
 
   _socketEnded(socket) {
     this.#waiting.delete(socket);
-    if (this.#live.delete(socket)) this.#tell("socketclose", { socket });
+    if (this.#live.delete(socket)) this._tell("socketclose", { socket });
   }
 
   // Calls and the connection they need.
 
   get #links() { return [this.#link, this.#dialing, ...this.#draining].filter(Boolean); }
 
-  /** A promise that `work` settles once there is a link; the time that it may take bounds both. */
+  /** A promise that `work` settles once there is a link; the time that it may take bounds both. What `work` returns is called in the end. */
   async #ask(what, options, work) {
     const { signal, openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
     signalOf(signal)?.throwIfAborted();
@@ -132,9 +126,10 @@ export class Core extends EventTarget {
     let call;
     let timer;
     let abort;
+    let undo;
     try {
       return await new Promise((resolve, reject) => {
-        call = { _attach: (link) => work(link, resolve, reject), _end: reject };
+        call = { _attach: (link) => { undo = work(link, resolve, reject); }, _end: reject };
         abort = () => reject(signal.reason);
         signal?.addEventListener("abort", abort);
         timer = setTimeout(() => reject(this._late(what, openTimeoutMs)), openTimeoutMs);
@@ -142,6 +137,7 @@ export class Core extends EventTarget {
       });
     } finally {
       this.#waiting.delete(call);
+      undo?.();
       clearTimeout(timer);
       signal?.removeEventListener("abort", abort);
     }
@@ -152,9 +148,8 @@ export class Core extends EventTarget {
 
   /** @param call a socket, or what is like one here: `_attach(link)` or `_end(error)` is called when it is known which */
   #withLink(call) {
-    if (this.#isClosed) return call._end(disconnected());
     if (this.#link) return call._attach(this.#link);
-    if (!this.#dialing && this.#error && !this.#options.backoff) return call._end(this.#error);
+    if (!this.#dialing && this.#error && !this.#options._backoff) return call._end(this.#error);
     this.#waiting.add(call);
     // Without an attempt on its way, or one that is due, this call makes one.
     const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt === 0);
@@ -167,8 +162,8 @@ export class Core extends EventTarget {
 
   /** What is called by these may wait again. */
   #takeWaiting() {
-    const waiting = this.#waiting;
-    this.#waiting = new Set();
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
     return waiting;
   }
 
@@ -192,7 +187,7 @@ export class Core extends EventTarget {
     const { token, openTimeoutMs } = this.#options;
     // The token is on its way, or the WebSocket's fault has still to be told: there is nothing to close yet.
     const fail = (error) => this.#dialing === asking && this._down(asking, error);
-    const asking = this.#dialing = { ws: null, isOld: false, fail };
+    const asking = this.#dialing = { ws: null, _isOld: false, _fail: fail };
     const open = (given) => {
       if (this.#dialing !== asking) return;
       try {
@@ -204,19 +199,19 @@ export class Core extends EventTarget {
       }
     };
     if (typeof token !== "function") return open(token);
-    const timer = setTimeout(() => fail(late("the token function gave no token", openTimeoutMs)), openTimeoutMs);
+    const timer = setTimeout(() => fail(late("no token came", openTimeoutMs)), openTimeoutMs);
     Promise.resolve().then(token).then(tokenOf)
       .then(open, (reason) => fail(new WasmnetError("not_admitted", `no token${wordsOf(reason)}`)))
       .finally(() => clearTimeout(timer));
   }
 
   #open(isPlain, token) {
-    this.#dialing = new Link({ ...this.#options, protocols: this.#offer(isPlain, token), probeId: this.#takeId() }, this);
+    this.#dialing = new Link(this.#options, this.#offer(isPlain, token), this.#takeId(), this);
   }
 
   /** Dials now where an attempt is due later. */
   #redial() {
-    if (this.#link || this.#dialing || this.#draining.size || this.#isClosed) return;
+    if (this.#links.length) return;
     this.#attempt = 0;
     if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
   }
@@ -231,28 +226,24 @@ export class Core extends EventTarget {
     this.#attempt = 0;
     this.#wasUp = true;
     this.#missed = 0;
-    if (link.version === 2) this.#hasSpokenV2 = true;
     for (const call of this.#takeWaiting()) call._attach(link);
-    this.#tell("connected", { isReconnect, version: link.version, terms: link.terms });
+    this._tell("connected", { isReconnect, version: link.version, terms: link.terms });
   }
-
-  _complain(error) { this.#tell("error", { error }); }
 
   _down(link, error) {
     if (this.#draining.delete(link)) return;
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
-    else if (this.#link === link) this.#link = null;
+    else this.#link = null;
     if (link.version === 2) this.#hasSpokenV2 = true;
-    if (this.#isClosed) return this.#tell("disconnected", { error, retryInMs: null });
-    const { backoff, protocol, token } = this.#options;
+    const { _backoff: backoff, protocol, token } = this.#options;
     // Whom a node has turned away it turns away again; a token may be had the next time.
     const isFinal = FINAL.includes(error.code) && (link instanceof Link || !this.#wasUp);
     const mayRetry = backoff && (this.#wasUp || backoff.first) && !isFinal;
     // A page is told no more of a node that knows no subprotocols than of a handshake that was cut: so v2 is tried twice.
-    if (wasDialing && link.isOld !== false && !this.#hasSpokenV2 && token === undefined && protocol === "auto") {
+    if (wasDialing && link._isOld !== false && !this.#hasSpokenV2 && token === undefined && protocol === "auto") {
       this.#missed++;
-      if (link.isOld || this.#missed > 1) {
+      if (link._isOld || this.#missed > 1) {
         this.#missed = 0;
         return this.#dial(true);
       }
@@ -263,12 +254,12 @@ export class Core extends EventTarget {
     if (error.code === "protocol_error") this.#attempt = this.#faults++;
     if (!mayRetry) this.#failWaiting(error);
     const retryInMs = mayRetry ? this.#scheduleRetry() : null;
-    this.#tell("disconnected", { error, retryInMs });
+    this._tell("disconnected", { error, retryInMs });
   }
 
   /** Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together. */
   #scheduleRetry(ms) {
-    const { baseMs, capMs } = this.#options.backoff || BACKOFF;
+    const { baseMs, capMs } = this.#options._backoff || BACKOFF;
     const delay = ms ?? Math.random() * Math.min(capMs, baseMs * 2 ** this.#attempt++);
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#dial(), delay);
@@ -279,17 +270,17 @@ export class Core extends EventTarget {
   _goaway(link, { reconnectInMs, message }) {
     if (this.#link !== link) return;
     this.#link = null;
+    this.#hasSpokenV2 = true;
     this.#draining.add(link);
-    if (this.#options.backoff) this.#scheduleRetry(reconnectInMs);
+    if (this.#options._backoff) this.#scheduleRetry(reconnectInMs);
     else this.#error = new WasmnetError("draining", message);
-    this.#tell("goaway", { reconnectInMs, message });
+    this._tell("goaway", { reconnectInMs, message });
   }
 
   /** An event's fields stand on it. */
-  #tell(type, fields) { this.dispatchEvent(Object.assign(new Event(type), fields)); }
+  _tell(type, fields) { this.dispatchEvent(Object.assign(new Event(type), fields)); }
 }
 
-const disconnected = () => new WasmnetError("client_closed", "the client was disconnected");
 /** The options of a client, each as it must be. */
 function read(options) {
   const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token, WebSocket = globalThis.WebSocket } = optionsOf(options);
@@ -304,7 +295,7 @@ function read(options) {
     msOf(backoff.capMs, "reconnect.capMs");
     check("reconnect.first", backoff.first, "boolean");
   }
-  return { protocol, backoff, openTimeoutMs, binary, token, WebSocket };
+  return { protocol, _backoff: backoff, openTimeoutMs, binary, token, WebSocket };
 }
 
 /** Of whatever a token function threw. */

@@ -1,20 +1,22 @@
 // Why a socket or a session ended or was refused.
 
-/** The codes of the wire, by word. The last three are this client's own and never travel. */
-export const codes = Object.freeze({
-  normal: 0, client_closed: 1, target_reset: 2, target_timeout: 3,
-  policy_denied: 16, denylisted: 17, max_connections: 18, connect_rate: 19, byte_quota: 20, max_sessions: 21,
-  not_admitted: 22,
-  refused: 32, unreachable: 33, connect_timeout: 34, name_not_found: 35, tls_failed: 36, address_in_use: 37,
-  protocol_error: 48, unknown_socket: 49, duplicate_id: 50, message_too_large: 51, too_slow: 52,
-  draining: 64, overloaded: 65, internal: 66,
-  connection_lost: 256, aborted: 257, invalid_argument: 258,
-});
+/** By the number of their first. */
+const WORDS = {
+  0: "normal client_closed target_reset target_timeout",
+  16: "policy_denied denylisted max_connections connect_rate byte_quota max_sessions not_admitted",
+  32: "refused unreachable connect_timeout name_not_found tls_failed address_in_use",
+  48: "protocol_error unknown_socket duplicate_id message_too_large too_slow",
+  64: "draining overloaded internal",
+  256: "connection_lost aborted invalid_argument",
+};
 
-const words = new Map(Object.entries(codes).flatMap(([word, number]) => (number < 256 ? [[number, word], [word, word]] : [])));
+/** The codes of the wire, by word. The last three are this client's own and never travel. */
+export const codes = {};
+for (const first in WORDS) WORDS[first].split(" ").forEach((word, i) => { codes[word] = Number(first) + i; });
+Object.freeze(codes);
 
 /** The word of a number or a word of the wire. One that this client does not know yet is as good as `internal`. */
-export const wordOf = (code) => words.get(code) ?? "internal";
+export const wordOf = (code) => Object.keys(codes).find((word) => [word, codes[word]].includes(code) && codes[word] < 256) ?? "internal";
 
 export class WasmnetError extends Error {
   /**

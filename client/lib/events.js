@@ -1,5 +1,6 @@
 // What a node may say: every field of every event has its type, range and size. A node that breaks this is broken or hostile, and its session ends.
 
+import { fits } from "./check.js";
 import { WasmnetError } from "./errors.js";
 
 /** Ids from here on are the node's, for what it accepts; the client's are below. */
@@ -26,15 +27,9 @@ export const FIELDS = {
 const ANY = { closed: "", error: "", denied: "" };
 const STREAM = { ...ANY, connected: "opening", data: "open", end: "open", window: "" };
 const DATAGRAMS = { ...ANY, udp_bound: "opening", data_from: "open" };
-const EVENTS = {
-  tcp: STREAM, tls: STREAM, accepted: STREAM, udp: DATAGRAMS, "udp-listener": DATAGRAMS, listener: { ...ANY, listening: "", accepted: "open" },
-};
+const LISTENER = { ...ANY, listening: "", accepted: "open" };
 
 export const violation = (what) => new WasmnetError("protocol_error", `the node broke the protocol: ${what}`);
-
-const fits = (value, rule) => (rule[1]
-  ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
-  : typeof value === "string" && value.length <= rule);
 
 /** @returns what a message says, or null where its type is not known; throws what the session ends with. */
 export function readEvent(codec, data) {
@@ -47,7 +42,7 @@ export function readEvent(codec, data) {
   }
   const ev = event?.ev;
   // Of these there are many, and in the binary form nothing else is to be checked.
-  if (ev === "data" && codec.isBinary && fits(event.id, FIELDS.id)) return event;
+  if (ev === "data" && data.byteLength && fits(event.id, FIELDS.id)) return event;
   if (size > MOST_OTHER && ev !== "data") throw violation(`a message of ${size} bytes`);
   for (const field in event) {
     const [rule, value] = [FIELDS[field], event[field]];
@@ -60,6 +55,6 @@ export function readEvent(codec, data) {
 }
 
 /** Throws where a socket of this kind cannot have the event, or not in this state. */
-export function checkState(ev, kind, state) {
-  if (![state, ""].includes(EVENTS[kind][ev])) throw violation(`${ev} for a socket (${kind}) that is ${state}`);
+export function checkState(ev, { kind, isDatagram, isStream }, state) {
+  if (![state, ""].includes((isStream ? STREAM : isDatagram ? DATAGRAMS : LISTENER)[ev])) throw violation(`${ev} for a socket (${kind}) that is ${state}`);
 }

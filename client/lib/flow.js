@@ -10,19 +10,19 @@ const MOST_NEARBY = 1 << 20;
 
 /** What the program takes from the node: granted as it reads, and wider where one window a round trip is too little. */
 export class ReceiveWindow {
-  #size;
   #outstanding;
-  #consumed = 0;
+  #size;
   #grown = 0;
-  #roundStart = -Infinity;
   #roundBytes = 0;
+  #roundStart = -Infinity;
+  #consumed = 0;
 
   constructor(first) {
     this.#size = this.#outstanding = first;
   }
 
   /** @returns whether the node kept to its credit */
-  received(count) { return (this.#outstanding -= count) >= 0; }
+  _received(count) { return (this.#outstanding -= count) >= 0; }
 
   /**
    * The program has read so many bytes.
@@ -32,7 +32,21 @@ export class ReceiveWindow {
    */
   consumed(count, link, now) {
     this.#consumed += count;
-    this.#grow(count, link, now);
+    const [round, most] = link._rtt >= NEARBY_MS ? [link._rtt, MOST_PER_SOCKET] : [NEARBY_ROUND_MS, MOST_NEARBY];
+    const elapsed = now - this.#roundStart;
+    this.#roundBytes += count;
+    // It doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back.
+    if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * round) {
+      const more = Math.max(0, Math.min(this.#size, most - this.#size, MOST_PER_LINK - link._windowGrowth));
+      this.#size += more;
+      this.#consumed += more;
+      this.#grown += more;
+      link._windowGrowth += more;
+    }
+    if (elapsed > round) {
+      this.#roundStart = now;
+      this.#roundBytes = 0;
+    }
     if (this.#consumed < this.#size / 2 && this.#outstanding >= this.#size / 4) return 0;
     const grant = this.#consumed;
     this.#consumed = 0;
@@ -42,25 +56,7 @@ export class ReceiveWindow {
 
   /** The socket is over: its growth is another's. */
   release(link) {
-    link.windowGrowth -= this.#grown;
+    link._windowGrowth -= this.#grown;
     this.#grown = 0;
-  }
-
-  /** Doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back. */
-  #grow(count, link, now) {
-    const [round, most] = link.rtt >= NEARBY_MS ? [link.rtt, MOST_PER_SOCKET] : [NEARBY_ROUND_MS, MOST_NEARBY];
-    this.#roundBytes += count;
-    const elapsed = now - this.#roundStart;
-    if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * round) {
-      const more = Math.max(0, Math.min(this.#size, most - this.#size, MOST_PER_LINK - link.windowGrowth));
-      this.#size += more;
-      this.#consumed += more;
-      this.#grown += more;
-      link.windowGrowth += more;
-    }
-    if (elapsed > round) {
-      this.#roundStart = now;
-      this.#roundBytes = 0;
-    }
   }
 }

@@ -19,61 +19,52 @@ const PING_MS = 5000;
 /** A timer that is later than this tells of a page that stood still, not of a silent node. */
 const LATE_MS = 1000;
 
-/** A timer that does not keep a Node process alive. */
-function idleTimer(callback, ms) {
-  const timer = setTimeout(callback, ms);
-  timer.unref?.();
-  return timer;
-}
-
 const later = globalThis.setImmediate ?? ((callback) => setTimeout(callback, 0));
 
 export class Link {
   /** Sockets and lookups whose answers come on this WebSocket, by id. */
   sockets = new Map();
-  calls = new Map();
-  isUp = false;
+  _calls = new Map();
+  _isUp = false;
   /** The node's terms (v2), as it says them. */
   terms = null;
   /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
-  rtt = undefined;
-  /** What the node takes as one message, in bytes. */
-  mostMessage = Infinity;
-  windowGrowth = 0;
+  _rtt = undefined;
+  _windowGrowth = 0;
   error = null;
   /** 1 or 2 from the handshake on. */
   version = 0;
 
-  /** The highest id that was used, of the client's and of the node's. */
-  #highest = [0, 0];
-  #unread = 0;
-  #waiting = new Set();
-  #roomTimer = null;
-  #openTimer;
-  #heartbeatTimer = null;
-  #probe = { id: 0, sent: 0 };
-  #heard = 0;
-  /** When a node that was asked and stays silent is given up. */
-  #giveUpAt = Infinity;
-  #stoodStill = false;
-  #rushed = 0;
-  #url;
-  #wasOffered;
   /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
   #seen = "";
+  #probe = { id: 0, sent: 0 };
+  #waiting = new Set();
+  #unread = 0;
+  #heartbeatTimer = null;
+  #rushed = 0;
+  #stoodStill = false;
+  #openTimer;
+  #options;
+  #protocols;
+  /** When a node that was asked and stays silent is given up. */
+  #giveUpAt = Infinity;
+  #roomTimer = null;
+  /** The highest id that was used, of the client's and of the node's. */
+  #highest = [0, 0];
+  #heard = 0;
 
   /**
-   * @param {{url, protocols, WebSocket, binary, openTimeoutMs, probeId}} options
-   * @param {{_up(link), _down(link, error), _goaway(link, event), _complain(error)}} owner
+   * @param {{url, WebSocket, binary, openTimeoutMs}} options
+   * @param {string[]} protocols what is offered
+   * @param {number} probeId an id that no socket has
+   * @param {{_up(link), _down(link, error), _goaway(link, event), _tell(type, fields)}} owner
    */
-  constructor(options, owner) {
-    this.owner = owner;
-    this.binary = options.binary;
-    this.#probe.id = options.probeId;
-    this.#url = options.url;
-    const { WebSocket, protocols } = options;
-    this.#wasOffered = protocols.length > 0;
-    this.ws = this.#wasOffered ? new WebSocket(options.url, protocols) : new WebSocket(options.url);
+  constructor(options, protocols, probeId, owner) {
+    this._owner = owner;
+    this.#options = options;
+    this.#protocols = protocols;
+    this.#probe.id = probeId;
+    this.ws = new options.WebSocket(options.url, protocols);
     this.ws.binaryType = "arraybuffer";
     this.ws.addEventListener("open", () => this.#opened());
     this.ws.addEventListener("message", (event) => this.#message(event.data));
@@ -84,40 +75,43 @@ export class Link {
       setTimeout(() => this.#closed({ code: 1006 }), 100);
     });
     this.#openTimer = setTimeout(
-      () => this.fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
+      () => this._fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
   }
 
   /** Whether an offered handshake failed because the node is of the time before subprotocols: true, false, or undefined where nothing tells. */
-  get isOld() {
-    if (!this.#wasOffered || this.version || this.error?.code !== "connection_lost") return false;
+  get _isOld() {
+    if (!this.#protocols.length || this.version || this.error?.code !== "connection_lost") return false;
     // Of Node's own WebSocket "non-101" is all that it tells.
-    return /no subprotocol|sent protocols|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
+    return /sent (no sub)?protocol|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
   }
 
   // What the sockets use.
 
   /** Others wait for room: who was not called by `_mayPump` waits behind them. */
-  get isContended() { return this.#waiting.size > 0; }
+  get _isContended() { return this.#waiting.size > 0; }
 
   /** How much may be sent now, in bytes; 0 when the WebSocket is full. */
-  get room() {
+  get _room() {
     // What is closing takes nothing, and its end is told soon.
-    if (!this.isUp || this.ws.readyState !== 1) return 0;
+    if (!this._isUp || this.ws.readyState !== 1) return 0;
     const left = HIGH_WATER - this.ws.bufferedAmount - this.#rushed;
-    return left > 0 ? Math.max(left, this.piece) : 0;
+    return left > 0 ? Math.max(left, this._piece) : 0;
   }
+
+  /** Sends a request of the codec's: `_say("close", id)`. */
+  _say(request, ...values) { this.send(this._codec[request](...values)); }
 
   send(message) {
     if (this.ws.readyState !== 1) return;
     const before = this.ws.bufferedAmount;
     if (before > MOST_UNSENT) {
-      this.fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
+      this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
       return;
     }
     try {
       this.ws.send(message);
     } catch (error) {
-      return later(() => this.fail(new WasmnetError("connection_lost", `the WebSocket takes no more: ${error?.message}`)));
+      return later(() => this._fail(new WasmnetError("connection_lost", `the WebSocket takes no more (${error?.name})`)));
     }
     if (this.ws.bufferedAmount <= before) this.#rush(message.byteLength ?? message.length);
   }
@@ -137,23 +131,23 @@ export class Link {
   }
 
   /** Tells the socket, by `_mayPump()`, when there is room again; those that wait take turns. */
-  awaitRoom(socket) {
+  _awaitRoom(socket) {
     this.#waiting.add(socket);
     this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
   }
 
-  attach(socket) {
+  _attach(socket) {
     const { id } = socket;
     const isNodes = this.version === 1 || id >= FIRST_NODE_ID;
-    if (socket.kind === "accepted" && (!isNodes || this.sockets.has(id) || this.calls.has(id))) throw violation(`conn_id of accepted: ${id}`);
+    if (socket.kind === "accepted" && (!isNodes || this.sockets.has(id) || this._calls.has(id))) throw violation(`accepted for id ${id}`);
     this.sockets.set(id, socket);
     this.#note(id);
   }
 
-  ask(id, call, name) {
-    this.calls.set(id, call);
+  _ask(id, call, name) {
+    this._calls.set(id, call);
     this.#note(id);
-    this.send(this.codec.resolve(id, name));
+    this._say("resolve", id, name);
   }
 
   #note(id) {
@@ -162,7 +156,7 @@ export class Link {
   }
 
   /** Data came for a socket without credit. What is not read is bounded over all: the socket that holds the most of it ends. */
-  received(count) {
+  _received(count) {
     this.#unread += count;
     if (this.#unread <= MOST_UNREAD) return;
     // Counted anew only now: what was read since has left.
@@ -175,15 +169,23 @@ export class Link {
     if (this.#unread > MOST_UNREAD) most._overflow();
   }
 
-  forget(socket) {
+  _forget(socket) {
     this.sockets.delete(socket.id);
     this.#waiting.delete(socket);
   }
 
   /** Ends everything on this WebSocket at once; what its peer does then is of no matter. */
-  fail(error, code = 3000) {
+  _fail(error, code = 3000) {
     if (this.error) return;
-    this.#end(error);
+    this.error = error;
+    this._isUp = false;
+    clearTimeout(this.#openTimer);
+    clearTimeout(this.#roomTimer);
+    clearTimeout(this.#heartbeatTimer);
+    for (const socket of [...this.sockets.values()]) socket._end(error);
+    for (const call of this._calls.values()) call.reject(error);
+    this._calls.clear();
+    this._owner._down(this, error);
     try {
       this.ws.close(code);
     } catch {
@@ -198,18 +200,18 @@ export class Link {
     const isV2 = this.ws.protocol === "wasmnet.v2";
     this.version = isV2 ? 2 : 1;
     // A browser's own WebSocket takes a copy; one that a program put in its place may keep what it is given.
-    this.binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
-    this.jsonCodec = isV2 ? null : new JsonCodec();
-    this.codec = isV2 || this.binary ? this.binaryCodec : this.jsonCodec;
-    this.piece = this.codec.isBinary ? PIECE : PIECE * 3 / 4;
+    this._binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
+    this._jsonCodec = isV2 ? null : new JsonCodec();
+    this._codec = isV2 || this.#options.binary ? this._binaryCodec : this._jsonCodec;
+    this._piece = this._codec === this._binaryCodec ? PIECE : PIECE * 3 / 4;
     // A v2 node speaks first; what it says instead is why the client is not admitted.
     if (!isV2) this.#up();
   }
 
   #up() {
-    this.isUp = true;
+    this._isUp = true;
     clearTimeout(this.#openTimer);
-    this.owner._up(this);
+    this._owner._up(this);
   }
 
   #message(data) {
@@ -218,13 +220,13 @@ export class Link {
     this.#giveUpAt = Infinity;
     this.#stoodStill = false;
     try {
-      const codec = typeof data === "string" ? this.jsonCodec : this.binaryCodec;
+      const codec = typeof data === "string" ? this._jsonCodec : this._binaryCodec;
       if (!codec) throw violation("a text message");
       const event = readEvent(codec, data);
       if (event) this.#dispatch(event);
     } catch (error) {
       if (!(error instanceof WasmnetError)) throw error;
-      this.fail(error, 3002);
+      this._fail(error, 3002);
       return;
     }
     if (this.#waiting.size) this.#checkRoom();
@@ -237,76 +239,56 @@ export class Link {
     const isRefusal = ev === "error" || ev === "denied";
     const isSession = ev === "hello" || ev === "goaway";
     // What an id that was used is told late is for a socket that this side has forgotten.
-    if (id > this.#highest[Number(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this.isUp === (ev === "hello")))) {
+    if (id > this.#highest[Number(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this._isUp === (ev === "hello")))) {
       throw violation(`${ev} for id ${id}`);
     }
     switch (ev) {
       case "hello": return this.#hello(event);
-      case "goaway": return this.owner._goaway(this, event);
-      case "resolved": return this.calls.get(id)?.resolve(event.addrs);
+      case "goaway": return this._owner._goaway(this, event);
+      case "resolved": return this._calls.get(id)?.resolve(event.addrs);
     }
     if (!isRefusal) return;
-    if (id === this.#probe.id) this.#probed();
-    else if (id === 0) this.owner._complain(refusal(event));
-    else this.calls.get(id)?.reject(refusal(event));
+    if (id === this.#probe.id) {
+      if (this.#probe.sent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probe.sent);
+      this.#probe.sent = 0;
+    } else if (id === 0) this._owner._tell("error", { error: refusal(event) });
+    else this._calls.get(id)?.reject(refusal(event));
   }
 
   #hello({ ev, id, ...terms }) {
     this.terms = terms;
-    this.mostMessage = terms.max_message;
-    this.piece = Math.min(PIECE, terms.max_message - 9);
+    this._piece = Math.min(PIECE, terms.max_message - 9);
     this.#note(this.#probe.id);
     this.#sendProbe();
     this.#watch();
     this.#up();
   }
 
-  #closed(event) {
-    if (this.error) return;
-    this.#end(endOf(this.#url, this.isUp, event, this.#seen));
-  }
-
-  #end(error) {
-    this.error = error;
-    this.isUp = false;
-    clearTimeout(this.#openTimer);
-    clearTimeout(this.#roomTimer);
-    clearTimeout(this.#heartbeatTimer);
-    for (const socket of [...this.sockets.values()]) socket._end(error);
-    for (const call of this.calls.values()) call.reject(error);
-    this.calls.clear();
-    this.owner._down(this, error);
-  }
+  #closed(event) { this._fail(endOf(this.#options.url, this._isUp, event, this.#seen)); }
 
   // Room: a WebSocket does not tell when it has some, so it is asked, and each message that comes is an occasion.
 
   #checkRoom() {
     clearTimeout(this.#roomTimer);
     this.#roomTimer = null;
-    while (this.#waiting.size && this.room > 0) {
+    while (this.#waiting.size && this._room > 0) {
       const [socket] = this.#waiting;
       this.#waiting.delete(socket);
-      socket._mayPump(this.piece);
+      socket._mayPump(this._piece);
     }
-    if (this.#waiting.size) this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
+    const [left] = this.#waiting;
+    if (left) this._awaitRoom(left);
   }
 
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.
 
   #sendProbe() {
     this.#probe.sent ||= performance.now();
-    this.send(this.codec.listen(this.#probe.id, 1));
-  }
-
-  #probed() {
-    if (!this.#probe.sent) return;
-    const took = performance.now() - this.#probe.sent;
-    this.#probe.sent = 0;
-    this.rtt = Math.min(this.rtt ?? Infinity, took);
+    this._say("listen", this.#probe.id, 1);
   }
 
   /** Asks the node whether it is there, and gives it up if it says nothing for so long, in ms. */
-  ping(ms = PING_MS) {
+  _ping(ms = PING_MS) {
     if (!this.terms || this.error) return;
     this.#giveUpAt = Math.min(this.#giveUpAt, performance.now() + ms);
     this.#sendProbe();
@@ -316,22 +298,24 @@ export class Link {
   /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. The timer is set for whichever is due. */
   #watch() {
     clearTimeout(this.#heartbeatTimer);
-    const interval = Math.max(1000, this.terms.heartbeat_ms || 30000);
+    const interval = Math.max(1000, this.terms.heartbeat_ms);
     const isAsked = this.#giveUpAt < Infinity;
     const nextDue = () => (isAsked ? this.#giveUpAt : this.#heard + interval);
     const due = nextDue();
-    this.#heartbeatTimer = idleTimer(() => {
+    this.#heartbeatTimer = setTimeout(() => {
       // The node was heard of meanwhile.
       if (due !== nextDue()) return this.#watch();
-      if (!isAsked) return this.ping(due + 2 * interval - performance.now());
+      if (!isAsked) return this._ping(due + 2 * interval - performance.now());
       if (this.#stoodStill || performance.now() < due + LATE_MS) {
-        return this.fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#url)} does not answer any more`));
+        return this._fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#options.url)} does not answer any more`));
       }
       // This page stood still: what the node said meanwhile may still be on its way to here. Once: all timers of a hidden page are late.
       this.#stoodStill = true;
       this.#giveUpAt = Infinity;
-      this.ping();
+      this._ping();
     }, due - performance.now());
+    // It does not keep a Node process alive.
+    this.#heartbeatTimer.unref?.();
   }
 }
 

@@ -7,17 +7,20 @@ import { call } from "./errors.js";
 const MOST_DATAGRAM_BYTES = 256 << 10;
 const DATAGRAM_COST = 128;
 
+/** What it calls. */
+export const MAIL = ["ondata", "ondatagram", "onaccept", "onend", "onclosed"];
+
 /** Each `on...` is called with what came, in order, and once with each end. Data comes before the end, the end before `onclosed`. */
 export class Mailbox {
   #chunks = new ChunkQueue();
   #datagrams = [];
-  #accepts = [];
-  #hasEnded = false;
-  #closed = null;
-  #isPaused = false;
-  #listeners = { data: null, datagram: null, accept: null, end: null, closed: null };
-
+  /** The ends that have still to be told, by name, with what is told. */
+  #ends = {};
   #datagramBytes = 0;
+  #accepts = [];
+  #listeners = {};
+
+  #isPaused = false;
 
   /** Datagrams that were lost here: the oldest of those that wait too long to be read, and those that could not be sent. */
   dropped = 0;
@@ -38,9 +41,9 @@ export class Mailbox {
   // `ondata(chunk)`, `ondatagram(data, addr, port)`, `onaccept(socket)`, `onend()`: the target has no more to send, and `onclosed(error)`: the last
   // of all, also when the socket never opened.
   static {
-    for (const name of ["data", "datagram", "accept", "end", "closed"]) {
-      Object.defineProperty(this.prototype, `on${name}`, {
-        get() { return this.#listeners[name]; },
+    for (const name of MAIL) {
+      Object.defineProperty(this.prototype, name, {
+        get() { return this.#listeners[name] ?? null; },
         set(listener) {
           this.#listeners[name] = listener;
           if (listener) this.#deliver();
@@ -49,12 +52,12 @@ export class Mailbox {
     }
   }
 
-  mailData(chunk) {
+  _mailData(chunk) {
     this.#chunks.push(chunk);
     this.#deliver();
   }
 
-  mailDatagram(data, addr, port) {
+  _mailDatagram(data, addr, port) {
     this.#datagrams.push([data, addr, port]);
     this.#datagramBytes += data.length + DATAGRAM_COST;
     this.#deliver();
@@ -67,22 +70,17 @@ export class Mailbox {
     return datagram;
   }
 
-  mailAccept(socket) {
+  _mailAccept(socket) {
     this.#accepts.push(socket);
     this.#deliver();
   }
 
-  mailEnd() {
-    this.#hasEnded = true;
+  _mailEnd(name, error) {
+    this.#ends[name] = [error];
     this.#deliver();
   }
 
-  mailClosed(error) {
-    this.#closed = error;
-    this.#deliver();
-  }
-
-  dropMail() {
+  _dropMail() {
     this.#chunks.clear();
     this.#datagrams = [];
     this.#datagramBytes = 0;
@@ -91,20 +89,15 @@ export class Mailbox {
 
   #deliver() {
     const on = this.#listeners;
-    while (on.data && !this.#isPaused && !this.#chunks.isEmpty) call(on.data, this.#chunks.shift(), this);
-    while (on.datagram && !this.#isPaused && this.#datagrams.length) {
-      call(on.datagram, ...this.#nextDatagram());
-    }
-    while (on.accept && !this.#isPaused && this.#accepts.length) call(on.accept, this.#accepts.shift());
+    while (on.ondata && !this.#isPaused && this.#chunks.size) call(on.ondata, this.#chunks.shift(), this);
+    while (on.ondatagram && !this.#isPaused && this.#datagrams.length) call(on.ondatagram, ...this.#nextDatagram());
+    while (on.onaccept && !this.#isPaused && this.#accepts.length) call(on.onaccept, this.#accepts.shift());
     // Who listens for the end alone gets it though data waits.
-    if (this.#hasEnded && on.end && (this.#chunks.isEmpty || !on.data)) {
-      this.#hasEnded = false;
-      call(on.end);
-    }
-    if (this.#closed && on.closed && (this.#chunks.isEmpty || !on.data)) {
-      const error = this.#closed;
-      this.#closed = null;
-      call(on.closed, error);
+    for (const name in this.#ends) {
+      if (!on[name] || (this.#chunks.size && on.ondata)) continue;
+      const told = this.#ends[name];
+      delete this.#ends[name];
+      call(on[name], ...told);
     }
   }
 }

@@ -7,7 +7,7 @@ import { WasmnetError, call } from "./errors.js";
 import { checkState, violation } from "./events.js";
 import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
-import { Mailbox } from "./mailbox.js";
+import { MAIL, Mailbox } from "./mailbox.js";
 
 /** How long a close may make no progress before the socket is reset, in ms: bytes that wait go out, then the node answers, after some seconds maybe. */
 const CLOSE_MS = 15000;
@@ -18,7 +18,7 @@ const MOST_ACCEPTED_BYTES = 64 << 20;
 const MOST_SOCKETS = 65536;
 /** The largest datagram that there is over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
-const LISTENERS = ["onopen", "ondata", "ondatagram", "onaccept", "onend", "onclosed", "onsendable", "onerror"];
+const LISTENERS = ["onopen", ...MAIL, "onsendable", "onerror"];
 
 export class Socket extends Mailbox {
   /** "opening", "open" or "closed". */
@@ -38,23 +38,24 @@ export class Socket extends Mailbox {
   onsendable = null;
   onerror = null;
 
-  #link = null;
-  #credit = 0;
-  #turn = 0;
-  #window = null;
   #queue = new ChunkQueue();
+  #link = null;
   #hasEnded = false;
-  #isStarved = true;
-  #isFinishing = false;
-  #isClosing = false;
-  #hasToldClose = false;
-  #hasToldShutdown = false;
+  #credit = 0;
   /** Of the opening, then of the close. */
   #timer = null;
+  #isFinishing = false;
+  #isClosing = false;
+  #isStarved = true;
+  /** What the node was told last of the end: "shutdown" or "close". */
+  #told;
+  #window = null;
+  #turn = 0;
 
   /** Made by `client.socket()`. */
   constructor(owner, id, kind, host, port) {
     super();
+    /** The client, which the WASI bridge asks too. */
     this.owner = owner;
     this.id = id;
     /** "tcp", "tls", "udp", "listener", "udp-listener" or "accepted". */
@@ -86,7 +87,7 @@ export class Socket extends Mailbox {
   send(data) {
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
-    if (this.#isFinishing) throw new WasmnetError("client_closed", "the socket's sending side is closed");
+    if (this.#isFinishing) throw new WasmnetError("client_closed", "the socket was shut down");
     if (this.isDatagram) {
       this.#datagram(bytes, (codec) => codec.send(this.id, bytes));
       return;
@@ -109,13 +110,13 @@ export class Socket extends Mailbox {
     check("count", count, [0, 2 ** 53 - 1]);
     if (!this.#window || this.ending || this.#isClosing) return;
     const grant = this.#window.consumed(count, this.#link, performance.now());
-    if (grant > 0) this.#link.send(this.#link.codec.window(this.id, grant));
+    if (grant > 0) this.#link._say("window", this.id, grant);
   }
 
   /** Asks the node for the listener's port once more; connections are accepted from `bind` on. */
   listen(backlog = 128) {
     check("backlog", backlog, [0, 65535]);
-    if (this.#link && !this.ending) this.#link.send(this.#link.codec.listen(this.id, backlog));
+    if (this.#link && !this.ending) this.#link._say("listen", this.id, backlog);
   }
 
   // Ending.
@@ -130,12 +131,9 @@ export class Socket extends Mailbox {
   /** Wants no more of the socket; bytes sent before still go out. */
   close() {
     if (this.#isClosing || this.ending) return;
-    if (!this.#link) {
-      this._end(new WasmnetError("client_closed", "closed before it was opened"));
-      return;
-    }
+    if (!this.#link) return this.reset();
     this.#isClosing = this.#isFinishing = true;
-    this.dropMail();
+    this._dropMail();
     this.#settle();
     this.#linger();
   }
@@ -146,55 +144,59 @@ export class Socket extends Mailbox {
   #drop(error) {
     if (this.ending) return;
     if (this.#link) {
-      const { codec } = this.#link;
-      this.#link.send(codec.version === 2 && this.isStream ? codec.reset(this.id) : codec.close(this.id));
+      this.#link._say(this.#link.version === 2 && this.isStream ? "reset" : "close", this.id);
     }
-    this.dropMail();
+    this._dropMail();
     this._end(error);
   }
 
-  /** Takes all of `listeners`, `{onopen, ondata, ...}`, before anything can happen. */
-  _listen(listeners) {
+  /**
+   * Takes all of `listeners`, `{onopen, ondata, ...}`, before anything can happen. From now on the socket has so long to be open, in ms: for the
+   * connection to the node and for the node's answer.
+   */
+  _begin(listeners, ms) {
     for (const [name, listener] of Object.entries(optionsOf(listeners, "listeners"))) {
       check("a listener", name, LISTENERS);
       this[name] = check(name, listener, "function") ?? null;
     }
+    this.#timer = setTimeout(() => this.#drop(this.owner._late(`${this.host} port ${this.port} was not open`, ms)), ms);
   }
 
   // The link's side.
-
-  /** From now on the socket has so long to be open, in ms: for the connection to the node and for the node's answer. */
-  _limitOpening(ms) {
-    this.#timer = setTimeout(() => this.#drop(this.owner._late(`${this.host} port ${this.port} was not open`, ms)), ms);
-  }
 
   /** The socket is on this WebSocket from now on. Accepted ones are open already. */
   _attach(link) {
     if (this.ending) return;
     this.#link = link;
-    link.attach(this);
-    const hasCredit = link.version === 2 && this.isStream;
-    this.#credit = hasCredit ? link.terms.window : Infinity;
-    this.#window = hasCredit ? new ReceiveWindow(link.terms.window) : null;
+    link._attach(this);
+    this.#credit = Infinity;
+    if (link.version === 2 && this.isStream) this.#window = new ReceiveWindow(this.#credit = link.terms.window);
     if (this.kind === "accepted") {
       this.state = "open";
     } else {
-      link.send(link.codec.open(this.kind, this.id, this.host, this.port));
+      link._say("open", this.kind, this.id, this.host, this.port);
     }
     this._mayPump();
   }
 
   _event(event) {
-    checkState(event.ev, this.kind, this.#hasEnded ? "ended" : this.state);
+    checkState(event.ev, this, this.#hasEnded ? "ended" : this.state);
     switch (event.ev) {
-      case "data": return this.#data(event.data);
+      case "data": {
+        const { length } = event.data;
+        if (this.#window && !this.#window._received(length)) throw violation("data beyond its credit");
+        this.bytesDown += length;
+        if (!this.#isClosing && length > 0) this._mailData(event.data);
+        if (!this.#window) this.#link._received(length);
+        return;
+      }
       case "window":
         this.#credit += event.bytes;
         if (this.#credit >= 2 ** 31) throw violation(`credit of ${this.#credit} bytes`);
         return this._mayPump();
       case "data_from":
         this.bytesDown += event.data.length;
-        return this.mailDatagram(event.data, event.addr, event.port);
+        return this._mailDatagram(event.data, event.addr, event.port);
       case "connected":
         for (const field of ["local", "remote", "alpn"]) this[field] = event[field] ?? null;
         return this.#opened();
@@ -204,7 +206,7 @@ export class Socket extends Mailbox {
       case "accepted": return this.#accepted(event);
       case "end":
         this.#hasEnded = true;
-        return this.#isClosing ? undefined : this.mailEnd();
+        return this.#isClosing ? undefined : this._mailEnd("onend");
       case "closed":
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
@@ -235,8 +237,8 @@ export class Socket extends Mailbox {
 
   /** Holds the most of what a session without credit may leave unread. A listener holds its connections' bytes. */
   _overflow() {
-    if (this.kind === "listener") this.dropMail();
-    else this.#drop(new WasmnetError("too_slow", "the program does not read what the target sends"));
+    if (this.kind === "listener") this._dropMail();
+    else this.#drop(new WasmnetError("too_slow", "the program does not read what is sent to it"));
   }
 
   _end(error) {
@@ -246,9 +248,9 @@ export class Socket extends Mailbox {
     clearTimeout(this.#timer);
     this.#queue.clear();
     this.#window?.release(this.#link);
-    this.#link?.forget(this);
+    this.#link?._forget(this);
     this.owner._socketEnded(this);
-    this.mailClosed(error);
+    this._mailEnd("onclosed", error);
     // A program that waits to send must not wait for ever.
     call(this.onsendable, this);
   }
@@ -258,15 +260,15 @@ export class Socket extends Mailbox {
   #allowance() {
     const link = this.#link;
     if (!link) return 0;
-    return Math.max(0, Math.min(this.#credit, link.room, link.isContended ? this.#turn : Infinity));
+    return Math.max(0, Math.min(this.#credit, link._room, link._isContended ? this.#turn : Infinity));
   }
 
   #transmit(bytes) {
     let sent = 0;
     while (sent < bytes.length) {
-      const count = Math.min(bytes.length - sent, this.#allowance(), this.#link?.piece ?? 0);
+      const count = Math.min(bytes.length - sent, this.#allowance(), this.#link?._piece ?? 0);
       if (count <= 0) break;
-      this.#link.send(this.#link.codec.send(this.id, bytes.subarray(sent, sent + count)));
+      this.#link.send(this.#link._codec.send(this.id, bytes.subarray(sent, sent + count)));
       this.#credit -= count;
       this.#turn -= count;
       sent += count;
@@ -276,9 +278,9 @@ export class Socket extends Mailbox {
   }
 
   #datagram(bytes, encode) {
-    const message = this.#link?.room > 0 && encode(this.#link.codec);
+    const message = this.#link?._room > 0 && encode(this.#link._codec);
     this.dropped++;
-    if (bytes.length > MOST_DATAGRAM || message.length > this.#link.mostMessage) {
+    if (bytes.length > MOST_DATAGRAM || message.length > this.#link.terms?.max_message) {
       throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
     }
     if (!message) return;
@@ -292,21 +294,17 @@ export class Socket extends Mailbox {
     if (this.ending || !this.#link) return;
     if (this.#queue.size || this.#allowance() === 0) {
       this.#isStarved = true;
-      if (this.#credit > 0) this.#link.awaitRoom(this);
+      if (this.#credit > 0) this.#link._awaitRoom(this);
     }
   }
 
   /** Says that there is no more to send, once all of it has gone. */
   #settle() {
-    if (!this.#isFinishing || this.#queue.size || !this.#link || this.#hasToldClose || this.ending) return;
-    const { codec } = this.#link;
-    if (this.#isClosing) {
-      this.#hasToldClose = true;
-      this.#link.send(codec.close(this.id));
-    } else if (codec.version === 2 && !this.#hasToldShutdown) {
-      this.#hasToldShutdown = true;
-      this.#link.send(codec.shutdown(this.id));
-    }
+    if (!this.#isFinishing || this.#queue.size || !this.#link || this.ending) return;
+    const word = this.#isClosing ? "close" : this.#link.version === 2 && "shutdown";
+    if (!word || word === this.#told) return;
+    this.#told = word;
+    this.#link._say(word, this.id);
   }
 
   #linger() {
@@ -314,7 +312,7 @@ export class Socket extends Mailbox {
     const before = this.#queue.size;
     this.#timer = setTimeout(() => {
       if (this.#queue.size < before) this.#linger();
-      else this.#drop(new WasmnetError("too_slow", "the socket could not be closed in time"));
+      else this.#drop(new WasmnetError("too_slow", "the node did not close it"));
     }, CLOSE_MS);
   }
 
@@ -326,26 +324,19 @@ export class Socket extends Mailbox {
     if (!this.#isClosing) call(this.onopen, this);
   }
 
-  #data(data) {
-    if (this.#window && !this.#window.received(data.length)) throw violation("data beyond the credit of its socket");
-    this.bytesDown += data.length;
-    if (!this.#isClosing && data.length > 0) this.mailData(data);
-    if (!this.#window) this.#link.received(data.length);
-  }
-
   #accepted({ connId, remote }) {
     const socket = new Socket(this.owner, connId, "accepted", null, 0);
     socket.remote = remote;
     socket.listener = this;
     socket._attach(this.#link);
     const { sockets, terms } = this.#link;
-    const { window = 1, max_sockets: most = MOST_SOCKETS } = terms ?? {};
-    const mostWaiting = Math.min(MOST_ACCEPTED, MOST_ACCEPTED_BYTES / window);
-    if (this.#isClosing || this.waitingAccepts >= mostWaiting || sockets.size > Math.min(most, MOST_SOCKETS)) {
-      socket.reset();
-      return;
+    const waiting = this.waitingAccepts;
+    // v1 has no terms: nothing is more than undefined.
+    if (this.#isClosing || waiting >= MOST_ACCEPTED || waiting * terms?.window >= MOST_ACCEPTED_BYTES
+      || sockets.size > MOST_SOCKETS || sockets.size > terms?.max_sockets) {
+      return socket.reset();
     }
     this.owner._socketOpened(socket);
-    this.mailAccept(socket);
+    this._mailAccept(socket);
   }
 }

@@ -4,10 +4,9 @@ import { toBytes } from "./bytes.js";
 import { WasmnetError, isOrderly } from "./errors.js";
 
 /** "ip:port" or "[ip6]:port" in parts. */
-export function endpoint(string) {
+function endpoint(string) {
   const at = string?.lastIndexOf(":") ?? -1;
-  if (at < 0) return { address: "", port: 0 };
-  return { address: string.slice(0, at).replace(/^\[|\]$/g, ""), port: Number(string.slice(at + 1)) };
+  return at < 0 ? ["", 0] : [string.slice(0, at).replace(/^\[|\]$/g, ""), Number(string.slice(at + 1))];
 }
 
 /** A promise that may be left alone when it rejects. */
@@ -20,9 +19,9 @@ function deferred() {
 
 /** What all shapes share: `opened`, `closed`, `close()`, AbortSignal. */
 class Shape {
+  #abort = null;
   #opened = deferred();
   #closed = deferred();
-  #abort = null;
 
   constructor(socket) {
     this.socket = socket;
@@ -76,14 +75,14 @@ class Shape {
 
 export class Connection extends Shape {
   #readable;
-  #writable;
-  #isReadable = true;
+  #pulled = null;
   #isCancelled = false;
-  #unwritten = 0;
+  #mayWrite = null;
+  #writable;
   #isShut = false;
   #isToEnd = false;
-  #pulled = null;
-  #mayWrite = null;
+  #isReadable = true;
+  #unwritten = 0;
 
   constructor(socket, { signal, allowHalfOpen = false } = {}) {
     super(socket);
@@ -126,7 +125,7 @@ export class Connection extends Shape {
         return 1;
       },
     });
-    this._start(signal, () => this.#info(), () => this.#ended());
+    this._start(signal, () => this.#info(), () => this.#endReadable(this._hasFailed ? this._failure : undefined));
   }
 
   reset() { this.socket.reset(); }
@@ -137,11 +136,10 @@ export class Connection extends Shape {
   }
 
   #info() {
-    const [local, remote] = [endpoint(this.socket.local), endpoint(this.socket.remote)];
-    return {
-      localAddress: local.address, localPort: local.port, remoteAddress: remote.address, remotePort: remote.port,
-      alpn: this.socket.alpn,
-    };
+    const { local, remote, alpn } = this.socket;
+    const [localAddress, localPort] = endpoint(local);
+    const [remoteAddress, remotePort] = endpoint(remote);
+    return { localAddress, localPort, remoteAddress, remotePort, alpn };
   }
 
   #pull() {
@@ -208,11 +206,6 @@ export class Connection extends Shape {
     if (this.#isCancelled) this.socket.close();
     else this.socket.shutdown();
   }
-
-  #ended() {
-    const failure = this._hasFailed ? this._failure : undefined;
-    this.#endReadable(failure);
-  }
 }
 
 export class DatagramConnection extends Shape {
@@ -267,33 +260,32 @@ export class DatagramConnection extends Shape {
 }
 
 export class Listener extends Shape {
-  #waiting = [];
   #options;
+  #waiting = [];
 
   /** Who dials in may end first and wait for the answer, so its connection may be half open unless told otherwise. */
   constructor(socket, { signal, allowHalfOpen = true } = {}) {
     super(socket);
     this.#options = { allowHalfOpen };
     this._start(signal, () => ({ localPort: socket.localPort }), () => {
-      for (const { resolve, reject } of this.#waiting.splice(0)) {
-        if (this._hasFailed) reject(this._failure);
-        else resolve(null);
-      }
+      for (const resolve of this.#waiting.splice(0)) resolve(this.#over());
     });
+  }
+
+  async #over() {
+    if (this._hasFailed) throw this._failure;
+    return null;
   }
 
   async accept() {
     const { socket } = this;
-    if (socket.ending) {
-      if (this._hasFailed) throw this._failure;
-      return null;
-    }
-    return new Promise((resolve, reject) => {
-      this.#waiting.push({ resolve, reject });
+    if (socket.ending) return this.#over();
+    return new Promise((resolve) => {
+      this.#waiting.push(resolve);
       socket.onaccept = (accepted) => {
         const next = this.#waiting.shift();
         if (!this.#waiting.length) socket.onaccept = null;
-        next.resolve(new Connection(accepted, this.#options));
+        next(new Connection(accepted, this.#options));
       };
     });
   }
@@ -302,7 +294,7 @@ export class Listener extends Shape {
     return {
       next: async () => {
         const value = await this.accept();
-        return value ? { value, done: false } : { value: undefined, done: true };
+        return { value: value ?? undefined, done: !value };
       },
       return: async (value) => {
         await this.close();

@@ -9,42 +9,42 @@ const KIB = 1024;
 const MIB = 1024 * KIB;
 
 test("credit is granted as the program reads, half of the window at once", () => {
-  const link = { rtt: undefined, windowGrowth: 0 };
+  const link = { _rtt: undefined, _windowGrowth: 0 };
   const window = new ReceiveWindow(256 * KIB);
-  window.received(150 * KIB);
+  window._received(150 * KIB);
   assert.equal(window.consumed(127 * KIB, link, 0), 0);
   assert.equal(window.consumed(1 * KIB, link, 0), 128 * KIB);
 });
 
 test("near the node a window that is read within milliseconds grows to 1 MiB, so that grants are seldom", () => {
   for (const rtt of [undefined, 0.2]) {
-    const link = { rtt, windowGrowth: 0 };
+    const link = { _rtt: rtt, _windowGrowth: 0 };
     const window = new ReceiveWindow(256 * KIB);
     let grants = 0;
     for (let now = 1; now <= 1024; now++) {
-      window.received(64 * KIB);
+      window._received(64 * KIB);
       if (window.consumed(64 * KIB, link, now)) grants++;
     }
     assert.ok(grants < 1024 / 7, `${grants} grants`);
-    assert.equal(link.windowGrowth, 768 * KIB);
+    assert.equal(link._windowGrowth, 768 * KIB);
     const slow = new ReceiveWindow(256 * KIB);
     for (let now = 11; now <= 1100; now += 11) {
-      slow.received(256 * KIB);
+      slow._received(256 * KIB);
       slow.consumed(256 * KIB, link, now);
     }
-    assert.equal(link.windowGrowth, 768 * KIB);
+    assert.equal(link._windowGrowth, 768 * KIB);
   }
 });
 
 test("a node that is nearly out of credit gets what there is", () => {
-  const link = { rtt: undefined, windowGrowth: 0 };
+  const link = { _rtt: undefined, _windowGrowth: 0 };
   const window = new ReceiveWindow(256 * KIB);
-  window.received(250 * KIB);
+  window._received(250 * KIB);
   assert.equal(window.consumed(10, link, 0), 10);
 });
 
 test("what is granted never exceeds what was consumed while the window does not grow", () => {
-  const link = { rtt: 0.2, windowGrowth: 0 };
+  const link = { _rtt: 0.2, _windowGrowth: 0 };
   const window = new ReceiveWindow(64 * KIB);
   let [received, consumed, granted, random] = [0, 0, 0, 7];
   for (let i = 0; i < 5000; i++) {
@@ -52,7 +52,7 @@ test("what is granted never exceeds what was consumed while the window does not 
     const may = 64 * KIB + granted - received;
     const count = Math.min(may, random % 9000);
     received += count;
-    window.received(count);
+    window._received(count);
     const read = Math.min(received - consumed, random % 7000);
     consumed += read;
     granted += window.consumed(read, link, i);
@@ -63,31 +63,31 @@ test("what is granted never exceeds what was consumed while the window does not 
 });
 
 test("over a long path the window grows to its bounds, and gives its growth back", () => {
-  const link = { rtt: 100, windowGrowth: 0 };
+  const link = { _rtt: 100, _windowGrowth: 0 };
   const windows = Array.from({ length: 6 }, () => new ReceiveWindow(256 * KIB));
   const outstanding = windows.map(() => 256 * KIB);
   for (let now = 0; now < 5000; now += 100) {
     windows.forEach((window, i) => {
       const count = outstanding[i];
-      window.received(count);
+      window._received(count);
       outstanding[i] = window.consumed(count, link, now);
     });
   }
   for (const credit of outstanding) assert.ok(credit <= 16 * MIB);
   assert.equal(outstanding[0], 16 * MIB);
-  assert.ok(link.windowGrowth <= 64 * MIB);
+  assert.ok(link._windowGrowth <= 64 * MIB);
   for (const window of windows) window.release(link);
-  assert.equal(link.windowGrowth, 0);
+  assert.equal(link._windowGrowth, 0);
 });
 
 test("a slow reader's window stays as it was", () => {
-  const link = { rtt: 100, windowGrowth: 0 };
+  const link = { _rtt: 100, _windowGrowth: 0 };
   const window = new ReceiveWindow(256 * KIB);
   for (let now = 0; now < 10000; now += 1000) {
-    window.received(256 * KIB);
+    window._received(256 * KIB);
     window.consumed(256 * KIB, link, now);
   }
-  assert.equal(link.windowGrowth, 0);
+  assert.equal(link._windowGrowth, 0);
 });
 
 test("the queue gives back what it was given, in order, in few pieces", () => {
@@ -100,7 +100,7 @@ test("the queue gives back what it was given, in order, in few pieces", () => {
       const chunk = Uint8Array.from({ length: 1 + roll(roll(4) ? 50 : 9000) }, () => roll(256));
       given.push(...chunk);
       queue.push(chunk);
-    } else if (!queue.isEmpty) {
+    } else if (queue.size) {
       const chunk = queue.shift();
       if (roll(4) === 0 && chunk.length > 1) {
         taken.push(...chunk.subarray(0, 1));
@@ -111,7 +111,7 @@ test("the queue gives back what it was given, in order, in few pieces", () => {
     }
     assert.equal(queue.size, given.length - taken.length);
   }
-  while (!queue.isEmpty) taken.push(...queue.shift());
+  while (queue.size) taken.push(...queue.shift());
   assert.deepEqual(taken, given);
 });
 
@@ -119,7 +119,7 @@ test("a million single bytes that wait are kept in pieces of 16 KiB", () => {
   const queue = new ChunkQueue();
   for (let i = 0; i < 1000000; i++) queue.push(Uint8Array.of(i));
   let pieces = 0;
-  while (!queue.isEmpty) {
+  while (queue.size) {
     queue.shift();
     pieces++;
   }
