@@ -277,7 +277,9 @@ export class Link {
       socket._mayPump(this._piece);
     }
     const [left] = this.#waiting;
-    if (left) this._awaitRoom(left);
+    // The other side has ended, and what is still to be sent to it may keep the WebSocket from saying so.
+    if (left && this.ws.readyState > 1) this.#roomTimer = setTimeout(() => this.#closed({ code: 1006 }), PING_MS);
+    else if (left) this._awaitRoom(left);
   }
 
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.

@@ -15,7 +15,7 @@ export async function startCutter(t, node, cuts) {
       if (cutter.cuts-- > 0) return from.destroy();
       const to = connect(node.port, "127.0.0.1");
       open.add(to);
-      to.on("error", () => from.destroy());
+      to.on("error", () => from.destroy()).on("close", () => from.destroySoon());
       to.write(head);
       from.pipe(to).pipe(from);
     });

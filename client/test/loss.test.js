@@ -9,6 +9,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
+import { startFakeNode } from "./fake-node.js";
 import { LANGUAGES, LOOPBACK, connectClient, echo, firstBytes, next, startNode, startTarget, within } from "./support.js";
 
 const LIMIT = { timeout: 60000 };
@@ -22,6 +23,8 @@ async function startBalancer(t, node) {
     from.pipe(to).pipe(from);
     from.on("error", () => to.destroy());
     to.on("error", () => from.destroy());
+    // A node that is gone takes nothing more: without this what the client still sends keeps its connection from ending.
+    to.on("close", () => from.destroySoon());
   });
   server.listen(0, "127.0.0.1");
   await once(server, "listening");
@@ -72,6 +75,25 @@ for (const [language, options] of Object.entries(LANGUAGES)) {
     assert.equal(await firstBytes(client, again, 11), "hello again");
   });
 }
+
+test("a connection that the other side has ended, and does not read any more, is lost though its WebSocket does not say so", LIMIT, async (t) => {
+  const node = await startFakeNode({ protocol: "wasmnet.v1" });
+  t.after(() => node.close());
+  const client = connectClient(t, node.url, { binary: true, reconnect: false });
+  const stream = client.open("a:1");
+  await client.ready();
+  const [peer] = node.peers;
+  peer.send(0x81, (await peer.request(({ type }) => type === 0x01)).id);
+  const writer = stream.writable.getWriter();
+  const writing = (async () => { for (;;) await writer.write(new Uint8Array(100000)); })();
+  writing.catch(() => {});
+  peer.ws._socket.pause();
+  while (client.ws.bufferedAmount < 1 << 20) await new Promise((resolve) => setImmediate(resolve));
+  const gone = next(client, "disconnected");
+  peer.ws._socket.end();
+  assert.equal((await gone).error.code, "connection_lost");
+  await assert.rejects(writing, { code: "connection_lost" });
+});
 
 test("calls that wait when the node dies are rejected", LIMIT, async (t) => {
   const node = await startNode(t);
