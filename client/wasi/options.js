@@ -19,38 +19,32 @@ const readOnly = new Set([so.type, so.error, so.acceptsConnections, so.domain, s
 const bufferSize = 256 * 1024;
 
 const isSwitch = (value) => (value ? 1 : 0);
+const switches = (...names) => names.map((name) => [name, [0, isSwitch]]);
 const isFrom = (least, most) => (value) => (value >= least && value <= most ? value : -Errno.INVAL);
 const isAny = (value) => value;
 
 /** Options by level and number: what they are at first, and what becomes of a value: what is kept, or a negated errno. */
 const socketOptions = new Map([
-  ...[so.reuseAddress, so.dontRoute, so.broadcast, so.keepAlive, so.oobInline, so.reusePort].map((name) => [name, [0, isSwitch]]),
+  ...switches(so.reuseAddress, so.dontRoute, so.broadcast, so.keepAlive, so.oobInline, so.reusePort),
   [so.sendBuffer, [bufferSize, isAny]], [so.receiveBuffer, [bufferSize, isAny]], [so.receiveLowWater, [1, (value) => value || 1]],
 ]);
 const tcpOptions = new Map([
-  [1, [0, isSwitch]], // TCP_NODELAY
+  ...switches(1, 3), // TCP_NODELAY, TCP_CORK
   [2, [1460, isFrom(88, 32767)]], // TCP_MAXSEG
-  [3, [0, isSwitch]], // TCP_CORK
   [4, [7200, isFrom(1, 32767)]], // TCP_KEEPIDLE
   [5, [75, isFrom(1, 32767)]], // TCP_KEEPINTVL
   [6, [9, isFrom(1, 127)]], // TCP_KEEPCNT
   [7, [6, isFrom(1, 127)]], // TCP_SYNCNT
   [8, [60, isAny]], // TCP_LINGER2
-  [9, [0, isAny]], // TCP_DEFER_ACCEPT
-  [10, [0, isAny]], // TCP_WINDOW_CLAMP
+  ...[9, 10, 25].map((name) => [name, [0, isAny]]), // TCP_DEFER_ACCEPT, TCP_WINDOW_CLAMP, TCP_NOTSENT_LOWAT
   [12, [1, isSwitch]], // TCP_QUICKACK
   [18, [0, isFrom(0, 0x7fffffff)]], // TCP_USER_TIMEOUT
-  [25, [0, isAny]], // TCP_NOTSENT_LOWAT
 ]);
 const ipOptions = new Map([
   [1, [0, (value, { type }) => value & (type === "stream" ? 0xfc : 0xff)]], // IP_TOS; TCP keeps ECN's bits to itself
   [2, [64, isFrom(1, 255)]], // IP_TTL
-  [8, [0, isSwitch]], // IP_PKTINFO
   [10, [1, isFrom(0, 5)]], // IP_MTU_DISCOVER
-  [11, [0, isSwitch]], // IP_RECVERR
-  [12, [0, isSwitch]], // IP_RECVTTL
-  [13, [0, isSwitch]], // IP_RECVTOS
-  [24, [0, isSwitch]], // IP_BIND_ADDRESS_NO_PORT
+  ...switches(8, 11, 12, 13, 24), // IP_PKTINFO, IP_RECVERR, IP_RECVTTL, IP_RECVTOS, IP_BIND_ADDRESS_NO_PORT
   [33, [1, (value, { type }) => (type === "stream" ? -Errno.INVAL : isFrom(0, 255)(value))]], // IP_MULTICAST_TTL
   [34, [1, isSwitch]], // IP_MULTICAST_LOOP
 ]);
@@ -59,11 +53,7 @@ const ipv6Options = new Map([
   [18, [1, isFrom(0, 255)]], // IPV6_MULTICAST_HOPS
   [19, [1, isFrom(0, 1)]], // IPV6_MULTICAST_LOOP
   [23, [1, isFrom(0, 5)]], // IPV6_MTU_DISCOVER
-  [25, [0, isSwitch]], // IPV6_RECVERR
-  [26, [0, isSwitch]], // IPV6_V6ONLY
-  [49, [0, isSwitch]], // IPV6_RECVPKTINFO
-  [51, [0, isSwitch]], // IPV6_RECVHOPLIMIT
-  [66, [0, isSwitch]], // IPV6_RECVTCLASS
+  ...switches(25, 26, 49, 51, 66), // IPV6_RECVERR, IPV6_V6ONLY, IPV6_RECVPKTINFO, IPV6_RECVHOPLIMIT, IPV6_RECVTCLASS
   [67, [0, isFrom(0, 255)]], // IPV6_TCLASS
 ]);
 const byLevel = new Map([[level.socket, socketOptions], [level.tcp, tcpOptions], [level.ip, ipOptions], [level.ipv6, ipv6Options]]);
@@ -78,6 +68,12 @@ export const receiveErrors = keyOf(level.ip, 11);
 const lacks = (socket, at) => (at === level.tcp && socket.type !== "stream") || (at === level.ipv6 && socket.family !== Family.INET6)
   || (at !== level.socket && socket.family === Family.UNIX);
 
+/** The options that a socket has at a level; undefined where it lacks the level. */
+const optionsAt = (socket, at) => (lacks(socket, at) ? undefined : byLevel.get(at));
+
+/** Where a socket keeps how long a call of it may wait, in ms. */
+const waits = new Map([[so.receiveTimeout, "receiveTimeout"], [so.sendTimeout, "sendTimeout"]]);
+
 /** A length that is passed by value where a pointer belongs (a Go library does so) is no address a guest could mean. */
 const smallestPointer = 64;
 
@@ -91,9 +87,9 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
     if (isPointer) memory.setU32(lengthPointer, 4 * count);
     return 0;
   };
-  const known = byLevel.get(at);
+  const known = optionsAt(socket, at);
   // IPv4 sockets of Linux say so of a level that they lack; IPv6 ones do not.
-  if (lacks(socket, at) || !known) return socket.family === Family.INET6 ? Errno.NOPROTOOPT : Errno.NOTSUP;
+  if (!known) return socket.family === Family.INET6 ? Errno.NOPROTOOPT : Errno.NOTSUP;
   if (at === level.socket) {
     switch (name) {
       case so.type: return store(socket.type === "stream" ? 2 : 1);
@@ -102,8 +98,8 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
       case so.domain: return store(socket.family);
       case so.protocol: return store(socket.family === Family.UNIX ? 0 : socket.type === "stream" ? 6 : 17);
       case so.linger: return store(...(socket.options.get(keyOf(at, name)) ?? [0, 0]));
-      case so.receiveTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.receiveTimeout);
-      case so.sendTimeout: return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket.sendTimeout);
+      case so.receiveTimeout: case so.sendTimeout:
+        return storeTime(memory, valuePointer, length, isPointer ? lengthPointer : 0, socket[waits.get(name)]);
       case so.bindToDevice: return Errno.NOTSUP;
     }
   }
@@ -112,8 +108,8 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
 }
 
 export function setOption(memory, socket, at, name, valuePointer, length) {
-  const known = byLevel.get(at);
-  if (lacks(socket, at) || !known) return socket.family === Family.UNIX ? Errno.NOTSUP : Errno.NOPROTOOPT;
+  const known = optionsAt(socket, at);
+  if (!known) return socket.family === Family.UNIX ? Errno.NOTSUP : Errno.NOPROTOOPT;
   if (at === level.ipv6 && name === 18 && socket.type === "stream") return Errno.NOPROTOOPT;
   // IP takes a byte as well.
   if (length < 4 && !(at === level.ip && length > 0)) return Errno.INVAL;
@@ -133,8 +129,7 @@ export function setOption(memory, socket, at, name, valuePointer, length) {
         if (length < 16) return Errno.INVAL;
         const ms = Number(memory.i64(valuePointer)) * 1000 + Number(memory.i64(valuePointer + 8)) / 1000;
         if (!(ms >= 0)) return Errno.INVAL;
-        if (name === so.receiveTimeout) socket.receiveTimeout = ms;
-        else socket.sendTimeout = ms;
+        socket[waits.get(name)] = ms;
         return 0;
       }
     }

@@ -1,6 +1,7 @@
 /* The extension's first form, as libraries for it call: 4-byte addresses, getters that say the family, accept without flags.
  * first-form PORT LISTEN_PORT: talks to an echo on 127.0.0.1:PORT, then answers one client on LISTEN_PORT. */
 
+#include "must.h"
 #include "wasmnet.h"
 
 #include <stdio.h>
@@ -12,12 +13,6 @@
 uint32_t first_peer_address(int32_t fd, struct wasmnet_address *address, uint32_t *family, uint32_t *port) WASMNET_IMPORT(sock_getpeeraddr);
 uint32_t first_local_address(int32_t fd, struct wasmnet_address *address, uint32_t *family, uint32_t *port) WASMNET_IMPORT(sock_getlocaladdr);
 uint32_t first_accept(int32_t fd, int32_t *accepted) WASMNET_IMPORT(sock_accept);
-
-static void must(uint32_t error, const char *what) {
-  if (error == 0) return;
-  printf("%s: errno %u\n", what, (unsigned)error);
-  exit(1);
-}
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;

@@ -1,6 +1,7 @@
 /* The extension's second form by the names that say so, as libraries that pick it call: 128-byte addresses, getters of three arguments.
  * second-form PORT LISTEN_PORT: talks to an echo on 127.0.0.1:PORT, sends itself a datagram, then answers one client on LISTEN_PORT. */
 
+#include "must.h"
 #include "wasmnet.h"
 
 #include <stdio.h>
@@ -21,12 +22,6 @@ uint32_t send_to_v2(int32_t fd, const void *vectors, uint32_t count, const struc
                     uint32_t *size) WASMNET_IMPORT(sock_send_to_v2);
 uint32_t local_address_v2(int32_t fd, struct wasmnet_address *address, uint32_t *port) WASMNET_IMPORT(sock_getlocaladdr_v2);
 uint32_t peer_address_v2(int32_t fd, struct wasmnet_address *address, uint32_t *port) WASMNET_IMPORT(sock_getpeeraddr_v2);
-
-static void must(uint32_t error, const char *what) {
-  if (error == 0) return;
-  printf("%s: errno %u\n", what, (unsigned)error);
-  exit(1);
-}
 
 int main(int argc, char **argv) {
   if (argc != 3) return 2;
