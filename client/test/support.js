@@ -7,6 +7,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { after, before } from "node:test";
 import { WasmnetClient } from "../wasmnet-client.js";
 import { WebSocket } from "./ws.js";
 
@@ -65,6 +66,15 @@ export async function startNode(t, { policy = LOOPBACK, args = [], port = 0 } = 
     },
   };
   t.after(() => node.end());
+  return node;
+}
+
+/** A node for all the tests of a file: what `startNode` answers, from the first test on. */
+export function nodeOfFile(options) {
+  const node = {};
+  const ends = [];
+  before(async () => { Object.assign(node, await startNode({ after: (end) => ends.push(end) }, options)); });
+  after(async () => { for (const end of ends) await end(); });
   return node;
 }
 
