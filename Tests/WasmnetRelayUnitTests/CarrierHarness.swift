@@ -23,7 +23,7 @@ final class CarrierHarness {
 
     init(
         _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
-        loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil
+        loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil, ration: Ration? = nil
     ) throws {
         self.loop = loop
         let clock = self.clock
@@ -39,10 +39,10 @@ final class CarrierHarness {
         try WebSocketHandler.install(on: self.channel, settings: settings, clock: clock, turns: turns) {
             carrier, channel in
             let client = ClientID(text: "t:test")
-            let limits = QuotaLimits(policy.limits)
+            let allowance = environment.ledger.allowance(for: client, limits: QuotaLimits(policy.limits))
             let session = Session(
                 environment: environment, eventLoop: channel.eventLoop, carrier: carrier, version: version,
-                client: client, allowance: environment.ledger.allowance(for: client, limits: limits), slot: nil)
+                client: client, allowance: ration.map { RationedAllowance(allowance, $0) } ?? allowance, slot: nil)
             self.session = session
             return session
         }

@@ -14,8 +14,11 @@ final class TargetHarness {
     let head = HeadRecorder()
     let stream: TargetStream
 
-    init(_ version: WireVersion, settings: RelaySettings = RelaySettings()) throws {
-        self.carrier = try CarrierHarness(version, settings: settings)
+    init(
+        _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
+        ration: Ration? = nil
+    ) throws {
+        self.carrier = try CarrierHarness(version, settings: settings, policy: policy, ration: ration)
         guard let session = self.carrier.session else { throw ChannelError.inappropriateOperationForState }
         self.target = EmbeddedChannel(handler: self.head, loop: self.carrier.loop)
         self.stream = try Self.connect(Self.id, .tcp, session, self.target)

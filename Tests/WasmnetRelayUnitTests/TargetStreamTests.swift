@@ -127,6 +127,24 @@ import WasmnetProtocol
         try harness.finish()
     }
 
+    /// Bytes that waited for the day's bytes go out when those come, and nobody has to send more for that.
+    @Test(arguments: WireVersion.allCases) func whatWaitedForTheDaysBytesGoesOutByItself(version: WireVersion) throws {
+        let ration = Ration(3)
+        let harness = try TargetHarness(version, ration: ration)
+        try harness.client(.send(self.id, ByteBuffer(string: "waiting")))
+        #expect(try harness.received() == Array("wai".utf8))
+        ration.add(2)
+        harness.carrier.advance(.milliseconds(1))
+        #expect(try harness.received() == Array("ti".utf8))
+        ration.add(100)
+        harness.carrier.advance(.milliseconds(1))
+        #expect(try harness.received() == Array("ng".utf8))
+        // And the client's messages are read again.
+        try harness.client(.send(self.id, ByteBuffer(string: "more")))
+        #expect(try harness.received() == Array("more".utf8))
+        try harness.finish()
+    }
+
     // MARK: Credit
 
     @Test func aTargetIsNotReadWithoutCredit() throws {

@@ -161,7 +161,6 @@ final class DatagramSocket: ReadingSocket {
                 let peer = Peer(address: address, port: port)
                 self.peers.insert(peer)
                 self.write(data, to: peer)
-                self.session.flushSockets()
             case .failure(let refusal):
                 guard !self.isEnded else { return }
                 self.session.refuse(self.id, refusal, self.encoding)

@@ -133,9 +133,12 @@ extension Session {
                 && self.refusalsAllow())
     }
 
+    /// A socket holds bytes that are to go out: at the end of the carrier's read, of anything else at the end of the loop's turn.
     func markDirty(_ socket: any SessionSocket) {
+        if !self.isInCarrierRead, self.dirty.isEmpty {
+            self.eventLoop.assumeIsolated().execute { self.flushSockets() }
+        }
         self.dirty.append(socket)
-        // Within a read of the carrier its end flushes; from elsewhere (a dial that came through) the caller does.
     }
 
     func flushSockets() {

@@ -43,7 +43,10 @@ final class Session {
     var readsThisTurn = 0
     /// The most bytes that one read takes now.
     var readShare: Int
+    /// Sockets with bytes that were not flushed yet.
     var dirty: [any SessionSocket] = []
+    /// Messages came that the end of their read flushes.
+    private(set) var isInCarrierRead = false
     var heldUploads: Set<ObjectIdentifier> = []
     var budgetTask: Scheduled<Void>?
     var refusalTask: Scheduled<Void>?
@@ -129,6 +132,7 @@ final class Session {
 
     package func receive(_ message: ByteBuffer, isText: Bool) {
         guard self.state != .ended else { return }
+        self.isInCarrierRead = true
         self.now = self.environment.uptimeNanoseconds()
         if isText, self.codec.version == .v2 {
             self.end(.protocolError, close: .protocolError, "text messages are not part of wasmnet.v2")
@@ -150,6 +154,7 @@ final class Session {
     }
 
     package func carrierReadComplete() {
+        self.isInCarrierRead = false
         self.flushSockets()
         self.settleOverhead()
         // Pongs are answers as well, and no message comes with a ping.
@@ -185,6 +190,7 @@ final class Session {
             self.tellEnd(of: socket, self.endReason == .normal ? .clientClosed : self.endReason, "")
             socket.sessionEnded()
         }
+        self.isInCarrierRead = false
         self.flushSockets()
         self.settleOverhead()
         self.waitingReaders = []
