@@ -117,6 +117,7 @@ final class HeadRecorder: ChannelOutboundHandler {
 
     private(set) var reads = 0
     private(set) var outputCloses = 0
+    private(set) var writes = 0
     /// Whether bytes stay here, as with a peer that takes none.
     var holdsWrites = false
     private var held: [(NIOAny, EventLoopPromise<Void>?)] = []
@@ -137,6 +138,7 @@ final class HeadRecorder: ChannelOutboundHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
+        self.writes += 1
         guard self.holdsWrites else {
             context.write(data, promise: promise)
             return

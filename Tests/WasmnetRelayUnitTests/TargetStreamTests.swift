@@ -145,6 +145,104 @@ import WasmnetProtocol
         try harness.finish()
     }
 
+    // MARK: Small messages for a target that does not read
+
+    /// Each piece that waits in the channel holds some hundred bytes beside its own: however small the messages, there are few pieces.
+    @Test(arguments: WireVersion.allCases) func smallMessagesForASlowTargetWaitInFewPieces(version: WireVersion) throws {
+        let harness = try TargetHarness(version)
+        harness.head.holdsWrites = true
+        let sent = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
+        for byte in sent { try harness.client(.send(self.id, ByteBuffer(bytes: [byte]))) }
+        #expect(harness.head.writes <= 4)
+        harness.head.letGo()
+        #expect(try harness.received() == sent)
+        // Once the target takes bytes again, each goes at once.
+        let writes = harness.head.writes
+        for _ in 0..<3 {
+            try harness.client(.send(self.id, ByteBuffer(string: "x")))
+            #expect(try harness.received() == Array("x".utf8))
+        }
+        #expect(harness.head.writes == writes + 3)
+        try harness.finish()
+    }
+
+    /// A target that takes a little and then nothing again, many times over.
+    @Test func aTargetThatStallsAgainAndAgainGetsEverythingInOrder() throws {
+        let harness = try TargetHarness(.v2)
+        var random = SeededGenerator(seed: 125)
+        var sent: [UInt8] = []
+        var received: [UInt8] = []
+        for _ in 0..<300 {
+            if Bool.random(using: &random) { harness.head.holdsWrites = true }
+            let bytes = random.bytes(Int.random(in: 1...800, using: &random))
+            sent += bytes
+            try harness.client(.send(self.id, ByteBuffer(bytes: bytes)))
+            if Int.random(in: 0..<4, using: &random) == 0 { harness.head.letGo() }
+            received += try harness.received()
+            _ = try harness.told()
+        }
+        harness.head.letGo()
+        received += try harness.received()
+        #expect(received == sent)
+        try harness.finish()
+    }
+
+    @Test func theHalfCloseComesAfterWhatWaits() throws {
+        let harness = try TargetHarness(.v2)
+        harness.head.holdsWrites = true
+        for text in ["a", "b", "c"] { try harness.client(.send(self.id, ByteBuffer(string: text))) }
+        try harness.client(.shutdown(self.id))
+        #expect(harness.head.outputCloses == 0)
+        harness.head.letGo()
+        #expect(try harness.received() == Array("abc".utf8))
+        #expect(harness.head.outputCloses == 1)
+        try harness.finish()
+    }
+
+    /// The client closes its socket, or is gone altogether: what it sent still goes out.
+    @Test(arguments: WireVersion.allCases, [true, false])
+    func whatWaitsOutlivesItsClient(version: WireVersion, closes: Bool) throws {
+        let harness = try TargetHarness(version)
+        harness.head.holdsWrites = true
+        for text in ["a", "b", "c"] { try harness.client(.send(self.id, ByteBuffer(string: text))) }
+        if closes {
+            try harness.client(.close(self.id))
+            #expect(self.closed(try harness.told()) == nil)
+        } else {
+            try harness.carrier.finish()
+        }
+        harness.head.letGo()
+        #expect(try harness.received() == Array("abc".utf8))
+        #expect(harness.head.outputCloses == 1)
+        try harness.finish()
+    }
+
+    @Test func aResetDropsWhatWaits() throws {
+        let harness = try TargetHarness(.v2)
+        harness.head.holdsWrites = true
+        for text in ["a", "b", "c"] { try harness.client(.send(self.id, ByteBuffer(string: text))) }
+        try harness.client(.reset(self.id))
+        #expect(self.closed(try harness.told()) == .clientClosed)
+        #expect(!harness.target.isActive && harness.slots == 0)
+        harness.head.letGo()
+        #expect(try harness.received().isEmpty)
+        try harness.finish()
+    }
+
+    /// Credit for small messages comes back when they have left for the target, as for large ones, and not while they wait.
+    @Test func creditForWhatWaitsComesBackWhenItHasLeft() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 1000
+        let harness = try TargetHarness(.v2, settings: settings)
+        harness.head.holdsWrites = true
+        for _ in 0..<600 { try harness.client(.send(self.id, ByteBuffer(bytes: [1]))) }
+        #expect(try harness.told() == [])
+        harness.head.letGo()
+        #expect(try harness.received().count == 600)
+        #expect(try harness.told() == [.window(self.id, bytes: 600)])
+        try harness.finish()
+    }
+
     // MARK: Credit
 
     @Test func aTargetIsNotReadWithoutCredit() throws {

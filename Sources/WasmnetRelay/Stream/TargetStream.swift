@@ -31,13 +31,13 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Client bytes that wait for the dial, in one piece: many small ones would hold far more than their bytes.
     private var early = ByteBuffer()
-    /// The last piece handed to the channel's writer in this turn; small ones gather in it.
+    /// The last piece, which the channel does not have yet; small ones gather in it.
     private var tail: ByteBuffer?
     /// Client bytes accepted and not yet with the kernel.
     private var unsent = 0
     private var unflushed = 0
-    /// The last flush left bytes behind.
-    private var isLagging = false
+    /// Bytes that were flushed and are not yet with the kernel: the target lags.
+    private var inFlight = 0
     private var window: ReceiveWindow?
     /// Bytes of the session's window room that this socket's window grew by.
     private var windowGrowth = 0
@@ -62,6 +62,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var activity: Int64
 
     private static let gatherLimit = 2 << 10
+    /// Less than this waits here while the target lags: in the channel each piece holds some hundred bytes beside its own.
+    private static let laggingPiece = 16 << 10
 
     init(
         id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session
@@ -185,7 +187,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         guard data.readableBytes > 0 else { return }
         self.unflushed += data.readableBytes
         // What a target that lags is sent is copied: a few bytes must not keep the whole read alive that they came in.
-        let compact = data.readableBytes <= Self.gatherLimit || self.isLagging
+        let compact = data.readableBytes <= Self.gatherLimit || self.inFlight > 0
         if compact, var gathered = self.tail.take() {
             if gathered.readableBytes + data.readableBytes <= self.session.environment.settings.readChunkBytes {
                 gathered.writeImmutableBuffer(data)
@@ -203,20 +205,24 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func flush() {
+        // What is kept here goes out once all that went before is with the kernel.
+        guard self.inFlight == 0 || self.unflushed >= Self.laggingPiece else { return }
         guard let context = self.context, let last = self.tail.take() else { return }
         let count = self.unflushed
         self.unflushed = 0
+        self.inFlight += count
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .success = result { self.sent(count) }
         }
         context.writeAndFlush(self.wrapOutboundOut(last), promise: promise)
-        self.isLagging = self.unsent > 0
     }
 
     private func sent(_ count: Int) {
         self.unsent -= count
-        if self.unsent == 0 { self.isLagging = false }
+        self.inFlight -= count
+        // Not from within the channel's own flush.
+        if self.inFlight == 0, self.tail != nil { self.session.markDirty(self) }
         if self.window != nil { self.grant(count) }
         if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
             self.session.releaseUploads(self)
@@ -372,6 +378,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             self.carryOut(self.machine.channelClosed())
         }
         self.context = nil
+        self.tail = nil
         self.unsent = 0
         self.lingerTask?.cancel()
         self.session.releaseUploads(self)
