@@ -67,6 +67,43 @@ import WasmnetProtocol
                 == "no-such.pem: the file cannot be read: No such file or directory")
     }
 
+    /// Whoever holds a point of small order as a key takes signatures that anybody can make, for any message: each of the eight points, in every
+    /// spelling that decodes to one (Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", table 1; RFC 8032, section 5.1.3).
+    @Test(arguments: [
+        "0000000000000000000000000000000000000000000000000000000000000000",
+        "0000000000000000000000000000000000000000000000000000000000000080",
+        "0100000000000000000000000000000000000000000000000000000000000000",
+        "0100000000000000000000000000000000000000000000000000000000000080",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc05",
+        "26e8958fc2b227b045c3f489f2ef98f0d5dfac05d3c63339b13802886d53fc85",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac037a",
+        "c7176a703d4dd84fba3c0b760d10670f2a2053fa2c39ccc64ec7fd7792ac03fa",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "edffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f",
+        "eeffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
+    ])
+    func keysOfSmallOrderAreRefused(hex: String) throws {
+        let digits = Array(hex)
+        let point = try (0..<32).map { try #require(UInt8(String(digits[$0 * 2...$0 * 2 + 1]), radix: 16)) }
+        let words = "the key is a point of small order: anybody can sign for it"
+        let der: [UInt8] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00] + point
+        let pem = "-----BEGIN PUBLIC KEY-----\n\(Data(der).base64EncodedString())\n-----END PUBLIC KEY-----\n"
+        for algorithm in [nil, SigningAlgorithm.edDSA] {
+            let complaint = self.complaint { _ = try KeyFile.parse(Array(pem.utf8), as: algorithm, file: "k") }
+            #expect(complaint == "k: \(words)")
+        }
+        let bad = #"{"kty":"OKP","crv":"Ed25519","x":"\#(Base64URL.encode(point))"}"#
+        let x = Base64URL.encode(Array(Self.mint.ed25519.publicKey.rawRepresentation))
+        let good = #"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"\#(x)"}"#
+        let set = try KeySetFile(json: Array(#"{"keys":[\#(bad),\#(good)]}"#.utf8), file: "j")
+        #expect(set.keys.map(\.id) == ["a"] && set.skipped == ["j: keys[0]: \(words)"])
+        let complaint = self.complaint { _ = try KeySetFile(json: Array(#"{"keys":[\#(bad)]}"#.utf8), file: "j") }
+        #expect(complaint.contains("keys[0]: \(words)"))
+    }
+
     @Test func badKeySetsAreRefused() throws {
         let x = Base64URL.encode(Array(Self.mint.ed25519.publicKey.rawRepresentation))
         let rows = [

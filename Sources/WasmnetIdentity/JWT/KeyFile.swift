@@ -44,6 +44,7 @@ package enum KeyFile {
         guard let material = self.publicKey(text) else {
             throw IdentityFileError("\(file): this is no public key of P-256 (ES256) or Ed25519 (EdDSA)")
         }
+        if let weakness = material.weakness { throw IdentityFileError("\(file): \(weakness)") }
         let key = VerificationKey(id: nil, material: material)
         if let wanted, wanted != key.algorithm {
             throw IdentityFileError("\(file): this is a key for \(key.algorithm.rawValue), not for \(wanted.rawValue)")

@@ -94,6 +94,7 @@ package struct KeySetFile: Sendable {
         guard let material = Self.material(key) else {
             return .failure(Skip(words: "the key's value is missing, malformed or too short"))
         }
+        if let weakness = material.weakness { return .failure(Skip(words: weakness)) }
         return .success(VerificationKey(id: key.kid, material: material))
     }
 

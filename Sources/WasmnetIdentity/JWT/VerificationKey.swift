@@ -26,6 +26,12 @@ package struct VerificationKey: Sendable {
         case secret([UInt8])
         case p256(P256.Signing.PublicKey)
         case ed25519(Curve25519.Signing.PublicKey)
+
+        /// Why nothing may be verified with it, in words; nil for a sound key.
+        var weakness: String? {
+            guard case .ed25519(let key) = self, SmallOrderPoints.contain(key.rawRepresentation) else { return nil }
+            return "the key is a point of small order: anybody can sign for it"
+        }
     }
 
     /// The `kid` of a key set; nil for a key from a file of its own, which is tried whatever the token says.
