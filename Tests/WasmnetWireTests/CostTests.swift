@@ -27,7 +27,8 @@ import WasmnetTesting
     enum Abuse: CaseIterable {
         case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen,
             windowOfNothing, windowOfZero, endedID, emptyFragment, emptySendTo, deniedBehindItsName,
-            resetOfNothing, resetOfEnded, listenAgain, datagramForStream
+            resetOfNothing, resetOfEnded, listenAgain, datagramForStream, windowOfEnded, windowOfDatagrams,
+            shutdownOfEnded, shutdownOfListener
 
         func send(_ number: Int, _ client: TestClient) {
             switch self {
@@ -44,6 +45,10 @@ import WasmnetTesting
             case .endedID: client.send(.send(3, ByteBuffer(string: "too late")))
             case .resetOfNothing: client.send(.reset(SocketID(1000 + number)))
             case .resetOfEnded: client.send(.reset(3))
+            case .windowOfEnded: client.send(.window(3, bytes: 100))
+            case .windowOfDatagrams: client.send(.window(2, bytes: 100))
+            case .shutdownOfEnded: client.send(.shutdown(3))
+            case .shutdownOfListener: client.send(.shutdown(4))
             case .listenAgain: client.send(.listen(4, backlog: 1))
             case .datagramForStream:
                 client.send(.sendTo(1, host: "127.0.0.1", port: 9, ByteBuffer(string: "x")))
@@ -167,8 +172,10 @@ import WasmnetTesting
                 client.send(.window(id, bytes: 10))
                 client.send(.shutdown(id))
                 while true { if case .closed = try await client.answer() { break } }
-                // It may have crossed the end.
-                client.send(.reset(id))
+                // They may have crossed the end.
+                for late in [Request.window(id, bytes: 1), .window(id, bytes: 1), .close(id), .reset(id)] {
+                    client.send(late)
+                }
                 guard case .listening = try await client.ask(.bind(id + 100, host: "127.0.0.1", port: 0)),
                     case .listening = try await client.ask(.listen(id + 100, backlog: 1))
                 else { throw ChannelError.eof }

@@ -3,28 +3,49 @@ import WasmnetProtocol
 
 /// Ids that ended not long ago, so that messages which crossed our `closed` are silence and each unknown id is answered only once.
 struct RecentIDs {
+    /// What a client sends for one socket once at the most.
+    enum Command: UInt8 {
+        case close = 1
+        case shutdown = 2
+        case reset = 4
+    }
+
+    private struct End {
+        /// Monotonic nanoseconds until which a message for the id may have crossed its end.
+        var crossingEnds: Int64
+        /// Bits of the commands that came since.
+        var commands: UInt8 = 0
+    }
+
     private var order = Deque<SocketID>()
-    private var crossingEnds: [SocketID: Int64] = [:]
+    private var ends: [SocketID: End] = [:]
     private let limit: Int
 
     init(limit: Int) {
         self.limit = limit
     }
 
-    func contains(_ id: SocketID) -> Bool { self.crossingEnds[id] != nil }
+    func contains(_ id: SocketID) -> Bool { self.ends[id] != nil }
 
-    /// Monotonic nanoseconds until which a message for the id may have crossed its end; nil where it did not end of late.
-    func crossingEnds(_ id: SocketID) -> Int64? { self.crossingEnds[id] }
+    /// Whether a message for the id may have been sent before its end was known. Of a command only the first one may.
+    mutating func mayHaveCrossed(_ id: SocketID, by command: Command? = nil, now: Int64) -> Bool {
+        guard var end = self.ends[id], now < end.crossingEnds else { return false }
+        guard let command else { return true }
+        guard end.commands & command.rawValue == 0 else { return false }
+        end.commands |= command.rawValue
+        self.ends[id] = end
+        return true
+    }
 
     mutating func insert(_ id: SocketID, crossingEnds: Int64) {
-        guard self.crossingEnds.updateValue(crossingEnds, forKey: id) == nil else { return }
+        guard self.ends.updateValue(End(crossingEnds: crossingEnds), forKey: id) == nil else { return }
         self.order.append(id)
-        if self.order.count > self.limit, let oldest = self.order.popFirst() { self.crossingEnds[oldest] = nil }
+        if self.order.count > self.limit, let oldest = self.order.popFirst() { self.ends[oldest] = nil }
     }
 
     /// The id is in use again.
     mutating func remove(_ id: SocketID) {
-        guard self.crossingEnds.removeValue(forKey: id) != nil else { return }
+        guard self.ends.removeValue(forKey: id) != nil else { return }
         self.order.removeAll { $0 == id }
     }
 }

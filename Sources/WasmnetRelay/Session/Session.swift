@@ -229,30 +229,32 @@ final class Session {
                 if !(socket is DatagramSocket), data.readableBytes > 0 { self.countRefusal() }
                 socket.sendTo(host: host, port: port, data)
             }
-        case .close: self.withSocket(id, encoding) { $0.close() }
+        case .close: self.withSocket(id, encoding, .close) { $0.close() }
+        case .shutdown:
+            self.withSocket(id, encoding, .shutdown) { socket in
+                if !(socket is TargetStream) { self.countRefusal() }
+                socket.shutdown()
+            }
+        // Neither credit nor a reset is answered where there is no such socket.
         case .window(_, let bytes):
+            let stream = self.sockets[id] as? TargetStream
+            if bytes == 0 || (stream == nil && !self.recent.mayHaveCrossed(id, now: self.now)) { self.countRefusal() }
+            stream?.grantWindow(bytes)
+        case .reset:
             let socket = self.sockets[id]
-            if bytes == 0 || (socket == nil && !self.recent.contains(id)) { self.countRefusal() }
-            socket?.grantWindow(bytes)
-        case .shutdown: self.withSocket(id, encoding) { $0.shutdown() }
-        case .reset: self.reset(id)
+            if socket == nil, !self.recent.mayHaveCrossed(id, by: .reset, now: self.now) { self.countRefusal() }
+            socket?.reset()
         }
     }
 
-    /// A reset is not answered where there is no such socket.
-    private func reset(_ id: SocketID) {
-        if let socket = self.sockets[id] {
-            socket.reset()
-        } else if self.now >= self.recent.crossingEnds(id) ?? self.now {
-            self.countRefusal()
-        }
-    }
-
-    private func withSocket(_ id: SocketID, _ encoding: WireEncoding, _ body: (any SessionSocket) -> Void) {
+    private func withSocket(
+        _ id: SocketID, _ encoding: WireEncoding, _ command: RecentIDs.Command? = nil,
+        _ body: (any SessionSocket) -> Void
+    ) {
         if let socket = self.sockets[id] {
             body(socket)
-        } else if let crossingEnds = self.recent.crossingEnds(id) {
-            if self.now >= crossingEnds { self.countRefusal() }
+        } else if self.recent.contains(id) {
+            if !self.recent.mayHaveCrossed(id, by: command, now: self.now) { self.countRefusal() }
         } else {
             if id != .session { self.recent.insert(id, crossingEnds: self.now) }
             self.refuse(id, Refusal(.unknownSocket, "there is no socket \(id)"), encoding)

@@ -26,7 +26,6 @@ protocol SessionSocket: AnyObject {
     func fail(_ refusal: Refusal)
     func send(_ data: ByteBuffer)
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer)
-    func grantWindow(_ bytes: UInt32)
     func shutdown()
     func close()
     func reset()
@@ -59,7 +58,6 @@ protocol ReadingSocket: SessionSocket {
 extension SessionSocket {
     var opened: Int64 { self.record.opened }
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {}
-    func grantWindow(_ bytes: UInt32) {}
     func shutdown() {}
     func reset() { self.close() }
     func flush() {}

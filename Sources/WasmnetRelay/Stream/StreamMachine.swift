@@ -68,7 +68,7 @@ package struct StreamMachine: Equatable, Sendable {
     package var isAnnounced: Bool { self.phase == .lingering || self.phase == .closed }
     package var wantsTargetBytes: Bool { self.phase == .open && self.inbound == .open }
     package var takesClientBytes: Bool { !self.isAnnounced && self.outbound == .open && self.pendingReason == nil }
-    /// The client asked to send after it had said that it would not.
+    /// The client said that it would send no more.
     package var clientHasFinished: Bool { !self.isAnnounced && self.outbound != .open && !self.isWindingUp }
 
     /// The dial came through. `allSent`: nothing of the client waits to go out.

@@ -154,7 +154,9 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     func send(_ data: ByteBuffer) {
         let count = data.readableBytes
         guard self.machine.takesClientBytes else {
-            if self.machine.clientHasFinished, self.window != nil, !self.machine.clientIsGone {
+            if self.machine.clientIsGone {
+                self.session.countRefusal()
+            } else if self.machine.clientHasFinished, self.window != nil {
                 self.terminate(.protocolError, "data was sent after shutdown")
             }
             return
@@ -248,10 +250,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func shutdown() {
+        if self.machine.clientHasFinished { self.session.countRefusal() }
         self.carryOut(self.machine.clientShutdown(allSent: self.unsent == 0))
     }
 
     func close() {
+        if self.machine.clientIsGone { self.session.countRefusal() }
         let early = self.machine.phase == .dialing && self.unsent == 0
         self.carryOut(self.machine.clientClose(allSent: self.unsent == 0))
         if early { self.dial?.cancel() }
