@@ -148,7 +148,8 @@ import WasmnetProtocol
     // MARK: Small messages for a target that does not read
 
     /// Each piece that waits in the channel holds some hundred bytes beside its own: however small the messages, there are few pieces.
-    @Test(arguments: WireVersion.allCases) func smallMessagesForASlowTargetWaitInFewPieces(version: WireVersion) throws {
+    @Test(arguments: WireVersion.allCases) func smallMessagesForASlowTargetWaitInFewPieces(version: WireVersion) throws
+    {
         let harness = try TargetHarness(version)
         harness.head.holdsWrites = true
         let sent = (0..<40_000).map { UInt8(truncatingIfNeeded: $0 / 7) }
