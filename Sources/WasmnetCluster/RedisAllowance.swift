@@ -196,7 +196,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     /// Whether nothing would be lost if it were forgotten.
     var isForgettable: Bool {
         let now = self.link.now
-        guard self.onNode.refusals.isAtRest(now: now) else { return false }
+        guard self.onNode.areAtRest(now: now) else { return false }
         return self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) }
     }
 

@@ -2,7 +2,7 @@
 extension ClientLimits {
     /// Of sessions, sockets and bursts.
     package static let counts = 0...1_000_000
-    /// Of connects and look-ups a second.
+    /// Of sessions, connects and look-ups a second.
     package static let perSecond = 0.0...1_000_000
     /// Of bandwidth, in megabits a second.
     package static let megabits = 0.0...1_000_000
@@ -39,6 +39,8 @@ extension ClientLimits {
         }
         hold("maxConnections", \.maxConnections, Self.counts)
         hold("maxSessions", \.maxSessions, Self.counts)
+        hold("sessionsPerSecond", \.sessionsPerSecond, Self.perSecond)
+        hold("sessionBurst", \.sessionBurst, Self.counts)
         hold("connectsPerSecond", \.connectsPerSecond, Self.perSecond)
         hold("connectBurst", \.connectBurst, Self.counts)
         hold("resolvesPerSecond", \.resolvesPerSecond, Self.perSecond)

@@ -85,6 +85,7 @@ public struct Policy: Sendable {
         rules.bindPorts = PortSet([1...65_535])
         rules.limits.maxConnections = 0
         rules.limits.refusalsPerSecond = 0
+        rules.limits.sessionsPerSecond = 0
         return Policy(Storage(rules, isUnrestricted: true, place: Place()))
     }
 

@@ -8,6 +8,10 @@ public struct ClientLimits: Sendable, Hashable {
     public var maxConnections = 50
     /// WebSockets, 0 to 1,000,000. Default unlimited.
     public var maxSessions = 0
+    /// WebSockets that a client opens a second, on each node, 0 to 1,000,000. 0 is unlimited. Default 100.
+    public var sessionsPerSecond = 100.0
+    /// WebSockets opened at once after a quiet time, 0 to 1,000,000; 0 means twice a second's. Default 500.
+    public var sessionBurst = 500
     /// Sockets that a client opens or binds a second; those that come in are not counted. 0 to 1,000,000. Default unlimited.
     public var connectsPerSecond = 0.0
     /// Connects at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.

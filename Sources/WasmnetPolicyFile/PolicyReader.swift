@@ -13,7 +13,7 @@ struct PolicyReader {
         "max_bandwidth_mbps", "show_local",
     ]
     static let limitKeys = [
-        "max_sessions", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
+        "max_sessions", "sessions_per_sec", "session_burst", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
         "idle_timeout_secs", "refusals_per_sec", "refusal_burst",
     ]
     static let clientKeys = ["identify_by", "trusted_proxies", "allowed_origins", "require_token"]
@@ -97,6 +97,12 @@ struct PolicyReader {
 
     private mutating func limits(_ table: TOMLTable, _ path: String, _ limits: inout ClientLimits) {
         if let value = self.integer(table, path, "max_sessions", in: ClientLimits.counts) { limits.maxSessions = value }
+        if let value = self.number(table, path, "sessions_per_sec", in: ClientLimits.perSecond) {
+            limits.sessionsPerSecond = value
+        }
+        if let value = self.integer(table, path, "session_burst", in: ClientLimits.counts) {
+            limits.sessionBurst = value
+        }
         if let value = self.number(table, path, "connects_per_sec", in: ClientLimits.perSecond) {
             limits.connectsPerSecond = value
         }

@@ -3,8 +3,10 @@ import Synchronization
 /// What a client is limited to on one node, in this process alone: shared by all its sessions here. Every member may be called from
 /// any thread.
 package final class NodeLimits: Sendable {
-    /// Of messages that come to nothing.
-    package let refusals = RefusalRate()
+    /// Of messages that come to nothing: counted after the fact, and above the rate the client's messages are not read for a while.
+    package let refusals = NodeRate()
+    /// Of sessions that are opened: taken before.
+    package let sessions = NodeRate()
     /// Of messages that wait for lookups.
     package let waitingMessages = ByteRoom()
     /// Of messages that are not whole yet.
@@ -14,6 +16,12 @@ package final class NodeLimits: Sendable {
 
     package func apply(_ limits: QuotaLimits) {
         self.refusals.apply(GCRA.Pace(perSecond: limits.refusalsPerSecond, burst: limits.refusalBurst))
+        self.sessions.apply(GCRA.Pace(perSecond: limits.sessionsPerSecond, burst: limits.sessionBurst))
+    }
+
+    /// Whether nothing is remembered that fresh ones would not know.
+    package func areAtRest(now: QuotaInstant) -> Bool {
+        self.refusals.isAtRest(now: now) && self.sessions.isAtRest(now: now)
     }
 }
 
@@ -35,11 +43,10 @@ package final class ByteRoom: Sendable {
     }
 }
 
-/// How often a client may ask in vain: the theoretical arrival time of ``GCRA``, counted after the fact. Nothing is refused by it; above
-/// it the client's messages are not read for a while.
+/// How often a client may do one thing on this node: the theoretical arrival time of ``GCRA``, without a lock.
 ///
-/// **Bound**: burst + rate * t in any span of t, and one more for each thread that counts at the same time.
-package final class RefusalRate: Sendable {
+/// **Bound**: burst + rate * t in any span of t; of what is counted after the fact one more for each thread that counts at the same time.
+package final class NodeRate: Sendable {
     /// Microseconds between two; 0: unlimited.
     private let interval = Atomic<Int64>(0)
     /// Microseconds: how far ahead of now the arrival time may be.
@@ -58,6 +65,25 @@ package final class RefusalRate: Sendable {
         self.window.store(pace?.window ?? 0, ordering: .relaxed)
     }
 
+    /// One more, if the rate allows it.
+    ///
+    /// - Returns: nil: it does, and it is counted. Else not before then.
+    package func take(now: QuotaInstant) -> QuotaInstant? {
+        let interval = self.interval.load(ordering: .relaxed)
+        guard interval > 0 else { return nil }
+        let window = self.window.load(ordering: .relaxed)
+        var arrival = self.arrival.load(ordering: .relaxed)
+        while true {
+            let next = max(min(arrival, now.microseconds + window), now.microseconds) + interval
+            guard next - now.microseconds <= window else { return QuotaInstant(microseconds: next - window) }
+            let (exchanged, found) = self.arrival.weakCompareExchange(
+                expected: arrival, desired: next, ordering: .relaxed)
+            if exchanged { return nil }
+            arrival = found
+        }
+    }
+
+    /// One more happened.
     package func count(now: QuotaInstant) {
         let interval = self.interval.load(ordering: .relaxed)
         guard interval > 0 else { return }
@@ -72,7 +98,7 @@ package final class RefusalRate: Sendable {
         }
     }
 
-    /// Nil: the client's messages may be read. Else not before then.
+    /// Nil: no more was counted than the rate allows. Else it is so then.
     package func pause(now: QuotaInstant) -> QuotaInstant? {
         let window = self.window.load(ordering: .relaxed)
         guard window > 0 else { return nil }

@@ -19,10 +19,14 @@ package struct QuotaLimits: Sendable, Hashable {
     package var byteBurst: Int
     /// Payload bytes a UTC day, both directions together.
     package var bytesPerDay: UInt64
-    /// Messages that come to nothing a second, on each node; see ``RefusalRate``.
+    /// Messages that come to nothing a second, on each node; see ``NodeRate``.
     package var refusalsPerSecond: Double
     /// Such messages at once after a rest. Default: twice the rate, at least 1.
     package var refusalBurst: Int
+    /// Sessions opened a second, on each node.
+    package var sessionsPerSecond: Double
+    /// Sessions that may be opened at once after a rest. Default: twice the rate, at least 1.
+    package var sessionBurst: Int
 
     package init(
         maxSockets: Int = 0, maxSessions: Int = 0,
@@ -30,7 +34,8 @@ package struct QuotaLimits: Sendable, Hashable {
         resolvesPerSecond: Double = 0, resolveBurst: Int = 0,
         bytesPerSecond: Double = 0, byteBurst: Int = 0,
         bytesPerDay: UInt64 = 0,
-        refusalsPerSecond: Double = 0, refusalBurst: Int = 0
+        refusalsPerSecond: Double = 0, refusalBurst: Int = 0,
+        sessionsPerSecond: Double = 0, sessionBurst: Int = 0
     ) {
         self.maxSockets = maxSockets
         self.maxSessions = maxSessions
@@ -43,6 +48,8 @@ package struct QuotaLimits: Sendable, Hashable {
         self.bytesPerDay = bytesPerDay
         self.refusalsPerSecond = refusalsPerSecond
         self.refusalBurst = refusalBurst
+        self.sessionsPerSecond = sessionsPerSecond
+        self.sessionBurst = sessionBurst
     }
 
     package static let unlimited = QuotaLimits()

@@ -62,6 +62,7 @@ struct Fleet: Sendable {
         var rules = try PolicyFile.parse(policy, file: "test.toml").rules
         // Clients here ask for more than they may have without pause.
         rules.limits.refusalsPerSecond = 0
+        rules.limits.sessionsPerSecond = 0
         return try await TestNode.start(policy: Policy(rules)) { configuration in
             var options = RedisOptions(url: url)
             options.nodeHeartbeat = .milliseconds(100)

@@ -1,4 +1,5 @@
 import NIOCore
+import NIOHTTP1
 import Testing
 import Wasmnet
 import WasmnetPolicy
@@ -89,6 +90,27 @@ import WasmnetTesting
             #expect(try await node.settles(sockets: 0, sessions: 0))
             let next = try await TestClient.connect(port: node.port)
             await next.close()
+        }
+    }
+
+    /// However quickly they are closed again; and another client's are not in question.
+    @Test func sessionsBeyondTheRateAreToldWhenToComeAgain() async throws {
+        let rules = try self.limits(
+            "[limits]\nsessions_per_sec = 0.01\nsession_burst = 3\n[clients]\ntrusted_proxies = [\"127.0.0.1\"]")
+        try await TestNode.withClient(policy: rules) { node, _, _ in
+            func connect(_ address: String, isPage: Bool = false) async throws -> TestClient {
+                var headers: HTTPHeaders = ["X-Forwarded-For": address]
+                if isPage { headers.add(name: "Origin", value: "https://page.example") }
+                return try await TestClient.connect(port: node.port, headers: headers)
+            }
+            for _ in 0..<3 { await (try await connect("203.0.113.7")).close() }
+            let refusal = await #expect(throws: TestClient.UpgradeRefused.self) { try await connect("203.0.113.7") }
+            #expect(refusal?.status == 429)
+            #expect(refusal?.body.contains("connect_rate") == true)
+            let page = try await connect("203.0.113.7", isPage: true)
+            #expect(try await page.next() == .close(code: 1013, reason: "connect_rate"))
+            await page.close()
+            await (try await connect("203.0.113.8")).close()
         }
     }
 

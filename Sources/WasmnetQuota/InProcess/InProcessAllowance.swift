@@ -180,7 +180,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
     func lastUse(unlessAtRest now: QuotaInstant) -> QuotaInstant? {
-        let isAtRest = self.onNode.refusals.isAtRest(now: now)
+        let isAtRest = self.onNode.areAtRest(now: now)
         return self.change { isAtRest && $0.isAtRest(at: now) ? nil : $0.lastUse }
     }
 

@@ -135,6 +135,7 @@ extension QuotaLimits {
             resolveBurst: limits.resolveBurst,
             bytesPerSecond: limits.maxBandwidthBitsPerSecond / 8,
             bytesPerDay: limits.bytesPerDay,
-            refusalsPerSecond: limits.refusalsPerSecond, refusalBurst: limits.refusalBurst)
+            refusalsPerSecond: limits.refusalsPerSecond, refusalBurst: limits.refusalBurst,
+            sessionsPerSecond: limits.sessionsPerSecond, sessionBurst: limits.sessionBurst)
     }
 }

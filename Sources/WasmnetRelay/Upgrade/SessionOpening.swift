@@ -15,7 +15,8 @@ package struct SessionOpening {
     /// What the handshake's answer must say: the subprotocol that was chosen.
     package let headers: HTTPHeaders
 
-    /// Everything that can refuse a session, in this order: subprotocol, who the client is, how many sessions it has.
+    /// Everything that can refuse a session, in this order: subprotocol, who the client is, how often it opens sessions, how
+    /// many it has.
     ///
     /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
     ///
@@ -67,12 +68,16 @@ package struct SessionOpening {
         _ admitted: Admitted, on eventLoop: any EventLoop, in environment: RelayEnvironment
     ) -> EventLoopFuture<(allowance: any ClientAllowance, slot: QuotaSlot?)> {
         let allowance = environment.ledger.allowance(for: admitted.client, limits: admitted.limits)
+        let now = environment.clock.now()
+        if let until = allowance.onNode.sessions.take(now: now) {
+            return eventLoop.makeFailedFuture(HTTPRefusal.tooManySessions(until: until, now: now))
+        }
         let promise = eventLoop.makePromise(of: (allowance: any ClientAllowance, slot: QuotaSlot?).self)
         let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { result in
             if case .failure(let refusal) = result { environment.observer.quotaRefused(refusal.kind) }
             promise.completeWith(result.mapError { HTTPRefusal($0) as any Error }.map { (allowance, $0) })
         }
-        let atOnce = allowance.reserve(.session, now: environment.clock.now()) { result in
+        let atOnce = allowance.reserve(.session, now: now) { result in
             eventLoop.execute { answer(result) }
         }
         if let atOnce { answer(atOnce) }
@@ -117,10 +122,21 @@ extension SessionOpening: Sendable {}
 extension HTTPRefusal {
     static let denylisted = HTTPRefusal(.forbidden, "This client may not open a session here.", code: .denylisted)
 
+    /// More a second than one client may open.
+    static func tooManySessions(until: QuotaInstant, now: QuotaInstant) -> HTTPRefusal {
+        let milliseconds = UInt64(max(0, until.microseconds - now.microseconds) / 1000)
+        return HTTPRefusal(tooMany: "this client opens sessions too often", .connectRate, retryAfter: milliseconds)
+    }
+
     init(_ refusal: QuotaRefusal) {
-        let seconds = max(1, (UInt64(refusal.retryAfterMilliseconds) + 999) / 1000)
         self.init(
-            .tooManyRequests, "\(refusal.message) (\(Refusal(refusal).code.word))",
-            headers: ["Retry-After": "\(seconds)"], code: Refusal(refusal).code)
+            tooMany: refusal.message, Refusal(refusal).code, retryAfter: UInt64(refusal.retryAfterMilliseconds))
+    }
+
+    /// - Parameter retryAfter: in milliseconds.
+    private init(tooMany message: String, _ code: ReasonCode, retryAfter: UInt64) {
+        let seconds = max(1, (retryAfter + 999) / 1000)
+        self.init(
+            .tooManyRequests, "\(message) (\(code.word))", headers: ["Retry-After": "\(seconds)"], code: code)
     }
 }
