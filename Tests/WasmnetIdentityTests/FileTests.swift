@@ -3,19 +3,11 @@ import Foundation
 import Testing
 import WasmnetIdentity
 import WasmnetProtocol
+import WasmnetTesting
 
 /// Key files, key sets and token files: what is taken, and what is said of the rest.
 @Suite struct FileTests {
     static let mint = TokenMint()
-
-    private func complaint(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return "taken"
-        } catch {
-            return "\(error)"
-        }
-    }
 
     @Test func aPublicKeysTypeSaysItsAlgorithm() throws {
         #expect(try Self.mint.plainKeys().map(\.algorithm) == [.hs256, .es256, .edDSA])
@@ -55,15 +47,15 @@ import WasmnetProtocol
             (Array("-----BEGIN X-----".utf8), nil, "k: this is no public key of"),
         ]
         for (bytes, algorithm, words) in rows {
-            let complaint = self.complaint { _ = try KeyFile.parse(bytes, as: algorithm, file: "k") }
+            let complaint = wordsThrown { _ = try KeyFile.parse(bytes, as: algorithm, file: "k") }
             #expect(complaint.hasPrefix(words), "\(complaint)")
             #expect(!complaint.contains("short"))
         }
         #expect(
-            self.complaint { _ = try KeyFile.load("HS256:no-such-file") }
+            wordsThrown { _ = try KeyFile.load("HS256:no-such-file") }
                 == "no-such-file: the file cannot be read: No such file or directory")
         #expect(
-            self.complaint { _ = try KeyFile.load("no-such.pem") }
+            wordsThrown { _ = try KeyFile.load("no-such.pem") }
                 == "no-such.pem: the file cannot be read: No such file or directory")
     }
 
@@ -92,7 +84,7 @@ import WasmnetProtocol
         let der: [UInt8] = [0x30, 0x2A, 0x30, 0x05, 0x06, 0x03, 0x2B, 0x65, 0x70, 0x03, 0x21, 0x00] + point
         let pem = "-----BEGIN PUBLIC KEY-----\n\(Data(der).base64EncodedString())\n-----END PUBLIC KEY-----\n"
         for algorithm in [nil, SigningAlgorithm.edDSA] {
-            let complaint = self.complaint { _ = try KeyFile.parse(Array(pem.utf8), as: algorithm, file: "k") }
+            let complaint = wordsThrown { _ = try KeyFile.parse(Array(pem.utf8), as: algorithm, file: "k") }
             #expect(complaint == "k: \(words)")
         }
         let bad = #"{"kty":"OKP","crv":"Ed25519","x":"\#(Base64URL.encode(point))"}"#
@@ -100,7 +92,7 @@ import WasmnetProtocol
         let good = #"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"\#(x)"}"#
         let set = try KeySetFile(json: Array(#"{"keys":[\#(bad),\#(good)]}"#.utf8), file: "j")
         #expect(set.keys.map(\.id) == ["a"] && set.skipped == ["j: keys[0]: \(words)"])
-        let complaint = self.complaint { _ = try KeySetFile(json: Array(#"{"keys":[\#(bad)]}"#.utf8), file: "j") }
+        let complaint = wordsThrown { _ = try KeySetFile(json: Array(#"{"keys":[\#(bad)]}"#.utf8), file: "j") }
         #expect(complaint.contains("keys[0]: \(words)"))
     }
 
@@ -113,7 +105,7 @@ import WasmnetProtocol
             (#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"HS256","x":"\#(x)"}]}"#, "j: there is no key"),
         ]
         for (json, words) in rows {
-            let complaint = self.complaint { _ = try KeySetFile(json: Array(json.utf8), file: "j") }
+            let complaint = wordsThrown { _ = try KeySetFile(json: Array(json.utf8), file: "j") }
             #expect(complaint.hasPrefix(words), "\(complaint): \(json)")
             #expect(!complaint.contains(x))
         }
@@ -138,7 +130,7 @@ import WasmnetProtocol
             let set = try KeySetFile(json: Array(#"{"keys":[\#(bad),\#(good)]}"#.utf8), file: "j")
             #expect(set.keys.map(\.id) == ["a"], "\(bad)")
             #expect(set.skipped.count == 1 && set.skipped[0].hasPrefix("j: keys[0]: \(reason)"), "\(set.skipped)")
-            let complaint = self.complaint {
+            let complaint = wordsThrown {
                 _ = try KeySetFile(json: Array(#"{"keys":[\#(bad)]}"#.utf8), file: "j")
             }
             #expect(complaint.hasPrefix("j: there is no key") && complaint.contains("keys[0]: \(reason)"))
@@ -222,14 +214,14 @@ import WasmnetProtocol
             ("\(hash) amy a.b", "t:1: a tier's name"), ("\(hash) amy\n\(hash) eve", "t:2: the same token"),
         ]
         for (text, words) in rows {
-            let complaint = self.complaint { _ = try StaticTokens(bytes: Array(text.utf8), file: "t") }
+            let complaint = wordsThrown { _ = try StaticTokens(bytes: Array(text.utf8), file: "t") }
             #expect(complaint.hasPrefix(words), "\(complaint)")
             // What stands there may be a token that somebody forgot to hash.
             #expect(!complaint.contains(self.first))
         }
         for token in ["", "short", "has a space in its middle", "has,commas,in,its,middle"] {
             #expect(
-                self.complaint { _ = try StaticTokens.line(token: token, client: "amy", tier: nil) }.hasPrefix(
+                wordsThrown { _ = try StaticTokens.line(token: token, client: "amy", tier: nil) }.hasPrefix(
                     "a token is"))
         }
     }

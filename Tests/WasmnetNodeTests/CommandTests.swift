@@ -12,6 +12,12 @@ extension NodeTests {
             #expect(!output.isEmpty)
         }
 
+        /// What a file is named by, last.
+        private static let files = [
+            ["--policy"], ["--shadow-policy"], ["--token-file"], ["--jwks-file"], ["--jwt-key-file"], ["--admin-token-file"],
+            ["--ca-file"], ["--tls-key", "no.pem", "--tls-cert"],
+        ]
+
         /// Arguments, and what the complaint names.
         static let wrong: [([String], String)] = [
             (["--colour"], "--colour"),
@@ -43,23 +49,10 @@ extension NodeTests {
             (["policy", "check", "no-such.toml"], "cannot be read: No such file or directory"),
             (["policy", "check", "docs"], "docs: the file cannot be read: Is a directory"),
             (["policy", "check", "/dev/zero"], "/dev/zero: the file cannot be read: it has more than 4194304 bytes"),
-            (["--policy", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--shadow-policy", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--token-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--jwks-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--jwt-key-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--admin-token-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (["--ca-file", "/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file"),
-            (
-                ["--tls-cert", "/dev/zero", "--tls-key", "no.pem"],
-                "/dev/zero: the file cannot be read: it is no regular file"
-            ),
             (
                 ["denylist", "import", "/dev/zero", "--admin", "http://127.0.0.1:1"],
                 "/dev/zero: the file cannot be read: it has more than 268435456 bytes"
             ),
-            (["--token-file", "docs"], "docs: the file cannot be read: Is a directory"),
-            (["--admin-token-file", "docs"], "docs: the file cannot be read: Is a directory"),
             (
                 ["denylist", "import", "docs", "--admin", "http://127.0.0.1:1"],
                 "docs: the file cannot be read: Is a dir"
@@ -67,6 +60,8 @@ extension NodeTests {
             (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
             (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
         ]
+            + files.map { ($0 + ["/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file") }
+            + files.map { ($0 + ["docs"], "docs: the file cannot be read: Is a directory") }
 
         @Test(arguments: Self.wrong.indices)
         func wrongUsageExitsWith2AndSaysWhat(index: Int) async throws {

@@ -3,6 +3,7 @@ import Glibc
 import Testing
 import WasmnetPolicy
 import WasmnetPolicyFile
+import WasmnetTesting
 
 /// Files are read at once, whole and within bounds, or not at all.
 @Suite(.timeLimit(.minutes(1))) struct FileBytesTests {
@@ -13,28 +14,19 @@ import WasmnetPolicyFile
         try body(folder + "/")
     }
 
-    private func complaint(_ body: () throws -> Void) -> String {
-        do {
-            try body()
-            return ""
-        } catch {
-            return "\(error)"
-        }
-    }
-
     @Test func pipesAndDevicesAreNotWaitedFor() throws {
         try self.withFolder { folder in
             #expect(mkfifo(folder + "pipe", 0o600) == 0)
             #expect(symlink("pipe", folder + "link") == 0)
             for path in [folder + "pipe", folder + "link", "/dev/zero", "/dev/null"] {
-                #expect(self.complaint { _ = try FileBytes.read(path) } == "it is no regular file", "\(path)")
+                #expect(wordsThrown { _ = try FileBytes.read(path) } == "it is no regular file", "\(path)")
                 #expect(
-                    self.complaint { _ = try PolicyFile.load(path: path) }
+                    wordsThrown { _ = try PolicyFile.load(path: path) }
                         == "\(path): the file cannot be read: it is no regular file")
             }
-            #expect(self.complaint { _ = try FileBytes.read(folder) } == "Is a directory")
-            #expect(self.complaint { _ = try FileBytes.read(folder, of: .anything) } == "Is a directory")
-            #expect(self.complaint { _ = try FileBytes.read(folder + "gone") } == "No such file or directory")
+            #expect(wordsThrown { _ = try FileBytes.read(folder) } == "Is a directory")
+            #expect(wordsThrown { _ = try FileBytes.read(folder, of: .anything) } == "Is a directory")
+            #expect(wordsThrown { _ = try FileBytes.read(folder + "gone") } == "No such file or directory")
         }
     }
 
@@ -43,16 +35,16 @@ import WasmnetPolicyFile
             let path = folder + "file"
             try Data(repeating: 0x61, count: 1000).write(to: URL(fileURLWithPath: path))
             #expect(try FileBytes.read(path, upTo: 1000).count == 1000)
-            #expect(self.complaint { _ = try FileBytes.read(path, upTo: 999) } == "it has more than 999 bytes")
+            #expect(wordsThrown { _ = try FileBytes.read(path, upTo: 999) } == "it has more than 999 bytes")
             #expect(try FileBytes.beginning(of: path, upTo: 99).count == 100)
             #expect(truncate(path, 1 << 40) == 0)
-            #expect(self.complaint { _ = try FileBytes.read(path) } == "it has more than 16777216 bytes")
+            #expect(wordsThrown { _ = try FileBytes.read(path) } == "it has more than 16777216 bytes")
             #expect(
-                self.complaint { _ = try PolicyFile.load(path: path) }
+                wordsThrown { _ = try PolicyFile.load(path: path) }
                     == "\(path): the file cannot be read: it has more than 4194304 bytes")
         }
         #expect(
-            self.complaint { _ = try PolicyFile.load(path: "/dev/zero", of: .anything) }
+            wordsThrown { _ = try PolicyFile.load(path: "/dev/zero", of: .anything) }
                 == "/dev/zero: the file cannot be read: it has more than 4194304 bytes")
     }
 
@@ -61,7 +53,7 @@ import WasmnetPolicyFile
         try pipe.fileHandleForWriting.write(contentsOf: Data("[network]\nallow = [\"*\"]\n".utf8))
         try pipe.fileHandleForWriting.close()
         let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
-        #expect(self.complaint { _ = try PolicyFile.load(path: path) }.hasSuffix("it is no regular file"))
-        #expect(self.complaint { _ = try PolicyFile.load(path: path, of: .anything) } == "")
+        #expect(wordsThrown { _ = try PolicyFile.load(path: path) }.hasSuffix("it is no regular file"))
+        #expect(wordsThrown { _ = try PolicyFile.load(path: path, of: .anything) } == "")
     }
 }

@@ -66,11 +66,10 @@ import WasmnetTesting
         }
     }
 
-    @Test(arguments: Abuse.allCases)
-    func messagesThatComeToNothingAreTakenAtTheirRate(abuse: Abuse) async throws {
-        let rules = try self.limits("[limits]\nrefusals_per_sec = 50\nrefusal_burst = 20")
+    /// A client with a stream, 1, a datagram socket, 2, an ended stream, 3, and a listener, 4.
+    private func withSockets(_ rules: Policy, _ body: (TestNode, TestClient) async throws -> Void) async throws {
         let resolver = ScriptedResolver(["inside.example": [["10.0.0.1"]]])
-        try await TestNode.withClient(policy: rules, resolver: resolver) { _, target, client in
+        try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
             try await client.connect(1, port: target.port)
             guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
                 throw ChannelError.eof
@@ -81,6 +80,22 @@ import WasmnetTesting
             guard case .listening = try await client.ask(.bind(4, host: "127.0.0.1", port: 0)),
                 case .listening = try await client.ask(.listen(4, backlog: 1))
             else { throw ChannelError.eof }
+            try await body(node, client)
+        }
+    }
+
+    /// Waits until everything that was sent has been taken.
+    private func awaitAll(_ client: TestClient) async throws {
+        client.send(.send(1, ByteBuffer(string: "after")))
+        while true {
+            if case .data(1, let piece) = try await client.answer(), String(buffer: piece) == "after" { return }
+        }
+    }
+
+    @Test(arguments: Abuse.allCases)
+    func messagesThatComeToNothingAreTakenAtTheirRate(abuse: Abuse) async throws {
+        let rules = try self.limits("[limits]\nrefusals_per_sec = 50\nrefusal_burst = 20")
+        try await self.withSockets(rules) { _, client in
             let start = ContinuousClock.now
             for number in 0..<70 { abuse.send(number, client) }
             if abuse == .emptyFragment {
@@ -91,10 +106,7 @@ import WasmnetTesting
                 #expect(ContinuousClock.now - start > .milliseconds(900))
                 return
             }
-            client.send(.send(1, ByteBuffer(string: "after")))
-            loop: while true {
-                if case .data(1, let piece) = try await client.answer(), String(buffer: piece) == "after" { break loop }
-            }
+            try await self.awaitAll(client)
             // 70 of them, 20 at once and 50 a second: whatever comes after them waits for a second.
             #expect(ContinuousClock.now - start > .milliseconds(900))
         }
@@ -103,26 +115,13 @@ import WasmnetTesting
     /// Each is counted once: twenty are taken at once, and the next is one too many for a thousand seconds.
     @Test(arguments: Abuse.allCases) func eachMessageThatComesToNothingIsCountedOnce(abuse: Abuse) async throws {
         let rules = try self.limits("[limits]\nrefusals_per_sec = 0.001\nrefusal_burst = 20")
-        let resolver = ScriptedResolver(["inside.example": [["10.0.0.1"]]])
-        try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
-            try await client.connect(1, port: target.port)
-            guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
-                throw ChannelError.eof
-            }
-            try await client.connect(3, port: target.port)
-            guard case .closed(3, _, _) = try await client.ask(.close(3)) else { throw ChannelError.eof }
-            guard case .listening = try await client.ask(.bind(4, host: "127.0.0.1", port: 0)),
-                case .listening = try await client.ask(.listen(4, backlog: 1))
-            else { throw ChannelError.eof }
+        try await self.withSockets(rules) { node, client in
             let refusals = node.server.environment.ledger.allowance(
                 for: ClientID(text: "a:127.0.0.1"), limits: QuotaLimits(rules.limits)
             ).onNode.refusals
             for number in 0..<20 { abuse.send(number, client) }
             if abuse != .emptyFragment {
-                client.send(.send(1, ByteBuffer(string: "after")))
-                while true {
-                    if case .data(1, let piece) = try await client.answer(), String(buffer: piece) == "after" { break }
-                }
+                try await self.awaitAll(client)
             }
             #expect(refusals.pause(now: SystemClock().now()) == nil)
             abuse.send(20, client)
