@@ -67,7 +67,7 @@ let package = Package(
         // Text from outside: cut, compared and shown by bytes. Imports nothing.
         .target(name: "WasmnetText", swiftSettings: strict),
         // The wire language: messages and codecs over ByteBuffer; no I/O.
-        .target(name: "WasmnetProtocol", dependencies: [nioCore], swiftSettings: strict),
+        .target(name: "WasmnetProtocol", dependencies: ["WasmnetText", nioCore], swiftSettings: strict),
         // May it be reached? Pure values.
         .target(name: "WasmnetPolicy", dependencies: ["WasmnetText", hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.

@@ -35,7 +35,7 @@ package struct RedisServerError: Error, Sendable, Equatable, CustomStringConvert
 
     /// The words after the first, separated by spaces.
     package var arguments: [Substring] {
-        line.utf8.split(separator: UInt8(ascii: " ")).dropFirst().map { Substring($0) }
+        ByteText(self.line).split(at: " ").filter { !$0.isEmpty }.dropFirst().map { Substring($0.text) }
     }
 
     /// For logs and terminals: what a server says cannot end its line.

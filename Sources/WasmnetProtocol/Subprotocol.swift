@@ -1,3 +1,5 @@
+import WasmnetText
+
 /// The names that settle a session's language in `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4).
 package enum Subprotocol {
     package static let v1 = "wasmnet.v1"
@@ -23,36 +25,29 @@ package struct SubprotocolOffer: Sendable, Equatable {
     }
 
     /// The offered names in order, without empty ones.
-    package let names: [String]
+    private let names: [ByteText]
 
     /// - Parameter headerLines: The values of every `Sec-WebSocket-Protocol` line of the request, in order.
     package init(headerLines: some Sequence<String>) {
-        names = headerLines.flatMap { line in
-            line.utf8.split(separator: UInt8(ascii: ","))
-                .map { Self.trimmed($0) }
-                .filter { !$0.isEmpty }
-                .map { String(Substring($0)) }
-        }
+        self.names = headerLines.flatMap { ByteText($0).list() }
     }
 
     package var answer: Answer {
-        guard !names.isEmpty else { return .accepted(version: .v1, echo: nil, bearerToken: nil) }
-        var token: String?
-        for name in names {
+        guard !self.names.isEmpty else { return .accepted(version: .v1, echo: nil, bearerToken: nil) }
+        var token: ByteText?
+        for name in self.names {
             guard let offered = Self.token(in: name) else { continue }
             guard let offered, Self.isVisible(offered) else {
                 return .refused("the bearer token is empty, not plain ASCII or not base64url")
             }
-            guard token.map({ $0.utf8.elementsEqual(offered.utf8) }) ?? true else {
-                return .refused("more than one bearer token")
-            }
+            guard token == nil || token == offered else { return .refused("more than one bearer token") }
             token = offered
         }
         if self.offers(Subprotocol.v2) {
-            return .accepted(version: .v2, echo: Subprotocol.v2, bearerToken: token)
+            return .accepted(version: .v2, echo: Subprotocol.v2, bearerToken: token?.text)
         }
         if self.offers(Subprotocol.v1) {
-            return .accepted(version: .v1, echo: Subprotocol.v1, bearerToken: token)
+            return .accepted(version: .v1, echo: Subprotocol.v1, bearerToken: token?.text)
         }
         if token != nil {
             return .refused("a bearer token is offered beside \(Subprotocol.v2) or \(Subprotocol.v1), not alone")
@@ -61,26 +56,15 @@ package struct SubprotocolOffer: Sendable, Equatable {
     }
 
     /// Nil where a name carries no token; nil inside where it carries one that cannot be read.
-    private static func token(in name: String) -> String?? {
-        func rest(after prefix: String) -> Substring? {
-            name.utf8.starts(with: prefix.utf8) ? Substring(name.utf8.dropFirst(prefix.utf8.count)) : nil
-        }
-        if let plain = rest(after: Subprotocol.bearerPrefix) { return .some(String(plain)) }
-        guard let encoded = rest(after: Subprotocol.encodedBearerPrefix) else { return nil }
-        return .some(Base64URL.decode(encoded).flatMap { String(validating: $0, as: UTF8.self) })
+    private static func token(in name: ByteText) -> ByteText?? {
+        if let plain = name.dropping(prefix: ByteText(Subprotocol.bearerPrefix)) { return .some(plain) }
+        guard let encoded = name.dropping(prefix: ByteText(Subprotocol.encodedBearerPrefix)) else { return nil }
+        return .some(Base64URL.decode(encoded.text).map { ByteText($0) })
     }
 
-    private func offers(_ name: String) -> Bool { names.contains { $0.utf8.elementsEqual(name.utf8) } }
+    private func offers(_ name: String) -> Bool { self.names.contains(ByteText(name)) }
 
-    /// Without spaces and tabs at both ends.
-    private static func trimmed(_ text: Substring.UTF8View) -> Substring.UTF8View {
-        func isSpace(_ byte: UInt8) -> Bool { byte == UInt8(ascii: " ") || byte == UInt8(ascii: "\t") }
-        var text = text.drop(while: isSpace)
-        while let last = text.last, isSpace(last) { text = text.dropLast() }
-        return text
-    }
-
-    private static func isVisible(_ token: String) -> Bool {
-        !token.isEmpty && token.utf8.allSatisfy { (0x21...0x7E).contains($0) }
+    private static func isVisible(_ token: ByteText) -> Bool {
+        !token.isEmpty && token.bytes.allSatisfy { (0x21...0x7E).contains($0) }
     }
 }

@@ -18,7 +18,8 @@ let package = Package(
     name: "wasmnet-fuzz",
     dependencies: [.package(url: "https://github.com/apple/swift-nio", exact: "2.101.2")],
     targets: [
-        .target(name: "WasmnetProtocol", dependencies: [nioCore], swiftSettings: strict),
+        .target(name: "WasmnetText", swiftSettings: strict),
+        .target(name: "WasmnetProtocol", dependencies: ["WasmnetText", nioCore], swiftSettings: strict),
         .executableTarget(
             name: "protocol-fuzz", dependencies: ["WasmnetProtocol", nioCore], path: ".",
             exclude: ["Sources", "protocol.dict", "head.dict", "HeadFuzz.swift"],

@@ -11,7 +11,7 @@ extension NodeTests {
             #"\.split\(separator: ""#, #"\.split\((separator: [^,)]*, )?maxSplits"#, #"\.split\(whereSeparator: \\"#,
             #"\.split \{"#,
             #"components\(separatedBy"#, "trimmingCharacters", "replacingOccurrences", "replacing\\(",
-            #"\.has(Prefix|Suffix)\("#,
+            #"\.has(Prefix|Suffix)\("#, #"\.utf8\.(starts|split)\("#,
             #"\.(lower|upper)cased\(\)"#, "isWhitespace", "isNewline", "isLetter", "hexDigitValue",
             "wholeNumberValue",
             #"\.(first|last)Index\(of: ""#, #"\.contains\(""#, #"\brange\(of:"#, "caseInsensitiveCompare", "localized",

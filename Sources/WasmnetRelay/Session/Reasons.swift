@@ -1,5 +1,6 @@
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetText
 
 extension ReasonCode {
     /// In words what happened to a socket that leads to `host`, for `closed` messages.
@@ -26,7 +27,7 @@ extension PolicyDecision {
     /// a network that it does not see.
     func words(host: String, port: UInt16) -> String {
         guard case .success(.name(let name)) = Result(catching: { try Destination(parsing: host) }),
-            !self.subject.utf8.starts(with: name.text.utf8)
+            !ByteText(self.subject).starts(with: ByteText(name.text))
         else { return self.reason }
         let place = port == 0 ? name.text : "\(name.text):\(port)"
         switch self.rule {

@@ -1,4 +1,5 @@
 import NIOHTTP1
+import WasmnetText
 
 /// What a request must say to become a WebSocket (RFC 6455, section 4.2.1).
 enum Handshake {
@@ -44,15 +45,7 @@ enum Handshake {
 
     /// Whether a list of tokens (RFC 9110, section 5.6.1) holds one, in any case.
     private static func lists(_ token: String, in lines: [String]) -> Bool {
-        lines.contains { line in
-            line.utf8.split(separator: UInt8(ascii: ",")).contains { item in
-                var item = item
-                while let first = item.first, first == 0x20 || first == 0x09 { item.removeFirst() }
-                while let last = item.last, last == 0x20 || last == 0x09 { item.removeLast() }
-                return item.count == token.utf8.count
-                    && zip(item, token.utf8).allSatisfy { ((0x41...0x5A).contains($0) ? $0 | 0x20 : $0) == $1 }
-            }
-        }
+        lines.contains { ByteText($0).list().contains { $0.isEqual(ignoringCase: ByteText(token)) } }
     }
 
     /// 16 bytes in base64 (RFC 4648, section 4).
