@@ -13,7 +13,8 @@ struct PolicyReader {
         "max_bandwidth_mbps", "show_local",
     ]
     static let limitKeys = [
-        "max_sessions", "sessions_per_sec", "session_burst", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
+        "max_sessions", "sessions_per_sec", "session_burst", "connects_per_sec", "connect_burst", "resolves_per_sec",
+        "resolve_burst", "bytes_per_day",
         "idle_timeout_secs", "refusals_per_sec", "refusal_burst",
     ]
     static let clientKeys = ["identify_by", "trusted_proxies", "allowed_origins", "require_token"]

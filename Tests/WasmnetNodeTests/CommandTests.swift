@@ -14,52 +14,59 @@ extension NodeTests {
 
         /// What a file is named by, last.
         private static let files = [
-            ["--policy"], ["--shadow-policy"], ["--token-file"], ["--jwks-file"], ["--jwt-key-file"], ["--admin-token-file"],
-            ["--ca-file"], ["--tls-key", "no.pem", "--tls-cert"],
+            ["--policy"], ["--shadow-policy"], ["--token-file"], ["--jwks-file"], ["--jwt-key-file"],
+            ["--admin-token-file"], ["--ca-file"], ["--tls-key", "no.pem", "--tls-cert"],
         ]
 
         /// Arguments, and what the complaint names.
-        static let wrong: [([String], String)] = [
-            (["--colour"], "--colour"),
-            (["--port", "70000"], "--port is 0 to 65535, not 70000"),
-            (["--port", "x"], "--port"),
-            (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read: No such file or directory"),
-            (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
-            (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
-            (["--redis-timeout", "100"], "--redis-timeout need --redis"),
-            (["--redis", "redis://localhost", "--redis-timeout", "5"], "--redis-timeout is 10 to 1000, not 5"),
-            (["--log-level", "loud"], "--log-level is one of"),
-            (["--log-format", "xml"], "--log-format is one of text, json"),
-            (["--jwt-key-file", "no.pem"], "no.pem: the file cannot be read: No such file"),
-            (["--jwt-key-file", "HS256:policy.example.toml", "--jwks-file", "no.json"], "no.json: the file cannot"),
-            (["--jwt-key-file", "policy.example.toml"], "this is no public key in PEM"),
-            (["--token-file", "policy.example.toml"], "a line is the SHA-256"),
-            (["--jwt-issuer", "me"], "there is no key for JWTs"),
-            (["--proxy-protocol", "maybe"], "--proxy-protocol is one of off, optional, required"),
-            (["--proxy-protocol", "required"], "the policy names no trusted_proxies"),
-            (["token", "hash"], "client"),
-            (["token", "new", ""], "a client's name is 1 to 256 bytes"),
-            (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
-            (
-                ["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"],
-                "no.pem: the file cannot be read: No such"
-            ),
-            (["--tls-cert", "README.md", "--tls-key", "no.pem"], "README.md: there is no certificate in PEM"),
-            (["--ca-file", "README.md"], "README.md: there is no certificate in PEM"),
-            (["policy", "check", "no-such.toml"], "cannot be read: No such file or directory"),
-            (["policy", "check", "docs"], "docs: the file cannot be read: Is a directory"),
-            (["policy", "check", "/dev/zero"], "/dev/zero: the file cannot be read: it has more than 4194304 bytes"),
-            (
-                ["denylist", "import", "/dev/zero", "--admin", "http://127.0.0.1:1"],
-                "/dev/zero: the file cannot be read: it has more than 268435456 bytes"
-            ),
-            (
-                ["denylist", "import", "docs", "--admin", "http://127.0.0.1:1"],
-                "docs: the file cannot be read: Is a dir"
-            ),
-            (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
-            (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
-        ]
+        static let wrong: [([String], String)] =
+            [
+                (["--colour"], "--colour"),
+                (["--port", "70000"], "--port is 0 to 65535, not 70000"),
+                (["--port", "x"], "--port"),
+                (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read: No such file or directory"),
+                (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
+                (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
+                (["--redis-timeout", "100"], "--redis-timeout need --redis"),
+                (["--redis", "redis://localhost", "--redis-timeout", "5"], "--redis-timeout is 10 to 1000, not 5"),
+                (["--log-level", "loud"], "--log-level is one of"),
+                (["--log-format", "xml"], "--log-format is one of text, json"),
+                (["--jwt-key-file", "no.pem"], "no.pem: the file cannot be read: No such file"),
+                (
+                    ["--jwt-key-file", "HS256:policy.example.toml", "--jwks-file", "no.json"],
+                    "no.json: the file cannot"
+                ),
+                (["--jwt-key-file", "policy.example.toml"], "this is no public key in PEM"),
+                (["--token-file", "policy.example.toml"], "a line is the SHA-256"),
+                (["--jwt-issuer", "me"], "there is no key for JWTs"),
+                (["--proxy-protocol", "maybe"], "--proxy-protocol is one of off, optional, required"),
+                (["--proxy-protocol", "required"], "the policy names no trusted_proxies"),
+                (["token", "hash"], "client"),
+                (["token", "new", ""], "a client's name is 1 to 256 bytes"),
+                (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
+                (
+                    ["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"],
+                    "no.pem: the file cannot be read: No such"
+                ),
+                (["--tls-cert", "README.md", "--tls-key", "no.pem"], "README.md: there is no certificate in PEM"),
+                (["--ca-file", "README.md"], "README.md: there is no certificate in PEM"),
+                (["policy", "check", "no-such.toml"], "cannot be read: No such file or directory"),
+                (["policy", "check", "docs"], "docs: the file cannot be read: Is a directory"),
+                (
+                    ["policy", "check", "/dev/zero"],
+                    "/dev/zero: the file cannot be read: it has more than 4194304 bytes"
+                ),
+                (
+                    ["denylist", "import", "/dev/zero", "--admin", "http://127.0.0.1:1"],
+                    "/dev/zero: the file cannot be read: it has more than 268435456 bytes"
+                ),
+                (
+                    ["denylist", "import", "docs", "--admin", "http://127.0.0.1:1"],
+                    "docs: the file cannot be read: Is a dir"
+                ),
+                (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
+                (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
+            ]
             + files.map { ($0 + ["/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file") }
             + files.map { ($0 + ["docs"], "docs: the file cannot be read: Is a directory") }
 

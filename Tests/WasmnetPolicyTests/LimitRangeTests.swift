@@ -11,7 +11,8 @@ import WasmnetPolicyFile
         { $0.connectionTimeoutSeconds = -.infinity }, { $0.maxBandwidthBitsPerSecond = .infinity },
         { $0.connectsPerSecond = .nan }, { $0.resolvesPerSecond = 1e9 }, { $0.maxConnections = -1 },
         { $0.maxConnections = .max }, { $0.maxSessions = .min }, { $0.connectBurst = .max }, { $0.resolveBurst = -5 },
-        { $0.refusalsPerSecond = .nan }, { $0.sessionsPerSecond = .nan }, { $0.sessionBurst = -1 }, { $0.refusalBurst = -1 },
+        { $0.refusalsPerSecond = .nan }, { $0.sessionsPerSecond = .nan },
+        { $0.sessionBurst = -1 }, { $0.refusalBurst = -1 },
     ]
 
     @Test(arguments: Self.beyond.indices) func aLimitOutOfItsRangeIsNamedAndBroughtIntoIt(index: Int) {

@@ -136,7 +136,8 @@ import WasmnetPolicyFile
         let keys = [
             "deny", "allow", "bind_ports", "bind_addresses", "max_connections", "connection_timeout_secs",
             "max_bandwidth_mbps",
-            "max_sessions", "sessions_per_sec", "session_burst", "connects_per_sec", "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
+            "max_sessions", "sessions_per_sec", "session_burst", "connects_per_sec",
+            "connect_burst", "resolves_per_sec", "resolve_burst", "bytes_per_day",
             "idle_timeout_secs", "identify_by", "trusted_proxies", "allowed_origins", "require_token",
         ]
         for key in keys { #expect(text.contains("\n\(key) = "), "\(key)") }
