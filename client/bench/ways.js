@@ -84,12 +84,14 @@ const plain = {
   up: ({ url, port, bytes }) => withPlain(url, async (ws) => {
     await connectPlain(ws, port);
     ws.send(message(0x04, text(`put ${bytes}\n`)));
+    // It may come while the last bytes are on their way.
+    const answered = arrival(ws, 1);
     const part = message(0x04, new Uint8Array(piece));
     for (let sent = 0; sent < bytes;) {
       for (; sent < bytes && ws.bufferedAmount < highWater; sent += piece) ws.send(part);
       await pause();
     }
-    await arrival(ws, 1);
+    await answered;
   }),
   async pingPong({ url, port, count }) {
     const ws = await openPlain(url);
