@@ -16,8 +16,8 @@ const MOST_ENDED_BYTES = 64 << 20;
 export class WasmnetClient extends Core {
   /** Sockets by id, of the calls below. */
   sockets = new Map();
-  #endedBytes = 0;
   #binary;
+  #endedBytes = 0;
   #ended = new Map();
 
   constructor(url, options = {}) {
@@ -34,7 +34,7 @@ export class WasmnetClient extends Core {
   bindUdp(addr, port) { return this.#open("udp-listener", addr, port, bound); }
   bind(addr, port) { return this.#open("listener", addr, port, bound); }
 
-  listen(id, backlog = 128) { this.#at(id)?.listen(backlog); }
+  listen(id, backlog) { this.#at(id)?.listen(backlog); }
 
   /** A string's characters are bytes; with {binary: true} it is sent as UTF-8. */
   send(id, data) {

@@ -13,26 +13,26 @@ const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
 const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
 
 export class Core extends EventTarget {
-  #options;
+  #draining = new Set();
   #link = null;
   #live = new Set();
-  #stopListening;
-  #error = null;
-  #dialing = null;
-  #hasSpokenV2 = false;
-  #wasUp = false;
   /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
   #missed = 0;
-  #faults = 0;
-  #attempt = 0;
-  #retryTimer = null;
-  #draining = new Set();
-  /** From 2^52 on ids are the node's, for what it accepts. */
-  #nextId = 1;
-  /** The page is put aside: nothing is dialed until it is back. */
-  #isAside = false;
   /** Calls that wait for a WebSocket: `{_attach(link), _end(error)}`. */
   #waiting = new Set();
+  #wasUp = false;
+  #hasSpokenV2 = false;
+  #faults = 0;
+  #options;
+  #error = null;
+  #dialing = null;
+  #retryTimer = null;
+  /** From 2^52 on ids are the node's, for what it accepts. */
+  #nextId = 1;
+  #attempt = 0;
+  /** The page is put aside: nothing is dialed until it is back. */
+  #isAside = false;
+  #stopListening;
 
   constructor(url, options) {
     super();
@@ -199,7 +199,7 @@ export class Core extends EventTarget {
       }
     };
     if (typeof token !== "function") return open(token);
-    const timer = setTimeout(() => fail(late("no token came", openTimeoutMs)), openTimeoutMs);
+    const timer = setTimeout(() => fail(late("no token", openTimeoutMs)), openTimeoutMs);
     Promise.resolve().then(token).then(tokenOf)
       .then(open, (reason) => fail(new WasmnetError("not_admitted", `no token${wordsOf(reason)}`)))
       .finally(() => clearTimeout(timer));

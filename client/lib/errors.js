@@ -36,7 +36,7 @@ export class WasmnetError extends Error {
 export const late = (what, ms) => new WasmnetError("connect_timeout", `${what} within ${ms} ms`);
 
 /** Ends that are nobody's fault. */
-export const isOrderly = (error) => error.code === "normal" || error.code === "client_closed";
+export const isOrderly = (error) => codes[error.code] < 2;
 
 /** Calls a program's listener; what it throws is reported as a browser does, and disturbs nothing here. */
 export function call(listener, ...values) {

@@ -49,7 +49,7 @@ export function readEvent(codec, data) {
     if (rule && !fits(value, rule) && !(OPTIONAL[field] && value == null)) throw violation(`${field} of ${ev}: ${String(value).slice(0, 40)}`);
   }
   if (ev === "resolved" && !(event.addrs?.length <= MOST_ADDRESSES && event.addrs.every?.((address) => fits(address, FIELDS.addr)))) {
-    throw violation("addrs of resolved");
+    throw violation(`addrs of ${ev}`);
   }
   return event;
 }

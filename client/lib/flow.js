@@ -12,9 +12,9 @@ const MOST_NEARBY = 1 << 20;
 export class ReceiveWindow {
   #outstanding;
   #size;
-  #grown = 0;
-  #roundBytes = 0;
   #roundStart = -Infinity;
+  #roundBytes = 0;
+  #grown = 0;
   #consumed = 0;
 
   constructor(first) {

@@ -19,7 +19,7 @@ const PING_MS = 5000;
 /** A timer that is later than this tells of a page that stood still, not of a silent node. */
 const LATE_MS = 1000;
 
-const later = globalThis.setImmediate ?? ((callback) => setTimeout(callback, 0));
+const later = globalThis.setImmediate ?? setTimeout;
 
 export class Link {
   /** Sockets and lookups whose answers come on this WebSocket, by id. */
@@ -35,15 +35,15 @@ export class Link {
   /** 1 or 2 from the handshake on. */
   version = 0;
 
-  /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
-  #seen = "";
+  #openTimer;
   #probe = { id: 0, sent: 0 };
   #waiting = new Set();
   #unread = 0;
   #heartbeatTimer = null;
   #rushed = 0;
   #stoodStill = false;
-  #openTimer;
+  /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
+  #seen = "";
   #options;
   #protocols;
   /** When a node that was asked and stays silent is given up. */
@@ -309,7 +309,7 @@ export class Link {
       if (due !== nextDue()) return this.#watch();
       if (!isAsked) return this._ping(due + 2 * interval - performance.now());
       if (this.#stoodStill || performance.now() < due + LATE_MS) {
-        return this._fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#options.url)} does not answer any more`));
+        return this._fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#options.url)} does not answer`));
       }
       // This page stood still: what the node said meanwhile may still be on its way to here. Once: all timers of a hidden page are late.
       this.#stoodStill = true;

@@ -14,11 +14,11 @@ export const MAIL = ["ondata", "ondatagram", "onaccept", "onend", "onclosed"];
 export class Mailbox {
   #chunks = new ChunkQueue();
   #datagrams = [];
+  #accepts = [];
+  #datagramBytes = 0;
+  #listeners = {};
   /** The ends that have still to be told, by name, with what is told. */
   #ends = {};
-  #datagramBytes = 0;
-  #accepts = [];
-  #listeners = {};
 
   #isPaused = false;
 

@@ -3,6 +3,7 @@
 import { toBytes } from "./bytes.js";
 import { check, hostOf, optionsOf, portOf } from "./check.js";
 import { ChunkQueue } from "./chunks.js";
+import { PIECE } from "./codec-binary.js";
 import { WasmnetError, call } from "./errors.js";
 import { checkState, violation } from "./events.js";
 import { ReceiveWindow } from "./flow.js";
@@ -18,6 +19,9 @@ const MOST_ACCEPTED_BYTES = 64 << 20;
 const MOST_SOCKETS = 65536;
 /** The largest datagram that there is over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
+/** Copies that were sent, so many up to such a size, for what waits next: a page would make new ones faster than it collects old ones. */
+const spare = [];
+const MOST_SPARE = 16;
 const LISTENERS = ["onopen", ...MAIL, "onsendable", "onerror"];
 
 export class Socket extends Mailbox {
@@ -40,13 +44,13 @@ export class Socket extends Mailbox {
 
   #queue = new ChunkQueue();
   #link = null;
-  #hasEnded = false;
+  #isStarved = true;
   #credit = 0;
   /** Of the opening, then of the close. */
   #timer = null;
   #isFinishing = false;
   #isClosing = false;
-  #isStarved = true;
+  #hasEnded = false;
   /** What the node was told last of the end: "shutdown" or "close". */
   #told;
   #window = null;
@@ -93,7 +97,13 @@ export class Socket extends Mailbox {
       return;
     }
     const sent = this.#queue.size ? 0 : this.#transmit(bytes);
-    if (sent < bytes.length) this.#queue.push(bytes.slice(sent));
+    if (sent < bytes.length) {
+      const rest = bytes.subarray(sent);
+      const old = spare.pop();
+      const isFitting = old?.length === rest.length;
+      if (isFitting) old.set(rest);
+      this.#queue.push(isFitting ? old : new Uint8Array(rest));
+    }
     this.#noteStarvation();
   }
 
@@ -226,6 +236,7 @@ export class Socket extends Mailbox {
         this.#queue.unshift(chunk.subarray(sent));
         break;
       }
+      if (spare.length < MOST_SPARE && sent <= PIECE) spare.push(chunk);
     }
     this.#settle();
     if (this.#isStarved && this.sendable > 0) {
@@ -312,7 +323,7 @@ export class Socket extends Mailbox {
     const before = this.#queue.size;
     this.#timer = setTimeout(() => {
       if (this.#queue.size < before) this.#linger();
-      else this.#drop(new WasmnetError("too_slow", "the node did not close it"));
+      else this.#drop(new WasmnetError("too_slow", "the node does not close it"));
     }, CLOSE_MS);
   }
 

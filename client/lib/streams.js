@@ -19,8 +19,8 @@ function deferred() {
 
 /** What all shapes share: `opened`, `closed`, `close()`, AbortSignal. */
 class Shape {
-  #abort = null;
   #opened = deferred();
+  #abort = null;
   #closed = deferred();
 
   constructor(socket) {
@@ -36,9 +36,9 @@ class Shape {
   /** What was sent has happened once the target has taken the connection: until then it may be refused. */
   _happened() { return this.socket.state === "open" ? undefined : this.opened; }
 
-  close() {
+  async close() {
     this.socket.close();
-    return this.closed.then(() => {}, () => {});
+    await this.closed.catch(() => {});
   }
 
   /** The socket is over, though what came before may wait to be read. */
@@ -77,12 +77,12 @@ export class Connection extends Shape {
   #readable;
   #pulled = null;
   #isCancelled = false;
-  #mayWrite = null;
+  #unwritten = 0;
   #writable;
   #isShut = false;
   #isToEnd = false;
   #isReadable = true;
-  #unwritten = 0;
+  #mayWrite = null;
 
   constructor(socket, { signal, allowHalfOpen = false } = {}) {
     super(socket);
@@ -107,8 +107,19 @@ export class Connection extends Shape {
     this.readable = new ReadableStream({
       type: "bytes",
       start: (controller) => { this.#readable = controller; },
-      pull: () => this.#pull(),
-      cancel: () => this.#cancel(),
+      pull: () => new Promise((resolve) => {
+        this.#pulled = resolve;
+        socket.paused = false;
+      }),
+      // Nobody reads any more: no more credit is granted, and what still comes is dropped. What is still to be written goes out first.
+      cancel: () => {
+        this.#isReadable = false;
+        this.#isCancelled = true;
+        this.#endPull();
+        socket.ondata = () => {};
+        socket.paused = false;
+        if (this.#isShut) socket.close();
+      },
     });
     this.writable = new WritableStream({
       start: (controller) => { this.#writable = controller; },
@@ -142,13 +153,6 @@ export class Connection extends Shape {
     return { localAddress, localPort, remoteAddress, remotePort, alpn };
   }
 
-  #pull() {
-    return new Promise((resolve) => {
-      this.#pulled = resolve;
-      this.socket.paused = false;
-    });
-  }
-
   #endPull() {
     this.#pulled?.();
     this.#pulled = null;
@@ -165,16 +169,6 @@ export class Connection extends Shape {
       this.#readable.byobRequest?.respond(0);
     }
     this.#endPull();
-  }
-
-  /** Nobody reads any more: no more credit is granted, and what still comes is dropped. What is still to be written goes out first. */
-  #cancel() {
-    this.#isReadable = false;
-    this.#isCancelled = true;
-    this.#endPull();
-    this.socket.ondata = () => {};
-    this.socket.paused = false;
-    if (this.#isShut) this.socket.close();
   }
 
   async #write(bytes) {

@@ -28,6 +28,39 @@ test("a WebSocket that keeps what it is given, and sends it later, sends what it
   assert.ok(Buffer.concat(parts).equals(sent));
 });
 
+test("what waits to be sent is a copy, in what was used before, and arrives as it was given", { timeout: 20000 }, async (t) => {
+  const node = await startNode(t);
+  const parts = [];
+  let expected = 0;
+  let arrived;
+  const target = await startTarget(t, (socket) => socket.on("data", (data) => {
+    parts.push(data);
+    if (Buffer.concat(parts).length === expected) arrived();
+  }));
+  for (const options of [{}, { protocol: "v1" }]) {
+    const client = connectClient(t, node.url, options);
+    const id = await client.connect("127.0.0.1", target.port);
+    const given = [];
+    const chunk = Buffer.alloc(50000);
+    parts.length = expected = 0;
+    // Rounds that wait for one another: the second's copies are in the first's place.
+    for (let round = 0; round < 3; round++) {
+      const all = new Promise((resolve) => { arrived = resolve; });
+      for (let i = 0; i < 30; i++) {
+        const length = i % 5 ? 50000 : 20000 + i;
+        chunk.fill(round * 30 + i);
+        client.send(id, chunk.subarray(0, length));
+        given.push(Buffer.alloc(length, round * 30 + i));
+        expected += length;
+      }
+      assert.ok(client.sockets.get(id).queued > 0);
+      await all;
+    }
+    assert.ok(Buffer.concat(parts).equals(Buffer.concat(given)));
+    client.disconnect();
+  }
+});
+
 test("a codec whose messages are copied makes its data messages in one buffer", () => {
   const codec = new BinaryCodec(2, true);
   const [first, second] = [new Uint8Array(1000).fill(1), new Uint8Array(10).fill(2)];
