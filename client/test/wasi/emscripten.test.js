@@ -5,7 +5,7 @@ import { execFile } from "node:child_process";
 import { mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { test } from "node:test";
+import { before, test } from "node:test";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { emscriptenWebSocket } from "../../wasi/emscripten.js";
@@ -184,8 +184,10 @@ test("the ends: the peer's, the program's, a refusal, a full socket's", () => {
   assert.equal(full.webSocket.readyState, 3);
 });
 
+// The first build takes its time, and more on a busy machine.
+before(() => buildGuests(), { timeout: 600000 });
+
 test("the README's programs for Node: emcc's script and module take their sockets from the client", { timeout: 120000 }, async (t) => {
-  buildGuests();
   const [node, redis, bulk] = await Promise.all([startNode(), startRedis(), startBulk()]);
   t.after(() => Promise.all([node.end(), redis.end(), bulk.end()]));
   const folder = await mkdtemp(join(tmpdir(), "wasmnet-emscripten-"));
