@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import NIOWebSocket
 import Testing
+import WasmnetPolicy
 import WasmnetProtocol
 
 @testable import WasmnetRelay
@@ -145,7 +146,44 @@ import WasmnetProtocol
         try harness.finish()
     }
 
+    /// The target broke off, and the day's bytes end before what it had sent could pass.
+    @Test func anEndOfTheDayEndsASocketWhoseTargetIsGone() throws {
+        let harness = try TargetHarness(.v2, ration: Ration(0))
+        try harness.targetSends([1, 2, 3])
+        harness.target.pipeline.fireErrorCaught(IOError(errnoCode: ECONNRESET, reason: "reset"))
+        harness.targetIsGone()
+        #expect(self.closed(try harness.told()) == nil)
+        harness.stream.windUp(.byteQuota, "spent")
+        #expect(self.closed(try harness.told()) == .targetReset)
+        #expect(harness.slots == 0)
+        try harness.finish()
+    }
+
     // MARK: Small messages for a target that does not read
+
+    /// What is sent during the dial is kept in one piece, and keeps none of the reads alive that it came in.
+    @Test func whatWaitsForADialHoldsItsBytesAlone() throws {
+        let carrier = try CarrierHarness(.v2)
+        let session = try #require(carrier.session)
+        let stream = TargetStream(
+            id: self.id, encoding: .binary, kind: .tcp,
+            target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp), session: session)
+        session.add(stream)
+        var read = ByteBuffer(bytes: (0..<100_000).map { UInt8(truncatingIfNeeded: $0) })
+        let place = read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
+        for index in 0..<200 { stream.send(try #require(read.getSlice(at: index, length: 1))) }
+        read.setInteger(UInt8(0xFF), at: 0)
+        // A buffer that somebody else holds too is copied when it is written to.
+        #expect(read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) } == place)
+        let head = HeadRecorder()
+        let target = EmbeddedChannel(handler: head, loop: carrier.loop)
+        try target.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 2)).wait()
+        stream.connected(Dial.Connection(channel: target, address: .four(1), receiver: ReceiveAllocator(largest: 1024)))
+        #expect(head.writes == 1)
+        #expect(try target.readOutbound(as: ByteBuffer.self).map { Array($0.readableBytesView) } == Array(0..<200))
+        try carrier.finish()
+        _ = try? target.finish(acceptAlreadyClosed: true)
+    }
 
     /// Each piece that waits in the channel holds some hundred bytes beside its own: however small the messages, there are few pieces.
     @Test(arguments: WireVersion.allCases) func smallMessagesForASlowTargetWaitInFewPieces(version: WireVersion) throws

@@ -275,6 +275,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.endMessage = message
         self.undrawn.removeAll()
         self.carryOut(self.machine.windUp(reason, handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
+        // What just went may be all that an end of the target's waited for.
+        if self.inbox.isEmpty { self.carryOut(self.machine.allHandedOver()) }
     }
 
     func sessionEnded() {
