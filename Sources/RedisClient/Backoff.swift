@@ -5,11 +5,11 @@ package import NIOCore
 package struct Backoff: Sendable, Equatable {
     /// The longest first wait. Default 50 ms.
     package let base: TimeAmount
-    /// The longest of all waits. Default 5 s.
+    /// The longest of all waits. Default 1 s: a node must be back long before its leases end.
     package let cap: TimeAmount
     private var failures = 0
 
-    package init(base: TimeAmount = .milliseconds(50), cap: TimeAmount = .seconds(5)) {
+    package init(base: TimeAmount = .milliseconds(50), cap: TimeAmount = .seconds(1)) {
         self.base = max(.nanoseconds(1), base)
         self.cap = max(self.base, cap)
     }

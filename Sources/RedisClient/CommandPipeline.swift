@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 
 /// Matches the replies of one connection to its commands: the last handler of its channel.
@@ -5,13 +6,16 @@ import NIOCore
 /// Commands submitted in one tick of the event loop leave in one write. A reply belongs to the oldest command without
 /// one. That holds only while no reply is missing, so the first missed deadline ends the connection. A server that says
 /// it is no master, or is loading, is left too: another may have taken its place.
+///
+/// This process' own lateness is not the server's: a command's time counts from when it was written, not while the event loop
+/// was late, and is not up while the socket holds something that was not read yet.
 final class CommandPipeline: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
     private struct Waiting {
         let promise: EventLoopPromise<RESPValue>
-        let deadline: NIODeadline
+        var deadline: NIODeadline
         let allowed: TimeAmount
         let submitted: NIODeadline
     }
@@ -29,6 +33,8 @@ final class CommandPipeline: ChannelInboundHandler {
     private var parser: ReplyParser?
     private var waiting = CircularBuffer<Waiting>()
     private var outbound = ByteBuffer()
+    /// Commands, the last ones of those that wait, that are not written yet.
+    private var unwritten = 0
     private var isFlushDue = false
     private var timer: (due: NIODeadline, task: Scheduled<Void>)?
     /// Why the connection ended, once it has.
@@ -58,7 +64,8 @@ final class CommandPipeline: ChannelInboundHandler {
             for promise in promises { promise.fail(refusal) }
             return
         }
-        let now = NIODeadline.now()
+        let now = context?.eventLoop.now ?? .now()
+        unwritten += commands.count
         for (command, promise) in zip(commands, promises) {
             RESPEncoder.encode(command, into: &outbound)
             waiting.append(Waiting(promise: promise, deadline: deadline, allowed: allowed, submitted: now))
@@ -84,6 +91,11 @@ final class CommandPipeline: ChannelInboundHandler {
         guard reason == nil, let context, outbound.readableBytes > 0 else { return }
         let bytes = outbound
         outbound = ByteBuffer()
+        let now = context.eventLoop.now
+        for index in waiting.indices.suffix(unwritten) {
+            waiting[index].deadline = waiting[index].deadline + (now - waiting[index].submitted)
+        }
+        unwritten = 0
         context.writeAndFlush(wrapOutboundOut(bytes), promise: nil)
     }
 
@@ -100,14 +112,38 @@ final class CommandPipeline: ChannelInboundHandler {
         timer = (deadline, task)
     }
 
+    /// Timers of a loop that runs in time are not later than this.
+    private static let punctual = TimeAmount.milliseconds(10)
+    /// Until the socket is looked at again that holds something unread.
+    private static let readingTime = TimeAmount.milliseconds(1)
+
     private func timeUp() {
+        guard let due = timer?.due, let context else { return }
         timer = nil
-        guard let context, let earliest = waiting.lazy.map(\.deadline).min() else { return }
-        if earliest > context.eventLoop.now {
+        let now = context.eventLoop.now
+        let lateness = now - due
+        if lateness > Self.punctual {
+            for index in waiting.indices { waiting[index].deadline = waiting[index].deadline + lateness }
+        }
+        guard let earliest = waiting.lazy.map(\.deadline).min() else { return }
+        if earliest > now {
             arm(earliest)
+        } else if holdsUnread(context) {
+            arm(now + Self.readingTime)
         } else {
             end(.connectionLost(endpoint, "a command's deadline passed"))
         }
+    }
+
+    /// Whether the socket has something to read.
+    private func holdsUnread(_ context: ChannelHandlerContext) -> Bool {
+        let isReadable = try? context.channel.pipeline.syncOperations.withUnsafeTransportIfAvailable(
+            of: NIOBSDSocket.Handle.self
+        ) { socket in
+            var look = pollfd(fd: socket, events: Int16(POLLIN), revents: 0)
+            return poll(&look, 1, 0) == 1
+        }
+        return isReadable ?? false
     }
 
     // MARK: Channel
@@ -139,7 +175,7 @@ final class CommandPipeline: ChannelInboundHandler {
         guard let first = waiting.popFirst() else {
             return end(.protocolViolation(endpoint, "a reply to no command: \(reply)"))
         }
-        onReply?(NIODeadline.now() - first.submitted)
+        if let now = context?.eventLoop.now { onReply?(now - first.submitted) }
         first.promise.succeed(reply)
         if let error = reply.serverError, error.isPassing { end(.server(error)) }
     }

@@ -142,6 +142,11 @@ package final class RedisClient: Sendable {
         for member in members { try? await member.close().get() }
     }
 
+    /// Runs something later, on an event loop of the client.
+    package func schedule(in time: TimeAmount, _ body: @escaping @Sendable () -> Void) {
+        first.eventLoop.scheduleTask(in: time, body)
+    }
+
     // MARK: Parts
 
     private func member(_ hint: (any EventLoop)?) -> ClientMember {

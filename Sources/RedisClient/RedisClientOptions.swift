@@ -23,7 +23,7 @@ package struct RedisClientOptions: Sendable {
     /// The most commands of one connection without a reply. Default 4,096.
     package var maxInFlight: Int
     package var limits: RESPLimits
-    /// Waits between attempts to connect. Default full jitter, 50 ms to 5 s.
+    /// Waits between attempts to connect. Default full jitter, 50 ms to 1 s.
     package var backoff: Backoff
     /// Random numbers of [0, 1) for the waits.
     package var random: @Sendable () -> Double

@@ -29,8 +29,8 @@ struct SentinelDirectory: Sendable {
     ) -> Subscription {
         var settings = settings
         settings.connection = options
-        // Their word cuts the waits for Redis short, so they are not waited for as long.
-        settings.backoff = Backoff(cap: .seconds(1))
+        // Their word cuts the waits for Redis short, so they are not waited for longer, whatever is set.
+        settings.backoff = Backoff()
         // The state of the connections to sentinels is not the state of Redis.
         settings.observer = { _ in }
         let name = ByteText(master)

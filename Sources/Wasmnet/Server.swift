@@ -68,6 +68,9 @@ public final class Server: Service, Sendable {
         if let time = configuration.redis?.timeoutMilliseconds, !RedisOptions.timeouts.contains(time) {
             throw ConfigurationError("the time for an answer of Redis is 10 to 1000 ms, not \(time)")
         }
+        if let time = configuration.redis?.outageSeconds, !RedisOptions.outages.contains(time) {
+            throw ConfigurationError("the time after which Redis is out of reach is 1 to 60 s, not \(time)")
+        }
         let problems = configuration.settings.problems + configuration.policy.problems
         guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\n")) }
         self.configuration = configuration

@@ -1,3 +1,4 @@
+package import WasmnetPolicy
 package import WasmnetQuota
 
 /// Bytes that one client may still pass through one node: drawn from the cluster ahead of use. A value without clock, lock or I/O.
@@ -72,12 +73,18 @@ package struct ByteBudget: Sendable {
     private var grants = Perishables()
     /// Bytes that passed beyond all grants.
     private var debt: Int64 = 0
+    /// Debt that may be made while no answer comes.
+    private var lent: Int64 = 0
     private var blockedUntil = QuotaInstant.epoch
     private var size: Int64 = Self.slack
     /// All there was at a time, and what passed since.
     private var even: (bytes: Int64, from: QuotaInstant, passed: Int64)?
 
     private var dayLeft: Int64 = 0
+    /// Bytes beyond the lease that may pass in an outage.
+    private var dayLent: Int64 = 0
+    /// In an outage: what is left is all there is.
+    private var dayIsFixed = false
     private var daySize: Int64 = 0
     private var day: Int64 = -1
     private var dayEnd = QuotaInstant.epoch
@@ -127,17 +134,51 @@ package struct ByteBudget: Sendable {
     package mutating func draw(_ bytes: Int64, now: QuotaInstant) -> Int64 {
         self.lastUse = now
         self.rollDay(now)
-        let taken = self.bytesPerDay > 0 ? min(bytes, max(self.dayLeft, 0)) : bytes
+        let taken = self.bytesPerDay > 0 ? min(bytes, max(self.dayLeft + self.dayLent, 0)) : bytes
         if taken > 0 { self.charge(taken, now: now) }
         return taken
     }
 
-    /// Bytes that passed while the cluster was out of reach: owed to the day.
-    package mutating func passedUnseen(_ bytes: Int64, now: QuotaInstant) {
-        guard self.bytesPerDay > 0 else { return }
-        self.rollDay(now)
-        self.dayLeft = max(self.dayLeft - bytes, -TokenBucket.mostBytes)
+    // MARK: While no answer comes
+
+    /// Bytes that it lacks to go on with.
+    package mutating func shortage(now: QuotaInstant) -> Int64 {
+        self.expire(now)
+        return Int64(self.rate?.readQuantum ?? 0) - min(self.left(now), 0)
     }
+
+    /// Whether nothing is left of what was granted and lent.
+    package mutating func lacksRate(now: QuotaInstant) -> Bool {
+        guard self.rate != nil else { return false }
+        self.expire(now)
+        return self.left(now) <= 0
+    }
+
+    /// So many bytes may pass without a grant; they are owed.
+    package mutating func lend(_ bytes: Int64) {
+        self.lent = min(self.lent + bytes, TokenBucket.mostBytes)
+    }
+
+    /// Of the day, what is leased and this node's part of what was left may pass, and no more until the outage ends.
+    package mutating func outageBegan(_ mode: OutageMode, parts: Int) {
+        guard self.bytesPerDay > 0 else { return }
+        switch mode {
+        case .static:
+            let left = self.dayRest ?? Int64(clamping: min(self.bytesPerDay, UInt64(ClusterLink.range.upperBound)))
+            self.dayLent = left / Int64(max(parts, 1))
+            self.dayIsFixed = true
+        case .open: self.dayLent = ClusterLink.range.upperBound
+        case .closed: break
+        }
+    }
+
+    /// What passed beyond the lease is owed to the day.
+    package mutating func outageEnded() {
+        self.dayLent = 0
+        self.dayIsFixed = false
+    }
+
+    // MARK: Pauses
 
     /// Nil: read. Else not before then.
     package mutating func pause(now: QuotaInstant) -> QuotaInstant? {
@@ -153,7 +194,7 @@ package struct ByteBudget: Sendable {
                 until = self.evenly(now)
             }
         }
-        if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeft <= 0 {
+        if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeft + self.dayLent <= 0 {
             // Whoever waits for a lease uses it soon: without that no more would be asked for, once the last bytes passed a moment ago.
             self.lastUse = now
             until = max(until ?? .epoch, now + .milliseconds(1))
@@ -176,11 +217,12 @@ package struct ByteBudget: Sendable {
     package mutating func isDaySpent(_ now: QuotaInstant) -> QuotaDuration? {
         guard self.bytesPerDay > 0 else { return nil }
         self.rollDay(now)
-        return self.dayLeft <= 0 && self.dayRest == 0 ? self.dayEnd - now : nil
+        guard self.dayLeft + self.dayLent <= 0, self.dayRest == 0 || self.dayIsFixed else { return nil }
+        return self.dayRest == nil ? Outage.retry : self.dayEnd - now
     }
 
     /// Below zero is debt.
-    private func left(_ now: QuotaInstant) -> Int64 { self.debt > 0 ? -self.debt : self.grants.count(at: now) }
+    private func left(_ now: QuotaInstant) -> Int64 { self.grants.count(at: now) + self.lent - self.debt }
 
     private mutating func expire(_ now: QuotaInstant) {
         if self.grants.expire(now) > self.size / 2 { self.size = max(Self.smallestGrant, self.size / 2) }
@@ -276,6 +318,7 @@ package struct ByteBudget: Sendable {
             self.expire(now)
             // What passed while the question was on its way is owed by the grant.
             self.debt = max(self.debt - ask.debt, 0)
+            self.lent = 0
             let granted = max(reply.granted, 0)
             let paid = min(self.debt, granted)
             self.debt -= paid

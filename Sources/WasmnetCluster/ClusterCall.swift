@@ -41,7 +41,7 @@ package struct ClusterCall: Sendable {
                 RedisKeys.generation(bucket), RedisKeys.epochs(bucket),
                 RedisKeys.leases(lane == .sessions ? .session : .socket, of: client),
                 RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: client),
-                RedisKeys.overrides(of: client), RedisKeys.day(of: client),
+                RedisKeys.overrides(of: client), RedisKeys.day(of: client), RedisKeys.ungranted(lane, of: client),
             ],
             arguments: [
                 .integer(standing.generation), .integer(settings.hold.microseconds),
@@ -52,7 +52,7 @@ package struct ClusterCall: Sendable {
                 .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(ask.requests),
                 RedisArgument(ask.requestsNeeded), .integer(Int64(clamping: dayLimit)),
                 .string(lane == .sessions ? "max_sessions" : "max_connections"),
-                .string(lane == .resolves ? "resolves" : "connects"),
+                .string(lane == .resolves ? "resolves" : "connects"), RedisArgument(ask.requestsOwed),
             ],
             integers: 8)
     }

@@ -11,8 +11,11 @@ final class ClusterLink: Sendable {
     let totals: LedgerTotals
     let counters = ClusterCounters()
     let events: ClusterEvents
-    /// Nodes last heard of, this one included; at least 1.
-    private let nodes = Atomic<Int>(1)
+    private let nodes = Guarded(NodeCount())
+    /// One for a server alone; in a Redis Cluster one for each bucket, since each may be on another server.
+    private let reaches: [RedisReach]
+    /// Those who wait for answers, of all clients.
+    let waiting = Atomic<Int>(0)
 
     init(redis: RedisClient, settings: ClusterSettings, events: ClusterEvents) {
         self.redis = redis
@@ -20,14 +23,34 @@ final class ClusterLink: Sendable {
         self.currentModes = Guarded(settings.modes)
         self.totals = LedgerTotals(clock: settings.clock)
         self.events = events
+        let isCluster = if case .cluster = redis.url.topology { true } else { false }
+        self.reaches = (0..<(isCluster ? RedisKeys.bucketCount : 1)).map { _ in
+            RedisReach(outageTime: settings.outageTime)
+        }
     }
 
     var now: QuotaInstant { self.settings.clock() }
 
+    /// Nodes last heard of, this one included; at least 1.
     var nodeCount: Int {
-        get { self.nodes.load(ordering: .relaxed) }
-        set { self.nodes.store(max(newValue, 1), ordering: .relaxed) }
+        get { self.nodes.withLock { $0.latest } }
+        set {
+            let now = self.now
+            self.nodes.withLock { $0.read(newValue, now: now) }
+        }
     }
+
+    /// In how many parts limits are divided while Redis does not answer.
+    func parts(now: QuotaInstant) -> Int { self.nodes.withLock { $0.largest(now: now) } }
+
+    /// Whether slots may be opened on credit in an outage that begins now.
+    var allowsCredit: Bool { self.nodes.withLock { $0.allowsCredit } }
+
+    /// How the server of a bucket answers.
+    func reach(ofBucket index: Int) -> RedisReach { self.reaches[self.reaches.count == 1 ? 0 : index] }
+
+    /// Outages that last.
+    var outages: Int { self.reaches.count { $0.isOutage } }
 
     private let currentModes: Guarded<OutageModes>
 
@@ -36,40 +59,65 @@ final class ClusterLink: Sendable {
         set { self.currentModes.withLock { $0 = newValue } }
     }
 
-    private let degraded = Atomic<Int>(0)
     private let sequence = Atomic<Int64>(0)
 
     /// A sequence number above all that were given out before, whatever the client: one that is forgotten and comes again goes on.
     func nextSequence() -> Int64 { self.sequence.wrappingAdd(1, ordering: .relaxed).newValue }
-
-    /// - Returns: buckets out of order now.
-    func change(degraded change: Int) -> Int { self.degraded.wrappingAdd(change, ordering: .relaxed).newValue }
 
     /// The first argument of every script.
     var clockArgument: RedisArgument {
         self.settings.usesOwnClock ? .integer(self.now.microseconds) : 0
     }
 
-    /// Runs a script that answers with integers.
-    func run(_ call: ClusterCall, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
+    /// Runs a script on a bucket that answers with integers. An error that speaks of one key only is an answer too.
+    func run(_ call: ClusterCall, bucket: Int, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
+        let reach = self.reach(ofBucket: bucket)
         self.counters.calls.wrappingAdd(1, ordering: .relaxed)
+        reach.asked(now: self.now)
         self.redis.submit(
             call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments
         ).whenComplete { result in
-            switch result {
-            case .success(let reply):
-                do throws(RedisError) {
-                    body(.success(try Self.numbers(reply, count: call.integers)))
-                } catch {
-                    self.counters.failures.wrappingAdd(1, ordering: .relaxed)
-                    body(.failure(error))
+            let numbers = result.mapError { ($0 as? RedisError) ?? .unavailable("\($0)") }
+                .flatMap { reply in
+                    Result { () throws(RedisError) in try Self.numbers(reply, count: call.integers) }
                 }
+            switch numbers {
+            case .success: self.answered(reach)
             case .failure(let error):
                 self.counters.failures.wrappingAdd(1, ordering: .relaxed)
-                body(.failure((error as? RedisError) ?? .unavailable("\(error)")))
+                if error.isOfOneKey { self.answered(reach) } else { self.lastFailure.withLock { $0 = "\(error)" } }
             }
+            body(numbers)
         }
     }
+
+    /// Why the last question had no answer.
+    private let lastFailure = Guarded<String?>(nil)
+
+    func answered(_ reach: RedisReach) {
+        if reach.answered() { self.events.modeChanged(self.outages, nil) }
+    }
+
+    /// To be called four times a second.
+    func tick(now: QuotaInstant) {
+        for reach in self.reaches where reach.tick(now: now) {
+            self.events.modeChanged(self.outages, self.lastFailure.withLock { $0 } ?? "no answer came")
+        }
+    }
+}
+
+extension RedisError {
+    /// What is in the keys is wrong, as when a key is of another type; Redis itself answers and would take other writes.
+    fileprivate var isOfOneKey: Bool {
+        guard case .server(let error) = self else { return false }
+        // Redis 6 puts ERR and the script's place before the words of what failed in it.
+        let words = "\(error)".utf8
+        return Self.wordsOfOneKey.contains { words.contains($0.utf8) }
+    }
+
+    private static let wordsOfOneKey = [
+        "WRONGTYPE", "attempt to", "bad argument", "is not an integer", "is not a valid float",
+    ]
 }
 
 extension ClusterLink {
@@ -91,8 +139,8 @@ extension ClusterLink {
 package struct ClusterEvents: Sendable {
     /// Sockets of a client are open that the cluster has given to others: so many must end.
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
-    /// A bucket's mode changed; buckets out of order after it, and the words of what went wrong.
-    package var modeChanged: @Sendable (_ degradedBuckets: Int, _ reason: String?) -> Void = { _, _ in }
+    /// An outage began or ended; those that last now, and of one that began the words of what went wrong.
+    package var modeChanged: @Sendable (_ outages: Int, _ reason: String?) -> Void = { _, _ in }
 
     package init() {}
 }

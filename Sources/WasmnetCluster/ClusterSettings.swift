@@ -9,6 +9,14 @@ package struct ClusterSettings: Sendable {
     /// How long a node's leases count after its last heartbeat was sent. Default 15 s; heartbeats come three times as often.
     package var timeToLive = QuotaDuration.seconds(15)
     package var modes = OutageModes()
+    /// How long what is counted by the second waits for an answer before it goes on from the outage's budget. Default 50 ms.
+    package var answerTime = QuotaDuration.milliseconds(50)
+    /// How long a slot waits for an answer before it is refused. Default 1 s.
+    package var slotWait = QuotaDuration.seconds(1)
+    /// How long Redis is silent before it is an outage. Default 5 s.
+    package var outageTime = QuotaDuration.seconds(5)
+    /// How many may wait for answers at once, of one client and in all. Default 64 and 4,096.
+    package var mostWaiting = (client: 64, node: 4096)
     /// Whether scripts go by the node's clock, for servers that refuse TIME in scripts.
     package var usesOwnClock = false
     package var clock: @Sendable () -> QuotaInstant

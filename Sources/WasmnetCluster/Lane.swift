@@ -28,6 +28,8 @@ package struct Lane: Sendable {
         case refused(QuotaRefusal)
         /// Ask, and try again.
         case unknown
+        /// All is here but a request, and the cluster does not answer.
+        case lacksRequest
     }
 
     /// A question to the cluster.
@@ -45,6 +47,8 @@ package struct Lane: Sendable {
         package var requests: Int
         /// Those of them that somebody waits for.
         package var requestsNeeded: Int
+        /// Requests that passed although nobody granted them.
+        package var requestsOwed: Int
         /// The epoch that slots were held under before; empty: none.
         package var replaces: String
         package var sentAt: QuotaInstant
@@ -52,7 +56,8 @@ package struct Lane: Sendable {
         package init(
             sequence: Int64, slotLimit: Int = 0, target: Int = 0, open: Int = 0, held: Int = 0,
             slotNeeded: Bool = false,
-            requests: Int = 0, requestsNeeded: Int = 0, replaces: String = "", sentAt: QuotaInstant
+            requests: Int = 0, requestsNeeded: Int = 0, requestsOwed: Int = 0, replaces: String = "",
+            sentAt: QuotaInstant
         ) {
             self.sequence = sequence
             self.slotLimit = slotLimit
@@ -62,6 +67,7 @@ package struct Lane: Sendable {
             self.slotNeeded = slotNeeded
             self.requests = requests
             self.requestsNeeded = requestsNeeded
+            self.requestsOwed = requestsOwed
             self.replaces = replaces
             self.sentAt = sentAt
         }
@@ -100,7 +106,14 @@ package struct Lane: Sendable {
     private var isRoomKnown = false
     /// More are open in the cluster than the limit, as after an outage: what closes here is not opened again without asking.
     private var isAboveLimit = false
+    /// Slots in use that no lease stands for since they were opened on credit, or their lease lapsed: where there is no room for them, they
+    /// end. Slots above a limit that was lowered are not among them.
+    package private(set) var loose = 0
+    /// When sockets were last told to end; by the next time they have.
+    private var endedExcessAt = QuotaInstant.epoch
     private var requests = Perishables()
+    /// Requests that passed although nobody granted them, since the cluster was last told.
+    package private(set) var owed = 0
     private var refusedUntil = QuotaInstant.epoch
     private var fullUntil = QuotaInstant.epoch
     private var lastTake = QuotaInstant.epoch
@@ -153,26 +166,51 @@ package struct Lane: Sendable {
 
     /// Takes what is needed if it is here.
     ///
-    /// - Parameter isLeaseValid: whether the node's leases count in the cluster still.
-    package mutating func take(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) -> Answer {
-        var isMissing = false
-        if need.slot, self.slotLimit > 0, !(isLeaseValid && self.open < self.granted) {
+    /// - Parameters:
+    ///   - isLeaseValid: whether the node's leases count in the cluster still.
+    ///   - slotsInAll: where no lease has a slot left, more may be open up to this number.
+    ///   - isSilent: whether nothing is to be had from the cluster now: a request that it did not grant is the outage's budget's to lend.
+    package mutating func take(
+        _ need: Need, now: QuotaInstant, isLeaseValid: Bool, slotsInAll: Int = 0, isSilent: Bool = false
+    ) -> Answer {
+        if need.slot, !self.isLeased(isLeaseValid), self.open >= slotsInAll {
             if now < self.fullUntil, self.open >= self.granted { return .refused(QuotaRefusal(kind: self.slotKind)) }
-            isMissing = true
+            return .unknown
         }
-        if need.request, self.pace != nil, self.requests.count(at: now) == 0 {
-            if now < self.refusedUntil {
-                self.demand += 1
-                return .refused(QuotaRefusal(kind: self.requestKind, retryAfter: self.refusedUntil - now))
+        let needsRequest = need.request && self.pace != nil
+        if needsRequest, self.requests.count(at: now) == 0 {
+            if isSilent { return .lacksRequest }
+            guard now < self.refusedUntil else { return .unknown }
+            self.demand += 1
+            return .refused(QuotaRefusal(kind: self.requestKind, retryAfter: self.refusedUntil - now))
+        }
+        self.took(need, now, isLeaseValid: isLeaseValid)
+        if needsRequest { _ = self.requests.take(1, now: now) }
+        return .taken
+    }
+
+    /// Takes what is needed with a request that was lent: the cluster is told of it with the next question.
+    package mutating func takeLent(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) {
+        self.took(need, now, isLeaseValid: isLeaseValid)
+        self.owed = min(self.owed + 1, Self.mostOwed)
+    }
+
+    private static let mostOwed = 1 << 32
+
+    private func isLeased(_ isLeaseValid: Bool) -> Bool {
+        self.slotLimit == 0 || (isLeaseValid && self.open < self.granted)
+    }
+
+    private mutating func took(_ need: Need, _ now: QuotaInstant, isLeaseValid: Bool) {
+        if need.slot {
+            if !self.isLeased(isLeaseValid) {
+                self.loose += 1
+                self.needsSync = true
             }
-            isMissing = true
+            self.opened(now)
         }
-        if isMissing { return .unknown }
-        if need.slot { self.opened(now) }
-        if need.request, self.pace != nil { _ = self.requests.take(1, now: now) }
         self.demand += 1
         self.lastTake = now
-        return .taken
     }
 
     /// Refuses what answers did not bring although they said that nothing is missing, and pauses: the next question waits for
@@ -188,13 +226,6 @@ package struct Lane: Sendable {
         return QuotaRefusal(kind: self.requestKind, retryAfter: Self.pauseAfterRefusal)
     }
 
-    /// Takes a slot that nobody granted: the cluster is out of reach, and the policy says so.
-    package mutating func takeUngranted(now: QuotaInstant) {
-        self.opened(now)
-        self.needsSync = true
-        self.lastTake = now
-    }
-
     private mutating func opened(_ now: QuotaInstant) {
         self.open += 1
         let age = now - self.peaks.since
@@ -206,6 +237,7 @@ package struct Lane: Sendable {
 
     package mutating func release() {
         self.open = max(self.open - 1, 0)
+        self.loose = min(self.loose, self.open)
         if self.isAboveLimit { self.granted = min(self.granted, self.open) }
     }
 
@@ -219,6 +251,7 @@ package struct Lane: Sendable {
         if self.slotLimit > 0 {
             if self.counted > 0, now - self.lastReply >= Self.renewalTime { return true }
             if self.isAboveLimit, self.counted > self.open { return true }
+            if self.loose > 0, now - self.lastReply >= Self.excessTime { return true }
             let spare = self.granted - self.open
             let wanted = self.spareWanted(now)
             if isActive {
@@ -230,6 +263,7 @@ package struct Lane: Sendable {
                 return true
             }
         }
+        if self.owed > 0 { return true }
         if self.pace != nil, isActive, now >= self.refusedUntil {
             let block = self.requestBlock(now)
             if block > 1, self.requests.count(at: now + Self.askAhead) <= block / 8 { return true }
@@ -254,7 +288,7 @@ package struct Lane: Sendable {
         let ask = Ask(
             sequence: sequence, slotLimit: self.slotLimit, target: target, open: self.open,
             held: max(self.open, self.granted), slotNeeded: slots > 0, requests: requests + max(self.block - left, 0),
-            requestsNeeded: requests, replaces: self.replaces, sentAt: now)
+            requestsNeeded: requests, requestsOwed: self.owed, replaces: self.replaces, sentAt: now)
         self.inFlight = ask
         self.lastAsk = now
         self.demand = 0
@@ -301,7 +335,9 @@ package struct Lane: Sendable {
             if self.isAboveLimit { self.granted = min(self.granted, self.open) }
             // Opened without a grant while the question was on its way: to be told.
             self.needsSync = self.open > self.counted
+            self.loose = min(self.loose, self.excess)
         }
+        self.owed -= ask.requestsOwed
         self.requests.add(Int64(reply.requests), until: ask.sentAt + Self.requestLifetime)
         switch reply.missing {
         case .dayBytes: break
@@ -335,6 +371,7 @@ package struct Lane: Sendable {
         self.counted = 0
         self.isRoomKnown = false
         self.isAboveLimit = false
+        self.loose = self.slotLimit > 0 ? self.open : 0
         self.needsSync = self.slotLimit > 0 && self.open > 0
     }
 
@@ -346,6 +383,33 @@ package struct Lane: Sendable {
     /// Slots in use that the cluster did not grant.
     package var excess: Int { self.slotLimit > 0 ? max(self.open - self.granted, 0) : 0 }
 
+    /// After this long what is loose is declared again, and ends if there is still no room.
+    private static let excessTime = QuotaDuration.seconds(2)
+
+    /// How many of the slots in use must end by an answer that came just now. Those that are told to end are told once.
+    package mutating func endExcess(now: QuotaInstant) -> Int {
+        let excess = min(self.excess, self.loose)
+        guard excess > 0, now - self.endedExcessAt >= Self.excessTime else { return 0 }
+        self.endedExcessAt = now
+        return excess
+    }
+
+    /// How many slots may be open in all, by this node, in an outage that begins now.
+    ///
+    /// - Parameters:
+    ///   - parts: in how many parts what is left is divided; 0: nothing may be opened on credit.
+    package func slotsInOutage(parts: Int, now: QuotaInstant) -> Int {
+        let held = max(self.open, self.granted)
+        guard parts > 0, self.slotLimit > 0 else { return held }
+        if self.isRoomKnown, now - self.lastReply <= Self.roomMemory { return held + self.room / parts }
+        return max(held, max(self.slotLimit / parts, 1))
+    }
+
+    /// For so long an answer says how much room there is.
+    private static let roomMemory = QuotaDuration.seconds(60)
+
     /// Whether nothing would be lost if it were forgotten.
-    package var isIdle: Bool { self.open == 0 && self.counted == 0 && self.inFlight == nil && !self.needsSync }
+    package var isIdle: Bool {
+        self.open == 0 && self.counted == 0 && self.inFlight == nil && !self.needsSync && self.owed == 0
+    }
 }

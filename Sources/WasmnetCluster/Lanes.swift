@@ -73,6 +73,14 @@ extension Reservation {
         }
     }
 
+    var requestKind: RequestKind? {
+        switch self {
+        case .socket: .connect
+        case .resolve: .resolve
+        case .session, .accepted: nil
+        }
+    }
+
     var slotKind: SlotKind? {
         switch self {
         case .session: .session

@@ -1,8 +1,7 @@
 import Synchronization
 import WasmnetQuota
 
-/// This node's standing in one bucket of clients: under which epoch its leases are kept, until when they count, and whether
-/// Redis answers for this bucket.
+/// This node's standing in one bucket of clients: under which epoch its leases are kept, and until when they count.
 ///
 /// 1. An epoch is joined by the first answer to a question asked under it that comes in time; its lease ends ``ClusterSettings/leaseTime``
 ///    after the sending of the last question or heartbeat that Redis answered.
@@ -14,25 +13,23 @@ import WasmnetQuota
 /// notes under which epoch it was granted slots, so it never takes one epoch's grant for another's.
 final class LeaseBucket: Sendable {
     let index: Int
+    /// Whether Redis answers for it.
+    let reach: RedisReach
     private let settings: ClusterSettings
     private let state: Guarded<State>
     /// When the lease ends; 0: the epoch is not joined.
     private let validUntil = Atomic<Int64>(0)
     private let number = Atomic<UInt64>(0)
-    private let degraded = Atomic<Bool>(false)
 
     private struct State {
         var epoch: UInt64
         var generation: Int64 = 0
-        var breaker = Breaker()
         var clients: [ClientID: RedisAllowance] = [:]
         /// Leases may stand under the epoch.
         var isHeld = false
         var questions: UInt64 = 0
         var nextHeartbeat = QuotaInstant.epoch
         var lastHeard = QuotaInstant.epoch
-        /// The outage's rules were in force at some time since the lease was last confirmed.
-        var wasOut = false
     }
 
     /// Under what a question is asked.
@@ -56,21 +53,18 @@ final class LeaseBucket: Sendable {
     /// What an answer, or the clock, means for the clients of the bucket.
     enum Consequence: Sendable {
         case none
-        /// Redis may have missed what was said last.
-        case resync([RedisAllowance])
-        /// All leases are gone; `sheds`: others may have got them, and sockets beyond the limit must end.
-        case redeclare([RedisAllowance], sheds: Bool)
+        /// All leases are gone, and others may have got them.
+        case redeclare([RedisAllowance])
     }
 
-    init(index: Int, settings: ClusterSettings) {
+    init(index: Int, reach: RedisReach, settings: ClusterSettings) {
         self.index = index
+        self.reach = reach
         self.settings = settings
         let epoch = settings.makeEpoch()
         self.state = Guarded(State(epoch: epoch))
         self.number.store(epoch, ordering: .relaxed)
     }
-
-    var isDegraded: Bool { self.degraded.load(ordering: .acquiring) }
 
     /// The present epoch's number.
     var epoch: UInt64 { self.number.load(ordering: .acquiring) }
@@ -121,7 +115,7 @@ final class LeaseBucket: Sendable {
     /// Leaves the epoch if its lease has ended. To be called before anything is sent.
     func leaveIfLapsed(now: QuotaInstant) -> Consequence {
         guard self.hasLapsed(now) else { return .none }
-        return self.state.withLock { self.hasLapsed(now) ? self.leaveAndRedeclare(&$0, isLost: false) : .none }
+        return self.state.withLock { self.hasLapsed(now) ? self.leaveAndRedeclare(&$0) : .none }
     }
 
     /// For a question about slots that were counted under this epoch; nil when there is another one by now.
@@ -142,18 +136,10 @@ final class LeaseBucket: Sendable {
     /// The standing for a heartbeat, if one is due: of leases that count still.
     func heartbeat(now: QuotaInstant) -> Standing? {
         self.state.withLock { state in
-            guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !state.breaker.isOpen else {
+            guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !self.reach.isOutage else {
                 return nil
             }
             state.nextHeartbeat = now + self.settings.heartbeat
-            return self.standing(state)
-        }
-    }
-
-    /// The standing for a probe, if Redis does not answer and one is due.
-    func probe(now: QuotaInstant) -> Standing? {
-        self.state.withLock { state in
-            guard !self.hasLapsed(now), state.breaker.isProbeDue(at: now) else { return nil }
             return self.standing(state)
         }
     }
@@ -190,8 +176,6 @@ final class LeaseBucket: Sendable {
     /// What follows from an answer.
     struct Outcome: Sendable {
         var consequence = Consequence.none
-        /// Redis answers again.
-        var recovered = false
         /// Whether the slots that the answer grants are to be believed.
         var counts = true
     }
@@ -205,8 +189,6 @@ final class LeaseBucket: Sendable {
     ) -> Outcome {
         self.state.withLock { state in
             var outcome = Outcome()
-            outcome.recovered = state.breaker.succeeded()
-            if outcome.recovered { self.degraded.store(false, ordering: .releasing) }
             state.lastHeard = max(state.lastHeard, now)
             let isNews = standing.generation == state.generation && generation != state.generation
             let isLost = isNews && state.generation != 0
@@ -218,13 +200,11 @@ final class LeaseBucket: Sendable {
             }
             if self.isJoined, self.hasLapsed(now) || isLost || verdict == .fenced {
                 outcome.counts = false
-                outcome.consequence = self.leaveAndRedeclare(&state, isLost: isLost)
+                outcome.consequence = self.leaveAndRedeclare(&state)
                 return outcome
             }
             outcome.counts = verdict == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)
             if outcome.counts, renews { self.confirm(&state, sentAt) }
-            // Answers were missed: what Redis knows of each client is to be said again.
-            if outcome.recovered { outcome.consequence = .resync(Array(state.clients.values)) }
             return outcome
         }
     }
@@ -233,20 +213,11 @@ final class LeaseBucket: Sendable {
         if !self.isJoined { state.nextHeartbeat = sentAt + self.settings.heartbeat }
         let until = max((sentAt + self.settings.leaseTime).microseconds, self.validUntil.load(ordering: .relaxed))
         self.validUntil.store(until, ordering: .releasing)
-        state.wasOut = false
     }
 
-    /// - Returns: whether the breaker opened just now.
-    func failed(now: QuotaInstant) -> Bool {
-        self.state.withLock { state in
-            state.nextHeartbeat = min(state.nextHeartbeat, now + Self.retryTime)
-            let opened = state.breaker.failed(at: now)
-            if opened {
-                state.wasOut = true
-                self.degraded.store(true, ordering: .releasing)
-            }
-            return opened
-        }
+    /// An answer did not come.
+    func missed(now: QuotaInstant) {
+        self.state.withLock { $0.nextHeartbeat = min($0.nextHeartbeat, now + Self.retryTime) }
     }
 
     /// The epoch, if leases may stand under it; from now on there is a new one.
@@ -259,10 +230,9 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    private func leaveAndRedeclare(_ state: inout State, isLost: Bool) -> Consequence {
-        let sheds = !isLost && !state.wasOut
+    private func leaveAndRedeclare(_ state: inout State) -> Consequence {
         self.leave(&state)
-        return .redeclare(Array(state.clients.values), sheds: sheds)
+        return .redeclare(Array(state.clients.values))
     }
 
     private func leave(_ state: inout State) {

@@ -1,5 +1,6 @@
 import RedisClient
 import Synchronization
+import WasmnetPolicy
 import WasmnetQuota
 
 /// Bytes: what passes, and the questions that draw it ahead of use.
@@ -9,32 +10,17 @@ extension RedisAllowance {
     func draw(bytes: Int, now: QuotaInstant) -> Int {
         guard bytes > 0 else { return 0 }
         guard self.countsBytes.load(ordering: .relaxed) else { return bytes }
-        return self.count(now) { state in
-            let taken = state.outage?.draw(Int64(bytes), now: now) ?? state.bytes.draw(Int64(bytes), now: now)
-            return Int(taken)
-        }
+        return self.count(now) { Int($0.bytes.draw(Int64(bytes), now: now)) }
     }
 
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0, self.countsBytes.load(ordering: .relaxed) else { return }
-        self.count(now) { state in
-            if state.outage == nil {
-                state.bytes.charge(Int64(bytes), now: now)
-            } else {
-                state.outage?.charge(Int64(bytes), now: now)
-            }
-        }
+        self.count(now) { $0.bytes.charge(Int64(bytes), now: now) }
     }
 
     func charge(overhead bytes: Int, now: QuotaInstant) {
         guard bytes > 0, self.readQuantum < .max else { return }
-        self.count(now) { state in
-            if state.outage == nil {
-                state.bytes.charge(overhead: Int64(bytes), now: now)
-            } else {
-                state.outage?.charge(overhead: Int64(bytes), now: now)
-            }
-        }
+        self.count(now) { $0.bytes.charge(overhead: Int64(bytes), now: now) }
     }
 
     /// Counts bytes under the lock, and asks for more where that makes it due.
@@ -42,10 +28,9 @@ extension RedisAllowance {
         let (answer, wantsToAsk) = self.state.withLock { state in
             self.follow(&state, now)
             let answer = body(&state)
-            guard state.outage == nil else { return (answer, false) }
             self.mayPause.store(state.bytes.pause(now: now) != nil, ordering: .relaxed)
             self.mayBeSpent.store(state.bytes.isDaySpent(now) != nil, ordering: .relaxed)
-            return (answer, state.bytes.wantsToAsk(now: now))
+            return (answer, state.outage == nil && state.bytes.wantsToAsk(now: now))
         }
         if wantsToAsk { self.askForBytes() }
         return answer
@@ -55,21 +40,45 @@ extension RedisAllowance {
         guard self.countsBytes.load(ordering: .relaxed), self.mayPause.load(ordering: .relaxed) else { return nil }
         let (until, wantsToAsk): (QuotaInstant?, Bool) = self.state.withLock { state in
             self.follow(&state, now)
-            if state.outage != nil { return (state.outage?.pause(now: now), false) }
-            guard let until = state.bytes.pause(now: now) else {
-                self.mayPause.store(false, ordering: .relaxed)
+            guard let until = state.bytes.pause(now: now) ?? self.pauseInOutage(state, now) else {
+                self.mayPause.store(state.outage != nil, ordering: .relaxed)
                 return (nil, false)
             }
-            return (until, state.bytes.wantsToAsk(now: now))
+            if state.bytes.lacksRate(now: now), let lent = self.lendBytes(&state, now) {
+                return (lent > now ? lent : state.bytes.pause(now: now), false)
+            }
+            return (until, state.outage == nil && state.bytes.wantsToAsk(now: now))
         }
         if wantsToAsk { self.askForBytes() }
         return until
     }
 
+    private func pauseInOutage(_ state: State, _ now: QuotaInstant) -> QuotaInstant? {
+        guard state.outage?.modes.bandwidth == .closed, state.bytes.rate != nil else { return nil }
+        return now + Outage.retry
+    }
+
+    /// While no answer comes, bytes that nobody granted pass on the outage's budget, and are owed.
+    ///
+    /// - Returns: nil where answers come; else when there are bytes again, which is now where some were lent.
+    private func lendBytes(_ state: inout State, _ now: QuotaInstant) -> QuotaInstant? {
+        guard let mode = state.outage?.modes.bandwidth ?? (self.isSilent(now) ? .static : nil) else { return nil }
+        switch mode {
+        case .closed: return now + Outage.retry
+        case .open: state.bytes.lend(TokenBucket.mostBytes)
+        case .static:
+            state.budget.apply(state.limits, nodes: self.link.parts(now: now))
+            let bytes = state.budget.bytes(upTo: state.bytes.shortage(now: now), now: now)
+            guard bytes > 0 else { return state.budget.bytesReturn(now: now) }
+            state.bytes.lend(bytes)
+        }
+        return now
+    }
+
     func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? {
         guard self.countsBytes.load(ordering: .relaxed), self.mayBeSpent.load(ordering: .relaxed) else { return nil }
         return self.state.withLock { state in
-            if state.outage != nil { return state.outage?.daySpent(now: now) }
+            self.follow(&state, now)
             return state.bytes.isDaySpent(now).map { QuotaRefusal(kind: .dayBytes, retryAfter: $0) }
         }
     }
@@ -77,7 +86,7 @@ extension RedisAllowance {
     func askForBytes() {
         let ask: ByteBudget.Ask? = self.state.withLock { state in
             let now = self.link.now
-            guard state.outage == nil, !self.bucket.isDegraded, state.bytes.wantsToAsk(now: now) else { return nil }
+            guard state.outage == nil, !self.bucket.reach.isOutage, state.bytes.wantsToAsk(now: now) else { return nil }
             return state.bytes.ask(now: now)
         }
         if let ask { self.send(ask) }
@@ -85,10 +94,11 @@ extension RedisAllowance {
 
     private func send(_ ask: ByteBudget.Ask) {
         let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
-        self.link.run(.grant(of: self.client, ask, rate: rate, bytesPerDay: day)) { result in
+        let call = ClusterCall.grant(of: self.client, ask, rate: rate, bytesPerDay: day)
+        self.link.run(call, bucket: self.bucket.index) { result in
             let now = self.link.now
             guard case .success(let numbers) = result else {
-                self.link.failed(self.bucket, now: now, result)
+                self.bucket.missed(now: now)
                 self.state.withLock { $0.bytes.failed(ask) }
                 return
             }

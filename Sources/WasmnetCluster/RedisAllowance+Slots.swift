@@ -1,4 +1,6 @@
+import NIOCore
 import RedisClient
+import Synchronization
 import WasmnetQuota
 
 /// Questions about slots and requests, and their answers.
@@ -23,22 +25,36 @@ extension RedisAllowance {
         }
     }
 
-    /// Those who wait and for whom no question is on its way may have what they need by now, or an outage began.
-    private func settleHere(_ lane: LaneKind) {
+    /// Those who wait may have what they need by now, or waited for long enough, or an outage began.
+    private func settleHere(_ lane: LaneKind, endsLate: Bool = false) {
         let done: [(Waiter, Result<Void, QuotaRefusal>)] = self.state.withLock { state in
             let now = self.link.now
             self.follow(&state, now)
-            guard !state.waiters[lane].isEmpty, state.lanes[lane].inFlight == nil else { return [] }
+            guard !state.waiters[lane].isEmpty else { return [] }
             var done: [(Waiter, Result<Void, QuotaRefusal>)] = []
-            if state.outage != nil {
-                done = state.waiters[lane].map { ($0, self.reserveInOutage($0.what, &state, now)) }
-                state.waiters[lane] = []
-            } else {
-                self.settleWaiters(lane, nil, &state, now, &done)
-            }
+            self.settleWaiters(lane, nil, &state, now, endsLate: endsLate, &done)
             return done
         }
         self.complete(done)
+    }
+
+    /// Between two looks at those who wait.
+    private static let lookTime = QuotaDuration.milliseconds(50)
+
+    /// Looks at those who wait after a while, and again for as long as anybody does.
+    func lookLater(_ lane: LaneKind) {
+        let isDue = self.state.withLock { state in
+            defer { state.isLookDue[lane] = !state.waiters[lane].isEmpty }
+            return !state.isLookDue[lane] && !state.waiters[lane].isEmpty
+        }
+        guard isDue else { return }
+        let time = min(Self.lookTime, self.link.settings.answerTime)
+        self.link.redis.schedule(in: .microseconds(time.microseconds)) { [weak self] in
+            self?.state.withLock { $0.isLookDue[lane] = false }
+            self?.settleHere(lane, endsLate: true)
+            self?.ask(lane)
+            self?.lookLater(lane)
+        }
     }
 
     private func nextQuestion(_ lane: LaneKind) -> Question? {
@@ -71,11 +87,10 @@ extension RedisAllowance {
 
     private func send(_ lane: LaneKind, _ question: Question, _ standing: LeaseBucket.Standing) {
         let ask = question.ask
-        self.link.run(
-            .reserve(
-                lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, standing.inCalls,
-                self.link.settings)
-        ) { self.answered(lane, ask, standing, $0) }
+        let call = ClusterCall.reserve(
+            lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, standing.inCalls,
+            self.link.settings)
+        self.link.run(call, bucket: self.bucket.index) { self.answered(lane, ask, standing, $0) }
     }
 
     private func answered(
@@ -85,9 +100,9 @@ extension RedisAllowance {
         guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]),
             verdict != .late
         else {
-            let now = self.link.now
-            self.link.failed(self.bucket, now: now, result)
-            self.noAnswer(lane, ask, now)
+            self.bucket.missed(now: self.link.now)
+            self.state.withLock { $0.lanes[lane].failed(ask) }
+            self.settleHere(lane)
             return
         }
         let renews = standing.joins && ask.slotLimit > 0
@@ -106,13 +121,12 @@ extension RedisAllowance {
                 self.giveUp(lane, after: Waiter.mostAsksUnheard, &state, now, &done)
                 return 0
             }
-            state.brewing = nil
             state.lanes[lane].replied(ask, reply, now: now)
             self.settleWaiters(lane, reply, &state, now, &done)
             self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done)
-            guard lane == .sockets, ask.slotLimit > 0, state.sheds else { return 0 }
-            state.sheds = false
-            return state.lanes[lane].excess
+            // While data that was lost is told again, others' slots are not known yet.
+            guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0 else { return 0 }
+            return state.lanes[lane].endExcess(now: now)
         }
         self.complete(done)
         if excess > 0 { self.link.events.excess(self.client, excess) }
@@ -120,8 +134,10 @@ extension RedisAllowance {
     }
 
     /// Whoever still does not know goes into the next question.
+    ///
+    /// - Parameter endsLate: whether those who waited for long enough are refused.
     private func settleWaiters(
-        _ lane: LaneKind, _ reply: Lane.Reply?, _ state: inout State, _ now: QuotaInstant,
+        _ lane: LaneKind, _ reply: Lane.Reply?, _ state: inout State, _ now: QuotaInstant, endsLate: Bool = false,
         _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]
     ) {
         var waiting: [Waiter] = []
@@ -133,7 +149,12 @@ extension RedisAllowance {
             switch self.take(waiter.what, &state, now) {
             case .taken: done.append((waiter, .success(())))
             case .refused(let refusal): done.append((waiter, .failure(refusal)))
-            case .unknown: waiting.append(waiter)
+            case .unknown, .lacksRequest:
+                if endsLate, now - waiter.since >= self.link.settings.slotWait {
+                    done.append((waiter, .failure(.unanswered)))
+                } else {
+                    waiting.append(waiter)
+                }
             }
         }
         state.waiters[lane] = waiting
@@ -152,19 +173,8 @@ extension RedisAllowance {
         state.waiters[lane].removeAll { $0.asks >= asks }
     }
 
-    /// Those who wait are not kept waiting by a Redis that does not answer: the outage's rules decide.
-    private func noAnswer(_ lane: LaneKind, _ ask: Lane.Ask, _ now: QuotaInstant) {
-        let done: [(Waiter, Result<Void, QuotaRefusal>)] = self.state.withLock { state in
-            state.lanes[lane].failed(ask)
-            let waiters = state.waiters[lane]
-            state.waiters[lane] = []
-            self.follow(&state, now)
-            return waiters.map { ($0, self.reserveInOutage($0.what, &state, now)) }
-        }
-        self.complete(done)
-    }
-
     private func complete(_ done: [(Waiter, Result<Void, QuotaRefusal>)]) {
+        self.link.waiting.wrappingSubtract(done.count, ordering: .relaxed)
         for (waiter, answer) in done { waiter.completion(answer.map { self.slot(for: waiter.what) }) }
     }
 }

@@ -1,11 +1,13 @@
 import RedisClient
 import Synchronization
+import WasmnetPolicy
 import WasmnetQuota
 
 /// What one client may use on this node, drawn from what the cluster shares in Redis.
 ///
-/// Every decision is made in values under one lock (``Lane``, ``ByteBudget``, ``Outage``); questions are sent after it is let go.
-/// Whoever needs what is not here waits for one answer. While Redis does not answer, the policy's outage modes decide at once.
+/// Every decision is made in values under one lock (``Lane``, ``ByteBudget``, ``OutageBudget``, ``Outage``); questions are sent after it
+/// is let go. Whoever needs what is not here waits for an answer: a slot for ``ClusterSettings/slotWait``, what is counted by the
+/// second for ``ClusterSettings/answerTime``, and then goes on from the outage's budget. In an outage the policy's modes decide at once.
 final class RedisAllowance: ClientAllowance, SlotOwner {
     let client: ClientID
     let onNode = NodeLimits()
@@ -23,6 +25,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     struct Waiter: Sendable {
         var what: Reservation
+        var since: QuotaInstant
         var completion: Completion
         /// Questions that were asked for it.
         var asks = 0
@@ -40,14 +43,17 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var epoch: UInt64
         var lanes = Lanes()
         var waiters = PerLane<[Waiter]>([])
+        /// Somebody will look at those who wait.
+        var isLookDue = PerLane(false)
         /// Of questions about slots and requests that nobody waits for.
         var pace = AskPace(interval: .milliseconds(220), burst: 5)
         var bytes = ByteBudget()
-        /// In force while Redis does not answer.
+        /// What may pass, by the second, while no answer comes.
+        var budget = OutageBudget()
+        /// In force while Redis is out of reach.
         var outage: Outage?
-        /// From the first answer that did not come, in case it comes to that; nil again after one that does.
-        var brewing: Outage?
-        var sheds = false
+
+        var waiterCount: Int { LaneKind.allCases.reduce(0) { $0 + self.waiters[$1].count } }
     }
 
     init(client: ClientID, limits: QuotaLimits, bucket: LeaseBucket, link: ClusterLink) {
@@ -69,30 +75,73 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         let lane = what.lane
         let (answer, asksNow): (Result<Void, QuotaRefusal>?, Bool) = self.state.withLock { state in
             self.follow(&state, now)
-            if state.outage != nil { return (self.reserveInOutage(what, &state, now), false) }
             if what == .session { state.bytes.prepare(now: now) }
             if what == .socket, let wait = state.bytes.isDaySpent(now) {
                 return (.failure(QuotaRefusal(kind: .dayBytes, retryAfter: wait)), false)
             }
-            if state.waiters[lane].isEmpty {
+            if state.outage != nil || state.waiters[lane].isEmpty || self.isSilent(now) {
                 switch self.take(what, &state, now) {
-                case .taken: return (.success(()), state.lanes[lane].wantsToAsk(now: now))
+                case .taken: return (.success(()), state.outage == nil && state.lanes[lane].wantsToAsk(now: now))
                 case .refused(let refusal): return (.failure(refusal), false)
-                case .unknown: break
+                case .unknown, .lacksRequest: break
                 }
             }
-            state.waiters[lane].append(Waiter(what: what, completion: later))
+            guard self.mayWait(state, now) else { return (.failure(QuotaRefusal.unanswered), false) }
+            state.waiters[lane].append(Waiter(what: what, since: now, completion: later))
+            self.link.waiting.wrappingAdd(1, ordering: .relaxed)
             return (nil, true)
         }
         self.link.counters.reserved(waited: answer == nil)
+        if answer == nil { self.lookLater(lane) }
         if asksNow { self.ask(lane) }
         if what == .session { self.askForBytes() }
         return answer.map { $0.map { self.slot(for: what) } }
     }
 
+    /// Whether one more may wait. Where answers come, nobody waits for long; while none does, those who wait are bounded.
+    private func mayWait(_ state: State, _ now: QuotaInstant) -> Bool {
+        let most = self.link.settings.mostWaiting
+        return !self.isSilent(now)
+            || (state.waiterCount < most.client && self.link.waiting.load(ordering: .relaxed) < most.node)
+    }
+
+    /// Whether no answer came for longer than what is counted by the second waits.
+    func isSilent(_ now: QuotaInstant) -> Bool {
+        self.bucket.reach.isSilent(for: self.link.settings.answerTime, now: now)
+    }
+
+    /// Takes what is here, or in an outage what its rules allow; then it is never unknown.
     func take(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> Lane.Answer {
         let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
-        return state.lanes[what.lane].take(what.need, now: now, isLeaseValid: isValid)
+        let outage = state.outage
+        let slots = what.slotKind.flatMap { outage?.slotsInAll($0) } ?? 0
+        let answer = state.lanes[what.lane].take(
+            what.need, now: now, isLeaseValid: isValid, slotsInAll: slots,
+            isSilent: outage != nil || self.isSilent(now))
+        switch answer {
+        case .lacksRequest: return self.lend(what, &state, now, isLeaseValid: isValid)
+        case .unknown where outage != nil:
+            return .refused(
+                QuotaRefusal(kind: what.slotKind == .session ? .sessions : .sockets, retryAfter: Outage.retry))
+        case .taken, .refused, .unknown: return answer
+        }
+    }
+
+    private func lend(
+        _ what: Reservation, _ state: inout State, _ now: QuotaInstant, isLeaseValid: Bool
+    ) -> Lane.Answer {
+        guard let kind = what.requestKind else { return .unknown }
+        let refused = kind == .connect ? QuotaKind.connectRate : .resolveRate
+        let mode = state.outage?.mode(kind) ?? .static
+        if mode == .closed { return .refused(QuotaRefusal(kind: refused, retryAfter: Outage.retry)) }
+        if mode == .static {
+            state.budget.apply(state.limits, nodes: self.link.parts(now: now))
+            if let wait = state.budget.request(kind, now: now) {
+                return .refused(QuotaRefusal(kind: refused, retryAfter: wait))
+            }
+        }
+        state.lanes[what.lane].takeLent(what.need, now: now, isLeaseValid: isLeaseValid)
+        return .taken
     }
 
     func slot(for what: Reservation) -> QuotaSlot? {
@@ -108,36 +157,11 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     // MARK: Outages
 
-    func reserveInOutage(
-        _ what: Reservation, _ state: inout State, _ now: QuotaInstant
-    ) -> Result<Void, QuotaRefusal> {
-        if let refusal = self.refusalInOutage(what, &state, now) { return .failure(refusal) }
-        if what.slotKind != nil { state.lanes[what.lane].takeUngranted(now: now) }
-        return .success(())
-    }
-
-    private func refusalInOutage(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> QuotaRefusal? {
-        let isInForce = state.outage != nil
-        var outage = state.outage ?? state.brewing ?? self.makeOutage(state)
-        defer { if isInForce { state.outage = outage } else { state.brewing = outage } }
-        if let kind = what.slotKind {
-            let lane = state.lanes[what.lane]
-            let isLeased = self.bucket.isValid(epoch: state.epoch, now: now) && lane.open < lane.granted
-            if !isLeased, let refusal = outage.admitsSlot(kind, open: lane.open, limit: lane.slotLimit) {
-                return refusal
-            }
-        }
-        switch what {
-        case .socket: return outage.admitsConnect(now: now)
-        case .resolve: return outage.admitsResolve(now: now)
-        case .session, .accepted: return nil
-        }
-    }
-
-    private func makeOutage(_ state: State) -> Outage {
-        Outage(
-            limits: state.limits, modes: self.link.modes, nodes: self.link.nodeCount,
-            dayRest: state.bytes.dayRest)
+    private func makeOutage(_ state: State, _ now: QuotaInstant) -> Outage {
+        let parts = self.link.allowsCredit ? self.link.parts(now: now) : 0
+        return Outage(
+            modes: self.link.modes, sessions: state.lanes.sessions.slotsInOutage(parts: parts, now: now),
+            sockets: state.lanes.sockets.slotsInOutage(parts: parts, now: now))
     }
 
     /// Goes over to the outage's rules, or back from them; and to the bucket's present epoch, under which nothing is granted yet.
@@ -148,14 +172,18 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             for lane in LaneKind.allCases { state.lanes[lane].fenced(leaving: left) }
             state.epoch = epoch
         }
-        let isDegraded = self.bucket.isDegraded
-        if isDegraded, state.outage == nil {
-            state.outage = state.brewing ?? self.makeOutage(state)
-            state.brewing = nil
+        let isOutage = self.bucket.reach.isOutage
+        if isOutage, state.outage == nil {
+            let outage = self.makeOutage(state, now)
+            state.outage = outage
+            state.bytes.outageBegan(outage.modes.dayBytes, parts: self.link.parts(now: now))
             self.bytesChanged()
-        } else if !isDegraded, let outage = state.outage {
+        } else if !isOutage, state.outage != nil {
             state.outage = nil
-            state.bytes.passedUnseen(Int64(clamping: outage.passed), now: now)
+            state.bytes.outageEnded()
+            self.bytesChanged()
+            // Answers were missed: what Redis knows of it is to be said again.
+            for lane in LaneKind.allCases { state.lanes[lane].resync() }
         }
     }
 
@@ -173,11 +201,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     /// The node's leases are gone from Redis.
-    func redeclare(sheds: Bool) {
-        self.state.withLock { state in
-            self.follow(&state, self.link.now)
-            state.sheds = state.sheds || sheds
-        }
+    func redeclare() {
+        self.state.withLock { self.follow(&$0, self.link.now) }
         for lane in LaneKind.allCases { self.ask(lane) }
     }
 
@@ -197,7 +222,9 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     var isForgettable: Bool {
         let now = self.link.now
         guard self.onNode.areAtRest(now: now) else { return false }
-        return self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) }
+        return self.state.withLock {
+            $0.lanes.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) && $0.budget.isFull(now: now)
+        }
     }
 
     // MARK: Limits and use
@@ -208,8 +235,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             state.limits = limits
             state.lanes.apply(limits)
             state.bytes.apply(limits)
-            state.brewing = nil
-            if state.outage != nil { state.outage = self.makeOutage(state) }
+            if state.outage != nil { state.outage = self.makeOutage(state, self.link.now) }
             self.bytesChanged()
         }
         self.publish(limits)

@@ -30,6 +30,15 @@ package enum RedisKeys {
         Self.key(kind == .connect ? "rc" : "rr", client)
     }
 
+    /// Hash: what is open or passed without a grant: slots by epoch, and requests that are owed.
+    package static func ungranted(_ lane: LaneKind, of client: ClientID) -> String {
+        switch lane {
+        case .sessions: Self.key("us", client)
+        case .sockets: Self.key("uc", client)
+        case .resolves: Self.key("ur", client)
+        }
+    }
+
     /// String: the level of the bandwidth's bucket, and when.
     static func bandwidth(of client: ClientID) -> String { Self.key("b", client) }
 

@@ -14,8 +14,11 @@ package final class RedisLedger: QuotaLedger {
     static let tickInterval = Duration.milliseconds(250)
 
     package init(redis: RedisClient, settings: ClusterSettings, events: ClusterEvents = ClusterEvents()) {
-        self.link = ClusterLink(redis: redis, settings: settings, events: events)
-        self.buckets = (0..<RedisKeys.bucketCount).map { LeaseBucket(index: $0, settings: settings) }
+        let link = ClusterLink(redis: redis, settings: settings, events: events)
+        self.link = link
+        self.buckets = (0..<RedisKeys.bucketCount).map {
+            LeaseBucket(index: $0, reach: link.reach(ofBucket: $0), settings: settings)
+        }
     }
 
     package func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance {
@@ -51,8 +54,8 @@ package final class RedisLedger: QuotaLedger {
 
     package var counters: ClusterCounters { self.link.counters }
 
-    /// Buckets for which Redis does not answer.
-    package var degradedBuckets: Int { self.buckets.count { $0.isDegraded } }
+    /// Outages that last: 0 or 1, in a Redis Cluster up to one for each bucket.
+    package var outages: Int { self.link.outages }
 
     /// Nodes last heard of, this one included.
     package var nodeCount: Int {
@@ -90,10 +93,15 @@ package final class RedisLedger: QuotaLedger {
 
     /// Whatever is due now.
     package func tick() {
+        self.link.tick(now: self.link.now)
         for bucket in self.buckets {
             let now = self.link.now
             self.link.leaveIfLapsed(bucket, now: now)
-            if let standing = bucket.heartbeat(now: now) ?? bucket.probe(now: now) { self.beat(bucket, standing, now) }
+            if let standing = bucket.heartbeat(now: now) {
+                self.beat(bucket, standing, now)
+            } else if bucket.reach.isProbeDue(now: now) {
+                self.beat(bucket, bucket.peek(), now)
+            }
             if let standing = bucket.renewal(now: now) { self.renew(bucket, standing, now) }
             guard bucket.clientCount > 0 else { continue }
             for allowance in bucket.clients { allowance.tick(now: now) }
@@ -102,10 +110,10 @@ package final class RedisLedger: QuotaLedger {
     }
 
     private func beat(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
-        self.link.run(.heartbeat(bucket: bucket.index, standing.inCalls, self.link.settings)) { [link] result in
+        let call = ClusterCall.heartbeat(bucket: bucket.index, standing.inCalls, self.link.settings)
+        self.link.run(call, bucket: bucket.index) { [link] result in
             guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
-                link.failed(bucket, now: link.now, result)
-                return
+                return bucket.missed(now: link.now)
             }
             link.heard(bucket, standing, verdict, sentAt: sentAt, generation: numbers[1], renews: true)
         }
@@ -163,7 +171,6 @@ extension ClusterLink {
     ) -> Bool {
         let outcome = bucket.answered(
             standing, verdict, sentAt: sentAt, now: self.now, generation: generation, renews: renews)
-        if outcome.recovered { self.events.modeChanged(self.change(degraded: -1), nil) }
         self.carryOut(outcome.consequence)
         return outcome.counts
     }
@@ -174,16 +181,9 @@ extension ClusterLink {
     private func carryOut(_ consequence: LeaseBucket.Consequence) {
         switch consequence {
         case .none: break
-        case .resync(let clients): for client in clients { client.resync() }
-        case .redeclare(let clients, let sheds):
+        case .redeclare(let clients):
             self.counters.fences.wrappingAdd(1, ordering: .relaxed)
-            for client in clients { client.redeclare(sheds: sheds) }
+            for client in clients { client.redeclare() }
         }
-    }
-
-    func failed(_ bucket: LeaseBucket, now: QuotaInstant, _ result: Result<[Int64], RedisError>) {
-        guard bucket.failed(now: now) else { return }
-        let reason: String? = if case .failure(let error) = result { "\(error)" } else { nil }
-        self.events.modeChanged(self.change(degraded: 1), reason)
     }
 }

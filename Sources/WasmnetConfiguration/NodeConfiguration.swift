@@ -106,14 +106,18 @@ extension ServeOptions {
     private func redis(_ source: inout OptionSource) -> RedisOptions? {
         let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
         let timeout = source.number(self.redisTimeout, "REDIS_TIMEOUT", in: RedisOptions.timeouts)
+        let outage = source.number(self.redisOutage, "REDIS_OUTAGE", in: RedisOptions.outages)
         guard var options = self.clusterRedis.options(environment: source.environment) else {
-            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional || timeout != nil {
-                source.problems.append("--redis-ca-file, --redis-optional and --redis-timeout need --redis")
+            let hasNumber = timeout != nil || outage != nil
+            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional || hasNumber {
+                source.problems.append(
+                    "--redis-ca-file, --redis-optional, --redis-timeout and --redis-outage need --redis")
             }
             return nil
         }
         options.isOptional = isOptional
         options.timeoutMilliseconds = timeout ?? options.timeoutMilliseconds
+        options.outageSeconds = outage ?? options.outageSeconds
         return options
     }
 

@@ -73,9 +73,15 @@ public struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Milliseconds one answer of Redis may take, 10 to 1000: three that do not come in time, and limits go by the policy's redis_failure.",
-            discussion: "Default 50.", valueName: "ms"))
+            "Milliseconds that connects, look-ups and bytes wait for an answer of Redis, 10 to 1000; then they go on, up to this node's part of their limits.",
+            discussion: "Default 50. Sockets and sessions wait up to a second, and are then refused.", valueName: "ms"))
     var redisTimeout: Int?
+
+    @Option(
+        help: ArgumentHelp(
+            "Seconds for which Redis is silent before limits go by the policy's redis_failure, 1 to 60.",
+            discussion: "Default 5.", valueName: "seconds"))
+    var redisOutage: Int?
 
     @Option(
         help: ArgumentHelp(

@@ -1,6 +1,7 @@
 /// What holds for a limit while Redis, where the cluster counts it, is out of reach.
 public enum OutageMode: String, CaseIterable, Sendable {
-    /// What a client has on a node it keeps; of what is new the node admits the limit divided by the nodes last known, at least one.
+    /// What a client has on a node it keeps; of what is new the node admits its part of the room that was last heard of. What is too much
+    /// ends after the outage.
     case `static`
     /// No limit.
     case open

@@ -6,6 +6,8 @@ package enum QuotaKind: String, CaseIterable, Sendable {
     case resolveRate = "resolve_rate"
     case bandwidth
     case dayBytes = "day_bytes"
+    /// Not a limit: whether there is room could not be learnt in time.
+    case unanswered
 }
 
 /// Why something was not granted, and when to ask again.
@@ -25,6 +27,9 @@ package struct QuotaRefusal: Error, Sendable, Hashable {
         self.init(kind: kind, retryAfterMilliseconds: max(1, retryAfter.millisecondsRoundedUp))
     }
 
+    /// Whether there is room could not be learnt in time.
+    package static let unanswered = QuotaRefusal(kind: .unanswered, retryAfterMilliseconds: 1000)
+
     /// A sentence for the client; it holds nothing that the client does not know.
     package var message: String {
         switch self.kind {
@@ -34,6 +39,7 @@ package struct QuotaRefusal: Error, Sendable, Hashable {
         case .resolveRate: "this client resolves names too often"
         case .bandwidth: "this client's bandwidth is used up for now"
         case .dayBytes: "this client's bytes for today are used up"
+        case .unanswered: "what this client may use cannot be looked up right now; try again"
         }
     }
 }

@@ -62,6 +62,11 @@ package final class RedisServer: Sendable {
     package func kill() async { await self.process.kill() }
 
     /// Stops or continues it with a signal.
+    /// It answers nothing until ``resume()``; its connections stay.
+    package func pause() { self.signal(SIGSTOP) }
+
+    package func resume() { self.signal(SIGCONT) }
+
     package func signal(_ signal: Int32) { self.process.signal(signal) }
 
     package func stop() async {

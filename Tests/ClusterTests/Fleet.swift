@@ -5,6 +5,7 @@ import RedisClient
 import Testing
 import WasmnetPolicy
 import WasmnetPolicyFile
+import WasmnetQuota
 import WasmnetProtocol
 import WasmnetRelay
 import Wasmnet
@@ -40,7 +41,8 @@ struct Fleet: Sendable {
                 nodes.append(
                     try await self.node(policy, url: url ?? "redis://127.0.0.1:\(proxy.port)") {
                         $0.clock = clock
-                        $0.redis?.commandDeadline = deadline
+                        $0.redis?.answerTime = .microseconds(deadline.nanoseconds / 1000)
+                        $0.redis?.outageSeconds = 1
                     })
             }
             let fleet = Fleet(redis: redis, proxy: proxy, meter: meter, nodes: nodes)
@@ -83,10 +85,10 @@ struct Fleet: Sendable {
     }
 
     /// Waits until a node goes by its outage modes.
-    func isDegraded() async throws { try await self.comes { $0.nodes.contains { $0.degradedBuckets > 0 } } }
+    func isDegraded() async throws { try await self.comes { $0.nodes.contains { $0.isOut } } }
 
     /// Waits until none does.
-    func isSound() async throws { try await self.comes { $0.nodes.allSatisfy { $0.degradedBuckets == 0 } } }
+    func isSound() async throws { try await self.comes { $0.nodes.allSatisfy { !$0.isOut } } }
 
     /// One client hammers all nodes at once.
     func hammer(
@@ -114,5 +116,5 @@ struct Fleet: Sendable {
 }
 
 extension TestNode {
-    var degradedBuckets: Int { self.cluster?.degradedBuckets ?? 0 }
+    var isOut: Bool { (self.cluster?.outages ?? 0) > 0 }
 }

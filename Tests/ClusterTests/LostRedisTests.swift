@@ -19,13 +19,12 @@ extension Cluster {
         private func hammer(
             for time: TimeAmount, bound: Int, _ body: @escaping @Sendable (Fleet) async throws -> Void
         ) async throws {
-            // The limit itself is the bound where Redis always answers, however slow this machine is.
-            let deadline = bound == Self.limit ? TimeAmount.seconds(10) : .milliseconds(50)
-            try await Fleet.run(policy: Self.policy, deadline: deadline) { fleet in
+            try await Fleet.run(policy: Self.policy) { fleet in
                 let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
                 #expect(tally.lostSessions == 0)
-                #expect(tally.ended.isEmpty, "\(tally)")
-                #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
+                // What was opened on credit may end after an outage.
+                #expect(bound > Self.limit || tally.ended.isEmpty, "\(tally)")
+                #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
                 #expect(tally.opened > 100, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
@@ -39,12 +38,12 @@ extension Cluster {
                     try await fleet.redis.command("SCRIPT", "FLUSH")
                     try await Task.sleep(for: .milliseconds(200))
                 }
-                #expect(fleet.nodes.allSatisfy { $0.degradedBuckets == 0 })
+                #expect(fleet.nodes.allSatisfy { !$0.isOut })
             }
         }
 
         @Test func killedConnectionsComeBack() async throws {
-            try await self.hammer(for: .seconds(6), bound: Self.staticBound) { fleet in
+            try await self.hammer(for: .seconds(6), bound: Self.limit) { fleet in
                 for _ in 0..<10 {
                     try await fleet.redis.command("CLIENT", "KILL", "TYPE", "normal")
                     try await Task.sleep(for: .milliseconds(300))
@@ -57,8 +56,8 @@ extension Cluster {
             try await self.hammer(for: .seconds(5), bound: Self.limit) { fleet in fleet.proxy.set(fault) }
         }
 
-        @Test func repliesCutAmidstKeepTheStaticBound() async throws {
-            try await self.hammer(for: .seconds(6), bound: Self.staticBound) { fleet in
+        @Test func repliesCutAmidstKeepTheLimit() async throws {
+            try await self.hammer(for: .seconds(6), bound: Self.limit) { fleet in
                 fleet.proxy.set(.split)
                 for _ in 0..<20 {
                     try await Task.sleep(for: .milliseconds(150))
@@ -68,11 +67,24 @@ extension Cluster {
             }
         }
 
-        @Test(arguments: [FaultProxy.Fault.delay(.milliseconds(400)), .silence])
-        func aRedisThatDoesNotAnswerInTimeMeansTheStaticMode(fault: FaultProxy.Fault) async throws {
+        /// Slow answers, and none for a moment, are no outage: nobody opens on credit.
+        @Test(arguments: [true, false]) func aRedisThatStuttersKeepsTheLimit(stops: Bool) async throws {
+            try await self.hammer(for: .seconds(6), bound: Self.limit) { fleet in
+                for _ in 0..<4 {
+                    try await Task.sleep(for: .milliseconds(700))
+                    if stops { fleet.redis.pause() } else { fleet.proxy.set(.delay(.milliseconds(400))) }
+                    try await Task.sleep(for: .milliseconds(500))
+                    fleet.redis.resume()
+                    fleet.proxy.set(.none)
+                }
+                #expect(fleet.nodes.allSatisfy { !$0.isOut })
+            }
+        }
+
+        @Test func aRedisThatDoesNotAnswerMeansTheStaticMode() async throws {
             try await self.hammer(for: .seconds(10), bound: Self.staticBound) { fleet in
                 try await Task.sleep(for: .seconds(1))
-                fleet.proxy.set(fault)
+                fleet.proxy.set(.silence)
                 try await fleet.isDegraded()
                 try await Task.sleep(for: .seconds(2))
                 fleet.proxy.set(.none)

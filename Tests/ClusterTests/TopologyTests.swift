@@ -20,7 +20,7 @@ extension Cluster {
                 let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
                 #expect(tally.lostSessions == 0)
                 #expect(tally.ended.isEmpty && tally.opened > 100, "\(tally)")
-                #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
+                #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
                 try await fleet.isSound()

@@ -1,3 +1,4 @@
+import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -49,6 +50,27 @@ extension WithServers {
                 #expect(
                     await patient as? RedisError
                         == .connectionLost(local(server), "a command's deadline passed"))
+            }
+        }
+
+        /// The answer lay in the socket; this process was late, the server was not.
+        @Test func aBusyLoopIsNotTheServersSilence() async throws {
+            try await withServer { server in
+                let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
+                let loop = group.any()
+                let connection = try await RedisConnection.connect(
+                    to: local(server), options: RedisConnectionOptions(), on: loop
+                ).get()
+                for _ in 0..<3 {
+                    let answer = connection.send(["PING"], deadline: .milliseconds(50))
+                    // Behind the write, and then task after task without a look at the sockets.
+                    loop.execute {
+                        for _ in 0..<10 { loop.execute { usleep(30_000) } }
+                    }
+                    #expect(try await answer.get().string == "PONG")
+                }
+                connection.close()
+                try await group.shutdownGracefully()
             }
         }
 

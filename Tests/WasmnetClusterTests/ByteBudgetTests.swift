@@ -1,4 +1,5 @@
 import Testing
+import WasmnetPolicy
 import WasmnetQuota
 import WasmnetTesting
 
@@ -190,12 +191,38 @@ import WasmnetTesting
         #expect(budget.isDaySpent(self.now + .seconds(3600)) == nil)
     }
 
-    @Test func bytesThatPassedUnseenAreOwedToTheDay() {
+    @Test(arguments: [(OutageMode.static, Int64(700)), (.closed, 400)])
+    func inAnOutageTheDayHasItsLeaseAndANodesPartOfTheRest(mode: OutageMode, most: Int64) throws {
         var budget = ByteBudget()
-        budget.bytesPerDay = 1000
-        budget.passedUnseen(300, now: self.now)
-        let owed = budget.giveBack(now: self.now)
-        #expect(owed?.dayDebt == 300)
+        budget.bytesPerDay = 5000
+        let ask = budget.ask(now: self.now)
+        budget.replied(ask, self.reply(leased: 400, left: 900), now: self.now)
+        budget.outageBegan(mode, parts: 3)
+        let drawn = budget.draw(1000, now: self.now)
+        #expect(drawn == most)
+        let (spent, pause) = (budget.isDaySpent(self.now), budget.pause(now: self.now))
+        #expect((spent != nil) == (mode == .static))
+        #expect((pause != nil) == (mode == .closed))
+        budget.outageEnded()
+        let given = budget.giveBack(now: self.now)
+        #expect((given?.dayDebt ?? 0) == most - 400)
+    }
+
+    @Test func whatIsLentPassesAndIsOwed() throws {
+        var budget = self.budget()
+        budget.charge(ByteBudget.slack, now: self.now)
+        let unanswered = budget.ask(now: self.now)
+        let (before, lacked) = (budget.pause(now: self.now), budget.lacksRate(now: self.now))
+        #expect(before != nil && lacked)
+        budget.lend(20_000)
+        let lent = budget.pause(now: self.now)
+        #expect(lent == nil)
+        budget.charge(20_000, now: self.now)
+        let (after, lacks) = (budget.pause(now: self.now), budget.lacksRate(now: self.now))
+        #expect(after != nil && lacks)
+        budget.failed(unanswered)
+        let again = budget.ask(now: self.now)
+        #expect(again.debt == ByteBudget.slack + 20_000)
     }
 
     /// Many nodes that spend what they are granted in fits and starts: what passes in any span t is at most

@@ -173,7 +173,7 @@ private final class Bench {
 
     @Test func whatIsCountedAboveTheGrantIsGivenBackToo() throws {
         let bench = Bench(limit: 10)
-        for _ in 0..<3 { bench.lane.takeUngranted(now: bench.now) }
+        for _ in 0..<3 { bench.lane.takeOnCredit(now: bench.now) }
         #expect(bench.wantsToAsk(after: 100))
         let ask = try #require(bench.ask())
         bench.reply(ask, granted: 0)
@@ -336,7 +336,7 @@ private final class Bench {
         #expect(lanes.sockets.slotLimit == 7 && lanes.sockets.pace == GCRA.Pace(perSecond: 10, burst: 5))
         #expect(lanes.resolves.slotLimit == 0 && lanes.resolves.pace == GCRA.Pace(perSecond: 20, burst: 40))
         #expect(lanes.isIdle)
-        lanes[.sessions].takeUngranted(now: .epoch)
+        lanes[.sessions].takeOnCredit(now: .epoch)
         #expect(lanes.sessions.open == 1 && !lanes.isIdle)
         lanes.apply(.unlimited)
         #expect(LaneKind.allCases.allSatisfy { lanes[$0].slotLimit == 0 && lanes[$0].pace == nil })
@@ -354,5 +354,13 @@ private final class Bench {
         #expect(Set(RedisKeys.tags).count == RedisKeys.bucketCount)
         #expect(RedisKeys.bucket(of: ClientID(text: "123456789")) == 0x31C3 % 256)
         #expect(RedisKeys.generation(3).hasPrefix("wn:{\(RedisKeys.tags[3])}"))
+    }
+}
+
+extension Lane {
+    /// A slot that no lease stands for, as in an outage.
+    @discardableResult
+    mutating func takeOnCredit(_ most: Int = .max, now: QuotaInstant) -> Lane.Answer {
+        self.take(Need(slot: true, request: false), now: now, isLeaseValid: false, slotsInAll: most, isSilent: true)
     }
 }

@@ -122,10 +122,26 @@ extension OnRedis {
                 #expect(both.granted == 2 && both.room == -6)
                 // One closes: it is not granted again while the others have all there is.
                 let fewer = try await scripts.reserve(ask("b.1", 2, target: 8, open: 7))
-                #expect(fewer.granted == 7 && fewer.room == -5)
+                #expect(fewer.granted == 2 && fewer.room == -5)
                 _ = try await scripts.reserve(ask("a.1", 2, target: 3, open: 3))
                 let below = try await scripts.reserve(ask("b.1", 3, target: 7, open: 6))
                 #expect(below.granted == 7 && below.room == 0)
+            }
+        }
+
+        /// Two nodes that both opened too much: only one of them gives way for it.
+        @Test func anExcessIsShedOnceAndNeverBecomesAGrant() async throws {
+            try await withScripts { scripts in
+                #expect(try await scripts.reserve(ask("a.1", 1, target: 9, open: 9)).granted == 9)
+                #expect(try await scripts.reserve(ask("b.1", 1, target: 9, open: 9)).granted == 1)
+                // Again, and again: what was not granted is no more so for being counted.
+                #expect(try await scripts.reserve(ask("b.1", 2, target: 9, open: 9)).granted == 1)
+                #expect(try await scripts.reserve(ask("a.1", 2, target: 9, open: 9)).granted == 9)
+                #expect(try await scripts.reserve(ask("c.1", 1, target: 1)).granted == 0)
+                // Some of the others' close: there is room for what is open, and none for more.
+                #expect(try await scripts.reserve(ask("a.1", 3, target: 4, open: 4)).granted == 4)
+                let rest = try await scripts.reserve(ask("b.1", 3, target: 12, open: 9))
+                #expect(rest.granted == 6 && rest.room == -3)
             }
         }
 

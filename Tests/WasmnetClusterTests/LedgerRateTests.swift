@@ -200,8 +200,10 @@ extension OnRedis {
                 let node = nodes[0]
                 let client = node.client(QuotaLimits(maxSockets: 6, connectsPerSecond: 8, connectBurst: 8))
                 #expect(await client.open() == nil)
+                clock.advance(.seconds(1))
+                node.ledger.nodeCount = 2
                 await server.kill()
-                clock.advance(.seconds(3))
+                try node.goesOut(clock)
                 var refusal: QuotaRefusal?
                 for _ in 0..<20 where refusal == nil { refusal = await client.open() }
                 // Half of six, and not a fresh burst for each question that failed.
@@ -212,12 +214,12 @@ extension OnRedis {
                 #expect(await client.open() == nil)
                 client.close(1)
                 #expect(await client.open()?.kind == .connectRate)
-                #expect(node.ledger.degradedBuckets == 1)
+                #expect(node.ledger.outages == 1)
                 try await server.launch()
                 while (try? await node.redis.connect()) == nil { try await Task.sleep(for: .milliseconds(5)) }
                 clock.advance(.seconds(1))
                 try await node.tick()
-                #expect(node.ledger.degradedBuckets == 0)
+                #expect(node.ledger.outages == 0)
                 #expect(node.modes.withLockedValue { $0 } == [1, 0])
                 // The data is gone with the server: what is open is declared, and nothing grows yet.
                 try await node.tick()

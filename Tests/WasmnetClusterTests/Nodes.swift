@@ -22,7 +22,7 @@ final class LedgerNode: Sendable {
     /// - Parameter sharesClock: whether the scripts go by the node's clock as well.
     init(
         _ server: RedisServer, clock: @escaping @Sendable () -> QuotaInstant, sharesClock: Bool = true,
-        modes outage: OutageModes = OutageModes()
+        modes outage: OutageModes = OutageModes(), answerTime: QuotaDuration = .milliseconds(50)
     ) async throws {
         self.server = server
         self.redis = try await server.client()
@@ -30,6 +30,7 @@ final class LedgerNode: Sendable {
         var settings = ClusterSettings(clock: clock)
         settings.usesOwnClock = sharesClock
         settings.modes = outage
+        settings.answerTime = answerTime
         var events = ClusterEvents()
         let (excess, modes) = (self.excess, self.modes)
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
@@ -57,6 +58,17 @@ final class LedgerNode: Sendable {
             // Twice: a script that the server does not know is sent again after its first answer.
             for _ in 0..<2 { try await self.redis.send(["PING"]) }
         }
+    }
+
+    struct NoOutage: Error {}
+
+    /// Lets time pass until it is an outage: the server is away.
+    func goesOut(_ clock: ManualClock) throws {
+        for _ in 0..<100 where self.ledger.outages == 0 {
+            clock.advance(.milliseconds(250))
+            self.ledger.tick()
+        }
+        guard self.ledger.outages > 0 else { throw NoOutage() }
     }
 
     var calls: Int { self.ledger.counters.calls.load(ordering: .relaxed) }
@@ -99,15 +111,17 @@ extension ClientAllowance {
 }
 
 /// Runs a test with nodes on one server under one clock.
+///
+/// - Parameter counted: how many nodes each takes there to be, if not that many.
 func withNodes(
-    _ count: Int, modes: OutageModes = OutageModes(),
+    _ count: Int, counted: Int? = nil, modes: OutageModes = OutageModes(),
     _ body: (RedisServer, ManualClock, [LedgerNode]) async throws -> Void
 ) async throws {
     try await withServer { server in
         let clock = ManualClock()
         var nodes: [LedgerNode] = []
         for _ in 0..<count { nodes.append(try await LedgerNode(server, clock: { clock.now }, modes: modes)) }
-        for node in nodes { node.ledger.nodeCount = count }
+        for node in nodes { node.ledger.nodeCount = counted ?? count }
         do {
             try await body(server, clock, nodes)
         } catch {

@@ -57,7 +57,7 @@ extension OnRedis {
                     clock: {
                         clock.advance(.milliseconds(400))
                         return clock.now
-                    }, sharesClock: false)
+                    }, sharesClock: false, answerTime: .seconds(3600))
                 let client = node.client(QuotaLimits(connectsPerSecond: 1000, connectBurst: 1000))
                 let before = node.calls
                 for _ in 0..<5 {

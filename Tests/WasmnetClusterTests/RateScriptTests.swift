@@ -30,6 +30,29 @@ extension OnRedis {
             }
         }
 
+        /// They passed while Redis did not answer: at most two bursts of them are paid, before anything else passes.
+        @Test func whatIsOwedIsPaidFirst() async throws {
+            try await withScripts { scripts in
+                var call = ask(4, needed: 1)
+                call.owed = 3
+                #expect(try await scripts.reserve(call).requests == 1)
+                call.owed = 1000
+                let refused = try await scripts.reserve(call)
+                #expect(refused.requests == 0 && refused.missing == .requests && refused.wait == 900_000)
+                call.owed = 0
+                scripts.clock.advance(.milliseconds(800))
+                #expect(try await scripts.reserve(call).wait == 100_000)
+                scripts.clock.advance(.milliseconds(100))
+                #expect(try await scripts.reserve(call).requests == 1)
+                // Also where nothing is asked for.
+                call = ask(0, needed: 0)
+                call.owed = 1
+                _ = try await scripts.reserve(call)
+                scripts.clock.advance(.milliseconds(100))
+                #expect(try await scripts.reserve(ask(1, needed: 1)).missing == .requests)
+            }
+        }
+
         @Test func connectsAndResolvesAreCountedApart() async throws {
             try await withScripts { scripts in
                 let connects = try await scripts.reserve(ask(9, needed: 1))

@@ -24,6 +24,7 @@ struct ScriptCalls {
         var pace: GCRA.Pace?
         var requests = 0
         var requestsNeeded = 0
+        var owed = 0
         var dayLimit: Int64 = 0
         var isSession = false
         var isResolve = false
@@ -87,6 +88,7 @@ struct ScriptCalls {
             RedisKeys.leases(call.isSession ? .session : .socket, of: self.client),
             RedisKeys.requests(call.isResolve ? .resolve : .connect, of: self.client),
             RedisKeys.overrides(of: self.client), RedisKeys.day(of: self.client),
+            RedisKeys.ungranted(call.isSession ? .sessions : call.isResolve ? .resolves : .sockets, of: self.client),
         ]
         let arguments: [RedisArgument] = [
             self.now, .integer(call.generation), .integer(Self.hold.microseconds), .string(call.epoch),
@@ -96,7 +98,7 @@ struct ScriptCalls {
             .integer(call.pace?.interval ?? 0), .integer(call.pace?.burst ?? 0), RedisArgument(call.requests),
             RedisArgument(call.requestsNeeded), .integer(call.dayLimit),
             .string(call.isSession ? "max_sessions" : "max_connections"),
-            .string(call.isResolve ? "resolves" : "connects"),
+            .string(call.isResolve ? "resolves" : "connects"), RedisArgument(call.owed),
         ]
         return (keys.map { .string($0) }, arguments)
     }

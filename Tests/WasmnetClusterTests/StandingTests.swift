@@ -1,85 +1,11 @@
 import Testing
-import WasmnetPolicy
 import WasmnetQuota
 
 @testable import WasmnetCluster
 
-@Suite struct BreakerTests {
-    private let start = QuotaInstant(microseconds: 1_000_000_000)
-
-    @Test func opensAfterThreeFailuresInARowAndThenProbesEachSecond() {
-        var breaker = Breaker()
-        #expect(breaker.failed(at: self.start) == false)
-        #expect(breaker.failed(at: self.start) == false)
-        #expect(breaker.succeeded() == false)
-        for opens in [false, false, true, false] { #expect(breaker.failed(at: self.start) == opens) }
-        #expect(breaker.isOpen)
-        #expect(breaker.isProbeDue(at: self.start + .milliseconds(999)) == false)
-        #expect(breaker.isProbeDue(at: self.start + .seconds(1)) == true)
-        #expect(breaker.isProbeDue(at: self.start + .milliseconds(1999)) == false)
-        #expect(breaker.succeeded() == true)
-        #expect(!breaker.isOpen)
-        #expect(breaker.isProbeDue(at: self.start + .seconds(60)) == false)
-    }
-}
-
-@Suite struct OutageTests {
-    private let now = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
-    private let limits = QuotaLimits(
-        maxSockets: 9, maxSessions: 4, connectsPerSecond: 6, connectBurst: 12, resolvesPerSecond: 3,
-        resolveBurst: 3, bytesPerSecond: 3000, byteBurst: 3000, bytesPerDay: 3000)
-
-    private func outage(_ mode: OutageMode, nodes: Int = 3, dayRest: Int64? = nil) -> Outage {
-        Outage(limits: self.limits, modes: OutageModes(all: mode), nodes: nodes, dayRest: dayRest)
-    }
-
-    @Test func staticGivesANodeItsPartOfEachLimit() {
-        var outage = self.outage(.static, dayRest: 1500)
-        #expect(outage.admitsSlot(.socket, open: 2, limit: 9) == nil)
-        #expect(outage.admitsSlot(.socket, open: 3, limit: 9)?.kind == .sockets)
-        #expect(outage.admitsSlot(.session, open: 0, limit: 4) == nil)
-        #expect(outage.admitsSlot(.session, open: 1, limit: 4)?.kind == .sessions)
-        #expect(self.outage(.static, nodes: 100).admitsSlot(.session, open: 0, limit: 4) == nil)
-        for _ in 0..<4 { #expect(outage.admitsConnect(now: self.now) == nil) }
-        #expect(
-            outage.admitsConnect(now: self.now) == QuotaRefusal(kind: .connectRate, retryAfterMilliseconds: 500))
-        #expect(outage.admitsResolve(now: self.now) == nil)
-        let resolve = outage.admitsResolve(now: self.now)
-        #expect(resolve?.kind == .resolveRate)
-        #expect(outage.pause(now: self.now) == nil)
-        outage.charge(1000, now: self.now)
-        #expect(outage.pause(now: self.now) != nil)
-        let spent = outage.daySpent(now: self.now)
-        #expect(spent?.kind == .dayBytes)
-        let connect = outage.admitsConnect(now: self.now)
-        #expect(connect?.kind == .dayBytes)
-        #expect(outage.passed == 1000)
-    }
-
-    @Test func openLimitsNothing() {
-        var outage = self.outage(.open)
-        #expect(outage.admitsSlot(.socket, open: 900, limit: 9) == nil)
-        for _ in 0..<100 { #expect(outage.admitsConnect(now: self.now) == nil) }
-        for _ in 0..<100 { #expect(outage.admitsResolve(now: self.now) == nil) }
-        outage.charge(1 << 30, now: self.now)
-        #expect(outage.pause(now: self.now) == nil)
-        #expect(outage.daySpent(now: self.now) == nil)
-    }
-
-    @Test func closedAdmitsNothingNew() {
-        var outage = self.outage(.closed)
-        #expect(outage.admitsSlot(.socket, open: 0, limit: 9)?.kind == .sockets)
-        #expect(outage.admitsSlot(.session, open: 0, limit: 4)?.retryAfterMilliseconds == 1000)
-        #expect(outage.admitsSlot(.session, open: 0, limit: 0) == nil)
-        #expect(outage.admitsConnect(now: self.now) != nil)
-        let resolve = outage.admitsResolve(now: self.now)
-        #expect(resolve?.kind == .resolveRate)
-        #expect(outage.pause(now: self.now) == self.now + .seconds(1))
-    }
-}
-
 @Suite struct LeaseBucketTests {
     private let clock: ManualClock
+    private let reach: RedisReach
     private let bucket: LeaseBucket
     private let leaseTime: QuotaDuration
 
@@ -87,7 +13,8 @@ import WasmnetQuota
         let clock = ManualClock()
         self.clock = clock
         let settings = ClusterSettings(nodeID: "me", clock: { clock.now })
-        self.bucket = LeaseBucket(index: 0, settings: settings)
+        self.reach = RedisReach(outageTime: settings.outageTime)
+        self.bucket = LeaseBucket(index: 0, reach: self.reach, settings: settings)
         self.leaseTime = settings.leaseTime
         #expect(settings.hold > settings.timeToLive && settings.leaseTime < settings.timeToLive)
     }
@@ -108,10 +35,9 @@ import WasmnetQuota
 
     private var isValid: Bool { self.bucket.isValid(epoch: self.bucket.epoch, now: self.clock.now) }
 
-    /// Whether the consequence is that all is declared again, and what is too much ends.
-    private func sheds(_ consequence: LeaseBucket.Consequence) -> Bool? {
-        if case .redeclare(_, let sheds) = consequence { return sheds }
-        return nil
+    /// Whether the consequence is that all is declared again.
+    private func redeclares(_ consequence: LeaseBucket.Consequence) -> Bool {
+        if case .redeclare = consequence { true } else { false }
     }
 
     @Test func anEpochIsJoinedByAnAnswerInTime() throws {
@@ -129,7 +55,7 @@ import WasmnetQuota
         let question = try self.ask()
         self.clock.advance(self.leaseTime)
         let outcome = self.answer(question)
-        #expect(!outcome.counts && self.sheds(outcome.consequence) == nil && !self.isValid)
+        #expect(!outcome.counts && !self.redeclares(outcome.consequence) && !self.isValid)
         let again = try self.ask()
         #expect(again.0.epoch == question.0.epoch && again.0.joins)
     }
@@ -140,7 +66,7 @@ import WasmnetQuota
         #expect(!heartbeat.0.joins)
         self.clock.advance(self.leaseTime)
         let outcome = self.answer(heartbeat)
-        #expect(!outcome.counts && self.sheds(outcome.consequence) == true)
+        #expect(!outcome.counts && self.redeclares(outcome.consequence))
         #expect(!self.isValid && self.bucket.epoch != heartbeat.0.epoch)
         #expect(!self.answer(heartbeat).counts)
         #expect(!self.isValid)
@@ -149,14 +75,14 @@ import WasmnetQuota
     @Test func nothingIsSentUnderALapsedEpoch() throws {
         self.answer(try self.ask())
         let epoch = self.bucket.epoch
-        #expect(self.sheds(self.bucket.leaveIfLapsed(now: self.clock.now)) == nil)
+        #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
         self.clock.advance(self.leaseTime)
         #expect(self.bucket.standing(under: epoch, now: self.clock.now, isLease: true) == nil)
         #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
-        #expect(self.sheds(self.bucket.leaveIfLapsed(now: self.clock.now)) == true)
+        #expect(self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
         #expect(self.bucket.epoch != epoch)
         #expect(self.bucket.standing(under: epoch, now: self.clock.now, isLease: true) == nil)
-        #expect(self.sheds(self.bucket.leaveIfLapsed(now: self.clock.now)) == nil)
+        #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
     }
 
     @Test func heartbeatsKeepAnEpochAlive() throws {
@@ -173,7 +99,7 @@ import WasmnetQuota
         // One that is not answered is sent again soon.
         self.clock.advance(.seconds(5))
         #expect(self.bucket.heartbeat(now: self.clock.now) != nil)
-        #expect(!self.bucket.failed(now: self.clock.now))
+        self.bucket.missed(now: self.clock.now)
         self.clock.advance(.seconds(1))
         #expect(self.bucket.heartbeat(now: self.clock.now) != nil)
     }
@@ -189,12 +115,12 @@ import WasmnetQuota
     @Test func fencedAndLostLeaveTheEpoch() throws {
         self.answer(try self.ask())
         let first = try self.ask()
-        #expect(self.sheds(self.answer(first, .fenced).consequence) == true)
+        #expect(self.redeclares(self.answer(first, .fenced).consequence))
         #expect(self.bucket.epoch != first.0.epoch && !self.isValid)
         self.answer(try self.ask())
         let second = try self.ask()
         #expect(second.0.generation == 7)
-        #expect(self.sheds(self.answer(second, .lost, generation: 8).consequence) == false)
+        #expect(self.redeclares(self.answer(second, .lost, generation: 8).consequence))
         #expect(self.bucket.epoch != second.0.epoch)
         #expect(try self.ask().0.generation == 8)
     }
@@ -214,16 +140,17 @@ import WasmnetQuota
         #expect(try self.ask().0.generation == 7)
     }
 
-    @Test func anOutageShedsNothingAndWhatWasSaidIsSaidAgain() throws {
+    @Test func inAnOutageNoHeartbeatIsSent() throws {
         self.answer(try self.ask())
-        for opens in [false, false, true] { #expect(self.bucket.failed(now: self.clock.now) == opens) }
-        #expect(self.bucket.isDegraded)
-        self.clock.advance(self.leaseTime)
-        #expect(self.sheds(self.bucket.leaveIfLapsed(now: self.clock.now)) == false)
-        let probe = try #require(self.bucket.probe(now: self.clock.now))
-        let outcome = self.answer((probe, self.clock.now), .fenced)
-        #expect(outcome.recovered && !self.bucket.isDegraded)
-        guard case .resync = outcome.consequence else { throw Unexpected() }
+        self.reach.asked(now: self.clock.now)
+        while !self.reach.isOutage {
+            self.clock.advance(.milliseconds(250))
+            _ = self.reach.tick(now: self.clock.now)
+        }
+        #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
+        #expect(self.reach.isProbeDue(now: self.clock.now))
+        #expect(self.reach.answered())
+        #expect(self.bucket.heartbeat(now: self.clock.now) != nil)
     }
 
     @Test func anUnusedEpochIsLeftToLapse() throws {
@@ -236,6 +163,4 @@ import WasmnetQuota
         #expect(self.bucket.retire() == "me.\(epoch + 1)")
         #expect(!self.isValid)
     }
-
-    private struct Unexpected: Error {}
 }

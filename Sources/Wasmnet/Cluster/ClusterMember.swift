@@ -62,6 +62,8 @@ final class ClusterMember: Sendable {
         var settings = ClusterSettings(clock: clock.now)
         self.nodeID = settings.nodeID
         settings.modes = policy.outage
+        settings.answerTime = options.answerTime ?? .milliseconds(Int64(options.timeoutMilliseconds))
+        settings.outageTime = .seconds(Int64(options.outageSeconds))
         self.ledger = RedisLedger(
             redis: self.redis, settings: settings,
             events: Self.events(registry: registry, modes: modes, logger: logger))
@@ -73,18 +75,18 @@ final class ClusterMember: Sendable {
         var events = ClusterEvents()
         events.excess = { client, count in
             logger.warning(
-                "a client's slots went to other nodes while this one was away; its newest sockets end",
+                "a client had more sockets open than its limit during an outage; its newest ones end",
                 metadata: ["client": "\(client.text)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
-        let isDegraded = Guarded(false)
-        events.modeChanged = { buckets, reason in
-            let changed = isDegraded.withLock { isDegraded in
-                defer { isDegraded = buckets > 0 }
-                return isDegraded != (buckets > 0)
+        let isOut = Guarded(false)
+        events.modeChanged = { outages, reason in
+            let changed = isOut.withLock { isOut in
+                defer { isOut = outages > 0 }
+                return isOut != (outages > 0)
             }
             guard changed else { return }
-            if buckets > 0 {
+            if outages > 0 {
                 logger.warning(
                     "limits go by redis_failure: Redis does not answer",
                     metadata: ["mode": "\(modes.withLockedValue { $0.summary })", "reason": "\(reason ?? "unknown")"])

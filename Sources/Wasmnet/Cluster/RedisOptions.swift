@@ -1,9 +1,10 @@
 import Logging
-package import NIOCore
+import NIOCore
 import NIOPosix
 import NIOSSL
 package import RedisClient
 import WasmnetCluster
+package import WasmnetQuota
 
 /// Where the cluster's limits are counted, so that they hold for all nodes together.
 public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
@@ -14,12 +15,17 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
-    /// Milliseconds one answer may take while limits are counted, 10 to 1000. Default 50. After three that did not come in time limits go
-    /// by the policy's `redis_failure`.
+    /// Milliseconds that connects, look-ups and bytes wait for an answer of Redis, 10 to 1000. Default 50. After that they go on, up to this
+    /// node's part of their limits, and what passed is charged with the next answer.
     public var timeoutMilliseconds = 50
+    /// Seconds for which Redis is silent before it is an outage, in which the policy's `redis_failure` holds, 1 to 60. Default 5.
+    public var outageSeconds = 5
     /// In place of ``timeoutMilliseconds``, of any length; nil by default.
-    package var commandDeadline: TimeAmount?
+    package var answerTime: QuotaDuration?
     package static let timeouts = 10...1000
+    package static let outages = 1...60
+    /// A connection on which nothing is answered for so long is given up.
+    static let commandDeadline = TimeAmount.milliseconds(2500)
     /// How often the node tells the others that it lives.
     package var nodeHeartbeat = NodeRegistry.heartbeat
 
@@ -61,7 +67,7 @@ extension RedisOptions {
         name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void
     ) throws(ConfigurationError) -> RedisClientOptions {
         var client = RedisClientOptions(clientName: name)
-        client.commandDeadline = self.commandDeadline ?? .milliseconds(Int64(self.timeoutMilliseconds))
+        client.commandDeadline = Self.commandDeadline
         client.observer = observer
         for path in self.authorities {
             do {

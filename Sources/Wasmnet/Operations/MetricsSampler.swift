@@ -107,7 +107,7 @@ final class MetricsSampler: Sendable {
 
     private static func sample(_ member: ClusterMember, _ meters: ClusterMeters, _ counted: inout Counted) {
         let ledger = member.ledger
-        meters.available.set(ledger.degradedBuckets == 0 && member.isConnected ? 1 : 0)
+        meters.available.set(ledger.outages == 0 && member.isConnected ? 1 : 0)
         meters.evicts.set(member.evicts ? 1 : 0)
         meters.nodes.set(ledger.nodeCount)
         meters.slotsGranted.set(ledger.grantedSockets)

@@ -29,7 +29,7 @@ struct NodeAdmin: AdminBackend {
                 problem: self.server.denylist.inForce.isLoaded ? nil : "the denylist was not read yet"),
         ]
         if let member = self.server.member {
-            let isDown = member.ledger.degradedBuckets > 0 || !member.isConnected
+            let isDown = member.ledger.outages > 0 || !member.isConnected
             checks.append(
                 ReadinessCheck(
                     "redis",

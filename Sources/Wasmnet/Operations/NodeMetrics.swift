@@ -95,6 +95,7 @@ extension QuotaKind {
         case .resolveRate: "resolves_per_sec"
         case .bandwidth: "max_bandwidth_mbps"
         case .dayBytes: "bytes_per_day"
+        case .unanswered: "unanswered"
         }
     }
 }

@@ -9,10 +9,10 @@
 --      bytes of the day leased, the day, microseconds until it ends, bytes of the day left to others
 --
 -- Bandwidth: a token bucket in millionths of a byte, "level time". What passed is charged at once, into debt if need be; a grant
--- never is. What is granted and not used in time is lost, so hoards do not grow. Bound: the grants of any span t are at most
+-- never is. A debt is at most two bursts, and may be 1 MiB. What is granted and not used in time is lost, so hoards do not grow. Bound: the grants of any span t are at most
 -- burst + rate * t. Day: bytes are debited before they are used, in leases of an eighth of what is left by node, 256 KiB to 64 MiB, or to
 -- half a second's bytes where that is more; so the limit is not passed, and a node that dies loses one lease.
-local UNIT, MOST = 1000000, 4294967296
+local UNIT, MOST, LEAST = 1000000, 4294967296, 1048576
 local granted, wait, leased, today, ends, left = 0, 0, 0, 0, 0, 0
 
 local rate = tonumber(ARGV[2])
@@ -32,7 +32,7 @@ if rate > 0 then
             time = now
         end
     end
-    level = math.max(level - math.min(tonumber(ARGV[4]), MOST) * UNIT, -MOST * UNIT)
+    level = math.max(level - math.min(tonumber(ARGV[4]), MOST) * UNIT, -math.min(math.max(2 * capacity, LEAST * UNIT), MOST * UNIT))
     granted = math.min(tonumber(ARGV[5]), math.floor(math.max(level, 0) / UNIT))
     level = level - granted * UNIT
     if level <= 0 then wait = time + math.floor(-level / rate) + 1 - now end

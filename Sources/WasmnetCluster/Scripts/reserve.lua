@@ -1,6 +1,6 @@
 -- Slots and requests of one client, reserved together: written only if everything that is needed is there.
 --
--- KEYS 1 generation, 2 epochs of the bucket, 3 leases of this kind of slot, 4 requests, 5 overrides, 6 bytes of the day
+-- KEYS 1 generation, 2 epochs of the bucket, 3 leases of this kind of slot, 4 requests, 5 overrides, 6 bytes of the day, 7 ungranted
 -- ARGV 1 clock, 2 known generation, 3 hold
 --      4 epoch of the caller, 5 its time to live, 6 whether it may join (1) or must be known (0)
 --      7 the epoch that it replaces for this client (empty: none)
@@ -9,7 +9,7 @@
 --      14 microseconds a request (0: requests are not asked for), 15 requests at once, 16 requests wanted,
 --      17 how many of them somebody waits for, each with a slot where slots are asked for
 --      18 bytes a day that must not be spent (0: not asked for)
---      19 and 20 the names of the limit and of the rate in the overrides
+--      19 and 20 the names of the limit and of the rate in the overrides, 21 requests that passed without being granted
 -- Returns status (0 fenced, 1 done, 2 late, 3 the caller knows another generation), generation, hold left,
 --      slots granted, slots left to everybody (below 0: so many are open above the limit), requests granted,
 --      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests), microseconds until it is there (0: unknown);
@@ -18,16 +18,19 @@
 --
 -- Leases: one field a node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a time to come; one of
 -- no slots stays as long, for its sequence number. What is counted of a node is what it may have open: at least what it says is.
--- Bound: the slots granted of a client are at most the limit, unless more were open when a node declared; those are counted too,
--- and nothing grows until they are gone.
--- Requests: the generic cell rate algorithm (ITU-T I.371 annex A). Bound: at most burst + t / interval in any span t.
+-- What of that was opened without a grant (in an outage) stands in "ungranted": there is room for what is open as far as the limit is
+-- not granted to others, and room for more as far as nothing else is open; so an excess is shed once, and does not become a grant.
+-- Bound: the slots granted of a client are at most the limit; while more are open, nothing grows.
+-- Requests: the generic cell rate algorithm (ITU-T I.371 annex A). Bound: at most burst + t / interval in any span t. Those that passed
+-- without a grant are owed, at most two bursts of them, and nothing passes until they are paid.
 -- A day: the UTC one. A lease is declared again at least every half hour; no key outlives its use by more than an hour.
 local gen, held, lost = generation(KEYS[1], ARGV[2], tonumber(ARGV[3]))
 local epoch, ttl, replaced = ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local seq, target, open, held_open = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local most = tonumber(ARGV[12])
 local granted, room, requests, missing, wait = 0, 0, 0, 0, 0
-local unheld = 0
+-- Slots that others leave, and those of them that this node keeps whatever it is refused.
+local unheld, kept = 0, 0
 
 local function answer(status) return {status, gen, held, granted, room, requests, missing, wait} end
 
@@ -35,33 +38,40 @@ if lost then return answer(3) end
 
 local function lives(other) return tonumber(redis.call('ZSCORE', KEYS[2], other) or '0') > now end
 
-local current, gone = 0, {}
+local current, gone, ungranted = 0, {}, {}
 if most > 0 then
     most = limit(KEYS[5], ARGV[19], ARGV[12])
     local known = lives(epoch)
     if not known and ARGV[6] ~= '1' then return answer(0) end
-    local others = 0
+    local beyond = redis.call('HGETALL', KEYS[7])
+    for index = 1, #beyond, 2 do ungranted[beyond[index]] = tonumber(beyond[index + 1]) end
+    local others, theirs = 0, 0
     local leases = redis.call('HGETALL', KEYS[3])
     for index = 1, #leases, 2 do
         local other, last, count = leases[index], string.match(leases[index + 1], '^(%d+) (%d+)$')
         count = tonumber(count)
+        local its = math.max(count - (ungranted[other] or 0), 0)
         if other == epoch and known then
             if tonumber(last) >= seq then
-                granted = count
+                granted = its
                 return answer(2)
             end
-            current = count
+            current = its
         elseif other ~= epoch and other ~= replaced and lives(other) then
-            others = others + count
+            others, theirs = others + count, theirs + its
         else
             gone[#gone + 1] = other
         end
     end
-    for _, other in ipairs(gone) do redis.call('HDEL', KEYS[3], other) end
+    for _, other in ipairs(gone) do
+        redis.call('HDEL', KEYS[3], other)
+        if ungranted[other] then redis.call('HDEL', KEYS[7], other) end
+    end
     unheld = most - others
     room = math.max(unheld, 0)
-    -- Above the limit (a node was away, or the limit fell) a node keeps what it has, and nothing to open more with.
-    granted = math.min(target, math.max(math.min(current, held_open), room))
+    -- Above the limit (a node was away, or the limit fell) a node keeps what it was granted, and gets nothing to open more with.
+    kept = math.max(math.min(current, held_open), math.min(open, math.max(most - theirs, 0)))
+    granted = math.min(target, math.max(kept, room))
     if held > 0 then granted = math.min(granted, math.max(current, held_open)) end
     if ARGV[13] == '1' and granted <= open then
         missing = 2
@@ -80,24 +90,44 @@ if spent > 0 then
     end
 end
 
-local interval, burst = tonumber(ARGV[14]), tonumber(ARGV[15])
-if interval > 0 and missing == 0 then
+local interval, burst, owed = tonumber(ARGV[14]), tonumber(ARGV[15]), tonumber(ARGV[21])
+if interval > 0 and (missing == 0 or owed > 0) then
     interval = limit(KEYS[5], ARGV[20] .. '_interval', interval, DAY)
     burst = limit(KEYS[5], ARGV[20] .. '_burst', burst, math.floor(1000000000000000 / interval))
     local window = interval * burst
     local arrival = tonumber(redis.call('GET', KEYS[4]) or '0')
     local cut = arrival - now > window + TOLERANCE
     if cut then arrival = now + window end
+    -- While something was owed, all that came by since went to it; what is owed from now on is paid by what there is now.
+    local before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0')
+    local paid = math.min(before, math.max(math.floor((now + window - arrival) / interval), 0))
+    arrival = arrival + paid * interval
+    local debt = math.min(before - paid + owed, 2 * burst)
+    local free = math.max(math.floor((now + window - math.max(arrival, now)) / interval), 0)
+    if debt > 0 and free > 0 then
+        local more = math.min(debt, free)
+        arrival, debt, paid = math.max(arrival, now) + more * interval, debt - more, paid + more
+    end
+    if debt > 0 then
+        redis.call('HSET', KEYS[7], 'requests', text(debt))
+    elseif before > 0 then
+        redis.call('HDEL', KEYS[7], 'requests')
+    end
     local first = math.max(arrival, now)
     local wanted, waiting = tonumber(ARGV[16]), tonumber(ARGV[17])
+    if debt > 0 or missing ~= 0 then wanted = 0 end
     if most > 0 then wanted = wanted - waiting + math.min(waiting, math.max(granted - open, 0)) end
     requests = math.max(math.min(wanted, math.floor((now + window - first) / interval)), 0)
-    if requests > 0 or cut then
-        if requests > 0 then arrival = first + requests * interval end
-        redis.call('SET', KEYS[4], text(arrival), 'PX', text(math.ceil(math.max(arrival - now, 0) / 1000) + 1000 + slack))
+    if requests > 0 then arrival = first + requests * interval end
+    if requests > 0 or cut or paid > 0 or debt > 0 then
+        local paidIn = math.max(arrival - now, 0) + debt * interval
+        redis.call('SET', KEYS[4], text(arrival), 'PX', text(math.ceil(paidIn / 1000) + 1000 + slack))
+        if debt > 0 then keep(KEYS[7], math.max(paidIn, 3600000000)) end
     end
-    if requests == 0 and waiting > 0 then missing = 3 end
-    wait = math.max(first + (requests + 1) * interval - now - window, 0)
+    if missing == 0 then
+        if requests == 0 and waiting > 0 then missing = 3 end
+        wait = math.max(first + (debt + requests + 1) * interval - now - window, 0)
+    end
 end
 
 if most > 0 then
@@ -106,10 +136,16 @@ if most > 0 then
         keep(KEYS[2], ttl)
     end
     -- Nothing grows for a request that is refused; and what is open is open.
-    if missing ~= 0 then granted = math.min(granted, math.max(current, held_open)) end
+    if missing ~= 0 then granted = math.min(granted, kept) end
     local counted = math.max(granted, held_open)
     redis.call('HSET', KEYS[3], epoch, text(seq) .. ' ' .. text(counted))
     keep(KEYS[3], 3600000000)
+    if counted > granted then
+        redis.call('HSET', KEYS[7], epoch, text(counted - granted))
+        keep(KEYS[7], 3600000000)
+    elseif ungranted[epoch] then
+        redis.call('HDEL', KEYS[7], epoch)
+    end
     room = unheld - counted
 end
 return answer(1)

@@ -44,7 +44,8 @@ package struct TokenBucket: Sendable, Hashable {
     /// Takes bytes that have passed, into debt if need be.
     package mutating func charge(bytes: Int64, at now: QuotaInstant, rate: Rate) {
         self.refill(at: now, rate: rate)
-        self.level = max(self.level - min(max(bytes, 0), Self.mostBytes) * Self.unit, -Self.deepest)
+        self.level = max(
+            self.level - min(max(bytes, 0), Self.mostBytes) * Self.unit, -min(rate.mostDebt * Self.unit, Self.deepest))
     }
 
     /// Hands out up to `wanted` whole bytes to be spent later; never into debt.
@@ -82,6 +83,9 @@ extension TokenBucket {
         package let bytesPerSecond: Int64
         /// In `1...2^32`.
         package let burst: Int64
+
+        /// What was charged beyond this is forgiven: two bursts, and at least 1 MiB.
+        var mostDebt: Int64 { max(2 * self.burst, 1 << 20) }
 
         /// What one read may bring: a 64th of a second's bytes, 16 to 256 KiB.
         package var readQuantum: Int { Int(min(max(self.bytesPerSecond / 64, 16 << 10), 256 << 10)) }

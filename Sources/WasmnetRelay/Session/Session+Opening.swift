@@ -242,6 +242,7 @@ extension Refusal {
             case .sockets: .maxConnections
             case .connectRate, .resolveRate: .connectRate
             case .bandwidth, .dayBytes: .byteQuota
+            case .unanswered: .overloaded
             }
         self.init(code, refusal.message, retryAfterMilliseconds: refusal.retryAfterMilliseconds)
     }

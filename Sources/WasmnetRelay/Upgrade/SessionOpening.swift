@@ -125,18 +125,20 @@ extension HTTPRefusal {
     /// More a second than one client may open.
     static func tooManySessions(until: QuotaInstant, now: QuotaInstant) -> HTTPRefusal {
         let milliseconds = UInt64(max(0, until.microseconds - now.microseconds) / 1000)
-        return HTTPRefusal(tooMany: "this client opens sessions too often", .connectRate, retryAfter: milliseconds)
+        return HTTPRefusal(
+            .tooManyRequests, "this client opens sessions too often", .connectRate, retryAfter: milliseconds)
     }
 
     init(_ refusal: QuotaRefusal) {
         self.init(
-            tooMany: refusal.message, Refusal(refusal).code, retryAfter: UInt64(refusal.retryAfterMilliseconds))
+            refusal.kind == .unanswered ? .serviceUnavailable : .tooManyRequests, refusal.message,
+            Refusal(refusal).code, retryAfter: UInt64(refusal.retryAfterMilliseconds))
     }
 
     /// - Parameter retryAfter: in milliseconds.
-    private init(tooMany message: String, _ code: ReasonCode, retryAfter: UInt64) {
+    private init(_ status: HTTPResponseStatus, _ message: String, _ code: ReasonCode, retryAfter: UInt64) {
         let seconds = max(1, (retryAfter + 999) / 1000)
         self.init(
-            .tooManyRequests, "\(message) (\(code.word))", headers: ["Retry-After": "\(seconds)"], code: code)
+            status, "\(message) (\(code.word))", headers: ["Retry-After": "\(seconds)"], code: code)
     }
 }

@@ -1,0 +1,60 @@
+import WasmnetQuota
+
+/// What one client may pass on this node, of what is counted by the second, while Redis does not answer: this node's part of each burst,
+/// refilled at its part of the rate by time alone. It is kept for as long as the client is known; no outage makes or fills one, so many
+/// short ones give no more than a long one.
+struct OutageBudget: Sendable {
+    private var connects = GCRA()
+    private var resolves = GCRA()
+    private var bytes = TokenBucket()
+    private var connectPace: GCRA.Pace?
+    private var resolvePace: GCRA.Pace?
+    private var byteRate: TokenBucket.Rate?
+    private var limits = QuotaLimits()
+    private var nodes = 0
+
+    /// - Parameter nodes: in how many parts the limits are divided; at least 1.
+    mutating func apply(_ limits: QuotaLimits, nodes: Int) {
+        let nodes = max(nodes, 1)
+        guard limits != self.limits || nodes != self.nodes else { return }
+        self.limits = limits
+        self.nodes = nodes
+        self.connectPace = Self.part(limits.connectsPerSecond, limits.connectBurst, nodes)
+        self.resolvePace = Self.part(limits.resolvesPerSecond, limits.resolveBurst, nodes)
+        self.byteRate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst).flatMap {
+            TokenBucket.Rate(
+                bytesPerSecond: limits.bytesPerSecond / Double(nodes), burst: max(Int($0.burst) / nodes, 1))
+        }
+    }
+
+    private static func part(_ rate: Double, _ burst: Int, _ nodes: Int) -> GCRA.Pace? {
+        GCRA.Pace(perSecond: rate, burst: burst).flatMap {
+            GCRA.Pace(perSecond: rate / Double(nodes), burst: max(Int($0.burst) / nodes, 1))
+        }
+    }
+
+    /// One request of a rate. Nil: it passes.
+    mutating func request(_ kind: RequestKind, now: QuotaInstant) -> QuotaDuration? {
+        switch kind {
+        case .connect: self.connectPace.flatMap { self.connects.request(at: now, pace: $0) }
+        case .resolve: self.resolvePace.flatMap { self.resolves.request(at: now, pace: $0) }
+        }
+    }
+
+    /// - Returns: up to so many bytes that may pass.
+    mutating func bytes(upTo wanted: Int64, now: QuotaInstant) -> Int64 {
+        guard let rate = self.byteRate else { return wanted }
+        return self.bytes.grant(bytes: wanted, at: now, rate: rate)
+    }
+
+    /// When there are bytes again.
+    func bytesReturn(now: QuotaInstant) -> QuotaInstant {
+        self.byteRate.map { max(self.bytes.positive(rate: $0), now + .milliseconds(1)) } ?? now
+    }
+
+    /// Whether a fresh one would allow no more.
+    func isFull(now: QuotaInstant) -> Bool {
+        self.connects.isAtRest(at: now) && self.resolves.isAtRest(at: now)
+            && (self.byteRate.map { self.bytes.isFull(at: now, rate: $0) } ?? true)
+    }
+}

@@ -1,0 +1,56 @@
+package import WasmnetQuota
+
+/// Whether one Redis answers: at once, late, or for so long not at all that an outage's rules hold. A value without clock, lock or I/O.
+///
+/// Time in which this node did not run is not Redis' silence: however late ``tick(now:)`` is called, it counts ``longestTick`` at most.
+package struct OutageWatch: Sendable, Hashable {
+    /// Between two questions while none is answered.
+    package static let probeInterval = QuotaDuration.seconds(1)
+    /// Twice the time between two ticks.
+    static let longestTick = QuotaDuration.milliseconds(500)
+
+    private let outageTime: QuotaDuration
+    package private(set) var isOutage = false
+    /// When the first question was asked after the last answer; nil: all are answered.
+    package private(set) var unansweredSince: QuotaInstant?
+    private var lastQuestion = QuotaInstant.epoch
+    private var silence = QuotaDuration.zero
+    private var lastTick: QuotaInstant?
+
+    /// - Parameter outageTime: silence after which it is an outage.
+    package init(outageTime: QuotaDuration) {
+        self.outageTime = outageTime
+    }
+
+    package mutating func asked(now: QuotaInstant) {
+        self.lastQuestion = now
+        if self.unansweredSince == nil { self.unansweredSince = now }
+    }
+
+    /// - Returns: whether an outage ended just now.
+    package mutating func answered() -> Bool {
+        defer { self.isOutage = false }
+        self.unansweredSince = nil
+        self.silence = .zero
+        return self.isOutage
+    }
+
+    /// To be called four times a second.
+    ///
+    /// - Returns: whether an outage began just now.
+    package mutating func tick(now: QuotaInstant) -> Bool {
+        defer { self.lastTick = now }
+        guard let since = self.unansweredSince else { return false }
+        let elapsed = now - max(since, self.lastTick ?? since)
+        self.silence = .microseconds(
+            self.silence.microseconds + min(max(elapsed, .zero), Self.longestTick).microseconds)
+        guard !self.isOutage, self.silence >= self.outageTime else { return false }
+        self.isOutage = true
+        return true
+    }
+
+    /// Whether it is time to ask something although nobody needs to know.
+    package func isProbeDue(now: QuotaInstant) -> Bool {
+        self.unansweredSince != nil && now - self.lastQuestion >= Self.probeInterval
+    }
+}

@@ -1,0 +1,217 @@
+import NIOConcurrencyHelpers
+import RedisClient
+import Testing
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+extension OnRedis {
+    /// What a ledger does while Redis is slow or away, and after it.
+    @Suite struct LedgerOutageTests {
+        /// Sockets that were asked for, and wait for a server that is stopped.
+        private final class Opening: Sendable {
+            private let outcomes: AsyncStream<QuotaRefusal?>
+            private let slot = NIOLockedValueBox<QuotaSlot?>(nil)
+
+            init(_ client: NodeClient, now: QuotaInstant) {
+                let (outcomes, continuation) = AsyncStream.makeStream(of: QuotaRefusal?.self)
+                self.outcomes = outcomes
+                let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { [slot] result in
+                    switch result {
+                    case .success(let taken):
+                        slot.withLockedValue { $0 = taken }
+                        continuation.yield(nil)
+                    case .failure(let refusal): continuation.yield(refusal)
+                    }
+                }
+                if let atOnce = client.allowance.reserve(.socket, now: now, later: answer) { answer(atOnce) }
+            }
+
+            /// Nil: admitted.
+            var value: QuotaRefusal? {
+                get async { await self.outcomes.first { _ in true } ?? nil }
+            }
+        }
+
+        private func opening(_ client: NodeClient, _ count: Int, now: QuotaInstant) -> [Opening] {
+            (0..<count).map { _ in Opening(client, now: now) }
+        }
+
+        /// Redis stutters: what it has not granted is not opened, whoever waits.
+        @Test func aPauseLoosensNoSlot() async throws {
+            try await withNodes(3) { server, clock, nodes in
+                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 30)) }
+                while nodes.reduce(0, { $0 + $1.ledger.counts.sockets }) < 30 {
+                    for client in clients where client.sockets.count < 10 { await client.open() }
+                    try await self.settle(nodes, clock, for: .milliseconds(250))
+                }
+                server.pause()
+                let waiting = clients.flatMap { self.opening($0, 10, now: clock.now) }
+                clock.advance(.milliseconds(999))
+                for node in nodes { node.ledger.tick() }
+                clock.advance(.milliseconds(1))
+                for task in waiting { #expect(await task.value == .unanswered) }
+                #expect(nodes.allSatisfy { $0.ledger.outages == 0 })
+                server.resume()
+                for node in nodes { try await node.tick() }
+                #expect(nodes.reduce(0) { $0 + $1.ledger.counts.sockets } == 30)
+                for client in clients { #expect(await client.open() == QuotaRefusal(kind: .sockets)) }
+                clients[0].close(1)
+                clock.advance(.seconds(2))
+                for node in nodes { try await node.tick() }
+                clock.advance(.milliseconds(250))
+                #expect(await clients[1].open() == nil)
+            }
+        }
+
+        /// They join the question that is asked when it answers again.
+        @Test func whoWaitsIsAnsweredWhenThePauseEnds() async throws {
+            try await withNodes(1) { server, clock, nodes in
+                let client = nodes[0].client(QuotaLimits(maxSockets: 9))
+                server.pause()
+                let waiting = self.opening(client, 9, now: clock.now)
+                clock.advance(.milliseconds(500))
+                server.resume()
+                for task in waiting { #expect(await task.value == nil) }
+            }
+        }
+
+        @Test func whileNothingIsAnsweredThoseWhoWaitAreBounded() async throws {
+            try await withNodes(1) { server, clock, nodes in
+                let client = nodes[0].client(QuotaLimits(maxSockets: 900))
+                server.pause()
+                let first = self.opening(client, 1, now: clock.now)
+                clock.advance(.milliseconds(50))
+                let refused = NIOLockedValueBox(0)
+                let (allowance, now) = (client.allowance, clock.now)
+                for _ in 0..<100 {
+                    let atOnce = allowance.reserve(.socket, now: now) {
+                        if case .success(let slot?) = $0 { slot.release() }
+                    }
+                    if case .failure(.unanswered)? = atOnce { refused.withLockedValue { $0 += 1 } }
+                }
+                #expect(refused.withLockedValue { $0 } == 37)
+                server.resume()
+                for task in first { #expect(await task.value == nil) }
+            }
+        }
+
+        @Test func connectsGoOnFromTheBudgetAndAreChargedAfterwards() async throws {
+            try await withNodes(2) { server, clock, nodes in
+                let limits = QuotaLimits(connectsPerSecond: 10, connectBurst: 12)
+                let clients = nodes.map { $0.client(limits) }
+                server.pause()
+                let first = self.opening(clients[0], 1, now: clock.now)
+                clock.advance(.milliseconds(50))
+                #expect(await first[0].value == nil)
+                // Half of the burst, and then half of the rate.
+                for _ in 0..<5 { #expect(await clients[0].open() == nil) }
+                #expect(await clients[0].open() == QuotaRefusal(kind: .connectRate, retryAfterMilliseconds: 200))
+                clock.advance(.milliseconds(200))
+                #expect(await clients[0].open() == nil)
+                server.resume()
+                for _ in 0..<2 {
+                    try await nodes[0].tick()
+                    clock.advance(.milliseconds(100))
+                }
+                // Seven are charged of twelve, and some came by since.
+                var left = 0
+                while await clients[1].open() == nil { left += 1 }
+                #expect((3...7).contains(left), "\(left)")
+            }
+        }
+
+        /// However often Redis goes and comes, the budget is one.
+        @Test func manyShortOutagesGiveNoMoreThanOneLongOne() async throws {
+            try await withNodes(2) { server, clock, nodes in
+                let rate = 4.0
+                let burst = 8
+                let client = nodes[0].client(QuotaLimits(connectsPerSecond: rate, connectBurst: burst))
+                let start = clock.now
+                var passed = 0
+                for round in 0..<20 {
+                    server.pause()
+                    while true {
+                        let waiting = self.opening(client, 1, now: clock.now)
+                        clock.advance(.milliseconds(60))
+                        guard await waiting[0].value == nil else { break }
+                        passed += 1
+                    }
+                    server.resume()
+                    for _ in 0..<3 {
+                        try await nodes[0].tick()
+                        clock.advance(.milliseconds(100))
+                        if round % 2 == 0, await client.open() == nil { passed += 1 }
+                    }
+                }
+                let seconds = Double((clock.now - start).microseconds) / 1e6
+                #expect(Double(passed) <= 2 * Double(burst) + rate * (seconds + 0.3), "\(passed) in \(seconds) s")
+            }
+        }
+
+        /// What nodes opened on credit is told, what is too much ends, newest first, and the limit holds again.
+        @Test func afterAnOutageWhatIsTooMuchEndsOnce() async throws {
+            try await withNodes(2, counted: 1) { server, clock, nodes in
+                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 12)) }
+                for _ in 0..<2 { #expect(await clients[1].open() == nil) }
+                for _ in 0..<8 { #expect(await clients[0].open() == nil) }
+                clock.advance(.seconds(1))
+                // Each takes itself for the only one.
+                for node in nodes { node.ledger.nodeCount = 1 }
+                server.pause()
+                for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
+                    clock.advance(.milliseconds(250))
+                    for node in nodes { node.ledger.tick() }
+                }
+                #expect(nodes.allSatisfy { $0.ledger.outages == 1 })
+                for client in clients { while await client.open() == nil {} }
+                let open = clients.map(\.sockets.count)
+                // Each: what it held, and the room that it last heard of.
+                #expect(open[0] + open[1] > 12 && open.allSatisfy { $0 <= 12 }, "\(open)")
+                server.resume()
+                try await self.settle(nodes, clock, for: .seconds(1))
+                #expect(nodes.allSatisfy { $0.ledger.outages == 0 })
+                let excess = nodes.map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } }
+                #expect(open[0] + open[1] - excess[0] - excess[1] == 12, "\(open) \(excess)")
+                for (client, count) in zip(clients, excess) { client.close(count) }
+                try await self.settle(nodes, clock, for: .seconds(4))
+                #expect(nodes.map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } } == excess)
+                for client in clients { #expect(await client.open() == QuotaRefusal(kind: .sockets)) }
+                // What closes is room for others again.
+                clients[0].close(3)
+                try await self.settle(nodes, clock, for: .seconds(3))
+                for _ in 0..<3 { #expect(await clients[1].open() == nil) }
+                #expect(await clients[1].open() == QuotaRefusal(kind: .sockets))
+            }
+        }
+
+        private func settle(_ nodes: [LedgerNode], _ clock: ManualClock, for time: QuotaDuration) async throws {
+            let end = clock.now + time
+            while clock.now < end {
+                clock.advance(.milliseconds(250))
+                for node in nodes { try await node.tick() }
+            }
+        }
+
+        /// A key of another type is that client's trouble.
+        @Test func anErrorOfOneKeyIsNoOutage() async throws {
+            try await withNodes(1) { server, clock, nodes in
+                let node = nodes[0]
+                let client = node.client(QuotaLimits(maxSockets: 9))
+                let key = RedisArgument.string(RedisKeys.leases(.socket, of: ClientID(text: "t:someone")))
+                try await node.redis.send(["SET", key, "nonsense"])
+                let waiting = self.opening(client, 1, now: clock.now)
+                for _ in 0..<40 {
+                    clock.advance(.milliseconds(250))
+                    try await node.tick()
+                }
+                #expect(await waiting[0].value != nil)
+                #expect(node.ledger.outages == 0)
+                let other = node.client(QuotaLimits(maxSockets: 9), named: "t:other")
+                #expect(await other.open() == nil)
+            }
+        }
+    }
+}
