@@ -98,6 +98,11 @@ final class ClusterLink: Sendable {
         if reach.answered() { self.events.modeChanged(self.outages, nil) }
     }
 
+    /// In a Redis Cluster another server may have gone than the one that is asked.
+    func disconnected() {
+        if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
+    }
+
     /// To be called four times a second.
     func tick(now: QuotaInstant) {
         for reach in self.reaches where reach.tick(now: now) {

@@ -189,10 +189,12 @@ package struct Lane: Sendable {
         return .taken
     }
 
-    /// Takes what is needed with a request that was lent: the cluster is told of it with the next question.
-    package mutating func takeLent(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) {
+    /// Takes what is needed with a request that nobody granted.
+    ///
+    /// - Parameter isOwed: whether the cluster is told of it with the next question.
+    package mutating func takeLent(_ need: Need, now: QuotaInstant, isLeaseValid: Bool, isOwed: Bool) {
         self.took(need, now, isLeaseValid: isLeaseValid)
-        self.owed = min(self.owed + 1, Self.mostOwed)
+        if isOwed { self.owed = min(self.owed + 1, Self.mostOwed) }
     }
 
     private static let mostOwed = 1 << 32

@@ -28,7 +28,8 @@ extension RedisAllowance {
         let (answer, wantsToAsk) = self.state.withLock { state in
             self.follow(&state, now)
             let answer = body(&state)
-            self.mayPause.store(state.bytes.pause(now: now) != nil, ordering: .relaxed)
+            let mayPause = state.outage != nil || state.bytes.pause(now: now) != nil
+            self.mayPause.store(mayPause, ordering: .relaxed)
             self.mayBeSpent.store(state.bytes.isDaySpent(now) != nil, ordering: .relaxed)
             return (answer, state.outage == nil && state.bytes.wantsToAsk(now: now))
         }

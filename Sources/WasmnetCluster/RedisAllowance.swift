@@ -140,7 +140,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
                 return .refused(QuotaRefusal(kind: refused, retryAfter: wait))
             }
         }
-        state.lanes[what.lane].takeLent(what.need, now: now, isLeaseValid: isLeaseValid)
+        state.lanes[what.lane].takeLent(
+            what.need, now: now, isLeaseValid: isLeaseValid, isOwed: mode == .static)
         return .taken
     }
 

@@ -126,6 +126,9 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
+    /// There is no connection to a server that is alone: its silence began, whether anybody asks or not.
+    package func disconnected() { self.link.disconnected() }
+
     /// The connection to Redis is new: what was said last may be lost.
     package func reconnected() {
         for bucket in self.buckets where bucket.clientCount > 0 {

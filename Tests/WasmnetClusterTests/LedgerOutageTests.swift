@@ -195,6 +195,44 @@ extension OnRedis {
             }
         }
 
+        /// Nobody asks anything, and the outage is known all the same.
+        @Test func aConnectionThatIsGoneIsSilence() async throws {
+            try await withNodes(1) { server, clock, nodes in
+                let node = nodes[0]
+                await server.kill()
+                node.ledger.disconnected()
+                try node.goesOut(clock)
+                #expect(node.modes.withLockedValue { $0 } == [1])
+                #expect(
+                    await node.client(QuotaLimits(maxSockets: 6)).open()
+                        == QuotaRefusal(kind: .sockets, retryAfterMilliseconds: 1000))
+                try await server.launch()
+                while (try? await node.redis.connect()) == nil { try await Task.sleep(for: .milliseconds(5)) }
+                clock.advance(.seconds(1))
+                try await node.tick()
+                #expect(node.modes.withLockedValue { $0 } == [1, 0])
+            }
+        }
+
+        @Test(arguments: [(OutageMode.closed, false), (.open, true)])
+        func theModesHoldForWhatIsCountedByTheSecond(mode: OutageMode, passes: Bool) async throws {
+            try await withNodes(1, modes: OutageModes(all: mode)) { server, clock, nodes in
+                let limits = QuotaLimits(
+                    connectsPerSecond: 1, connectBurst: 1, resolvesPerSecond: 1, resolveBurst: 1, bytesPerSecond: 1000,
+                    byteBurst: 1000)
+                let client = nodes[0].client(limits)
+                await server.kill()
+                nodes[0].ledger.disconnected()
+                try nodes[0].goesOut(clock)
+                for _ in 0..<9 {
+                    #expect((await client.open() == nil) == passes)
+                    #expect((await client.open(.resolve) == nil) == passes)
+                    client.allowance.charge(bytes: 100_000, now: clock.now)
+                    #expect((client.allowance.pause(now: clock.now) == nil) == passes)
+                }
+            }
+        }
+
         /// A key of another type is that client's trouble.
         @Test func anErrorOfOneKeyIsNoOutage() async throws {
             try await withNodes(1) { server, clock, nodes in

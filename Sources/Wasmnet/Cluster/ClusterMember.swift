@@ -173,6 +173,7 @@ final class ClusterMember: Sendable {
                     self.ledger.reconnected()
                 case .down(_, let reason):
                     self.state.withLockedValue { $0.isConnected = false }
+                    self.ledger.disconnected()
                     if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }
                 }
                 if isOfLimits { last = event }

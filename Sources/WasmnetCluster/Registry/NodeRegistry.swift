@@ -26,13 +26,16 @@ package struct NodeRegistry: Sendable {
 
     /// Takes a node out.
     package func remove(id: String) async throws(RedisError) {
-        _ = try await self.run(id, [])
+        // The node is about to end: nothing else waits for this connection.
+        _ = try await self.run(id, [], deadline: .seconds(1))
     }
 
-    private func run(_ id: String, _ fields: [RedisArgument]) async throws(RedisError) -> Int {
+    private func run(
+        _ id: String, _ fields: [RedisArgument], deadline: TimeAmount? = nil
+    ) async throws(RedisError) -> Int {
         let reply = try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(id))],
-            arguments: [0, .string(id), .integer(Self.timeToLive)] + fields, deadline: .seconds(1))
+            arguments: [0, .string(id), .integer(Self.timeToLive)] + fields, deadline: deadline)
         return Int(clamping: reply.int64 ?? 1)
     }
 
