@@ -137,7 +137,8 @@ let package = Package(
                 .embedInCode("Scripts/denylist-write.lua"), .embedInCode("Scripts/generation.lua"),
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
                 .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
-                .embedInCode("Scripts/reserve.lua"), .embedInCode("Scripts/retire.lua"),
+                .embedInCode("Scripts/repair.lua"), .embedInCode("Scripts/reserve.lua"),
+                .embedInCode("Scripts/retire.lua"),
             ],
             swiftSettings: strict
         ),

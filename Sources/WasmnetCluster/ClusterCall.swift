@@ -5,6 +5,8 @@ package import WasmnetQuota
 package struct ClusterCall: Sendable {
     package let script: RedisScript
     package let keys: [String]
+    /// What Redis calls the type of each key.
+    let types: [String]
     /// Without the clock, which comes first.
     package let arguments: [RedisArgument]
     /// How many integers a sound answer has.
@@ -43,6 +45,7 @@ package struct ClusterCall: Sendable {
                 RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: client),
                 RedisKeys.overrides(of: client), RedisKeys.day(of: client), RedisKeys.ungranted(lane, of: client),
             ],
+            types: ["hash", "zset", "hash", "string", "hash", "hash", "hash"],
             arguments: [
                 .integer(standing.generation), .integer(settings.hold.microseconds),
                 .string(standing.name), .integer(settings.timeToLive.microseconds), standing.joins ? 1 : 0,
@@ -67,6 +70,7 @@ package struct ClusterCall: Sendable {
                 RedisKeys.bandwidth(of: client), RedisKeys.day(of: client), RedisKeys.leases(.session, of: client),
                 RedisKeys.overrides(of: client),
             ],
+            types: ["string", "hash", "hash", "hash"],
             arguments: [
                 .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
                 .integer(ask.wanted),
@@ -80,10 +84,20 @@ package struct ClusterCall: Sendable {
     package static func heartbeat(bucket: Int, _ standing: Standing, _ settings: ClusterSettings) -> ClusterCall {
         ClusterCall(
             script: ClusterScripts.heartbeat, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)],
+            types: ["hash", "zset"],
             arguments: [
                 .integer(standing.generation), .integer(settings.hold.microseconds), .string(standing.name),
                 .integer(settings.timeToLive.microseconds),
             ],
             integers: 3)
+    }
+}
+
+extension ClusterCall {
+    /// Removes those of a call's keys that are of another type.
+    static func repair(of call: ClusterCall) -> ClusterCall {
+        ClusterCall(
+            script: ClusterScripts.repair, keys: call.keys, types: call.types,
+            arguments: call.types.map { .string($0) }, integers: 1)
     }
 }

@@ -69,24 +69,39 @@ final class ClusterLink: Sendable {
         self.settings.usesOwnClock ? .integer(self.now.microseconds) : 0
     }
 
-    /// Runs a script on a bucket that answers with integers. An error that speaks of one key only is an answer too.
+    /// Runs a script on a bucket that answers with integers. An error that speaks of its keys only is an answer too: those that are of
+    /// another type are removed.
     func run(_ call: ClusterCall, bucket: Int, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
         let reach = self.reach(ofBucket: bucket)
-        self.counters.calls.wrappingAdd(1, ordering: .relaxed)
         reach.asked(now: self.now)
+        self.send(call) { numbers in
+            switch numbers {
+            case .success: self.answered(reach)
+            case .failure(let error) where error.isOfKeys:
+                self.answered(reach)
+                self.repair(call)
+            case .failure(let error): self.lastFailure.withLock { $0 = "\(error)" }
+            }
+            body(numbers)
+        }
+    }
+
+    private func repair(_ call: ClusterCall) {
+        self.send(.repair(of: call)) { [events] numbers in
+            if case .success(let counts) = numbers, counts[0] > 0 { events.repaired(call.keys, Int(counts[0])) }
+        }
+    }
+
+    private func send(_ call: ClusterCall, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
+        self.counters.calls.wrappingAdd(1, ordering: .relaxed)
         self.redis.submit(
             call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments
-        ).whenComplete { result in
+        ).whenComplete { [counters] result in
             let numbers = result.mapError { ($0 as? RedisError) ?? .unavailable("\($0)") }
                 .flatMap { reply in
                     Result { () throws(RedisError) in try Self.numbers(reply, count: call.integers) }
                 }
-            switch numbers {
-            case .success: self.answered(reach)
-            case .failure(let error):
-                self.counters.failures.wrappingAdd(1, ordering: .relaxed)
-                if error.isOfOneKey { self.answered(reach) } else { self.lastFailure.withLock { $0 = "\(error)" } }
-            }
+            if case .failure = numbers { counters.failures.wrappingAdd(1, ordering: .relaxed) }
             body(numbers)
         }
     }
@@ -113,14 +128,14 @@ final class ClusterLink: Sendable {
 
 extension RedisError {
     /// What is in the keys is wrong, as when a key is of another type; Redis itself answers and would take other writes.
-    fileprivate var isOfOneKey: Bool {
+    fileprivate var isOfKeys: Bool {
         guard case .server(let error) = self else { return false }
         // Redis 6 puts ERR and the script's place before the words of what failed in it.
         let words = "\(error)".utf8
-        return Self.wordsOfOneKey.contains { words.contains($0.utf8) }
+        return Self.wordsOfKeys.contains { words.contains($0.utf8) }
     }
 
-    private static let wordsOfOneKey = [
+    private static let wordsOfKeys = [
         "WRONGTYPE", "attempt to", "bad argument", "is not an integer", "is not a valid float",
     ]
 }
@@ -144,6 +159,8 @@ extension ClusterLink {
 package struct ClusterEvents: Sendable {
     /// Sockets of a client are open that the cluster has given to others: so many must end.
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
+    /// So many of these keys in Redis were not what they should be, and were removed.
+    package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }
     /// An outage began or ended; those that last now, and of one that began the words of what went wrong.
     package var modeChanged: @Sendable (_ outages: Int, _ reason: String?) -> Void = { _, _ in }
 

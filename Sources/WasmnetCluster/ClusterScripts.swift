@@ -8,6 +8,7 @@ enum ClusterScripts {
     static let generation = Self.script(PackageResources.generation_lua)
     static let grant = Self.script(PackageResources.grant_lua)
     static let override = Self.script(PackageResources.override_lua)
+    static let repair = Self.script(PackageResources.repair_lua)
     static let register = Self.script(PackageResources.register_lua)
 
     static let denylistWrite = Self.script(PackageResources.denylist_write_lua)

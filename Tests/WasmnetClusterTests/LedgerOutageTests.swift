@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import RedisClient
+import Synchronization
 import Testing
 import WasmnetPolicy
 import WasmnetQuota
@@ -15,7 +16,7 @@ extension OnRedis {
             private let outcomes: AsyncStream<QuotaRefusal?>
             private let slot = NIOLockedValueBox<QuotaSlot?>(nil)
 
-            init(_ client: NodeClient, now: QuotaInstant) {
+            init(_ client: NodeClient, now: QuotaInstant, _ what: Reservation = .socket) {
                 let (outcomes, continuation) = AsyncStream.makeStream(of: QuotaRefusal?.self)
                 self.outcomes = outcomes
                 let answer: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = { [slot] result in
@@ -26,7 +27,7 @@ extension OnRedis {
                     case .failure(let refusal): continuation.yield(refusal)
                     }
                 }
-                if let atOnce = client.allowance.reserve(.socket, now: now, later: answer) { answer(atOnce) }
+                if let atOnce = client.allowance.reserve(what, now: now, later: answer) { answer(atOnce) }
             }
 
             /// Nil: admitted.
@@ -233,22 +234,52 @@ extension OnRedis {
             }
         }
 
-        /// A key of another type is that client's trouble.
-        @Test func anErrorOfOneKeyIsNoOutage() async throws {
-            try await withNodes(1) { server, clock, nodes in
+        /// A key of another type is no outage, and begins anew.
+        @Test(arguments: ["ls", "lc", "rc", "d", "o", "uc", "b"]) func aKeyOfAnotherTypeBeginsAnew(kind: String)
+            async throws
+        {
+            try await withNodes(1) { _, clock, nodes in
                 let node = nodes[0]
-                let client = node.client(QuotaLimits(maxSockets: 9))
-                let key = RedisArgument.string(RedisKeys.leases(.socket, of: ClientID(text: "t:someone")))
-                try await node.redis.send(["SET", key, "nonsense"])
-                let waiting = self.opening(client, 1, now: clock.now)
-                for _ in 0..<40 {
+                let client = node.client(
+                    QuotaLimits(
+                        maxSockets: 9, maxSessions: 9, connectsPerSecond: 5, bytesPerSecond: 1000, bytesPerDay: 1 << 40)
+                )
+                let lease = RedisKeys.leases(.socket, of: ClientID(text: "t:someone"))
+                let key = RedisArgument.string(lease.replacing(":lc:", with: ":\(kind):"))
+                try await node.redis.send(["RPUSH", key, "nonsense"])
+                let opening = [Reservation.session, .socket].map { Opening(client, now: clock.now, $0) }
+                for one in opening { #expect(await one.value == nil) }
+                for _ in 0..<30 {
+                    client.allowance.charge(bytes: 1000, now: clock.now)
                     clock.advance(.milliseconds(250))
                     try await node.tick()
                 }
-                #expect(await waiting[0].value != nil)
+                #expect(try await node.redis.send(["TYPE", key]).string != "list")
                 #expect(node.ledger.outages == 0)
-                let other = node.client(QuotaLimits(maxSockets: 9), named: "t:other")
-                #expect(await other.open() == nil)
+            }
+        }
+
+        @Test func whatDoesNotParseBeginsAnew() async throws {
+            try await withNodes(1) { _, clock, nodes in
+                let node = nodes[0]
+                let client = node.client(
+                    QuotaLimits(maxSockets: 9, connectsPerSecond: 5, bytesPerSecond: 1000, bytesPerDay: 1 << 40))
+                let id = ClientID(text: "t:someone")
+                let commands: [RedisCommand] = [
+                    ["HSET", .string(RedisKeys.leases(.socket, of: id)), "other.1", "nonsense"],
+                    ["HSET", .string(RedisKeys.ungranted(.sockets, of: id)), "requests", "x", "other.1", "y"],
+                    ["SET", .string(RedisKeys.requests(.connect, of: id)), "soon"],
+                    ["SET", .string(RedisKeys.bandwidth(of: id)), "much"],
+                    ["HSET", .string(RedisKeys.day(of: id)), "day", "monday", "used", "all"],
+                ]
+                for command in commands { try await node.redis.send(command) }
+                #expect(await client.open() == nil)
+                for _ in 0..<8 {
+                    client.allowance.charge(bytes: 1000, now: clock.now)
+                    clock.advance(.milliseconds(250))
+                    try await node.tick()
+                }
+                #expect(node.ledger.counters.failures.load(ordering: .relaxed) == 0)
             }
         }
     }

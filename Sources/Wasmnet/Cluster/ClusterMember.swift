@@ -79,6 +79,11 @@ final class ClusterMember: Sendable {
                 metadata: ["client": "\(client.text)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
+        events.repaired = { keys, removed in
+            logger.warning(
+                "keys in Redis were of another type than this node's, and were removed: what was counted there begins anew",
+                metadata: ["removed": "\(removed)", "among": "\(keys.joined(separator: " "))"])
+        }
         let isOut = Guarded(false)
         events.modeChanged = { outages, reason in
             let changed = isOut.withLock { isOut in

@@ -30,7 +30,7 @@ local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micro
 -- is not done, for it may have been sent before the loss.
 local function generation(key, known, hold)
     local id = redis.call('HGET', key, 'id')
-    if not id then
+    if not tonumber(id or '') then
         id = text(now)
         redis.call('HSET', key, 'until', '0')
     end
@@ -38,7 +38,7 @@ local function generation(key, known, hold)
     keep(key, 7 * DAY)
     local lost = known ~= '0' and known ~= id
     if lost then redis.call('HSET', key, 'until', text(tonumber(id) + hold)) end
-    local left = tonumber(redis.call('HGET', key, 'until')) - now
+    local left = (tonumber(redis.call('HGET', key, 'until') or '0') or 0) - now
     return tonumber(id), math.min(math.max(left, 0), hold), lost
 end
 

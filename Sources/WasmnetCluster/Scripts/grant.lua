@@ -23,7 +23,8 @@ if rate > 0 then
     local bucket = redis.call('GET', KEYS[1])
     if bucket then
         local a, b = string.match(bucket, '^(%-?%d+) (%d+)$')
-        level, time = math.min(tonumber(a), capacity), tonumber(b)
+        -- What is no bucket is a fresh one.
+        level, time = math.min(tonumber(a or level), capacity), tonumber(b or now)
         local elapsed = now - time
         if elapsed > 0 then
             if elapsed >= math.floor((capacity - level) / rate) + 1 then level = capacity else level = level + elapsed * rate end
@@ -46,12 +47,12 @@ if most > 0 then
     today = math.floor(now / DAY)
     local day = redis.call('HMGET', KEYS[2], 'day', 'used')
     local used = 0
-    if day[1] then
-        local counted = tonumber(day[1])
+    local counted, before = tonumber(day[1] or ''), tonumber(day[2] or '')
+    if counted and before then
         if counted < today or now < counted * DAY - TOLERANCE then
-            if counted > today then used = tonumber(day[2]) end
+            if counted > today then used = before end
         else
-            today, used = counted, tonumber(day[2])
+            today, used = counted, before
         end
     end
     if tonumber(ARGV[9]) == today then used = math.max(used - tonumber(ARGV[8]), 0) end

@@ -44,15 +44,16 @@ if most > 0 then
     local known = lives(epoch)
     if not known and ARGV[6] ~= '1' then return answer(0) end
     local beyond = redis.call('HGETALL', KEYS[7])
-    for index = 1, #beyond, 2 do ungranted[beyond[index]] = tonumber(beyond[index + 1]) end
+    for index = 1, #beyond, 2 do ungranted[beyond[index]] = tonumber(beyond[index + 1]) or 0 end
     local others, theirs = 0, 0
     local leases = redis.call('HGETALL', KEYS[3])
     for index = 1, #leases, 2 do
         local other, last, count = leases[index], string.match(leases[index + 1], '^(%d+) (%d+)$')
-        count = tonumber(count)
+        -- What is no lease is as if it were not there.
+        last, count = tonumber(last or '-1'), tonumber(count or '0')
         local its = math.max(count - (ungranted[other] or 0), 0)
         if other == epoch and known then
-            if tonumber(last) >= seq then
+            if last >= seq then
                 granted = its
                 return answer(2)
             end
@@ -83,10 +84,10 @@ local spent = tonumber(ARGV[18])
 if spent > 0 then
     spent = limit(KEYS[5], 'bytes_per_day', ARGV[18])
     local day = redis.call('HMGET', KEYS[6], 'day', 'used')
-    if day[1] and spent > 0 then
-        local today, counted = math.floor(now / DAY), tonumber(day[1])
+    local today, counted, used = math.floor(now / DAY), tonumber(day[1] or ''), tonumber(day[2] or '')
+    if counted and used and spent > 0 then
         if counted > today and now >= counted * DAY - TOLERANCE then today = counted end
-        if counted >= today and tonumber(day[2]) >= spent then missing, wait = 1, (today + 1) * DAY - now end
+        if counted >= today and used >= spent then missing, wait = 1, (today + 1) * DAY - now end
     end
 end
 
@@ -95,11 +96,11 @@ if interval > 0 and (missing == 0 or owed > 0) then
     interval = limit(KEYS[5], ARGV[20] .. '_interval', interval, DAY)
     burst = limit(KEYS[5], ARGV[20] .. '_burst', burst, math.floor(1000000000000000 / interval))
     local window = interval * burst
-    local arrival = tonumber(redis.call('GET', KEYS[4]) or '0')
+    local arrival = tonumber(redis.call('GET', KEYS[4]) or '0') or 0
     local cut = arrival - now > window + TOLERANCE
     if cut then arrival = now + window end
     -- While something was owed, all that came by since went to it; what is owed from now on is paid by what there is now.
-    local before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0')
+    local before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0') or 0
     local paid = math.min(before, math.max(math.floor((now + window - arrival) / interval), 0))
     arrival = arrival + paid * interval
     local debt = math.min(before - paid + owed, 2 * burst)

@@ -1,0 +1,11 @@
+-- Removes keys that are not of the type that the other scripts know them by: what was counted there begins anew.
+--
+-- KEYS any of one client or bucket
+-- ARGV 1 clock, 2… the type of each key
+-- Returns how many were removed
+local removed = 0
+for index, key in ipairs(KEYS) do
+    local found = redis.call('TYPE', key).ok
+    if found ~= 'none' and found ~= ARGV[index + 1] then removed = removed + redis.call('UNLINK', key) end
+end
+return {removed}
