@@ -100,7 +100,8 @@ if interval > 0 and (missing == 0 or owed > 0) then
     local cut = arrival - now > window + TOLERANCE
     if cut then arrival = now + window end
     -- While something was owed, all that came by since went to it; what is owed from now on is paid by what there is now.
-    local before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0') or 0
+    local before = ungranted['requests'] or 0
+    if most == 0 then before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0') or 0 end
     local paid = math.min(before, math.max(math.floor((now + window - arrival) / interval), 0))
     arrival = arrival + paid * interval
     local debt = math.min(before - paid + owed, 2 * burst)
