@@ -180,6 +180,20 @@ extension Operations {
             await redis?.stop()
         }
 
+        /// It serves, by the policy's `redis_failure`: a balancer must not take it for broken.
+        @Test func aNodeThatStartedWithoutRedisIsReadyAndSaysThatItIsAlone() async throws {
+            let port = try await RedisServer.freePort()
+            try await TestNode.withAdmin(configure: {
+                $0.redis = RedisOptions(url: "redis://127.0.0.1:\(port)")
+                $0.redis?.isOptional = true
+            }) { _, admin in
+                let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
+                let details = checks.compactMap { $0["detail"] as? String }
+                #expect(
+                    details == ["the denylist was not read yet", "limits go by redis_failure: Redis does not answer"])
+            }
+        }
+
         @Test func aDrainIsToldToItsEnd() async throws {
             let target = try await TestTarget.start(.echo)
             try await TestNode.withAdmin { node, admin in

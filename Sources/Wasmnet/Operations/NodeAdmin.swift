@@ -22,20 +22,18 @@ struct NodeAdmin: AdminBackend {
     // MARK: The node
 
     func readiness() async throws -> [ReadinessCheck] {
-        var checks = [
-            ReadinessCheck("draining", problem: self.server.isDraining ? "the node drains" : nil),
+        var checks = [ReadinessCheck("draining", problem: self.server.isDraining ? "the node drains" : nil)]
+        let isLoaded = self.server.denylist.inForce.isLoaded
+        let notLoaded = isLoaded ? nil : "the denylist was not read yet"
+        guard let member = self.server.member else { return checks + [ReadinessCheck("denylist", problem: notLoaded)] }
+        let isDown = member.ledger.outages > 0 || !member.isConnected
+        let isAlone = isDown && member.isOptional && !self.readyNeedsRedis
+        checks.append(
+            ReadinessCheck("denylist", problem: isAlone ? nil : notLoaded, detail: isAlone ? notLoaded : nil))
+        let down = isDown ? "limits go by redis_failure: Redis does not answer" : nil
+        checks.append(
             ReadinessCheck(
-                "denylist",
-                problem: self.server.denylist.inForce.isLoaded ? nil : "the denylist was not read yet"),
-        ]
-        if let member = self.server.member {
-            let isDown = member.ledger.outages > 0 || !member.isConnected
-            checks.append(
-                ReadinessCheck(
-                    "redis",
-                    problem: isDown && self.readyNeedsRedis ? "limits go by redis_failure: Redis does not answer" : nil)
-            )
-        }
+                "redis", problem: self.readyNeedsRedis ? down : nil, detail: self.readyNeedsRedis ? nil : down))
         return checks
     }
 

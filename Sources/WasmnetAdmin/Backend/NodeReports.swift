@@ -4,10 +4,13 @@ package struct ReadinessCheck: Sendable, Hashable, Codable {
     package var name: String
     /// Why not; nil: it is well.
     package var problem: String?
+    /// What an operator should know of it, though it is well; nil: nothing.
+    package var detail: String?
 
-    package init(_ name: String, problem: String? = nil) {
+    package init(_ name: String, problem: String? = nil, detail: String? = nil) {
         self.name = name
         self.problem = problem
+        self.detail = detail
     }
 
     package var isWell: Bool { self.problem == nil }

@@ -37,11 +37,13 @@ extension AdminRoutes {
             let name: String
             let ok: Bool
             let reason: String?
+            let detail: String?
 
             init(_ check: ReadinessCheck) {
                 self.name = check.name
                 self.ok = check.isWell
                 self.reason = check.problem
+                self.detail = check.detail
             }
         }
         let ready: Bool
