@@ -364,7 +364,7 @@ NUMBERS = {
     "WasmnetDrainTooLong": ("draining for 15 minutes", ["for: 15m"]),
     "WasmnetEventLoopLag": ("Loops run 50 ms late", ["> 0.05"]),
     "WasmnetMemoryHigh": ("Above 2 GB", ["> 2e9"]),
-    "WasmnetRedisSlow": ("The 99th percentile is above 25 of 50 ms", ["> 0.025", "p99"]),
+    "WasmnetRedisSlow": ("The 99th percentile is above 25 ms", ["> 0.025", "p99"]),
     "WasmnetDenylistOld": ("not known for a minute", ["> 60"]),
     "WasmnetDialsFail": ("More than half of the dials", ["> 0.5"]),
     "WasmnetDenialsHigh": ("by several a second", ["> 5", "> 0.5 *"]),
