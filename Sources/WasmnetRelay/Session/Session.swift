@@ -398,13 +398,13 @@ final class Session {
         return true
     }
 
-    /// Ends so many of the newest sockets: the cluster has given their slots to others.
+    /// Ends so many of the newest sockets: they were opened in an outage, and the cluster has no room for them.
     ///
     /// - Returns: how many there were to end.
     func endNewest(_ count: Int) -> Int {
         let newest = self.sockets.values.sorted { ($0.opened, $0.id) > ($1.opened, $1.id) }.prefix(count)
         for socket in newest {
-            self.end(socket, Refusal(.maxConnections, "the client's sockets are in use on other nodes"))
+            self.end(socket, Refusal(.maxConnections, "more sockets of this client were open than its limit, after an outage"))
         }
         return newest.count
     }
