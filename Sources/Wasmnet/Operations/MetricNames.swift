@@ -87,7 +87,10 @@ package enum MetricNames {
         MetricDescription(Self.redisCalls, .counter, help: "Scripts that the quotas sent to Redis."),
         MetricDescription(Self.redisErrors, .counter, help: "Scripts of the quotas without a sound answer."),
         MetricDescription(
-            Self.redisAvailable, .gauge, help: "1 while Redis is connected and answers; 0: it is not, and after --redis-outage limits go by redis_failure."),
+            Self.redisAvailable, .gauge,
+            help:
+                "1 while Redis is connected and answers; 0: it is not, and after --redis-outage limits go by redis_failure."
+        ),
         MetricDescription(
             Self.redisEvicts, .gauge, help: "1 where Redis drops keys when its memory is full, and limits with them."),
         MetricDescription(
