@@ -404,7 +404,9 @@ final class Session {
     func endNewest(_ count: Int) -> Int {
         let newest = self.sockets.values.sorted { ($0.opened, $0.id) > ($1.opened, $1.id) }.prefix(count)
         for socket in newest {
-            self.end(socket, Refusal(.maxConnections, "more sockets of this client were open than its limit, after an outage"))
+            self.end(
+                socket,
+                Refusal(.maxConnections, "more sockets of this client were open than its limit, after an outage"))
         }
         return newest.count
     }
