@@ -157,7 +157,7 @@ extension ClusterLink {
 
 /// What the ledger tells others.
 package struct ClusterEvents: Sendable {
-    /// Sockets of a client are open that the cluster has given to others: so many must end.
+    /// Sockets of a client were opened in an outage for which the cluster has no room: so many must end.
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
     /// So many of these keys in Redis were not what they should be, and were removed.
     package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }

@@ -11,7 +11,7 @@ struct NodeCount: Sendable {
     private var reads: [(at: QuotaInstant, count: Int)] = []
     private var first: QuotaInstant?
     private(set) var latest = 1
-    private(set) var isSettled = false
+    private var isSettled = false
 
     mutating func read(_ count: Int, now: QuotaInstant) {
         self.latest = max(count, 1)

@@ -61,13 +61,10 @@ package final class RedisServer: Sendable {
     /// SIGKILL; returns once it is gone.
     package func kill() async { await self.process.kill() }
 
-    /// Stops or continues it with a signal.
     /// It answers nothing until ``resume()``; its connections stay.
-    package func pause() { self.signal(SIGSTOP) }
+    package func pause() { self.process.signal(SIGSTOP) }
 
-    package func resume() { self.signal(SIGCONT) }
-
-    package func signal(_ signal: Int32) { self.process.signal(signal) }
+    package func resume() { self.process.signal(SIGCONT) }
 
     package func stop() async {
         await self.kill()

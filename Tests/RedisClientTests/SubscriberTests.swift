@@ -72,10 +72,10 @@ extension WithServers {
                     group: group, logger: quiet)
                 var events = subscriber.events.makeAsyncIterator()
                 #expect(await events.next() == .gap(.started))
-                server.signal(SIGSTOP)
+                server.pause()
                 let reason = try await links.nextDown()
                 #expect(reason == .connectionLost(server.endpoint, "a command's deadline passed"))
-                server.signal(SIGCONT)
+                server.resume()
                 #expect(await events.next() == .gap(.reconnected))
                 subscriber.close()
             }
