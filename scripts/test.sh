@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Builds, then runs suites of tests one after the other, also after one has failed. Prints at the end how each ended and how long it took,
-# then "N passed, N failed" in suites. Exits 1 if the build or a suite failed. `make test` installs what they need, and runs them all.
+# Builds, then runs suites of tests one after the other, also after one has failed. Prints at the end what each failed one said of its
+# failures, how each ended and how long it took, then "N passed, N failed" in suites. Exits 1 if the build or a suite failed.
+# `make test` installs what they need, and runs them all.
 #
 #   scripts/test.sh [SUITE...]
 #
@@ -42,9 +43,9 @@ done
 run() {
     case "$1" in
         cluster) "$swift" test --skip-build --filter '^ClusterTests\.' ;;
-        dashboard) node --test --test-concurrency=2 Tests/dashboard/*.test.mjs ;;
-        client) node --test --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js ;;
-        wasi) node --test --test-concurrency=1 client/test/wasi/*.test.js ;;
+        dashboard) node --test --test-reporter=spec --test-concurrency=2 Tests/dashboard/*.test.mjs ;;
+        client) node --test --test-reporter=spec --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js ;;
+        wasi) node --test --test-reporter=spec --test-concurrency=1 client/test/wasi/*.test.js ;;
         check-deploy) deploy/check.sh --node "$WASMNET_NODE" ;;
         packages) Tests/Deploy/packages.py ;;
         cluster-script) Tests/Deploy/cluster_script.py ;;
@@ -54,17 +55,23 @@ run() {
         rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
         faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
         swift) "$swift" test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3 ;;
-        programs) node --test --test-concurrency=1 client/test/wasi/programs/*.test.js ;;
+        programs) node --test --test-reporter=spec --test-concurrency=1 client/test/wasi/programs/*.test.js ;;
     esac
 }
 
+logs=$(mktemp -d)
+trap 'rm -rf "$logs"' EXIT
 lines=()
-# timed NAME COMMAND...: runs it and keeps a line of how it ended.
+# timed NAME COMMAND...: runs it and keeps its output, and a line of how it ended.
 timed() {
     local name=$1 begun=$SECONDS status=0 word=passed
     shift
     echo "== $name"
-    "$@" || status=$?
+    exec 3> >(tee "$logs/$name")
+    "$@" >&3 2>&1 3>&- || status=$?
+    exec 3>&-
+    # What a suite left behind may hold its output open; it is not waited for.
+    timeout 5 tail --pid=$! -f /dev/null
     [ "$status" -eq 0 ] || word="FAILED ($status)"
     lines+=("$(printf '%-16s %-12s %5d s' "$name" "$word" $((SECONDS - begun)))")
     return "$status"
@@ -85,11 +92,20 @@ if [ -z "${WASMNET_NODE:-}" ]; then
 fi
 export WASMNET_NODE
 
-passed=0 failed=0
+# What a suite said of its failures, as the runners of Swift, Node and the scripts mark them, and its last lines.
+failures() {
+    echo "== $1: its failures"
+    grep -E '✘|✖|FAIL|Error:' "$logs/$1" | tail -n 40
+    echo "== $1: its last lines"
+    tail -n 40 "$logs/$1"
+}
+
+passed=0 broken=()
 for suite in "$@"; do
-    if timed "$suite" run "$suite"; then passed=$((passed + 1)); else failed=$((failed + 1)); fi
+    if timed "$suite" run "$suite"; then passed=$((passed + 1)); else broken+=("$suite"); fi
 done
+for suite in "${broken[@]}"; do failures "$suite"; done
 echo "== suites"
 printf '%s\n' "${lines[@]}"
-echo "$passed passed, $failed failed"
-[ "$failed" -eq 0 ]
+echo "$passed passed, ${#broken[@]} failed"
+[ "${#broken[@]}" -eq 0 ]

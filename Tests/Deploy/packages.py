@@ -52,7 +52,7 @@ class TestScriptTests(Folder):
         super().setUp()
         self.calls = self.folder / "calls"
         self.program("swift", f'echo "swift $*" >>{self.calls}; [[ "$*" != *"$FAILING"* ]]')
-        self.program("node", f'echo "node $*" >>{self.calls}; [[ "$*" != *"$FAILING"* ]]')
+        self.program("node", f'echo "node $*" >>{self.calls}; [[ "$*" != *"$FAILING"* ]] || {{ echo "✖ one test" >&2; exit 1; }}')
         self.program("python3", f'echo "python3 $*" >>{self.calls}; grep ^SigIgn /proc/self/status >>{self.calls}; [[ "$*" != *"$FAILING"* ]]')
 
     def run_script(self, *suites, failing="nothing", **options):
@@ -68,6 +68,7 @@ class TestScriptTests(Folder):
         self.assertEqual(lines[-1], "3 passed, 1 failed")
         self.assertRegex(done.stdout, r"(?m)^dashboard +FAILED \(1\) +\d+ s$")
         self.assertRegex(done.stdout, r"(?m)^swift +passed +\d+ s$")
+        self.assertIn("== dashboard: its failures\n✖ one test\n", done.stdout)
 
     def test_all_that_pass_are_a_success(self):
         done, _ = self.run_script("dashboard", "addresses")

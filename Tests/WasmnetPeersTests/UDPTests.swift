@@ -137,16 +137,17 @@ extension PeersTests {
             }
         }
 
-        /// 8 KiB/ms come at once, and 250,000 bytes a second may pass after a burst of 65,536: the rest waits in the kernel.
+        /// 250,000 bytes a second may pass after a burst of 65,536: the rest waits in the kernel. All of them fit there (25 of this size do,
+        /// with the buffer of 212,992 bytes that Linux gives), else a node that is late to read would lose some.
         @Test func noDatagramIsLostToTheBandwidth() async throws {
             try await DatagramPeer.with { peer in
                 let rules = Policy.unrestricted.limitingBandwidth(megabitsPerSecond: 2)
                 try await PeersTests.withClient(policy: rules) { _, _, client in
                     let port = try await self.bound(client, .connectUDP(1, host: "127.0.0.1", port: peer.port))
-                    for index in 0..<30 {
+                    for index in 0..<24 {
                         try await peer.send(Pattern.bytes(from: index, count: 4000), to: port)
                     }
-                    for index in 0..<30 {
+                    for index in 0..<24 {
                         #expect(try await self.next(client, 1).data == Pattern.bytes(from: index, count: 4000))
                     }
                 }
