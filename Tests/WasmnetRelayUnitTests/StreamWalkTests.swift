@@ -78,10 +78,13 @@ import WasmnetProtocol
         }
     }
 
-    /// Whoever starts the linger timer relies on it: it ends the socket in whatever state it finds it.
+    /// Whoever starts the linger timer relies on it: it ends the connection in whatever state it finds it, and the socket once its client has
+    /// what is left for it.
     @Test(arguments: starts) func theLingerTimerEndsWhatItWasStartedFor(start: Start) {
         let nodes = WalkedStream.walk(from: start.node) { _, _, _, _ in }
-        let stuck = nodes.lazy.filter { $0.done.contains(.startLinger) }.map { $0.taking(.lingerExpired).next }
+        let lingering = nodes.filter { $0.done.contains(.startLinger) && $0.machine.phase != .closed }
+        for node in lingering { #expect(node.taking(.lingerExpired).actions.contains(.abort), "\(node.path)") }
+        let stuck = lingering.lazy.map { $0.taking(.lingerExpired).next.taking(.allHandedOver).next }
             .first { $0.machine.phase != .closed }
         // The walk is breadth first: no shorter way leads to such a state.
         #expect(stuck == nil, "stuck after \(stuck?.path ?? [])")

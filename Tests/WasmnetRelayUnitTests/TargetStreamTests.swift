@@ -162,6 +162,23 @@ import WasmnetProtocol
         try harness.finish()
     }
 
+    /// The day's bytes are spent, and the client is slow to take its last ones: they wait for it, but its target's connection does not.
+    @Test func theLastBytesOfTheDayWaitForTheirClient() throws {
+        var settings = RelaySettings()
+        settings.firstWindowBytes = 5000
+        let harness = try TargetHarness(.v2, settings: settings)
+        try harness.targetSends(Array(repeating: 7, count: 7500))
+        harness.stream.windUp(.byteQuota, "spent")
+        harness.carrier.advance(settings.linger)
+        #expect(self.closed(try harness.told()) == nil)
+        #expect(harness.slots == 0 && !harness.target.isActive)
+        try harness.client(.window(self.id, bytes: 5000))
+        let events = try harness.told()
+        #expect(events.first == .data(self.id, ByteBuffer(repeating: 7, count: 2500)))
+        #expect(self.closed(events) == .byteQuota && events.count == 2)
+        try harness.finish()
+    }
+
     // MARK: Small messages for a target that does not read
 
     /// What is sent during the dial is kept in one piece, and keeps none of the reads alive that it came in.

@@ -208,7 +208,9 @@ package struct StreamMachine: Equatable, Sendable {
         case .open where self.clientIsGone, .dialing where self.clientIsGone:
             return self.finish(.clientClosed, [.announceClosed, .abort])
         case .open where self.isWindingUp:
-            return self.finish(self.pendingReason ?? .internalError, [.announceClosed, .abort])
+            // The client still takes what was drawn for it.
+            self.outbound = .finished
+            return .abort
         case .lingering:
             self.phase = .closed
             return .abort
