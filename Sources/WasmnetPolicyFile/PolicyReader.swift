@@ -78,7 +78,7 @@ struct PolicyReader {
             if let bool = value.bool {
                 rules.showLocal = bool
             } else {
-                self.problem("network", "show_local", "true or false is needed")
+                self.problem("network", "show_local", "true or false is needed, not \(Self.words(value))")
             }
         }
         self.networkLimits(table, "network", &rules.limits)
@@ -132,7 +132,8 @@ struct PolicyReader {
                 limits.bytesPerDay = bytes
             } else {
                 self.problem(
-                    path, "bytes_per_day", "a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed")
+                    path, "bytes_per_day",
+                    "a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed, not \(Self.words(value))")
             }
         }
     }
@@ -172,7 +173,7 @@ struct PolicyReader {
             if let bool = value.bool {
                 clients.requireToken = bool
             } else {
-                self.problem("clients", "require_token", "true or false is needed")
+                self.problem("clients", "require_token", "true or false is needed, not \(Self.words(value))")
             }
         }
     }
@@ -228,7 +229,9 @@ struct PolicyReader {
     {
         guard let value = table[key] else { return nil }
         if let number = value.int, range.contains(number) { return number }
-        self.problem(path, key, "a whole number from \(range.lowerBound) to \(range.upperBound) is needed")
+        self.problem(
+            path, key,
+            "a whole number from \(range.lowerBound) to \(range.upperBound) is needed, not \(Self.words(value))")
         return nil
     }
 
@@ -237,15 +240,24 @@ struct PolicyReader {
     ) -> Double? {
         guard let value = table[key] else { return nil }
         if let number = value.double ?? value.int.map(Double.init), range.contains(number) { return number }
-        self.problem(path, key, "a number from \(range.lowerBound) to \(range.upperBound) is needed")
+        self.problem(
+            path, key, "a number from \(range.lowerBound) to \(range.upperBound) is needed, not \(Self.words(value))")
         return nil
+    }
+
+    /// A value as it is written, or its kind.
+    private static func words(_ value: any TOMLValueConvertible) -> String {
+        if let text = value.string { return "\"\(text)\"" }
+        if let number = value.int { return "\(number)" }
+        if let number = value.double { return "\(number)" }
+        if let bool = value.bool { return "\(bool)" }
+        return if value.array != nil { "a list" } else if value.table != nil { "a table" } else { "a time" }
     }
 
     // MARK: Problems
 
     private mutating func unknown(_ key: String, among keys: [String], table: String, line: Int) {
-        let nearest = keys.min { EditDistance.between(key, $0) < EditDistance.between(key, $1) }
-        let hint = nearest.flatMap { EditDistance.between(key, $0) <= 3 ? "; did you mean \($0)?" : nil } ?? ""
+        let hint = Spelling.nearest(to: key, among: keys).map { "; did you mean \($0)?" } ?? ""
         let path = table.isEmpty ? key : "\(table).\(key)"
         self.problems.append(.init(line: line, path: path, message: "unknown key\(hint)", file: self.file))
     }

@@ -27,21 +27,3 @@ package enum ByteCount {
         return "\(whole)\(digits) \(name)"
     }
 }
-
-/// How far a typo is from a key: Levenshtein's distance.
-enum EditDistance {
-    static func between(_ left: String, _ right: String) -> Int {
-        let right = Array(right)
-        var row = Array(0...right.count)
-        for (i, a) in left.enumerated() {
-            var previous = row[0]
-            row[0] = i + 1
-            for (j, b) in right.enumerated() {
-                let cost = a == b ? previous : min(previous, row[j], row[j + 1]) + 1
-                previous = row[j + 1]
-                row[j + 1] = cost
-            }
-        }
-        return row[right.count]
-    }
-}

@@ -36,9 +36,22 @@ import WasmnetPolicyFile
             "[network]\nbind_addresses = [\"localhost\"]",
             "p.toml:2: network.bind_addresses[0]: \"localhost\": \"localhost\" is no address"
         ),
-        ("[network]\nmax_connections = -1", "p.toml:2: network.max_connections: a whole number"),
-        ("[network]\nmax_bandwidth_mbps = \"fast\"", "p.toml:2: network.max_bandwidth_mbps: a number"),
-        ("\n[limits]\nbytes_per_day = \"20 parsec\"", "p.toml:3: limits.bytes_per_day"),
+        (
+            "[network]\nmax_connections = -1",
+            "p.toml:2: network.max_connections: a whole number from 0 to 1000000 is needed, not -1"
+        ),
+        (
+            "[network]\nmax_bandwidth_mbps = \"fast\"",
+            "p.toml:2: network.max_bandwidth_mbps: a number from 0.0 to 1000000.0 is needed, not \"fast\""
+        ),
+        (
+            "[limits]\nsessions_per_sec = 2e6",
+            "p.toml:2: limits.sessions_per_sec: a number from 0.0 to 1000000.0 is needed, not 2000000.0"
+        ),
+        (
+            "\n[limits]\nbytes_per_day = \"20 parsec\"",
+            "p.toml:3: limits.bytes_per_day: a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed, not \"20 parsec\""
+        ),
         ("[clients]\nidentify_by = \"name\"", "p.toml:2: clients.identify_by"),
         ("[clients]\ntrusted_proxies = [\"proxy\"]", "p.toml:2: clients.trusted_proxies[0]"),
         ("[clients]\nallowed_origins = [\"example.com\"]", "p.toml:2: clients.allowed_origins[0]"),
