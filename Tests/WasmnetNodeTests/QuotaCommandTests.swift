@@ -99,7 +99,7 @@ extension NodeTests {
                 #expect(try self.limit("connects", in: shown)["available"] as? Int ?? 99 <= 47)
                 let text = try await run(["quota", "show", "127.0.0.1"])
                 #expect(text.contains("max_connections") && text.contains("1 GiB"), "\(text)")
-                #expect(!text.contains("(not registered)"), "\(text)")
+                #expect(!text.contains("(not registered)") && !text.contains("default policy"), "\(text)")
 
                 // One more than the policy allows, by an override; and the policy's limit again when it is taken back.
                 clients[0].send(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
@@ -154,6 +154,23 @@ extension NodeTests {
             }
         }
 
+        @Test func limitsOfTheDefaultPolicyAreCalledThat() async throws {
+            try await withServer { redis in
+                for (arguments, words) in [
+                    (
+                        [],
+                        "Limits from \"policy\" are the default policy's: where the nodes have another, name it by --policy"
+                    ),
+                    (["--json"], "\"max_connections\""),
+                ] {
+                    let (status, output, errors) = try await NodeProcess.run(
+                        ["quota", "show", "192.0.2.7"] + arguments,
+                        environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(redis.port)"])
+                    #expect(status == 0 && output.contains(words), "\(output) \(errors)")
+                }
+            }
+        }
+
         /// Arguments of quota, and what the complaint says.
         static let wrong: [([String], String)] = [
             (["show", "somebody"], "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"somebody\""),
@@ -166,14 +183,20 @@ extension NodeTests {
             (["set", "::1", "--max-connections", "1000001"], "--max-connections is 1 to 1000000"),
             (["show", "192.0.2.7/64"], "CLIENT is an address"),
             (["show", "::ffff:192.0.2.7/64"], "CLIENT is an address"),
-            (["set", "::1", "--max-connections", "0"], "--max-connections is 1 to 1000000"),
+            (["set", "::1", "--max-connections", "0"], "--max-connections is 1 to 1000000, not 0"),
+            (["set", "::1", "--max-connections", "-4"], "--max-connections is 1 to 1000000, not -4"),
             (
                 ["set", "::1", "--max-sessions", "3"],
                 "the default policy (neither --policy nor WASMNET_POLICY names another) does not limit max_sessions"
             ),
             (["set", "::1", "--max-sessions", "3"], "name the nodes' policy by --policy"),
             (["set", "::1", "--connect-burst", "3"], "--connect-burst needs --connects-per-sec"),
-            (["set", "::1", "--connects-per-sec", "-1"], "connects-per-sec"),
+            (["set", "::1", "--connects-per-sec", "-1"], "--connects-per-sec is above 0, to 1000000, not -1.0"),
+            (
+                ["set", "::1", "--connects-per-sec", "1", "--connect-burst", "-2"],
+                "--connect-burst is 1 to 1000000, not -2"
+            ),
+            (["set", "::1", "--bytes-per-day", "-3"], "up to 8192TiB, not \"-3\""),
             (["set", "::1", "--bytes-per-day", "much"], "--bytes-per-day is a number of bytes"),
             (["set", "::1", "--max-connections", "3", "--for", "3 weeks"], "--for"),
             (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is 1s to 366d"),
@@ -182,7 +205,7 @@ extension NodeTests {
             (["set", "::1", "--max-connections", "3", "--for", "213503982334602d"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "9223372036854775807s"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "99999999999999999999h"], "--for is 1s to 366d"),
-            (["set", "::1", "--max-connections", "3", "--for", "0s"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "0s"], "--for is 1s to 366d, not 0s"),
             (["set", "::1", "--connects-per-sec", "inf"], "--connects-per-sec is above 0, to 1000000"),
             (["set", "::1", "--max-bandwidth-mbps", "nan"], "--max-bandwidth-mbps is above 0, to 1000000"),
             (["set", "::1", "--bytes-per-day", "99999999999999TiB"], "--bytes-per-day is a number of bytes"),

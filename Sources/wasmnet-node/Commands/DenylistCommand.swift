@@ -29,9 +29,12 @@ struct DenylistCommand: ParsableCommand {
             abstract: "Add entries; one that is there already takes the new time and reason.")
 
         @Argument(help: "What to deny.") var entries: [String]
-        @Option(help: ArgumentHelp("How long: 90s, 30m, 24h, 7d. Without it for ever.", valueName: "time"))
+        @Option(
+            parsing: .unconditional,
+            help: ArgumentHelp("How long: 90s, 30m, 24h, 7d. Without it for ever.", valueName: "time"))
         var ttl: TimeSpan?
-        @Option(help: ArgumentHelp("Why, for people: a line.", valueName: "words")) var reason: String?
+        @Option(parsing: .unconditional, help: ArgumentHelp("Why, for people: a line.", valueName: "words"))
+        var reason: String?
         @OptionGroup var place: DenylistPlace
 
         func run() async throws {

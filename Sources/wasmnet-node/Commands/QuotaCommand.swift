@@ -27,7 +27,7 @@ struct QuotaCommand: ParsableCommand {
         @Option(help: ArgumentHelp("The tier that the client's token names.", valueName: "name")) var tier: String?
 
         /// The file that is looked at; nil: the default policy.
-        private var file: String? {
+        var file: String? {
             let variable = ProcessInfo.processInfo.environment["WASMNET_POLICY"]
             return self.policy ?? variable.flatMap { $0.isEmpty ? nil : $0 }
         }
@@ -76,7 +76,7 @@ struct QuotaCommand: ParsableCommand {
             let report = try await self.redis.withRedis { redis in
                 QuotaReport(
                     client: client, account: try await ClientAccounts(redis: redis).account(of: client),
-                    limits: limits, nodes: try await NodeRegistry(redis: redis).nodes().nodes)
+                    limits: limits, policy: self.policy, nodes: try await NodeRegistry(redis: redis).nodes().nodes)
             }
             try report.print(json: self.json)
         }

@@ -51,6 +51,8 @@ struct QuotaReport: Encodable {
     }
 
     var client: String
+    /// The policy's file that the limits are from; nil: the default policy.
+    var policy: String?
     var now: String
     var dayEnds: String
     var overridesEnd: String?
@@ -58,7 +60,7 @@ struct QuotaReport: Encodable {
     var holders: [Holder]
 
     enum CodingKeys: String, CodingKey {
-        case client, now, limits, holders
+        case client, policy, now, limits, holders
         case dayEnds = "day_ends"
         case overridesEnd = "overrides_end"
     }
@@ -66,9 +68,13 @@ struct QuotaReport: Encodable {
     private let dayLeft: TimeSpan
     private let overridesLeft: TimeSpan?
 
-    init(client: ClientID, account: ClientAccount, limits: QuotaLimits, nodes: [NodeEntry]) {
+    init(
+        client: ClientID, account: ClientAccount, limits: QuotaLimits, policy: QuotaCommand.PolicyArguments,
+        nodes: [NodeEntry]
+    ) {
         let (now, own) = (account.now, account.overrides)
         self.client = client.text
+        self.policy = policy.file
         self.now = Timestamp.text(milliseconds: now.microseconds / 1000)
         self.dayEnds = Timestamp.text(milliseconds: account.dayEnds.microseconds / 1000)
         self.dayLeft = TimeSpan(seconds: (account.dayEnds - now).microseconds / 1_000_000)
@@ -144,6 +150,11 @@ extension QuotaReport {
         var lines = [self.client, "", table.text, "", "The day ends in \(self.dayLeft.text) (\(self.dayEnds))."]
         if let end = self.overridesEnd, let left = self.overridesLeft {
             lines.append("What was set for this client ends in \(left.text) (\(end)).")
+        }
+        if self.policy == nil {
+            lines.append(
+                "Limits from \"policy\" are the default policy's: where the nodes have another, name it by --policy or WASMNET_POLICY."
+            )
         }
         lines.append("")
         guard !self.holders.isEmpty else { return (lines + ["No node holds anything of it."]).joined(separator: "\n") }

@@ -16,20 +16,29 @@ extension QuotaCommand {
                 """)
 
         @Argument(help: "An address, or t:NAME.") var client: String
-        @Option(help: ArgumentHelp("WebSockets at once.", valueName: "n")) var maxSessions: Int?
-        @Option(help: ArgumentHelp("Open sockets at once.", valueName: "n")) var maxConnections: Int?
-        @Option(help: ArgumentHelp("Sockets opened or bound a second.", valueName: "n")) var connectsPerSec: Double?
+        @Option(parsing: .unconditional, help: ArgumentHelp("WebSockets at once.", valueName: "n"))
+        var maxSessions: Int?
+        @Option(parsing: .unconditional, help: ArgumentHelp("Open sockets at once.", valueName: "n"))
+        var maxConnections: Int?
+        @Option(parsing: .unconditional, help: ArgumentHelp("Sockets opened or bound a second.", valueName: "n"))
+        var connectsPerSec: Double?
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp("Sockets at once after a quiet time; twice a second's if not given.", valueName: "n"))
         var connectBurst: Int?
-        @Option(help: ArgumentHelp("Look-ups a second.", valueName: "n")) var resolvesPerSec: Double?
+        @Option(parsing: .unconditional, help: ArgumentHelp("Look-ups a second.", valueName: "n"))
+        var resolvesPerSec: Double?
         @Option(
+            parsing: .unconditional,
             help: ArgumentHelp("Look-ups at once after a quiet time; twice a second's if not given.", valueName: "n"))
         var resolveBurst: Int?
-        @Option(help: ArgumentHelp("Megabits a second, both ways together.", valueName: "n"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Megabits a second, both ways together.", valueName: "n"))
         var maxBandwidthMbps: Double?
-        @Option(help: ArgumentHelp("Bytes a day (UTC), such as 20GiB.", valueName: "n")) var bytesPerDay: String?
-        @Option(name: .customLong("for"), help: ArgumentHelp("How long: 90s, 30m, 24h, 7d.", valueName: "time"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Bytes a day (UTC), such as 20GiB.", valueName: "n"))
+        var bytesPerDay: String?
+        @Option(
+            name: .customLong("for"), parsing: .unconditional,
+            help: ArgumentHelp("How long: 90s, 30m, 24h, 7d.", valueName: "time"))
         var time = TimeSpan(seconds: 86_400)
         @Flag(help: "Take back all that was set: the policy's limits hold again.") var clear = false
         @OptionGroup var redis: RedisArguments
@@ -56,6 +65,7 @@ extension QuotaCommand {
                 }
                 return QuotaReport(
                     client: client, account: try await accounts.account(of: client), limits: limits,
+                    policy: self.policy,
                     nodes: try await NodeRegistry(redis: redis).nodes().nodes)
             }
             try report.print(json: self.json)
@@ -70,9 +80,9 @@ extension QuotaCommand {
         private func overrides(_ limits: QuotaLimits) throws -> QuotaOverrides {
             var overrides = QuotaOverrides()
             var problems: [String] = []
-            func check(_ flag: String, isSound: Bool, _ range: String, isLimited: Bool) {
+            func check(_ flag: String, _ value: Any, isSound: Bool, _ range: String, isLimited: Bool) {
                 let key = ByteText(flag).split(at: "-").map(\.text).joined(separator: "_")
-                if !isSound { problems.append("--\(flag) is \(range)") }
+                if !isSound { problems.append("--\(flag) is \(range), not \(value)") }
                 if !isLimited {
                     problems.append(
                         "\(self.policy.name) does not limit \(key), so nodes that go by it do not ask for it: "
@@ -81,21 +91,21 @@ extension QuotaCommand {
             }
             func count(_ flag: String, _ value: Int?, _ limit: Int) -> Int? {
                 guard let value else { return nil }
-                check(flag, isSound: QuotaOverrides.counts.contains(value), "1 to 1000000", isLimited: limit > 0)
+                check(flag, value, isSound: QuotaOverrides.counts.contains(value), "1 to 1000000", isLimited: limit > 0)
                 return value
             }
             func pace(_ flag: String, _ rate: Double?, _ burst: Int?, _ burstFlag: String, _ limit: Double) -> GCRA
                 .Pace?
             {
                 if let burst, !QuotaOverrides.counts.contains(burst) {
-                    problems.append("--\(burstFlag) is 1 to 1000000")
+                    problems.append("--\(burstFlag) is 1 to 1000000, not \(burst)")
                 }
                 guard let rate else {
                     if burst != nil { problems.append("--\(burstFlag) needs --\(flag)") }
                     return nil
                 }
                 check(
-                    flag, isSound: rate > 0 && rate <= QuotaOverrides.mostPerSecond, "above 0, to 1000000",
+                    flag, rate, isSound: rate > 0 && rate <= QuotaOverrides.mostPerSecond, "above 0, to 1000000",
                     isLimited: limit > 0)
                 return GCRA.Pace(perSecond: rate, burst: burst ?? 0)
             }
@@ -107,14 +117,15 @@ extension QuotaCommand {
                 "resolves-per-sec", self.resolvesPerSec, self.resolveBurst, "resolve-burst", limits.resolvesPerSecond)
             if let rate = self.maxBandwidthMbps {
                 check(
-                    "max-bandwidth-mbps", isSound: rate > 0 && rate * 125_000 <= QuotaOverrides.mostBytesPerSecond,
+                    "max-bandwidth-mbps", rate,
+                    isSound: rate > 0 && rate * 125_000 <= QuotaOverrides.mostBytesPerSecond,
                     "above 0, to 1000000", isLimited: limits.bytesPerSecond > 0)
                 overrides.bandwidth = TokenBucket.Rate(bytesPerSecond: rate * 125_000, burst: 0)
             }
             if let text = self.bytesPerDay {
                 let bytes = ByteCount.parse(text) ?? 0
                 check(
-                    "bytes-per-day", isSound: QuotaOverrides.bytesPerDayRange.contains(bytes),
+                    "bytes-per-day", "\"\(text.shown())\"", isSound: QuotaOverrides.bytesPerDayRange.contains(bytes),
                     "a number of bytes, or text such as 20GiB or 500MB, up to 8192TiB",
                     isLimited: limits.bytesPerDay > 0)
                 overrides.bytesPerDay = bytes

@@ -30,7 +30,7 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
     /// Holds what an option was given to its range.
     func checked(_ option: String, atMost most: TimeSpan) throws -> TimeSpan {
         guard self.seconds >= 1, self.seconds <= most.seconds else {
-            throw ConfigurationError("\(option) is 1s to \(most.text)")
+            throw ConfigurationError("\(option) is 1s to \(most.text), not \(self.text)")
         }
         return self
     }
