@@ -89,7 +89,7 @@ package enum MetricNames {
         MetricDescription(
             Self.redisAvailable, .gauge,
             help:
-                "1 while Redis is connected and answers; 0: it is not, and after --redis-outage limits go by redis_failure."
+                "1 while Redis is connected and no outage lasts; 0 as soon as the connection is lost, or nothing was answered for --redis-outage, after which limits go by redis_failure."
         ),
         MetricDescription(
             Self.redisEvicts, .gauge, help: "1 where Redis drops keys when its memory is full, and limits with them."),
