@@ -122,7 +122,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
             name: "RedisClient",
-            dependencies: ["CHiredis", "WasmnetText", nioCore, nioPosix, nioSSL, nioConcurrency, logging],
+            dependencies: ["CHiredis", "WasmnetText", nioCore, nioPosix, nioSSL, nioConcurrency],
             swiftSettings: strict
         ),
         // Quotas, nodes and denylist shared in Redis.
@@ -287,7 +287,7 @@ let package = Package(
         .testTarget(
             name: "RedisClientTests",
             dependencies: [
-                "RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded, logging,
+                "RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded,
             ],
             swiftSettings: strict
         ),
@@ -303,7 +303,7 @@ let package = Package(
             name: "WasmnetClusterTests",
             dependencies: [
                 "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetQuota", "WasmnetTesting", nioCore, nioPosix,
-                nioConcurrency, logging,
+                nioConcurrency,
             ],
             swiftSettings: strict
         ),

@@ -1,10 +1,9 @@
-package import Logging
 package import NIOCore
 
 /// A client of one Redis server, of the master its sentinels name, or of a Redis Cluster.
 ///
 /// ```swift
-/// let client = try RedisClient(RedisURL("redis://:secret@localhost/2"), group: group, logger: logger)
+/// let client = try RedisClient(RedisURL("redis://:secret@localhost/2"), group: group)
 /// try await client.connect()
 /// try await client.send(["SET", "greeting", "hello", "PX", 1500])
 /// let count = try await client.evaluate(script, keys: ["{b}:n"], arguments: [5]).int
@@ -24,14 +23,13 @@ package final class RedisClient: Sendable {
 
     /// - Throws: ``RedisError/tls(_:_:)`` when the TLS configuration cannot be used.
     package init(
-        _ url: RedisURL, options: RedisClientOptions = RedisClientOptions(), group: any EventLoopGroup,
-        logger: Logger
+        _ url: RedisURL, options: RedisClientOptions = RedisClientOptions(), group: any EventLoopGroup
     ) throws(RedisError) {
         self.url = url
         commandDeadline = options.commandDeadline
         let settings = LinkSettings(
             connection: try options.connection(url), backoff: options.backoff, random: options.random,
-            observer: options.observer, logger: logger)
+            observer: options.observer)
         let directory = url.sentinelDirectory(settings.connection)
         var loops: [any EventLoop] = []
         if case .perEventLoop = options.connections { loops = Array(group.makeIterator()) }

@@ -52,7 +52,10 @@ extension RedisError {
             .unavailable, .noMaster,
             .cluster, .closed:
             true
-        case .server(let error): ["LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN"].contains(error.code)
+        case .server(let error):
+            [
+                "BUSY", "LOADING", "MASTERDOWN", "CLUSTERDOWN", "TRYAGAIN", "OOM", "MISCONF", "NOREPLICAS",
+            ].contains(error.code)
         case .tls, .wrongPassword, .wrongDatabase, .protocolViolation: false
         }
     }

@@ -1,4 +1,3 @@
-import Logging
 import NIOCore
 
 /// What a link is made of, apart from its event loop.
@@ -7,7 +6,6 @@ struct LinkSettings: Sendable {
     var backoff = Backoff()
     var random: @Sendable () -> Double
     var observer: @Sendable (RedisLinkEvent) -> Void
-    var logger: Logger
 }
 
 /// A connection came up or went down.
@@ -136,7 +134,6 @@ final class RedisLink: CommandExecutor {
             let since = eventLoop.now
             let this = NIOLoopBound(self, eventLoop: eventLoop)
             connection.ended.whenSuccess { this.value.ended(connection, $0, since: since) }
-            settings.logger.info("connected to Redis", metadata: ["redis": "\(connection.endpoint)"])
             settings.observer(.up(connection.endpoint))
             let waited = queue
             queue = []
@@ -171,9 +168,6 @@ final class RedisLink: CommandExecutor {
         isAttemptStale = false
         let this = NIOLoopBound(self, eventLoop: eventLoop)
         state = .waiting(reason, eventLoop.scheduleTask(in: wait) { this.value.attempt() })
-        settings.logger.warning(
-            "Redis is out of reach",
-            metadata: ["reason": "\(reason)", "retry_ms": "\(wait.nanoseconds / 1_000_000)"])
         settings.observer(.down(endpoint, reason))
         failQueue(reason)
         settle(.failure(reason))

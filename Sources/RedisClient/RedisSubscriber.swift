@@ -1,10 +1,9 @@
-package import Logging
 package import NIOCore
 
 /// The messages of some channels, on a connection of their own.
 ///
 /// ```swift
-/// let subscriber = try RedisSubscriber(url, channels: ["changes"], group: group, logger: logger)
+/// let subscriber = try RedisSubscriber(url, channels: ["changes"], group: group)
 /// for await event in subscriber.events {
 ///     switch event {
 ///     case .gap: await readEverything()
@@ -41,11 +40,11 @@ package final class RedisSubscriber: Sendable {
     /// - Throws: ``RedisError/tls(_:_:)`` when the TLS configuration cannot be used.
     package init(
         _ url: RedisURL, channels: [String], options: RedisClientOptions = RedisClientOptions(), capacity: Int = 1024,
-        pingInterval: TimeAmount = .seconds(2), group: any EventLoopGroup, logger: Logger
+        pingInterval: TimeAmount = .seconds(2), group: any EventLoopGroup
     ) throws(RedisError) {
         let settings = LinkSettings(
             connection: try options.connection(url), backoff: options.backoff, random: options.random,
-            observer: options.observer, logger: logger)
+            observer: options.observer)
         let buffer = EventBuffer(capacity: capacity)
         self.buffer = buffer
         subscription = Subscription(

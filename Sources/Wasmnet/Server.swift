@@ -99,8 +99,7 @@ public final class Server: Service, Sendable {
             }
         }
         self.member = member
-        let denylist = DenylistKeeper(
-            redis: member?.redis, options: member?.options, clock: clock, logger: configuration.logger)
+        let denylist = DenylistKeeper(member, clock: clock, logger: configuration.logger)
         self.denylist = denylist
         let shadow = try configuration.shadowPolicyFile.map { (path) throws(ConfigurationError) in
             try ServerConfiguration.PolicySource(path: path).load()
@@ -235,7 +234,7 @@ public final class Server: Service, Sendable {
                 if let member = self.member {
                     tasks.addTask { await member.run(entry: self.entry) }
                     tasks.addTask { await self.ownEndpoints.watch() }
-                    if !member.isOptional { try await self.denylist.waitUntilLoaded() }
+                    if !member.isOptional { try await self.denylist.waitUntilLoaded(from: member.name) }
                 }
                 // It outlasts a drain, so it must not hear of a graceful shutdown by itself.
                 let admin = try await self.startAdmin()

@@ -114,7 +114,8 @@ final class ClusterLink: Sendable {
     }
 
     /// In a Redis Cluster another server may have gone than the one that is asked.
-    func disconnected() {
+    func disconnected(_ reason: String) {
+        self.lastFailure.withLock { $0 = reason }
         if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
     }
 

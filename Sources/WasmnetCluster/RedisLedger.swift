@@ -127,7 +127,7 @@ package final class RedisLedger: QuotaLedger {
     }
 
     /// There is no connection to a server that is alone: its silence began, whether anybody asks or not.
-    package func disconnected() { self.link.disconnected() }
+    package func disconnected(_ reason: String) { self.link.disconnected(reason) }
 
     /// The connection to Redis is new: what was said last may be lost.
     package func reconnected() {

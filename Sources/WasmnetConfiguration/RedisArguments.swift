@@ -21,11 +21,10 @@ public struct RedisArguments: ParsableArguments {
     public func options(environment: [String: String]) -> RedisOptions? {
         guard let url = self.redis ?? Self.variable("REDIS", environment) else { return nil }
         var options = RedisOptions(url: url)
+        if self.redis == nil { options.name = "WASMNET_REDIS" }
         options.authorities = self.authorities(environment)
         return options
     }
-
-    func hasAuthorities(environment: [String: String]) -> Bool { !self.authorities(environment).isEmpty }
 
     private func authorities(_ environment: [String: String]) -> [String] {
         guard self.redisCaFile.isEmpty else { return self.redisCaFile }

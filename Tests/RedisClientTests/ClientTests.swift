@@ -117,7 +117,7 @@ extension WithServers {
                 var options = testOptions()
                 options.connections = .perEventLoop
                 options.clientName = "spread"
-                let client = try RedisClient(server.url, options: options, group: loops, logger: quiet)
+                let client = try RedisClient(server.url, options: options, group: loops)
                 try await client.connect()
                 var seen = Set<String>()
                 for loop in loops.makeIterator() {
@@ -146,7 +146,7 @@ extension WithServers {
 
         @Test func aCommandWaitingForItsReplyFailsOnClose() async throws {
             try await withServer { server in
-                let client = try RedisClient(server.url, options: testOptions(), group: group, logger: quiet)
+                let client = try RedisClient(server.url, options: testOptions(), group: group)
                 try await client.connect()
                 let blocked = client.submit(["BLPOP", "nothing", 0], deadline: .hours(1))
                 await client.close()

@@ -48,7 +48,7 @@ extension WithServers {
         @Test func messagesAndTheGapOfAKilledConnection() async throws {
             try await withServer { server in
                 let subscriber = try RedisSubscriber(
-                    server.url, channels: ["one", "two"], options: testOptions(), group: group, logger: quiet)
+                    server.url, channels: ["one", "two"], options: testOptions(), group: group)
                 var events = subscriber.events.makeAsyncIterator()
                 #expect(await events.next() == .gap(.started))
                 for (channel, text) in [("one", "a"), ("two", "b"), ("one", "c")] {
@@ -69,7 +69,7 @@ extension WithServers {
             try await withServer { server in
                 let subscriber = try RedisSubscriber(
                     server.url, channels: ["c"], options: testOptions(links), pingInterval: .milliseconds(50),
-                    group: group, logger: quiet)
+                    group: group)
                 var events = subscriber.events.makeAsyncIterator()
                 #expect(await events.next() == .gap(.started))
                 server.pause()
@@ -85,7 +85,7 @@ extension WithServers {
             let links = LinkEvents()
             try await withServer("port PORT\nuser default on nopass +@all resetchannels &open") { server in
                 let subscriber = try RedisSubscriber(
-                    server.url, channels: ["open", "shut"], options: testOptions(links), group: group, logger: quiet)
+                    server.url, channels: ["open", "shut"], options: testOptions(links), group: group)
                 guard case .server(let error) = try await links.nextDown(), error.code == "NOPERM" else {
                     Issue.record("failed otherwise")
                     return

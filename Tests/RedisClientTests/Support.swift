@@ -1,4 +1,3 @@
-import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -7,8 +6,6 @@ import Testing
 import WasmnetTesting
 
 let group = MultiThreadedEventLoopGroup.singleton
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
 extension RedisServer {
     var url: RedisURL { RedisURL(topology: .single(endpoint)) }
 }
@@ -57,7 +54,7 @@ func testOptions(_ events: LinkEvents? = nil) -> RedisClientOptions {
 func withClient<Result>(
     _ url: RedisURL, _ options: RedisClientOptions = testOptions(), _ body: (RedisClient) async throws -> Result
 ) async throws -> Result {
-    let client = try RedisClient(url, options: options, group: group, logger: quiet)
+    let client = try RedisClient(url, options: options, group: group)
     do {
         let result = try await body(client)
         await client.close()

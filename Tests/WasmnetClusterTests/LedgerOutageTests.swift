@@ -201,7 +201,7 @@ extension OnRedis {
             try await withNodes(1) { server, clock, nodes in
                 let node = nodes[0]
                 await server.kill()
-                node.ledger.disconnected()
+                node.ledger.disconnected("gone")
                 try node.goesOut(clock)
                 #expect(node.modes.withLockedValue { $0 } == [1])
                 #expect(
@@ -223,7 +223,7 @@ extension OnRedis {
                     byteBurst: 1000)
                 let client = nodes[0].client(limits)
                 await server.kill()
-                nodes[0].ledger.disconnected()
+                nodes[0].ledger.disconnected("gone")
                 try nodes[0].goesOut(clock)
                 for _ in 0..<9 {
                     #expect((await client.open() == nil) == passes)

@@ -1,4 +1,3 @@
-import Logging
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
@@ -24,8 +23,6 @@ final class ManualClock: Sendable {
     func advance(_ time: QuotaDuration) { self.microseconds.withLockedValue { $0 += time.microseconds } }
 }
 
-let quiet = Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }
-
 extension RedisServer {
     /// A client with deadlines that a busy machine keeps.
     func client(deadline: TimeAmount = .seconds(20), maxInFlight: Int = 200_000) async throws -> RedisClient {
@@ -33,7 +30,7 @@ extension RedisServer {
         options.backoff = Backoff(base: .milliseconds(1), cap: .milliseconds(20))
         let client = try RedisClient(
             RedisURL(topology: .single(.host("127.0.0.1", port: self.port))), options: options,
-            group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            group: MultiThreadedEventLoopGroup.singleton)
         try await client.connect()
         return client
     }

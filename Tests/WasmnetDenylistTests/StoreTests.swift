@@ -35,7 +35,7 @@ extension OnRedis {
                 #expect(try await redis.run("DBSIZE").int == 0)
                 let subscriber = try RedisSubscriber(
                     redis.url, channels: [RedisKeys.denylistChannel], options: RedisServer.options,
-                    group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+                    group: MultiThreadedEventLoopGroup.singleton)
                 defer { subscriber.close() }
                 var events = subscriber.events.makeAsyncIterator()
                 #expect(await events.next() == .gap(.started))

@@ -35,7 +35,7 @@ extension RedisServer {
 
     static func client(_ url: RedisURL) async throws -> RedisClient {
         let client = try RedisClient(
-            url, options: Self.options, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            url, options: Self.options, group: MultiThreadedEventLoopGroup.singleton)
         try? await client.connect()
         return client
     }

@@ -12,14 +12,17 @@ extension NodeTests {
 
         /// The complaint is one line that says what and where, and no secret is in it.
         ///
-        /// - Parameter mayPass: whether it may be over by itself, so that whoever runs the node should start it again.
+        /// - Parameter mayPass: whether it may be over by itself, so that trying again may help.
         private func fails(
             _ url: String, _ arguments: [String] = [], saying words: String, mayPass: Bool = false
         ) async throws {
-            for command in [["serve", "--port", "0", "--no-policy"], ["cluster"], ["quota", "show", "127.0.0.1"]] {
+            for command in [
+                ["serve", "--port", "0", "--no-policy"], ["cluster"], ["quota", "show", "127.0.0.1"],
+                ["quota", "reset", "127.0.0.1"], ["denylist", "list"], ["denylist", "add", "192.0.2.7"],
+            ] {
                 let (status, output, errors) = try await NodeProcess.run(
                     command + arguments, environment: ["WASMNET_REDIS": url])
-                #expect(status == (mayPass && command[0] == "serve" ? 1 : 2), "\(command) \(errors)")
+                #expect(status == (mayPass ? 1 : 2), "\(command) \(errors)")
                 let complaints = errors.split(separator: "\n").filter { $0.hasPrefix("wasmnet-node: ") }
                 #expect(complaints.count == 1 && complaints[0].contains(words), "\(command) \(errors)")
                 #expect(!(output + errors).contains(Self.secret))
@@ -53,7 +56,7 @@ extension NodeTests {
                 try await self.fails(
                     url, ["--redis-ca-file", certificate.certificatePath], saying: "TLS with Redis at localhost:")
                 try await self.fails(url, saying: "TLS with Redis at localhost:")
-                try await self.fails(url, ["--redis-ca-file", "no.pem"], saying: "--redis: ")
+                try await self.fails(url, ["--redis-ca-file", "no.pem"], saying: "WASMNET_REDIS: ")
             }
         }
 
@@ -71,7 +74,20 @@ extension NodeTests {
             try await self.fails(
                 "redis://:\(Self.secret)@no.invalid", saying: "the name of Redis at no.invalid:6379 does not",
                 mayPass: true)
-            try await self.fails("redis//:\(Self.secret)@nowhere", saying: "--redis: ")
+            try await self.fails("redis//:\(Self.secret)@nowhere", saying: "WASMNET_REDIS: ")
+        }
+
+        /// Redis is reached, and refuses.
+        @Test func rightsThatAreMissingStayMissing() async throws {
+            try await withServer(
+                "port PORT\nuser node on >\(Self.secret) ~* &* +@all -evalsha -eval -hgetall -zrange -hmget"
+            ) { server in
+                let url = "redis://node:\(Self.secret)@127.0.0.1:\(server.port)"
+                for command in [["serve", "--port", "0"], ["denylist", "add", "192.0.2.7"]] {
+                    let (status, _, errors) = try await NodeProcess.run(command, environment: ["WASMNET_REDIS": url])
+                    #expect(status == 2 && errors.contains("WASMNET_REDIS: ") && errors.contains("NOPERM"), "\(errors)")
+                }
+            }
         }
 
         @Test func withoutAnyRedisTheCommandsSayHowToNameIt() async throws {
@@ -129,6 +145,63 @@ extension NodeTests {
                 }
             }
             await target.stop()
+        }
+
+        /// Lines of the log that tell of Redis, at the default level, after the node's start.
+        private static func news(_ node: NodeProcess) -> [String] {
+            let lines = node.log.split(separator: "\n").map(String.init)
+            return lines.drop { !$0.contains("the admin server listens") }.dropFirst().filter {
+                !$0.contains("--no-policy")
+            }
+        }
+
+        /// One that is killed refuses connections, one that is paused keeps them.
+        @Test(arguments: [true, false]) func anOutageIsALineWhenItBeginsAndOneWhenItEnds(isKilled: Bool) async throws {
+            try await withServer { server in
+                let node = try NodeProcess(
+                    ["--port", "0", "--no-policy"],
+                    environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(server.port)"])
+                try #require(await node.admin() != nil)
+                // A break that is over at once is no line.
+                await server.kill()
+                try await server.launch()
+                try await Task.sleep(for: .seconds(2))
+                #expect(Self.news(node) == [])
+                if isKilled { await server.kill() } else { server.pause() }
+                try await Task.sleep(for: .seconds(10))
+                #expect(await node.waitFor("limits go by redis_failure"))
+                if isKilled { try await server.launch() } else { server.resume() }
+                #expect(await node.waitFor("limits are the cluster's again"))
+                // What would come late.
+                try await Task.sleep(for: .seconds(2))
+                let news = Self.news(node)
+                #expect(news.count == 2, "\(news)")
+                #expect(
+                    news.first?.contains("WARNING") == true && news.first?.contains("mode=static") == true
+                        && news.first?.contains(isKilled ? "refuses connections" : "in") == true, "\(news)")
+                let seconds = news.last?.firstMatch(of: /silent_seconds=(\d+)/).flatMap { Int($0.1) } ?? 0
+                // What is silent without a word is noticed at the next question.
+                #expect((isKilled ? 8...14 : 5...14).contains(seconds), "\(news)")
+                node.signal(SIGTERM)
+                #expect(await node.wait() == 0)
+            }
+        }
+
+        @Test func aChannelThatIsForbiddenIsCalledThat() async throws {
+            try await withServer("port PORT\nuser node on >secret ~wn:* resetchannels +@all") { server in
+                let node = try NodeProcess(
+                    ["--port", "0", "--no-policy"],
+                    environment: ["WASMNET_REDIS": "redis://node:secret@127.0.0.1:\(server.port)"])
+                #expect(await node.waitFor("may not subscribe to the denylist's changes"))
+                // Attempts go on.
+                try await Task.sleep(for: .seconds(3))
+                let warnings = node.log.split(separator: "\n").filter {
+                    $0.contains("WARNING") && !$0.contains("--no-policy")
+                }
+                #expect(warnings.count == 1 && warnings[0].contains("NOPERM"), "\(warnings)")
+                node.signal(SIGTERM)
+                #expect(await node.wait() == 0)
+            }
         }
 
         @Test func aRedisThatEvictsIsAWarningAndAReplicaAnError() async throws {

@@ -1,5 +1,4 @@
 import Dispatch
-import Logging
 import NIOCore
 import NIOPosix
 import RedisClient
@@ -18,8 +17,7 @@ final class RedisProbe {
         var options = RedisClientOptions(clientName: "wasmnet-bench")
         options.commandDeadline = .seconds(10)
         self.client = try RedisClient(
-            RedisURL("redis://127.0.0.1:\(self.server.port)"), options: options, group: self.group,
-            logger: Logger(label: "redis") { _ in SwiftLogNoOpLogHandler() })
+            RedisURL("redis://127.0.0.1:\(self.server.port)"), options: options, group: self.group)
     }
 
     func stop() {

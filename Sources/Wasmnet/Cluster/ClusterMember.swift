@@ -18,8 +18,13 @@ final class ClusterMember: Sendable {
     private let nodeID: String
     private let nodeHeartbeat: Duration
     let isOptional: Bool
+    /// How it was named, for complaints.
+    let name: String
+    /// How long one part may wait for Redis before it is a fault of its own: an outage is known by then.
+    let patience: TimeAmount
     private let serverFound: @Sendable (RedisEndpoint) -> Void
     private let logger: Logger
+    private let outageLog: OutageLog
     private let links: AsyncStream<(event: RedisLinkEvent, isOfLimits: Bool)>
     private struct State {
         var isConnected = false
@@ -45,8 +50,12 @@ final class ClusterMember: Sendable {
             of: (event: RedisLinkEvent, isOfLimits: Bool).self, bufferingPolicy: .bufferingNewest(256))
         self.links = links
         self.isOptional = options.isOptional
+        self.name = options.name
+        self.patience = .seconds(Int64(options.outageSeconds) + 10)
         self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
+        let outageLog = OutageLog(outageTime: .seconds(options.outageSeconds), logger: logger)
+        self.outageLog = outageLog
         var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield(($0, true)) }
         client.replyObserver = replyObserver
         client.serverFound = serverFound
@@ -66,11 +75,11 @@ final class ClusterMember: Sendable {
         settings.outageTime = .seconds(Int64(options.outageSeconds))
         self.ledger = RedisLedger(
             redis: self.redis, settings: settings,
-            events: Self.events(registry: registry, modes: modes, logger: logger))
+            events: Self.events(registry: registry, modes: modes, outageLog: outageLog, logger: logger))
     }
 
     private static func events(
-        registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, logger: Logger
+        registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, outageLog: OutageLog, logger: Logger
     ) -> ClusterEvents {
         var events = ClusterEvents()
         events.excess = { client, count in
@@ -84,20 +93,8 @@ final class ClusterMember: Sendable {
                 "keys in Redis were of another type than this node's, and were removed: what was counted there begins anew",
                 metadata: ["removed": "\(removed)", "among": "\(keys.joined(separator: " "))"])
         }
-        let isOut = Guarded(false)
         events.modeChanged = { outages, reason in
-            let changed = isOut.withLock { isOut in
-                defer { isOut = outages > 0 }
-                return isOut != (outages > 0)
-            }
-            guard changed else { return }
-            if outages > 0 {
-                logger.warning(
-                    "limits go by redis_failure: Redis does not answer",
-                    metadata: ["mode": "\(modes.withLockedValue { $0.summary })", "reason": "\(reason ?? "unknown")"])
-            } else {
-                logger.notice("limits are the cluster's again: Redis answers")
-            }
+            outageLog.changed(outages: outages, modes: modes.withLockedValue { $0 }, reason: reason)
         }
         return events
     }
@@ -121,11 +118,12 @@ final class ClusterMember: Sendable {
             throw error
         } catch {
             guard self.isOptional else {
-                guard (error as? RedisError)?.mayPass == true else { throw ConfigurationError("--redis: \(error)") }
-                throw StartError("--redis: \(error); start it first, or the node with --redis-optional")
+                guard (error as? RedisError)?.mayPass == true else {
+                    throw ConfigurationError("\(self.name): \(error)")
+                }
+                throw StartError("\(self.name): \(error); start it first, or the node with --redis-optional")
             }
-            self.logger.warning(
-                "starting without Redis: limits go by redis_failure until it answers", metadata: ["reason": "\(error)"])
+            self.outageLog.started(without: error)
         }
     }
 
@@ -168,20 +166,20 @@ final class ClusterMember: Sendable {
                 // What was wrong may be mended meanwhile, or come.
                 while (try? await Task.sleep(for: Self.checkInterval)) != nil { try? await self.check() }
             }
-            var last: RedisLinkEvent?
             for await (event, isOfLimits) in self.links {
                 switch event {
-                case _ where !isOfLimits: break
+                case _ where !isOfLimits: self.outageLog.subscription(event)
                 case .up(let endpoint):
                     self.state.withLockedValue { $0.isConnected = true }
-                    self.logger.info("connected to Redis", metadata: ["redis": "\(endpoint)"])
+                    self.outageLog.connected(to: endpoint)
+                    // A start without Redis that ends before it is an outage has no other end.
+                    if self.ledger.outages == 0 { self.outageLog.ended() }
                     self.ledger.reconnected()
                 case .down(_, let reason):
                     self.state.withLockedValue { $0.isConnected = false }
-                    self.ledger.disconnected()
-                    if event != last { self.logger.warning("no Redis", metadata: ["reason": "\(reason)"]) }
+                    self.outageLog.disconnected(reason)
+                    self.ledger.disconnected("\(reason)")
                 }
-                if isOfLimits { last = event }
             }
         }
     }
@@ -191,18 +189,5 @@ final class ClusterMember: Sendable {
         await self.ledger.retire()
         try? await self.registry.remove(id: self.nodeID)
         await self.redis.close()
-    }
-}
-
-extension OutageModes {
-    /// One word where all are the same, else each with its limit.
-    fileprivate var summary: String {
-        let all: [(String, OutageMode)] = [
-            ("max_sessions", self.sessions), ("max_connections", self.sockets), ("connects_per_sec", self.connects),
-            ("resolves_per_sec", self.resolves), ("max_bandwidth_mbps", self.bandwidth),
-            ("bytes_per_day", self.dayBytes),
-        ]
-        if all.allSatisfy({ $0.1 == self.sessions }) { return self.sessions.rawValue }
-        return all.map { "\($0.0)=\($0.1.rawValue)" }.joined(separator: " ")
     }
 }

@@ -1,4 +1,3 @@
-import Logging
 import NIOCore
 import NIOPosix
 import NIOSSL
@@ -11,6 +10,8 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` (TLS), `redis+unix:///path`, `redis+sentinel://host,host/master`
     /// or `redis+cluster://host,host`.
     public var url: String
+    /// How the URL was given, for complaints.
+    package var name = "--redis"
     /// PEM files with authorities that are trusted for `rediss` beside the system's. None by default.
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
@@ -56,10 +57,9 @@ extension RedisOptions {
     func makeClient(_ client: RedisClientOptions) throws(ConfigurationError) -> RedisClient {
         do {
             return try RedisClient(
-                RedisURL(self.url), options: client, group: MultiThreadedEventLoopGroup.singleton,
-                logger: Logger(label: "wasmnet.redis") { _ in SwiftLogNoOpLogHandler() })
+                RedisURL(self.url), options: client, group: MultiThreadedEventLoopGroup.singleton)
         } catch {
-            throw ConfigurationError("--redis: \(error)")
+            throw ConfigurationError("\(self.name): \(error)")
         }
     }
 
@@ -73,7 +73,7 @@ extension RedisOptions {
             do {
                 client.tlsConfiguration.additionalTrustRoots.append(.certificates(try PEMFile.certificates(path)))
             } catch {
-                throw ConfigurationError("--redis: \(error)")
+                throw ConfigurationError("\(self.name): \(error)")
             }
         }
         return client

@@ -19,16 +19,17 @@ final class DenylistKeeper: Sendable {
     }
 
     /// - Parameters:
-    ///   - redis: nil: in this process.
+    ///   - member: nil: in this process.
     ///   - clock: its instants are microseconds since the Unix epoch.
-    init(redis: RedisClient?, options: RedisClientOptions?, clock: any RelayClock, logger: Logger) {
+    init(_ member: ClusterMember?, clock: any RelayClock, logger: Logger) {
         let time: @Sendable () -> UnixTime = { UnixTime(milliseconds: clock.now().microseconds / 1000) }
         self.inForce = DenylistInForce(systemTime: time())
-        if let redis, let options {
-            self.store = RedisDenylistStore(redis: redis)
+        if let member {
+            self.store = RedisDenylistStore(redis: member.redis)
             self.source = .redis(
                 DenylistFeed(
-                    redis: redis, options: options, to: self.inForce, group: MultiThreadedEventLoopGroup.singleton,
+                    redis: member.redis, options: member.options, to: self.inForce, patience: member.patience,
+                    isOutage: { member.ledger.outages > 0 }, group: MultiThreadedEventLoopGroup.singleton,
                     logger: logger))
         } else {
             let list = InProcessDenylist(to: self.inForce, systemTime: time)
@@ -58,15 +59,17 @@ extension DenylistKeeper {
 
     /// Returns once the list was read: before that the node does not know whom to deny.
     ///
-    /// - Throws: ``ConfigurationError`` when that takes longer than half a minute.
-    func waitUntilLoaded() async throws(ConfigurationError) {
+    /// - Parameter name: how Redis was named, for complaints.
+    /// - Throws: ``StartError`` when that takes longer than half a minute.
+    func waitUntilLoaded(from name: String) async throws(StartError) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         let end = OneShot<Bool>(on: eventLoop)
         self.inForce.whenLoaded { end.succeed(true) }
         let timer = eventLoop.scheduleTask(in: Self.loadTime) { end.succeed(false) }
         defer { timer.cancel() }
         guard await end.wait() == true else {
-            throw ConfigurationError("--redis: the denylist could not be read within half a minute")
+            let reason = if case .unreachable(let words) = self.inForce.standing { ": \(words)" } else { "" }
+            throw StartError("\(name): the denylist could not be read within half a minute\(reason)")
         }
     }
 }

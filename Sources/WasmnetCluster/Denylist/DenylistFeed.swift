@@ -20,6 +20,8 @@ package struct DenylistFeed: Sendable {
     private let inForce: DenylistInForce
     private let interval: Duration
     private let deadline: TimeAmount
+    private let patience: TimeAmount
+    private let isOutage: @Sendable () -> Bool
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -28,16 +30,21 @@ package struct DenylistFeed: Sendable {
     ///   - options: for the subscription's connection.
     ///   - interval: how often it asks Redis in any case.
     ///   - deadline: time for each answer of Redis. Default 2 s.
+    ///   - patience: how long Redis may be away before it is a warning. Default 15 s.
+    ///   - isOutage: whether others have told the log that Redis is away.
     package init(
         redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: DenylistInForce,
-        interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2), group: any EventLoopGroup,
-        logger: Logger
+        interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2),
+        patience: TimeAmount = .seconds(15),
+        isOutage: @escaping @Sendable () -> Bool = { false }, group: any EventLoopGroup, logger: Logger
     ) {
         self.redis = redis
         self.options = options
         self.inForce = inForce
         self.interval = interval
         self.deadline = deadline
+        self.patience = patience
+        self.isOutage = isOutage
         self.group = group
         self.logger = logger
     }
@@ -57,8 +64,7 @@ package struct DenylistFeed: Sendable {
     /// - Throws: ``RedisError/tls(_:_:)`` when the TLS configuration of the subscription cannot be used.
     package func run() async throws {
         let subscriber = try RedisSubscriber(
-            self.redis.url, channels: [RedisKeys.denylistChannel], options: self.options, group: self.group,
-            logger: self.logger)
+            self.redis.url, channels: [RedisKeys.denylistChannel], options: self.options, group: self.group)
         defer { subscriber.close() }
         // What does not fit is not missed for long: versions tell that something is missing, at the latest at the next tick.
         let (wakes, source) = AsyncStream.makeStream(of: Wake.self, bufferingPolicy: .bufferingOldest(1024))
@@ -72,7 +78,7 @@ package struct DenylistFeed: Sendable {
             }
             var follower = DenylistFollower(
                 reader: DenylistReader(redis: self.redis, deadline: self.deadline), inForce: self.inForce,
-                logger: self.logger)
+                patience: self.patience, isOutage: self.isOutage, logger: self.logger)
             var isRetrying = false
             var sweepAt: UnixTime?
             for await wake in wakes {

@@ -12,12 +12,22 @@ struct DenylistFollower {
     private var expiries: DenylistExpiries
     /// The digest that Redis has for a list that this program cannot read in whole.
     private var trusted: DenylistDigest?
-    /// Whether Redis did not answer when it was last asked.
-    private(set) var hasFailed = false
+    /// Since when Redis does not answer; nil where it did when it was last asked.
+    private var failedSince: NIODeadline?
+    private var hasWarned = false
+    private let patience: TimeAmount
+    private let isOutage: @Sendable () -> Bool
 
-    init(reader: DenylistReader, inForce: DenylistInForce, logger: Logger) {
+    var hasFailed: Bool { self.failedSince != nil }
+
+    init(
+        reader: DenylistReader, inForce: DenylistInForce, patience: TimeAmount,
+        isOutage: @escaping @Sendable () -> Bool, logger: Logger
+    ) {
         self.reader = reader
         self.inForce = inForce
+        self.patience = patience
+        self.isOutage = isOutage
         self.logger = logger
         self.list = inForce.list
         self.expiries = DenylistExpiries(self.list)
@@ -56,8 +66,8 @@ struct DenylistFollower {
                 sentLast = sent
                 self.inForce.set(DenylistClock(time: poll.time, sent: sent))
             }
-            if self.hasFailed { self.logger.notice("the denylist is read again") }
-            self.hasFailed = false
+            if self.hasWarned { self.logger.notice("the denylist is read again") }
+            (self.failedSince, self.hasWarned) = (nil, false)
             switch progress {
             case .current(let list, let fresh, let digest):
                 if list.digest != digest, self.trusted != digest {
@@ -68,12 +78,16 @@ struct DenylistFollower {
             case .none: self.lose(at: sentLast)
             }
         } catch {
-            self.hasFailed = true
-            if self.inForce.report(.unreachable("\(error)")) {
-                self.logger.warning(
-                    "the denylist cannot be read; the last one stays in force",
-                    metadata: ["reason": "\(error)", "entries": "\(self.list.count)"])
-            }
+            let since = self.failedSince ?? .now()
+            self.failedSince = since
+            _ = self.inForce.report(.unreachable("\(error)"))
+            // A Redis that is away is an outage of everything, which is told once for all.
+            let isOwnFault = !error.mayPass || (.now() - since >= self.patience && !self.isOutage())
+            guard isOwnFault, !self.hasWarned else { return }
+            self.hasWarned = true
+            self.logger.warning(
+                "the denylist cannot be read; the last one stays in force",
+                metadata: ["reason": "\(error)", "entries": "\(self.list.count)"])
         }
     }
 

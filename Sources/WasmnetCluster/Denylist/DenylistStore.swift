@@ -46,6 +46,8 @@ extension DenylistStore {
 package struct DenylistStoreError: Error, Sendable, CustomStringConvertible {
     /// How many changes, from the first, were made for certain. The piece that failed may have been made as well.
     package let made: Int
+    /// Whether it may be over by itself.
+    package let mayPass: Bool
     package let description: String
 }
 

@@ -46,7 +46,7 @@ package struct RedisDenylistStore: DenylistStore {
                 whole.outcomes = outcomes
                 return whole
             } catch {
-                throw DenylistStoreError(made: outcomes.count, description: "\(error)")
+                throw DenylistStoreError(made: outcomes.count, mayPass: error.mayPass, description: "\(error)")
             }
         }
     }
@@ -59,7 +59,7 @@ package struct RedisDenylistStore: DenylistStore {
         do throws(RedisError) {
             return try await DenylistReader(redis: self.redis, deadline: self.deadline).snapshot()?.list ?? .empty
         } catch {
-            throw DenylistStoreError(made: 0, description: "\(error)")
+            throw DenylistStoreError(made: 0, mayPass: error.mayPass, description: "\(error)")
         }
     }
 
