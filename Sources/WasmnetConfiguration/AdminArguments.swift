@@ -10,6 +10,7 @@ public struct AdminArguments: ParsableArguments {
     var adminHost: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Port of the admin server; 0 lets the system choose and logs which.", discussion: "Default 9100.",
             valueName: "port"))

@@ -24,19 +24,20 @@ public struct AdminTokenArguments: ParsableArguments {
             return source.text(nil, "ADMIN_TOKEN")
         }
         let bytes: [UInt8]
+        let name = source.given(self.adminTokenFile != nil, "ADMIN_TOKEN_FILE") ?? ""
         do {
             bytes = try FileBytes.read(path)
         } catch {
-            throw ConfigurationError("--admin-token-file: \(path): the file cannot be read: \(error)")
+            throw ConfigurationError("\(name): \(path): the file cannot be read: \(error)")
         }
         let lines: [ByteText]
         do {
             lines = try ByteText(file: bytes).lines.map(\.trimmed).filter { !$0.isEmpty }
         } catch {
-            throw ConfigurationError("--admin-token-file: \(path):\(error.line): \(error.problem)")
+            throw ConfigurationError("\(name): \(path):\(error.line): \(error.problem)")
         }
         guard lines.count <= 1 else {
-            throw ConfigurationError("--admin-token-file: \(path): the file has more than the one line of the token")
+            throw ConfigurationError("\(name): \(path): the file has more than the one line of the token")
         }
         return lines.first?.text ?? ""
     }

@@ -39,7 +39,6 @@ extension ServeOptions {
         server.extraAuthorities = self.caFile.isEmpty ? source.list("CA_FILE") : self.caFile
         server.tls = source.tls(self.tlsCert, self.tlsKey)
         server.tokens = self.tokens(source)
-        server.redis = self.redis(&source)
         server.proxyProtocol =
             source.choice(
                 self.proxyProtocol, "PROXY_PROTOCOL", ProxyProtocolMode.allCases.map { ($0.rawValue, $0) }) ?? .off
@@ -51,14 +50,17 @@ extension ServeOptions {
             source.number(self.accessLogSample, "ACCESS_LOG_SAMPLE", in: 0...1) ?? server.accessLogSample
         server.shadowPolicyFile = source.text(self.shadowPolicy, "SHADOW_POLICY")
         server.admin = self.admin.options(&source)
+        server.redis = self.redis(&source, needsRedis: server.admin?.readyNeedsRedis == true)
         server.clientDirectory = self.clientDirectory(&source)
         let bandwidth = source.number(self.maxBandwidthMbps, "MAX_BANDWIDTH_MBPS", in: ClientLimits.megabits)
         let noPolicy = self.noPolicy || source.flag("NO_POLICY")
         let file = source.text(self.policy, "POLICY")
         if noPolicy, self.policy != nil || (file != nil && !self.noPolicy) {
-            source.problems.append("--policy and --no-policy exclude each other; give one of them")
+            let names = [source.given(self.policy != nil, "POLICY"), source.given(self.noPolicy, "NO_POLICY")]
+            source.problems.append(
+                "\(names.compactMap { $0 }.joined(separator: " and ")) exclude each other; give one of them")
         }
-        var warnings: [String] = []
+        var warnings = UnknownVariables.warnings(environment)
         var name = "default policy (public addresses only, nothing may be bound)"
         if noPolicy {
             server.policy = .unrestricted
@@ -103,15 +105,21 @@ extension ServeOptions {
         return files
     }
 
-    private func redis(_ source: inout OptionSource) -> RedisOptions? {
+    private func redis(_ source: inout OptionSource, needsRedis: Bool) -> RedisOptions? {
         let isOptional = self.redisOptional || source.flag("REDIS_OPTIONAL")
         let timeout = source.number(self.redisTimeout, "REDIS_TIMEOUT", in: RedisOptions.timeouts)
         let outage = source.number(self.redisOutage, "REDIS_OUTAGE", in: RedisOptions.outages)
         guard var options = self.clusterRedis.options(environment: source.environment) else {
-            let hasNumber = timeout != nil || outage != nil
-            if self.clusterRedis.hasAuthorities(environment: source.environment) || isOptional || hasNumber {
+            let dependents = [
+                source.given(!self.clusterRedis.redisCaFile.isEmpty, "REDIS_CA_FILE"),
+                isOptional ? source.given(self.redisOptional, "REDIS_OPTIONAL") : nil,
+                source.given(self.redisTimeout != nil, "REDIS_TIMEOUT"),
+                source.given(self.redisOutage != nil, "REDIS_OUTAGE"),
+                needsRedis ? source.given(self.admin.readyNeedsRedis, "READY_NEEDS_REDIS") : nil,
+            ]
+            for name in dependents.compactMap({ $0 }) {
                 source.problems.append(
-                    "--redis-ca-file, --redis-optional, --redis-timeout and --redis-outage need --redis")
+                    "\(name) needs a Redis: name it by --redis or WASMNET_REDIS, or leave \(name) out")
             }
             return nil
         }

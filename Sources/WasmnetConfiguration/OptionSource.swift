@@ -16,6 +16,16 @@ struct OptionSource {
             .map { "\($0) holds a control character" }
     }
 
+    /// How a value was given, for complaints.
+    private static func name(_ name: String, isFlag: Bool) -> String {
+        isFlag ? "--\(Self.flag(name))" : "WASMNET_\(name)"
+    }
+
+    /// How something was given, for complaints; nil where it was not.
+    func given(_ isFlag: Bool, _ name: String) -> String? {
+        isFlag || self.variable(name) != nil ? Self.name(name, isFlag: isFlag) : nil
+    }
+
     private func variable(_ name: String) -> String? {
         self.environment["WASMNET_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
     }
@@ -52,7 +62,8 @@ struct OptionSource {
             return nil
         }
         guard range.contains(value) else {
-            self.problems.append("--\(Self.flag(name)) is \(range.lowerBound) to \(range.upperBound), not \(value)")
+            self.problems.append(
+                "\(Self.name(name, isFlag: flag != nil)) is \(range.lowerBound) to \(range.upperBound), not \(value)")
             return nil
         }
         return value
@@ -63,7 +74,8 @@ struct OptionSource {
         let written = ByteText(text)
         if let choice = choices.first(where: { ByteText($0.0).isEqual(ignoringCase: written) }) { return choice.1 }
         self.problems.append(
-            "--\(Self.flag(name)) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text.shown())\"")
+            "\(Self.name(name, isFlag: flag != nil)) is one of \(choices.map(\.0).joined(separator: ", ")), not \"\(text.shown())\""
+        )
         return nil
     }
 
@@ -75,8 +87,11 @@ struct OptionSource {
         switch (self.text(certificate, "TLS_CERT"), self.text(key, "TLS_KEY")) {
         case (nil, nil): return nil
         case (let certificate?, let key?): return .init(certificate: certificate, key: key)
-        default:
-            self.problems.append("--tls-cert and --tls-key go together")
+        case (nil, _):
+            self.problems.append("\(Self.name("TLS_KEY", isFlag: key != nil)) needs --tls-cert")
+            return nil
+        case (_, nil):
+            self.problems.append("\(Self.name("TLS_CERT", isFlag: certificate != nil)) needs --tls-key")
             return nil
         }
     }

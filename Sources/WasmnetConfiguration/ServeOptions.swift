@@ -8,6 +8,7 @@ public struct ServeOptions: ParsableArguments {
     var host: String?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp("Port to listen on; 0 lets the system choose and logs which.", discussion: "Default 9000."))
     var port: Int?
 
@@ -18,15 +19,19 @@ public struct ServeOptions: ParsableArguments {
     var noPolicy = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Megabits a second for each client, both ways together; 0 is unlimited. Wins over the policy.",
             valueName: "n"))
     var maxBandwidthMbps: Double?
 
-    @Option(help: ArgumentHelp("Event loop threads; 0 is one for each core.", discussion: "Default 0.", valueName: "n"))
+    @Option(
+        parsing: .unconditional,
+        help: ArgumentHelp("Event loop threads; 0 is one for each core.", discussion: "Default 0.", valueName: "n"))
     var threads: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Seconds that live sockets get after SIGTERM.", discussion: "Default 30.", valueName: "seconds"))
     var drainTimeout: Double?
@@ -72,12 +77,14 @@ public struct ServeOptions: ParsableArguments {
     var redisOptional = false
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Milliseconds that connects, look-ups and bytes wait for an answer of Redis, 10 to 1000; then they go on, up to this node's part of their limits.",
             discussion: "Default 50. Sockets and sessions wait up to a second, and are then refused.", valueName: "ms"))
     var redisTimeout: Int?
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "Seconds for which Redis is silent before limits go by the policy's redis_failure, 1 to 60.",
             discussion: "Default 5.", valueName: "seconds"))
@@ -102,6 +109,7 @@ public struct ServeOptions: ParsableArguments {
     @OptionGroup(title: "Operating") var admin: AdminArguments
 
     @Option(
+        parsing: .unconditional,
         help: ArgumentHelp(
             "The part of the sessions whose sockets are logged, 0 to 1; denials are logged of all.",
             discussion: "Default 1.", valueName: "part"))

@@ -10,8 +10,16 @@ enum NodeExit {
     static let denied = ExitCode(3)
 }
 
+/// What a command could not do though nothing is wrong with how it was called: trying again may help.
+struct CommandFailure: Error, CustomStringConvertible {
+    /// What failed, where, and why.
+    let description: String
+
+    init(_ description: String) { self.description = description }
+}
+
 extension WasmnetNode {
-    /// Says what was wrong and ends: 2 for usage and configuration, 1 for what failed while running.
+    /// Says what was wrong and ends: 2 for what stays wrong however often it is tried, as all of usage and configuration, else 1.
     static func exit(reporting error: any Error) -> Never {
         if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
         if error is ConfigurationError {

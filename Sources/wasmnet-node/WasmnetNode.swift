@@ -10,7 +10,7 @@ struct WasmnetNode: AsyncParsableCommand {
         discussion: """
             Every flag of serve may also be set in the environment: WASMNET_PORT for --port, WASMNET_LOG_LEVEL for --log-level. A flag wins.
 
-            Exit codes: 0 done, 1 failed while running, 2 usage or configuration, 3 denied (policy explain).
+            Exit codes: 0 done, 1 failed and may go well when tried again, 2 usage or configuration, 3 denied (policy explain).
             """,
         version: WasmnetVersion.description,
         subcommands: [

@@ -25,9 +25,7 @@ extension NodeTests {
                 (["--port", "70000"], "--port is 0 to 65535, not 70000"),
                 (["--port", "x"], "--port"),
                 (["--policy", "no-such.toml"], "no-such.toml: the file cannot be read: No such file or directory"),
-                (["--policy", "policy.example.toml", "--no-policy"], "exclude each other"),
-                (["--tls-cert", "x.pem"], "--tls-cert and --tls-key go together"),
-                (["--redis-timeout", "100"], "--redis-timeout and --redis-outage need --redis"),
+                (["--policy", "policy.example.toml", "--no-policy"], "--policy and --no-policy exclude each other"),
                 (["--redis", "redis://localhost", "--redis-outage", "0"], "--redis-outage is 1 to 60, not 0"),
                 (["--redis", "redis://localhost", "--redis-timeout", "5"], "--redis-timeout is 10 to 1000, not 5"),
                 (["--log-level", "loud"], "--log-level is one of"),
@@ -44,7 +42,7 @@ extension NodeTests {
                 (["--proxy-protocol", "required"], "the policy names no trusted_proxies"),
                 (["token", "hash"], "client"),
                 (["token", "new", ""], "a client's name is 1 to 256 bytes"),
-                (["--max-bandwidth-mbps", "-1"], "max-bandwidth-mbps"),
+                (["--max-bandwidth-mbps", "-1"], "--max-bandwidth-mbps is 0.0 to 1000000.0, not -1.0"),
                 (
                     ["--tls-cert", "no.pem", "--tls-key", "no.pem", "--port", "0"],
                     "no.pem: the file cannot be read: No such"
@@ -66,6 +64,13 @@ extension NodeTests {
                     "docs: the file cannot be read: Is a dir"
                 ),
                 (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
+                (["--port", "-1"], "--port is 0 to 65535, not -1"),
+                (["--redis-outage", "-1"], "--redis-outage is 1 to 60, not -1"),
+                (["--access-log-sample", "-0.5"], "--access-log-sample is 0.0 to 1.0, not -0.5"),
+                (["--admin-port", "-1"], "--admin-port is 0 to 65535, not -1"),
+                (["--ready-needs-redis"], "--ready-needs-redis needs a Redis: name it by --redis or WASMNET_REDIS"),
+                (["--redis-timeout", "100"], "--redis-timeout needs a Redis"),
+                (["--tls-cert", "cert.pem"], "--tls-cert needs --tls-key"),
                 (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
             ]
             + files.map { ($0 + ["/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file") }
@@ -106,6 +111,47 @@ extension NodeTests {
             let (status, _, errors) = try await NodeProcess.run([], environment: ["WASMNET_PORT": "many"])
             #expect(status == 2)
             #expect(errors.contains("WASMNET_PORT is a number, not \"many\""))
+        }
+
+        /// A complaint names the variable that a value is from, and what is wrong.
+        @Test(
+            arguments: [
+                ("PORT", "-1", "WASMNET_PORT is 0 to 65535, not -1"),
+                ("REDIS_OUTAGE", "90", "WASMNET_REDIS_OUTAGE is 1 to 60, not 90"),
+                ("LOG_LEVEL", "loud", "WASMNET_LOG_LEVEL is one of trace"),
+                ("TLS_KEY", "key.pem", "WASMNET_TLS_KEY needs --tls-cert"),
+                ("REDIS_OPTIONAL", "true", "WASMNET_REDIS_OPTIONAL needs a Redis: name it by --redis or WASMNET_REDIS"),
+                ("READY_NEEDS_REDIS", "true", "WASMNET_READY_NEEDS_REDIS needs a Redis"),
+                ("REDIS", "redis//nowhere", "WASMNET_REDIS: "),
+                ("ADMIN_TOKEN_FILE", "no-such-file", "WASMNET_ADMIN_TOKEN_FILE: no-such-file: the file cannot be read"),
+            ])
+        func aWrongVariableIsNamed(name: String, value: String, words: String) async throws {
+            let (status, _, errors) = try await NodeProcess.run(
+                ["serve", "--port", "0"].dropLast(name == "PORT" ? 2 : 0), environment: ["WASMNET_\(name)": value])
+            #expect(status == 2 && errors.contains("wasmnet-node: \(words)"), "\(errors)")
+        }
+
+        @Test func variablesThatDoNothingAreWarnings() async throws {
+            let node = try NodeProcess(
+                ["--port", "0"],
+                environment: [
+                    "WASMNET_REDIS_OUTGAE": "9", "WASMNET_POLICY": "", "WASMNET_SERVICE_HOST": "10.0.0.1",
+                    "WASMNET_LB_HTTP": ":80", "WASMNET_TEST_SEED": "1", "WASMNET_ADMIN_TOKEN": "0123456789abcdef",
+                    "WASMNET_HOST": "127.0.0.1", "WASMNET_LOG_LEVEL": "info",
+                ])
+            #expect(await node.admin() != nil)
+            let warnings = node.log.split(separator: "\n").filter {
+                $0.contains(" WARNING ") && $0.contains("WASMNET_")
+            }
+            .map { $0.drop { $0 != "W" }.dropFirst("WARNING ".count) }.filter { !$0.contains("WASMNET_NODE") }
+            #expect(
+                warnings == [
+                    "WASMNET_POLICY is empty, which counts as not set",
+                    "WASMNET_REDIS_OUTGAE is no variable of the node and does nothing; did you mean WASMNET_REDIS_OUTAGE?",
+                    "WASMNET_SERVICE_HOST is no variable of the node and does nothing",
+                ], "\(node.log)")
+            node.signal(SIGTERM)
+            #expect(await node.wait() == 0)
         }
 
         @Test func explainExitsWith0And3() async throws {

@@ -127,8 +127,11 @@ struct AdminDenylistDoor: DenylistDoor {
         let (response, bytes) = try await self.http.answer(to: request, at: self.base)
         guard (200..<300).contains(response.status.code) else {
             let words = (try? JSONDecoder().decode(Failure.self, from: bytes))?.error.message
-            throw ConfigurationError(
-                "--admin: \(response.status.code): \((words ?? response.status.reasonPhrase).shown())")
+            let text = "--admin: \(response.status.code): \((words ?? response.status.reasonPhrase).shown())"
+            switch response.status.code {
+            case 408, 429, 500...: throw CommandFailure(text)
+            default: throw ConfigurationError(text)
+            }
         }
         return try JSONDecoder().decode(Answer.self, from: bytes)
     }

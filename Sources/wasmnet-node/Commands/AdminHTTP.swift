@@ -34,7 +34,7 @@ struct AdminHTTP: Sendable {
     }
 
     /// - Parameter base: what complaints name.
-    /// - Throws: ``Wasmnet/ConfigurationError`` where no answer comes.
+    /// - Throws: ``CommandFailure`` where no answer comes.
     func answer(to request: HTTPClientRequest, at base: String) async throws -> (HTTPClientResponse, Data) {
         do {
             return try await withThrowingTaskGroup(of: (HTTPClientResponse, Data).self) { tasks in
@@ -52,7 +52,7 @@ struct AdminHTTP: Sendable {
             }
         } catch {
             let words = Self.words(error, isTLS: ByteText(base).starts(with: "https"))
-            throw ConfigurationError("--admin: \(base) does not answer: \(words)")
+            throw CommandFailure("--admin: \(base) does not answer: \(words)")
         }
     }
 

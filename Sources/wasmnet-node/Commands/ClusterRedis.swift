@@ -1,29 +1,31 @@
 import Foundation
 import RedisClient
 import Wasmnet
+import WasmnetCluster
 import WasmnetConfiguration
 
 extension RedisArguments {
     /// Connects, does the work, and disconnects.
     ///
-    /// - Throws: ``Wasmnet/ConfigurationError`` where no Redis is named or it cannot be reached; else what the work throws.
+    /// - Throws: ``Wasmnet/ConfigurationError`` where no Redis is named or it refuses, ``CommandFailure`` where it cannot be reached; else
+    ///   what the work throws.
     func withRedis<Result>(_ work: (RedisClient) async throws -> Result) async throws -> Result {
         guard let options = self.options(environment: ProcessInfo.processInfo.environment) else {
             throw ConfigurationError("name the cluster's Redis by --redis or WASMNET_REDIS")
         }
         let redis = try options.makeClient(name: "wasmnet-node-command")
         do {
-            do {
-                try await redis.connect()
-            } catch {
-                throw ConfigurationError("--redis: \(error)")
-            }
+            try await redis.connect()
             let result = try await work(redis)
             await redis.close()
             return result
         } catch {
             await redis.close()
-            throw error
+            guard let mayPass = (error as? RedisError)?.mayPass ?? (error as? DenylistStoreError)?.mayPass else {
+                throw error
+            }
+            let text = "\(options.name): \(error)"
+            throw mayPass ? CommandFailure(text) : ConfigurationError(text)
         }
     }
 }
