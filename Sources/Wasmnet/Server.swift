@@ -63,7 +63,8 @@ public final class Server: Service, Sendable {
             throw ConfigurationError("threads must be 0 to 1024, not \(configuration.threads)")
         }
         guard configuration.drainTimeoutSeconds >= 0, configuration.drainTimeoutSeconds <= 86_400 else {
-            throw ConfigurationError("the drain timeout must be 0 to 86400 seconds")
+            throw ConfigurationError(
+                "the drain timeout is 0 to 86400 seconds, not \(configuration.drainTimeoutSeconds)")
         }
         if let time = configuration.redis?.timeoutMilliseconds, !RedisOptions.timeouts.contains(time) {
             throw ConfigurationError("the time for an answer of Redis is 10 to 1000 ms, not \(time)")
@@ -204,8 +205,8 @@ public final class Server: Service, Sendable {
     /// Listens, and serves until cancelled or shut down gracefully.
     ///
     /// - Parameter onListening: called once with the address that was really bound.
-    /// - Throws: when the address cannot be bound or the certificate cannot be used; ``ConfigurationError`` when Redis is out of reach
-    ///   or unfit.
+    /// - Throws: ``StartError`` when an address cannot be bound or Redis is out of reach, ``ConfigurationError`` when the certificate cannot
+    ///   be used or Redis is unfit.
     public func listen(onListening: (@Sendable (SocketAddress) -> Void)? = nil) async throws {
         try await self.withServices { try await self.serve(onListening: onListening) }
     }

@@ -66,7 +66,8 @@ extension ServeOptions {
             server.policy = .unrestricted
             name = "no policy"
             warnings.append(
-                "--no-policy: every client reaches everything this machine reaches, private and loopback addresses too")
+                "\(source.given(self.noPolicy, "NO_POLICY") ?? ""): every client reaches everything this machine reaches, private and loopback addresses too"
+            )
         } else if let file {
             let policyFile = ServerConfiguration.PolicySource(path: file, maxBandwidthMbps: bandwidth)
             server.policyFile = policyFile
@@ -141,7 +142,8 @@ extension ServeOptions {
         let found = [installed, "client"].compactMap { $0 }
             .first { FileManager.default.fileExists(atPath: "\($0)/wasmnet-client.js") }
         if found == nil {
-            source.problems.append("--serve-client: the browser client was not found; name its folder by --client-dir")
+            let name = source.given(self.serveClient, "SERVE_CLIENT") ?? ""
+            source.problems.append("\(name): the browser client was not found; name its folder by --client-dir")
         }
         return found
     }

@@ -63,6 +63,9 @@ import WasmnetAdmin
             for path in ["/v1/sessions", "/v1/sockets"] {
                 let answer = try await live.send("GET", path + query)
                 #expect(answer.status == 400, "\(path)\(query)")
+                guard query.hasPrefix("?limit") else { continue }
+                let message = answer.json?["error"]?["message"]?.string
+                #expect(message == "limit is 1 to 1000, not \"\(query.dropFirst("?limit=".count))\"", "\(answer.body)")
             }
         }
     }

@@ -40,9 +40,12 @@ extension QuotaOverrides {
     /// - Throws: for what no override can do: lift a limit, set one beyond its range, or limit what the policy does not.
     fileprivate init(_ override: QuotaOverride, policy: QuotaLimits) throws(AdminError) {
         self.init()
-        func check(_ name: String, isSound: Bool, _ range: String, isLimited: Bool = true) throws(AdminError) {
+        func check(_ name: String, _ value: Any, isSound: Bool, _ range: String, isLimited: Bool = true)
+            throws(AdminError)
+        {
             guard isSound else {
-                throw .unprocessable("bad_override", "\(name) is \(range); an override does not lift a limit")
+                throw .unprocessable(
+                    "bad_override", "\(name) is \(range), not \(value); an override does not lift a limit")
             }
             guard isLimited else {
                 throw .unprocessable("bad_override", "\(name): the policy does not limit it, so nobody counts it")
@@ -53,12 +56,12 @@ extension QuotaOverrides {
         {
             guard let value else { return }
             let words = "\(range.lowerBound) to \(range.upperBound)"
-            try check(name, isSound: range.contains(value), words, isLimited: isLimited)
+            try check(name, value, isSound: range.contains(value), words, isLimited: isLimited)
         }
         func check(_ name: String, _ value: Double?, upTo most: Double, _ isLimited: Bool) throws(AdminError) {
             guard let value else { return }
             let words = "above 0, to \(Int64(most))"
-            try check(name, isSound: value > 0 && value <= most, words, isLimited: isLimited)
+            try check(name, value, isSound: value > 0 && value <= most, words, isLimited: isLimited)
         }
         try check("max_sessions", override.maxSessions, Self.counts, policy.maxSessions > 0)
         try check("max_sockets", override.maxSockets, Self.counts, policy.maxSockets > 0)

@@ -82,14 +82,14 @@ struct Query {
         guard let text = self.text(name) else { return nil }
         if let value = Value(rawValue: text) { return value }
         let choices = Value.allCases.map(\.rawValue).joined(separator: ", ")
-        throw .badRequest("bad_parameter", "\(name) is one of \(choices)")
+        throw .badRequest("bad_parameter", "\(name) is one of \(choices), not \"\(text.shown())\"")
     }
 
     /// `cursor` and `limit`, 1 to 1,000 with 100 as its default.
     func window() throws(AdminError) -> PageWindow {
         guard let text = self.text("limit") else { return PageWindow(after: self.text("cursor")) }
         guard let limit = ByteText(text).decimal(as: Int.self), (1...1_000).contains(limit) else {
-            throw .badRequest("bad_parameter", "limit is 1 to 1000")
+            throw .badRequest("bad_parameter", "limit is 1 to 1000, not \"\(text.shown())\"")
         }
         return PageWindow(after: self.text("cursor"), limit: limit)
     }

@@ -42,7 +42,8 @@ private struct DenylistAdditions: Decodable {
             let seconds = try values.decodeIfPresent(Double.self, forKey: .timeToLive)
             // A century in seconds: far from where a Duration or a Redis expiry ends.
             if let seconds, !(seconds > 0 && seconds <= 3_155_760_000) {
-                throw BodyError(path: "ttl_seconds", "an entry lives longer than 0 seconds and at most a century")
+                throw BodyError(
+                    path: "ttl_seconds", "an entry lives longer than 0 seconds and at most a century, not \(seconds) s")
             }
             let reason = try values.decodeIfPresent(String.self, forKey: .reason)
             if let reason, reason.utf8.count > 256 { throw BodyError(path: "reason", "a reason is at most 256 bytes") }

@@ -3,6 +3,7 @@ import Hummingbird
 import Logging
 import NIOCore
 import ServiceLifecycle
+import WasmnetText
 
 extension AdminRoutes {
     /// The node as a whole.
@@ -77,7 +78,7 @@ private struct LogLevel: Codable {
         let name = try decoder.strictContainer(CodingKeys.self).decode(String.self, forKey: .level)
         guard let level = Logger.Level(rawValue: name) else {
             let names = Logger.Level.allCases.map(\.rawValue).joined(separator: ", ")
-            throw BodyError(path: "level", "it is one of \(names)")
+            throw BodyError(path: "level", "it is one of \(names), not \"\(name.shown())\"")
         }
         self.level = level
     }

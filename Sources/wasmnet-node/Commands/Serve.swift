@@ -36,13 +36,14 @@ struct Serve: AsyncParsableCommand {
 
     private static func serve(_ configuration: NodeConfiguration, _ server: ServerConfiguration) async throws {
         let logger = server.logger
+        // Before what may fail for want of what they tell of.
+        for warning in configuration.warnings { logger.warning("\(warning)") }
         let node = try Server(configuration: server)
         let scheme = server.tls == nil ? "ws" : "wss"
         let service = ListeningService(server: node) { address in
             logger.info(
                 "listening",
                 metadata: ["url": "\(scheme)://\(address.endpointText)/", "policy": "\(configuration.policyName)"])
-            for warning in configuration.warnings { logger.warning("\(warning)") }
         }
         let group = ServiceGroup(
             configuration: .init(
