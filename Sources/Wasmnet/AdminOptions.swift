@@ -8,7 +8,8 @@ public struct AdminOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var token: String?
     /// Whether `/metrics` needs the token as well, where there is one. Default true.
     public var metricsNeedToken = true
-    /// Whether the node is unready while limits go by the policy's `redis_failure`. Default false: it serves, so it is ready.
+    /// Whether the node is unready while Redis is not connected or limits go by the policy's `redis_failure`. Default false: it serves, so it
+    /// is ready.
     public var readyNeedsRedis = false
     /// Names that a `Host` header may hold beside loopback's own while it listens on loopback: those of a proxy before it.
     public var allowedHosts: [String] = []

@@ -186,11 +186,20 @@ extension Operations {
             try await TestNode.withAdmin(configure: {
                 $0.redis = RedisOptions(url: "redis://127.0.0.1:\(port)")
                 $0.redis?.isOptional = true
+                $0.redis?.outageSeconds = 3
             }) { _, admin in
-                let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
-                let details = checks.compactMap { $0["detail"] as? String }
+                func details() async throws -> [String] {
+                    let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
+                    return checks.compactMap { $0["detail"] as? String }
+                }
                 #expect(
-                    details == ["the denylist was not read yet", "limits go by redis_failure: Redis does not answer"])
+                    try await details() == [
+                        "the denylist was not read yet",
+                        "there is no connection to Redis; after --redis-outage limits go by redis_failure",
+                    ])
+                while try await details().last != "limits go by redis_failure: Redis does not answer" {
+                    try await Task.sleep(for: .milliseconds(100))
+                }
             }
         }
 

@@ -26,11 +26,16 @@ struct NodeAdmin: AdminBackend {
         let isLoaded = self.server.denylist.inForce.isLoaded
         let notLoaded = isLoaded ? nil : "the denylist was not read yet"
         guard let member = self.server.member else { return checks + [ReadinessCheck("denylist", problem: notLoaded)] }
-        let isDown = member.ledger.outages > 0 || !member.isConnected
+        let isOutage = member.ledger.outages > 0
+        let isDown = isOutage || !member.isConnected
         let isAlone = isDown && member.isOptional && !self.readyNeedsRedis
         checks.append(
             ReadinessCheck("denylist", problem: isAlone ? nil : notLoaded, detail: isAlone ? notLoaded : nil))
-        let down = isDown ? "limits go by redis_failure: Redis does not answer" : nil
+        let words =
+            isOutage
+            ? "limits go by redis_failure: Redis does not answer"
+            : "there is no connection to Redis; after --redis-outage limits go by redis_failure"
+        let down = isDown ? words : nil
         checks.append(
             ReadinessCheck(
                 "redis", problem: self.readyNeedsRedis ? down : nil, detail: self.readyNeedsRedis ? nil : down))
