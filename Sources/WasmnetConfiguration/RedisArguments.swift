@@ -22,6 +22,7 @@ public struct RedisArguments: ParsableArguments {
         guard let url = self.redis ?? Self.variable("REDIS", environment) else { return nil }
         var options = RedisOptions(url: url)
         if self.redis == nil { options.name = "WASMNET_REDIS" }
+        if self.redisCaFile.isEmpty { options.authoritiesName = "WASMNET_REDIS_CA_FILE" }
         options.authorities = self.authorities(environment)
         return options
     }

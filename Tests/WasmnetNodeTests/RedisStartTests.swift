@@ -56,7 +56,7 @@ extension NodeTests {
                 try await self.fails(
                     url, ["--redis-ca-file", certificate.certificatePath], saying: "TLS with Redis at localhost:")
                 try await self.fails(url, saying: "TLS with Redis at localhost:")
-                try await self.fails(url, ["--redis-ca-file", "no.pem"], saying: "WASMNET_REDIS: ")
+                try await self.fails(url, ["--redis-ca-file", "no.pem"], saying: "--redis-ca-file: no.pem")
             }
         }
 

@@ -10,8 +10,9 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` (TLS), `redis+unix:///path`, `redis+sentinel://host,host/master`
     /// or `redis+cluster://host,host`.
     public var url: String
-    /// How the URL was given, for complaints.
+    /// How the URL was given, and how the authorities were, for complaints.
     package var name = "--redis"
+    package var authoritiesName = "--redis-ca-file"
     /// PEM files with authorities that are trusted for `rediss` beside the system's. None by default.
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
@@ -73,7 +74,7 @@ extension RedisOptions {
             do {
                 client.tlsConfiguration.additionalTrustRoots.append(.certificates(try PEMFile.certificates(path)))
             } catch {
-                throw ConfigurationError("\(self.name): \(error)")
+                throw ConfigurationError("\(self.authoritiesName): \(error)")
             }
         }
         return client
