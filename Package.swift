@@ -134,7 +134,8 @@ let package = Package(
             ],
             resources: [
                 .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/denylist-poll.lua"),
-                .embedInCode("Scripts/denylist-write.lua"), .embedInCode("Scripts/generation.lua"),
+                .embedInCode("Scripts/denylist-restore.lua"), .embedInCode("Scripts/denylist-write.lua"),
+                .embedInCode("Scripts/generation.lua"),
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
                 .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
                 .embedInCode("Scripts/repair.lua"), .embedInCode("Scripts/reserve.lua"),

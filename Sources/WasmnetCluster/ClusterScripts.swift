@@ -12,6 +12,7 @@ enum ClusterScripts {
     static let register = Self.script(PackageResources.register_lua)
 
     static let denylistWrite = Self.script(PackageResources.denylist_write_lua)
+    static let denylistRestore = Self.script(PackageResources.denylist_restore_lua)
     static let denylistPoll = Self.script(PackageResources.denylist_poll_lua)
 
     private static func script(_ bytes: [UInt8]) -> RedisScript {

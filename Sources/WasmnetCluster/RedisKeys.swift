@@ -54,7 +54,7 @@ package enum RedisKeys {
     /// Hash: what one node says of itself.
     static func node(_ id: String) -> String { "wn:{nodes}:n:\(id)" }
 
-    /// Hash: the denylist's generation, version and digest. All keys of the denylist are in one slot.
+    /// Hash: the denylist's generation, version, its id and digest. All keys of the denylist are in one slot.
     package static let denylist = "wn:{denylist}:m"
 
     /// Hash: the entries.
@@ -65,6 +65,17 @@ package enum RedisKeys {
 
     /// Stream: the last changes.
     package static let denylistLog = "wn:{denylist}:l"
+
+    /// Sorted set: the ids of the versions that the list has come through, the newest last.
+    package static let denylistIDs = "wn:{denylist}:i"
+
+    /// Hash: how far a node has come that puts its list back; and what it has written so far, as the entries and those that end.
+    static let denylistPieces = "wn:{denylist}:p"
+    static let denylistPieceEntries = "wn:{denylist}:pe"
+    static let denylistPieceExpiries = "wn:{denylist}:px"
+
+    /// String: which node mends the list at present.
+    static let denylistMender = "wn:{denylist}:w"
 
     /// The channel on which changes are told.
     package static let denylistChannel = "wn:{denylist}:changes"

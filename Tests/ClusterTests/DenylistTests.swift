@@ -56,6 +56,17 @@ extension Cluster {
             }
         }
 
+        /// The list in Redis once it is one that a test waits for.
+        private func list(_ fleet: Fleet, _ fits: (Denylist) -> Bool) async throws -> Denylist {
+            let end = ContinuousClock.now + .seconds(30)
+            while ContinuousClock.now < end {
+                let list = try await fleet.nodes[0].server.denylistStore.read()
+                if fits(list) { return list }
+                try await Task.sleep(for: .milliseconds(5))
+            }
+            throw ChannelError.eof
+        }
+
         private func withFleet(_ body: (Fleet, TestTarget) async throws -> Void) async throws {
             let target = try await TestTarget.start(.echo, host: "0.0.0.0")
             try await Fleet.run(policy: Self.policy, deadline: .seconds(10)) { try await body($0, target) }
@@ -100,17 +111,26 @@ extension Cluster {
                 let clients = try await self.clients(fleet)
                 try await self.connect(clients, 0, to: target)
                 _ = try await self.deny(0, fleet, clients)
-                try await fleet.redis.command("FLUSHALL")
                 let lists = fleet.nodes.map(\.server.denylistInForce)
-                try await fleet.comes { _ in lists.allSatisfy { $0.standing == .missing } }
-                let before = lists.compactMap(\.age)
-                for client in clients {
-                    client.send(.connect(99, host: self.host(0), port: UInt16(target.port)))
-                    guard case .refused(99, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
-                    #expect(refusal.code == .denylisted)
+                let version = lists[0].list.version
+                // Twice: to be written back, and to be joined with what is added alone.
+                for (address, total) in [(nil, 1), (self.host(7), 2)] as [(String?, Int)] {
+                    try await fleet.redis.command("FLUSHALL")
+                    if let address {
+                        _ = try await fleet.nodes[0].server.denylistStore.add(try DenylistSubject(address))
+                    }
+                    for client in clients {
+                        client.send(.connect(SocketID(98 + total), host: self.host(0), port: UInt16(target.port)))
+                        guard case .refused(_, let refusal) = try await client.nextEvent() else {
+                            throw ChannelError.eof
+                        }
+                        #expect(refusal.code == .denylisted)
+                    }
+                    let list = try await self.list(fleet) { $0.count == total && $0.version >= version }
+                    try await fleet.comes { _ in lists.allSatisfy { $0.list.digest == list.digest } }
+                    #expect(list.version == version + Int64(total - 1))
+                    #expect(lists.allSatisfy { $0.list.version == list.version })
                 }
-                // Nobody confirms it any more, and its age says so.
-                try await fleet.comes { _ in zip(lists.compactMap(\.age), before).allSatisfy { $0 > $1 + .seconds(1) } }
                 for client in clients { await client.close() }
             }
         }

@@ -108,7 +108,7 @@ extension OnRedis {
                             let reader = DenylistReader(redis: redis, deadline: .seconds(20))
                             for _ in 0..<40 {
                                 guard let snapshot = try await reader.snapshot() else { continue }
-                                #expect(snapshot.list.digest == snapshot.digest)
+                                #expect(snapshot.list.digest == snapshot.poll.digest)
                             }
                         }
                         try await group.waitForAll()

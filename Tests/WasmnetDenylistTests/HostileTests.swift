@@ -28,7 +28,7 @@ import WasmnetTesting
         var read = 0
         for _ in 0..<20_000 {
             let subject = Draw.subject(&random)
-            let payload = self.spoil("1790000000000000 41 43 77\n+ 0 \(subject) why\n- \(subject)", &random)
+            let payload = self.spoil("1790000000000000 41 43 77 b41-a n43-b\n+ 0 \(subject) why\n- \(subject)", &random)
             if let message = DenylistMessage(ByteBuffer(bytes: payload)) {
                 read += 1
                 #expect(message.records.map { Int64($0.count) == message.to - message.from } ?? true)
@@ -46,12 +46,17 @@ import WasmnetTesting
     }
 
     @Test func answersOfTheScript() throws {
-        for numbers in [[], [1], [4, 0, 0, 0, 0, 0], [2, 1, .max, 1, 1, 1], [2, 1, 1, .min, 1, 1]] as [[Int64]] {
-            #expect(throws: RedisError.self) { try DenylistPoll(.array(numbers.map { .integer($0) })) }
+        let id = RESPValue.bulkString(ByteBuffer(string: "1-a"))
+        for numbers in [[], [1], [5, 0, 0, 0, 0, 0, 0], [2, 1, .max, 1, 1, 1, 0], [2, 1, 1, .min, 1, 1, 0]] as [[Int64]]
+        {
+            #expect(throws: RedisError.self) { try DenylistPoll(.array(numbers.map { .integer($0) } + [id])) }
         }
         #expect(throws: RedisError.self) { try DenylistPoll(.null) }
-        let poll = try DenylistPoll(.array([2, 1, 1, 1, 1, 1].map { .integer($0) } + [.null, .integer(3)]))
+        let numbers = [2, 1, 1, 1, 1, 1, 7].map { RESPValue.integer($0) }
+        #expect(throws: RedisError.self) { try DenylistPoll(.array(numbers)) }
+        let poll = try DenylistPoll(.array(numbers + [id, .null, .integer(3)]))
         #expect(poll.records == [nil, nil])
+        #expect(poll.isBuilding && poll.replaces && poll.hasOwnID && poll.id == "1-a")
     }
 
     @Test func listFiles() throws {

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import Testing
@@ -8,7 +7,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// What the feed makes of messages, connections and data that are lost.
+    /// What the feed makes of messages and connections that are lost.
     @Suite(.timeLimit(.minutes(3))) struct LossTests {
         @Test func killedSubscribersMissNothing() async throws {
             try await withRedis { server, redis in
@@ -81,92 +80,6 @@ extension OnRedis {
                         #expect(list.digest == (try await store.read()).digest)
                         try await node.standing { $0 == .current }
                     }
-                }
-            }
-        }
-
-        @Test func anEmptyRedisDoesNotEndTheList() async throws {
-            try await withRedis { server, redis in
-                let store = RedisDenylistStore(redis: redis)
-                _ = try await store.load(someEntries(1000))
-                try await withNode(port: server.port, interval: .milliseconds(100)) { node in
-                    let list = try await node.list { $0.count == 1000 }
-                    try await redis.run("FLUSHALL")
-                    try await node.standing { $0 == .missing }
-                    let age = try #require(node.inForce.age)
-                    #expect(node.inForce.list.version == list.version)
-                    #expect(try await store.read().generation == 0)
-                    // Nor does a removal, which finds nothing.
-                    #expect(try await store.remove(subject("10.1.0.1")).outcomes == [.absent])
-                    try await node.standing { $0 == .missing }
-                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
-                    #expect(try #require(node.inForce.age) >= age)
-                    // A new list does, once it is complete: nothing in between is ever in force.
-                    let counts = NIOLockedValueBox<[Int]>([])
-                    node.inForce.observe { update in counts.withLockedValue { $0.append(update.list.count) } }
-                    _ = try await store.load(someEntries(1200, 2))
-                    try await node.list { $0.count == 1200 }
-                    #expect(counts.withLockedValue { $0 } == [1200])
-                    #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) == nil)
-                    try await node.standing { $0 == .current }
-                    // So does one that replaces it, and an operator who clears it.
-                    _ = try await store.load(someEntries(1100, 3), replaces: true)
-                    try await node.list { $0.count == 1100 }
-                    #expect(counts.withLockedValue { $0 } == [1200, 1100])
-                    _ = try await store.clear()
-                    try await node.list { $0.isEmpty }
-                    try await node.standing { $0 == .current }
-                }
-            }
-        }
-
-        @Test func aRestartWithoutDataDoesNotEndTheList() async throws {
-            try await withRedis { server, redis in
-                let store = RedisDenylistStore(redis: redis)
-                _ = try await store.load(someEntries(300))
-                try await withNode(port: server.port, interval: .milliseconds(100)) { node in
-                    try await node.list { $0.count == 300 }
-                    await server.kill()
-                    try await node.standing { if case .unreachable = $0 { true } else { false } }
-                    #expect(node.inForce.list.count == 300)
-                    try await server.launch()
-                    try await node.standing { $0 == .missing }
-                    #expect(node.inForce.list.count == 300)
-                    _ = try await withTimeout(.seconds(20)) {
-                        while true {
-                            if let receipt = try? await store.add(subject("10.9.0.1")) { return receipt }
-                            try await Task.sleep(for: .milliseconds(10))
-                        }
-                    }
-                    try await node.list { $0.texts == ["10.9.0.1"] }
-                    try await node.standing { $0 == .current }
-                }
-            }
-        }
-
-        /// What a replica that lagged behind makes of the list when it becomes master.
-        @Test func aListThatWentBackIsReadAnew() async throws {
-            try await withRedis { server, redis in
-                let store = RedisDenylistStore(redis: redis)
-                _ = try await store.load(someEntries(20))
-                let keys = [
-                    RedisKeys.denylist, RedisKeys.denylistEntries, RedisKeys.denylistLog,
-                ]
-                try await withNode(port: server.port, interval: .milliseconds(100)) { node in
-                    try await node.list { $0.count == 20 }
-                    for key in keys { try await redis.run("COPY", .string(key), .string("old" + key)) }
-                    _ = try await store.load(someEntries(5, 2))
-                    try await node.list { $0.count == 25 }
-                    for key in keys { try await redis.run("COPY", .string("old" + key), .string(key), "REPLACE") }
-                    try await node.list { $0.count == 20 && $0.version == 20 }
-                    // Gone back, and gone another way since: the version is the same, the digest is not.
-                    _ = try await store.load(someEntries(5, 3))
-                    try await node.list { $0.count == 25 }
-                    for key in keys { try await redis.run("COPY", .string("old" + key), .string(key), "REPLACE") }
-                    _ = try await store.load(someEntries(5, 4))
-                    let expected = try await store.read().texts
-                    let list = try await node.list { $0.texts == expected }
-                    #expect((list.version, list.count) == (25, 25))
                 }
             }
         }

@@ -31,6 +31,7 @@ package enum MetricNames {
     static let denylistVersion = "wasmnet_denylist_version"
     static let denylistEntries = "wasmnet_denylist_entries"
     static let denylistAge = "wasmnet_denylist_age_seconds"
+    static let denylistMends = "wasmnet_denylist_mends_total"
     static let policyGeneration = "wasmnet_policy_generation"
     static let policyReloads = "wasmnet_policy_reloads_total"
     static let policyStale = "wasmnet_policy_stale"
@@ -102,6 +103,11 @@ package enum MetricNames {
         MetricDescription(Self.denylistEntries, .gauge, help: "Entries of the denylist in force."),
         MetricDescription(
             Self.denylistAge, .gauge, help: "Since the denylist was last known to be the newest.", unit: "seconds"),
+        MetricDescription(
+            Self.denylistMends, .counter,
+            help:
+                "Times this node found that Redis had lost the denylist in force: written back, joined with another, replaced by another."
+        ),
         MetricDescription(Self.policyGeneration, .gauge, help: "Counts the policies that came into force."),
         MetricDescription(Self.policyReloads, .counter, help: "Times the policy was read again, by outcome."),
         MetricDescription(

@@ -26,6 +26,7 @@ final class MetricsSampler: Sendable {
     private let sources: Sources
     private let denylistVersion, denylistEntries, denylistAge, policyGeneration, policyStale, draining, pending: Meter
     private let untrustedHeaders, pendingDropped: Counter
+    private let denylistMends: [(mend: DenylistMend, counter: Counter)]
     private let cluster: ClusterMeters?
     private let counted: NIOLockedValueBox<Counted>
 
@@ -56,6 +57,9 @@ final class MetricsSampler: Sendable {
         self.denylistVersion = meter(MetricNames.denylistVersion)
         self.denylistEntries = meter(MetricNames.denylistEntries)
         self.denylistAge = meter(MetricNames.denylistAge)
+        self.denylistMends = DenylistMend.allCases.map {
+            ($0, counter(MetricNames.denylistMends, ("kind", $0.rawValue)))
+        }
         self.policyGeneration = meter(MetricNames.policyGeneration)
         self.policyStale = meter(MetricNames.policyStale)
         self.draining = meter(MetricNames.draining)
@@ -101,6 +105,10 @@ final class MetricsSampler: Sendable {
                 self.sources.admissions.total(.untrustedProxyHeader)
                 + self.sources.admissions.total(.untrustedForwarding)
             self.untrustedHeaders.increment(by: counted.step("headers", Int(clamping: headers)))
+            for (mend, counter) in self.denylistMends {
+                let total = self.sources.denylist.inForce.count(of: mend)
+                counter.increment(by: counted.step(mend.rawValue, total))
+            }
             if let member = self.sources.member, let meters = self.cluster { Self.sample(member, meters, &counted) }
         }
     }

@@ -10,10 +10,9 @@ import WasmnetPolicy
 /// ask Redis what it has: what is missing comes from the log, and where that does not reach, or version and digest do not fit, from the
 /// whole list.
 ///
-/// The last list stays in force while Redis is out of reach. It also stays when Redis comes back without one (a restart without
-/// persistence, FLUSHALL): an empty Redis is taken for a loss, not for an order. It ends when somebody writes a new list, of which the
-/// first entry that is added alone is one, so after a loss import the whole list with ``DenylistStore/load(_:replaces:)``; to
-/// clear it use ``DenylistStore/clear()``.
+/// The last list stays in force while Redis is out of reach. It also stays when Redis comes back without it (a restart without
+/// persistence, an old snapshot, a replica that lagged): then it is written back, or joined with what was added there, see
+/// ``DenylistMend``. Only a list that replaces it ends it: ``DenylistStore/load(_:replaces:)`` and ``DenylistStore/clear()``.
 package struct DenylistFeed: Sendable {
     private let redis: RedisClient
     private let options: RedisClientOptions
@@ -56,7 +55,7 @@ package struct DenylistFeed: Sendable {
         case expiry
     }
 
-    /// How long it waits after a failure before it asks again.
+    /// How long it waits after a failure, or for another node, before it asks again.
     private static let retry = Duration.milliseconds(500)
 
     /// Runs until its task is cancelled.
@@ -77,8 +76,8 @@ package struct DenylistFeed: Sendable {
                 repeat { source.yield(.tick) } while await Self.sleep(interval)
             }
             var follower = DenylistFollower(
-                reader: DenylistReader(redis: self.redis, deadline: self.deadline), inForce: self.inForce,
-                patience: self.patience, isOutage: self.isOutage, logger: self.logger)
+                redis: self.redis, deadline: self.deadline, inForce: self.inForce, patience: self.patience,
+                isOutage: self.isOutage, logger: self.logger)
             var isRetrying = false
             var sweepAt: UnixTime?
             for await wake in wakes {
@@ -90,9 +89,9 @@ package struct DenylistFeed: Sendable {
                     await follower.ask()
                 case .expiry:
                     sweepAt = nil
-                    await follower.sweep(RedisDenylistStore(redis: self.redis, deadline: self.deadline))
+                    await follower.sweep()
                 }
-                if follower.hasFailed, !isRetrying {
+                if follower.hasFailed || follower.isWaiting, !isRetrying {
                     isRetrying = true
                     tasks.addTask { if await Self.sleep(Self.retry) { source.yield(.retry) } }
                 }

@@ -6,25 +6,34 @@ import WasmnetPolicy
 /// What the feed knows, and what each event makes of it.
 struct DenylistFollower {
     private let reader: DenylistReader
+    private let mender: DenylistMender
+    private let store: RedisDenylistStore
     private let inForce: DenylistInForce
     private let logger: Logger
     private var list: Denylist
+    private var lineage = DenylistLineage()
     private var expiries: DenylistExpiries
     /// The digest that Redis has for a list that this program cannot read in whole.
     private var trusted: DenylistDigest?
     /// Since when Redis does not answer; nil where it did when it was last asked.
     private var failedSince: NIODeadline?
     private var hasWarned = false
+    /// Whether the log was told that Redis has lost the list.
+    private var isLost = false
     private let patience: TimeAmount
     private let isOutage: @Sendable () -> Bool
+    /// Whether it is to ask again soon: another node mends the list, or it changes meanwhile.
+    private(set) var isWaiting = false
 
     var hasFailed: Bool { self.failedSince != nil }
 
     init(
-        reader: DenylistReader, inForce: DenylistInForce, patience: TimeAmount,
+        redis: RedisClient, deadline: TimeAmount, inForce: DenylistInForce, patience: TimeAmount,
         isOutage: @escaping @Sendable () -> Bool, logger: Logger
     ) {
-        self.reader = reader
+        self.reader = DenylistReader(redis: redis, deadline: deadline)
+        self.mender = DenylistMender(redis: redis, deadline: deadline)
+        self.store = RedisDenylistStore(redis: redis, deadline: deadline)
         self.inForce = inForce
         self.patience = patience
         self.isOutage = isOutage
@@ -40,44 +49,38 @@ struct DenylistFollower {
             return
         }
         // It was in the list already when that was read.
-        guard message.to > self.list.version else { return }
-        guard let records = message.records, message.from <= self.list.version else {
+        if message.to <= self.list.version, self.lineage.knows(message.id), self.inForce.standing == .current { return }
+        guard let records = message.records, message.from == self.list.version, !message.before.isEmpty,
+            message.before == self.lineage.id
+        else {
             await self.ask()
             return
         }
-        let news = records.dropFirst(Int(clamping: self.list.version - message.from))
-        let next = self.list.applying(news, version: message.to)
+        let next = self.list.applying(records, version: message.to)
         guard next.digest == message.digest else {
             await self.ask()
             return
         }
+        self.lineage.pass(message.id)
         self.accept(
             next,
-            fresh: news.compactMap { record in
+            fresh: records.compactMap { record in
                 if case .put(let entry) = record { entry } else { nil }
             }, at: .now())
     }
 
-    /// Compares with Redis and reads what is missing.
+    /// Compares with Redis, reads what is missing here, and mends what is missing there.
     mutating func ask() async {
-        var sentLast = NIODeadline.now()
         do throws(RedisError) {
-            let progress = try await self.reader.progress(from: self.list, trusts: self.trusted) { poll, sent in
-                sentLast = sent
-                self.inForce.set(DenylistClock(time: poll.time, sent: sent))
+            // Once more after each mend. Where others change the list meanwhile, again in a moment.
+            self.isWaiting = true
+            for _ in 0..<4 where self.isWaiting {
+                if try await self.look() { break }
             }
             if self.hasWarned { self.logger.notice("the denylist is read again") }
             (self.failedSince, self.hasWarned) = (nil, false)
-            switch progress {
-            case .current(let list, let fresh, let digest):
-                if list.digest != digest, self.trusted != digest {
-                    self.logger.warning("some entries of the denylist cannot be read by this version; the others hold")
-                }
-                self.trusted = list.digest == digest ? nil : digest
-                self.accept(list, fresh: fresh, at: sentLast)
-            case .none: self.lose(at: sentLast)
-            }
         } catch {
+            self.isWaiting = false
             let since = self.failedSince ?? .now()
             self.failedSince = since
             _ = self.inForce.report(.unreachable("\(error)"))
@@ -91,11 +94,85 @@ struct DenylistFollower {
         }
     }
 
+    /// - Returns: whether there is nothing more to do at the moment.
+    private mutating func look() async throws(RedisError) -> Bool {
+        var sentLast = NIODeadline.now()
+        let progress = try await self.reader.progress(from: self.list, id: self.lineage.id, trusts: self.trusted) {
+            poll, sent in
+            sentLast = sent
+            self.inForce.set(DenylistClock(time: poll.time, sent: sent))
+        }
+        switch progress {
+        case .current(let list, let fresh, let poll):
+            self.isWaiting = false
+            if list.digest != poll.digest, self.trusted != poll.digest {
+                self.logger.warning("some entries of the denylist cannot be read by this version; the others hold")
+            }
+            self.trusted = list.digest == poll.digest ? nil : poll.digest
+            if !self.lineage.knows(poll.id) {
+                self.lineage.remember(try await self.reader.ids(after: self.lineage.knows))
+            }
+            self.lineage.pass(poll.id)
+            self.accept(list, fresh: fresh, at: sentLast)
+            // A program of before wrote it: a write of nothing gives the version an id.
+            if !poll.hasOwnID, (try? await self.store.sweep()) != nil { self.isWaiting = true }
+            return !self.isWaiting
+        case .none where self.list.generation == 0, .building where self.list.generation == 0:
+            // Nothing was ever written, or nothing is known.
+            self.isWaiting = false
+            self.accept(.empty, fresh: [], at: sentLast)
+            return true
+        case .none: return try await self.mend(over: nil)
+        case .unknown(let poll): return try await self.mend(over: poll)
+        case .building:
+            self.isWaiting = false
+            _ = self.inForce.report(.missing)
+            return true
+        }
+    }
+
+    /// Does what is due where Redis does not know the list in force.
+    private mutating func mend(over poll: DenylistPoll?) async throws(RedisError) -> Bool {
+        _ = self.inForce.report(.missing)
+        guard let mend = DenylistMend(of: self.list, self.lineage, over: poll) else {
+            self.isWaiting = false
+            return true
+        }
+        if !self.isLost {
+            self.isLost = true
+            self.logger.warning(
+                "Redis does not have the denylist that is in force; it stays in force",
+                metadata: ["entries": "\(self.list.count)", "version": "\(self.list.version)"])
+        }
+        switch try await self.mender.mend(mend, self.list, self.lineage, over: poll) {
+        case .busy: return true
+        case .overtaken: return false
+        case .done:
+            self.inForce.count(mend)
+            self.report(mend)
+            return false
+        }
+    }
+
+    private func report(_ mend: DenylistMend) {
+        let metadata: Logger.Metadata = ["entries": "\(self.list.count)", "version": "\(self.list.version)"]
+        switch mend {
+        case .writtenBack: self.logger.warning("wrote the denylist back that Redis had lost", metadata: metadata)
+        case .joined:
+            self.logger.warning(
+                """
+                Redis had another denylist: its entries and those that were in force are one list now; an entry that was removed \
+                meanwhile may be back, so look at it (denylist list)
+                """, metadata: metadata)
+        case .replaced: self.logger.notice("a new denylist replaces the one that Redis had lost", metadata: metadata)
+        }
+    }
+
     /// Takes out of Redis what is over, for all nodes.
-    mutating func sweep(_ store: RedisDenylistStore) async {
+    mutating func sweep() async {
         guard self.list.generation != 0, let next = self.nextSweep(), next <= self.inForce.now else { return }
         var last = self.list.version
-        while let receipt = try? await store.sweep(), receipt.version - last >= DenylistBook.mostSwept {
+        while let receipt = try? await self.store.sweep(), receipt.version - last >= DenylistBook.mostSwept {
             last = receipt.version
         }
         await self.ask()
@@ -104,21 +181,9 @@ struct DenylistFollower {
     /// When something is to be taken out.
     mutating func nextSweep() -> UnixTime? { self.hasFailed ? nil : self.expiries.next(in: self.list) }
 
-    private mutating func lose(at time: NIODeadline) {
-        guard self.list.isEmpty else {
-            if self.inForce.report(.missing) {
-                self.logger.error(
-                    "Redis has no denylist any more; the last one stays in force until there is a new one",
-                    metadata: ["entries": "\(self.list.count)"])
-            }
-            return
-        }
-        // Nothing was ever written, or nothing is lost.
-        self.accept(.empty, fresh: [], at: time)
-    }
-
     private mutating func accept(_ list: Denylist, fresh: [DenylistEntry]?, at time: NIODeadline) {
         self.list = list
+        self.isLost = false
         if let fresh {
             for entry in fresh { self.expiries.expect(entry, in: list) }
         } else {

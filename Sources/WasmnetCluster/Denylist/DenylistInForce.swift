@@ -13,6 +13,7 @@ package final class DenylistInForce: Sendable {
         var clock: DenylistClock
         var observers: [@Sendable (DenylistUpdate) -> Void] = []
         var whenLoaded: [@Sendable () -> Void] = []
+        var mends: [DenylistMend: Int] = [:]
     }
 
     private let state: NIOLockedValueBox<State>
@@ -44,6 +45,9 @@ package final class DenylistInForce: Sendable {
         let confirmed = self.state.withLockedValue { $0.confirmed }
         return confirmed.map { max(.zero, NIODeadline.now() - $0) }
     }
+
+    /// How often this node has mended what Redis lost of the list.
+    package func count(of mend: DenylistMend) -> Int { self.state.withLockedValue { $0.mends[mend, default: 0] } }
 
     /// Has a function called after each change of the list, one change at a time and in order, on no event loop.
     package func observe(_ observer: @escaping @Sendable (DenylistUpdate) -> Void) {
@@ -77,6 +81,8 @@ package final class DenylistInForce: Sendable {
         }
     }
 
+    func count(_ mend: DenylistMend) { self.state.withLockedValue { $0.mends[mend, default: 0] += 1 } }
+
     func set(_ clock: DenylistClock) { self.state.withLockedValue { $0.clock = clock } }
 }
 
@@ -96,7 +102,7 @@ package enum DenylistStanding: Sendable, Equatable {
     case current
     /// The store does not answer, in words; the last list holds.
     case unreachable(String)
-    /// The store has lost the list, or a new one is not complete; the last list holds until there is another.
+    /// The store has lost the list and does not have it back yet, or a new one is not complete; the last list holds.
     case missing
 }
 

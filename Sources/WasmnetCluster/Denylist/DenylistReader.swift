@@ -13,61 +13,85 @@ struct DenylistReader: Sendable {
     private static let mostMisses = 2
 
     enum Progress {
-        /// Redis has no list, or one that is not complete yet.
+        /// Redis has no list.
         case none
+        /// It has one that is not complete yet, and has come through the known one.
+        case building
+        /// It has one that has not come through the known one.
+        case unknown(DenylistPoll)
         /// The list at the version that Redis has. `fresh`: what was put in since, nil for everything.
-        case current(Denylist, fresh: [DenylistEntry]?, digest: DenylistDigest)
+        case current(Denylist, fresh: [DenylistEntry]?, DenylistPoll)
     }
 
     /// What Redis has now, from what is known: by the log where that reaches, else by a snapshot.
     ///
-    /// - Parameter trusts: a digest by which the known list counts as Redis' although it has another.
+    /// - Parameters:
+    ///   - id: of the known version.
+    ///   - trusts: a digest by which the known list counts as Redis' although it has another.
     func progress(
-        from known: Denylist, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: NIODeadline) -> Void
+        from known: Denylist, id: String, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: NIODeadline) -> Void
     ) async throws(RedisError) -> Progress {
         var list = known
         var fresh: [DenylistEntry] = []
         while true {
             let sent = NIODeadline.now()
             let poll = try await DenylistPoll.ask(
-                self.redis, generation: list.generation, version: list.version, deadline: self.deadline)
+                self.redis, generation: list.generation, version: list.version, id: id, deadline: self.deadline)
             heard(poll, sent)
+            if poll.status == .unknown { return .unknown(poll) }
+            if poll.isBuilding { return .building }
             switch poll.status {
             case .none: return .none
+            case .unknown, .trimmed: break
             case .same:
                 if poll.digest == list.digest || poll.digest == trusts {
-                    return .current(list, fresh: fresh, digest: poll.digest)
+                    return .current(list, fresh: fresh, poll)
                 }
             case .records:
                 let records = poll.records.compactMap { $0 }
                 list = list.applying(records, version: list.version + Int64(poll.records.count))
                 for case .put(let entry) in records { fresh.append(entry) }
                 guard list.version >= poll.version else { continue }
-                if poll.digest == list.digest { return .current(list, fresh: fresh, digest: poll.digest) }
-            case .trimmed: break
+                if poll.digest == list.digest { return .current(list, fresh: fresh, poll) }
             }
-            guard let snapshot = try await self.snapshot() else { return .none }
-            return .current(snapshot.list, fresh: nil, digest: snapshot.digest)
+            guard let (list, poll) = try await self.snapshot() else { return .none }
+            return .current(list, fresh: nil, poll)
         }
     }
 
-    /// The whole list, and its digest by Redis.
+    /// The ids of the versions that Redis' list has come through, oldest first, from the last one on that is known.
+    func ids(after knows: (String) -> Bool) async throws(RedisError) -> [String] {
+        var ids: [String] = []
+        while true {
+            let command: RedisCommand = [
+                "ZREVRANGE", .string(RedisKeys.denylistIDs), RedisArgument(ids.count),
+                RedisArgument(ids.count + DenylistLimits.page - 1),
+            ]
+            let page = (try await self.redis.send(command, deadline: self.deadline).array ?? []).compactMap(\.string)
+            ids += page.map { DenylistLineage.id($0) }
+            guard page.count == DenylistLimits.page, ids.count < DenylistLimits.ids, !ids.contains(where: knows) else {
+                return ids.reversed()
+            }
+        }
+    }
+
+    /// The whole list, and what Redis says of it.
     ///
     /// Pages by HSCAN, which returns every field that stays throughout (and may return others, or one twice); then the log from the
     /// version before the first page, whose records say what there is after each, makes it the list of the log's last version.
     ///
     /// - Returns: nil where there is none.
-    func snapshot() async throws(RedisError) -> (list: Denylist, digest: DenylistDigest)? {
-        var last: (list: Denylist, digest: DenylistDigest)?
+    func snapshot() async throws(RedisError) -> (list: Denylist, poll: DenylistPoll)? {
+        var last: (list: Denylist, poll: DenylistPoll)?
         var misses = 0
         for _ in 0..<Self.mostAttempts {
             let start = try await DenylistPoll.ask(self.redis, generation: 0, version: 0, deadline: self.deadline)
-            guard start.status != .none else { return nil }
+            guard start.status != .none, !start.isBuilding else { return nil }
             var builder = DenylistBuilder()
             try await self.scan(into: &builder)
             guard let end = try await self.follow(&builder, from: start) else { continue }
             let list = builder.list(generation: end.generation, version: end.version)
-            last = (list, end.digest)
+            last = (list, end)
             if end.digest == list.digest { break }
             misses += 1
             if misses == Self.mostMisses { break }
@@ -107,9 +131,10 @@ struct DenylistReader: Sendable {
         var version = start.version
         while true {
             let poll = try await DenylistPoll.ask(
-                self.redis, generation: start.generation, version: version, deadline: self.deadline)
+                self.redis, generation: start.generation, version: version, id: start.id, deadline: self.deadline)
+            if poll.isBuilding { return nil }
             switch poll.status {
-            case .none, .trimmed: return nil
+            case .none, .trimmed, .unknown: return nil
             case .same: return poll
             case .records:
                 for case .some(let record) in poll.records { builder.apply(record) }

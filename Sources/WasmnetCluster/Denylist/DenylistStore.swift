@@ -8,8 +8,9 @@ package protocol DenylistStore: Sendable {
     ///
     /// A list that begins with more than a piece is shown to the nodes once its last piece is made, or somebody else has changed it.
     ///
-    /// - Parameter replaces: whether they make a new list that takes the place of the old. Nodes keep the old one in force until the new
-    ///   one is complete. Without changes it is an empty list: the way to clear it on purpose.
+    /// - Parameter replaces: whether they make a new list that takes the place of the old, and of whatever nodes hold where there is none
+    ///   in the store any more. Nodes keep the old one in force until the new one is complete. Without changes it is an empty list: the
+    ///   way to clear it on purpose.
     /// - Throws: when the store is out of reach; the error says how many changes were made for certain.
     func write(_ changes: [DenylistChange], replaces: Bool) async throws(DenylistStoreError) -> DenylistReceipt
 
@@ -57,6 +58,12 @@ package enum DenylistLimits {
     package static let piece = 250
     /// Changes that Redis keeps for nodes that were away; who was away for longer reads the whole list.
     package static let log = 10_000
+    /// Ids of versions that are kept. Who was away for more of them is not known to have held an earlier version.
+    package static let ids = 20_000
+    /// Ids that a node tells with its list.
+    static let toldIDs = 1000
+    /// For how long a node is left alone that mends the list, from its last sign.
+    static let mending = Duration.seconds(10)
     /// Records read from the log at once, and entries from the list.
     package static let page = 1000
     /// How often a node looks whether it has missed anything.

@@ -25,6 +25,14 @@ enum DenylistWire {
         }
     }
 
+    /// The words of an entry that a node puts back.
+    static func words(_ entry: DenylistEntry) -> [RedisArgument] {
+        [
+            .string(entry.text), .integer(entry.expiry?.milliseconds ?? 0),
+            .integer(DenylistDigest.mark(of: entry.text, reason: entry.reason)), .string(entry.reason?.text ?? ""),
+        ]
+    }
+
     /// `+ EXPIRY SUBJECT REASON` or `- SUBJECT`; nil for what no node wrote.
     static func record(_ text: ByteText) -> DenylistRecord? {
         let words = text.split(at: " ", atMost: 4)
@@ -51,22 +59,31 @@ enum DenylistWire {
     }
 }
 
-/// What is published: `GENERATION FROM TO DIGEST`, then the records from one version to the other where they are few.
+/// What is published: `GENERATION FROM TO DIGEST bID nID`, the ids of the version before and of the new one, then the records from one
+/// version to the other where they are few. Programs of before pass over the ids, and write none.
 struct DenylistMessage: Equatable {
     var generation: Int64
     var from: Int64
     var to: Int64
     var digest: DenylistDigest
+    /// Empty where there was none.
+    var before = ""
+    var id = ""
     /// Nil: they are to be read from the log.
     var records: [DenylistRecord]?
 
     init?(_ payload: ByteBuffer) {
         let lines = ByteText(payload.readableBytesView).split(at: "\n")
         guard let head = lines.first else { return nil }
-        let numbers = head.words.compactMap { $0.decimal(as: Int64.self) }
+        let words = head.words
+        let numbers = words.compactMap { $0.decimal(as: Int64.self) }
         guard numbers.count == 4, numbers.allSatisfy(DenylistWire.numbers.contains) else { return nil }
         (self.generation, self.from, self.to) = (numbers[0], numbers[1], numbers[2])
         self.digest = DenylistDigest(value: numbers[3])
+        for word in words.dropFirst(4) {
+            if let id = word.dropping(prefix: "b") { self.before = DenylistLineage.id(id.text) }
+            if let id = word.dropping(prefix: "n") { self.id = DenylistLineage.id(id.text) }
+        }
         let records = lines.dropFirst().compactMap { DenylistWire.record($0) }
         guard self.to >= self.from, records.count == self.to - self.from else { return }
         self.records = records
@@ -77,6 +94,8 @@ struct DenylistMessage: Equatable {
 struct DenylistPoll {
     enum Status: Int64 {
         case none, same, records, trimmed
+        /// The list in Redis has not come through the version that was asked for.
+        case unknown
     }
 
     let status: Status
@@ -86,34 +105,52 @@ struct DenylistPoll {
     let version: Int64
     let digest: DenylistDigest
     let count: Int64
+    /// It is not to be in force yet.
+    let isBuilding: Bool
+    /// It was begun to replace whatever there was.
+    let replaces: Bool
+    /// The id is of this version, not of one before.
+    let hasOwnID: Bool
+    /// Empty where no version had one.
+    let id: String
     /// Nil in place of what no node wrote.
     let records: [DenylistRecord?]
 
     init(_ reply: RESPValue) throws(RedisError) {
         let parts = reply.array ?? []
-        let numbers = parts.prefix(6).compactMap(\.int64)
-        guard numbers.count == 6, numbers.allSatisfy(DenylistWire.numbers.contains),
-            let status = Status(rawValue: numbers[0])
+        let numbers = parts.prefix(7).compactMap(\.int64)
+        guard parts.count >= 8, numbers.count == 7, numbers.allSatisfy(DenylistWire.numbers.contains),
+            let status = Status(rawValue: numbers[0]), let id = parts[7].string
         else {
-            throw .unavailable("the denylist's script answered with something else than six numbers")
+            throw .unavailable("the denylist's script answered with something else than was agreed")
         }
         self.status = status
         (self.time, self.generation, self.version) = (numbers[1], numbers[2], numbers[3])
         self.digest = DenylistDigest(value: numbers[4])
         self.count = numbers[5]
-        self.records = parts.dropFirst(6).map { $0.string.flatMap { DenylistWire.record(ByteText($0)) } }
+        (self.isBuilding, self.replaces, self.hasOwnID) = (
+            numbers[6] & 1 != 0, numbers[6] & 2 != 0, numbers[6] & 4 != 0
+        )
+        self.id = DenylistLineage.id(id)
+        self.records = parts.dropFirst(8).map { $0.string.flatMap { DenylistWire.record(ByteText($0)) } }
     }
 
+    /// - Parameter id: of the known version, or of the last before it that had one.
     static func ask(
-        _ redis: RedisClient, generation: Int64, version: Int64, deadline: TimeAmount
+        _ redis: RedisClient, generation: Int64, version: Int64, id: String = "", deadline: TimeAmount
     ) async throws(RedisError) -> DenylistPoll {
-        try DenylistPoll(
+        let keys = [
+            RedisKeys.denylist, RedisKeys.denylistEntries, RedisKeys.denylistLog, RedisKeys.denylistIDs,
+        ]
+        return try DenylistPoll(
             try await redis.evaluate(
-                ClusterScripts.denylistPoll,
-                keys: [
-                    .string(RedisKeys.denylist), .string(RedisKeys.denylistEntries), .string(RedisKeys.denylistLog),
+                ClusterScripts.denylistPoll, keys: keys.map { .string($0) },
+                arguments: [
+                    0, .integer(generation), .integer(version), RedisArgument(DenylistLimits.page), .string(id),
                 ],
-                arguments: [0, .integer(generation), .integer(version), RedisArgument(DenylistLimits.page)],
                 deadline: deadline))
     }
+
+    /// What the script that puts a list back takes the one in Redis for.
+    var text: String { "\(self.generation) \(self.version) \(self.id)" }
 }

@@ -36,7 +36,9 @@ package struct RedisDenylistStore: DenylistStore {
             let piece = rest.prefix(DenylistLimits.piece)
             rest = rest.dropFirst(piece.count)
             do throws(RedisError) {
-                let receipt = try await self.run(piece, hold: !rest.isEmpty, clears: clears)
+                let receipt = try await self.run(
+                    piece, flags: (rest.isEmpty ? 0 : Self.hold) + (clears ? Self.clears : 0)
+                ).receipt
                 outcomes += receipt.outcomes
                 guard rest.isEmpty else {
                     clears = false
@@ -63,28 +65,53 @@ package struct RedisDenylistStore: DenylistStore {
         }
     }
 
+    /// Adds what a node holds to a list that has come through a version: one piece of it.
+    ///
+    /// - Parameters:
+    ///   - hold: whether more follow.
+    ///   - id: of that version; empty: of any.
+    ///   - version: what the list's is above afterwards, where ids are given.
+    ///   - ids: of versions that the list has come through with this piece.
+    /// - Returns: nil where it has not, and nothing was done.
+    func join(
+        _ changes: ArraySlice<DenylistChange>, hold: Bool, after id: String, above version: Int64, _ ids: [String]
+    ) async throws(RedisError) -> (receipt: DenylistReceipt, id: String)? {
+        let made = try await self.run(
+            changes, flags: Self.joins + (hold ? Self.hold : 0), after: id, above: version, ids)
+        return made.receipt.generation == 0 ? nil : made
+    }
+
+    private static let (hold, clears, joins) = (1, 2, 4)
+
     private func run(
-        _ changes: ArraySlice<DenylistChange>, hold: Bool, clears: Bool
-    ) async throws(RedisError) -> DenylistReceipt {
+        _ changes: ArraySlice<DenylistChange>, flags: Int, after id: String = "", above version: Int64 = 0,
+        _ ids: [String] = []
+    ) async throws(RedisError) -> (receipt: DenylistReceipt, id: String) {
         let keys = [
             RedisKeys.denylist, RedisKeys.denylistEntries, RedisKeys.denylistExpiries, RedisKeys.denylistLog,
+            RedisKeys.denylistIDs,
         ]
         let settings: [RedisArgument] = [
-            .integer(self.clock.map { $0().milliseconds &* 1000 } ?? 0),
-            RedisArgument((hold ? 1 : 0) + (clears ? 2 : 0)), RedisArgument(self.logLength),
-            RedisArgument(self.most), RedisArgument(DenylistBook.mostSwept), .string(RedisKeys.denylistChannel),
+            .integer(self.clock.map { $0().milliseconds &* 1000 } ?? 0), RedisArgument(flags),
+            RedisArgument(self.logLength), RedisArgument(self.most), RedisArgument(DenylistBook.mostSwept),
+            .string(RedisKeys.denylistChannel), .string(DenylistLineage.random()), RedisArgument(DenylistLimits.ids),
+            .string(id), .integer(version), RedisArgument(ids.count),
         ]
         let reply = try await self.redis.evaluate(
             ClusterScripts.denylistWrite, keys: keys.map { .string($0) },
-            arguments: settings + changes.flatMap(DenylistWire.words), deadline: self.deadline)
-        let numbers = reply.array?.compactMap(\.int64) ?? []
-        let outcomes = numbers.dropFirst(4).compactMap(DenylistOutcome.init(rawValue:))
-        guard numbers.count >= 4, numbers.allSatisfy(DenylistWire.numbers.contains), outcomes.count == changes.count
+            arguments: settings + ids.map { .string($0) } + changes.flatMap { DenylistWire.words($0) },
+            deadline: self.deadline)
+        let parts = reply.array ?? []
+        let numbers = parts.prefix(4).compactMap(\.int64)
+        let outcomes = parts.dropFirst(5).compactMap { $0.int64.flatMap(DenylistOutcome.init(rawValue:)) }
+        guard numbers.count == 4, numbers.allSatisfy(DenylistWire.numbers.contains), parts.count > 4,
+            let made = parts[4].string, outcomes.count == changes.count || numbers[0] == 0
         else {
             throw .unavailable("the denylist's script answered with something else than was agreed")
         }
-        return DenylistReceipt(
+        let receipt = DenylistReceipt(
             generation: numbers[0], version: numbers[1], count: Int(clamping: numbers[3]),
             digest: DenylistDigest(value: numbers[2]), outcomes: outcomes)
+        return (receipt, DenylistLineage.id(made))
     }
 }

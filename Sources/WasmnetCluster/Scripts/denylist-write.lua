@@ -1,27 +1,39 @@
 -- Changes the denylist: the entries, the log of changes and the message to all who follow it, at once.
 --
--- KEYS 1 what the list says of itself, 2 entries, 3 entries by expiry, 4 log
--- ARGV 1 clock, 2 flags (1: a list that begins here is not shown yet, 2: a new list takes the old one's place first), 3 length of the
---      log, 4 most entries, 5 most to take out, 6 channel, then the changes:
+-- KEYS 1 what the list says of itself, 2 entries, 3 entries by expiry, 4 log, 5 ids of versions
+-- ARGV 1 clock, 2 flags (1: a list that begins here is not shown yet, 2: a new list takes the old one's place first, 4: an entry that
+--      is there and ends later stays), 3 length of the log, 4 most entries, 5 most to take out, 6 channel, 7 random part of an id,
+--      8 most ids, 9 an id that the list must have come through (empty: any), 10 a version that it is to be above afterwards, 11 how
+--      many ids follow whose entries it has with this, then those, then the changes:
 --      '+', subject, expiry's kind (0 none, 1 from now, 2 moment), expiry, mark, reason
 --      '-', subject
--- Returns generation (0: there is no list), version, digest, entries, then for each change what became of it (DenylistOutcome)
+-- Returns generation (0: there is no list, or it is another), version, digest, entries, the version's id, then for each change what
+-- became of it (DenylistOutcome)
 --
 -- Data: a hash of subject to "mark expiry reason", times in milliseconds, expiry 0 for none; a sorted set of those that expire; a
 -- stream of records, "+ expiry subject reason" or "- subject", whose ids are versions. They have no expiry: the list is the
 -- only copy. The digest is the sum of marks and expiries; it and every time stay below 2^48.
+--
+-- Each version made here has an id, kept in a sorted set by a running number: who holds a version whose id is there holds an earlier
+-- version of this list. `of` says whose id it is: programs of before write versions without.
 local LAST, SUM = 253402300799999, 281474976710656
 local ms = math.floor(now / 1000)
-local meta = redis.call('HMGET', KEYS[1], 'generation', 'version', 'digest', 'building')
+local meta = redis.call('HMGET', KEYS[1], 'generation', 'version', 'digest', 'building', 'id', 'of')
+if ARGV[9] ~= '' and ARGV[9] ~= meta[5] and not redis.call('ZSCORE', KEYS[5], ARGV[9]) then return {0, 0, 0, 0, ''} end
 local generation, version = tonumber(meta[1] or 0), tonumber(meta[2] or 0)
 local digest, building = tonumber(meta[3] or 0), meta[4] == '1'
-local hold, clears = ARGV[2] == '1' or ARGV[2] == '3', ARGV[2] == '2' or ARGV[2] == '3'
+local flags = tonumber(ARGV[2])
+local hold, clears, joins = flags % 2 == 1, math.floor(flags / 2) % 2 == 1, flags >= 4
 local first, began, was, records = version, false, building, {}
 
+local function name() return text(generation) .. ' ' .. text(version) end
+local id = meta[6] == name() and meta[5] or '-'
+
 local function begin()
-    generation, version, digest, first = math.max(now, generation + 1), 0, 0, 0
+    if generation ~= 0 then version = version + 1 end
+    generation, digest = math.max(now, generation + 1), 0
     began, building = true, hold
-    redis.call('HSET', KEYS[1], 'generation', text(generation))
+    redis.call('HSET', KEYS[1], 'generation', text(generation), 'replaces', clears and text(generation) or '')
     redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
 end
 
@@ -72,6 +84,7 @@ local function add(subject, kind, value, mark, reason)
     end
     local old = current(subject)
     if old and old.expiry == expiry and old.reason == reason then return 3 end
+    if old and joins and (old.expiry == 0 or (expiry ~= 0 and expiry <= old.expiry)) then return 3 end
     if not old and redis.call('HLEN', KEYS[2]) >= tonumber(ARGV[4]) then return 7 end
     if generation == 0 then begin() end
     if old then digest = (digest - old.mark - old.expiry) % SUM end
@@ -91,7 +104,9 @@ if generation ~= 0 then
     end
 end
 
-local outcomes, at = {}, 7
+-- How many ids come with it.
+local joined = tonumber(ARGV[11])
+local outcomes, at = {}, 12 + joined
 while ARGV[at] do
     local outcome
     if ARGV[at] == '+' then
@@ -106,17 +121,33 @@ while ARGV[at] do
     outcomes[#outcomes + 1] = outcome
 end
 
+-- The last number of an id: the newest is the last to be forgotten.
+local function remember(ids)
+    local last = tonumber(redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2] or 0)
+    for index, one in ipairs(ids) do redis.call('ZADD', KEYS[5], text(last + index), one) end
+    redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -1 - tonumber(ARGV[8]))
+end
+
 if not hold then building = false end
-if generation ~= 0 and (began or version ~= first or building ~= was) then
+if generation == 0 then return {0, version, digest, 0, '', unpack(outcomes)} end
+if joined > 0 then version = math.max(version, tonumber(ARGV[10]) + 1) end
+if began or version ~= first or building ~= was or joined > 0 or id == '-' then
+    local before, ids = id, {}
+    id = text(version) .. '-' .. ARGV[7]
     redis.call(
-        'HSET', KEYS[1], 'version', text(version), 'digest', text(digest), 'building', building and '1' or '0')
-    if not building then
+        'HSET', KEYS[1], 'version', text(version), 'digest', text(digest), 'building', building and '1' or '0', 'id', id,
+        'of', name())
+    for index = 1, joined do ids[index] = ARGV[11 + index] end
+    ids[joined + 1] = id
+    remember(ids)
+    if not building and (began or version ~= first or was or joined > 0) then
         -- Longer ones are read from the log.
         local tail = #records <= 16 and table.concat(records, '\n') or ''
         -- Only a hint: a user who may not publish has changed the list all the same.
         redis.pcall(
             'PUBLISH', ARGV[6],
-            text(generation) .. ' ' .. text(first) .. ' ' .. text(version) .. ' ' .. text(digest) .. '\n' .. tail)
+            text(generation) .. ' ' .. text(first) .. ' ' .. text(version) .. ' ' .. text(digest) .. ' b' .. before
+                .. ' n' .. id .. '\n' .. tail)
     end
 end
-return {generation, version, digest, redis.call('HLEN', KEYS[2]), unpack(outcomes)}
+return {generation, version, digest, redis.call('HLEN', KEYS[2]), id, unpack(outcomes)}

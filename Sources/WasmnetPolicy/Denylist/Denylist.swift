@@ -6,9 +6,9 @@ import WasmnetText
 /// Another version of it shares all that did not change: to make one from a list of 100,000 entries and one more costs microseconds,
 /// see ``applying(_:generation:version:)``. Look-ups probe the policy's tables for networks and names, see ``PrefixTable``.
 package struct Denylist: Sendable {
-    /// When the list began, by the store that keeps it; a store that lost its data begins another. 0: no list was ever written.
+    /// When the list began, by the store that keeps it; one that replaces it begins another. 0: no list was ever written.
     package let generation: Int64
-    /// Counts the changes since then.
+    /// Counts the changes, of those before it too.
     package let version: Int64
     private let storage: Storage
 

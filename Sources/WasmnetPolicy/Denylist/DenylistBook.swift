@@ -72,8 +72,8 @@ private struct Page {
     mutating func begin() {
         self.builder = DenylistBuilder()
         let (moment, overflows) = self.now.milliseconds.multipliedReportingOverflow(by: 1000)
+        if self.generation != 0 { self.version += 1 }
         self.generation = max(overflows ? 1 : moment, self.generation &+ 1)
-        self.version = 0
         self.hasChanged = true
     }
 
