@@ -61,7 +61,7 @@ extension OnRedis {
                     try await node.standing { $0 == .current }
                     _ = try await store.load(someEntries(3))
                     for index in 0..<100 {
-                        _ = try await store.add(subject("10.9.0.\(index)"), .after(milliseconds: 700))
+                        _ = try await store.add(subject("10.9.0.\(index)"), .after(milliseconds: 3000))
                     }
                     let list = try await node.list { $0.count == 103 }
                     let last = try #require(list.entries.compactMap(\.expiry).max())
