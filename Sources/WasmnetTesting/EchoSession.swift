@@ -8,7 +8,7 @@ package final class EchoSession: CarriedSession {
 
     package init(_ carrier: any SessionCarrier) { self.carrier = carrier }
 
-    package func receive(_ message: ByteBuffer, isText: Bool) {
+    package func receive(_ message: ByteBuffer, isText: Bool, now: Int64) {
         if isText {
             self.carrier.sendText(message)
         } else {

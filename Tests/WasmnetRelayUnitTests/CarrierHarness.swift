@@ -23,14 +23,15 @@ final class CarrierHarness {
 
     init(
         _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
-        loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil, ration: Ration? = nil
+        loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil, ration: Ration? = nil,
+        eachLookupTakes time: TimeAmount = .zero
     ) throws {
         self.loop = loop
         let clock = self.clock
         self.ledger = InProcessLedger { clock.now() }
         self.channel = EmbeddedChannel(handler: self.head, loop: self.loop)
         self.environment = try RelayEnvironment(
-            settings: settings, policy: policy, ledger: self.ledger, resolver: NoResolver(),
+            settings: settings, policy: policy, ledger: self.ledger, resolver: NoResolver { clock.advance(time) },
             observer: SilentObserver(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: clock,
             nodeName: "node", version: "test")
         self.peer = EmbeddedChannel(handler: ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 24)))
@@ -105,8 +106,11 @@ final class CarrierHarness {
 extension CarrierHarness: Sendable {}
 
 struct NoResolver: NameResolver {
+    var asked: @Sendable () -> Void = {}
+
     func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]> {
-        eventLoop.makeFailedFuture(Refusal(.nameNotFound, "no names here"))
+        self.asked()
+        return eventLoop.makeFailedFuture(Refusal(.nameNotFound, "no names here"))
     }
 }
 

@@ -9,6 +9,9 @@ import WasmnetProtocol
 /// Bytes of a WebSocket to messages of a session, however they are cut.
 @Suite struct WebSocketReadingTests {
     private static let resolve = Array(#"{"op":"resolve","id":7,"name":"127.0.0.1"}"#.utf8)
+    /// A message that has something looked up.
+    private static let slow =
+        ClientFrame(opcode: 0x1, payload: Array(#"{"op":"resolve","id":7,"name":"slow.example"}"#.utf8)).bytes
 
     /// What a client says in these tests: a whole message, one in fragments with a ping amid them, and a last ping.
     private static let conversation: [UInt8] = {
@@ -48,49 +51,64 @@ import WasmnetProtocol
         try harness.finish()
     }
 
-    @Test func manyMessagesInOneReadAreAllHeard() throws {
-        let harness = try CarrierHarness(.v1)
-        try harness.receive((0..<200).flatMap { _ in ClientFrame(opcode: 0x1, payload: Self.resolve).bytes })
-        // One turn takes 64 of them; the loop looks at its other sockets before the next.
+    /// What a message costs to take, not how many there are, ends a turn: here each takes 100 of its 250 µs.
+    @Test func aTurnEndsWhenItsTimeIsOver() throws {
+        let harness = try CarrierHarness(.v1, eachLookupTakes: .microseconds(100))
+        try harness.receive((0..<10).flatMap { _ in Self.slow })
         var events = try harness.events().count
-        #expect(events == 64)
+        #expect(events == 3)
         let reads = harness.head.reads
         for turn in 2...4 {
             harness.advance(.microseconds(101))
             events += try harness.events().count
-            #expect(events == min(200, turn * 64))
+            #expect(events == min(10, turn * 3))
             #expect(harness.head.reads == (turn == 4 ? reads + 1 : reads), "nothing is read before all is taken")
         }
-        #expect(events == 200)
         try harness.finish()
     }
 
-    /// Bytes are bounded as messages are; what is left of a read waits, in order.
-    @Test func aTurnTakesAboutSoManyBytes() throws {
-        var settings = RelaySettings()
-        settings.inputTurnBytes = 1000
-        let harness = try CarrierHarness(.v1, settings: settings)
-        let message = ClientFrame(opcode: 0x1, payload: Self.resolve).bytes
-        let inOneTurn = (1000 + message.count - 1) / message.count
-        try harness.receive((0..<50).flatMap { _ in message })
-        #expect(try harness.events().count == inOneTurn)
+    /// A message that takes longer than a turn is a turn.
+    @Test func eachTurnTakesAMessage() throws {
+        let harness = try CarrierHarness(.v1, eachLookupTakes: .milliseconds(1))
+        try harness.receive((0..<5).flatMap { _ in Self.slow })
+        for _ in 0..<5 {
+            #expect(try harness.events().count == 1)
+            harness.advance(.microseconds(101))
+        }
         try harness.finish()
+    }
+
+    /// With nobody else there turns are longer, and short again once there is.
+    @Test func aTurnIsLongerWhereNobodyWaits() throws {
+        let loop = EmbeddedEventLoop()
+        let turns = InputTurns(loop)
+        let first = try CarrierHarness(.v1, loop: loop, turns: turns, eachLookupTakes: .microseconds(100))
+        let second = try CarrierHarness(.v1, loop: loop, turns: turns, eachLookupTakes: .microseconds(100))
+        try first.receive(Self.slow)
+        first.advance(.milliseconds(100))
+        _ = try first.events()
+        try first.receive((0..<30).flatMap { _ in Self.slow })
+        #expect(try first.events().count == 20)
+        try second.receive(Self.slow)
+        loop.advanceTime(by: .microseconds(101))
+        #expect(try first.events().count == 3)
+        try first.finish()
+        try second.finish()
     }
 
     /// Sessions that have more than a turn take turns, one after the other.
     @Test func sessionsTakeTurnsInOrder() throws {
         let loop = EmbeddedEventLoop()
         let turns = InputTurns(loop)
-        let first = try CarrierHarness(.v1, loop: loop, turns: turns)
-        let second = try CarrierHarness(.v1, loop: loop, turns: turns)
-        let message = ClientFrame(opcode: 0x1, payload: Self.resolve).bytes
-        try first.receive((0..<300).flatMap { _ in message })
-        try second.receive((0..<100).flatMap { _ in message })
-        #expect(try first.events().count == 64)
-        #expect(try second.events().count == 64)
+        let first = try CarrierHarness(.v1, loop: loop, turns: turns, eachLookupTakes: .microseconds(100))
+        let second = try CarrierHarness(.v1, loop: loop, turns: turns, eachLookupTakes: .microseconds(100))
+        try first.receive((0..<10).flatMap { _ in Self.slow })
+        try second.receive((0..<5).flatMap { _ in Self.slow })
+        #expect(try first.events().count == 3)
+        #expect(try second.events().count == 3)
         loop.advanceTime(by: .microseconds(101))
-        #expect(try first.events().count == 64)
-        #expect(try second.events().count == 36)
+        #expect(try first.events().count == 3)
+        #expect(try second.events().count == 2)
         try first.finish()
         try second.finish()
     }

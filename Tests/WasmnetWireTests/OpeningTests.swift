@@ -98,7 +98,9 @@ import WasmnetTesting
     /// The bind fails a turn of the event loop after its socket was closed and its id given to another.
     @Test func aLateFailureToBindLeavesTheNewSocketOfTheIDAlone() async throws {
         let taken = try await TestTarget.start(.echo)
-        try await TestNode.withClient(policy: .unrestricted, version: .v1) { node, target, client in
+        try await TestNode.withClient(
+            policy: .unrestricted, version: .v1, configure: { $0.settings.inputTurn = .seconds(1) }
+        ) { node, target, client in
             for round in 1...20 {
                 let id = SocketID(round)
                 client.sendTogether([

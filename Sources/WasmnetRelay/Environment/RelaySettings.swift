@@ -19,10 +19,9 @@ public struct RelaySettings: Sendable {
     public var readChunkBytes = 64 << 10
     /// About how many bytes all targets of one session are read in one turn of the event loop. Default 256 KiB.
     public var readTurnBytes = 256 << 10
-    /// WebSocket frames of one session that are taken in one turn of its event loop; the rest waits for the next. Default 64.
-    public var framesPerTurn = 64
-    /// Bytes of one session's WebSocket that are taken in one turn, at least one message. Default 256 KiB.
-    public var inputTurnBytes = 256 << 10
+    /// Time in which the messages of one session are taken in one turn of its event loop, at least one; the rest waits for the next. Eight
+    /// times as long where no other session had a turn for 100 ms. Default 250 µs.
+    public var inputTurn = TimeAmount.microseconds(250)
     /// The most bytes one read takes from a WebSocket, which carries many sockets. Default 256 KiB.
     public var carrierReadChunkBytes = 256 << 10
     /// Bytes queued in the process toward a WebSocket above which targets are no longer read. Default 128 KiB.

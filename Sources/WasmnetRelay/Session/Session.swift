@@ -130,10 +130,10 @@ final class Session {
         self.endIfDenied(by: self.environment.denylist())
     }
 
-    package func receive(_ message: ByteBuffer, isText: Bool) {
+    package func receive(_ message: ByteBuffer, isText: Bool, now: Int64) {
         guard self.state != .ended else { return }
         self.isInCarrierRead = true
-        self.now = self.environment.uptimeNanoseconds()
+        self.now = now
         if isText, self.codec.version == .v2 {
             self.end(.protocolError, close: .protocolError, "text messages are not part of wasmnet.v2")
             return

@@ -32,7 +32,8 @@ package protocol SessionCarrier: AnyObject {
 /// What is carried: the conversation of one client, as its carrier sees it. Everything is called on the carrier's event loop.
 package protocol CarriedSession: AnyObject {
     func start()
-    func receive(_ message: ByteBuffer, isText: Bool)
+    /// - Parameter now: monotonic nanoseconds.
+    func receive(_ message: ByteBuffer, isText: Bool, now: Int64)
     func receivedPing()
     func receivedPong()
     /// A part of a message that is not whole yet.

@@ -18,9 +18,14 @@ package final class InputTurns {
     /// How long a round may take, whatever still waits: the next round goes on with it.
     private static let round = TimeAmount.microseconds(250)
 
+    /// After this time without another's turn a session has the loop to itself, in nanoseconds: then many short turns would only cost more.
+    private static let untilAlone: Int64 = 100_000_000
+
     private let eventLoop: any EventLoop
     private var waiting = Deque<any InputTurnTaker>()
     private var isScheduled = false
+    private var last: ObjectIdentifier?
+    private var lastSince: Int64 = 0
 
     init(_ eventLoop: any EventLoop) {
         self.eventLoop = eventLoop
@@ -30,6 +35,15 @@ package final class InputTurns {
     func add(_ handler: any InputTurnTaker) {
         self.waiting.append(handler)
         self.schedule()
+    }
+
+    /// How long a turn that begins now may take, in nanoseconds.
+    func length(_ shared: TimeAmount, for handler: any InputTurnTaker, now: Int64) -> Int64 {
+        if self.last != ObjectIdentifier(handler) {
+            self.last = ObjectIdentifier(handler)
+            self.lastSince = now
+        }
+        return shared.nanoseconds * (now - self.lastSince < Self.untilAlone ? 1 : 8)
     }
 
     private func schedule() {

@@ -146,13 +146,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.isInTurn = true
         var bytes = self.input
         self.input = ByteBuffer()
-        var frames = self.settings.framesPerTurn
-        let end = bytes.readableBytes - self.settings.inputTurnBytes
-        while self.isReading, self.state != .closed, frames > 0, bytes.readableBytes > max(0, end),
-            let output = self.frames.next(from: &bytes)
-        {
-            frames -= 1
-            self.take(output, context)
+        var now = self.clock.uptimeNanoseconds()
+        let end = now + self.turns.length(self.settings.inputTurn, for: self, now: now)
+        while self.isReading, self.state != .closed, now < end, let output = self.frames.next(from: &bytes) {
+            self.take(output, now, context)
+            if bytes.readableBytes > 0 { now = self.clock.uptimeNanoseconds() }
         }
         if self.state != .closed, bytes.readableBytes > 0 { self.input = bytes }
         self.isInTurn = false
@@ -216,11 +214,11 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     // MARK: Frames in
 
-    private func take(_ output: MessageAssembler.Output, _ context: ChannelHandlerContext) {
+    private func take(_ output: MessageAssembler.Output, _ now: Int64, _ context: ChannelHandlerContext) {
         switch output {
         case .message(let message, let isText):
             guard self.state == .open else { return }
-            self.session?.receive(message, isText: isText)
+            self.session?.receive(message, isText: isText, now: now)
         case .ping(let payload):
             guard self.state == .open else { return }
             self.writeControl(.pong, payload)
