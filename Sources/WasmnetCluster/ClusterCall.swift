@@ -9,7 +9,7 @@ package struct ClusterCall: Sendable {
     let types: [String]
     /// Without the clock, which comes first.
     package let arguments: [RedisArgument]
-    /// How many integers a sound answer has.
+    /// How many integers a sound answer has; the last is Redis' time in microseconds.
     package let integers: Int
 
     package var isGrant: Bool { self.script == ClusterScripts.grant }
@@ -22,11 +22,14 @@ package struct ClusterCall: Sendable {
         package var generation: Int64
         /// The epoch is not known in Redis yet.
         package var joins: Bool
+        /// Since when there is contact, and what time it is, both by Redis' clock in microseconds; 0: not known.
+        package var stamp: (since: Int64, time: Int64)
 
-        package init(name: String, generation: Int64, joins: Bool) {
+        package init(name: String, generation: Int64, joins: Bool, stamp: (since: Int64, time: Int64)) {
             self.name = name
             self.generation = generation
             self.joins = joins
+            self.stamp = stamp
         }
     }
 
@@ -56,8 +59,9 @@ package struct ClusterCall: Sendable {
                 RedisArgument(ask.requestsNeeded), .integer(Int64(clamping: dayLimit)),
                 .string(lane == .sessions ? "max_sessions" : "max_connections"),
                 .string(lane == .resolves ? "resolves" : "connects"), RedisArgument(ask.requestsOwed),
+                .integer(standing.stamp.since), .integer(standing.stamp.time), RedisArgument(ask.loose),
             ],
-            integers: 8)
+            integers: 9)
     }
 
     /// Bytes of one client.
@@ -77,19 +81,42 @@ package struct ClusterCall: Sendable {
                 .integer(Int64(clamping: bytesPerDay)), .integer(ask.dayDebt), .integer(ask.dayReturned),
                 .integer(ask.returnedDay), .integer(ask.wantsDay ? max(ask.dayWanted, 1) : 0),
             ],
-            integers: 6)
+            integers: 7)
     }
 
     /// All leases of a node in one bucket.
     package static func heartbeat(bucket: Int, _ standing: Standing, _ settings: ClusterSettings) -> ClusterCall {
+        .ofBucket(
+            ClusterScripts.heartbeat, bucket, standing, settings,
+            [.string(standing.name), .integer(settings.timeToLive.microseconds)], integers: 4)
+    }
+
+    /// The generation of a bucket.
+    static func generation(bucket: Int, _ standing: Standing, _ settings: ClusterSettings) -> ClusterCall {
+        .ofBucket(ClusterScripts.generation, bucket, standing, settings, [], integers: 3)
+    }
+
+    /// All that this node holds in a bucket is declared.
+    ///
+    /// - Parameter peers: the nodes of which the same must be known.
+    static func rollCall(
+        bucket: Int, peers: [String], _ standing: Standing, _ settings: ClusterSettings
+    ) -> ClusterCall {
+        .ofBucket(
+            ClusterScripts.rollCall, bucket, standing, settings, ([settings.nodeID] + peers).map { .string($0) },
+            integers: 5)
+    }
+
+    private static func ofBucket(
+        _ script: RedisScript, _ bucket: Int, _ standing: Standing, _ settings: ClusterSettings,
+        _ arguments: [RedisArgument], integers: Int
+    ) -> ClusterCall {
         ClusterCall(
-            script: ClusterScripts.heartbeat, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)],
-            types: ["hash", "zset"],
+            script: script, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)], types: ["hash", "zset"],
             arguments: [
-                .integer(standing.generation), .integer(settings.hold.microseconds), .string(standing.name),
-                .integer(settings.timeToLive.microseconds),
-            ],
-            integers: 3)
+                .integer(standing.generation), .integer(settings.hold.microseconds), .integer(standing.stamp.since),
+                .integer(standing.stamp.time),
+            ] + arguments, integers: integers)
     }
 }
 
@@ -98,6 +125,6 @@ extension ClusterCall {
     static func repair(of call: ClusterCall) -> ClusterCall {
         ClusterCall(
             script: ClusterScripts.repair, keys: call.keys, types: call.types,
-            arguments: call.types.map { .string($0) }, integers: 1)
+            arguments: call.types.map { .string($0) }, integers: 2)
     }
 }

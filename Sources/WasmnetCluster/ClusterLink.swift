@@ -23,8 +23,7 @@ final class ClusterLink: Sendable {
         self.currentModes = Guarded(settings.modes)
         self.totals = LedgerTotals(clock: settings.clock)
         self.events = events
-        let isCluster = if case .cluster = redis.url.topology { true } else { false }
-        self.reaches = (0..<(isCluster ? RedisKeys.bucketCount : 1)).map { _ in
+        self.reaches = (0..<(redis.isCluster ? RedisKeys.bucketCount : 1)).map { _ in
             RedisReach(outageTime: settings.outageTime)
         }
     }
@@ -39,6 +38,41 @@ final class ClusterLink: Sendable {
             self.nodes.withLock { $0.read(newValue, now: now) }
         }
     }
+
+    private let lossCount = Atomic<Int>(0)
+    /// The first loss that was noticed since nothing is held: when, and whether it was said that its roll call is long.
+    private let loss = Guarded<(began: QuotaInstant, isLong: Bool)?>(nil)
+    /// With all nodes alive a roll call is over by then.
+    private static let longRollCall = QuotaDuration.seconds(5)
+
+    /// How often data of a bucket in Redis was noticed to be gone or old.
+    var losses: Int { self.lossCount.load(ordering: .relaxed) }
+
+    /// The buckets of one loss are noticed one after the other, and it is told once.
+    func noticedLoss() {
+        self.lossCount.wrappingAdd(1, ordering: .relaxed)
+        let now = self.now
+        let isFirst = self.loss.withLock { loss in
+            defer { loss = loss ?? (now, false) }
+            return loss == nil
+        }
+        if isFirst { self.events.lost() }
+    }
+
+    /// - Parameter isInRollCall: whether growth is held in any bucket.
+    func lookAtRollCall(now: QuotaInstant, isInRollCall: () -> Bool) {
+        guard let (began, isLong) = self.loss.withLock({ $0 }) else { return }
+        if !isInRollCall() {
+            self.loss.withLock { $0 = nil }
+            self.events.recovered(now - began)
+        } else if !isLong, now - began >= Self.longRollCall {
+            self.loss.withLock { $0?.isLong = true }
+            self.events.rollCallIsLong()
+        }
+    }
+
+    /// The nodes that a roll call waits for.
+    let peers = Guarded(Peers())
 
     /// In how many parts limits are divided while Redis does not answer.
     func parts(now: QuotaInstant) -> Int { self.nodes.withLock { $0.largest(now: now) } }
@@ -71,14 +105,20 @@ final class ClusterLink: Sendable {
 
     /// Runs a script on a bucket that answers with integers. An error that speaks of its keys only is an answer too: those that are of
     /// another type are removed.
-    func run(_ call: ClusterCall, bucket: Int, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
+    ///
+    /// - Parameter deadline: nil: the connection's own.
+    func run(
+        _ call: ClusterCall, bucket: Int, deadline: TimeAmount? = nil,
+        _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void
+    ) {
         let reach = self.reach(ofBucket: bucket)
-        reach.asked(now: self.now)
-        self.send(call) { numbers in
+        let sentAt = self.now
+        reach.asked(now: sentAt)
+        self.send(call, deadline: deadline) { numbers in
             switch numbers {
-            case .success: self.answered(reach)
+            case .success(let numbers): self.answered(reach, time: numbers.last, sentAt: sentAt)
             case .failure(let error) where error.isOfKeys:
-                self.answered(reach)
+                self.answered(reach, time: nil, sentAt: sentAt)
                 self.repair(call)
             case .failure(let error): self.lastFailure.withLock { $0 = "\(error)" }
             }
@@ -92,10 +132,14 @@ final class ClusterLink: Sendable {
         }
     }
 
-    private func send(_ call: ClusterCall, _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void) {
+    private func send(
+        _ call: ClusterCall, deadline: TimeAmount? = nil,
+        _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void
+    ) {
         self.counters.calls.wrappingAdd(1, ordering: .relaxed)
         self.redis.submit(
-            call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments
+            call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments,
+            deadline: deadline
         ).whenComplete { [counters] result in
             let numbers = result.mapError { ($0 as? RedisError) ?? .unavailable("\($0)") }
                 .flatMap { reply in
@@ -109,8 +153,8 @@ final class ClusterLink: Sendable {
     /// Why the last question had no answer.
     private let lastFailure = Guarded<String?>(nil)
 
-    func answered(_ reach: RedisReach) {
-        if reach.answered() { self.events.modeChanged(self.outages, nil) }
+    private func answered(_ reach: RedisReach, time: Int64?, sentAt: QuotaInstant) {
+        if reach.answered(time: time, sentAt: sentAt, now: self.now) { self.events.modeChanged(self.outages, nil) }
     }
 
     /// In a Redis Cluster another server may have gone than the one that is asked.
@@ -125,6 +169,10 @@ final class ClusterLink: Sendable {
             self.events.modeChanged(self.outages, self.lastFailure.withLock { $0 } ?? "no answer came")
         }
     }
+}
+
+extension RedisClient {
+    var isCluster: Bool { if case .cluster = self.url.topology { true } else { false } }
 }
 
 extension RedisError {
@@ -162,6 +210,14 @@ package struct ClusterEvents: Sendable {
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
     /// So many of these keys in Redis were not what they should be, and were removed.
     package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }
+    /// Data in Redis is gone or old: nothing grows until all nodes have declared again what they hold.
+    package var lost: @Sendable () -> Void = {}
+    /// Some node did not do so for seconds: it is gone, or of an earlier version.
+    package var rollCallIsLong: @Sendable () -> Void = {}
+    /// They have, so long after the loss was noticed.
+    package var recovered: @Sendable (QuotaDuration) -> Void = { _ in }
+    /// The registry is to be read: ``RedisLedger/registered(_:isWhole:)``.
+    package var peersNeeded: @Sendable () -> Void = {}
     /// An outage began or ended; those that last now, and of one that began the words of what went wrong.
     package var modeChanged: @Sendable (_ outages: Int, _ reason: String?) -> Void = { _, _ in }
 

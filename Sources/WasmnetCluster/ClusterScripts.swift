@@ -6,6 +6,7 @@ enum ClusterScripts {
     static let heartbeat = Self.script(PackageResources.heartbeat_lua)
     static let retire = Self.script(PackageResources.retire_lua)
     static let generation = Self.script(PackageResources.generation_lua)
+    static let rollCall = Self.script(PackageResources.rollcall_lua)
     static let grant = Self.script(PackageResources.grant_lua)
     static let override = Self.script(PackageResources.override_lua)
     static let repair = Self.script(PackageResources.repair_lua)

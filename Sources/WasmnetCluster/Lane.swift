@@ -43,6 +43,8 @@ package struct Lane: Sendable {
         package var open: Int
         /// Slots that may be open by the time of the answer: those that are, and those granted before.
         package var held: Int
+        /// Those of the open ones that may have to end.
+        package var loose: Int
         package var slotNeeded: Bool
         package var requests: Int
         /// Those of them that somebody waits for.
@@ -54,7 +56,7 @@ package struct Lane: Sendable {
         package var sentAt: QuotaInstant
 
         package init(
-            sequence: Int64, slotLimit: Int = 0, target: Int = 0, open: Int = 0, held: Int = 0,
+            sequence: Int64, slotLimit: Int = 0, target: Int = 0, open: Int = 0, held: Int = 0, loose: Int = 0,
             slotNeeded: Bool = false,
             requests: Int = 0, requestsNeeded: Int = 0, requestsOwed: Int = 0, replaces: String = "",
             sentAt: QuotaInstant
@@ -64,6 +66,7 @@ package struct Lane: Sendable {
             self.target = target
             self.open = open
             self.held = held
+            self.loose = loose
             self.slotNeeded = slotNeeded
             self.requests = requests
             self.requestsNeeded = requestsNeeded
@@ -74,7 +77,8 @@ package struct Lane: Sendable {
     }
 
     package struct Reply: Sendable, Hashable {
-        package enum Missing: Int, Sendable { case nothing, dayBytes, slots, requests }
+        /// `rollCall`: data was lost, and nothing grows until all nodes have declared again what they hold.
+        package enum Missing: Int, Sendable { case nothing, dayBytes, slots, requests, rollCall }
         package var granted: Int
         /// Slots that are left to everybody; below 0 so many are open above the limit.
         package var room: Int
@@ -141,8 +145,9 @@ package struct Lane: Sendable {
     private static let peakTime = QuotaDuration.milliseconds(750)
     /// After this long without use spare slots go back.
     package static let idleTime = QuotaDuration.milliseconds(1500)
-    /// Slots are declared again after this long even if nothing changes: half as long as Redis keeps them.
-    package static let renewalTime = QuotaDuration.seconds(1800)
+    /// Slots are declared again after this long even if nothing changes, in case Redis lost the key; spread over eight seconds.
+    package static func renewalTime(_ sequence: Int64) -> QuotaDuration { .seconds(53 + sequence & 7) }
+    private var renewalTime = Self.renewalTime(0)
 
     package init(slots: QuotaKind, requests: QuotaKind) {
         self.slotKind = slots
@@ -251,7 +256,7 @@ package struct Lane: Sendable {
         if self.needsSync { return true }
         let isActive = now - self.lastTake < Self.idleTime
         if self.slotLimit > 0 {
-            if self.counted > 0, now - self.lastReply >= Self.renewalTime { return true }
+            if self.counted > 0, now - self.lastReply >= self.renewalTime { return true }
             if self.isAboveLimit, self.counted > self.open { return true }
             if self.loose > 0, now - self.lastReply >= Self.excessTime { return true }
             let spare = self.granted - self.open
@@ -289,7 +294,8 @@ package struct Lane: Sendable {
         self.granted = min(self.granted, target)
         let ask = Ask(
             sequence: sequence, slotLimit: self.slotLimit, target: target, open: self.open,
-            held: max(self.open, self.granted), slotNeeded: slots > 0, requests: requests + max(self.block - left, 0),
+            held: max(self.open, self.granted), loose: self.loose, slotNeeded: slots > 0,
+            requests: requests + max(self.block - left, 0),
             requestsNeeded: requests, requestsOwed: self.owed, replaces: self.replaces, sentAt: now)
         self.inFlight = ask
         self.lastAsk = now
@@ -324,7 +330,10 @@ package struct Lane: Sendable {
         guard ask == self.inFlight else { return }
         self.inFlight = nil
         self.lastReply = now
+        self.renewalTime = Self.renewalTime(ask.sequence)
         if ask.slotLimit > 0 {
+            // Redis takes back nothing that it granted, so its key is gone, and others may have what stood there.
+            if self.counted > 0, ask.replaces.isEmpty, reply.granted < ask.open - ask.loose { self.loose = self.open }
             self.counted = max(reply.granted, ask.held)
             self.replaces = ""
         }
@@ -342,7 +351,7 @@ package struct Lane: Sendable {
         self.owed -= ask.requestsOwed
         self.requests.add(Int64(reply.requests), until: ask.sentAt + Self.requestLifetime)
         switch reply.missing {
-        case .dayBytes: break
+        case .dayBytes, .rollCall: break
         case .nothing: self.refusedUntil = now + (reply.wait > .zero ? max(reply.wait, self.savingTime) : .zero)
         case .slots: self.fullUntil = now + max(reply.wait, Self.pauseAfterRefusal)
         case .requests: self.refusedUntil = now + max(reply.wait, self.savingTime, Self.pauseBetweenAsks)
@@ -365,15 +374,17 @@ package struct Lane: Sendable {
 
     /// The node's leases count no more. What Redis may remember of them goes with the next declaration.
     ///
-    /// - Parameter epoch: the one that they stood under.
-    package mutating func fenced(leaving epoch: String) {
+    /// - Parameters:
+    ///   - epoch: the one that they stood under.
+    ///   - isLoss: they counted until Redis' data was lost: nobody can have been granted their slots, so what is open stays.
+    package mutating func fenced(leaving epoch: String, isLoss: Bool = false) {
         if self.slotLimit > 0, self.inFlight != nil || self.counted > 0 || self.open > 0 { self.replaces = epoch }
         self.inFlight = nil
         self.granted = 0
         self.counted = 0
         self.isRoomKnown = false
         self.isAboveLimit = false
-        self.loose = self.slotLimit > 0 ? self.open : 0
+        if !isLoss { self.loose = self.slotLimit > 0 ? self.open : 0 }
         self.needsSync = self.slotLimit > 0 && self.open > 0
     }
 
@@ -381,6 +392,9 @@ package struct Lane: Sendable {
     package mutating func resync() {
         if self.slotLimit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
     }
+
+    /// Whether Redis counts all that is open.
+    package var isDeclared: Bool { self.slotLimit == 0 || (self.open <= self.counted && !self.needsSync) }
 
     /// Slots in use that the cluster did not grant.
     package var excess: Int { self.slotLimit > 0 ? max(self.open - self.granted, 0) : 0 }

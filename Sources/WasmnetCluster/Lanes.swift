@@ -53,6 +53,8 @@ struct Lanes: Sendable {
         self.resolves.pace = GCRA.Pace(perSecond: limits.resolvesPerSecond, burst: limits.resolveBurst)
     }
 
+    var areDeclared: Bool { self.sessions.isDeclared && self.sockets.isDeclared }
+
     var isIdle: Bool { self.sessions.isIdle && self.sockets.isIdle && self.resolves.isIdle }
 }
 

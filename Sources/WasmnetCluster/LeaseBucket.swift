@@ -8,6 +8,7 @@ import WasmnetQuota
 /// 2. A lease whose end has passed is never revived, whatever Redis answers: the clock is looked at before an answer is taken and
 ///    before anything is sent. Then, and when Redis says that an epoch or all data is gone, the epoch is left for a new one.
 /// 3. An epoch that was not joined yet is not left: the same question is asked again.
+/// 4. Where data was lost the nodes hold a roll call: each says when all that it holds is declared again, and nothing grows until all have.
 ///
 /// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads the atomics here and nothing else. It
 /// notes under which epoch it was granted slots, so it never takes one epoch's grant for another's.
@@ -20,16 +21,18 @@ final class LeaseBucket: Sendable {
     /// When the lease ends; 0: the epoch is not joined.
     private let validUntil = Atomic<Int64>(0)
     private let number = Atomic<UInt64>(0)
+    /// The last epoch that was begun because leases did not count any more, and not because Redis' data was lost.
+    private let lapse = Atomic<UInt64>(0)
 
     private struct State {
         var epoch: UInt64
         var generation: Int64 = 0
+        var rollCall: RollCall?
         var clients: [ClientID: RedisAllowance] = [:]
         /// Leases may stand under the epoch.
         var isHeld = false
         var questions: UInt64 = 0
         var nextHeartbeat = QuotaInstant.epoch
-        var lastHeard = QuotaInstant.epoch
     }
 
     /// Under what a question is asked.
@@ -39,9 +42,10 @@ final class LeaseBucket: Sendable {
         var generation: Int64
         /// The epoch is not known in Redis yet.
         var joins: Bool
+        var stamp: (since: Int64, time: Int64)
 
         var inCalls: ClusterCall.Standing {
-            ClusterCall.Standing(name: self.name, generation: self.generation, joins: self.joins)
+            ClusterCall.Standing(name: self.name, generation: self.generation, joins: self.joins, stamp: self.stamp)
         }
     }
 
@@ -68,6 +72,9 @@ final class LeaseBucket: Sendable {
 
     /// The present epoch's number.
     var epoch: UInt64 { self.number.load(ordering: .acquiring) }
+
+    /// Whether leases under an epoch before the present one counted until Redis' data was lost.
+    func countedUntilLoss(epoch: UInt64) -> Bool { self.lapse.load(ordering: .acquiring) <= epoch }
 
     /// Whether leases under this epoch count in Redis for sure.
     func isValid(epoch: UInt64, now: QuotaInstant) -> Bool {
@@ -126,12 +133,30 @@ final class LeaseBucket: Sendable {
                 state.questions += 1
                 state.isHeld = true
             }
-            return self.standing(state)
+            return self.standing(state, now)
         }
     }
 
     /// The standing, without asking anything.
-    func peek() -> Standing { self.state.withLock { self.standing($0) } }
+    func peek(now: QuotaInstant) -> Standing { self.state.withLock { self.standing($0, now) } }
+
+    /// What to do now for a roll call, if one lasts.
+    ///
+    /// - Parameter isDeclared: whether all is that a client holds.
+    func rollCall(
+        now: QuotaInstant, peersReadAt: QuotaInstant, isDeclared: (RedisAllowance) -> Bool
+    ) -> (step: RollCall.Step, standing: Standing)? {
+        guard self.isInRollCall, self.clients.allSatisfy(isDeclared) else { return nil }
+        return self.state.withLock { state in
+            guard let step = state.rollCall?.step(now: now, peersReadAt: peersReadAt) else { return nil }
+            return (step, self.standing(state, now))
+        }
+    }
+
+    /// No other node is there that could have lost anything.
+    func noOtherIsThere() { self.state.withLock { $0.rollCall?.isAlone() } }
+
+    var isInRollCall: Bool { self.state.withLock { $0.rollCall != nil } }
 
     /// The standing for a heartbeat, if one is due: of leases that count still.
     func heartbeat(now: QuotaInstant) -> Standing? {
@@ -140,29 +165,21 @@ final class LeaseBucket: Sendable {
                 return nil
             }
             state.nextHeartbeat = now + self.settings.heartbeat
-            return self.standing(state)
+            return self.standing(state, now)
         }
     }
 
-    /// The standing for asking after the generation, if nothing was heard for so long that it may be forgotten one day.
-    func renewal(now: QuotaInstant) -> Standing? {
-        self.state.withLock { state in
-            guard state.generation != 0, now - state.lastHeard >= Self.renewalTime else { return nil }
-            state.lastHeard = now
-            return self.standing(state)
-        }
-    }
-
-    /// Redis keeps a bucket's generation for a week.
-    private static let renewalTime = QuotaDuration.seconds(86_400)
     /// After an answer that did not come the next heartbeat waits no longer.
     private static let retryTime = QuotaDuration.seconds(1)
 
-    private func standing(_ state: State) -> Standing {
+    private func standing(_ state: State, _ now: QuotaInstant) -> Standing {
         Standing(
             epoch: state.epoch, name: self.settings.name(ofEpoch: state.epoch), generation: state.generation,
-            joins: !self.isJoined)
+            joins: !self.isJoined, stamp: self.reach.stamp(now: now))
     }
+
+    /// Whether heartbeats are sent.
+    var beats: Bool { self.isJoined }
 
     private var isJoined: Bool { self.validUntil.load(ordering: .relaxed) != 0 }
 
@@ -178,29 +195,43 @@ final class LeaseBucket: Sendable {
         var consequence = Consequence.none
         /// Whether the slots that the answer grants are to be believed.
         var counts = true
+        /// Whether it is news that data was lost.
+        var isLoss = false
+    }
+
+    /// What an answer says of the bucket's data.
+    struct Data: Sendable {
+        var generation: Int64
+        /// How long growth is held; zero: there is no roll call.
+        var hold: QuotaDuration
     }
 
     /// An answer that came, to whatever was asked under `standing` at `sentAt`.
     ///
     /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
     func answered(
-        _ standing: Standing, _ verdict: Verdict, sentAt: QuotaInstant, now: QuotaInstant, generation: Int64,
-        renews: Bool
+        _ standing: Standing, _ verdict: Verdict, sentAt: QuotaInstant, now: QuotaInstant, data: Data, renews: Bool
     ) -> Outcome {
         self.state.withLock { state in
             var outcome = Outcome()
-            state.lastHeard = max(state.lastHeard, now)
-            let isNews = standing.generation == state.generation && generation != state.generation
-            let isLost = isNews && state.generation != 0
-            if isNews { state.generation = generation }
-            let isOfAnother = generation != state.generation && verdict == .done
+            let isNews = standing.generation == state.generation && data.generation != state.generation
+            outcome.isLoss = isNews && state.generation != 0
+            if isNews {
+                state.rollCall = RollCall(knewData: outcome.isLoss, now: now)
+                state.generation = data.generation
+            }
+            if data.generation == state.generation, data.hold <= .zero { state.rollCall = nil }
+            let isOfAnother = data.generation != state.generation && verdict == .done
             guard standing.epoch == state.epoch, !isOfAnother else {
                 outcome.counts = false
                 return outcome
             }
-            if self.isJoined, self.hasLapsed(now) || isLost || verdict == .fenced {
+            let hasLapsed = self.hasLapsed(now)
+            if self.isJoined, hasLapsed || outcome.isLoss || verdict == .fenced {
                 outcome.counts = false
-                outcome.consequence = self.leaveAndRedeclare(&state)
+                // Where the roll call is over without this node, others may have been granted what it holds.
+                let isFirm = outcome.isLoss && !hasLapsed && data.hold > .zero
+                outcome.consequence = self.leaveAndRedeclare(&state, isLoss: isFirm)
                 return outcome
             }
             outcome.counts = verdict == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)
@@ -230,15 +261,16 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    private func leaveAndRedeclare(_ state: inout State) -> Consequence {
-        self.leave(&state)
+    private func leaveAndRedeclare(_ state: inout State, isLoss: Bool = false) -> Consequence {
+        self.leave(&state, isLoss: isLoss)
         return .redeclare(Array(state.clients.values))
     }
 
-    private func leave(_ state: inout State) {
+    private func leave(_ state: inout State, isLoss: Bool = false) {
         // Allowances read the end first and the number then: never the old epoch with a new end.
         self.validUntil.store(0, ordering: .releasing)
         state.epoch = self.settings.makeEpoch()
+        if !isLoss { self.lapse.store(state.epoch, ordering: .releasing) }
         self.number.store(state.epoch, ordering: .releasing)
         state.isHeld = false
     }

@@ -12,13 +12,14 @@ struct Outage: Sendable {
 
     /// Slots in all that may be open, whatever leases there are.
     func slotsInAll(_ kind: SlotKind) -> Int {
-        let (mode, most) = kind == .session ? (self.modes.sessions, self.sessions) : (self.modes.sockets, self.sockets)
-        return switch mode {
-        case .static: most
+        switch self.mode(kind) {
+        case .static: kind == .session ? self.sessions : self.sockets
         case .open: .max
         case .closed: 0
         }
     }
+
+    func mode(_ kind: SlotKind) -> OutageMode { kind == .session ? self.modes.sessions : self.modes.sockets }
 
     func mode(_ kind: RequestKind) -> OutageMode {
         switch kind {

@@ -107,7 +107,7 @@ extension RedisAllowance {
         }
         let renews = standing.joins && ask.slotLimit > 0
         let counts = self.link.heard(
-            self.bucket, standing, verdict, sentAt: ask.sentAt, generation: numbers[1], renews: renews)
+            self.bucket, standing, verdict, sentAt: ask.sentAt, numbers[1], hold: numbers[2], renews: renews)
         let reply = Lane.Reply(
             granted: Int(clamping: numbers[3]), room: Int(clamping: numbers[4]), requests: Int(clamping: numbers[5]),
             missing: Lane.Reply.Missing(rawValue: Int(clamping: numbers[6])) ?? .nothing,
@@ -123,14 +123,15 @@ extension RedisAllowance {
             }
             state.lanes[lane].replied(ask, reply, now: now)
             self.settleWaiters(lane, reply, &state, now, &done)
-            self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done)
+            if reply.missing != .rollCall { self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done) }
             // While data that was lost is told again, others' slots are not known yet.
             guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0 else { return 0 }
             return state.lanes[lane].endExcess(now: now)
         }
         self.complete(done)
         if excess > 0 { self.link.events.excess(self.client, excess) }
-        self.ask(lane)
+        // In a roll call those who wait are looked at from time to time.
+        if reply.missing != .rollCall { self.ask(lane) }
     }
 
     /// Whoever still does not know goes into the next question.

@@ -120,10 +120,12 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             isSilent: outage != nil || self.isSilent(now))
         switch answer {
         case .lacksRequest: return self.lend(what, &state, now, isLeaseValid: isValid)
-        case .unknown where outage != nil:
-            return .refused(
-                QuotaRefusal(kind: what.slotKind == .session ? .sessions : .sockets, retryAfter: Outage.retry))
-        case .taken, .refused, .unknown: return answer
+        case .unknown:
+            guard let outage, let kind = what.slotKind else { return answer }
+            // Where the mode lets none open beyond leases, it is not the client that has too many.
+            guard outage.mode(kind) != .closed else { return .refused(.unanswered) }
+            return .refused(QuotaRefusal(kind: kind == .session ? .sessions : .sockets, retryAfter: Outage.retry))
+        case .taken, .refused: return answer
         }
     }
 
@@ -133,7 +135,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         guard let kind = what.requestKind else { return .unknown }
         let refused = kind == .connect ? QuotaKind.connectRate : .resolveRate
         let mode = state.outage?.mode(kind) ?? .static
-        if mode == .closed { return .refused(QuotaRefusal(kind: refused, retryAfter: Outage.retry)) }
+        if mode == .closed { return .refused(.unanswered) }
         if mode == .static {
             state.budget.apply(state.limits, nodes: self.link.parts(now: now))
             if let wait = state.budget.request(kind, now: now) {
@@ -170,7 +172,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         let epoch = self.bucket.epoch
         if epoch != state.epoch {
             let left = self.link.settings.name(ofEpoch: state.epoch)
-            for lane in LaneKind.allCases { state.lanes[lane].fenced(leaving: left) }
+            let isLoss = self.bucket.countedUntilLoss(epoch: state.epoch)
+            for lane in LaneKind.allCases { state.lanes[lane].fenced(leaving: left, isLoss: isLoss) }
             state.epoch = epoch
         }
         let isOutage = self.bucket.reach.isOutage
@@ -216,6 +219,12 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     /// Whether it has no lease in Redis.
     var isIdle: Bool { self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty } }
+
+    /// Whether Redis counts all that is open here.
+    var isDeclared: Bool {
+        let epoch = self.bucket.epoch
+        return self.state.withLock { $0.epoch == epoch && $0.lanes.areDeclared }
+    }
 
     var grantedSockets: Int { self.state.withLock { $0.lanes.sockets.granted } }
 

@@ -10,6 +10,7 @@ package import WasmnetQuota
 package final class RedisLedger: QuotaLedger {
     private let link: ClusterLink
     private let buckets: [LeaseBucket]
+    private let lookout: Guarded<Lookout>
     /// How often ``tick()`` is called.
     static let tickInterval = Duration.milliseconds(250)
 
@@ -19,6 +20,7 @@ package final class RedisLedger: QuotaLedger {
         self.buckets = (0..<RedisKeys.bucketCount).map {
             LeaseBucket(index: $0, reach: link.reach(ofBucket: $0), settings: settings)
         }
+        self.lookout = Guarded(Lookout(isCluster: redis.isCluster))
     }
 
     package func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance {
@@ -63,25 +65,45 @@ package final class RedisLedger: QuotaLedger {
         set { self.link.nodeCount = newValue }
     }
 
+    /// The registry's nodes were read.
+    ///
+    /// - Parameter isWhole: whether this node was among them before it told of itself.
+    package func registered(_ ids: [String], isWhole: Bool) {
+        self.nodeCount = ids.count
+        let (others, now) = (ids.filter { $0 != self.link.settings.nodeID }, self.link.now)
+        self.link.peers.withLock { $0.read(others, isWhole: isWhole, now: now) }
+    }
+
     // MARK: Life
 
     /// Learns the generation of every bucket, so that a loss of data is seen for what it is.
-    package func learnGenerations() async throws(RedisError) {
-        let questions = self.buckets.map { bucket in
-            let (standing, sentAt) = (bucket.peek(), self.link.now)
-            return (bucket, standing, sentAt, self.link.askForGeneration(bucket, standing, deadline: .seconds(10)))
-        }
-        var failure: RedisError?
-        for (bucket, standing, sentAt, question) in questions {
-            do {
-                let numbers = try ClusterLink.numbers(try await question.get(), count: 2)
-                self.link.heard(bucket, standing, .done, sentAt: sentAt, generation: numbers[0], renews: false)
-            } catch {
-                failure = failure ?? (error as? RedisError) ?? .unavailable("\(error)")
+    ///
+    /// - Parameter isAlone: whether no other node is there; else data that begins now may be what others lost, and nothing grows until
+    ///   they have had the time to say so.
+    package func learnGenerations(isAlone: Bool) async throws(RedisError) {
+        try await self.askAll { self.askForGeneration(of: $0, deadline: .seconds(10), then: $1) }
+        guard isAlone else { return }
+        for bucket in self.buckets { bucket.noOtherIsThere() }
+        try await self.askAll { self.answerRollCall(of: $0, then: $1) }
+    }
+
+    private func askAll(
+        _ ask: @escaping @Sendable (LeaseBucket, @escaping @Sendable (RedisError?) -> Void) -> Void
+    ) async throws(RedisError) {
+        let failure = await withTaskGroup(of: RedisError?.self) { [buckets] tasks in
+            for bucket in buckets {
+                tasks.addTask { await withCheckedContinuation { done in ask(bucket) { done.resume(returning: $0) } } }
             }
+            return await tasks.reduce(nil) { $0 ?? $1 }
         }
         if let failure { throw failure }
     }
+
+    /// How often data of a bucket was noticed to be gone or old.
+    package var losses: Int { self.link.losses }
+
+    /// Buckets in which nothing grows until all nodes have declared again what they hold.
+    package var rollCalls: Int { self.buckets.count { $0.isInRollCall } }
 
     /// Runs until the task is cancelled.
     package func run() async {
@@ -94,19 +116,21 @@ package final class RedisLedger: QuotaLedger {
     /// Whatever is due now.
     package func tick() {
         self.link.tick(now: self.link.now)
+        self.lookForLoss()
         for bucket in self.buckets {
             let now = self.link.now
             self.link.leaveIfLapsed(bucket, now: now)
             if let standing = bucket.heartbeat(now: now) {
                 self.beat(bucket, standing, now)
             } else if bucket.reach.isProbeDue(now: now) {
-                self.beat(bucket, bucket.peek(), now)
+                self.beat(bucket, bucket.peek(now: now), now)
             }
-            if let standing = bucket.renewal(now: now) { self.renew(bucket, standing, now) }
+            self.answerRollCall(of: bucket)
             guard bucket.clientCount > 0 else { continue }
             for allowance in bucket.clients { allowance.tick(now: now) }
             bucket.sweep(idle: \.isIdle)
         }
+        self.link.lookAtRollCall(now: self.link.now) { self.rollCalls > 0 }
     }
 
     private func beat(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
@@ -115,14 +139,55 @@ package final class RedisLedger: QuotaLedger {
             guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
                 return bucket.missed(now: link.now)
             }
-            link.heard(bucket, standing, verdict, sentAt: sentAt, generation: numbers[1], renews: true)
+            link.heard(bucket, standing, verdict, sentAt: sentAt, numbers[1], hold: numbers[2], renews: true)
         }
     }
 
-    private func renew(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
-        self.link.askForGeneration(bucket, standing, deadline: nil).whenSuccess { [link] reply in
-            guard let numbers = try? ClusterLink.numbers(reply, count: 2) else { return }
-            link.heard(bucket, standing, .done, sentAt: sentAt, generation: numbers[0], renews: false)
+    /// Looks at a bucket or a few, so that a loss is noticed although nobody asks: within a second where one server has all, and within
+    /// five where each bucket may be on another, which heartbeats notice as well. When one is noticed, at all.
+    private func lookForLoss() {
+        guard self.link.outages == 0 else { return }
+        let (isLoss, indices) = self.lookout.withLock { $0.next(losses: self.link.losses) }
+        for bucket in self.buckets[indices] where isLoss || !bucket.beats {
+            self.askForGeneration(of: bucket, deadline: nil) { _ in }
+        }
+    }
+
+    private func askForGeneration(
+        of bucket: LeaseBucket, deadline: TimeAmount?, then done: @escaping @Sendable (RedisError?) -> Void
+    ) {
+        let now = self.link.now
+        let standing = bucket.peek(now: now)
+        let call = ClusterCall.generation(bucket: bucket.index, standing.inCalls, self.link.settings)
+        self.link.run(call, bucket: bucket.index, deadline: deadline) { [link] result in
+            switch result {
+            case .success(let numbers):
+                link.heard(bucket, standing, .done, sentAt: now, numbers[0], hold: numbers[1], renews: false)
+                done(nil)
+            case .failure(let error): done(error)
+            }
+        }
+    }
+
+    /// In a roll call, says that all is declared once it is.
+    private func answerRollCall(of bucket: LeaseBucket, then done: @escaping @Sendable (RedisError?) -> Void = { _ in })
+    {
+        let now = self.link.now
+        let peers = self.link.peers.withLock { $0 }
+        let due = bucket.rollCall(now: now, peersReadAt: peers.readAt, isDeclared: \.isDeclared)
+        guard let (step, standing) = due, step != .wait else { return done(nil) }
+        if step == .readPeers {
+            self.link.events.peersNeeded()
+            return done(nil)
+        }
+        let call = ClusterCall.rollCall(bucket: bucket.index, peers: peers.ids, standing.inCalls, self.link.settings)
+        self.link.run(call, bucket: bucket.index) { [link] result in
+            switch result {
+            case .success(let numbers):
+                link.heard(bucket, standing, .done, sentAt: now, numbers[1], hold: numbers[2], renews: false)
+                done(nil)
+            case .failure(let error): done(error)
+            }
         }
     }
 
@@ -153,16 +218,6 @@ package final class RedisLedger: QuotaLedger {
 }
 
 extension ClusterLink {
-    func askForGeneration(
-        _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, deadline: TimeAmount?
-    ) -> EventLoopFuture<RESPValue> {
-        self.redis.submit(
-            ClusterScripts.generation, keys: [.string(RedisKeys.generation(bucket.index))],
-            arguments: [
-                self.clockArgument, .integer(standing.generation), .integer(self.settings.hold.microseconds),
-            ], deadline: deadline)
-    }
-
     /// Carries out what an answer means for a bucket.
     ///
     /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
@@ -170,10 +225,11 @@ extension ClusterLink {
     @discardableResult
     func heard(
         _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ verdict: LeaseBucket.Verdict,
-        sentAt: QuotaInstant, generation: Int64, renews: Bool
+        sentAt: QuotaInstant, _ generation: Int64, hold: Int64, renews: Bool
     ) -> Bool {
-        let outcome = bucket.answered(
-            standing, verdict, sentAt: sentAt, now: self.now, generation: generation, renews: renews)
+        let data = LeaseBucket.Data(generation: generation, hold: .microseconds(hold))
+        let outcome = bucket.answered(standing, verdict, sentAt: sentAt, now: self.now, data: data, renews: renews)
+        if outcome.isLoss { self.noticedLoss() }
         self.carryOut(outcome.consequence)
         return outcome.counts
     }

@@ -3,13 +3,17 @@ import WasmnetQuota
 
 /// How one Redis answers, for all who ask it; read without a lock on every path.
 final class RedisReach: Sendable {
-    private let watch: Guarded<OutageWatch>
+    private struct State {
+        var watch: OutageWatch
+        var contact = RedisContact()
+    }
+    private let state: Guarded<State>
     private let outage = Atomic<Bool>(false)
     /// Microseconds; 0: all is answered.
     private let unansweredSince = Atomic<Int64>(0)
 
     init(outageTime: QuotaDuration) {
-        self.watch = Guarded(OutageWatch(outageTime: outageTime))
+        self.state = Guarded(State(watch: OutageWatch(outageTime: outageTime)))
     }
 
     /// Nothing was heard for so long that the policy's `redis_failure` holds.
@@ -21,23 +25,37 @@ final class RedisReach: Sendable {
         return since != 0 && now.microseconds - since >= time.microseconds
     }
 
-    func asked(now: QuotaInstant) { self.change { $0.asked(now: now) } }
+    func asked(now: QuotaInstant) { self.change { $0.watch.asked(now: now) } }
 
+    /// - Parameter time: what the answer says of Redis' time, in microseconds; nil: nothing.
     /// - Returns: whether an outage ended just now.
-    func answered() -> Bool { self.change { $0.answered() } }
+    func answered(time: Int64?, sentAt: QuotaInstant, now: QuotaInstant) -> Bool {
+        self.change { state in
+            if let time {
+                let silence = state.watch.unansweredSince.map { now - $0 } ?? .zero
+                state.contact.answered(time: time, sentAt: sentAt, now: now, silence: silence)
+            }
+            return state.watch.answered()
+        }
+    }
 
     /// - Returns: whether an outage began just now.
-    func tick(now: QuotaInstant) -> Bool { self.change { $0.tick(now: now) } }
+    func tick(now: QuotaInstant) -> Bool { self.change { $0.watch.tick(now: now) } }
 
-    func isProbeDue(now: QuotaInstant) -> Bool { self.watch.withLock { $0.isProbeDue(now: now) } }
+    func isProbeDue(now: QuotaInstant) -> Bool { self.state.withLock { $0.watch.isProbeDue(now: now) } }
 
-    private func change<Answer>(_ body: (inout OutageWatch) -> Answer) -> Answer {
-        self.watch.withLock { watch in
+    /// Since when there is contact, and what time it is, both by Redis' clock in microseconds; 0: not known.
+    func stamp(now: QuotaInstant) -> (since: Int64, time: Int64) {
+        self.state.withLock { ($0.contact.since, $0.contact.time(now: now)) }
+    }
+
+    private func change<Answer>(_ body: (inout State) -> Answer) -> Answer {
+        self.state.withLock { state in
             defer {
-                self.outage.store(watch.isOutage, ordering: .releasing)
-                self.unansweredSince.store(watch.unansweredSince?.microseconds ?? 0, ordering: .relaxed)
+                self.outage.store(state.watch.isOutage, ordering: .releasing)
+                self.unansweredSince.store(state.watch.unansweredSince?.microseconds ?? 0, ordering: .relaxed)
             }
-            return body(&watch)
+            return body(&state)
         }
     }
 }

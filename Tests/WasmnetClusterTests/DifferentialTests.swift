@@ -16,6 +16,7 @@ extension OnRedis {
                 for script in [ClusterScripts.reserve, ClusterScripts.grant] {
                     try await redis.send(["SCRIPT", "LOAD", .string(script.source)])
                 }
+                try await beginData(redis)
                 var log = OperationLog(seed: seed, clients: 25, redis: redis)
                 var refusals: Set<QuotaKind> = []
                 var (admitted, differences) = (0, 0)

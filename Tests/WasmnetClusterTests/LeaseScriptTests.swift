@@ -196,6 +196,7 @@ extension OnRedis {
             }
         }
 
+        /// Who knows an earlier generation missed a loss; who knows a later one has seen data that is gone.
         @Test func whoKnowsAnotherGenerationIsToldAndChangesNothing() async throws {
             try await withScripts { scripts in
                 let start = scripts.clock.now.microseconds
@@ -204,32 +205,117 @@ extension OnRedis {
                 var old = ask("a.1", 1, target: 4, open: 4)
                 old.generation = 77
                 let lost = try await scripts.reserve(old)
-                let left = ScriptCalls.hold.microseconds - 3_000_000
-                #expect(lost.status == .lost && lost.generation == start && lost.hold == left && lost.granted == 0)
+                #expect(lost.status == .lost && lost.generation == start && lost.hold == 0 && lost.granted == 0)
                 #expect(try await scripts.heartbeat("a.1").first == 0)
-                #expect(try await scripts.heartbeat("a.1", generation: 77) == [3, start, left])
-                #expect(try await scripts.generation(known: 77) == [start, left])
+                #expect(try await scripts.heartbeat("a.1", generation: 77) == [3, start, 0])
                 old.generation = start
                 #expect(try await scripts.reserve(old).granted == 4)
+                // Later than the present one: a new one begins, and no lease of before counts.
+                let later = start + 60_000_000
+                let hold = ScriptCalls.hold.microseconds
+                #expect(try await scripts.generation(known: later) == [later + 1, hold])
+                #expect(try await scripts.heartbeat("a.1", generation: later + 1).first == 0)
             }
         }
 
-        @Test func nothingGrowsDuringTheHold() async throws {
+        @Test func aProcessThatIsAnotherBeginsAGeneration() async throws {
             try await withScripts { scripts in
-                _ = try await scripts.generation()
-                _ = try await scripts.generation(known: 77)
+                let first = try await scripts.generation()
+                let key = RedisArgument.string(RedisKeys.generation(scripts.bucket))
+                try await scripts.redis.send(["HSET", key, "process", 12])
+                scripts.clock.advance(.seconds(1))
+                let second = try await scripts.generation(known: first[0])
+                #expect(second[0] == scripts.clock.now.microseconds && second[1] == ScriptCalls.hold.microseconds)
+                // Once: it is written by this one now.
+                scripts.clock.advance(.seconds(1))
+                #expect(try await scripts.generation(known: second[0])[0] == second[0])
+            }
+        }
+
+        @Test func nothingGrowsUntilTheRollCallIsOver() async throws {
+            try await withScripts { scripts in
+                let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]
                 var call = ask("a.1", 1, target: 6, open: 4)
+                call.generation = generation
                 call.needsSlot = true
+                // Of the four open ones one is loose: for that the roll call's end decides.
+                call.loose = 1
                 let held = try await scripts.reserve(call)
-                #expect(held.status == .done && held.granted == 4 && held.missing == .slots)
+                #expect(held.status == .done && held.granted == 3 && held.missing == .rollCall)
                 #expect(held.wait == ScriptCalls.hold.microseconds)
                 #expect(held.wait > ScriptCalls.timeToLive.microseconds)
                 scripts.clock.advance(.microseconds(ScriptCalls.hold.microseconds - 1))
                 call.sequence = 2
-                #expect(try await scripts.reserve(call).granted == 4)
+                #expect(try await scripts.reserve(call).granted == 3)
                 scripts.clock.advance(.microseconds(1))
                 call.sequence = 3
                 #expect(try await scripts.reserve(call).granted == 6)
+            }
+        }
+
+        /// Time in which a node was not heard does not count for it.
+        @Test func theHoldIsCountedFromTheContact() async throws {
+            try await withScripts { scripts in
+                var scripts = scripts
+                let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]
+                scripts.clock.advance(.seconds(10))
+                scripts.contact = scripts.clock.now.microseconds
+                scripts.clock.advance(.seconds(10))
+                #expect(try await scripts.generation(known: generation) == [generation, 6_000_000])
+                scripts.contact = 0
+                #expect(try await scripts.generation(known: generation)[1] == ScriptCalls.hold.microseconds)
+            }
+        }
+
+        @Test func theRollCallEndsWhenAllHaveAnswered() async throws {
+            try await withScripts { scripts in
+                let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]
+                let hold = ScriptCalls.hold.microseconds
+                #expect(try await scripts.rollCall("a", generation: 77, waitingFor: []).first == 3)
+                #expect(
+                    try await scripts.rollCall("a", generation: generation, waitingFor: ["b", "c"])
+                        == [1, generation, hold, 2])
+                #expect(
+                    try await scripts.rollCall("b", generation: generation, waitingFor: ["a", "c"])
+                        == [1, generation, hold, 1])
+                #expect(
+                    try await scripts.rollCall("c", generation: generation, waitingFor: ["a", "b"])
+                        == [1, generation, 0, 0])
+                #expect(try await scripts.generation(known: generation) == [generation, 0])
+                let key = RedisArgument.string(RedisKeys.generation(scripts.bucket))
+                #expect(try await scripts.redis.send(["HLEN", key]).int == 3)
+            }
+        }
+
+        /// Who could not speak takes nothing away that others could not renew.
+        @Test func aLeaseCountsForOneTimeToLiveAfterTheContactOfWhoeverAsks() async throws {
+            try await withScripts { scripts in
+                var scripts = scripts
+                _ = try await scripts.reserve(ask("a.1", 1, target: 6, open: 6))
+                // Redis stood still, or its clock was stepped.
+                scripts.clock.advance(.seconds(60))
+                scripts.contact = scripts.clock.now.microseconds
+                #expect(try await scripts.reserve(ask("b.1", 1, target: 10)).granted == 4)
+                #expect(try await scripts.heartbeat("a.1").first == 1)
+                scripts.clock.advance(.seconds(20))
+                #expect(try await scripts.reserve(ask("b.1", 2, target: 10)).granted == 10)
+            }
+        }
+
+        /// What was sent long ago frees nothing and gets nothing more; what it says is open is open.
+        @Test func whatComesLateOnlyDeclares() async throws {
+            try await withScripts { scripts in
+                _ = try await scripts.reserve(ask("a.1", 1, target: 6, open: 6))
+                scripts.clock.advance(.seconds(20))
+                var late = ask("b.1", 1, target: 3)
+                late.sentAt = scripts.clock.now - .milliseconds(301)
+                #expect(try await scripts.reserve(late).status == .late)
+                late.open = 3
+                let declared = try await scripts.reserve(late)
+                #expect(declared.status == .done && declared.granted == 3 && declared.room == 1)
+                #expect(
+                    try await scripts.heartbeat("b.1", sentAt: scripts.clock.now - .seconds(1)).first == 1)
+                #expect(try await scripts.reserve(ask("b.1", 2, target: 10, open: 3)).granted == 10)
             }
         }
 

@@ -16,27 +16,37 @@ final class LedgerNode: Sendable {
     let clock: @Sendable () -> QuotaInstant
     /// Sockets that were to end, by client.
     let excess = NIOLockedValueBox<[String: Int]>([:])
+    /// How often it was told that data was lost.
+    let losses = NIOLockedValueBox(0)
+    let longRollCalls = NIOLockedValueBox(0)
+    let id: String
+    private let callsAtStart: Int
     /// Buckets out of order, each time that changed.
     let modes = NIOLockedValueBox<[Int]>([])
 
     /// - Parameter sharesClock: whether the scripts go by the node's clock as well.
     init(
         _ server: RedisServer, clock: @escaping @Sendable () -> QuotaInstant, sharesClock: Bool = true,
-        modes outage: OutageModes = OutageModes(), answerTime: QuotaDuration = .milliseconds(50)
+        modes outage: OutageModes = OutageModes(), answerTime: QuotaDuration = .milliseconds(50), isAlone: Bool = true
     ) async throws {
         self.server = server
         self.redis = try await server.client()
         self.clock = clock
         var settings = ClusterSettings(clock: clock)
         settings.usesOwnClock = sharesClock
+        self.id = settings.nodeID
         settings.modes = outage
         settings.answerTime = answerTime
         var events = ClusterEvents()
-        let (excess, modes) = (self.excess, self.modes)
+        let (excess, modes, losses) = (self.excess, self.modes, self.losses)
+        events.lost = { losses.withLockedValue { $0 += 1 } }
+        let longRollCalls = self.longRollCalls
+        events.rollCallIsLong = { longRollCalls.withLockedValue { $0 += 1 } }
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
         events.modeChanged = { buckets, _ in modes.withLockedValue { $0.append(buckets) } }
         self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)
-        try await self.ledger.learnGenerations()
+        try await self.ledger.learnGenerations(isAlone: isAlone)
+        self.callsAtStart = self.ledger.counters.calls.load(ordering: .relaxed)
     }
 
     func client(_ limits: QuotaLimits, named name: String = "t:someone") -> NodeClient {
@@ -71,7 +81,7 @@ final class LedgerNode: Sendable {
         guard self.ledger.outages > 0 else { throw NoOutage() }
     }
 
-    var calls: Int { self.ledger.counters.calls.load(ordering: .relaxed) }
+    var calls: Int { self.ledger.counters.calls.load(ordering: .relaxed) - self.callsAtStart }
 }
 
 /// One client on one node, and the slots that it holds there.

@@ -158,6 +158,7 @@ struct OperationLog {
             case .requests:
                 let kind = what == .resolve ? QuotaKind.resolveRate : .connectRate
                 return .refused(QuotaRefusal(kind: kind, retryAfter: .microseconds(reply.wait)))
+            case .rollCall: return nil
             }
         }
     }
@@ -188,7 +189,7 @@ struct OperationLog {
             number: self.number, words: "\(bytes) bytes of client \(index)", script: ClusterScripts.grant, keys: keys,
             arguments: arguments, expected: expected
         ) { numbers in
-            guard numbers.count == 6 else { return nil }
+            guard numbers.count == 7 else { return nil }
             let day = QuotaRefusal(kind: .dayBytes, retryAfter: .microseconds(numbers[4]))
             return .charged(
                 pause: numbers[1] > 0 ? .microseconds(numbers[1]) : nil,

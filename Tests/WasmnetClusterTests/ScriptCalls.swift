@@ -8,6 +8,8 @@ struct ScriptCalls {
     let redis: RedisClient
     let clock: ManualClock
     var client = ClientID(text: "t:someone")
+    /// Since when the caller is in contact, in microseconds.
+    var contact: Int64 = 1
 
     struct Reserve {
         var epoch = "a.1"
@@ -19,6 +21,9 @@ struct ScriptCalls {
         var open = 0
         /// Nil: as many as are open.
         var held: Int?
+        var loose = 0
+        /// Nil: now.
+        var sentAt: QuotaInstant?
         var limit = 0
         var needsSlot = false
         var pace: GCRA.Pace?
@@ -32,7 +37,7 @@ struct ScriptCalls {
 
     struct Reserved: Equatable {
         enum Status: Int64 { case fenced, done, late, lost }
-        enum Missing: Int64 { case nothing, dayBytes, slots, requests }
+        enum Missing: Int64 { case nothing, dayBytes, slots, requests, rollCall }
         var status: Status
         var generation: Int64
         var hold: Int64
@@ -43,7 +48,7 @@ struct ScriptCalls {
         var wait: Int64
 
         init(_ numbers: [Int64]) throws(RedisError) {
-            guard numbers.count == 8, let status = Status(rawValue: numbers[0]),
+            guard numbers.count == 9, let status = Status(rawValue: numbers[0]),
                 let missing = Missing(rawValue: numbers[6])
             else { throw .unavailable("\(numbers)") }
             self.status = status
@@ -99,6 +104,8 @@ struct ScriptCalls {
             RedisArgument(call.requestsNeeded), .integer(call.dayLimit),
             .string(call.isSession ? "max_sessions" : "max_connections"),
             .string(call.isResolve ? "resolves" : "connects"), RedisArgument(call.owed),
+            .integer(self.contact), call.sentAt.map { .integer($0.microseconds) } ?? self.now,
+            RedisArgument(call.loose),
         ]
         return (keys.map { .string($0) }, arguments)
     }
@@ -124,21 +131,17 @@ struct ScriptCalls {
     func grant(_ call: Grant) async throws -> Granted {
         let (keys, arguments) = self.words(call)
         let numbers = try await self.numbers(ClusterScripts.grant, keys, arguments)
-        guard numbers.count == 6 else { throw RedisError.unavailable("\(numbers)") }
+        guard numbers.count == 7 else { throw RedisError.unavailable("\(numbers)") }
         return Granted(
             bytes: numbers[0], wait: numbers[1], leased: numbers[2], day: numbers[3], dayEndsIn: numbers[4],
             dayLeft: numbers[5])
     }
 
     /// - Returns: status, generation, hold left.
-    func heartbeat(_ epoch: String, generation: Int64 = 0) async throws -> [Int64] {
-        try await self.numbers(
-            ClusterScripts.heartbeat,
-            [.string(RedisKeys.generation(self.bucket)), .string(RedisKeys.epochs(self.bucket))],
-            [
-                self.now, .integer(generation), .integer(Self.hold.microseconds), .string(epoch),
-                .integer(self.timeToLive.microseconds),
-            ])
+    func heartbeat(_ epoch: String, generation: Int64 = 0, sentAt: QuotaInstant? = nil) async throws -> [Int64] {
+        try await self.ofBucket(
+            ClusterScripts.heartbeat, generation, sentAt,
+            [.string(epoch), .integer(self.timeToLive.microseconds)])
     }
 
     func retire(_ epoch: String) async throws -> Int64? {
@@ -150,9 +153,26 @@ struct ScriptCalls {
 
     /// - Returns: generation, hold left.
     func generation(known: Int64 = 0) async throws -> [Int64] {
-        try await self.numbers(
-            ClusterScripts.generation, [.string(RedisKeys.generation(self.bucket))],
-            [self.now, .integer(known), .integer(Self.hold.microseconds)])
+        try await self.ofBucket(ClusterScripts.generation, known, nil, [])
+    }
+
+    /// - Returns: status, generation, hold left, how many are missing.
+    func rollCall(_ node: String, generation: Int64, waitingFor peers: [String] = []) async throws -> [Int64] {
+        try await self.ofBucket(
+            ClusterScripts.rollCall, generation, nil, ([node] + peers).map { .string($0) })
+    }
+
+    /// Without the time.
+    private func ofBucket(
+        _ script: RedisScript, _ generation: Int64, _ sentAt: QuotaInstant?, _ arguments: [RedisArgument]
+    ) async throws -> [Int64] {
+        let numbers = try await self.numbers(
+            script, [.string(RedisKeys.generation(self.bucket)), .string(RedisKeys.epochs(self.bucket))],
+            [
+                self.now, .integer(generation), .integer(Self.hold.microseconds), .integer(self.contact),
+                sentAt.map { .integer($0.microseconds) } ?? self.now,
+            ] + arguments)
+        return numbers.dropLast()
     }
 
     /// - Returns: how many nodes there are.
@@ -160,7 +180,7 @@ struct ScriptCalls {
         try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(node))],
             arguments: [self.now, .string(node), .integer(timeToLive.microseconds)] + facts.map { .string($0) }
-        ).int
+        ).array?.last?.array?.count
     }
 
     func override(_ limit: String, _ value: Int64) async throws {
@@ -179,5 +199,11 @@ struct ScriptCalls {
 
 /// Runs a test with the scripts, a clock and a server.
 func withScripts(_ body: (ScriptCalls) async throws -> Void) async throws {
-    try await withRedis { _, redis in try await body(ScriptCalls(redis: redis, clock: ManualClock())) }
+    try await withRedis { _, redis in
+        let scripts = ScriptCalls(redis: redis, clock: ManualClock())
+        // The data begins, and nobody else is there.
+        let generation = try await scripts.generation()[0]
+        _ = try await scripts.rollCall("test", generation: generation)
+        try await body(scripts)
+    }
 }

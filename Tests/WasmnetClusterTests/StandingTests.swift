@@ -30,7 +30,8 @@ import WasmnetQuota
         generation: Int64 = 7, renews: Bool = true
     ) -> LeaseBucket.Outcome {
         self.bucket.answered(
-            question.0, verdict, sentAt: question.1, now: self.clock.now, generation: generation, renews: renews)
+            question.0, verdict, sentAt: question.1, now: self.clock.now,
+            data: .init(generation: generation, hold: .zero), renews: renews)
     }
 
     private var isValid: Bool { self.bucket.isValid(epoch: self.bucket.epoch, now: self.clock.now) }
@@ -149,7 +150,7 @@ import WasmnetQuota
         }
         #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
         #expect(self.reach.isProbeDue(now: self.clock.now))
-        #expect(self.reach.answered())
+        #expect(self.reach.answered(time: nil, sentAt: self.clock.now, now: self.clock.now))
         #expect(self.bucket.heartbeat(now: self.clock.now) != nil)
     }
 

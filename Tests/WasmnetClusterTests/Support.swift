@@ -6,6 +6,8 @@ import Testing
 import WasmnetQuota
 import WasmnetTesting
 
+@testable import WasmnetCluster
+
 /// The tests that need a redis-server, one after the other: each starts its own.
 @Suite(.serialized) enum OnRedis {}
 
@@ -34,6 +36,14 @@ extension RedisServer {
         try await client.connect()
         return client
     }
+}
+
+/// The data of an empty server begins, and no other node is there.
+func beginData(_ redis: RedisClient) async throws {
+    let clock = ManualClock()
+    var settings = ClusterSettings { clock.now }
+    settings.usesOwnClock = true
+    try await RedisLedger(redis: redis, settings: settings).learnGenerations(isAlone: true)
 }
 
 /// Runs a test with a server and a client of it.

@@ -147,11 +147,13 @@ extension NodeTests {
             await target.stop()
         }
 
-        /// Lines of the log that tell of Redis, at the default level, after the node's start.
+        private static let loss = "Redis restarted or lost data"
+
+        /// Lines of the log that tell of Redis, at the default level, after the node's start; without those of what it lost.
         private static func news(_ node: NodeProcess) -> [String] {
             let lines = node.log.split(separator: "\n").map(String.init)
             return lines.drop { !$0.contains("the admin server listens") }.dropFirst().filter {
-                !$0.contains("--no-policy")
+                !$0.contains("--no-policy") && !$0.contains(Self.loss)
             }
         }
 
@@ -167,6 +169,7 @@ extension NodeTests {
                 try await server.launch()
                 try await Task.sleep(for: .seconds(2))
                 #expect(Self.news(node) == [])
+                #expect(await node.waitFor(Self.loss))
                 if isKilled { await server.kill() } else { server.pause() }
                 try await Task.sleep(for: .seconds(10))
                 #expect(await node.waitFor("limits go by redis_failure"))
@@ -176,6 +179,8 @@ extension NodeTests {
                 try await Task.sleep(for: .seconds(2))
                 let news = Self.news(node)
                 #expect(news.count == 2, "\(news)")
+                // One line for each time that its data is gone.
+                #expect(node.log.split(separator: "\n").count { $0.contains(Self.loss) } == (isKilled ? 2 : 1))
                 #expect(
                     news.first?.contains("WARNING") == true && news.first?.contains("mode=static") == true
                         && news.first?.contains(isKilled ? "refuses connections" : "in") == true, "\(news)")

@@ -17,6 +17,7 @@ struct LedgerTick {
         let ledger = RedisLedger(
             redis: redis.client,
             settings: ClusterSettings { QuotaInstant(microseconds: 1_770_000_000_000_000 + Int64(Clock.now / 1000)) })
+        try redis.begin()
         let slots = Slots()
         let limits = QuotaLimits(
             maxSockets: 50, maxSessions: 8, connectsPerSecond: 20, resolvesPerSecond: 20, bytesPerSecond: 12_500_000,

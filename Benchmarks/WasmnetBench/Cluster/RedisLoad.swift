@@ -18,6 +18,7 @@ struct RedisLoad {
         Console.note("Redis: \(self.work.rawValue)")
         let redis = try RedisProbe()
         defer { redis.stop() }
+        try redis.begin()
         let calls = RedisCalls(self.work)
         let prepared = try CallDriver(redis.client, count: calls.preparations, calls.preparation).run(inFlight: 64)
         guard prepared.failures == 0 else { throw BenchError("\(prepared.failures) declarations failed") }

@@ -12,6 +12,7 @@ struct RedisMemory {
         Console.note("memory: \(self.clients) clients")
         let redis = try RedisProbe()
         defer { redis.stop() }
+        try redis.begin()
         let keys = ClientKeys()
         // Buckets' own keys, and the scripts, are nobody's.
         try self.say(redis, count: 1024) { keys.lease(.sockets, of: $0, node: 0, sequence: 1) }
@@ -81,7 +82,8 @@ private struct ClientKeys: Sendable {
 
     private func reserve(_ lane: LaneKind, _ index: Int, _ ask: LedgerAsk, _ pace: GCRA.Pace?, node: Int) -> ClusterCall
     {
-        let standing = ClusterCall.Standing(name: "\(self.settings.nodeID).\(node)", generation: 0, joins: true)
+        let standing = ClusterCall.Standing(
+            name: "\(self.settings.nodeID).\(node)", generation: 0, joins: true, stamp: (1, RedisProbe.time))
         return .reserve(lane, of: self.client(index), ask, pace: pace, dayLimit: 0, standing, self.settings)
     }
 }

@@ -1,7 +1,11 @@
 import Dispatch
+import Glibc
 import NIOCore
 import NIOPosix
 import RedisClient
+import Synchronization
+import WasmnetCluster
+import WasmnetQuota
 
 /// A redis-server of the benchmark's own, and a connection to it.
 final class RedisProbe {
@@ -20,13 +24,35 @@ final class RedisProbe {
             RedisURL("redis://127.0.0.1:\(self.server.port)"), options: options, group: self.group)
     }
 
-    func stop() {
-        let closed = DispatchSemaphore(value: 0)
-        Task { [client] in
-            await client.close()
-            closed.signal()
+    /// Microseconds since the Unix epoch, as the server on this machine has it.
+    static var time: Int64 {
+        var time = timespec()
+        clock_gettime(CLOCK_REALTIME, &time)
+        return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
+    }
+
+    /// The data of an empty server begins, and no other node is there: growth is held no longer.
+    func begin() throws {
+        let ledger = RedisLedger(
+            redis: self.client, settings: ClusterSettings { QuotaInstant(microseconds: Self.time) })
+        let failure = Mutex<(any Error)?>(nil)
+        Self.wait {
+            do { try await ledger.learnGenerations(isAlone: true) } catch { failure.withLock { $0 = error } }
         }
-        closed.wait()
+        if let failure = failure.withLock({ $0 }) { throw failure }
+    }
+
+    private static func wait(_ body: @escaping @Sendable () async -> Void) {
+        let done = DispatchSemaphore(value: 0)
+        Task {
+            await body()
+            done.signal()
+        }
+        done.wait()
+    }
+
+    func stop() {
+        Self.wait { [client] in await client.close() }
         try? self.group.syncShutdownGracefully()
         self.server.stop()
     }

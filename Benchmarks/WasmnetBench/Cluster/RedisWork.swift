@@ -87,7 +87,7 @@ struct RedisCalls: Sendable {
 
     func standing(node: Int = 0, joins: Bool) -> ClusterCall.Standing {
         let name = "\(self.settings.nodeID).\(node)"
-        return ClusterCall.Standing(name: name, generation: 0, joins: joins)
+        return ClusterCall.Standing(name: name, generation: 0, joins: joins, stamp: (1, RedisProbe.time))
     }
 
     /// One slot more is needed of the fifty; a few are kept for later.

@@ -32,6 +32,9 @@ final class ClusterMember: Sendable {
     }
     private let state = NIOLockedValueBox(State())
     private let modes: NIOLockedValueBox<OutageModes>
+    /// When the node is to tell of itself.
+    private let registrations: AsyncStream<Void>
+    private let register: AsyncStream<Void>.Continuation
     /// How often Redis' own settings are looked at.
     private static let checkInterval = Duration.seconds(30)
 
@@ -73,9 +76,24 @@ final class ClusterMember: Sendable {
         settings.modes = policy.outage
         settings.answerTime = options.answerTime ?? .milliseconds(Int64(options.timeoutMilliseconds))
         settings.outageTime = .seconds(Int64(options.outageSeconds))
-        self.ledger = RedisLedger(
-            redis: self.redis, settings: settings,
-            events: Self.events(registry: registry, modes: modes, outageLog: outageLog, logger: logger))
+        let (registrations, register) = AsyncStream.makeStream(of: Void.self, bufferingPolicy: .bufferingNewest(1))
+        self.registrations = registrations
+        self.register = register
+        var events = Self.events(registry: registry, modes: modes, outageLog: outageLog, logger: logger)
+        // Who starts in this moment learns from the registry whom to wait for.
+        events.lost = { register.yield() }
+        events.peersNeeded = { register.yield() }
+        events.rollCallIsLong = {
+            logger.warning(
+                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s"
+            )
+        }
+        events.recovered = { time in
+            logger.info(
+                "Redis restarted or lost data: all nodes have declared what they hold, and limits grow again",
+                metadata: ["after_ms": "\(time.microseconds / 1000)"])
+        }
+        self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)
     }
 
     private static func events(
@@ -113,7 +131,7 @@ final class ClusterMember: Sendable {
         do {
             try await self.redis.connect()
             try await self.check()
-            try await self.ledger.learnGenerations()
+            try await self.ledger.learnGenerations(isAlone: await self.isAlone())
         } catch let error as ConfigurationError {
             throw error
         } catch {
@@ -125,6 +143,15 @@ final class ClusterMember: Sendable {
             }
             self.outageLog.started(without: error)
         }
+    }
+
+    /// Whether no other node is there: each listens on the channel of the denylist, and this one does not yet. In a Redis Cluster a server
+    /// knows its own listeners alone.
+    private func isAlone() async -> Bool {
+        if case .cluster = self.redis.url.topology { return false }
+        let reply = try? await self.redis.send(
+            ["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)], deadline: .seconds(10))
+        return reply?.array?.last?.int64 == 0
     }
 
     private func check() async throws {
@@ -154,13 +181,15 @@ final class ClusterMember: Sendable {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.ledger.run() }
             tasks.addTask {
-                while !Task.isCancelled {
+                for await _ in self.registrations {
                     // Without an answer the nodes last known stay what the static mode divides by.
-                    if let count = try? await self.registry.register(entry(self.nodeID)) {
-                        self.ledger.nodeCount = count
+                    if let nodes = try? await self.registry.register(entry(self.nodeID)) {
+                        self.ledger.registered(nodes.ids, isWhole: nodes.wasKnown)
                     }
-                    try? await Task.sleep(for: self.nodeHeartbeat)
                 }
+            }
+            tasks.addTask {
+                repeat { self.register.yield() } while (try? await Task.sleep(for: self.nodeHeartbeat)) != nil
             }
             tasks.addTask {
                 // What was wrong may be mended meanwhile, or come.

@@ -27,6 +27,8 @@ package enum MetricNames {
     static let redisAvailable = "wasmnet_redis_available"
     static let redisEvicts = "wasmnet_redis_evicts"
     static let fences = "wasmnet_lease_fences_total"
+    static let losses = "wasmnet_redis_losses_total"
+    static let rollCall = "wasmnet_roll_call"
     static let clusterNodes = "wasmnet_cluster_nodes"
     static let denylistVersion = "wasmnet_denylist_version"
     static let denylistEntries = "wasmnet_denylist_entries"
@@ -97,6 +99,14 @@ package enum MetricNames {
         MetricDescription(
             Self.fences, .counter,
             help: "Times this node's leases had lapsed and were declared again, by groups of clients."),
+        MetricDescription(
+            Self.losses, .counter,
+            help: "Times data in Redis was gone or old, by groups of clients: 256 hold all."),
+        MetricDescription(
+            Self.rollCall, .gauge,
+            help:
+                "Groups of clients whose limits do not grow until all nodes have declared again what they hold, after data was lost."
+        ),
         MetricDescription(
             Self.clusterNodes, .gauge, help: "Nodes of the cluster that this node sees, itself included."),
         MetricDescription(Self.denylistVersion, .gauge, help: "Version of the denylist in force."),

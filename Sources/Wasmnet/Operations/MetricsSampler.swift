@@ -31,8 +31,8 @@ final class MetricsSampler: Sendable {
     private let counted: NIOLockedValueBox<Counted>
 
     private struct ClusterMeters: Sendable {
-        let available, evicts, nodes, slotsGranted, slotsUsed: Meter
-        let calls, errors, local, waited, fences, grantedBytes: Counter
+        let available, evicts, nodes, slotsGranted, slotsUsed, rollCall: Meter
+        let calls, errors, local, waited, fences, losses, grantedBytes: Counter
     }
 
     /// Totals as they were last told.
@@ -71,11 +71,13 @@ final class MetricsSampler: Sendable {
                 available: meter(MetricNames.redisAvailable), evicts: meter(MetricNames.redisEvicts),
                 nodes: meter(MetricNames.clusterNodes),
                 slotsGranted: meter(MetricNames.leaseSlots, ("state", "granted")),
-                slotsUsed: meter(MetricNames.leaseSlots, ("state", "used")), calls: counter(MetricNames.redisCalls),
+                slotsUsed: meter(MetricNames.leaseSlots, ("state", "used")), rollCall: meter(MetricNames.rollCall),
+                calls: counter(MetricNames.redisCalls),
                 errors: counter(MetricNames.redisErrors),
                 local: counter(MetricNames.reservations, ("answer", "local")),
                 waited: counter(MetricNames.reservations, ("answer", "waited")),
-                fences: counter(MetricNames.fences), grantedBytes: counter(MetricNames.grantedBytes))
+                fences: counter(MetricNames.fences), losses: counter(MetricNames.losses),
+                grantedBytes: counter(MetricNames.grantedBytes))
         }
         self.counted = NIOLockedValueBox(Counted())
         self.sample()
@@ -126,6 +128,8 @@ final class MetricsSampler: Sendable {
         meters.local.increment(by: counted.step("local", counters.local.load(ordering: .relaxed)))
         meters.waited.increment(by: counted.step("waited", counters.waited.load(ordering: .relaxed)))
         meters.fences.increment(by: counted.step("fences", counters.fences.load(ordering: .relaxed)))
+        meters.losses.increment(by: counted.step("losses", ledger.losses))
+        meters.rollCall.set(ledger.rollCalls)
         meters.grantedBytes.increment(by: counted.step("bytes", counters.grantedBytes.load(ordering: .relaxed)))
     }
 

@@ -35,12 +35,17 @@ struct NodeAdmin: AdminBackend {
             isOutage
             ? "limits go by redis_failure: Redis does not answer"
             : "there is no connection to Redis; after --redis-outage limits go by redis_failure"
+        let isInRollCall = member.ledger.rollCalls > 0
         let down = isDown ? words : nil
         checks.append(
             ReadinessCheck(
-                "redis", problem: self.readyNeedsRedis ? down : nil, detail: self.readyNeedsRedis ? nil : down))
+                "redis", problem: self.readyNeedsRedis ? down : nil,
+                detail: (self.readyNeedsRedis ? nil : down) ?? (isInRollCall ? Self.rollCall : nil)))
         return checks
     }
+
+    private static let rollCall =
+        "Redis' data is new or old: limits do not grow until all nodes have declared what they hold"
 
     func version() async throws -> VersionReport {
         VersionReport(

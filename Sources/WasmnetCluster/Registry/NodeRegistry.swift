@@ -18,10 +18,14 @@ package struct NodeRegistry: Sendable {
 
     /// Tells that a node lives.
     ///
-    /// - Returns: how many nodes there are, this one included.
-    package func register(_ entry: NodeEntry) async throws(RedisError) -> Int {
+    /// - Returns: the nodes that there are, this one included; and whether it was known before.
+    package func register(_ entry: NodeEntry) async throws(RedisError) -> (ids: [String], wasKnown: Bool) {
         let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
-        return try await self.run(entry.id, fields)
+        let reply = try await self.run(entry.id, fields).array
+        guard let reply, reply.count == 2, let ids = reply[1].array?.compactMap(\.string), !ids.isEmpty else {
+            throw .unavailable("the registry answered with something else than nodes")
+        }
+        return (Array(ids.prefix(Self.most)), reply[0].int64 == 1)
     }
 
     /// Takes a node out.
@@ -32,11 +36,10 @@ package struct NodeRegistry: Sendable {
 
     private func run(
         _ id: String, _ fields: [RedisArgument], deadline: TimeAmount? = nil
-    ) async throws(RedisError) -> Int {
-        let reply = try await self.redis.evaluate(
+    ) async throws(RedisError) -> RESPValue {
+        try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(id))],
             arguments: [0, .string(id), .integer(Self.timeToLive)] + fields, deadline: deadline)
-        return Int(clamping: reply.int64 ?? 1)
     }
 
     /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.

@@ -22,24 +22,51 @@ local function text(number) return string.format('%.0f', number) end
 -- Keeps a key for so many microseconds from now.
 local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micros / 1000) + 1000 + slack)) end
 
--- The generation of a bucket: when its data began. A caller that knows another one (not 0) tells that data was lost. Then for `hold`
--- from that beginning nobody's leases grow beyond what is open, while the nodes declare again; `hold` is longer than a lease, so
--- that whoever has not heard of the loss has stopped admitting when others grow. Between the loss and the first who tells of it,
--- only a process that began after the loss can grow, for at most one heartbeat.
+-- What comes later than this after it was sent is late: much may have been otherwise then.
+local LATE = 300000
+
+-- Since when a caller and this server have spoken without a break, and whether its call comes late; then its contact may have broken
+-- since. `since` and `sent` are by this server's clock as the caller knows it, 0 where it does not.
+local function contact(since, sent)
+    local late = math.abs(now - tonumber(sent)) > LATE
+    since = tonumber(since)
+    if late or since == 0 then since = now end
+    return since, late
+end
+
+-- The process that answers, as a number: after a restart or a failover its data may be old. 0: this user may not ask.
+local function process()
+    local info = redis.pcall('INFO', 'server')
+    local id = type(info) == 'string' and string.match(info, 'run_id:(%x%x%x%x%x%x%x%x%x%x%x%x)')
+    return id and tonumber(id, 16) or 0
+end
+
+-- The generation of a bucket: a number for its data, as long as none was lost. It ends when it is gone, when another process answers
+-- than the one it was last written by, and when a caller knows a later one. Then no lease of before counts, and the nodes hold a roll
+-- call: each declares again what it holds, and nobody's leases grow until all have (rollcall.lua), or until `hold` has passed that the
+-- caller was in contact for. `hold` is longer than a lease, so that whoever has not heard of the loss has stopped admitting when others
+-- grow.
 -- Returns the generation, for how long growth is held, and whether the caller knows another one: then it is told so, and what it asks
 -- is not done, for it may have been sent before the loss.
-local function generation(key, known, hold)
-    local id = redis.call('HGET', key, 'id')
-    if not tonumber(id or '') then
-        id = text(now)
-        redis.call('HSET', key, 'until', '0')
+local function generation(key, epochs, known, hold, since)
+    local fields = redis.call('HMGET', key, 'id', 'process', 'until')
+    local id, writer, ends = tonumber(fields[1] or ''), tonumber(fields[2] or '') or 0, tonumber(fields[3] or '') or 0
+    local this, asked = process(), tonumber(known)
+    local isNew = not id or asked > id or (writer ~= 0 and this ~= 0 and writer ~= this)
+    if isNew then id, ends = math.max(now, (id or 0) + 1, asked + 1), now + hold end
+    if ends > 0 and math.max(ends, since + hold) <= now then ends = 0 end
+    -- The first write: see above.
+    redis.call('HSET', key, 'id', text(id), 'until', text(ends))
+    if isNew then
+        redis.call('DEL', key, epochs)
+        redis.call('HSET', key, 'id', text(id), 'process', text(this), 'until', text(ends))
+    elseif writer == 0 and this ~= 0 then
+        redis.call('HSET', key, 'process', text(this))
     end
-    redis.call('HSET', key, 'id', id)
     keep(key, 7 * DAY)
-    local lost = known ~= '0' and known ~= id
-    if lost then redis.call('HSET', key, 'until', text(tonumber(id) + hold)) end
-    local left = (tonumber(redis.call('HGET', key, 'until') or '0') or 0) - now
-    return tonumber(id), math.min(math.max(left, 0), hold), lost
+    local left = 0
+    if ends > 0 then left = math.min(math.max(ends, since + hold) - now, hold) end
+    return id, left, asked ~= 0 and asked ~= id
 end
 
 -- A client's own limit where an operator set one, else the caller's. Whatever stands in the key, what comes of it is a whole number of 1

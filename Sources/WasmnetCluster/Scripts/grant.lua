@@ -6,7 +6,7 @@
 --      6 bytes a day (0: not asked for), 7 bytes that passed beyond earlier leases, 8 bytes of an earlier lease given back, 9 the day
 --        of that lease, 10 whether more is wanted (0: no; else what the node passes in half a second, 1 if that is not known)
 -- Returns bytes of bandwidth granted, microseconds until there are some again (0: there are),
---      bytes of the day leased, the day, microseconds until it ends, bytes of the day left to others
+--      bytes of the day leased, the day, microseconds until it ends, bytes of the day left to others, the time
 --
 -- Bandwidth: a token bucket in millionths of a byte, "level time". What passed is charged at once, into debt if need be; a grant
 -- never is. A debt is at most two bursts, and may be 1 MiB. What is granted and not used in time is lost, so hoards do not grow. Bound: the grants of any span t are at most
@@ -68,4 +68,4 @@ if most > 0 then
     redis.call('HSET', KEYS[2], 'day', text(today), 'used', text(used))
     keep(KEYS[2], math.max(ends, 0))
 end
-return {granted, wait, leased, today, ends, left}
+return {granted, wait, leased, today, ends, left, now}

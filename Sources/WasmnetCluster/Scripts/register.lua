@@ -2,10 +2,11 @@
 --
 -- KEYS 1 all nodes by their last heartbeat, 2 this node
 -- ARGV 1 clock, 2 node id, 3 time to live, 4… what the node says of itself, field and value in turns; none: it goes
--- Returns how many nodes there are
+-- Returns 1 if the node was known, else 0; and all nodes
 --
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
+local known = redis.call('ZSCORE', KEYS[1], ARGV[2]) and 1 or 0
 if #ARGV == 3 then
     redis.call('ZREM', KEYS[1], ARGV[2])
     redis.call('DEL', KEYS[2])
@@ -16,4 +17,4 @@ else
     keep(KEYS[2], ttl)
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
-return redis.call('ZCARD', KEYS[1])
+return {known, redis.call('ZRANGE', KEYS[1], 0, -1)}

@@ -10,21 +10,24 @@
 --      17 how many of them somebody waits for, each with a slot where slots are asked for
 --      18 bytes a day that must not be spent (0: not asked for)
 --      19 and 20 the names of the limit and of the rate in the overrides, 21 requests that passed without being granted
+--      22 since when the caller is in contact, 23 when this was sent, 24 slots that are loose
 -- Returns status (0 fenced, 1 done, 2 late, 3 the caller knows another generation), generation, hold left,
 --      slots granted, slots left to everybody (below 0: so many are open above the limit), requests granted,
---      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests), microseconds until it is there (0: unknown);
---      if nothing is, until there is one more request (0: there is)
+--      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests, 4 the end of the roll call), microseconds until it is there
+--      (0: unknown); if nothing is, until there is one more request (0: there is), the time
 -- Only an answer of status 1 has changed anything.
 --
--- Leases: one field a node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a time to come; one of
+-- Leases: one field a node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a time to come, and until
+-- one time to live has passed since the caller's contact began: who could not speak takes away nothing that others could not renew. One of
 -- no slots stays as long, for its sequence number. What is counted of a node is what it may have open: at least what it says is.
 -- What of that was opened without a grant (in an outage) stands in "ungranted": there is room for what is open as far as the limit is
 -- not granted to others, and room for more as far as nothing else is open; so an excess is shed once, and does not become a grant.
 -- Bound: the slots granted of a client are at most the limit; while more are open, nothing grows.
 -- Requests: the generic cell rate algorithm (ITU-T I.371 annex A). Bound: at most burst + t / interval in any span t. Those that passed
 -- without a grant are owed, at most two bursts of them, and nothing passes until they are paid.
--- A day: the UTC one. A lease is declared again at least every half hour; no key outlives its use by more than an hour.
-local gen, held, lost = generation(KEYS[1], ARGV[2], tonumber(ARGV[3]))
+-- A day: the UTC one. What counts slots is kept as long as the generation, so that none goes while it could not be renewed.
+local since, late = contact(ARGV[22], ARGV[23])
+local gen, held, lost = generation(KEYS[1], KEYS[2], ARGV[2], tonumber(ARGV[3]), since)
 local epoch, ttl, replaced = ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local seq, target, open, held_open = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local most = tonumber(ARGV[12])
@@ -32,11 +35,17 @@ local granted, room, requests, missing, wait = 0, 0, 0, 0, 0
 -- Slots that others leave, and those of them that this node keeps whatever it is refused.
 local unheld, kept = 0, 0
 
-local function answer(status) return {status, gen, held, granted, room, requests, missing, wait} end
+local function answer(status) return {status, gen, held, granted, room, requests, missing, wait, now} end
 
 if lost then return answer(3) end
 
-local function lives(other) return tonumber(redis.call('ZSCORE', KEYS[2], other) or '0') > now end
+-- What comes late counts every lease and frees none; it declares what is open, and gets nothing more.
+if late and most > 0 and (target > open or ARGV[13] == '1') then return answer(2) end
+
+local function lives(other)
+    local ends = tonumber(redis.call('ZSCORE', KEYS[2], other) or '')
+    return ends ~= nil and (late or math.max(ends, since + ttl) > now)
+end
 
 local current, gone, ungranted = 0, {}, {}
 if most > 0 then
@@ -66,6 +75,8 @@ if most > 0 then
     end
     for _, other in ipairs(gone) do
         redis.call('HDEL', KEYS[3], other)
+        -- A heartbeat that comes late does not bring it back; the node's other clients may still stand under one that is replaced.
+        if other ~= replaced then redis.call('ZREM', KEYS[2], other) end
         if ungranted[other] then redis.call('HDEL', KEYS[7], other) end
     end
     unheld = most - others
@@ -73,10 +84,11 @@ if most > 0 then
     -- Above the limit (a node was away, or the limit fell) a node keeps what it was granted, and gets nothing to open more with.
     kept = math.max(math.min(current, held_open), math.min(open, math.max(most - theirs, 0)))
     granted = math.min(target, math.max(kept, room))
-    if held > 0 then granted = math.min(granted, math.max(current, held_open)) end
+    -- While the roll call lasts others' slots are not known: what was granted before it is granted again, the rest waits for its end.
+    if held > 0 then granted = math.min(granted, math.max(current, open - tonumber(ARGV[24]))) end
     if ARGV[13] == '1' and granted <= open then
         missing = 2
-        if held > 0 and room > open then wait = held end
+        if held > 0 and room > open then missing, wait = 4, held end
     end
 end
 
@@ -135,16 +147,16 @@ end
 if most > 0 then
     if ARGV[6] == '1' then
         redis.call('ZADD', KEYS[2], text(now + ttl), epoch)
-        keep(KEYS[2], ttl)
+        keep(KEYS[2], 7 * DAY)
     end
     -- Nothing grows for a request that is refused; and what is open is open.
     if missing ~= 0 then granted = math.min(granted, kept) end
     local counted = math.max(granted, held_open)
     redis.call('HSET', KEYS[3], epoch, text(seq) .. ' ' .. text(counted))
-    keep(KEYS[3], 3600000000)
+    keep(KEYS[3], (counted > 0 or unheld < most) and 7 * DAY or 3600000000)
     if counted > granted then
         redis.call('HSET', KEYS[7], epoch, text(counted - granted))
-        keep(KEYS[7], 3600000000)
+        keep(KEYS[7], 7 * DAY)
     elseif ungranted[epoch] then
         redis.call('HDEL', KEYS[7], epoch)
     end

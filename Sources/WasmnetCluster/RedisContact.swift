@@ -1,0 +1,58 @@
+package import WasmnetQuota
+
+/// Since when this node and one Redis have spoken without a break, and what time it is there. A value without clock, lock or I/O.
+///
+/// Who could not speak for a while, or to whom Redis' clock has moved, must not take away what others could not renew meanwhile: scripts
+/// count another node's lease for one time to live after the asker's contact began, whatever time they see.
+package struct RedisContact: Sendable {
+    /// A silence of so long, though something was asked, breaks it.
+    package static let longestSilence = QuotaDuration.milliseconds(2500)
+    /// Redis' clock may move so far against this node's while the contact lasts: less than the half second by which a node stops counting on
+    /// its leases before Redis does.
+    static let mostDrift: Int64 = 400_000
+    /// An answer that took longer says little of Redis' time; the contact begins anew with one that took less than half as long.
+    private static let wide: Int64 = 100_000
+    /// For so long the quickest answer says what time it is.
+    private static let memory = QuotaDuration.seconds(10)
+
+    /// By how much Redis' time is ahead of this node's, in microseconds: between both.
+    private struct Offset: Sendable, Hashable {
+        var low: Int64
+        var high: Int64
+        var width: Int64 { self.high - self.low }
+    }
+
+    /// In microseconds of Redis' time; 0: there is none.
+    package private(set) var since: Int64 = 0
+    private var first: Offset?
+    private var quickest: (offset: Offset, at: QuotaInstant)?
+
+    package init() {}
+
+    /// An answer came that says what time it was there when the script ran.
+    ///
+    /// - Parameter silence: how long nothing was answered before it.
+    package mutating func answered(time: Int64, sentAt: QuotaInstant, now: QuotaInstant, silence: QuotaDuration) {
+        let offset = Offset(low: time - now.microseconds, high: time - sentAt.microseconds)
+        if let first = self.first, silence < Self.longestSilence,
+            offset.low <= first.high + Self.mostDrift, offset.high >= first.low - Self.mostDrift,
+            first.width <= Self.wide || offset.width * 2 > first.width
+        {
+            if let quickest = self.quickest, now - quickest.at < Self.memory, quickest.offset.width < offset.width {
+                return
+            }
+            self.quickest = (offset, now)
+        } else {
+            self.since = time
+            self.first = offset
+            self.quickest = (offset, now)
+        }
+    }
+
+    /// What time it is at Redis, in microseconds; 0: not known.
+    package func time(now: QuotaInstant) -> Int64 {
+        guard let offset = self.quickest?.offset else { return 0 }
+        return now.microseconds + offset.low + offset.width / 2
+    }
+
+}

@@ -1,0 +1,43 @@
+import WasmnetQuota
+
+/// What a node knows of a bucket's roll call. A value without clock or I/O.
+///
+/// A node that knew the data before knows who else was there. One that did not may be the first to notice that others' data is gone: it
+/// waits until they have noticed, and are in the registry again.
+struct RollCall: Sendable {
+    /// Others look at some bucket once a second.
+    static let noticeTime = QuotaDuration.milliseconds(1500)
+    private static let firstPause = QuotaDuration.milliseconds(250)
+    private static let longestPause = QuotaDuration.seconds(2)
+
+    private let began: QuotaInstant
+    private var next: QuotaInstant
+    /// Nil: those known before are all that there were.
+    private var readsPeersAfter: QuotaInstant?
+
+    init(knewData: Bool, now: QuotaInstant) {
+        self.began = now
+        self.next = now
+        self.readsPeersAfter = knewData ? nil : now + Self.noticeTime
+    }
+
+    enum Step: Sendable {
+        case wait
+        /// The registry is to be read.
+        case readPeers
+        /// It is time to say, again, that all is declared.
+        case answer
+    }
+
+    /// - Parameter peersReadAt: when the registry was read last.
+    mutating func step(now: QuotaInstant, peersReadAt: QuotaInstant) -> Step {
+        guard now >= self.next else { return .wait }
+        if let time = self.readsPeersAfter, peersReadAt < time { return now < time ? .wait : .readPeers }
+        let pause = max((now - self.began).microseconds / 2, Self.firstPause.microseconds)
+        self.next = now + .microseconds(min(pause, Self.longestPause.microseconds))
+        return .answer
+    }
+
+    /// Nobody else is there who could have lost anything.
+    mutating func isAlone() { self.readsPeersAfter = nil }
+}

@@ -1,0 +1,87 @@
+import Testing
+import WasmnetQuota
+
+@testable import WasmnetCluster
+
+@Suite struct ContactTests {
+    /// Redis' clock is an hour ahead.
+    private static let ahead: Int64 = 3_600_000_000
+    private var contact = RedisContact()
+    private let start = QuotaInstant(microseconds: 1_000_000_000)
+
+    /// An answer to what was sent so many milliseconds after the start, and took so many.
+    private mutating func answer(
+        at sent: Int64, took: Int64, ahead: Int64 = Self.ahead, silence: QuotaDuration = .zero
+    ) {
+        let sentAt = self.start + .milliseconds(sent)
+        let now = sentAt + .milliseconds(took)
+        let time = sentAt.microseconds + took * 500 + ahead
+        self.contact.answered(time: time, sentAt: sentAt, now: now, silence: silence)
+    }
+
+    private func since(_ milliseconds: Int64) -> Int64 { self.start.microseconds + milliseconds * 1000 + Self.ahead }
+
+    @Test mutating func itBeginsWithTheFirstAnswerAndTellsRedisTime() {
+        #expect(self.contact.since == 0 && self.contact.time(now: self.start) == 0)
+        self.answer(at: 0, took: 10)
+        #expect(self.contact.since == self.since(5))
+        self.answer(at: 1000, took: 2)
+        #expect(self.contact.since == self.since(5))
+        #expect(self.contact.time(now: self.start + .seconds(2)) == self.since(2000))
+        // The quickest answer of late says what time it is.
+        self.answer(at: 3000, took: 80)
+        #expect(self.contact.time(now: self.start + .seconds(4)) == self.since(4000))
+    }
+
+    @Test mutating func aSilenceBreaksIt() {
+        self.answer(at: 0, took: 2)
+        self.answer(at: 9000, took: 2, silence: .milliseconds(2499))
+        #expect(self.contact.since == self.since(1))
+        self.answer(at: 20_000, took: 2, silence: .milliseconds(2500))
+        #expect(self.contact.since == self.since(20_001))
+    }
+
+    @Test(arguments: [Int64(-1), 1]) mutating func aClockThatMovesBreaksIt(sign: Int64) {
+        self.answer(at: 0, took: 2)
+        self.answer(at: 1000, took: 2, ahead: Self.ahead + sign * 300_000)
+        #expect(self.contact.since == self.since(1))
+        // Little by little as well.
+        self.answer(at: 2000, took: 2, ahead: Self.ahead + sign * 500_000)
+        #expect(self.contact.since == self.since(2001) + sign * 500_000)
+        self.answer(at: 3000, took: 2, ahead: Self.ahead + sign * 500_000)
+        #expect(self.contact.since == self.since(2001) + sign * 500_000)
+    }
+
+    /// A second on the way is no second of the clock's.
+    @Test mutating func aSlowAnswerSaysNothingOfTheClock() {
+        self.answer(at: 0, took: 2)
+        self.answer(at: 1000, took: 2000)
+        #expect(self.contact.since == self.since(1))
+    }
+
+    /// One that began with a slow answer would let the clock move as far as that took.
+    @Test mutating func itBeginsAnewWithAQuickAnswerAfterASlowOne() {
+        self.answer(at: 0, took: 800)
+        self.answer(at: 1000, took: 2)
+        #expect(self.contact.since == self.since(1001))
+    }
+}
+
+@Suite struct LookoutTests {
+    @Test func oneServerIsLookedAtOnceASecondAndWholeAfterALoss() {
+        var lookout = Lookout(isCluster: false)
+        var seen: [Int] = []
+        for _ in 0..<12 { seen += lookout.next(losses: 0).buckets }
+        #expect(seen == [0, 1, 2])
+        let (isLoss, all) = lookout.next(losses: 1)
+        #expect(isLoss && all == 0..<RedisKeys.bucketCount)
+        #expect(!lookout.next(losses: 1).isLoss)
+    }
+
+    @Test func ofAClusterEachBucketIsLookedAtInFiveSeconds() {
+        var lookout = Lookout(isCluster: true)
+        var seen: [Int] = []
+        for _ in 0..<20 { seen += lookout.next(losses: 0).buckets }
+        #expect(seen == Array(0..<RedisKeys.bucketCount))
+    }
+}
