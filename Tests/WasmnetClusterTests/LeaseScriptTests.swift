@@ -267,6 +267,16 @@ extension OnRedis {
             }
         }
 
+        @Test func aClockThatIsSetBackHoldsGrowthNoLonger() async throws {
+            try await withScripts { scripts in
+                let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]
+                scripts.clock.advance(.seconds(-3600))
+                #expect(try await scripts.generation(known: generation)[1] == ScriptCalls.hold.microseconds)
+                scripts.clock.advance(ScriptCalls.hold)
+                #expect(try await scripts.generation(known: generation) == [generation, 0])
+            }
+        }
+
         @Test func theRollCallEndsWhenAllHaveAnswered() async throws {
             try await withScripts { scripts in
                 let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]

@@ -54,6 +54,8 @@ local function generation(key, epochs, known, hold, since)
     local this, asked = process(), tonumber(known)
     local isNew = not id or asked > id or (writer ~= 0 and this ~= 0 and writer ~= this)
     if isNew then id, ends = math.max(now, (id or 0) + 1, asked + 1), now + hold end
+    -- No later than a roll call that begins now: the clock may have been set back.
+    ends = math.min(ends, now + hold)
     if ends > 0 and math.max(ends, since + hold) <= now then ends = 0 end
     -- The first write: see above.
     redis.call('HSET', key, 'id', text(id), 'until', text(ends))
