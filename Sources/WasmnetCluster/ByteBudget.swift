@@ -168,7 +168,7 @@ package struct ByteBudget: Sendable {
             self.dayLent = left / Int64(max(parts, 1))
             self.dayIsFixed = true
         case .open: self.dayLent = ClusterLink.range.upperBound
-        case .closed: break
+        case .closed, .fence: break
         }
     }
 

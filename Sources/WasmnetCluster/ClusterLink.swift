@@ -208,6 +208,8 @@ extension ClusterLink {
 package struct ClusterEvents: Sendable {
     /// Sockets of a client were opened in an outage for which the cluster has no room: so many must end.
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
+    /// In the mode `fence` the leases of a client ended: so many of its sockets must, and its sessions where it is said.
+    package var fenced: @Sendable (ClientID, _ sockets: Int, _ sessions: Bool) -> Void = { _, _, _ in }
     /// So many of these keys in Redis were not what they should be, and were removed.
     package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }
     /// Data in Redis is gone or old: nothing grows until all nodes have declared again what they hold.

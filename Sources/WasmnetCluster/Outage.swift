@@ -15,7 +15,7 @@ struct Outage: Sendable {
         switch self.mode(kind) {
         case .static: kind == .session ? self.sessions : self.sockets
         case .open: .max
-        case .closed: 0
+        case .closed, .fence: 0
         }
     }
 
@@ -27,4 +27,9 @@ struct Outage: Sendable {
         case .resolve: self.modes.resolves
         }
     }
+}
+
+extension OutageMode {
+    /// Whether nothing new is admitted beyond what is leased.
+    var admitsNothing: Bool { self == .closed || self == .fence }
 }

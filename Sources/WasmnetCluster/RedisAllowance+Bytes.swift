@@ -55,7 +55,7 @@ extension RedisAllowance {
     }
 
     private func pauseInOutage(_ state: State, _ now: QuotaInstant) -> QuotaInstant? {
-        guard state.outage?.modes.bandwidth == .closed, state.bytes.rate != nil else { return nil }
+        guard state.outage?.modes.bandwidth.admitsNothing == true, state.bytes.rate != nil else { return nil }
         return now + Outage.retry
     }
 
@@ -65,7 +65,7 @@ extension RedisAllowance {
     private func lendBytes(_ state: inout State, _ now: QuotaInstant) -> QuotaInstant? {
         guard let mode = state.outage?.modes.bandwidth ?? (self.isSilent(now) ? .static : nil) else { return nil }
         switch mode {
-        case .closed: return now + Outage.retry
+        case .closed, .fence: return now + Outage.retry
         case .open: state.bytes.lend(TokenBucket.mostBytes)
         case .static:
             state.budget.apply(state.limits, nodes: self.link.parts(now: now))

@@ -1,6 +1,7 @@
 import NIOCore
 import RedisClient
 import Synchronization
+import WasmnetPolicy
 import WasmnetQuota
 
 /// Questions about slots and requests, and their answers.
@@ -125,7 +126,9 @@ extension RedisAllowance {
             self.settleWaiters(lane, reply, &state, now, &done)
             if reply.missing != .rollCall { self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done) }
             // While data that was lost is told again, others' slots are not known yet.
-            guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0 else { return 0 }
+            guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0, !self.link.modes.keepsExcess else {
+                return 0
+            }
             return state.lanes[lane].endExcess(now: now)
         }
         self.complete(done)

@@ -123,7 +123,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         case .unknown:
             guard let outage, let kind = what.slotKind else { return answer }
             // Where the mode lets none open beyond leases, it is not the client that has too many.
-            guard outage.mode(kind) != .closed else { return .refused(.unanswered) }
+            if outage.mode(kind).admitsNothing { return .refused(.unanswered) }
             return .refused(QuotaRefusal(kind: kind == .session ? .sessions : .sockets, retryAfter: Outage.retry))
         case .taken, .refused: return answer
         }
@@ -135,7 +135,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         guard let kind = what.requestKind else { return .unknown }
         let refused = kind == .connect ? QuotaKind.connectRate : .resolveRate
         let mode = state.outage?.mode(kind) ?? .static
-        if mode == .closed { return .refused(.unanswered) }
+        if mode.admitsNothing { return .refused(.unanswered) }
         if mode == .static {
             state.budget.apply(state.limits, nodes: self.link.parts(now: now))
             if let wait = state.budget.request(kind, now: now) {
@@ -204,9 +204,20 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.askForBytes()
     }
 
-    /// The node's leases are gone from Redis.
+    /// The node's leases are gone from Redis, or count no more.
     func redeclare() {
-        self.state.withLock { self.follow(&$0, self.link.now) }
+        let fenced = self.state.withLock { state in
+            self.follow(&state, self.link.now)
+            return state.outage.map { outage in
+                (
+                    sockets: outage.modes.sockets == .fence ? state.lanes.sockets.loose : 0,
+                    hasSessions: outage.modes.sessions == .fence && state.lanes.sessions.loose > 0
+                )
+            }
+        }
+        if let fenced, fenced.sockets > 0 || fenced.hasSessions {
+            self.link.events.fenced(self.client, fenced.sockets, fenced.hasSessions)
+        }
         for lane in LaneKind.allCases { self.ask(lane) }
     }
 

@@ -7,6 +7,9 @@ public enum OutageMode: String, CaseIterable, Sendable {
     case open
     /// Nothing new.
     case closed
+    /// As ``closed``; and what a node holds ends when its lease does, so that the limit holds whatever parts the network. For
+    /// `max_sessions` and `max_connections` only.
+    case fence
 }
 
 /// The mode of each limit. Default ``OutageMode/static``.
@@ -24,16 +27,21 @@ public struct OutageModes: Sendable, Hashable {
     /// For `bytes_per_day`.
     public var dayBytes = OutageMode.static
 
+    /// Whether sockets beyond a limit stay after an outage, and only nothing new is opened until the client is below. Default false: the
+    /// newest end.
+    public var keepsExcess = false
+
     /// The defaults.
     public init() {}
 
-    /// One mode for all.
+    /// One mode for all; for what ``OutageMode/fence`` is not, ``OutageMode/closed`` in its place.
     public init(all mode: OutageMode) {
         self.sessions = mode
         self.sockets = mode
-        self.connects = mode
-        self.resolves = mode
-        self.bandwidth = mode
-        self.dayBytes = mode
+        let other = mode == .fence ? .closed : mode
+        self.connects = other
+        self.resolves = other
+        self.bandwidth = other
+        self.dayBytes = other
     }
 }

@@ -40,7 +40,7 @@ struct PolicyReader {
             self.limits(limits, "limits", &rules.limits)
         }
         if let clients = self.table(root, "clients", keys: Self.clientKeys) { self.clients(clients, &rules.clients) }
-        if let table = self.table(root, "redis_failure", keys: ["default"] + Self.outageKeys.map(\.key)) {
+        if let table = self.table(root, "redis_failure", keys: ["default", "excess"] + Self.outageKeys.map(\.key)) {
             rules.outage = self.outage(table)
         }
         if let tiers = self.table(root, "tiers", keys: nil) {
@@ -141,15 +141,31 @@ struct PolicyReader {
     private mutating func outage(_ table: TOMLTable) -> OutageModes {
         var modes = OutageModes(all: self.outageMode(table, "default") ?? .static)
         for (key, path) in Self.outageKeys {
-            if let mode = self.outageMode(table, key) { modes[keyPath: path] = mode }
+            guard let mode = self.outageMode(table, key) else { continue }
+            if mode == .fence, !Self.fenceKeys.contains(key) {
+                self.problem(
+                    "redis_failure", key,
+                    "\"fence\" is for max_sessions and max_connections; \"closed\" is its like here")
+            } else {
+                modes[keyPath: path] = mode
+            }
+        }
+        if let text = self.string(table, "redis_failure", "excess") {
+            if text == "keep" || text == "end" {
+                modes.keepsExcess = text == "keep"
+            } else {
+                self.problem("redis_failure", "excess", "\"end\" or \"keep\" is needed, not \"\(text)\"")
+            }
         }
         return modes
     }
 
+    private static let fenceKeys = ["max_sessions", "max_connections"]
+
     private mutating func outageMode(_ table: TOMLTable, _ key: String) -> OutageMode? {
         guard let text = self.string(table, "redis_failure", key) else { return nil }
         if let mode = OutageMode(rawValue: text) { return mode }
-        self.problem("redis_failure", key, "\"static\", \"open\" or \"closed\" is needed, not \"\(text)\"")
+        self.problem("redis_failure", key, "\"static\", \"open\", \"closed\" or \"fence\" is needed, not \"\(text)\"")
         return nil
     }
 

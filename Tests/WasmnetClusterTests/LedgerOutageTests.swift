@@ -188,6 +188,51 @@ extension OnRedis {
             }
         }
 
+        @Test func whatIsTooMuchStaysWhereThePolicyKeepsIt() async throws {
+            var modes = OutageModes()
+            modes.keepsExcess = true
+            try await withNodes(2, counted: 1, modes: modes) { server, clock, nodes in
+                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                #expect(await clients[0].open() == nil)
+                clock.advance(.seconds(1))
+                for node in nodes { node.ledger.nodeCount = 1 }
+                await server.kill()
+                for node in nodes {
+                    node.ledger.disconnected("gone")
+                    try node.goesOut(clock)
+                }
+                for client in clients { while await client.open() == nil {} }
+                #expect(clients.reduce(0) { $0 + $1.sockets.count } > 6)
+                try await server.launch()
+                for node in nodes {
+                    while (try? await node.redis.connect()) == nil { try await Task.sleep(for: .milliseconds(5)) }
+                }
+                try await self.settle(nodes, clock, for: .seconds(25))
+                #expect(nodes.allSatisfy { $0.excess.withLockedValue { $0 }.isEmpty })
+                for client in clients { #expect(await client.open() == QuotaRefusal(kind: .sockets)) }
+            }
+        }
+
+        /// Whatever parts the network: before others may have its slots, a node ends what it holds.
+        @Test func inTheModeFenceWhatANodeHoldsEndsWithItsLease() async throws {
+            try await withNodes(2, modes: OutageModes(all: .fence)) { server, clock, nodes in
+                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6, maxSessions: 6)) }
+                for _ in 0..<4 { #expect(await clients[0].open() == nil) }
+                #expect(await clients[0].open(.session) == nil)
+                await server.kill()
+                let gone = clock.now
+                let fenced = nodes[0].fenced
+                nodes[0].ledger.disconnected("gone")
+                while fenced.withLockedValue({ $0.isEmpty }), clock.now - gone < .seconds(20) {
+                    clock.advance(.milliseconds(250))
+                    nodes[0].ledger.tick()
+                }
+                #expect(fenced.withLockedValue { $0 } == ["4 true"])
+                #expect(clock.now - gone < .seconds(15))
+                for _ in 0..<3 { #expect(await clients[0].open() == .unanswered) }
+            }
+        }
+
         private func settle(_ nodes: [LedgerNode], _ clock: ManualClock, for time: QuotaDuration) async throws {
             let end = clock.now + time
             while clock.now < end {

@@ -19,6 +19,8 @@ final class LedgerNode: Sendable {
     /// How often it was told that data was lost.
     let losses = NIOLockedValueBox(0)
     let longRollCalls = NIOLockedValueBox(0)
+    /// Sockets that were to end with their lease, and whether sessions were.
+    let fenced = NIOLockedValueBox<[String]>([])
     let id: String
     private let callsAtStart: Int
     /// Buckets out of order, each time that changed.
@@ -40,7 +42,8 @@ final class LedgerNode: Sendable {
         var events = ClusterEvents()
         let (excess, modes, losses) = (self.excess, self.modes, self.losses)
         events.lost = { losses.withLockedValue { $0 += 1 } }
-        let longRollCalls = self.longRollCalls
+        let (longRollCalls, fenced) = (self.longRollCalls, self.fenced)
+        events.fenced = { _, sockets, sessions in fenced.withLockedValue { $0.append("\(sockets) \(sessions)") } }
         events.rollCallIsLong = { longRollCalls.withLockedValue { $0 += 1 } }
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
         events.modeChanged = { buckets, _ in modes.withLockedValue { $0.append(buckets) } }

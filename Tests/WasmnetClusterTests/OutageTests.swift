@@ -142,5 +142,8 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
             #expect(outage.slotsInAll(.session) == sessions && outage.slotsInAll(.socket) == sockets)
             #expect(outage.mode(.connect) == mode && outage.mode(.resolve) == mode)
         }
+        let fence = Outage(modes: OutageModes(all: .fence), sessions: 2, sockets: 7)
+        #expect(fence.slotsInAll(.session) == 0 && fence.slotsInAll(.socket) == 0)
+        #expect(fence.mode(.connect) == .closed && fence.modes.bandwidth == .closed && fence.modes.dayBytes == .closed)
     }
 }

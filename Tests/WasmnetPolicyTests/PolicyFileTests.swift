@@ -159,4 +159,18 @@ import WasmnetPolicyFile
     @Test func aFileThatIsNotThereIsAnError() {
         #expect(throws: PolicyFileError.self) { try PolicyFile.load(path: "does-not-exist.toml") }
     }
+
+    @Test func theModesOfAnOutage() throws {
+        let text = "[redis_failure]\ndefault = \"fence\"\nmax_sessions = \"static\"\nexcess = \"keep\"\n"
+        let modes = try PolicyFile.parse(text, file: "p.toml").outage
+        #expect(modes.sessions == .static && modes.sockets == .fence && modes.keepsExcess)
+        #expect(modes.connects == .closed && modes.bandwidth == .closed && modes.dayBytes == .closed)
+        #expect(
+            self.problems("[redis_failure]\nconnects_per_sec = \"fence\"\nexcess = \"some\"\nmax_sessions = \"half\"")
+                == [
+                    "p.toml:2: redis_failure.connects_per_sec: \"fence\" is for max_sessions and max_connections; \"closed\" is its like here",
+                    "p.toml:3: redis_failure.excess: \"end\" or \"keep\" is needed, not \"some\"",
+                    "p.toml:4: redis_failure.max_sessions: \"static\", \"open\", \"closed\" or \"fence\" is needed, not \"half\"",
+                ])
+    }
 }

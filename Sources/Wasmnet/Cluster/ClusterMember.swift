@@ -106,6 +106,13 @@ final class ClusterMember: Sendable {
                 metadata: ["client": "\(client.text)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
+        events.fenced = { client, sockets, endsSessions in
+            logger.warning(
+                "Redis did not answer for as long as leases live: what a client has open here ends (redis_failure is fence)",
+                metadata: ["client": "\(client.text)", "sockets": "\(sockets)", "ends_sessions": "\(endsSessions)"])
+            registry.endNewest(sockets, of: client)
+            if endsSessions { for session in registry.sessions(of: client) { session.endDrained() } }
+        }
         events.repaired = { keys, removed in
             logger.warning(
                 "keys in Redis were of another type than this node's, and were removed: what was counted there begins anew",

@@ -49,9 +49,11 @@ package final class SessionRegistry: Sendable {
     /// The sessions that are live at this moment.
     package var sessions: [SessionHandle] { self.state.withLockedValue { Array($0.sessions.values) } }
 
+    package func sessions(of client: ClientID) -> [SessionHandle] { self.sessions.filter { $0.client == client } }
+
     /// Ends so many of a client's sockets, the newest sessions' newest first.
     package func endNewest(_ count: Int, of client: ClientID) {
-        let handles = self.sessions.filter { $0.client == client }.sorted { $0.number > $1.number }
+        let handles = self.sessions(of: client).sorted { $0.number > $1.number }
         Self.endNewest(count, in: handles[...])
     }
 
