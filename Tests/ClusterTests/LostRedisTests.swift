@@ -1,6 +1,7 @@
 import NIOCore
 import RedisClient
 import Testing
+import WasmnetCluster
 import WasmnetProtocol
 import WasmnetTesting
 
@@ -17,9 +18,10 @@ extension Cluster {
         ///
         /// - Parameter bound: the most sockets that may be open at one time.
         private func hammer(
-            for time: TimeAmount, bound: Int, _ body: @escaping @Sendable (Fleet) async throws -> Void
+            for time: TimeAmount, bound: Int, policy: String = Self.policy,
+            _ body: @escaping @Sendable (Fleet) async throws -> Void
         ) async throws {
-            try await Fleet.run(policy: Self.policy) { fleet in
+            try await Fleet.run(policy: policy) { fleet in
                 let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
                 #expect(tally.lostSessions == 0)
                 // What was opened on credit may end after an outage.
@@ -109,6 +111,31 @@ extension Cluster {
                     try await Task.sleep(for: .seconds(1))
                     try await fleet.redis.command("FLUSHALL")
                 }
+            }
+        }
+
+        /// The limit holds although what was granted since the copy is not in it, and growth is back as soon as all have said what they hold.
+        @Test func anOldCopyOfTheDataCountsForNothing() async throws {
+            try await self.hammer(for: .seconds(9), bound: Self.limit) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                try await fleet.redis.command("SAVE")
+                try await Task.sleep(for: .seconds(1))
+                await fleet.redis.kill()
+                try await fleet.redis.launch()
+                try await fleet.comes(within: .seconds(5)) { $0.nodes.allSatisfy { ($0.cluster?.losses ?? 0) > 0 } }
+                try await fleet.comes(within: .seconds(5)) { $0.nodes.allSatisfy { $0.cluster?.rollCalls == 0 } }
+            }
+        }
+
+        /// Longer than leases live, and nobody could renew one: who is heard first takes nothing from the others.
+        @Test func aRedisThatStandsStillForLongTakesNothingAway() async throws {
+            let policy = Self.policy + "\n[redis_failure]\ndefault = \"closed\""
+            try await self.hammer(for: .seconds(24), bound: Self.limit, policy: policy) { fleet in
+                try await Task.sleep(for: .seconds(1))
+                fleet.redis.pause()
+                try await Task.sleep(for: .seconds(18))
+                fleet.redis.resume()
+                try await fleet.isSound()
             }
         }
 
