@@ -3,7 +3,7 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak cluster check-deploy \
+.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -62,6 +62,11 @@ bench-page: deps-web playground ## a page's first byte through the client beside
 
 hostile: deps-hostile ## an honest client beside 8 hostile ones: its round trips, the node's memory and log; ARGS="--only pings"; WASMNET_NODE=FILE
 	scripts/hostile.sh $(ARGS)
+
+outage: deps-cluster ## a limit over three nodes while something happens to Redis or a node, each beside its bound; ROUNDS=1, ARGS="flushall"; WASMNET_NODE=FILE
+	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
+	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
+		python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)
 
 cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
 	@scripts/cluster.sh

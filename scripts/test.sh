@@ -15,6 +15,7 @@
 #   alerts           every alert by its cause
 #   dist             a release
 #   addresses        whose address a node counts by, behind HAProxy and nginx
+#   outage           a limit over three nodes while something happens to Redis: four rows of what `make outage` prints
 #   rolling-restart  three nodes behind HAProxy, restarted under load
 #   faults           the same under FAULTS=20 faults over SPAN=180 seconds; SEED=N
 #   swift            every other test in Swift
@@ -33,7 +34,7 @@ trap 'exit 143' TERM
 
 swift=${SWIFT:-swift}
 # The first ones keep the whole machine busy; the last one ends with the runner's closing line.
-all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses rolling-restart faults swift)
+all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses outage rolling-restart faults swift)
 named=(programs)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for suite in "$@"; do
@@ -52,6 +53,7 @@ run() {
         alerts) Tests/Deploy/cluster_alerts.py ;;
         dist) Tests/Deploy/dist.py ;;
         addresses) python3 -B Tests/Fleet/addresses.py ;;
+        outage) python3 -B Tests/Fleet/outage.py short ;;
         rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
         faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
         swift) "$swift" test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3 ;;
