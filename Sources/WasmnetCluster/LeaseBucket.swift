@@ -217,7 +217,7 @@ final class LeaseBucket: Sendable {
             let isNews = standing.generation == state.generation && data.generation != state.generation
             outcome.isLoss = isNews && state.generation != 0
             if isNews {
-                state.rollCall = RollCall(knewData: outcome.isLoss, now: now)
+                state.rollCall = RollCall(now: now)
                 state.generation = data.generation
             }
             if data.generation == state.generation, data.hold <= .zero { state.rollCall = nil }

@@ -2,8 +2,8 @@ import WasmnetQuota
 
 /// What a node knows of a bucket's roll call. A value without clock or I/O.
 ///
-/// A node that knew the data before knows who else was there. One that did not may be the first to notice that others' data is gone: it
-/// waits until they have noticed, and are in the registry again.
+/// A node may be the first to notice, and may not know yet who joined since it last read the registry: it waits until the others have
+/// noticed, and are in the registry again.
 struct RollCall: Sendable {
     /// Others look at some bucket once a second.
     static let noticeTime = QuotaDuration.milliseconds(1500)
@@ -12,13 +12,13 @@ struct RollCall: Sendable {
 
     private let began: QuotaInstant
     private var next: QuotaInstant
-    /// Nil: those known before are all that there were.
+    /// Nil: nobody else is there.
     private var readsPeersAfter: QuotaInstant?
 
-    init(knewData: Bool, now: QuotaInstant) {
+    init(now: QuotaInstant) {
         self.began = now
         self.next = now
-        self.readsPeersAfter = knewData ? nil : now + Self.noticeTime
+        self.readsPeersAfter = now + Self.noticeTime
     }
 
     enum Step: Sendable {

@@ -14,7 +14,7 @@ extension OnRedis {
             _ body: (ManualClock, [LedgerNode], [NodeClient]) async throws -> Void
         ) async throws {
             try await withNodes(3) { _, clock, nodes in
-                for node in nodes { node.ledger.registered(nodes.map(\.id), isWhole: true) }
+                for node in nodes { node.peers.withLockedValue { $0 = nodes.map(\.id) } }
                 let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
                 for _ in 0..<3 { #expect(await clients[0].open() == nil) }
                 for _ in 0..<2 { #expect(await clients[1].open() == nil) }
@@ -119,14 +119,11 @@ extension OnRedis {
                 let fresh = try await LedgerNode(nodes[0].server, clock: { clock.now }, isAlone: false)
                 let client = fresh.client(QuotaLimits(maxSockets: 6))
                 let all = nodes + [fresh]
+                for node in all { node.peers.withLockedValue { $0 = all.map(\.id) } }
                 let began = clock.now
                 var refusal: QuotaRefusal? = .unanswered
                 while refusal == .unanswered {
                     refusal = try await self.open(client, clock, all).refusal
-                    // What the registry says by then.
-                    if clock.now - began >= RollCall.noticeTime {
-                        fresh.ledger.registered(all.map(\.id), isWhole: false)
-                    }
                 }
                 #expect(refusal == nil && clock.now - began < .seconds(4))
                 try await self.expectFull(clients + [client], clock, all)

@@ -222,7 +222,7 @@ extension OnRedis {
                 #expect(node.ledger.outages == 0)
                 #expect(node.modes.withLockedValue { $0 } == [1, 0])
                 // The data is gone with the server: what is open is declared, and nobody else is to be waited for.
-                for _ in 0..<4 {
+                for _ in 0..<9 {
                     clock.advance(.milliseconds(250))
                     try await node.tick()
                 }

@@ -18,6 +18,8 @@ final class LedgerNode: Sendable {
     let excess = NIOLockedValueBox<[String: Int]>([:])
     /// How often it was told that data was lost.
     let losses = NIOLockedValueBox(0)
+    /// The ids that the registry would tell of.
+    let peers = NIOLockedValueBox<[String]>([])
     let longRollCalls = NIOLockedValueBox(0)
     /// Sockets that were to end with their lease, and whether sessions were.
     let fenced = NIOLockedValueBox<[String]>([])
@@ -41,6 +43,8 @@ final class LedgerNode: Sendable {
         settings.answerTime = answerTime
         var events = ClusterEvents()
         let (excess, modes, losses) = (self.excess, self.modes, self.losses)
+        let (ledger, peers) = (NIOLockedValueBox<RedisLedger?>(nil), self.peers)
+        events.peersNeeded = { ledger.withLockedValue { $0 }?.registered(peers.withLockedValue { $0 }, isWhole: false) }
         events.lost = { losses.withLockedValue { $0 += 1 } }
         let (longRollCalls, fenced) = (self.longRollCalls, self.fenced)
         events.fenced = { _, sockets, sessions in fenced.withLockedValue { $0.append("\(sockets) \(sessions)") } }
@@ -48,6 +52,7 @@ final class LedgerNode: Sendable {
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
         events.modeChanged = { buckets, _ in modes.withLockedValue { $0.append(buckets) } }
         self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)
+        ledger.withLockedValue { [own = self.ledger] in $0 = own }
         try await self.ledger.learnGenerations(isAlone: isAlone)
         self.callsAtStart = self.ledger.counters.calls.load(ordering: .relaxed)
     }
