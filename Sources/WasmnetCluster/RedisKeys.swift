@@ -14,7 +14,8 @@ package enum RedisKeys {
         Int(HashSlot.crc16(client.text.utf8)) % Self.bucketCount
     }
 
-    /// Hash: when the bucket's data began, and until when nothing grows because data was lost.
+    /// Hash: when the bucket's data began and which process wrote it last; until when nothing grows because data was lost, and the nodes that
+    /// have declared again what they hold.
     static func generation(_ bucket: Int) -> String { "wn:{\(Self.tags[bucket])}:g" }
 
     /// Sorted set: the epochs of the nodes with leases in the bucket, by the time at which they end.
