@@ -131,6 +131,23 @@ extension OnRedis {
             }
         }
 
+        /// It opens what others hold, and their newest end when they hear of it.
+        @Test func aNodeThatTookItselfForAloneIsMadeRoomFor() async throws {
+            try await self.withHolders { clock, nodes, clients in
+                try await nodes[0].redis.send(["FLUSHALL"])
+                let fresh = try await LedgerNode(nodes[0].server, clock: { clock.now }, isAlone: true)
+                let client = fresh.client(QuotaLimits(maxSockets: 6))
+                for _ in 0..<6 { #expect(await client.open() == nil) }
+                for _ in 0..<20 {
+                    clock.advance(.milliseconds(500))
+                    for node in nodes + [fresh] { try await node.tick() }
+                }
+                let excess = (nodes + [fresh]).map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } }
+                #expect(excess[0] >= 3 && excess[1] >= 2 && excess[3] == 0, "\(excess)")
+                await fresh.redis.close()
+            }
+        }
+
         /// Redis stood still for longer than leases live: who asks first takes nothing from the others.
         @Test func aRedisThatStoodStillTakesNoLeaseAway() async throws {
             try await self.withHolders { clock, nodes, clients in
