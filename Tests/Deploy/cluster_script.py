@@ -152,7 +152,7 @@ class ClusterScriptTests(unittest.TestCase):
     def test_a_node_that_does_not_start_is_told_with_its_words(self):
         script = Script(self.folder, WASMNET_PROXY_PROTOCOL="", WASMNET_LOG_LEVEL="loud")
         self.assertEqual(script.end(), 1)
-        self.assertIn("--log-level is one of", script.output)
+        self.assertIn("WASMNET_LOG_LEVEL is one of", script.output)
         self.assertIn("node-1 ended by itself", script.output)
         self.assertEqual(os.listdir(self.folder), [])
 
