@@ -149,6 +149,10 @@ extension NodeTests {
 
         private static let loss = "Redis restarted or lost data"
 
+        private static func losses(_ node: NodeProcess) -> Int {
+            node.log.split(separator: "\n").count { $0.contains(Self.loss) }
+        }
+
         /// Lines of the log that tell of Redis, at the default level, after the node's start; without those of what it lost.
         private static func news(_ node: NodeProcess) -> [String] {
             let lines = node.log.split(separator: "\n").map(String.init)
@@ -179,8 +183,10 @@ extension NodeTests {
                 try await Task.sleep(for: .seconds(2))
                 let news = Self.news(node)
                 #expect(news.count == 2, "\(news)")
-                // One line for each time that its data is gone.
-                #expect(node.log.split(separator: "\n").count { $0.contains(Self.loss) } == (isKilled ? 2 : 1))
+                // One line for each time that its data is gone, once all nodes have declared what they hold.
+                let losses = isKilled ? 2 : 1
+                for _ in 0..<500 where Self.losses(node) < losses { try await Task.sleep(for: .milliseconds(20)) }
+                #expect(Self.losses(node) == losses)
                 #expect(
                     news.first?.contains("WARNING") == true && news.first?.contains("mode=static") == true
                         && news.first?.contains(isKilled ? "refuses connections" : "in") == true, "\(news)")
