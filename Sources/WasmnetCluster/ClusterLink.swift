@@ -1,5 +1,5 @@
 import NIOCore
-import RedisClient
+package import RedisClient
 package import Synchronization
 import WasmnetPolicy
 package import WasmnetQuota
@@ -172,7 +172,7 @@ final class ClusterLink: Sendable {
 }
 
 extension RedisClient {
-    var isCluster: Bool { if case .cluster = self.url.topology { true } else { false } }
+    package var isCluster: Bool { if case .cluster = self.url.topology { true } else { false } }
 }
 
 extension RedisError {

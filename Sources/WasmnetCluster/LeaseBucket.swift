@@ -146,7 +146,7 @@ final class LeaseBucket: Sendable {
     func rollCall(
         now: QuotaInstant, peersReadAt: QuotaInstant, isDeclared: (RedisAllowance) -> Bool
     ) -> (step: RollCall.Step, standing: Standing)? {
-        guard self.isInRollCall, self.clients.allSatisfy(isDeclared) else { return nil }
+        guard self.clients.allSatisfy(isDeclared) else { return nil }
         return self.state.withLock { state in
             guard let step = state.rollCall?.step(now: now, peersReadAt: peersReadAt) else { return nil }
             return (step, self.standing(state, now))
@@ -178,10 +178,8 @@ final class LeaseBucket: Sendable {
             joins: !self.isJoined, stamp: self.reach.stamp(now: now))
     }
 
-    /// Whether heartbeats are sent.
-    var beats: Bool { self.isJoined }
-
-    private var isJoined: Bool { self.validUntil.load(ordering: .relaxed) != 0 }
+    /// Whether Redis knows the epoch; then heartbeats are sent.
+    var isJoined: Bool { self.validUntil.load(ordering: .relaxed) != 0 }
 
     private func hasLapsed(_ now: QuotaInstant) -> Bool {
         let until = self.validUntil.load(ordering: .relaxed)

@@ -54,5 +54,4 @@ package struct RedisContact: Sendable {
         guard let offset = self.quickest?.offset else { return 0 }
         return now.microseconds + offset.low + offset.width / 2
     }
-
 }

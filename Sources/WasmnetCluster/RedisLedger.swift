@@ -148,7 +148,7 @@ package final class RedisLedger: QuotaLedger {
     private func lookForLoss() {
         guard self.link.outages == 0 else { return }
         let (isLoss, indices) = self.lookout.withLock { $0.next(losses: self.link.losses) }
-        for bucket in self.buckets[indices] where isLoss || !bucket.beats {
+        for bucket in self.buckets[indices] where isLoss || !bucket.isJoined {
             self.askForGeneration(of: bucket, deadline: nil) { _ in }
         }
     }
@@ -172,6 +172,7 @@ package final class RedisLedger: QuotaLedger {
     /// In a roll call, says that all is declared once it is.
     private func answerRollCall(of bucket: LeaseBucket, then done: @escaping @Sendable (RedisError?) -> Void = { _ in })
     {
+        guard bucket.isInRollCall else { return done(nil) }
         let now = self.link.now
         let peers = self.link.peers.withLock { $0 }
         let due = bucket.rollCall(now: now, peersReadAt: peers.readAt, isDeclared: \.isDeclared)

@@ -155,7 +155,7 @@ final class ClusterMember: Sendable {
     /// Whether no other node is there: each listens on the channel of the denylist, and this one does not yet. In a Redis Cluster a server
     /// knows its own listeners alone.
     private func isAlone() async -> Bool {
-        if case .cluster = self.redis.url.topology { return false }
+        if self.redis.isCluster { return false }
         let reply = try? await self.redis.send(
             ["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)], deadline: .seconds(10))
         return reply?.array?.last?.int64 == 0
