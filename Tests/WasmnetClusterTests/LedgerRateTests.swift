@@ -93,9 +93,10 @@ extension OnRedis {
                 let client = nodes[0].client(limits)
                 #expect(await client.open(.socket) == nil)
                 let (allowance, now) = (client.allowance, clock.now)
-                async let socket = allowance.reserve(.socket, now: now)
-                async let accepted = allowance.reserve(.accepted, now: now)
-                guard case .failure(let refusal) = await socket, case .success(let slot?) = await accepted else {
+                let (socket, accepted) = (allowance.begin(.socket, now: now), allowance.begin(.accepted, now: now))
+                guard case .failure(let refusal)? = await socket.first(where: { _ in true }),
+                    case .success(let slot?)? = await accepted.first(where: { _ in true })
+                else {
                     Issue.record("the other way round")
                     return
                 }
@@ -117,9 +118,11 @@ extension OnRedis {
                 let end = QuotaRefusal(
                     kind: .dayBytes,
                     retryAfter: .microseconds(86_400_000_000 - now.microseconds % 86_400_000_000))
-                async let socket = allowance.reserve(.socket, now: now)
-                async let accepted = allowance.reserve(.accepted, now: now)
-                guard case .failure(let refusal) = await socket, case .success(let slot?) = await accepted else {
+                // The socket asks first: else it takes a slot that was granted beside the accepted one's.
+                let (socket, accepted) = (allowance.begin(.socket, now: now), allowance.begin(.accepted, now: now))
+                guard case .failure(let refusal)? = await socket.first(where: { _ in true }),
+                    case .success(let slot?)? = await accepted.first(where: { _ in true })
+                else {
                     Issue.record("the other way round")
                     return
                 }

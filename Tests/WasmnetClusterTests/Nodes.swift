@@ -120,6 +120,17 @@ final class NodeClient {
 }
 
 extension ClientAllowance {
+    /// Asks at once: before whatever its caller does next.
+    func begin(_ what: Reservation, now: QuotaInstant) -> AsyncStream<Result<QuotaSlot?, QuotaRefusal>> {
+        AsyncStream { answers in
+            let heard: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = {
+                answers.yield($0)
+                answers.finish()
+            }
+            if let atOnce = self.reserve(what, now: now, later: heard) { heard(atOnce) }
+        }
+    }
+
     func reserve(_ what: Reservation, now: QuotaInstant) async -> Result<QuotaSlot?, QuotaRefusal> {
         await withCheckedContinuation { continuation in
             let atOnce = self.reserve(what, now: now) { continuation.resume(returning: $0) }
