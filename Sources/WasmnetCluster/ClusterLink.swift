@@ -1,12 +1,12 @@
 import NIOCore
-package import RedisClient
+import RedisClient
 package import Synchronization
 import WasmnetPolicy
 package import WasmnetQuota
 
 /// What all clients of the Redis ledger use together: the connection, the settings, and what is counted of both.
 final class ClusterLink: Sendable {
-    let redis: RedisClient
+    let carrier: any ScriptCarrier
     let settings: ClusterSettings
     let totals: LedgerTotals
     let counters = ClusterCounters()
@@ -17,13 +17,13 @@ final class ClusterLink: Sendable {
     /// Those who wait for answers, of all clients.
     let waiting = Atomic<Int>(0)
 
-    init(redis: RedisClient, settings: ClusterSettings, events: ClusterEvents) {
-        self.redis = redis
+    init(carrier: any ScriptCarrier, settings: ClusterSettings, events: ClusterEvents) {
+        self.carrier = carrier
         self.settings = settings
         self.currentModes = Guarded(settings.modes)
         self.totals = LedgerTotals(clock: settings.clock)
         self.events = events
-        self.reaches = (0..<(redis.isCluster ? RedisKeys.bucketCount : 1)).map { _ in
+        self.reaches = (0..<(carrier.isCluster ? RedisKeys.bucketCount : 1)).map { _ in
             RedisReach(outageTime: settings.outageTime)
         }
     }
@@ -137,14 +137,13 @@ final class ClusterLink: Sendable {
         _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void
     ) {
         self.counters.calls.wrappingAdd(1, ordering: .relaxed)
-        self.redis.submit(
+        self.carrier.run(
             call.script, keys: call.keys.map { .string($0) }, arguments: [self.clockArgument] + call.arguments,
             deadline: deadline
-        ).whenComplete { [counters] result in
-            let numbers = result.mapError { ($0 as? RedisError) ?? .unavailable("\($0)") }
-                .flatMap { reply in
-                    Result { () throws(RedisError) in try Self.numbers(reply, count: call.integers) }
-                }
+        ) { [counters] result in
+            let numbers = result.flatMap { reply in
+                Result { () throws(RedisError) in try Self.numbers(reply, count: call.integers) }
+            }
             if case .failure = numbers { counters.failures.wrappingAdd(1, ordering: .relaxed) }
             body(numbers)
         }
@@ -169,10 +168,6 @@ final class ClusterLink: Sendable {
             self.events.modeChanged(self.outages, self.lastFailure.withLock { $0 } ?? "no answer came")
         }
     }
-}
-
-extension RedisClient {
-    package var isCluster: Bool { if case .cluster = self.url.topology { true } else { false } }
 }
 
 extension RedisError {

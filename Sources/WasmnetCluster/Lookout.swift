@@ -4,17 +4,19 @@ import WasmnetQuota
 struct Lookout: Sendable {
     /// Ticks in which all buckets are looked at once; zero: one bucket each fourth tick stands for all.
     private let round: Int
+    private let bucketCount: Int
     private var ticks = 0
     private var losses = 0
 
-    init(isCluster: Bool) {
+    init(isCluster: Bool, bucketCount: Int = RedisKeys.bucketCount) {
+        self.bucketCount = bucketCount
         self.round = isCluster ? 20 : 0
     }
 
     /// - Parameter losses: how many were noticed so far.
     /// - Returns: whether there are more than last time, and the buckets to look at.
     mutating func next(losses: Int) -> (isLoss: Bool, buckets: Range<Int>) {
-        let count = RedisKeys.bucketCount
+        let count = self.bucketCount
         defer {
             self.ticks &+= 1
             self.losses = losses

@@ -50,7 +50,7 @@ extension RedisAllowance {
         }
         guard isDue else { return }
         let time = min(Self.lookTime, self.link.settings.answerTime)
-        self.link.redis.schedule(in: .microseconds(time.microseconds)) { [weak self] in
+        self.link.carrier.schedule(in: .microseconds(time.microseconds)) { [weak self] in
             self?.state.withLock { $0.isLookDue[lane] = false }
             self?.settleHere(lane, endsLate: true)
             self?.ask(lane)

@@ -14,13 +14,17 @@ package final class RedisLedger: QuotaLedger {
     /// How often ``tick()`` is called.
     static let tickInterval = Duration.milliseconds(250)
 
-    package init(redis: RedisClient, settings: ClusterSettings, events: ClusterEvents = ClusterEvents()) {
-        let link = ClusterLink(redis: redis, settings: settings, events: events)
+    /// - Parameter bucketCount: fewer only where all clients are known to be in the first.
+    package init(
+        redis: any ScriptCarrier, settings: ClusterSettings, events: ClusterEvents = ClusterEvents(),
+        bucketCount: Int = RedisKeys.bucketCount
+    ) {
+        let link = ClusterLink(carrier: redis, settings: settings, events: events)
         self.link = link
-        self.buckets = (0..<RedisKeys.bucketCount).map {
+        self.buckets = (0..<bucketCount).map {
             LeaseBucket(index: $0, reach: link.reach(ofBucket: $0), settings: settings)
         }
-        self.lookout = Guarded(Lookout(isCluster: redis.isCluster))
+        self.lookout = Guarded(Lookout(isCluster: redis.isCluster, bucketCount: bucketCount))
     }
 
     package func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance {
@@ -81,22 +85,41 @@ package final class RedisLedger: QuotaLedger {
     /// - Parameter isAlone: whether no other node is there; else data that begins now may be what others lost, and nothing grows until
     ///   they have had the time to say so.
     package func learnGenerations(isAlone: Bool) async throws(RedisError) {
-        try await self.askAll { self.askForGeneration(of: $0, deadline: .seconds(10), then: $1) }
-        guard isAlone else { return }
-        for bucket in self.buckets { bucket.noOtherIsThere() }
-        try await self.askAll { self.answerRollCall(of: $0, then: $1) }
-    }
-
-    private func askAll(
-        _ ask: @escaping @Sendable (LeaseBucket, @escaping @Sendable (RedisError?) -> Void) -> Void
-    ) async throws(RedisError) {
-        let failure = await withTaskGroup(of: RedisError?.self) { [buckets] tasks in
-            for bucket in buckets {
-                tasks.addTask { await withCheckedContinuation { done in ask(bucket) { done.resume(returning: $0) } } }
-            }
-            return await tasks.reduce(nil) { $0 ?? $1 }
+        let failure = await withCheckedContinuation { done in
+            self.learnGenerations(isAlone: isAlone) { done.resume(returning: $0) }
         }
         if let failure { throw failure }
+    }
+
+    func learnGenerations(isAlone: Bool, then done: @escaping @Sendable (RedisError?) -> Void) {
+        self.askAll({ self.askForGeneration(of: $0, deadline: .seconds(10), then: $1) }) { failure in
+            guard failure == nil, isAlone else { return done(failure) }
+            for bucket in self.buckets { bucket.noOtherIsThere() }
+            self.askAll({ self.answerRollCall(of: $0, then: $1) }, then: done)
+        }
+    }
+
+    private final class Answers: Sendable {
+        let state: Guarded<(left: Int, failure: RedisError?)>
+
+        init(count: Int) { self.state = Guarded((count, nil)) }
+    }
+
+    /// Asks for every bucket, and goes on once all have answered.
+    private func askAll(
+        _ ask: (LeaseBucket, @escaping @Sendable (RedisError?) -> Void) -> Void,
+        then done: @escaping @Sendable (RedisError?) -> Void
+    ) {
+        let answers = Answers(count: self.buckets.count)
+        for bucket in self.buckets {
+            ask(bucket) { failure in
+                let (left, first) = answers.state.withLock { state in
+                    state = (state.left - 1, state.failure ?? failure)
+                    return state
+                }
+                if left == 0 { done(first) }
+            }
+        }
     }
 
     /// How often data of a bucket was noticed to be gone or old.
@@ -207,14 +230,17 @@ package final class RedisLedger: QuotaLedger {
         for bucket in self.buckets {
             for allowance in bucket.clients { allowance.giveBytesBack(now: self.link.now) }
         }
-        let questions = self.buckets.compactMap { bucket in
-            bucket.retire().map { name in
-                self.link.redis.submit(
-                    ClusterScripts.retire, keys: [.string(RedisKeys.epochs(bucket.index))],
-                    arguments: [self.link.clockArgument, .string(name)], deadline: .milliseconds(500))
-            }
+        await withCheckedContinuation { continuation in
+            self.askAll({ self.retire($0, then: $1) }) { _ in continuation.resume() }
         }
-        for question in questions { _ = try? await question.get() }
+    }
+
+    private func retire(_ bucket: LeaseBucket, then done: @escaping @Sendable (RedisError?) -> Void) {
+        guard let name = bucket.retire() else { return done(nil) }
+        self.link.carrier.run(
+            ClusterScripts.retire, keys: [.string(RedisKeys.epochs(bucket.index))],
+            arguments: [self.link.clockArgument, .string(name)], deadline: .milliseconds(500)
+        ) { _ in done(nil) }
     }
 }
 
