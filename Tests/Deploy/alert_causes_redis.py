@@ -1,22 +1,31 @@
 """Causes of the alerts that look at Redis and at the cluster as a whole, in three steps as those of alert_causes."""
 import asyncio
+import contextlib
 import signal
 import subprocess
 
 from alert_causes import attempt
 from alert_world import ECHO, NODES, OFFSET, REDIS, repeating
 
-OTHER_REDIS = 6391 + OFFSET
+OTHER_REDIS, LOST_REDIS = 6391 + OFFSET, 6392 + OFFSET
 SLOW = ("127.0.8.1", REDIS)
 # All keys of a node's but the denylist's: hash tags of clients are shorter than that word.
 WITHOUT_DENYLIST = ["resetkeys", *(f"~wn:{{{tag}}}:*" for tag in ("?", "??", "???", "nodes"))]
 
 
-async def a_redis_that_evicts(world):
-    folder = world.work / "other-redis"
+@contextlib.asynccontextmanager
+async def redis_of_its_own(world, name, port, *options):
+    folder = world.work / name
     folder.mkdir()
-    world.start("other-redis", "redis-server", "--bind", "127.0.0.1", "--port", OTHER_REDIS, "--dir", folder, "--save", "", "--maxmemory", "64mb")
-    async with world.node(options=["--redis-optional"], redis=f"redis://127.0.0.1:{OTHER_REDIS}") as node:
+    world.start(name, "redis-server", "--bind", "127.0.0.1", "--port", port, "--dir", folder, "--save", "", *options)
+    yield f"redis://127.0.0.1:{port}"
+    await world.kill(name)
+    del world.processes[name]
+
+
+async def a_redis_that_evicts(world):
+    async with (redis_of_its_own(world, "other-redis", OTHER_REDIS, "--maxmemory", "64mb") as url,
+                world.node(options=["--redis-optional"], redis=url) as node):
         yield {node.instance}
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", port=OTHER_REDIS)
         # A node asks when it starts.
@@ -25,8 +34,23 @@ async def a_redis_that_evicts(world):
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "noeviction", port=OTHER_REDIS)
         await node.restart()
         yield
-    await world.kill("other-redis")
-    del world.processes["other-redis"]
+
+
+async def a_redis_that_is_emptied(world):
+    """One of its nodes died just before, and another does not look until the denylist was changed."""
+    async with (redis_of_its_own(world, "lost-redis", LOST_REDIS) as url, world.node(options=["--redis-optional"], redis=url) as node,
+                world.node(options=["--redis-optional"], redis=url) as dead):
+        await world.command("denylist", "add", "203.0.113.1", "--ttl", "1h", redis=url)
+        await world.until("the node sees the other one, and the denylist", lambda: world.metrics(node.name)["wasmnet_cluster_nodes"] == 2
+                          and world.metrics(node.name)["wasmnet_denylist_entries"] == 1)
+        yield {node.instance}
+        await world.kill(dead.name)
+        node.signal(signal.SIGSTOP)
+        world.redis_admin("FLUSHALL", port=LOST_REDIS)
+        await world.command("denylist", "add", "203.0.113.2", "--ttl", "1h", redis=url)
+        node.signal(signal.SIGCONT)
+        yield
+        yield
 
 
 async def a_user_without_a_right(world):

@@ -31,6 +31,8 @@ GROUPS = [
         of_node.loops_that_are_late: ["WasmnetEventLoopLag"],
         of_node.crashes: ["WasmnetNodeRestarts"],
         of_node.a_drain_that_waits: ["WasmnetDrainTooLong"],
+        # Not beside those that change the denylist of the others.
+        of_redis.a_redis_that_is_emptied: ["WasmnetRedisDataLost", "WasmnetRollCallLong", "WasmnetDenylistJoined"],
     },
     {
         of_redis.a_redis_that_evicts: ["WasmnetRedisEvicts"],

@@ -233,11 +233,11 @@ class Cluster:
                 found[key] = found.get(key, 0) + float(value)
         return found
 
-    async def command(self, *arguments):
+    async def command(self, *arguments, redis=None):
         """What a wasmnet-node command printed. Raises RuntimeError with its words."""
         process = await asyncio.create_subprocess_exec(
             self.node_program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
-            env={**os.environ, "WASMNET_REDIS": self.redis_url, "WASMNET_POLICY": str(self.policy)})
+            env={**os.environ, "WASMNET_REDIS": redis or self.redis_url, "WASMNET_POLICY": str(self.policy)})
         try:
             async with asyncio.timeout(15):
                 out, told = await process.communicate()
