@@ -236,6 +236,7 @@ public final class Server: Service, Sendable {
                     tasks.addTask { await member.run(entry: self.entry) }
                     tasks.addTask { await self.ownEndpoints.watch() }
                     if !member.isOptional { try await self.denylist.waitUntilLoaded(from: member.name) }
+                    await member.waitForRollCall()
                 }
                 // It outlasts a drain, so it must not hear of a graceful shutdown by itself.
                 let admin = try await self.startAdmin()

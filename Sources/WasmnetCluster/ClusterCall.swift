@@ -84,11 +84,18 @@ package struct ClusterCall: Sendable {
             integers: 7)
     }
 
+    /// The most leases that a heartbeat asks after.
+    static let mostLeases = 32
+
     /// All leases of a node in one bucket.
-    package static func heartbeat(bucket: Int, _ standing: Standing, _ settings: ClusterSettings) -> ClusterCall {
+    ///
+    /// - Parameter leases: keys of those that it asks after, ``mostLeases`` at most.
+    package static func heartbeat(
+        bucket: Int, leases: [String] = [], _ standing: Standing, _ settings: ClusterSettings
+    ) -> ClusterCall {
         .ofBucket(
-            ClusterScripts.heartbeat, bucket, standing, settings,
-            [.string(standing.name), .integer(settings.timeToLive.microseconds)], integers: 4)
+            ClusterScripts.heartbeat, bucket, leases: leases, standing, settings,
+            [.string(standing.name), .integer(settings.timeToLive.microseconds)], integers: 5)
     }
 
     /// The generation of a bucket.
@@ -108,11 +115,12 @@ package struct ClusterCall: Sendable {
     }
 
     private static func ofBucket(
-        _ script: RedisScript, _ bucket: Int, _ standing: Standing, _ settings: ClusterSettings,
-        _ arguments: [RedisArgument], integers: Int
+        _ script: RedisScript, _ bucket: Int, leases: [String] = [], _ standing: Standing,
+        _ settings: ClusterSettings, _ arguments: [RedisArgument], integers: Int
     ) -> ClusterCall {
         ClusterCall(
-            script: script, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)], types: ["hash", "zset"],
+            script: script, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)] + leases,
+            types: ["hash", "zset"] + leases.map { _ in "hash" },
             arguments: [
                 .integer(standing.generation), .integer(settings.hold.microseconds), .integer(standing.stamp.since),
                 .integer(standing.stamp.time),

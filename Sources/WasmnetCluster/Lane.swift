@@ -393,6 +393,9 @@ package struct Lane: Sendable {
         if self.slotLimit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
     }
 
+    /// Whether Redis holds a lease of it, and no question is on its way.
+    package var hasLease: Bool { self.slotLimit > 0 && self.counted > 0 && self.inFlight == nil && !self.needsSync }
+
     /// Whether Redis counts all that is open.
     package var isDeclared: Bool { self.slotLimit == 0 || (self.open <= self.counted && !self.needsSync) }
 

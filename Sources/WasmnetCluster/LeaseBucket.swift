@@ -33,6 +33,8 @@ final class LeaseBucket: Sendable {
         var isHeld = false
         var questions: UInt64 = 0
         var nextHeartbeat = QuotaInstant.epoch
+        /// Leases that heartbeats asked after, from the first client on.
+        var compared = 0
     }
 
     /// Under what a question is asked.
@@ -167,6 +169,22 @@ final class LeaseBucket: Sendable {
             state.nextHeartbeat = now + self.settings.heartbeat
             return self.standing(state, now)
         }
+    }
+
+    /// A lease in Redis.
+    struct Lease: Sendable {
+        var client: RedisAllowance
+        var lane: LaneKind
+        var key: String
+    }
+
+    /// The leases that a heartbeat asks after, in case their keys are gone: of some clients, with the next one those of the next.
+    func leasesToCompare(atMost most: Int) -> [Lease] {
+        let (clients, compared) = self.state.withLock { (Array($0.clients.values), $0.compared) }
+        let leases = clients.flatMap(\.leases)
+        guard leases.count > most else { return leases }
+        self.state.withLock { $0.compared = (compared + most) % leases.count }
+        return (0..<most).map { leases[(compared + $0) % leases.count] }
     }
 
     /// After an answer that did not come the next heartbeat waits no longer.

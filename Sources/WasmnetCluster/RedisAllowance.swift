@@ -228,6 +228,23 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         }
     }
 
+    /// What Redis must hold of it, where no question that changes it is on its way.
+    var leases: [LeaseBucket.Lease] {
+        let lanes = self.state.withLock { state in
+            [LaneKind.sessions, .sockets].filter { state.lanes[$0].hasLease }
+        }
+        return lanes.map { lane in
+            let kind = lane == .sessions ? SlotKind.session : .socket
+            return LeaseBucket.Lease(client: self, lane: lane, key: RedisKeys.leases(kind, of: self.client))
+        }
+    }
+
+    /// Redis does not hold a lease that it should: what is open is declared again.
+    func leaseIsGone(_ lane: LaneKind) {
+        self.state.withLock { $0.lanes[lane].resync() }
+        self.ask(lane)
+    }
+
     /// Whether it has no lease in Redis.
     var isIdle: Bool { self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty } }
 

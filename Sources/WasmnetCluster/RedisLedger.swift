@@ -157,12 +157,17 @@ package final class RedisLedger: QuotaLedger {
     }
 
     private func beat(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
-        let call = ClusterCall.heartbeat(bucket: bucket.index, standing.inCalls, self.link.settings)
+        let leases = bucket.leasesToCompare(atMost: ClusterCall.mostLeases)
+        let call = ClusterCall.heartbeat(
+            bucket: bucket.index, leases: leases.map(\.key), standing.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
             guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
                 return bucket.missed(now: link.now)
             }
             link.heard(bucket, standing, verdict, sentAt: sentAt, numbers[1], hold: numbers[2], renews: true)
+            for (index, lease) in leases.enumerated() where numbers[3] >> Int64(index) & 1 == 1 {
+                lease.client.leaseIsGone(lease.lane)
+            }
         }
     }
 

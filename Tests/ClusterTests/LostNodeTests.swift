@@ -1,5 +1,6 @@
 import Foundation
 import NIOCore
+import RedisClient
 import Testing
 import WasmnetProtocol
 import WasmnetTesting
@@ -67,7 +68,7 @@ extension Cluster {
                 await holder.process.kill()
                 let time = try await self.openAll(other, meter)
                 #expect(time <= .seconds(16))
-                #expect(meter.reading.open == Self.limit)
+                await meter.shows(open: Self.limit)
             }
         }
 
@@ -83,6 +84,32 @@ extension Cluster {
                 await meter.shows(open: Self.limit)
                 #expect(try await !self.open(50, held, meter))
                 #expect(holder.process.isRunning)
+            }
+        }
+
+        /// Nobody else is connected to Redis when it starts, and yet somebody holds all there is.
+        @Test func aNodeThatStartsOnAnEmptiedRedisLearnsWhatOthersHold() async throws {
+            try await withServer { redis in
+                let meter = try await Meter.start()
+                let arguments = ["--redis", "redis://127.0.0.1:\(redis.port)"]
+                let holder = try await NodeProgram.start(policy: Self.policy, arguments)
+                let held = try await TestClient.connect(port: holder.port)
+                for id in 1...Self.limit { #expect(try await self.open(SocketID(id), held, meter)) }
+                holder.process.signal(SIGSTOP)
+                await redis.kill()
+                try await redis.launch()
+                async let starting = NodeProgram.start(policy: Self.policy, arguments)
+                // It writes after it has looked whether it is alone.
+                while try await redis.command("DBSIZE").int == 0 { try await Task.sleep(for: .milliseconds(10)) }
+                holder.process.signal(SIGCONT)
+                let node = try await starting
+                let other = try await TestClient.connect(port: node.port)
+                #expect(try await !self.open(1, other, meter))
+                #expect(meter.reading.open == Self.limit)
+                await other.close()
+                await holder.process.kill()
+                await node.process.kill()
+                await meter.stop()
             }
         }
 

@@ -207,7 +207,7 @@ extension OnRedis {
                 let lost = try await scripts.reserve(old)
                 #expect(lost.status == .lost && lost.generation == start && lost.hold == 0 && lost.granted == 0)
                 #expect(try await scripts.heartbeat("a.1").first == 0)
-                #expect(try await scripts.heartbeat("a.1", generation: 77) == [3, start, 0])
+                #expect(try await scripts.heartbeat("a.1", generation: 77) == [3, start, 0, 0])
                 old.generation = start
                 #expect(try await scripts.reserve(old).granted == 4)
                 // Later than the present one: a new one begins, and no lease of before counts.

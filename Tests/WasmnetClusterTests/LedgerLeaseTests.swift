@@ -125,7 +125,8 @@ extension OnRedis {
                 let key = RedisArgument.string(RedisKeys.leases(.socket, of: ClientID(text: "t:someone")))
                 try await nodes[0].redis.send(["DEL", key])
                 for _ in 0..<4 { #expect(await clients[1].open() == nil) }
-                for _ in 0..<70 {
+                // The holder's next heartbeat comes within five seconds.
+                for _ in 0..<6 {
                     clock.advance(.seconds(1))
                     for node in nodes { try await node.tick() }
                     if nodes[0].excess.withLockedValue({ !$0.isEmpty }), clients[0].sockets.count == 6 {
@@ -134,6 +135,29 @@ extension OnRedis {
                 }
                 #expect(nodes[0].excess.withLockedValue { $0 } == ["t:someone": 4])
                 #expect(nodes[1].excess.withLockedValue { $0 }.isEmpty)
+            }
+        }
+
+        /// A heartbeat asks after 32 leases of a bucket, the next one after the next.
+        @Test func manyLeaseKeysThatAreDeletedAreNoticed() async throws {
+            try await withNodes(1) { _, clock, nodes in
+                let bucket = RedisKeys.bucket(of: ClientID(text: "t:0"))
+                let names = (0...).lazy.map { ClientID(text: "t:\($0)") }
+                    .filter { RedisKeys.bucket(of: $0) == bucket }.prefix(70)
+                let clients = names.map { nodes[0].client(QuotaLimits(maxSockets: 6), named: $0.text) }
+                for client in clients { #expect(await client.open() == nil) }
+                // Slots to spare go back before.
+                clock.advance(.seconds(2))
+                try await nodes[0].tick()
+                let keys = names.map { RedisArgument.string(RedisKeys.leases(.socket, of: $0)) }
+                func count() async throws -> Int? { try await nodes[0].redis.send(RedisCommand(["EXISTS"] + keys)).int }
+                #expect(try await count() == 70)
+                try await nodes[0].redis.send(RedisCommand(["DEL"] + keys))
+                for _ in 0..<70 {
+                    clock.advance(.milliseconds(250))
+                    try await nodes[0].tick()
+                }
+                #expect(try await count() == 70)
             }
         }
 

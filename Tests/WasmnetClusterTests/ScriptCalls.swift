@@ -179,7 +179,7 @@ struct ScriptCalls {
     func register(_ node: String, timeToLive: QuotaDuration, _ facts: [String]) async throws -> Int? {
         try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(node))],
-            arguments: [self.now, .string(node), .integer(timeToLive.microseconds)] + facts.map { .string($0) }
+            arguments: [self.now, .string(node), .integer(timeToLive.microseconds), "nodes"] + facts.map { .string($0) }
         ).array?.last?.array?.count
     }
 

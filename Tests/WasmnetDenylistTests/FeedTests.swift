@@ -42,6 +42,25 @@ extension OnRedis {
             }
         }
 
+        @Test func nodesThatAreNewAnnounceThemselvesOnItsChannel() async throws {
+            try await withRedis { server, redis in
+                let (joined, source) = AsyncStream.makeStream(of: String.self)
+                try await withNode(port: server.port, joined: { source.yield($0) }) { node in
+                    try await node.standing { $0 == .current }
+                    let registry = NodeRegistry(redis: redis)
+                    for id in ["one", "one", "two"] {
+                        _ = try await registry.register(
+                            NodeEntry(
+                                id: id, name: id, address: "127.0.0.1:1", version: "1", state: .serving, sessions: 0,
+                                sockets: 0, startedAt: 0))
+                    }
+                    var names = joined.makeAsyncIterator()
+                    #expect(await names.next() == "one")
+                    #expect(await names.next() == "two")
+                }
+            }
+        }
+
         @Test func aNodeWithoutAListIsLoadedAllTheSame() async throws {
             try await withRedis { server, redis in
                 try await withNode(port: server.port) { node in

@@ -67,14 +67,17 @@ final class Node: Sendable {
     private let lists: AsyncStream<DenylistUpdate>
     private let source: AsyncStream<DenylistUpdate>.Continuation
 
-    init(_ url: RedisURL, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5)) async throws {
+    init(
+        _ url: RedisURL, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
+        joined: @escaping @Sendable (String) -> Void = { _ in }
+    ) async throws {
         self.redis = try await RedisServer.client(url)
         (self.lists, self.source) = AsyncStream.makeStream()
         let source = self.source
         self.inForce.observe { source.yield($0) }
         let feed = DenylistFeed(
             redis: self.redis, options: RedisServer.options, to: self.inForce, interval: interval, deadline: deadline,
-            group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            joined: joined, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
         self.task = Task { try await feed.run() }
     }
 
@@ -132,16 +135,16 @@ func withTimeout<Value: Sendable>(
 /// Runs a test with a node and stops it whatever happens.
 func withNode(
     port: Int, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
-    _ body: (Node) async throws -> Void
+    joined: @escaping @Sendable (String) -> Void = { _ in }, _ body: (Node) async throws -> Void
 ) async throws {
-    try await withNode(RedisServer.url(port: port), interval: interval, deadline: deadline, body)
+    try await withNode(RedisServer.url(port: port), interval: interval, deadline: deadline, joined: joined, body)
 }
 
 func withNode(
     _ url: RedisURL, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
-    _ body: (Node) async throws -> Void
+    joined: @escaping @Sendable (String) -> Void = { _ in }, _ body: (Node) async throws -> Void
 ) async throws {
-    let node = try await Node(url, interval: interval, deadline: deadline)
+    let node = try await Node(url, interval: interval, deadline: deadline, joined: joined)
     do {
         try await body(node)
     } catch {

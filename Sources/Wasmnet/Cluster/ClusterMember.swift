@@ -152,13 +152,34 @@ final class ClusterMember: Sendable {
         }
     }
 
-    /// Whether no other node is there: each listens on the channel of the denylist, and this one does not yet. In a Redis Cluster a server
-    /// knows its own listeners alone.
+    /// Whether no other node is there: each listens on the channel of the denylist, and this one does not yet. A Redis that started a moment
+    /// ago does not know, for the others may not have connected again; in a Redis Cluster a server knows its own listeners alone.
     private func isAlone() async -> Bool {
         if self.redis.isCluster { return false }
-        let reply = try? await self.redis.send(
-            ["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)], deadline: .seconds(10))
-        return reply?.array?.last?.int64 == 0
+        let replies = await self.redis.pipeline(
+            [["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)], ["INFO", "server"]], deadline: .seconds(10))
+        let uptime = RedisCheck.uptime(info: (try? replies.last?.get().string) ?? "")
+        return (try? replies.first?.get().array?.last?.int64) == 0 && uptime ?? 0 >= Self.reconnectSeconds
+    }
+
+    /// Whoever can has connected again by then: a pause between attempts is a second at most. Redis counts whole seconds, one too many.
+    private static let reconnectSeconds = 3
+
+    /// Returns once limits grow. A node that starts on a Redis without data takes part in a roll call first; where it lasts, for a node that is
+    /// gone, it serves meanwhile.
+    func waitForRollCall() async {
+        let end = ContinuousClock.now + Self.startPatience
+        while self.ledger.rollCalls > 0, ContinuousClock.now < end {
+            guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return }
+        }
+    }
+
+    /// Longer than a roll call in which all nodes answer.
+    private static let startPatience = Duration.milliseconds(3500)
+
+    /// Another node announced itself: the registry is to be read, so that a roll call waits for it.
+    func joined(_ node: String) {
+        if node != self.nodeID { self.register.yield() }
     }
 
     private func check() async throws {

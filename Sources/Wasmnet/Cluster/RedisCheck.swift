@@ -8,6 +8,14 @@ struct RedisCheck {
     /// Its replicas, which hold what it holds.
     private(set) var replicas: [RedisEndpoint] = []
 
+    /// For how many seconds a server has run, at most one too many; nil where that is not to be read.
+    static func uptime(info: String) -> Int? {
+        for line in ByteText(info).lines {
+            if let text = line.dropping(prefix: "uptime_in_seconds:") { return text.decimal(as: Int.self) }
+        }
+        return nil
+    }
+
     /// - Parameter info: the answer to `INFO`.
     /// - Throws: when the limits could not be kept there.
     init(info: String, isSingle: Bool) throws(ConfigurationError) {

@@ -29,8 +29,8 @@ final class DenylistKeeper: Sendable {
             self.source = .redis(
                 DenylistFeed(
                     redis: member.redis, options: member.options, to: self.inForce, patience: member.patience,
-                    isOutage: { member.ledger.outages > 0 }, group: MultiThreadedEventLoopGroup.singleton,
-                    logger: logger))
+                    isOutage: { member.ledger.outages > 0 }, joined: { member.joined($0) },
+                    group: MultiThreadedEventLoopGroup.singleton, logger: logger))
         } else {
             let list = InProcessDenylist(to: self.inForce, systemTime: time)
             self.store = list

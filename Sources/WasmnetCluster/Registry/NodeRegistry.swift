@@ -1,6 +1,7 @@
-import NIOCore
+package import NIOCore
 package import RedisClient
 import WasmnetQuota
+import WasmnetText
 
 /// The nodes of a cluster, in Redis. An entry lives for three heartbeats.
 package struct NodeRegistry: Sendable {
@@ -14,6 +15,11 @@ package struct NodeRegistry: Sendable {
 
     package init(redis: RedisClient) {
         self.redis = redis
+    }
+
+    /// The node that a message on the denylist's channel announces; nil: it is another message.
+    package static func joined(in message: ByteBuffer) -> String? {
+        ByteText(message.readableBytesView).dropping(prefix: "joined ")?.text
     }
 
     /// Tells that a node lives.
@@ -39,7 +45,8 @@ package struct NodeRegistry: Sendable {
     ) async throws(RedisError) -> RESPValue {
         try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(id))],
-            arguments: [0, .string(id), .integer(Self.timeToLive)] + fields, deadline: deadline)
+            arguments: [0, .string(id), .integer(Self.timeToLive), .string(RedisKeys.denylistChannel)] + fields,
+            deadline: deadline)
     }
 
     /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.

@@ -1,20 +1,23 @@
--- A node tells that it lives; nodes that have not for a while are forgotten.
+-- A node tells that it lives; nodes that have not for a while are forgotten. One that is new is announced, so that the others know whom to
+-- wait for should data be lost.
 --
 -- KEYS 1 all nodes by their last heartbeat, 2 this node
--- ARGV 1 clock, 2 node id, 3 time to live, 4… what the node says of itself, field and value in turns; none: it goes
+-- ARGV 1 clock, 2 node id, 3 time to live, 4 the channel, 5… what the node says of itself, field and value in turns; none: it goes
 -- Returns 1 if the node was known, else 0; and all nodes
 --
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
 local known = redis.call('ZSCORE', KEYS[1], ARGV[2]) and 1 or 0
-if #ARGV == 3 then
+if #ARGV == 4 then
     redis.call('ZREM', KEYS[1], ARGV[2])
     redis.call('DEL', KEYS[2])
 else
     redis.call('ZADD', KEYS[1], text(now), ARGV[2])
-    redis.call('HSET', KEYS[2], 'seen', text(now), unpack(ARGV, 4))
+    redis.call('HSET', KEYS[2], 'seen', text(now), unpack(ARGV, 5))
     keep(KEYS[1], ttl)
     keep(KEYS[2], ttl)
+    -- Where publishing is forbidden the others read of it with their next heartbeat.
+    if known == 0 then redis.pcall('PUBLISH', ARGV[4], 'joined ' .. ARGV[2]) end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
 return {known, redis.call('ZRANGE', KEYS[1], 0, -1)}
