@@ -63,7 +63,7 @@ bench-page: deps-web playground ## a page's first byte through the client beside
 hostile: deps-hostile ## an honest client beside 8 hostile ones: its round trips, the node's memory and log; ARGS="--only pings"; WASMNET_NODE=FILE
 	scripts/hostile.sh $(ARGS)
 
-outage: deps-cluster ## a limit over three nodes while something happens to Redis or a node, each beside its bound; ROUNDS=1, ARGS="flushall"; WASMNET_NODE=FILE
+outage: deps-cluster ## limits over three nodes while something happens to Redis or a node, each beside its bound; ROUNDS=1, ARGS="flushall"; WASMNET_NODE=FILE
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)

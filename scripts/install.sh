@@ -10,7 +10,7 @@ packages() {
         hostile) echo iproute2 util-linux ;;
         web) echo chromium clang-14 esbuild firefox-esr fonts-dejavu-core libclang-rt-14-dev-wasm32 lld-14 make netbase nodejs node-typescript node-ws openssl procps python3 python3-pip util-linux wasi-libc zopfli ;;
         playground) echo esbuild make wasi-libc libclang-rt-14-dev-wasm32 zopfli ;;
-        cluster) echo binutils curl haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
+        cluster) echo binutils curl faketime haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
         deploy) echo git haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
         model) echo spin gcc libc6-dev ;;
         *) echo "install.sh: build, test, web, playground, bench, hostile, cluster, deploy or model, not $1" >&2; exit 2 ;;

@@ -1,0 +1,152 @@
+"""What happens to Redis or to a node in the rows of outage.py. Each takes the world and the hammer, and ends when it is over."""
+import asyncio
+import signal
+import time
+
+from outage_redis import until
+
+
+async def stop(process, seconds):
+    process.send_signal(signal.SIGSTOP)
+    await asyncio.sleep(seconds)
+    process.send_signal(signal.SIGCONT)
+
+
+async def pauses(world, hammer):
+    for _ in range(4):
+        await stop(world.redis.master.process, 0.5)
+        await asyncio.sleep(1)
+
+
+def connections_are_killed(kind):
+    async def event(world, hammer):
+        for _ in range(20):
+            world.redis.ask("CLIENT", "KILL", "TYPE", kind)
+            await asyncio.sleep(0.25)
+    return event
+
+
+async def nodes_starve(world, hammer):
+    async def one(node):
+        for _ in range(40):
+            await stop(node, 0.135)
+            await asyncio.sleep(0.015)
+    await asyncio.gather(*map(one, world.nodes))
+
+
+def redis_stops(seconds):
+    async def event(world, hammer):
+        await stop(world.redis.master.process, seconds)
+    return event
+
+
+async def redis_stops_at_the_start(world, hammer):
+    await asyncio.sleep(1)
+    await stop(world.redis.master.process, 8)
+
+
+def redis_is_full(seconds):
+    async def event(world, hammer):
+        world.redis.ask("CONFIG", "SET", "maxmemory", "1")
+        await asyncio.sleep(seconds)
+        world.redis.ask("CONFIG", "SET", "maxmemory", "0")
+    return event
+
+
+def node_is_cut_off(seconds):
+    async def event(world, hammer):
+        world.ways[0].do("cut")
+        await asyncio.sleep(seconds)
+        world.ways[0].do("mend")
+    return event
+
+
+async def flush(world, hammer):
+    world.redis.ask("FLUSHALL")
+
+
+async def flush_without_pubsub(world, hammer):
+    """Nobody hears that a roll call has begun."""
+    for _ in range(8):
+        world.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
+        world.redis.ask("FLUSHALL")
+        await asyncio.sleep(0.25)
+
+
+async def flush_without_a_node(world, hammer):
+    # Nodes read the registry every five seconds: who does not know the dead one does not wait for it.
+    await asyncio.sleep(6)
+    world.nodes[2].kill()
+    world.redis.ask("FLUSHALL")
+
+
+async def flush_while_a_node_is_cut_off(world, hammer):
+    """The one that holds most, for a time in which its leases last."""
+    await asyncio.sleep(6)
+    world.ways[0].do("cut")
+    world.redis.ask("FLUSHALL")
+    await asyncio.sleep(8)
+    world.ways[0].do("mend")
+
+
+async def restart(world, hammer):
+    """Or with the copy that was saved last."""
+    world.redis.master.kill()
+    await world.redis.master.start()
+
+
+async def restore(world, hammer):
+    """The copy is of a time when others held what one node holds now."""
+    await hammer.hands_over(lambda: world.redis.ask("SAVE"))
+    await restart(world, hammer)
+
+
+async def delete_lease(world, hammer):
+    for key in world.redis.ask("KEYS", "wn:*:lc:*").split():
+        world.redis.ask("DEL", key)
+
+
+def clock_is_stepped(offset):
+    async def event(world, hammer):
+        world.redis.step(offset)
+    return event
+
+
+async def sentinels_fail_over(world, hammer):
+    world.redis.master.kill()
+    await until(lambda: world.redis.replica.is_master, "the new master")
+
+
+async def sentinels_fail_over_to_an_old_copy(world, hammer):
+    """The replica knows nothing of the last four seconds, in which all that others held went to one node."""
+    master, replica = world.redis.master, world.redis.replica
+
+    def stop_copying():
+        # A password that the master does not ask for is an error: the replica does not come back.
+        replica.ask("CONFIG", "SET", "masterauth", "none")
+        master.ask("CLIENT", "KILL", "TYPE", "replica")
+
+    begun = time.monotonic()
+    await hammer.hands_over(stop_copying)
+    await asyncio.sleep(begun + 4 - time.monotonic())
+    if replica.is_in_step_with(master):
+        raise ChildProcessError("the replica has a new copy")
+    await sentinels_fail_over(world, hammer)
+
+
+async def a_slot_moves(world, hammer):
+    """There and back. Nodes are told by MOVED."""
+    source = world.redis.master
+    key = source.ask("KEYS", "wn:*:lc:*").split()[0]
+    target = next(server for server in world.redis.servers if server is not source)
+    await world.redis.move_slot(key, source, target)
+    await asyncio.sleep(2)
+    await world.redis.move_slot(key, target, source)
+
+
+async def a_cluster_fails_over(world, hammer):
+    master = world.redis.master
+    replica = await world.redis.add_replica(master)
+    world.counts.peak = 0
+    master.kill()
+    await until(lambda: replica.is_master, "the new master")
