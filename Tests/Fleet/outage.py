@@ -52,6 +52,7 @@ ROWS = {
     "denylist-emptied": Denylists(events.flush),
     "denylist-old-snapshot": Denylists(events.restart, is_old=True),
     **{f"rates-flapping-{period * 1000:.0f}ms": Rates(period) for period in (0.05, 0.3, 1, 5)},
+    "rates-connections-killed": Rates(0.25, events.loses_its_connections),
     "rates-a-node-cut-off": Rates(1, cut_off=5),
     "rates-at-the-start": Rates(1, settled=0),
 }

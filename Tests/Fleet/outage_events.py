@@ -1,4 +1,5 @@
-"""What happens to Redis or to a node in the rows of outage.py. Each takes the world and the hammer, and ends when it is over."""
+"""What happens to Redis or to a node in the rows of outage.py. Each takes the world and the hammer, or the length of a period, and ends when it
+is over."""
 import asyncio
 import signal
 import time
@@ -32,6 +33,16 @@ async def nodes_starve(world, hammer):
             await stop(node, 0.135)
             await asyncio.sleep(0.015)
     await asyncio.gather(*map(one, world.nodes))
+
+
+async def answers_half_of_the_time(world, period):
+    await stop(world.redis.master.process, period / 2)
+    await asyncio.sleep(period / 2)
+
+
+async def loses_its_connections(world, period):
+    world.redis.ask("CLIENT", "KILL", "TYPE", "normal")
+    await asyncio.sleep(period)
 
 
 def redis_stops(seconds):

@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass
 
 from fault_proxy import Way
-from outage_events import stop
+from outage_events import answers_half_of_the_time
 from outage_redis import One, until
 from outage_world import LIMIT, NODES, Hammer, World
 from session import Refusal, Session
@@ -82,8 +82,9 @@ class Level:
 
 @dataclass
 class Rates:
-    """Bytes and connects of one client by way of all nodes, while Redis answers during half of each period."""
+    """Bytes and connects of one client by way of all nodes, while something happens to Redis once a period."""
     period: float
+    event: object = answers_half_of_the_time
     cut_off: float = 0
     # Nodes read how many they are every five seconds.
     settled: float = 6
@@ -108,8 +109,7 @@ class Rates:
         end = time.monotonic() + FLAPPING
         cut = asyncio.create_task(self.cut(world))
         while time.monotonic() < end:
-            await stop(world.redis.master.process, self.period / 2)
-            await asyncio.sleep(self.period / 2)
+            await self.event(world, self.period)
         await cut
         await asyncio.sleep(2 * CONNECT_BURST / CONNECTS + 1)
         # A silence that lasts until now.
