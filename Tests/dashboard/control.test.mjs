@@ -70,6 +70,10 @@ test('the log level is set; draining asks first', bounded, () => onDashboard({ p
   await page.until("document.getElementById('log-level').value === 'info'");
   await page.until(text('ready-state', 'Ready for new sessions.'));
   await page.until(text('build-facts', '1 d 2 h'));
+  // The node is ready, and there is something to know.
+  mock.model.rollCall = 'limits do not grow';
+  await page.until(text('ready-checks', 'redis: limits do not grow'));
+  mock.model.rollCall = undefined;
   await page.value("document.getElementById('log-level').value = 'debug'");
   await page.click('#log-form [type=submit]');
   await page.until(text('log-said', 'The level is debug.'));

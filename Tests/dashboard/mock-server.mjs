@@ -199,8 +199,9 @@ export class MockServer {
   }
 
   #ready() {
-    const { isDraining } = this.model;
-    const checks = [{ name: 'denylist', ok: true }, { name: 'draining', ok: !isDraining, ...(isDraining && { reason: 'the node drains' }) }];
+    const { isDraining, redis, rollCall } = this.model;
+    const checks = [{ name: 'denylist', ok: true }, ...(redis ? [{ name: 'redis', ok: true, ...(rollCall && { detail: rollCall }) }] : []),
+      { name: 'draining', ok: !isDraining, ...(isDraining && { reason: 'the node drains' }) }];
     return [isDraining ? 503 : 200, { ready: !isDraining, checks }];
   }
 

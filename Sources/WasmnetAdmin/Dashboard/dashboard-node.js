@@ -19,9 +19,9 @@ export function node() {
       const report = await call('GET', '/readyz', { accepts: [503] });
       if (!Array.isArray(report.checks)) throw new Error(report.error?.message ?? 'The answer cannot be read.');
       say(byID('ready-state'), report.ready ? 'Ready for new sessions.' : 'Not ready for new sessions.', !report.ready);
-      byID('ready-checks').replaceChildren(...report.checks.map(({ name, ok, reason }) =>
+      byID('ready-checks').replaceChildren(...report.checks.map(({ name, ok, reason, detail }) =>
         element('li', { class: ok ? 'ok' : 'bad' }, element('b', {}, ok ? 'ok' : 'no'), ' ', element('bdi', {}, visible(name)),
-          ...(reason ? [': ', element('bdi', {}, visible(reason))] : []))));
+          ...(reason || detail ? [': ', element('bdi', {}, visible(reason || detail))] : []))));
     } catch (error) {
       say(byID('ready-state'), error.message, true);
       byID('ready-checks').replaceChildren();
