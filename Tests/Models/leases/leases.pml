@@ -3,7 +3,7 @@
  * README.md beside this file says what is modelled, the rules (numbered; "rule 3" below) and the properties.
  *
  * Sizes, by -D: N nodes (2 or 3), L the client's limit, SENDS declarations by each node, EPOCHS epochs by each node,
- * TTL the lease in ticks, FLUSHES losses of all data, HOLD ticks without growth after one.
+ * TTL the lease in ticks. rollcall.pml has what follows when Redis stands still or loses data.
  * Mutants, by -D: listed in README.md. Witnesses, by -DWITNESS=k: an assertion that must fail, for it says the
  * interesting thing never happens.
  */
@@ -28,16 +28,10 @@
 #ifndef TTL
 #define TTL 2
 #endif
-#ifndef FLUSHES
-#define FLUSHES 0
-#endif
 #ifndef DUPS
 #define DUPS 1 /* declarations doubled by the network, in all; ANY for no bound */
 #endif
 #define ANY 99
-#ifndef HOLD
-#define HOLD TTL
-#endif
 #ifndef WITNESS
 #define WITNESS 0
 #endif
@@ -49,7 +43,6 @@
 #define NONE 0
 #define OK 1
 #define FENCED 2 /* Redis does not know this epoch (any more) */
-#define LOST 3 /* Redis lost its data since the node last heard of it */
 
 #define MIN(a, b) (((a) < (b)) -> (a) : (b))
 #define MAX(a, b) (((a) > (b)) -> (a) : (b))
@@ -59,15 +52,12 @@ typedef Declaration {
     unsigned sent : 1;
     unsigned epoch : 3;
     unsigned target : 3;
-    unsigned held : 2; /* live when sent */
     unsigned had : 2; /* mutant BLIND_INCREMENT only: target - had is the increment */
-    unsigned gen : 2; /* 0: the sender knows no generation */
     unsigned join : 1; /* the epoch never had an answer: Redis may create it */
     unsigned replaces : 1; /* the epoch before this one is this process's own */
     unsigned retire : 1;
     unsigned answer : 2;
-    unsigned grant : 2;
-    unsigned answerGen : 2
+    unsigned grant : 2
 }
 typedef Wire { Declaration d[SEQS] }
 
@@ -78,25 +68,22 @@ typedef Node {
     unsigned joined : 1; /* this epoch has had an answer */
     unsigned replaces : 1;
     unsigned left : 2; /* ticks to the lease's end by the node's own reckoning; 0: lapsed */
-    unsigned gen : 2;
     unsigned seq : 4; /* of the latest declaration */
     unsigned sentAgo : 2; /* ticks since the latest declaration was sent, at most TTL; 0 when it is answered */
     unsigned waiting : 1; /* for the answer to the latest declaration */
     unsigned beatAnswer : 2; /* to the latest heartbeat, on its way back */
-    unsigned beatAgo : 2; /* ticks since that heartbeat was sent */
-    unsigned beatGen : 2
+    unsigned beatAgo : 2 /* ticks since that heartbeat was sent */
 }
 Node node[N];
 Wire wire[N];
 
-/* Redis: one entry for each (node, epoch); left = 0 says there is none. */
-typedef Entry { unsigned current : 3; unsigned seq : 4; unsigned left : 2 }
+/*
+ * Redis: one entry for each (node, epoch). One whose end has passed (left = 0) is there until somebody in contact asks: here it goes at
+ * any time, or never, which is more than any rule about contact allows.
+ */
+typedef Entry { unsigned there : 1; unsigned current : 3; unsigned seq : 4; unsigned left : 2 }
 Entry entry[N * SLOTS];
-unsigned gen : 2 = 1;
-unsigned hold : 2 = 0;
 
-unsigned flushed : 2 = 0;
-bit exempt = 0; /* data was lost while a lapsed node held sockets: the bound is not claimed from there on */
 bit done = 0;
 unsigned dups : 3 = 0;
 
@@ -117,7 +104,7 @@ inline checkBound(n) {
     :: x < N -> if :: STANDING(x) || x == n -> total = total + node[x].live :: else fi; x++
     :: else -> break
     od;
-    assert(exempt || total <= L);
+    assert(total <= L);
     x = 0; total = 0
 }
 
@@ -126,10 +113,10 @@ inline checkBound(n) {
 /* What makes it so: Redis counts at least what a node in good standing believes it may use. */
 inline checkLemma(n) {
 #ifdef LEMMA
-    assert(FLUSHES > 0 || LATEST.answer != FENCED); /* the own clock is always first */
+    assert(LATEST.answer != FENCED); /* the own clock is always first */
     assert(node[n].beatAnswer != FENCED);
-    assert(!STANDING(n) || node[n].gen != gen || ENTRY(n, node[n].epoch).left >= node[n].left);
-    assert(!STANDING(n) || node[n].gen != gen || ENTRY(n, node[n].epoch).current >= node[n].granted);
+    assert(!STANDING(n) || ENTRY(n, node[n].epoch).left >= node[n].left);
+    assert(!STANDING(n) || ENTRY(n, node[n].epoch).current >= node[n].granted);
 #endif
     skip
 }
@@ -143,77 +130,64 @@ inline sumGranted() {
     x = 0
 }
 
-#define forget(n, e) ENTRY(n, e).current = 0; ENTRY(n, e).seq = 0; ENTRY(n, e).left = 0
+#define forget(n, e) ENTRY(n, e).there = 0; ENTRY(n, e).current = 0; ENTRY(n, e).seq = 0; ENTRY(n, e).left = 0
 
 /* ---- Redis: the scripts, each atomic ---- */
 
 #define RQ wire[n].d[i]
 #define AT ENTRY(n, wire[n].d[i].epoch)
 
-#define unanswer(n, i) wire[n].d[i].answer = NONE; wire[n].d[i].grant = 0; wire[n].d[i].answerGen = 0
-/* Where no data is ever lost there is one generation: leave it out. */
-#if FLUSHES > 0
-#define GEN(statement) statement
-#else
-#define GEN(statement) skip
-#endif
+#define unanswer(n, i) wire[n].d[i].answer = NONE; wire[n].d[i].grant = 0
 
-/* rules 11 to 17 */
+/* rules 11 to 15 */
 inline declareScript(n, i) {
     if
-    :: RQ.gen != 0 && RQ.gen != gen -> RQ.answer = LOST
-    :: else ->
-        if
 #ifdef NO_JOIN
-        :: AT.left == 0 && !RQ.retire -> AT.left = TTL
+    :: !AT.there && !RQ.retire -> AT.there = 1; AT.left = TTL
 #else
-        :: AT.left == 0 && RQ.join && !RQ.retire -> AT.left = TTL
+    :: !AT.there && RQ.join && !RQ.retire -> AT.there = 1; AT.left = TTL
 #endif
-        :: else
-        fi;
-        if
-        :: AT.left == 0 -> RQ.answer = FENCED
-        :: AT.left > 0 && RQ.retire -> forget(n, RQ.epoch); RQ.answer = OK
-        :: else ->
-            RQ.answer = OK;
-            if
-#if defined(NO_SEQ) || defined(BLIND_INCREMENT)
-            :: true ->
-#else
-            :: i > AT.seq ->
-#endif
-                if
-                :: RQ.replaces -> forget(n, RQ.epoch - 1)
-                :: else
-                fi;
-                sumGranted();
-                others = total - AT.current;
-                room = ((L > others) -> L - others : 0);
-#ifdef BLIND_INCREMENT
-                allowed = ((AT.current + RQ.target > RQ.had) -> AT.current + RQ.target - RQ.had : 0);
-#else
-                allowed = RQ.target;
-#endif
-                if
-                :: hold > 0 -> allowed = MIN(allowed, MAX(AT.current, RQ.held))
-                :: else
-                fi;
-                AT.current = MIN(allowed, MAX(AT.current, room));
-#if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
-                AT.seq = i;
-#endif
-                AT.left = TTL;
-                sumGranted();
-                assert(total <= L);
-                others = 0; room = 0; allowed = 0; total = 0
-#if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
-            :: else /* late or doubled: no change, the answer tells the current grant */
-#endif
-            fi;
-            RQ.grant = AT.current
-        fi
+    :: else
     fi;
-    GEN(RQ.answerGen = gen);
+    if
+    :: !AT.there -> RQ.answer = FENCED
+    :: AT.there && RQ.retire -> forget(n, RQ.epoch); RQ.answer = OK
+    :: else ->
+        RQ.answer = OK;
+        if
+#if defined(NO_SEQ) || defined(BLIND_INCREMENT)
+        :: true ->
+#else
+        :: i > AT.seq ->
+#endif
+            if
+            :: RQ.replaces -> forget(n, RQ.epoch - 1)
+            :: else
+            fi;
+            sumGranted();
+            others = total - AT.current;
+            room = ((L > others) -> L - others : 0);
+#ifdef BLIND_INCREMENT
+            allowed = ((AT.current + RQ.target > RQ.had) -> AT.current + RQ.target - RQ.had : 0);
+#else
+            allowed = RQ.target;
+#endif
+            AT.current = MIN(allowed, MAX(AT.current, room));
+#if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
+            AT.seq = i;
+#endif
+#ifndef NO_JOIN
+            if :: RQ.join -> AT.left = TTL :: else fi;
+#endif
+            sumGranted();
+            assert(total <= L);
+            others = 0; room = 0; allowed = 0; total = 0
+#if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
+        :: else /* late or doubled: no change, the answer tells the current grant */
+#endif
+        fi;
+        RQ.grant = AT.current
+    fi;
     printf("Redis: declare node %d seq %d epoch %d target %d: answer %d grant %d\n",
         n, i, RQ.epoch, RQ.target, RQ.answer, RQ.grant);
 #ifndef GROW_ON_STALE
@@ -228,17 +202,12 @@ inline declareScript(n, i) {
 }
 
 /*
- * rule 18. A heartbeat reaches Redis when it is sent or never: that it comes late only makes Redis remember longer.
+ * rule 16. A heartbeat reaches Redis when it is sent or never: that it comes late only makes Redis remember longer.
  * Its answer may be late, doubled or lost.
  */
 inline heartbeatScript(n) {
     if
-#if FLUSHES > 0
-    :: node[n].gen != gen -> node[n].beatAnswer = LOST
-    :: node[n].gen == gen && ENTRY(n, node[n].epoch).left > 0 ->
-#else
-    :: ENTRY(n, node[n].epoch).left > 0 ->
-#endif
+    :: ENTRY(n, node[n].epoch).there ->
         ENTRY(n, node[n].epoch).left = TTL;
         node[n].beatAnswer = OK
     :: else ->
@@ -248,7 +217,6 @@ inline heartbeatScript(n) {
         node[n].beatAnswer = FENCED
 #endif
     fi;
-    GEN(node[n].beatGen = gen);
     node[n].beatAgo = 0;
     printf("Redis: heartbeat node %d epoch %d: answer %d\n", n, node[n].epoch, node[n].beatAnswer)
 }
@@ -257,14 +225,14 @@ inline heartbeatScript(n) {
 
 /* What was asked under an epoch is of no use once it is left. */
 inline stopWaiting(n) {
-    node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0;
+    node[n].beatAnswer = NONE; node[n].beatAgo = 0;
     node[n].waiting = 0; node[n].sentAgo = 0;
 #ifndef GROW_ON_STALE
     unanswer(n, node[n].seq)
 #endif
 }
 
-/* rule 7: the one way out of an epoch, whether Redis says FENCED or LOST or the node's own clock says it has lapsed. */
+/* rule 7: the one way out of an epoch, whether Redis says FENCED or the node's own clock says it has lapsed. */
 inline leaveEpoch(n) {
 #if WITNESS == 2
     assert(node[n].live == 0);
@@ -287,11 +255,9 @@ inline send(n, t) {
     wire[n].d[y].sent = 1;
     wire[n].d[y].epoch = node[n].epoch;
     wire[n].d[y].target = t;
-    GEN(wire[n].d[y].held = node[n].live);
 #ifdef BLIND_INCREMENT
     wire[n].d[y].had = node[n].granted;
 #endif
-    GEN(wire[n].d[y].gen = node[n].gen);
     wire[n].d[y].join = !node[n].joined;
     wire[n].d[y].replaces = !node[n].joined && node[n].replaces;
     y = 0;
@@ -326,11 +292,13 @@ inline renew(n, ago) {
 inline answered(n) {
     printf("node %d hears answer %d to seq %d, grant %d\n", n, LATEST.answer, node[n].seq, LATEST.grant);
     checkLemma(n);
-    GEN(node[n].gen = LATEST.answerGen);
     if
     :: LATEST.answer == OK ->
+        if
+        :: !node[n].joined -> renew(n, node[n].sentAgo)
+        :: else
+        fi;
         node[n].joined = 1; node[n].replaces = 0;
-        renew(n, node[n].sentAgo);
 #ifdef BLIND_INCREMENT
         if
         :: LATEST.target > LATEST.had -> node[n].granted = MIN(LATEST.grant, LATEST.target)
@@ -352,7 +320,7 @@ inline answered(n) {
         checkLemma(n);
         checkBound(n)
     :: LATEST.answer != OK && node[n].joined -> leaveEpoch(n)
-    :: else -> stopWaiting(n) /* LOST before it was ever joined: ask again, naming the new generation */
+    :: else -> stopWaiting(n)
     fi
 }
 
@@ -363,12 +331,11 @@ inline beaten(n) {
     if
     :: node[n].beatAnswer == OK ->
         renew(n, node[n].beatAgo);
-        node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0;
+        node[n].beatAnswer = NONE; node[n].beatAgo = 0;
         checkLemma(n);
         checkBound(n)
     :: else ->
-        GEN(node[n].gen = node[n].beatGen);
-        leaveEpoch(n)
+            leaveEpoch(n)
     fi
 }
 
@@ -376,14 +343,14 @@ inline beaten(n) {
 inline heard(n) {
     if
     :: node[n].beatAnswer == OK || MORE_EPOCHS(n) -> beaten(n)
-    :: else -> node[n].beatAnswer = NONE; node[n].beatAgo = 0; node[n].beatGen = 0
+    :: else -> node[n].beatAnswer = NONE; node[n].beatAgo = 0
     fi
 }
 
 /* A new process: nothing is open, nothing is known but what is on the wire. */
 inline startAnew(n) {
     printf("node %d starts anew\n", n);
-    node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 0; node[n].gen = 0;
+    node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 0;
     node[n].live = 0; node[n].granted = 0; node[n].left = 0;
     stopWaiting(n)
 }
@@ -456,7 +423,7 @@ end:
 }
 
 inline arrived(n, i) {
-    RQ.sent = 0; RQ.held = 0; RQ.gen = 0; RQ.join = 0; RQ.replaces = 0; RQ.retire = 0;
+    RQ.sent = 0; RQ.join = 0; RQ.replaces = 0; RQ.retire = 0;
 #ifndef GROW_ON_STALE
     RQ.epoch = 0;
 #endif
@@ -502,7 +469,7 @@ end:
     od
 }
 
-/* ---- time, loss of data, and the end ---- */
+/* ---- time, and the end ---- */
 
 inline tick() {
     printf("tick\n");
@@ -518,38 +485,15 @@ inline tick() {
     x = 0;
     do
     :: x < N * SLOTS ->
-        if
-        :: entry[x].left > 1 -> entry[x].left = entry[x].left - 1
-#ifndef NO_EXPIRY
-        :: entry[x].left == 1 -> entry[x].left = 0; entry[x].current = 0; entry[x].seq = 0
-#endif
-        :: else
-        fi;
+        if :: entry[x].left > 0 -> entry[x].left = entry[x].left - 1 :: else fi;
         x++
     :: else -> break
     od;
-    x = 0;
-    if :: hold > 0 -> hold = hold - 1 :: else fi
+    x = 0
 }
 
-inline loseData() {
-    printf("Redis loses its data\n");
-    x = 0;
-    do
-    :: x < N -> if :: !STANDING(x) && node[x].live > 0 -> exempt = 1 :: else fi; x++
-    :: else -> break
-    od;
-    x = 0;
-    do
-    :: x < N * SLOTS -> entry[x].current = 0; entry[x].seq = 0; entry[x].left = 0; x++
-    :: else -> break
-    od;
-    x = 0;
-    flushed = flushed + 1;
-#ifndef NO_GENERATION
-    gen = gen + 1; hold = HOLD
-#endif
-}
+/* Somebody in contact asks: nothing is left of this lease. */
+#define EXPIRED(n, e) (ENTRY(n, e).there && ENTRY(n, e).left == 0)
 
 inline clearWire() {
     x = 0;
@@ -559,9 +503,9 @@ inline clearWire() {
         y = 0;
         do
         :: y < SEQS ->
-            wire[x].d[y].sent = 0; wire[x].d[y].epoch = 0; wire[x].d[y].target = 0; wire[x].d[y].held = 0;
-            wire[x].d[y].had = 0; wire[x].d[y].gen = 0; wire[x].d[y].join = 0; wire[x].d[y].replaces = 0;
-            wire[x].d[y].retire = 0; wire[x].d[y].answer = NONE; wire[x].d[y].grant = 0; wire[x].d[y].answerGen = 0;
+            wire[x].d[y].sent = 0; wire[x].d[y].epoch = 0; wire[x].d[y].target = 0;
+            wire[x].d[y].had = 0; wire[x].d[y].join = 0; wire[x].d[y].replaces = 0;
+            wire[x].d[y].retire = 0; wire[x].d[y].answer = NONE; wire[x].d[y].grant = 0;
             y++
         :: else -> break
         od;
@@ -572,12 +516,8 @@ inline clearWire() {
     x = 0
 }
 
-/* Two declarations of what is live, each answered: the second is needed when the first is told LOST. */
 inline settleNode(n) {
     if :: node[n].joined && node[n].left == 0 -> leaveEpoch(n) :: else fi;
-    send(n, node[n].live);
-    declareScript(n, node[n].seq);
-    answered(n);
     send(n, node[n].live);
     declareScript(n, node[n].seq);
     answered(n);
@@ -614,7 +554,15 @@ inline settle() {
         w++
     :: else -> break
     od;
-    w = 0; z = 0;
+    w = 0;
+#ifndef NO_EXPIRY
+    z = 0;
+    do
+    :: z < N * SLOTS -> if :: EXPIRED(0, z) -> forget(0, z) :: else fi; z++
+    :: else -> break
+    od;
+#endif
+    z = 0;
     do
     :: z < N ->
         assert(ENTRY(z, node[z].epoch).current == node[z].live && node[z].granted == node[z].live);
@@ -635,23 +583,31 @@ inline wipe() {
     do
     :: x < N ->
         node[x].live = 0; node[x].granted = 0; node[x].epoch = 0; node[x].joined = 0; node[x].replaces = 0;
-        node[x].left = 0; node[x].gen = 0; node[x].seq = 0; node[x].sentAgo = 0; x++
+        node[x].left = 0; node[x].seq = 0; node[x].sentAgo = 0; x++
     :: else -> break
     od;
     x = 0;
     do
-    :: x < N * SLOTS -> entry[x].current = 0; entry[x].seq = 0; entry[x].left = 0; x++
+    :: x < N * SLOTS -> entry[x].there = 0; entry[x].current = 0; entry[x].seq = 0; entry[x].left = 0; x++
     :: else -> break
     od;
-    x = 0; gen = 1; hold = 0; flushed = 0; exempt = 0; dups = 0; done = 1
+    x = 0; dups = 0; done = 1
 }
+
+#define EXPIRE(n, e) :: d_step { !done && EXPIRED(n, e) -> forget(n, e) }
 
 proctype World() {
 end:
     do
     :: d_step { !done -> tick() }
-#if FLUSHES > 0
-    :: d_step { !done && flushed < FLUSHES -> loseData() }
+#ifndef NO_EXPIRY
+    EXPIRE(0, 0) EXPIRE(0, 1) EXPIRE(1, 0) EXPIRE(1, 1)
+#if EPOCHS >= 3
+    EXPIRE(0, 2) EXPIRE(1, 2)
+#endif
+#if N >= 3
+    EXPIRE(2, 0) EXPIRE(2, 1)
+#endif
 #endif
 #ifdef SETTLE
     :: d_step { !done -> settle(); wipe() }
