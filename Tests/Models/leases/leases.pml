@@ -176,9 +176,7 @@ inline declareScript(n, i) {
 #if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
             AT.seq = i;
 #endif
-#ifndef NO_JOIN
             if :: RQ.join -> AT.left = TTL :: else fi;
-#endif
             sumGranted();
             assert(total <= L);
             others = 0; room = 0; allowed = 0; total = 0
