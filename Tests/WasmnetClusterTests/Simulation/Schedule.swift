@@ -1,0 +1,116 @@
+import WasmnetPolicy
+import WasmnetTesting
+
+/// What happens in a simulation, and when: made from a seed.
+struct Schedule: Sendable {
+    enum Event: Sendable {
+        /// Nothing comes through to a node, or its connections are reset and refused.
+        case cut(node: Int, for: Int64, resets: Bool)
+        case pause(node: Int, for: Int64, readsFirst: Bool)
+        case slow(node: Int, by: Int64, for: Int64)
+        case repeats(for: Int64)
+        case stall(for: Int64)
+        /// Redis stops and starts again with its data, or without.
+        case restart(after: Int64, isEmpty: Bool)
+        case flush
+        /// Another server with what this one held some time ago takes its place.
+        case failover(lag: Int64, after: Int64)
+        case step(by: Int64)
+        case kill(node: Int)
+        case start
+        case limit(to: Int)
+    }
+
+    let seed: UInt64
+    var nodes = 3
+    var clients = 1
+    var limit = 10
+    var mode = OutageMode.static
+    /// Nothing is out of reach for long enough to be an outage.
+    var isMild = true
+    /// When the last of it is over, and all is well again.
+    var calm: Int64 = 0
+    var events: [(at: Int64, event: Event)] = []
+
+    /// By then all nodes of the beginning are there.
+    static let beginning = Int64.seconds(6)
+
+    init(seed: UInt64) {
+        self.seed = seed
+        var random = SeededRandom(seed)
+        self.nodes = .random(in: 3...5, using: &random)
+        self.clients = .random(in: 1...2, using: &random)
+        self.limit = [1, 2, 3, 5, 8, 12, 20, 30].randomElement(using: &random) ?? 10
+        self.mode = [.static, .static, .closed, .fence].randomElement(using: &random) ?? .static
+        self.isMild = Bool.random(using: &random)
+        var time = Self.beginning
+        for _ in 0..<Int.random(in: 1...5, using: &random) {
+            time += .random(in: 0...4_000_000, using: &random)
+            self.events.append((time, self.event(&random)))
+        }
+        self.calm = self.events.map { $0.at + $0.event.length }.max() ?? time
+    }
+
+    private func event(_ random: inout SeededRandom) -> Event {
+        func up(to most: Double) -> Int64 { .random(in: 0..<Int64.seconds(most), using: &random) }
+        let node = Int.random(in: 0..<self.nodes, using: &random)
+        let long: Double = self.isMild ? 3.5 : ([3.5, 9, 24] as [Double]).randomElement(using: &random) ?? 9
+        switch Int.random(in: 0..<12, using: &random) {
+        case 0, 1: return .cut(node: node, for: up(to: long), resets: Bool.random(using: &random))
+        case 2: return .pause(node: node, for: up(to: long), readsFirst: Bool.random(using: &random))
+        case 3: return .slow(node: node, by: up(to: 0.8), for: up(to: 10))
+        case 4: return .repeats(for: up(to: 10))
+        case 5: return .stall(for: up(to: long))
+        case 6: return .restart(after: up(to: self.isMild ? 2.5 : long), isEmpty: Bool.random(using: &random))
+        case 7: return .flush
+        case 8: return .failover(lag: up(to: 6), after: up(to: self.isMild ? 2.5 : long))
+        case 9:
+            let step = Int64.random(in: -60_000_000...60_000_000, using: &random)
+            return .step(by: Bool.random(using: &random) ? step : step / 100)
+        case 10: return .kill(node: node)
+        default:
+            return Bool.random(using: &random)
+                ? .start : .limit(to: Int.random(in: 1...self.limit, using: &random))
+        }
+    }
+
+    var description: String {
+        let head =
+            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
+        return ([head] + self.events.map { "  \($0.at.inSeconds) s: \($0.event)" }).joined(separator: "\n")
+    }
+}
+
+extension Schedule.Event: CustomStringConvertible {
+    /// How long it takes until all is as before.
+    var length: Int64 {
+        switch self {
+        case .cut(_, let length, _), .pause(_, let length, _), .slow(_, _, let length), .repeats(let length),
+            .stall(let length), .restart(let length, _), .failover(_, let length):
+            length
+        case .flush, .step, .kill, .start, .limit: 0
+        }
+    }
+
+    var description: String {
+        switch self {
+        case .cut(let node, let length, let resets):
+            "node \(node) is cut off for \(length.inSeconds) s\(resets ? ", its connections reset" : "")"
+        case .pause(let node, let length, let readsFirst):
+            "node \(node) stands still for \(length.inSeconds) s, then \(readsFirst ? "reads" : "ticks") first"
+        case .slow(let node, let delay, let length):
+            "what node \(node) sends and hears takes up to \(delay.inSeconds) s, for \(length.inSeconds) s"
+        case .repeats(let length): "some questions are carried twice, for \(length.inSeconds) s"
+        case .stall(let length): "Redis stands still for \(length.inSeconds) s"
+        case .restart(let length, let isEmpty):
+            "Redis stops, and starts \(isEmpty ? "empty" : "with its data") after \(length.inSeconds) s"
+        case .flush: "FLUSHALL"
+        case .failover(let lag, let length):
+            "Redis stops, and a replica \(lag.inSeconds) s behind takes its place after \(length.inSeconds) s"
+        case .step(let step): "Redis' clock is stepped by \(step.inSeconds) s"
+        case .kill(let node): "node \(node) is killed"
+        case .start: "a node starts"
+        case .limit(let limit): "the limit becomes \(limit)"
+        }
+    }
+}

@@ -1,0 +1,244 @@
+import RedisClient
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+/// Nodes, a Redis and clients in virtual time, under a schedule. The same seed is the same run.
+final class SimulatedCluster: @unchecked Sendable {
+    let schedule: Schedule
+    let time = VirtualTime()
+    let server: SimulatedServer
+    let trace: SimulationTrace
+    private(set) var nodes: [SimulatedNode] = []
+    private(set) var limits: [QuotaLimits] = []
+    private var random: SeededRandom
+    private let rules: SimulatedNode.Rules
+    private(set) var bounds: SimulatedBounds!
+    private(set) var faults: [String] = []
+    /// Of the opens, how many there were.
+    private(set) var opened = 0
+    private var isLoaded = true
+
+    init(_ schedule: Schedule, redis: BlockingRedis, changes: [SimulatedScripts.Change] = [], traces: Bool = false) throws {
+        self.schedule = schedule
+        self.random = SeededRandom(schedule.seed ^ 0x5EED)
+        self.trace = SimulationTrace(isOn: traces)
+        self.server = try SimulatedServer(redis, scripts: SimulatedScripts(changes: changes), time: self.time)
+        self.rules = SimulatedNode.Rules(
+            modes: OutageModes(all: schedule.mode), clients: Self.clients(schedule.clients))
+        self.server.ended = { [unowned self] in for node in self.nodes where node.isAlive { node.link.processEnded() } }
+        self.bounds = SimulatedBounds(self)
+    }
+
+    /// One client in each of the first buckets: then no order of a dictionary matters.
+    private static func clients(_ count: Int) -> [ClientID] {
+        (0..<count).map { bucket in
+            var number = 0
+            while RedisKeys.bucket(of: ClientID(text: "t:\(number)")) != bucket { number += 1 }
+            return ClientID(text: "t:\(number)")
+        }
+    }
+
+    var clients: [ClientID] { self.rules.clients }
+    var live: [Int] { self.nodes.indices.filter { self.nodes[$0].isAlive } }
+
+    func total(_ client: Int) -> Int { self.nodes.reduce(0) { $0 + ($1.isAlive ? $1.sockets[client].count : 0) } }
+
+    func fault(_ words: String) {
+        self.trace.note(self.time.now, "fault") { words }
+        self.faults.append("\(self.time.now.inSeconds) s: \(words)")
+    }
+
+    // MARK: The run
+
+    func run() {
+        for _ in 0..<self.schedule.nodes { self.time.after(.random(in: 0..<1_000_000, using: &self.random)) { self.start() } }
+        for (index, entry) in self.schedule.events.enumerated() {
+            if case .failover(let lag, _) = entry.event {
+                self.time.at(entry.at - lag) { self.server.takeSnapshot(index + 1) }
+            }
+            self.time.at(entry.at) { self.happens(entry.event, index) }
+        }
+        self.watch()
+        let calm = self.schedule.calm
+        self.run(until: calm)
+        self.trace.note(calm, "cluster") { "calm" }
+        let settled = calm + self.bounds.settlingTime
+        self.run(until: settled)
+        guard self.faults.isEmpty else { return }
+        self.bounds.expectNoExcess()
+        self.isLoaded = false
+        self.leaveRoom()
+        // Slots that are kept for later go back.
+        self.run(until: settled + .seconds(3))
+        self.expectGrowth()
+        self.run(until: settled + .seconds(4.5))
+        for index in self.live { for client in self.clients.indices { self.nodes[index].close(client, .max, newest: true) } }
+        self.run(until: settled + .seconds(8))
+        guard self.faults.isEmpty else { return }
+        self.bounds.expectNothingLeft()
+    }
+
+    private func run(until end: Int64) { self.time.run(until: end) { self.faults.isEmpty } }
+
+    private func watch() {
+        self.bounds.look()
+        self.time.after(.milliseconds(100)) { self.watch() }
+    }
+
+    /// Room for each node to open one and to keep some for later.
+    private var roomNeeded: Int { 9 * self.live.count }
+    private var leastLimit: Int { self.live.map { self.limits[$0].maxSockets }.min() ?? 0 }
+
+    private func leaveRoom() {
+        for client in self.clients.indices {
+            while self.total(client) > max(self.leastLimit - self.roomNeeded, 0) {
+                self.live.first { !self.nodes[$0].sockets[client].isEmpty }.map {
+                    self.nodes[$0].close(client, 1, newest: true)
+                }
+            }
+        }
+    }
+
+    /// Every node may open one more, or one may where there is little room.
+    private func expectGrowth() {
+        let nodes = self.leastLimit > self.roomNeeded ? self.live : self.live.shuffled(using: &self.random).prefix(1).map { $0 }
+        for client in self.clients.indices {
+            for index in nodes {
+                self.open(index, client) { refusal in
+                    guard let refusal else { return }
+                    self.fault("there is room, and client \(client) is refused on \(self.nodes[index].name): \(refusal)")
+                }
+            }
+        }
+        self.time.after(.seconds(1.4)) {
+            let waiting = self.live.reduce(0) { $0 + self.nodes[$1].waiting }
+            if waiting > 0 { self.fault("\(waiting) opens have no answer") }
+        }
+    }
+
+    // MARK: Nodes
+
+    private func start() {
+        let index = self.nodes.count
+        let node = SimulatedNode(
+            name: "node \(index)", seed: self.schedule.seed &* 1000 &+ UInt64(index), rules: self.rules, time: self.time,
+            server: self.server, trace: self.trace)
+        self.nodes.append(node)
+        self.limits.append(self.limits.last ?? QuotaLimits(maxSockets: self.schedule.limit))
+        node.others = { [unowned self, unowned node] in
+            self.nodes.count { $0 !== node && $0.isAlive && $0.hasJoined && $0.link.isUp }
+        }
+        node.ends = { [unowned self, unowned node] client, count, isFence in
+            self.bounds.ends(node, client, count, isFence)
+            node.close(client, count, newest: true)
+        }
+        node.gaveUp = { [unowned self] in self.time.after(.seconds(1)) { self.startWhenAllowed() } }
+        node.start()
+        for client in self.clients.indices { self.load(index, client) }
+    }
+
+    /// Left out is what docs/limits.md says is left: a start right after a loss, or after one that a node cannot know of.
+    private func startWhenAllowed() {
+        if self.bounds.mayStart { self.start() } else { self.time.after(.milliseconds(500)) { self.startWhenAllowed() } }
+    }
+
+    // MARK: Load
+
+    private func load(_ index: Int, _ client: Int) {
+        let node = self.nodes[index]
+        var appetite = 0.8
+        var until: Int64 = 0
+        func next() {
+            node.after(.random(in: 30_000...600_000, using: &self.random)) {
+                defer { next() }
+                guard self.isLoaded, node.canServe else { return }
+                if self.time.now >= until {
+                    until = self.time.now + .random(in: 500_000...5_000_000, using: &self.random)
+                    appetite = [0.1, 0.5, 0.8, 1].randomElement(using: &self.random) ?? 0.5
+                }
+                let count = Bool.random(using: &self.random) ? 1 : Int.random(in: 1...4, using: &self.random)
+                if Double.random(in: 0..<1, using: &self.random) < appetite {
+                    for _ in 0..<count { self.open(index, client) { _ in } }
+                } else {
+                    node.close(client, count, newest: Bool.random(using: &self.random))
+                }
+            }
+        }
+        next()
+    }
+
+    private func open(_ index: Int, _ client: Int, then done: @escaping (QuotaRefusal?) -> Void) {
+        self.nodes[index].open(client, self.limits[index]) { refusal in
+            if refusal == nil {
+                self.opened += 1
+                self.bounds.opened(client)
+            }
+            done(refusal)
+        }
+    }
+
+    // MARK: What happens
+
+    private func happens(_ event: Schedule.Event, _ index: Int) {
+        self.trace.note(self.time.now, "cluster") { event.description }
+        switch event {
+        case .cut(let node, let length, let resets): self.with(node, for: length, { $0.link.cut(resets: resets) }, { $0.link.mend() })
+        case .pause(let node, let length, let readsFirst):
+            self.with(node, for: length, { $0.pause() }, { $0.wake(readsFirst: readsFirst) })
+        case .slow(let node, let delay, let length):
+            self.with(node, for: length, { $0.link.slowness = delay }, { $0.link.slowness = 0 })
+        case .repeats(let length):
+            for node in self.nodes { node.link.repeats = true }
+            self.time.after(length) { for node in self.nodes { node.link.repeats = false } }
+        case .stall(let length): self.server.stall(for: length)
+        case .restart(let length, let isEmpty):
+            guard self.server.isUp else { return }
+            self.server.stop()
+            self.time.after(length) {
+                if isEmpty { self.server.flush() }
+                self.server.start()
+                self.bounds.lost()
+            }
+        case .failover(_, let length):
+            guard self.server.isUp else { return }
+            self.server.stop()
+            self.time.after(length) {
+                self.server.goBack(to: index + 1)
+                self.server.start()
+                self.bounds.lost()
+            }
+        case .flush:
+            self.server.flush()
+            self.bounds.lost()
+        case .step(let step): self.server.offset += step
+        case .kill(let node):
+            guard self.live.count > 1, let index = self.live.dropFirst(node % self.live.count).first else { return }
+            self.nodes[index].kill()
+            self.bounds.died()
+        case .start: self.startWhenAllowed()
+        case .limit(let limit):
+            for index in self.live {
+                self.time.after(.random(in: 0...300_000, using: &self.random)) {
+                    self.bounds.lowers()
+                    self.limits[index].maxSockets = limit
+                    if self.nodes[index].isAlive, self.nodes[index].hasJoined { self.nodes[index].apply(self.limits[index]) }
+                }
+            }
+        }
+    }
+
+    /// Left out is what docs/limits.md says is left: a node that joined a moment ago and is out of reach.
+    private func with(
+        _ number: Int, for length: Int64, _ begin: (SimulatedNode) -> Void, _ end: @escaping (SimulatedNode) -> Void
+    ) {
+        guard let index = self.live.dropFirst(number % max(self.live.count, 1)).first else { return }
+        let node = self.nodes[index]
+        guard node.hasJoined, self.time.now - node.startedAt > .seconds(8) || node.startedAt < .seconds(2) else { return }
+        begin(node)
+        self.bounds.isOutOfReach(until: self.time.now + length)
+        self.time.after(length) { if node.isAlive { end(node) } }
+    }
+}

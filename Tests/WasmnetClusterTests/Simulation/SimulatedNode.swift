@@ -1,0 +1,249 @@
+import RedisClient
+import WasmnetPolicy
+import WasmnetQuota
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+/// A node as it ships, from its start to its death: its ledger, and around it what `ClusterMember` does.
+final class SimulatedNode: @unchecked Sendable {
+    struct Rules {
+        var modes: OutageModes
+        var clients: [ClientID]
+    }
+
+    let name: String
+    let id: String
+    private let time: VirtualTime
+    private let server: SimulatedServer
+    private let rules: Rules
+    private var random: SeededRandom
+    private(set) var link: SimulatedLink!
+    private(set) var ledger: RedisLedger!
+    private let trace: SimulationTrace
+    /// Its clock is ahead by this.
+    private let clockOffset: Int64
+
+    private(set) var isAlive = true
+    /// It has learned how Redis stands, and serves.
+    private(set) var hasJoined = false
+    private var isPaused = false
+    private var missed: [() -> Void] = []
+    private var received: [() -> Void] = []
+    private var isRegistering = false
+    private var registersAgain = false
+    /// When the last question was sent that was answered.
+    private(set) var heardAt: Int64
+    let startedAt: Int64
+    /// Who else listens at Redis.
+    var others: () -> Int = { 0 }
+    /// So many sockets of a client are to end; whether by the fence.
+    var ends: (_ client: Int, _ count: Int, _ isFence: Bool) -> Void = { _, _, _ in }
+    /// It could not join, and is gone.
+    var gaveUp: () -> Void = {}
+
+    /// Slots in use, by client, the oldest first.
+    var sockets: [[QuotaSlot]]
+    /// Opens that were not answered yet.
+    private(set) var waiting = 0
+
+    init(
+        name: String, seed: UInt64, rules: Rules, time: VirtualTime, server: SimulatedServer, trace: SimulationTrace
+    ) {
+        self.name = name
+        self.time = time
+        self.server = server
+        self.rules = rules
+        self.trace = trace
+        self.random = SeededRandom(seed)
+        self.id = String(UInt64.random(in: 1 << 60 ... .max, using: &self.random), radix: 16)
+        self.clockOffset = .random(in: -3_600_000_000...3_600_000_000, using: &self.random)
+        self.heardAt = time.now
+        self.startedAt = time.now
+        self.sockets = rules.clients.map { _ in [] }
+        self.link = SimulatedLink(self, server, time, SeededRandom(self.random.next()))
+        let base = SimulatedServer.start + self.clockOffset
+        var settings = ClusterSettings(nodeID: self.id) { QuotaInstant(microseconds: base + time.now) }
+        settings.modes = rules.modes
+        var events = ClusterEvents()
+        events.lost = { [unowned self] in
+            self.note { "lost data" }
+            self.register()
+        }
+        events.recovered = { [unowned self] in
+            let length = $0
+            self.note { "recovered after \(length.microseconds.inSeconds)" }
+        }
+        events.peersNeeded = { [unowned self] in self.register() }
+        events.excess = { [unowned self] client, count in
+            let index = self.rules.clients.firstIndex(of: client) ?? 0
+            // The sockets' own event loops do it.
+            self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(index, count, false) }
+        }
+        events.fenced = { [unowned self] client, count, _ in
+            let index = self.rules.clients.firstIndex(of: client) ?? 0
+            self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(index, count, true) }
+        }
+        events.modeChanged = { [unowned self] outages, _ in self.note { "outages: \(outages)" } }
+        self.ledger = RedisLedger(
+            redis: self.link, settings: settings, events: events, bucketCount: rules.clients.count)
+    }
+
+    var now: QuotaInstant { QuotaInstant(microseconds: SimulatedServer.start + self.clockOffset + self.time.now) }
+
+    func note(_ words: () -> String) { self.trace.note(self.time.now, self.name, words) }
+
+    // MARK: Running
+
+    /// Does something later, if it lives and once it runs.
+    func after(_ length: Int64, _ body: @escaping () -> Void) {
+        self.time.after(length) {
+            guard self.isAlive else { return }
+            if self.isPaused { self.missed.append(body) } else { body() }
+        }
+    }
+
+    /// Something came from the network.
+    func receives(_ body: @escaping () -> Void) {
+        guard self.isAlive else { return }
+        if self.isPaused { self.received.append(body) } else { body() }
+    }
+
+    func pause() { self.isPaused = true }
+
+    func wake(readsFirst: Bool) {
+        self.isPaused = false
+        let bodies = readsFirst ? self.received + self.missed : self.missed + self.received
+        self.missed = []
+        self.received = []
+        for body in bodies where self.isAlive { body() }
+    }
+
+    func kill() {
+        self.isAlive = false
+        self.missed = []
+        self.received = []
+    }
+
+    func heard(questionOf sentAt: Int64) { self.heardAt = max(self.heardAt, sentAt) }
+
+    // MARK: Life
+
+    func start() { self.link.connect() }
+
+    func isConnected() {
+        guard self.hasJoined else { return self.join() }
+        self.ledger.reconnected()
+    }
+
+    func isDisconnected() {
+        guard self.hasJoined else { return self.leave() }
+        self.ledger.disconnected("")
+    }
+
+    private func join() {
+        // The question who listens, and its answer.
+        self.after(2000) {
+            let isAlone = self.others() == 0
+            self.note { "starts\(isAlone ? " alone" : "")" }
+            self.after(2000) {
+                self.ledger.learnGenerations(isAlone: isAlone) { failure in
+                    if failure != nil { return self.leave() }
+                    self.after(0) { self.begin() }
+                }
+            }
+        }
+    }
+
+    private func leave() {
+        guard self.isAlive, !self.hasJoined else { return }
+        self.kill()
+        self.gaveUp()
+    }
+
+    private func begin() {
+        self.hasJoined = true
+        self.note { "joined" }
+        self.tick()
+        self.registerOften()
+    }
+
+    private func tick() {
+        self.ledger.tick()
+        self.after(250_000 + .random(in: 0...5000, using: &self.random)) { self.tick() }
+    }
+
+    private func registerOften() {
+        self.register()
+        self.after(5_000_000) { self.registerOften() }
+    }
+
+    private func register() {
+        if self.isRegistering {
+            self.registersAgain = true
+            return
+        }
+        self.isRegistering = true
+        self.after(0) { self.sendRegistration() }
+    }
+
+    private func sendRegistration() {
+        self.registersAgain = false
+        self.link.run(
+            ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(self.id))],
+            arguments: [0, .string(self.id), 15_000_000, "name", .string(self.name)], deadline: nil
+        ) { result in
+            if case .success(let reply) = result, let reply = reply.array, reply.count == 2,
+                let ids = reply[1].array?.compactMap(\.string)
+            {
+                self.ledger.registered(ids, isWhole: reply[0].int64 == 1)
+            }
+            self.isRegistering = false
+            if self.registersAgain { self.register() }
+        }
+    }
+
+    // MARK: Clients
+
+    private func allowance(_ client: Int, _ limits: QuotaLimits) -> any ClientAllowance {
+        self.ledger.allowance(for: self.rules.clients[client], limits: limits)
+    }
+
+    func apply(_ limits: QuotaLimits) {
+        for client in self.rules.clients.indices { _ = self.allowance(client, limits) }
+    }
+
+    var canServe: Bool { self.isAlive && self.hasJoined && !self.isPaused }
+
+    func open(_ client: Int, _ limits: QuotaLimits, then done: @escaping (QuotaRefusal?) -> Void) {
+        self.waiting += 1
+        let heard: (Result<QuotaSlot?, QuotaRefusal>) -> Void = { result in
+            self.waiting -= 1
+            guard self.isAlive else { return }
+            switch result {
+            case .success(let slot):
+                if let slot { self.sockets[client].append(slot) }
+                self.note { "opened, has \(self.sockets[client].count)" }
+                done(nil)
+            case .failure(let refusal): done(refusal)
+            }
+        }
+        let box = Unchecked(heard)
+        let allowance = self.allowance(client, limits)
+        if let atOnce = allowance.reserve(.socket, now: self.now, later: { box.value($0) }) { heard(atOnce) }
+    }
+
+    func close(_ client: Int, _ count: Int, newest: Bool) {
+        for _ in 0..<min(count, self.sockets[client].count) {
+            (newest ? self.sockets[client].removeLast() : self.sockets[client].removeFirst()).release()
+        }
+        self.note { "closed, has \(self.sockets[client].count)" }
+    }
+}
+
+/// Carries what is used by one thread at a time.
+struct Unchecked<Value>: @unchecked Sendable {
+    let value: Value
+
+    init(_ value: Value) { self.value = value }
+}

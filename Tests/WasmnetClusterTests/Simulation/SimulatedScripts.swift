@@ -1,0 +1,70 @@
+import RedisClient
+
+@testable import WasmnetCluster
+
+/// The scripts as they ship, but for what a real Redis cannot do at another time than its own: the process that answers and the end of keys
+/// are the simulation's.
+final class SimulatedScripts: @unchecked Sendable {
+    /// A text of the shipped scripts and what stands there instead.
+    struct Change: Sendable {
+        var text: String
+        var instead: String
+        /// In the one script that has it, or in what all begin with.
+        init(_ text: String, _ instead: String) {
+            self.text = text
+            self.instead = instead
+        }
+    }
+
+    private let changes: [Change]
+    private var made: [String: RedisScript] = [:]
+    /// Changes that were made in a script.
+    private(set) var applied: Set<String> = []
+
+    init(changes: [Change] = []) {
+        self.changes = changes
+    }
+
+    /// The first argument is the time and the process. Keys end as the server's clock goes.
+    private static let beginning = """
+        local simulatedTime, simulatedProcess = string.match(ARGV[1], '^(%d+) (%d+)$')
+        ARGV[1], simulatedProcess = simulatedTime, tonumber(simulatedProcess)
+        for _, key in ipairs(redis.call('ZRANGEBYSCORE', 'simulated:ends', '-inf', '(' .. simulatedTime)) do
+            redis.call('DEL', key)
+            redis.call('ZREM', 'simulated:ends', key)
+        end
+
+        """
+
+    private static let seams = [
+        Change(
+            "local function process()\n", "local function process()\n    if true then return simulatedProcess end\n"),
+        Change(
+            "local function keep(key, micros)",
+            "local function keep(key, micros) redis.call('ZADD', 'simulated:ends', text(now + micros + 1000000), key) end\nlocal function shippedKeep(key, micros)"
+        ),
+    ]
+
+    func simulated(_ script: RedisScript) -> RedisScript {
+        if let known = self.made[script.digest] { return known }
+        var source = script.source
+        for seam in Self.seams { source = Self.apply(seam, source, isNeeded: true) }
+        for change in self.changes where source.contains(change.text) {
+            source = Self.apply(change, source, isNeeded: false)
+            self.applied.insert(change.text)
+        }
+        let made = RedisScript(Self.beginning + source)
+        self.made[script.digest] = made
+        return made
+    }
+
+    private static func apply(_ change: Change, _ source: String, isNeeded: Bool) -> String {
+        let parts = source.split(separator: change.text, omittingEmptySubsequences: false)
+        precondition(parts.count == 2 || !isNeeded, "the scripts have no longer once: \(change.text)")
+        return parts.joined(separator: change.instead)
+    }
+
+    /// Copies all keys into another database.
+    static let copyAll = RedisScript(
+        "for _, key in ipairs(redis.call('KEYS', '*')) do redis.call('COPY', key, key, 'DB', ARGV[1], 'REPLACE') end")
+}

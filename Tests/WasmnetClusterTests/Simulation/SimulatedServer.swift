@@ -1,0 +1,90 @@
+import RedisClient
+
+/// A Redis that stops, loses data, goes back and has its clock stepped in virtual time; the scripts run in a real one.
+final class SimulatedServer: @unchecked Sendable {
+    private let redis: BlockingRedis
+    private let scripts: SimulatedScripts
+    private let time: VirtualTime
+    /// The moment at which virtual time begins: half past noon of some day.
+    static let start: Int64 = 1_770_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 45_000_000_000
+
+    /// The process that answers; connections are to one.
+    private(set) var process = 1
+    private(set) var isUp = true
+    /// Its clock is ahead by this.
+    var offset: Int64 = 0
+    private var stalledUntil: Int64 = 0
+    private var stalled: [() -> Void] = []
+    /// Told when a process has ended.
+    var ended: () -> Void = {}
+
+    init(_ redis: BlockingRedis, scripts: SimulatedScripts, time: VirtualTime) throws {
+        self.redis = redis
+        self.scripts = scripts
+        self.time = time
+        try redis.send(["FLUSHALL"])
+    }
+
+    var isStalled: Bool { self.time.now < self.stalledUntil }
+
+    /// Runs something once it is not stalled.
+    func whenRunning(_ body: @escaping () -> Void) {
+        if self.isStalled { self.stalled.append(body) } else { body() }
+    }
+
+    func run(
+        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument]
+    ) -> Result<RESPValue, RedisError> {
+        let now = Self.start + self.time.now + self.offset
+        do {
+            return .success(
+                try self.redis.run(
+                    self.scripts.simulated(script), keys: keys,
+                    arguments: [.string("\(now) \(self.process)")] + arguments.dropFirst()))
+        } catch {
+            return .failure(error as? RedisError ?? .unavailable("\(error)"))
+        }
+    }
+
+    func ask(_ command: RedisCommand) -> RESPValue { (try? self.redis.send(command)) ?? .null }
+
+    // MARK: What happens to it
+
+    func stall(for length: Int64) {
+        self.stalledUntil = max(self.stalledUntil, self.time.now + length)
+        self.time.at(self.stalledUntil) {
+            guard !self.isStalled else { return }
+            let waiting = self.stalled
+            self.stalled = []
+            for body in waiting { body() }
+        }
+    }
+
+    func stop() {
+        self.isUp = false
+        self.process += 1
+        self.ended()
+    }
+
+    func start() { self.isUp = true }
+
+    func flush() { _ = self.ask(["FLUSHDB"]) }
+
+    func delete(_ key: String) { _ = self.ask(["DEL", .string(key)]) }
+
+    /// Keeps a copy of all data.
+    func takeSnapshot(_ number: Int) {
+        for command in [["SELECT", RedisArgument(number)], ["FLUSHDB"], ["SELECT", 0]] {
+            _ = self.ask(RedisCommand(command))
+        }
+        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [RedisArgument(number)])
+    }
+
+    /// The data is what it was then.
+    func goBack(to number: Int) {
+        self.flush()
+        _ = self.ask(["SELECT", RedisArgument(number)])
+        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [0])
+        _ = self.ask(["SELECT", 0])
+    }
+}

@@ -1,0 +1,89 @@
+import Dispatch
+import NIOConcurrencyHelpers
+import WasmnetTesting
+
+/// Runs many seeds on threads of their own: a simulation waits for its Redis, and nobody else's tasks should.
+struct SimulationRunner: Sendable {
+    struct Finding: Sendable {
+        var schedule: Schedule
+        var faults: [String]
+    }
+
+    var changes: [SimulatedScripts.Change] = []
+    var workers = 1
+    /// How many findings are enough.
+    var most = 1
+
+    /// - Returns: how many seeds were run, and what was found, by seed.
+    func run(from first: UInt64, count: Int) async throws -> (ran: Int, findings: [Finding]) {
+        let (next, findings) = (NIOLockedValueBox(0), NIOLockedValueBox<[Finding]>([]))
+        try await withThrowingTaskGroup(of: Void.self) { tasks in
+            for _ in 0..<self.workers {
+                tasks.addTask {
+                    try await withServer { server in
+                        try await Self.onThread {
+                            let redis = try BlockingRedis(port: server.port)
+                            while findings.withLockedValue({ $0.count }) < self.most {
+                                let index = next.withLockedValue { next in
+                                    defer { next += 1 }
+                                    return next
+                                }
+                                guard index < count else { return }
+                                let schedule = Schedule(seed: first &+ UInt64(index))
+                                let faults = try self.faults(of: schedule, redis)
+                                if !faults.isEmpty {
+                                    findings.withLockedValue { $0.append(Finding(schedule: schedule, faults: faults)) }
+                                }
+                            }
+                        }
+                    }
+                }
+            }
+            try await tasks.waitForAll()
+        }
+        let found = findings.withLockedValue { $0 }.sorted { $0.schedule.seed < $1.schedule.seed }
+        return (min(next.withLockedValue { $0 }, count), found)
+    }
+
+    private func faults(of schedule: Schedule, _ redis: BlockingRedis) throws -> [String] {
+        let cluster = try SimulatedCluster(schedule, redis: redis, changes: self.changes)
+        cluster.run()
+        return cluster.faults
+    }
+
+    /// Leaves out whatever is not needed for a fault.
+    func shrink(_ finding: Finding) async throws -> Finding {
+        try await withServer { server in
+            try await Self.onThread {
+                let redis = try BlockingRedis(port: server.port)
+                var least = finding
+                var index = 0
+                while index < least.schedule.events.count {
+                    var smaller = least.schedule
+                    smaller.events.remove(at: index)
+                    let faults = try self.faults(of: smaller, redis)
+                    if faults.isEmpty { index += 1 } else { least = Finding(schedule: smaller, faults: faults) }
+                }
+                return least
+            }
+        }
+    }
+
+    /// Every line of what happened.
+    func trace(_ schedule: Schedule) async throws -> [String] {
+        try await withServer { server in
+            try await Self.onThread {
+                let redis = try BlockingRedis(port: server.port)
+                let cluster = try SimulatedCluster(schedule, redis: redis, changes: self.changes, traces: true)
+                cluster.run()
+                return cluster.trace.lines
+            }
+        }
+    }
+
+    private static func onThread<Answer: Sendable>(_ body: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+        try await withCheckedThrowingContinuation { done in
+            DispatchQueue.global().async { done.resume(with: Result(catching: body)) }
+        }
+    }
+}

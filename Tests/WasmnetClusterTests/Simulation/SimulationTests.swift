@@ -1,0 +1,53 @@
+import Foundation
+import Testing
+import WasmnetTesting
+
+@testable import WasmnetCluster
+
+extension OnRedis {
+    /// The cluster as it ships, in virtual time, under schedules of faults: the bounds of docs/limits.md hold.
+    ///
+    /// `make simulate` sets the variables.
+    @Suite struct SimulationTests {
+        private let environment = ProcessInfo.processInfo.environment
+
+        private func number(_ name: String, _ usual: Int) -> Int { self.environment[name].flatMap(Int.init) ?? usual }
+
+        private var isLong: Bool { self.environment["SIMULATE_SEEDS"] != nil }
+
+        @Test func theBoundsHoldUnderEverySchedule() async throws {
+            let first = UInt64(clamping: self.number("SIMULATE_SEED", 1))
+            let runner = SimulationRunner(workers: self.number("SIMULATE_WORKERS", self.isLong ? 2 : 1))
+            let start = Date()
+            let (ran, findings) = try await runner.run(from: first, count: self.number("SIMULATE_SEEDS", 60))
+            let perSecond = Double(ran) / Date().timeIntervalSince(start)
+            print("simulation: \(ran) seeds from \(first), \((perSecond * 10).rounded() / 10) a second")
+            for finding in findings {
+                let least = try await runner.shrink(finding)
+                Issue.record(
+                    """
+                    \(finding.schedule.description)
+                    \(finding.faults.joined(separator: "\n"))
+                    the least of it that fails: \(least.schedule.description)
+                    \(least.faults.joined(separator: "\n"))
+                    again: make simulate SEED=\(finding.schedule.seed) SEEDS=1 TRACE=1
+                    """)
+                guard self.environment["SIMULATE_TRACE"] != nil else { continue }
+                for line in try await runner.trace(least.schedule) { print(line) }
+            }
+        }
+
+        @Test(.enabled(if: ProcessInfo.processInfo.environment["SIMULATE_MUTANTS"] != nil))
+        func everyMutantIsFoundOut() async throws {
+            let first = UInt64(clamping: self.number("SIMULATE_SEED", 1))
+            let wanted = self.environment["SIMULATE_MUTANTS"] ?? ""
+            for mutant in SimulationMutants.all where wanted == "1" || mutant.name.contains(wanted) {
+                let runner = SimulationRunner(changes: mutant.changes, workers: self.number("SIMULATE_WORKERS", 2))
+                let (ran, findings) = try await runner.run(from: first, count: self.number("SIMULATE_SEEDS", 2000))
+                print("mutant: \(mutant.name): \(findings.isEmpty ? "NOT found" : "found") within \(ran) seeds")
+                for finding in findings.prefix(1) { print("  \(finding.schedule.seed): \(finding.faults.first ?? "")") }
+                if findings.isEmpty { Issue.record("\(mutant.name): not found in \(ran) seeds") }
+            }
+        }
+    }
+}
