@@ -3,7 +3,7 @@ SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
-.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage cluster check-deploy \
+.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage simulate cluster check-deploy \
 	dist lint format deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -67,6 +67,11 @@ outage: deps-cluster ## limits over three nodes while something happens to Redis
 	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)
+
+simulate: deps-test ## nodes and their scripts in virtual time under schedules of faults, each bound checked; SEEDS=100000, SEED=N, TRACE=1, MUTANTS=1
+	$(SWIFT) build --build-tests
+	SWIFT_DETERMINISTIC_HASHING=1 SIMULATE_SEEDS=$(or $(SEEDS),2000) SIMULATE_SEED=$(or $(SEED),1) $(if $(TRACE),SIMULATE_TRACE=1) $(if $(MUTANTS),SIMULATE_MUTANTS="$(MUTANTS)") \
+		$(SWIFT) test --skip-build --filter $(if $(MUTANTS),everyMutantIsFoundOut,theBoundsHoldUnderEverySchedule)
 
 cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building
 	@scripts/cluster.sh

@@ -52,6 +52,7 @@ final class ClusterLink: Sendable {
     func noticedLoss() {
         self.lossCount.wrappingAdd(1, ordering: .relaxed)
         let now = self.now
+        self.peers.withLock { $0.dataWasLost(now: now) }
         let isFirst = self.loss.withLock { loss in
             defer { loss = loss ?? (now, false) }
             return loss == nil

@@ -51,6 +51,18 @@ struct Schedule: Sendable {
         self.calm = self.events.map { $0.at + $0.event.length }.max() ?? time
     }
 
+    /// One that is given.
+    init(
+        seed: UInt64, nodes: Int = 3, limit: Int = 8, mode: OutageMode = .static, events: [(at: Int64, event: Event)]
+    ) {
+        self.seed = seed
+        self.nodes = nodes
+        self.limit = limit
+        self.mode = mode
+        self.events = events
+        self.calm = events.map { $0.at + $0.event.length }.max() ?? Self.beginning
+    }
+
     private func event(_ random: inout SeededRandom) -> Event {
         func up(to most: Double) -> Int64 { .random(in: 0..<Int64.seconds(most), using: &random) }
         let node = Int.random(in: 0..<self.nodes, using: &random)

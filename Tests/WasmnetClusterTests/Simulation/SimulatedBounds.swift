@@ -32,15 +32,17 @@ final class SimulatedBounds: @unchecked Sendable {
     private var now: Int64 { self.cluster.time.now }
     private var mode: OutageMode { self.cluster.schedule.mode }
 
+    /// A dead node's slots are held until Redis' clock shows their end.
+    var setBack: Int64 = 0
+
     func lost() { self.lostAt = self.now }
     func died() { self.diedAt = self.now }
     func isOutOfReach(until end: Int64) { self.outOfReachUntil = max(self.outOfReachUntil, end) }
 
-    /// Whether a process that starts now may take itself for alone only if it is.
+    /// Whether no node is out of reach that a process that starts now must hear of.
     var mayStart: Bool {
-        let isLate = self.now - self.lostAt > .seconds(4)
-        return isLate && self.cluster.server.isUp && !self.cluster.server.isStalled
-            && (self.now > self.outOfReachUntil + .seconds(20) || self.now - self.lostAt > .seconds(40))
+        self.cluster.server.isUp
+            && (self.now > self.outOfReachUntil + .seconds(3) || self.now - self.lostAt > .seconds(40))
     }
 
     /// How long after the last of the schedule there is no excess, and growth again.
@@ -96,8 +98,11 @@ final class SimulatedBounds: @unchecked Sendable {
     func opened(_ client: Int) {
         let (total, bound) = (self.cluster.total(client), self.bound(client))
         guard total > bound else { return }
-        let counts = self.cluster.live.map { "\(self.cluster.nodes[$0].name) \(self.cluster.nodes[$0].sockets[client].count)" }
-        self.cluster.fault("client \(client) has \(total) open where \(bound) is the bound: \(counts.joined(separator: ", "))")
+        let counts = self.cluster.live.map {
+            "\(self.cluster.nodes[$0].name) \(self.cluster.nodes[$0].sockets[client].count)"
+        }
+        self.cluster.fault(
+            "client \(client) has \(total) open where \(bound) is the bound: \(counts.joined(separator: ", "))")
     }
 
     func ends(_ node: SimulatedNode, _ client: Int, _ count: Int, _ isFence: Bool) {
@@ -125,16 +130,22 @@ final class SimulatedBounds: @unchecked Sendable {
         for (bucket, client) in self.cluster.clients.enumerated() {
             let epochs = self.words(["ZRANGE", .string(RedisKeys.epochs(bucket)), 0, -1])
             let names = Set(self.cluster.live.map { self.cluster.nodes[$0].id })
-            for epoch in epochs where !names.contains(ClusterSettings.node(ofEpoch: epoch)) && self.now - self.diedAt > .seconds(25) {
+            for epoch in epochs
+            where !names.contains(ClusterSettings.node(ofEpoch: epoch))
+                && self.now - self.diedAt > .seconds(25) + self.setBack
+            {
                 self.cluster.fault("the epoch \(epoch) is of no node")
             }
             let leases = self.words(["HGETALL", .string(RedisKeys.leases(.socket, of: client))])
             for index in stride(from: 0, to: leases.count - 1, by: 2)
-            where epochs.contains(leases[index]) && !leases[index + 1].hasSuffix(" 0") {
+            where names.contains(ClusterSettings.node(ofEpoch: leases[index])) && epochs.contains(leases[index])
+                && !leases[index + 1].hasSuffix(" 0")
+            {
                 self.cluster.fault("the lease \(leases[index]) \(leases[index + 1]) is left")
             }
             let ungranted = self.words(["HGETALL", .string(RedisKeys.ungranted(.sockets, of: client))])
-            for index in stride(from: 0, to: ungranted.count - 1, by: 2) where epochs.contains(ungranted[index]) {
+            for index in stride(from: 0, to: ungranted.count - 1, by: 2)
+            where names.contains(ClusterSettings.node(ofEpoch: ungranted[index])) && epochs.contains(ungranted[index]) {
                 self.cluster.fault("\(ungranted[index]) has \(ungranted[index + 1]) without a grant")
             }
         }

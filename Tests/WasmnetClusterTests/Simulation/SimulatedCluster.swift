@@ -21,7 +21,9 @@ final class SimulatedCluster: @unchecked Sendable {
     private(set) var opened = 0
     private var isLoaded = true
 
-    init(_ schedule: Schedule, redis: BlockingRedis, changes: [SimulatedScripts.Change] = [], traces: Bool = false) throws {
+    init(_ schedule: Schedule, redis: BlockingRedis, changes: [SimulatedScripts.Change] = [], traces: Bool = false)
+        throws
+    {
         self.schedule = schedule
         self.random = SeededRandom(schedule.seed ^ 0x5EED)
         self.trace = SimulationTrace(isOn: traces)
@@ -54,7 +56,9 @@ final class SimulatedCluster: @unchecked Sendable {
     // MARK: The run
 
     func run() {
-        for _ in 0..<self.schedule.nodes { self.time.after(.random(in: 0..<1_000_000, using: &self.random)) { self.start() } }
+        for _ in 0..<self.schedule.nodes {
+            self.time.after(.random(in: 0..<1_000_000, using: &self.random)) { self.start() }
+        }
         for (index, entry) in self.schedule.events.enumerated() {
             if case .failover(let lag, _) = entry.event {
                 self.time.at(entry.at - lag) { self.server.takeSnapshot(index + 1) }
@@ -75,7 +79,9 @@ final class SimulatedCluster: @unchecked Sendable {
         self.run(until: settled + .seconds(3))
         self.expectGrowth()
         self.run(until: settled + .seconds(4.5))
-        for index in self.live { for client in self.clients.indices { self.nodes[index].close(client, .max, newest: true) } }
+        for index in self.live {
+            for client in self.clients.indices { self.nodes[index].close(client, .max, newest: true) }
+        }
         self.run(until: settled + .seconds(8))
         guard self.faults.isEmpty else { return }
         self.bounds.expectNothingLeft()
@@ -104,12 +110,14 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// Every node may open one more, or one may where there is little room.
     private func expectGrowth() {
-        let nodes = self.leastLimit > self.roomNeeded ? self.live : self.live.shuffled(using: &self.random).prefix(1).map { $0 }
+        let nodes =
+            self.leastLimit > self.roomNeeded ? self.live : self.live.shuffled(using: &self.random).prefix(1).map { $0 }
         for client in self.clients.indices {
             for index in nodes {
                 self.open(index, client) { refusal in
                     guard let refusal else { return }
-                    self.fault("there is room, and client \(client) is refused on \(self.nodes[index].name): \(refusal)")
+                    self.fault(
+                        "there is room, and client \(client) is refused on \(self.nodes[index].name): \(refusal)")
                 }
             }
         }
@@ -124,7 +132,8 @@ final class SimulatedCluster: @unchecked Sendable {
     private func start() {
         let index = self.nodes.count
         let node = SimulatedNode(
-            name: "node \(index)", seed: self.schedule.seed &* 1000 &+ UInt64(index), rules: self.rules, time: self.time,
+            name: "node \(index)", seed: self.schedule.seed &* 1000 &+ UInt64(index), rules: self.rules,
+            time: self.time,
             server: self.server, trace: self.trace)
         self.nodes.append(node)
         self.limits.append(self.limits.last ?? QuotaLimits(maxSockets: self.schedule.limit))
@@ -135,14 +144,25 @@ final class SimulatedCluster: @unchecked Sendable {
             self.bounds.ends(node, client, count, isFence)
             node.close(client, count, newest: true)
         }
+        node.announces = { [unowned self, unowned node] in
+            for other in self.nodes where other !== node && other.link.isUp {
+                self.time.after(.random(in: 100...2000, using: &self.random)) {
+                    other.receives { if other.hasJoined { other.register() } }
+                }
+            }
+        }
         node.gaveUp = { [unowned self] in self.time.after(.seconds(1)) { self.startWhenAllowed() } }
         node.start()
         for client in self.clients.indices { self.load(index, client) }
     }
 
-    /// Left out is what docs/limits.md says is left: a start right after a loss, or after one that a node cannot know of.
+    /// Left out is what docs/limits.md says is left: a start right after a loss of which a node cannot know.
     private func startWhenAllowed() {
-        if self.bounds.mayStart { self.start() } else { self.time.after(.milliseconds(500)) { self.startWhenAllowed() } }
+        if self.bounds.mayStart {
+            self.start()
+        } else {
+            self.time.after(.milliseconds(500)) { self.startWhenAllowed() }
+        }
     }
 
     // MARK: Load
@@ -185,7 +205,8 @@ final class SimulatedCluster: @unchecked Sendable {
     private func happens(_ event: Schedule.Event, _ index: Int) {
         self.trace.note(self.time.now, "cluster") { event.description }
         switch event {
-        case .cut(let node, let length, let resets): self.with(node, for: length, { $0.link.cut(resets: resets) }, { $0.link.mend() })
+        case .cut(let node, let length, let resets):
+            self.with(node, for: length, { $0.link.cut(resets: resets) }, { $0.link.mend() })
         case .pause(let node, let length, let readsFirst):
             self.with(node, for: length, { $0.pause() }, { $0.wake(readsFirst: readsFirst) })
         case .slow(let node, let delay, let length):
@@ -213,7 +234,9 @@ final class SimulatedCluster: @unchecked Sendable {
         case .flush:
             self.server.flush()
             self.bounds.lost()
-        case .step(let step): self.server.offset += step
+        case .step(let step):
+            self.server.offset += step
+            self.bounds.setBack += max(-step, 0)
         case .kill(let node):
             guard self.live.count > 1, let index = self.live.dropFirst(node % self.live.count).first else { return }
             self.nodes[index].kill()
@@ -224,7 +247,9 @@ final class SimulatedCluster: @unchecked Sendable {
                 self.time.after(.random(in: 0...300_000, using: &self.random)) {
                     self.bounds.lowers()
                     self.limits[index].maxSockets = limit
-                    if self.nodes[index].isAlive, self.nodes[index].hasJoined { self.nodes[index].apply(self.limits[index]) }
+                    if self.nodes[index].isAlive, self.nodes[index].hasJoined {
+                        self.nodes[index].apply(self.limits[index])
+                    }
                 }
             }
         }
@@ -236,7 +261,9 @@ final class SimulatedCluster: @unchecked Sendable {
     ) {
         guard let index = self.live.dropFirst(number % max(self.live.count, 1)).first else { return }
         let node = self.nodes[index]
-        guard node.hasJoined, self.time.now - node.startedAt > .seconds(8) || node.startedAt < .seconds(2) else { return }
+        guard node.hasJoined, self.time.now - node.startedAt > .seconds(8) || node.startedAt < .seconds(2) else {
+            return
+        }
         begin(node)
         self.bounds.isOutOfReach(until: self.time.now + length)
         self.time.after(length) { if node.isAlive { end(node) } }

@@ -17,7 +17,8 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
         let done: @Sendable (Result<RESPValue, RedisError>) -> Void
 
         init(
-            _ script: RedisScript, _ keys: [RedisArgument], _ arguments: [RedisArgument], sentAt: Int64, deadline: Int64,
+            _ script: RedisScript, _ keys: [RedisArgument], _ arguments: [RedisArgument], sentAt: Int64,
+            deadline: Int64,
             _ done: @escaping @Sendable (Result<RESPValue, RedisError>) -> Void
         ) {
             self.script = script

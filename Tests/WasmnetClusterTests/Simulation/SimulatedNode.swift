@@ -39,6 +39,8 @@ final class SimulatedNode: @unchecked Sendable {
     var others: () -> Int = { 0 }
     /// So many sockets of a client are to end; whether by the fence.
     var ends: (_ client: Int, _ count: Int, _ isFence: Bool) -> Void = { _, _, _ in }
+    /// It is new in the registry.
+    var announces: () -> Void = {}
     /// It could not join, and is gone.
     var gaveUp: () -> Void = {}
 
@@ -144,7 +146,7 @@ final class SimulatedNode: @unchecked Sendable {
     private func join() {
         // The question who listens, and its answer.
         self.after(2000) {
-            let isAlone = self.others() == 0
+            let isAlone = self.others() == 0 && self.server.uptime >= 3
             self.note { "starts\(isAlone ? " alone" : "")" }
             self.after(2000) {
                 self.ledger.learnGenerations(isAlone: isAlone) { failure in
@@ -178,7 +180,7 @@ final class SimulatedNode: @unchecked Sendable {
         self.after(5_000_000) { self.registerOften() }
     }
 
-    private func register() {
+    func register() {
         if self.isRegistering {
             self.registersAgain = true
             return
@@ -191,11 +193,13 @@ final class SimulatedNode: @unchecked Sendable {
         self.registersAgain = false
         self.link.run(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(self.id))],
-            arguments: [0, .string(self.id), 15_000_000, "name", .string(self.name)], deadline: nil
+            arguments: [0, .string(self.id), 15_000_000, "joins", "name", .string(self.name)], deadline: nil
         ) { result in
             if case .success(let reply) = result, let reply = reply.array, reply.count == 2,
                 let ids = reply[1].array?.compactMap(\.string)
             {
+                // The script has told the others.
+                if reply[0].int64 == 0 { self.announces() }
                 self.ledger.registered(ids, isWhole: reply[0].int64 == 1)
             }
             self.isRegistering = false

@@ -66,7 +66,14 @@ final class SimulatedServer: @unchecked Sendable {
         self.ended()
     }
 
-    func start() { self.isUp = true }
+    func start() {
+        self.isUp = true
+        self.startedAt = self.time.now
+    }
+
+    private var startedAt = -Int64.seconds(100)
+    /// As Redis counts it: up to one second too many.
+    var uptime: Int64 { (self.time.now - self.startedAt) / 1_000_000 + 1 }
 
     func flush() { _ = self.ask(["FLUSHDB"]) }
 

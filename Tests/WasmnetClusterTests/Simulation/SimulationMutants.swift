@@ -22,24 +22,35 @@ enum SimulationMutants {
         Mutant("a late heartbeat frees", ("if not late and since + ttl <= now then", "if true then")),
         Mutant(
             "a late heartbeat is not done",
-            ("redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6])\n-- One", "if not late then redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6]) end\n-- One")),
+            (
+                "redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6])\n-- One",
+                "if not late then redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6]) end\n-- One"
+            )),
         Mutant(
             "what is open without a grant counts as granted",
             ("local its = math.max(count - (ungranted[other] or 0), 0)", "local its = count"),
             ("            current = its\n", "            current = count\n")),
-        Mutant("room for what is open is less by what is open at others", ("math.max(most - theirs, 0)", "math.max(most - others, 0)")),
-        Mutant("room for growth is less by grants only", ("others + count, theirs + its", "others + its, theirs + its")),
+        Mutant(
+            "room for what is open is less by what is open at others",
+            ("math.max(most - theirs, 0)", "math.max(most - others, 0)")),
+        Mutant(
+            "room for growth is less by grants only", ("others + count, theirs + its", "others + its, theirs + its")),
         Mutant(
             "a roll call grants what is loose",
             ("math.max(current, open - tonumber(ARGV[24]))", "math.max(current, open)")),
-        Mutant("slots grow in a roll call", ("if held > 0 then granted = math.min(granted", "if false then granted = math.min(granted")),
-        Mutant("a roll call waits for nobody", ("if missing == 0 then\n    local kept", "if true then\n    local kept")),
+        Mutant(
+            "slots grow in a roll call",
+            ("if held > 0 then granted = math.min(granted", "if false then granted = math.min(granted")),
+        Mutant(
+            "a roll call waits for nobody", ("if missing == 0 then\n    local kept", "if true then\n    local kept")),
         Mutant("a roll call ends by time, not by contact", ("math.max(ends, since + hold) <= now", "ends <= now")),
         Mutant("the epochs end early", ("keep(KEYS[2], 7 * DAY)", "keep(KEYS[2], 3000000)")),
         Mutant(
             "the leases end early",
             ("keep(KEYS[3], (counted > 0 or unheld < most) and 7 * DAY or 3600000000)", "keep(KEYS[3], 3000000)")),
         Mutant("another process' data counts", ("(writer ~= 0 and this ~= 0 and writer ~= this)", "false")),
-        Mutant("what a caller knows of an older generation is done", ("return id, left, asked ~= 0 and asked ~= id", "return id, left, false")),
+        Mutant(
+            "what a caller knows of an older generation is done",
+            ("return id, left, asked ~= 0 and asked ~= id", "return id, left, false")),
     ]
 }

@@ -10,12 +10,19 @@ struct SimulationRunner: Sendable {
     }
 
     var changes: [SimulatedScripts.Change] = []
-    var workers = 1
+    var workers = 2
     /// How many findings are enough.
     var most = 1
 
     /// - Returns: how many seeds were run, and what was found, by seed.
     func run(from first: UInt64, count: Int) async throws -> (ran: Int, findings: [Finding]) {
+        try await self.run((0..<count).map { Schedule(seed: first &+ UInt64($0)) })
+    }
+
+    func run(
+        _ schedules: some RandomAccessCollection<Schedule> & Sendable
+    ) async throws -> (ran: Int, findings: [Finding]) {
+        let count = schedules.count
         let (next, findings) = (NIOLockedValueBox(0), NIOLockedValueBox<[Finding]>([]))
         try await withThrowingTaskGroup(of: Void.self) { tasks in
             for _ in 0..<self.workers {
@@ -29,7 +36,7 @@ struct SimulationRunner: Sendable {
                                     return next
                                 }
                                 guard index < count else { return }
-                                let schedule = Schedule(seed: first &+ UInt64(index))
+                                let schedule = schedules[schedules.index(schedules.startIndex, offsetBy: index)]
                                 let faults = try self.faults(of: schedule, redis)
                                 if !faults.isEmpty {
                                     findings.withLockedValue { $0.append(Finding(schedule: schedule, faults: faults)) }
@@ -81,7 +88,9 @@ struct SimulationRunner: Sendable {
         }
     }
 
-    private static func onThread<Answer: Sendable>(_ body: @escaping @Sendable () throws -> Answer) async throws -> Answer {
+    private static func onThread<Answer: Sendable>(_ body: @escaping @Sendable () throws -> Answer) async throws
+        -> Answer
+    {
         try await withCheckedThrowingContinuation { done in
             DispatchQueue.global().async { done.resume(with: Result(catching: body)) }
         }

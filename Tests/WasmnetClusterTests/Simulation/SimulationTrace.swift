@@ -43,7 +43,8 @@ extension [RedisArgument] {
 extension Result<RESPValue, RedisError> {
     var shown: String {
         switch self {
-        case .success(let reply): reply.array?.map { $0.int64.map { "\($0)" } ?? "…" }.joined(separator: " ") ?? "\(reply)"
+        case .success(let reply):
+            reply.array?.map { $0.int64.map { "\($0)" } ?? "…" }.joined(separator: " ") ?? "\(reply)"
         case .failure(let error): "\(error)"
         }
     }
