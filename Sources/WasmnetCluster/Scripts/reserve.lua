@@ -84,8 +84,13 @@ if most > 0 then
     -- Above the limit (a node was away, or the limit fell) a node keeps what it was granted, and gets nothing to open more with.
     kept = math.max(math.min(current, held_open), math.min(open, math.max(most - theirs, 0)))
     granted = math.min(target, math.max(kept, room))
-    -- While the roll call lasts others' slots are not known: what was granted before it is granted again, the rest waits for its end.
-    if held > 0 then granted = math.min(granted, math.max(current, open - tonumber(ARGV[24]))) end
+    -- While the roll call lasts others' slots are not known: what was granted before it is granted again, above a limit that was lowered
+    -- too; the rest waits for its end.
+    if held > 0 then
+        local firm = open - tonumber(ARGV[24])
+        kept = math.max(kept, firm)
+        granted = math.min(target, math.max(current, firm), math.max(granted, firm))
+    end
     if ARGV[13] == '1' and granted <= open then
         missing = 2
         if held > 0 and room > open then missing, wait = 4, held end

@@ -37,10 +37,10 @@ enum SimulationMutants {
             "room for growth is less by grants only", ("others + count, theirs + its", "others + its, theirs + its")),
         Mutant(
             "a roll call grants what is loose",
-            ("math.max(current, open - tonumber(ARGV[24]))", "math.max(current, open)")),
+            ("local firm = open - tonumber(ARGV[24])", "local firm = open")),
         Mutant(
             "slots grow in a roll call",
-            ("if held > 0 then granted = math.min(granted", "if false then granted = math.min(granted")),
+            ("math.min(target, math.max(current, firm), math.max(granted, firm))", "math.max(granted, firm)")),
         Mutant(
             "a roll call waits for nobody", ("if missing == 0 then\n    local kept", "if true then\n    local kept")),
         Mutant("a roll call ends by time, not by contact", ("math.max(ends, since + hold) <= now", "ends <= now")),

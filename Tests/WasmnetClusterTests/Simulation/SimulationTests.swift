@@ -1,4 +1,5 @@
 import Foundation
+import RedisClient
 import Testing
 import WasmnetTesting
 
@@ -47,6 +48,25 @@ extension OnRedis {
             }
             let findings = try await SimulationRunner(most: .max).run(schedules).findings
             #expect(findings.isEmpty, "\(findings.map(\.faults))")
+        }
+
+        /// Found by the simulation: after a loss, what is above a limit that was lowered was taken for a lease that others have, and ended.
+        @Test func whatALowerLimitFoundOpenStaysAfterALoss() async throws {
+            let schedules = (1...12).map { seed in
+                Schedule(
+                    seed: seed, nodes: 4, limit: 20, events: [(.seconds(9), .limit(to: 6)), (.seconds(9.6), .flush)])
+            }
+            let findings = try await SimulationRunner(most: .max).run(schedules).findings
+            #expect(findings.isEmpty, "\(findings.map(\.faults))")
+        }
+
+        @Test func everyMutantChangesAScript() {
+            let scripts = [
+                ClusterScripts.reserve, ClusterScripts.heartbeat, ClusterScripts.generation, ClusterScripts.rollCall,
+            ]
+            for change in SimulationMutants.all.flatMap(\.changes) {
+                #expect(scripts.contains { $0.source.contains(change.text) }, "\(change.text)")
+            }
         }
 
         @Test(.enabled(if: ProcessInfo.processInfo.environment["SIMULATE_MUTANTS"] != nil))
