@@ -112,7 +112,9 @@ final class SimulatedCluster: @unchecked Sendable {
     private func expectGrowth() {
         let nodes =
             self.leastLimit > self.roomNeeded ? self.live : self.live.shuffled(using: &self.random).prefix(1).map { $0 }
-        for client in self.clients.indices {
+        // An open that was under way when room was left may have taken it.
+        let most = max(self.leastLimit - self.roomNeeded, 0)
+        for client in self.clients.indices where self.total(client) <= most {
             for index in nodes {
                 self.open(index, client) { refusal in
                     guard let refusal else { return }
