@@ -164,7 +164,7 @@ package struct ByteBudget: Sendable {
         guard self.bytesPerDay > 0 else { return }
         switch mode {
         case .static:
-            let left = self.dayRest ?? Int64(clamping: min(self.bytesPerDay, UInt64(ClusterLink.range.upperBound)))
+            let left = self.dayRest ?? ClusterLink.number(self.bytesPerDay)
             self.dayLent = left / Int64(max(parts, 1))
             self.dayIsFixed = true
         case .open: self.dayLent = ClusterLink.range.upperBound

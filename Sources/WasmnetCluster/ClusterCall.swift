@@ -56,7 +56,7 @@ package struct ClusterCall: Sendable {
                 RedisArgument(ask.target), RedisArgument(ask.open), RedisArgument(ask.held),
                 RedisArgument(ask.slotLimit), ask.slotNeeded ? 1 : 0,
                 .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(ask.requests),
-                RedisArgument(ask.requestsNeeded), .integer(Int64(clamping: dayLimit)),
+                RedisArgument(ask.requestsNeeded), .integer(ClusterLink.number(dayLimit)),
                 .string(lane == .sessions ? "max_sessions" : "max_connections"),
                 .string(lane == .resolves ? "resolves" : "connects"), RedisArgument(ask.requestsOwed),
                 .integer(standing.stamp.since), .integer(standing.stamp.time), RedisArgument(ask.loose),
@@ -78,7 +78,7 @@ package struct ClusterCall: Sendable {
             arguments: [
                 .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
                 .integer(ask.wanted),
-                .integer(Int64(clamping: bytesPerDay)), .integer(ask.dayDebt), .integer(ask.dayReturned),
+                .integer(ClusterLink.number(bytesPerDay)), .integer(ask.dayDebt), .integer(ask.dayReturned),
                 .integer(ask.returnedDay), .integer(ask.wantsDay ? max(ask.dayWanted, 1) : 0),
             ],
             integers: 7)

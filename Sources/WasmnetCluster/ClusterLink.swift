@@ -189,6 +189,9 @@ extension ClusterLink {
     /// What a number of a script can be: all that a double tells apart. Sums of such numbers fit.
     static let range: ClosedRange<Int64> = -(1 << 53)...(1 << 53)
 
+    /// A limit as a script takes it.
+    static func number(_ limit: UInt64) -> Int64 { min(Int64(clamping: limit), self.range.upperBound) }
+
     /// What a script answers with.
     static func numbers(_ reply: RESPValue, count: Int) throws(RedisError) -> [Int64] {
         guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count,

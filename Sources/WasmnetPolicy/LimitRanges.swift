@@ -11,6 +11,9 @@ extension ClientLimits {
     /// Of a socket's idle time, in seconds: up to a year.
     package static let idleTimeouts = 0.0...31_536_000.0
 
+    /// Of bytes a day: up to 8192 TiB, the largest number that a script of Redis can hold.
+    package static let dayBytes: ClosedRange<UInt64> = 0...1 << 53
+
     /// What is out of its range, a member each, with the range.
     package var problems: [String] {
         var copy = self
@@ -50,6 +53,7 @@ extension ClientLimits {
         hold(
             "maxBandwidthBitsPerSecond", \.maxBandwidthBitsPerSecond,
             Self.megabits.lowerBound * 1e6...Self.megabits.upperBound * 1e6)
+        hold("bytesPerDay", \.bytesPerDay, Self.dayBytes)
         hold("idleTimeoutSeconds", \.idleTimeoutSeconds, Self.idleTimeouts)
         hold("connectionTimeoutSeconds", \.connectionTimeoutSeconds, Self.connectionTimeouts)
         return problems

@@ -22,7 +22,7 @@ public struct ClientLimits: Sendable, Hashable {
     public var resolveBurst = 0
     /// Bits (not bytes) a second, both ways together, 0 to 10^12. Default unlimited.
     public var maxBandwidthBitsPerSecond = 0.0
-    /// Bytes in both directions from midnight to midnight, UTC. Default unlimited.
+    /// Bytes in both directions from midnight to midnight, UTC, 0 to 2^53. Default unlimited.
     public var bytesPerDay: UInt64 = 0
     /// Messages a second that come to nothing (denied, refused, malformed, empty) and WebSocket pings, on each node. Above it the
     /// client's WebSockets are not read for a while; nothing is refused. 0 is unlimited. Default 100.

@@ -126,14 +126,14 @@ struct PolicyReader {
             limits.idleTimeoutSeconds = value
         }
         if let value = table["bytes_per_day"] {
-            if let number = value.int, number >= 0 {
-                limits.bytesPerDay = UInt64(number)
-            } else if let text = value.string, let bytes = ByteCount.parse(text) {
+            let bytes = value.int.flatMap(UInt64.init(exactly:)) ?? value.string.flatMap(ByteCount.parse)
+            if let bytes, ClientLimits.dayBytes.contains(bytes) {
                 limits.bytesPerDay = bytes
             } else {
                 self.problem(
                     path, "bytes_per_day",
-                    "a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed, not \(Self.words(value))")
+                    "a number of bytes, or text such as \"20GiB\" or \"500MB\", from 0 to 8192TiB is needed, not \(Self.words(value))"
+                )
             }
         }
     }

@@ -37,6 +37,22 @@ extension OnRedis {
             }
         }
 
+        /// Of a program that embeds the node: the scripts' numbers end at 2^53.
+        @Test(arguments: [UInt64(1 << 53) + 1, UInt64(1 << 62), UInt64.max])
+        func moreBytesADayThanRedisCountsAreTheMostOfIt(
+            bytes: UInt64
+        ) async throws {
+            try await withNodes(1) { _, _, nodes in
+                let client = nodes[0].client(
+                    QuotaLimits(maxSockets: 5, connectsPerSecond: 100, bytesPerDay: bytes), named: self.client.text)
+                #expect(await client.open() == nil)
+                _ = client.allowance.pause(now: nodes[0].clock())
+                try await nodes[0].settle()
+                #expect(client.allowance.pause(now: nodes[0].clock()) == nil)
+                #expect(nodes[0].modes.withLockedValue { $0 }.isEmpty, "every script was answered")
+            }
+        }
+
         @Test func whatIsSetIsInForceWhereverItIsRead() async throws {
             try await withRedis { _, redis in
                 var overrides = QuotaOverrides()

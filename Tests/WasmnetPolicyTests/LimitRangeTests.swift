@@ -12,7 +12,7 @@ import WasmnetPolicyFile
         { $0.connectsPerSecond = .nan }, { $0.resolvesPerSecond = 1e9 }, { $0.maxConnections = -1 },
         { $0.maxConnections = .max }, { $0.maxSessions = .min }, { $0.connectBurst = .max }, { $0.resolveBurst = -5 },
         { $0.refusalsPerSecond = .nan }, { $0.sessionsPerSecond = .nan },
-        { $0.sessionBurst = -1 }, { $0.refusalBurst = -1 },
+        { $0.sessionBurst = -1 }, { $0.refusalBurst = -1 }, { $0.bytesPerDay = (1 << 53) + 1 },
     ]
 
     @Test(arguments: Self.beyond.indices) func aLimitOutOfItsRangeIsNamedAndBroughtIntoIt(index: Int) {
@@ -29,7 +29,7 @@ import WasmnetPolicyFile
         }
     }
 
-    /// One that is added later, too; bytes of a day may be any number of their type.
+    /// One that is added later, too.
     @Test func everyLimitHasARange() {
         let named = Self.beyond.flatMap { change in
             var limits = ClientLimits()
@@ -37,7 +37,7 @@ import WasmnetPolicyFile
             return limits.problems.map { String($0.prefix { $0 != " " }) }
         }
         let members = Mirror(reflecting: ClientLimits()).children.compactMap(\.label)
-        #expect(Set(named) == Set(members).subtracting(["bytesPerDay"]))
+        #expect(Set(named) == Set(members))
     }
 
     @Test func limitsInTheirRangeStayAsTheyAre() {
@@ -46,6 +46,7 @@ import WasmnetPolicyFile
         rules.limits.connectionTimeoutSeconds = 0.1
         rules.limits.maxBandwidthBitsPerSecond = 1e12
         rules.limits.maxConnections = 1_000_000
+        rules.limits.bytesPerDay = 1 << 53
         let policy = Policy(rules)
         #expect(policy.problems.isEmpty && policy.limits == rules.limits)
         #expect(Policy.default.problems.isEmpty && Policy.unrestricted.problems.isEmpty)
@@ -62,6 +63,26 @@ import WasmnetPolicyFile
         #expect { try PolicyFile.parse("[network]\n\(line)\n", file: "test.toml") } throws: { error in
             "\(error)".contains("test.toml:2") && "\(error)".contains(" to ")
         }
+    }
+
+    @Test(
+        arguments: [
+            "\"8193TiB\"", "9007199254740993", "4611686018427387904", "9223372036854775807", "\"9999999999999TiB\"",
+            "-1",
+            "\"much\"", "1.5",
+        ])
+    func bytesOfADayBeyondTheirRangeAreRefusedWithIt(value: String) {
+        for table in ["limits", "tiers.pro"] {
+            #expect { try PolicyFile.parse("[\(table)]\nbytes_per_day = \(value)\n", file: "test.toml") } throws: {
+                error in
+                "\(error)".contains("test.toml:2") && "\(error)".contains("from 0 to 8192TiB is needed, not \(value)")
+            }
+        }
+    }
+
+    @Test(arguments: ["\"8192TiB\"", "9007199254740992"]) func theMostBytesOfADayAreTaken(value: String) throws {
+        let policy = try PolicyFile.parse("[limits]\nbytes_per_day = \(value)\n", file: "test.toml")
+        #expect(policy.limits.bytesPerDay == 1 << 53)
     }
 
     @Test func whatIsNoNumberOrTooLargeSaturates() {

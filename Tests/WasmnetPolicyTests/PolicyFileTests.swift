@@ -50,7 +50,7 @@ import WasmnetPolicyFile
         ),
         (
             "\n[limits]\nbytes_per_day = \"20 parsec\"",
-            "p.toml:3: limits.bytes_per_day: a number of bytes, or text such as \"20GiB\" or \"500MB\", is needed, not \"20 parsec\""
+            "p.toml:3: limits.bytes_per_day: a number of bytes, or text such as \"20GiB\" or \"500MB\", from 0 to 8192TiB is needed, not \"20 parsec\""
         ),
         ("[clients]\nidentify_by = \"name\"", "p.toml:2: clients.identify_by"),
         ("[clients]\ntrusted_proxies = [\"proxy\"]", "p.toml:2: clients.trusted_proxies[0]"),
