@@ -5,14 +5,29 @@ import WasmnetText
 /// What a token claims (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
 struct Claims: JWTPayload {
     var sub: String
-    /// Seconds since 1970.
-    var exp: Double
-    var nbf: Double?
+    var exp: NumericDate
+    var nbf: NumericDate?
+    /// Nothing goes by it.
+    var iat: NumericDate?
     var iss: String?
     var aud: Audience?
     var tier: String?
     /// Entries as the policy has them.
     var allow: [String]?
+
+    /// Seconds since 1970 (RFC 7519, section 2).
+    struct NumericDate: Codable, Sendable {
+        var seconds: Double
+
+        init(from decoder: any Decoder) throws {
+            self.seconds = try decoder.singleValueContainer().decode(Double.self)
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(self.seconds)
+        }
+    }
 
     /// One text or a list of them (RFC 7519, section 4.1.3).
     struct Audience: Codable, Sendable {
@@ -37,6 +52,13 @@ struct Claims: JWTPayload {
     func verify(using algorithm: some JWTAlgorithm) async throws {}
 }
 
+extension KeyedDecodingContainer {
+    /// The synthesized decoding calls this: a null is no number.
+    fileprivate func decodeIfPresent(_ type: Claims.NumericDate.Type, forKey key: Key) throws -> Claims.NumericDate? {
+        self.contains(key) ? try self.decode(type, forKey: key) : nil
+    }
+}
+
 /// What claims must say. Values; the time is passed in.
 package struct ClaimRules: Sendable, Equatable {
     /// What `iss` must be; nil takes any, or none.
@@ -54,8 +76,9 @@ package struct ClaimRules: Sendable, Equatable {
 
     /// - Parameter now: seconds since 1970.
     func grant(_ claims: Claims, now: Double) throws(TokenFault) -> TokenGrant {
-        guard claims.exp.isFinite, now < claims.exp + self.leewaySeconds else { throw .expired }
-        if let start = claims.nbf {
+        let end = claims.exp.seconds
+        guard end.isFinite, now < end + self.leewaySeconds else { throw .expired }
+        if let start = claims.nbf?.seconds {
             guard start.isFinite, now >= start - self.leewaySeconds else { throw .notYetValid }
         }
         if let issuer = self.issuer {
