@@ -44,8 +44,9 @@ extension NodeTests {
             _ = try await self.run(place, ["import", "-", "--replace"], input: "10.0.0.0/8 # ours\n")
             #expect(try await self.run(place, ["export"]) == "10.0.0.0/8\n")
             try await self.complains(place, ["add", "*"], "is no entry")
-            for time in ["99999999999999d", "9223372036854775807s", "36526d", "0h"] {
-                try await self.complains(place, ["add", "10.0.0.1", "--ttl", time], "--ttl is 1s to 36525d")
+            for time in ["99999999999999d", "9223372036854775807s", "36526d", "0h", "-1s"] {
+                try await self.complains(
+                    place, ["add", "10.0.0.1", "--ttl", time], "--ttl is 1s to 36525d, not \(time)\n")
             }
             try await self.complains(place, ["add", "10.0.0.1", "--reason", "two\nlines"], "--reason")
         }

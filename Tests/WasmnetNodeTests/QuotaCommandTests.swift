@@ -200,12 +200,18 @@ extension NodeTests {
             (["set", "::1", "--bytes-per-day", "much"], "--bytes-per-day is a number of bytes"),
             (["set", "::1", "--max-connections", "3", "--for", "3 weeks"], "--for"),
             (["set", "::1", "--max-connections", "3", "--for", "9999d"], "--for is 1s to 366d"),
-            (["set", "::1", "--max-connections", "3", "--for", "99999999999999d"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "99999999999999d"], "366d, not 99999999999999d\n"),
             // 61,184 seconds beyond what 64 bits hold.
-            (["set", "::1", "--max-connections", "3", "--for", "213503982334602d"], "--for is 1s to 366d"),
+            (["set", "::1", "--max-connections", "3", "--for", "213503982334602d"], "366d, not 213503982334602d\n"),
             (["set", "::1", "--max-connections", "3", "--for", "9223372036854775807s"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "99999999999999999999h"], "--for is 1s to 366d"),
             (["set", "::1", "--max-connections", "3", "--for", "0s"], "--for is 1s to 366d, not 0s"),
+            (["set", "::1", "--max-connections", "3", "--for", "-1s"], "--for is 1s to 366d, not -1s\n"),
+            (
+                ["set", "::1", "--max-connections", "3", "--for", "-99999999999999999999d"],
+                "--for is 1s to 366d, not -9"
+            ),
+            (["set", "::1", "--max-connections", "3", "--for", "-s"], "--for"),
             (["set", "::1", "--connects-per-sec", "inf"], "--connects-per-sec is above 0, to 1000000"),
             (["set", "::1", "--max-bandwidth-mbps", "nan"], "--max-bandwidth-mbps is above 0, to 1000000"),
             (["set", "::1", "--bytes-per-day", "99999999999999TiB"], "--bytes-per-day is a number of bytes"),

@@ -1,11 +1,14 @@
 import ArgumentParser
 import Foundation
 import Wasmnet
+import WasmnetText
 
 /// A span of time as people write it: `90s`, `30m`, `24h`, `7d`. One that no clock reaches is ``longest``, which every option refuses.
 struct TimeSpan: ExpressibleByArgument, Equatable {
     /// At most what ``longest`` has, so that microseconds of it are a number too.
     let seconds: Int64
+    /// As it was written, where it was.
+    private var written: String?
 
     /// About 292,000 years.
     static let longest = TimeSpan(seconds: .max)
@@ -21,16 +24,19 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 
     init?(argument: String) {
         guard let unit = Self.units.first(where: { argument.utf8.last == $0.0.utf8.first }) else { return nil }
-        let digits = argument.utf8.dropLast()
-        guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        let (seconds, overflow) = (Int64(argument.dropLast()) ?? .max).multipliedReportingOverflow(by: unit.1)
-        self.init(seconds: overflow ? .max : seconds)
+        let number = argument.dropLast()
+        let digits = number.utf8.first == UInt8(ascii: "-") ? number.dropFirst() : number
+        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        let (seconds, overflow) = (Int64(digits) ?? .max).multipliedReportingOverflow(by: unit.1)
+        // Every time below 0 is out of its range alike.
+        self.init(seconds: digits != number ? -1 : overflow ? .max : seconds)
+        self.written = argument
     }
 
     /// Holds what an option was given to its range.
     func checked(_ option: String, atMost most: TimeSpan) throws -> TimeSpan {
         guard self.seconds >= 1, self.seconds <= most.seconds else {
-            throw ConfigurationError("\(option) is 1s to \(most.text), not \(self.text)")
+            throw ConfigurationError("\(option) is 1s to \(most.text), not \(self.written?.shown() ?? self.text)")
         }
         return self
     }
