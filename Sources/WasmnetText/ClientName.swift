@@ -5,6 +5,10 @@ package enum ClientName {
     /// For complaints.
     package static let rule = "a client's name is 1 to 256 bytes of UTF-8 without control characters"
 
+    /// For complaints about a name on a command line or in the denylist.
+    package static let percentRule =
+        "in a client's name % comes before two hexadecimal digits (%25 is % itself), and all of it is UTF-8"
+
     package static func isName(_ text: some StringProtocol) -> Bool {
         self.lengths.contains(text.utf8.count) && !ByteText(text).hasControls
     }

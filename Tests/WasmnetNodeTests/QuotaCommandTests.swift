@@ -89,10 +89,18 @@ extension NodeTests {
                 let mapped = try self.object(try await run(["quota", "show", "::ffff:127.0.0.1", "--json"]))
                 #expect(mapped["client"] as? String == "a:127.0.0.1")
                 #expect((mapped["holders"] as? [Any])?.count == 2)
-                // Whatever a token may name.
+                // Whatever a token may name, as the denylist reads it; tables have it as commands take it.
                 let name = "t:José \"O'Brien\" 50%"
-                #expect(try self.object(try await run(["quota", "show", name, "--json"]))["client"] as? String == name)
-                #expect(try await run(["quota", "show", "t:a\u{202E}b"]).hasPrefix("t:a\\u202eb\n"))
+                for written in ["t:José \"O'Brien\" 50%25", "t:Jos%C3%A9%20%22O%27Brien%22%2050%25"] {
+                    let report = try self.object(try await run(["quota", "show", written, "--json"]))
+                    #expect(report["client"] as? String == name)
+                }
+                #expect(try await run(["quota", "show", "t:a\u{202E}b"]).hasPrefix("t:a%E2%80%AEb\n"))
+                #expect(try await run(["quota", "show", "t:a%2520b"]).hasPrefix("t:a%2520b\n"))
+                #expect(try await run(["quota", "set", "t:a%20b", "--max-connections", "2"]).hasPrefix("t:a%20b\n"))
+                let blank = try self.limit("max_connections", in: try await run(["quota", "show", "t:a b", "--json"]))
+                #expect(blank["limit"] as? Int == 2)
+                #expect(try await run(["quota", "reset", "t:a b"]).hasPrefix("t:a%20b: "))
                 let sockets = try self.limit("max_connections", in: shown)
                 #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
                 #expect(sockets["from"] as? String == "policy")
@@ -175,6 +183,9 @@ extension NodeTests {
         static let wrong: [([String], String)] = [
             (["show", "somebody"], "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"somebody\""),
             (["show", "t:"], "CLIENT is an address"),
+            (["show", "t:100%"], "% comes before two hexadecimal digits (%25 is % itself)"),
+            (["reset", "t:%FF"], "% comes before two hexadecimal digits (%25 is % itself), and all of it is UTF-8"),
+            (["set", "t:a%0Ab", "--max-connections", "3"], "without control characters"),
             (["show", "::1", "--tier", "none"], "the policy has no tier \"none\""),
             (["show", "::1", "--policy", "no.toml"], "no.toml: the file cannot be read: No such file or directory"),
             (["set", "::1"], "give a limit to set, or --clear"),

@@ -33,9 +33,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
         }
         if let client = ByteText(text).dropping(prefix: Self.clientMark) {
             guard let id = client.percentDecoded?.validText else {
-                throw DenylistError(
-                    "in a client's name % comes before two hexadecimal digits (%25 is % itself), and all of it is UTF-8"
-                )
+                throw DenylistError(ClientName.percentRule)
             }
             try self.init(clientID: id)
             return

@@ -12,8 +12,10 @@ import WasmnetText
 struct QuotaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quota", abstract: "Show, set or reset what one client may use in the cluster.",
-        discussion:
-            "CLIENT is an address (203.0.113.7; of IPv6 its /64 counts), or t:NAME for a client that comes with a token.",
+        discussion: """
+            CLIENT is an address (203.0.113.7; of IPv6 its /64 counts), or t:NAME for a client that comes with a token; in NAME % is written %25, \
+            and any byte may be written so.
+            """,
         subcommands: [Show.self, Set.self, Reset.self])
 
     /// Which limits the nodes go by: those of their policy.
@@ -54,7 +56,10 @@ struct QuotaCommand: ParsableCommand {
     }
 
     static func client(_ text: String) throws -> ClientID {
-        guard let client = ClientID(written: text) else {
+        guard let written = ByteText(text).percentDecoded?.validText else {
+            throw ConfigurationError("CLIENT \"\(text.shown())\": \(ClientName.percentRule)")
+        }
+        guard let client = ClientID(written: written) else {
             throw ConfigurationError(
                 "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"\(text.shown())\"; \(ClientName.rule)")
         }
@@ -63,7 +68,11 @@ struct QuotaCommand: ParsableCommand {
 
     struct Show: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Show what a client uses of each limit, and on which nodes.")
+            abstract: "Show what a client uses of each limit, and on which nodes.",
+            discussion: """
+                Used sessions and connections are what nodes have leased: those that are open, and a few more that a node keeps for what \
+                comes next.
+                """)
 
         @Argument(help: "An address, or t:NAME.") var client: String
         @OptionGroup var redis: RedisArguments
@@ -93,7 +102,15 @@ struct QuotaCommand: ParsableCommand {
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
             try await self.redis.withRedis { try await ClientAccounts(redis: $0).reset(client) }
-            Terminal.say("\(client.text): rates, bandwidth and bytes of the day start anew")
+            Terminal.say("\(client.commandText): rates, bandwidth and bytes of the day start anew")
         }
+    }
+}
+
+extension ClientID {
+    /// As commands and the denylist take it.
+    var commandText: String {
+        guard let name = ByteText(self.text).dropping(prefix: "t:") else { return self.text }
+        return "t:" + ClientName.encoded(name.text)
     }
 }

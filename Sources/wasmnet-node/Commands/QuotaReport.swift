@@ -147,7 +147,10 @@ extension QuotaReport {
         table.add(Self.row("resolves_per_sec", self.limits.resolves))
         table.add(Self.bandwidthRow(self.limits.bandwidth))
         table.add(Self.row("bytes_per_day", self.limits.bytesPerDay, ByteCount.text))
-        var lines = [self.client, "", table.text, "", "The day ends in \(self.dayLeft.text) (\(self.dayEnds))."]
+        var lines = [
+            ClientID(text: self.client).commandText, "", table.text, "",
+            "The day ends in \(self.dayLeft.text) (\(self.dayEnds)).",
+        ]
         if let end = self.overridesEnd, let left = self.overridesLeft {
             lines.append("What was set for this client ends in \(left.text) (\(end)).")
         }
