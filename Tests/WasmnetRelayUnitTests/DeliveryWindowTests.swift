@@ -117,6 +117,19 @@ import Testing
         #expect(window.roundTrip == 1 && window.onTheirWay == 0)
     }
 
+    /// The window shrinks with the first answer, and is full before the next marker was due.
+    @Test func whatFillsTheWindowHasAMarkerBehindIt() {
+        var window = DeliveryWindow()
+        let first = window.mark(now: 0)
+        let isDue = window.send(20_000)
+        #expect(!isDue)
+        window.answered(first, now: 500 * Self.millisecond)
+        var marker: UInt64?
+        while window.hasRoom { if window.send(1000) { marker = window.mark(now: 500 * Self.millisecond) } }
+        window.answered(marker ?? 0, now: 501 * Self.millisecond)
+        #expect(window.hasRoom)
+    }
+
     /// Any peer: bounds hold, nothing traps, and once every marker is answered there is room again.
     @Test(arguments: [111, 112, 113, 114] as [UInt64]) func aSeededWalkStaysWithinItsBounds(seed: UInt64) {
         var random = SeededGenerator(seed: seed)
@@ -130,7 +143,7 @@ import Testing
             case 0, 1:
                 let bytes = Int.random(in: 0...200_000, using: &random)
                 sent += bytes
-                if window.send(bytes) || window.needsMarker { marks.append(window.mark(now: now)) }
+                if window.send(bytes) { marks.append(window.mark(now: now)) }
             case 2 where !marks.isEmpty:
                 let index = Int.random(in: 0..<marks.count, using: &random)
                 window.answered(marks[index], now: now)

@@ -70,10 +70,11 @@ struct DeliveryWindow {
     var needsMarker: Bool { !self.hasRoom && self.markers.isEmpty }
 
     /// Counts bytes that are sent.
-    /// - Returns: Whether a marker is due behind them.
+    /// - Returns: Whether a marker is due behind them: so much was sent since the last, or they filled the window and no answer is awaited
+    ///   that could make room.
     mutating func send(_ bytes: Int) -> Bool {
         self.sent += UInt64(max(0, bytes))
-        return self.sent >= self.nextMark
+        return self.sent >= self.nextMark || self.needsMarker
     }
 
     /// A marker is about to be sent, whether one was due or not.
