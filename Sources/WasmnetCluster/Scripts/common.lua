@@ -41,18 +41,42 @@ local function process()
     return id and tonumber(id, 16) or 0
 end
 
+-- Which server of a Redis Cluster this is; it keeps its name when it starts again. Empty where there is no Cluster, or this user may not ask.
+local function server()
+    local id = redis.pcall('CLUSTER', 'MYID')
+    return type(id) == 'string' and id or ''
+end
+
+-- Whether a bucket came here with its slot, whole, from the server that wrote it last: that one is well and serves others. Else this one was its
+-- replica, and may lack the last.
+local function moved(writer)
+    if not writer or writer == '' or writer == server() then return false end
+    local nodes = redis.pcall('CLUSTER', 'NODES')
+    for line in string.gmatch(type(nodes) == 'string' and nodes or '', '[^\n]+') do
+        local id, flags, slots = string.match(line, '^(%S+) %S+ (%S+) %S+ %S+ %S+ %S+ %S+ ?(.*)$')
+        if id == writer then
+            return string.find(flags, 'master') ~= nil and not string.find(flags, 'fail') and string.find(slots, '%d') ~= nil
+        end
+    end
+    return false
+end
+
+-- Notes that this process wrote a bucket last.
+local function sign(key, this) redis.call('HSET', key, 'process', text(this), 'server', server()) end
+
 -- The generation of a bucket: a number for its data, as long as none was lost. It ends when it is gone, when another process answers
--- than the one it was last written by, and when a caller knows a later one. Then no lease of before counts, and the nodes hold a roll
+-- than the one it was last written by, unless its slot of a Cluster moved, and when a caller knows a later one. Then no lease of before counts, and the nodes hold a roll
 -- call: each declares again what it holds, and nobody's leases grow until all have (rollcall.lua), or until `hold` has passed that the
 -- caller was in contact for. `hold` is longer than a lease, so that whoever has not heard of the loss has stopped admitting when others
 -- grow.
 -- Returns the generation, for how long growth is held, and whether the caller knows another one: then it is told so, and what it asks
 -- is not done, for it may have been sent before the loss.
 local function generation(key, epochs, known, hold, since)
-    local fields = redis.call('HMGET', key, 'id', 'process', 'until')
+    local fields = redis.call('HMGET', key, 'id', 'process', 'until', 'server')
     local id, writer, ends = tonumber(fields[1] or ''), tonumber(fields[2] or '') or 0, tonumber(fields[3] or '') or 0
     local this, asked = process(), tonumber(known)
-    local isNew = not id or asked > id or (writer ~= 0 and this ~= 0 and writer ~= this)
+    local isOther = this ~= 0 and writer ~= this
+    local isNew = not id or asked > id or (isOther and writer ~= 0 and not moved(fields[4]))
     if isNew then id, ends = math.max(now, (id or 0) + 1, asked + 1), now + hold end
     -- No later than a roll call that begins now: the clock may have been set back.
     ends = math.min(ends, now + hold)
@@ -61,10 +85,9 @@ local function generation(key, epochs, known, hold, since)
     redis.call('HSET', key, 'id', text(id), 'until', text(ends))
     if isNew then
         redis.call('DEL', key, epochs)
-        redis.call('HSET', key, 'id', text(id), 'process', text(this), 'until', text(ends))
-    elseif writer == 0 and this ~= 0 then
-        redis.call('HSET', key, 'process', text(this))
+        redis.call('HSET', key, 'id', text(id), 'until', text(ends))
     end
+    if isNew or isOther then sign(key, this) end
     keep(key, 7 * DAY)
     local left = 0
     if ends > 0 then left = math.min(math.max(ends, since + hold) - now, hold) end
