@@ -52,7 +52,6 @@ final class ClusterLink: Sendable {
     func noticedLoss() {
         self.lossCount.wrappingAdd(1, ordering: .relaxed)
         let now = self.now
-        self.peers.withLock { $0.dataWasLost(now: now) }
         let isFirst = self.loss.withLock { loss in
             defer { loss = loss ?? (now, false) }
             return loss == nil
@@ -217,7 +216,7 @@ package struct ClusterEvents: Sendable {
     package var rollCallIsLong: @Sendable () -> Void = {}
     /// They have, so long after the loss was noticed.
     package var recovered: @Sendable (QuotaDuration) -> Void = { _ in }
-    /// The registry is to be read: ``RedisLedger/registered(_:isWhole:)``.
+    /// The registry is to be read: ``RedisLedger/registered(_:)``.
     package var peersNeeded: @Sendable () -> Void = {}
     /// An outage began or ended; those that last now, and of one that began the words of what went wrong.
     package var modeChanged: @Sendable (_ outages: Int, _ reason: String?) -> Void = { _, _ in }

@@ -418,7 +418,8 @@ package struct Lane: Sendable {
     /// - Parameters:
     ///   - parts: in how many parts what is left is divided; 0: nothing may be opened on credit.
     package func slotsInOutage(parts: Int, now: QuotaInstant) -> Int {
-        let held = max(self.open, self.granted)
+        // What was opened on an earlier credit is part of this one.
+        let held = max(self.open - self.loose, self.granted)
         guard parts > 0, self.slotLimit > 0 else { return held }
         if self.isRoomKnown, now - self.lastReply <= Self.roomMemory { return held + self.room / parts }
         return max(held, max(self.slotLimit / parts, 1))

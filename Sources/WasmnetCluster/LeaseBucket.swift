@@ -7,7 +7,8 @@ import WasmnetQuota
 ///    after the sending of the last question or heartbeat that Redis answered.
 /// 2. A lease whose end has passed is never revived, whatever Redis answers: the clock is looked at before an answer is taken and
 ///    before anything is sent. Then, and when Redis says that an epoch or all data is gone, the epoch is left for a new one.
-/// 3. An epoch that was not joined yet is not left: the same question is asked again.
+/// 3. An epoch that was not joined yet is not left, the same question is asked again; but for one that a loss of data began, at the end of
+///    the lease before it.
 /// 4. Where data was lost the nodes hold a roll call: each says when all that it holds is declared again, and nothing grows until all have.
 ///
 /// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads the atomics here and nothing else. It
@@ -20,6 +21,9 @@ final class LeaseBucket: Sendable {
     private let state: Guarded<State>
     /// When the lease ends; 0: the epoch is not joined.
     private let validUntil = Atomic<Int64>(0)
+    /// After a loss, when the lease that it ended would have: by then what is held is to be declared, or it may be granted to others; 0:
+    /// no loss.
+    private let firmUntil = Atomic<Int64>(0)
     private let number = Atomic<UInt64>(0)
     /// The last epoch that was begun because leases did not count any more, and not because Redis' data was lost.
     private let lapse = Atomic<UInt64>(0)
@@ -200,7 +204,8 @@ final class LeaseBucket: Sendable {
     var isJoined: Bool { self.validUntil.load(ordering: .relaxed) != 0 }
 
     private func hasLapsed(_ now: QuotaInstant) -> Bool {
-        let until = self.validUntil.load(ordering: .relaxed)
+        let valid = self.validUntil.load(ordering: .relaxed)
+        let until = valid != 0 ? valid : self.firmUntil.load(ordering: .relaxed)
         return until != 0 && now.microseconds >= until
     }
 
@@ -260,6 +265,7 @@ final class LeaseBucket: Sendable {
         if !self.isJoined { state.nextHeartbeat = sentAt + self.settings.heartbeat }
         let until = max((sentAt + self.settings.leaseTime).microseconds, self.validUntil.load(ordering: .relaxed))
         self.validUntil.store(until, ordering: .releasing)
+        self.firmUntil.store(0, ordering: .relaxed)
     }
 
     /// An answer did not come.
@@ -284,7 +290,8 @@ final class LeaseBucket: Sendable {
 
     private func leave(_ state: inout State, isLoss: Bool = false) {
         // Allowances read the end first and the number then: never the old epoch with a new end.
-        self.validUntil.store(0, ordering: .releasing)
+        let until = self.validUntil.exchange(0, ordering: .acquiringAndReleasing)
+        self.firmUntil.store(isLoss ? until : 0, ordering: .relaxed)
         state.epoch = self.settings.makeEpoch()
         if !isLoss { self.lapse.store(state.epoch, ordering: .releasing) }
         self.number.store(state.epoch, ordering: .releasing)

@@ -7,6 +7,9 @@ package import WasmnetQuota
 package struct RedisContact: Sendable {
     /// A silence of so long, though something was asked, breaks it.
     package static let longestSilence = QuotaDuration.milliseconds(2500)
+    /// It breaks as well when nothing was heard for so long, asked or not: heartbeats and looks at the data come more often. A node that slept
+    /// while Redis stood still asked nothing in vain.
+    static let longestPause = QuotaDuration.seconds(7)
     /// Redis' clock may move so far against this node's while the contact lasts: less than the half second by which a node stops counting on
     /// its leases before Redis does.
     static let mostDrift: Int64 = 400_000
@@ -22,8 +25,9 @@ package struct RedisContact: Sendable {
         var width: Int64 { self.high - self.low }
     }
 
-    /// In microseconds of Redis' time; 0: there is none.
-    package private(set) var since: Int64 = 0
+    /// In microseconds of Redis' time.
+    private var start: Int64 = 0
+    private var heardAt = QuotaInstant.epoch
     private var first: Offset?
     private var quickest: (offset: Offset, at: QuotaInstant)?
 
@@ -33,8 +37,10 @@ package struct RedisContact: Sendable {
     ///
     /// - Parameter silence: how long nothing was answered before it.
     package mutating func answered(time: Int64, sentAt: QuotaInstant, now: QuotaInstant, silence: QuotaDuration) {
+        let isBroken = self.isBroken(now: now, silence: silence)
+        self.heardAt = now
         let offset = Offset(low: time - now.microseconds, high: time - sentAt.microseconds)
-        if let first = self.first, silence < Self.longestSilence,
+        if let first = self.first, !isBroken,
             offset.low <= first.high + Self.mostDrift, offset.high >= first.low - Self.mostDrift,
             first.width <= Self.wide || offset.width * 2 > first.width
         {
@@ -43,10 +49,21 @@ package struct RedisContact: Sendable {
             }
             self.quickest = (offset, now)
         } else {
-            self.since = time
+            self.start = time
             self.first = offset
             self.quickest = (offset, now)
         }
+    }
+
+    /// Since when there is contact, in microseconds of Redis' time; 0: there is none.
+    ///
+    /// - Parameter silence: how long nothing was answered, up to now.
+    package func since(now: QuotaInstant, silence: QuotaDuration) -> Int64 {
+        self.isBroken(now: now, silence: silence) ? 0 : self.start
+    }
+
+    private func isBroken(now: QuotaInstant, silence: QuotaDuration) -> Bool {
+        silence >= Self.longestSilence || now - self.heardAt >= Self.longestPause
     }
 
     /// What time it is at Redis, in microseconds; 0: not known.

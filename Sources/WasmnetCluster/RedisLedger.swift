@@ -70,13 +70,14 @@ package final class RedisLedger: QuotaLedger {
     }
 
     /// The registry's nodes were read.
-    ///
-    /// - Parameter isWhole: whether this node was among them before it told of itself.
-    package func registered(_ ids: [String], isWhole: Bool) {
+    package func registered(_ ids: [String]) {
         self.nodeCount = ids.count
         let (others, now) = (ids.filter { $0 != self.link.settings.nodeID }, self.link.now)
-        self.link.peers.withLock { $0.read(others, isWhole: isWhole, now: now) }
+        self.link.peers.withLock { $0.read(others, now: now) }
     }
+
+    /// A node said that it goes: no roll call waits for it.
+    package func left(_ id: String) { self.link.peers.withLock { $0.left(id) } }
 
     // MARK: Life
 
@@ -209,7 +210,9 @@ package final class RedisLedger: QuotaLedger {
             self.link.events.peersNeeded()
             return done(nil)
         }
-        let call = ClusterCall.rollCall(bucket: bucket.index, peers: peers.ids, standing.inCalls, self.link.settings)
+        // Nobody has an empty name, so that a roll call never ends by who does not know yet whom it waits for.
+        let call = ClusterCall.rollCall(
+            bucket: bucket.index, peers: step == .declare ? [""] : peers.ids, standing.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
             switch result {
             case .success(let numbers):

@@ -6,6 +6,8 @@ final class RedisReach: Sendable {
     private struct State {
         var watch: OutageWatch
         var contact = RedisContact()
+
+        func silence(now: QuotaInstant) -> QuotaDuration { self.watch.unansweredSince.map { now - $0 } ?? .zero }
     }
     private let state: Guarded<State>
     private let outage = Atomic<Bool>(false)
@@ -32,8 +34,7 @@ final class RedisReach: Sendable {
     func answered(time: Int64?, sentAt: QuotaInstant, now: QuotaInstant) -> Bool {
         self.change { state in
             if let time {
-                let silence = state.watch.unansweredSince.map { now - $0 } ?? .zero
-                state.contact.answered(time: time, sentAt: sentAt, now: now, silence: silence)
+                state.contact.answered(time: time, sentAt: sentAt, now: now, silence: state.silence(now: now))
             }
             return state.watch.answered()
         }
@@ -46,7 +47,9 @@ final class RedisReach: Sendable {
 
     /// Since when there is contact, and what time it is, both by Redis' clock in microseconds; 0: not known.
     func stamp(now: QuotaInstant) -> (since: Int64, time: Int64) {
-        self.state.withLock { ($0.contact.since, $0.contact.time(now: now)) }
+        self.state.withLock {
+            ($0.contact.since(now: now, silence: $0.silence(now: now)), $0.contact.time(now: now))
+        }
     }
 
     private func change<Answer>(_ body: (inout State) -> Answer) -> Answer {

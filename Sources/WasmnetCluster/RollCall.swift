@@ -14,6 +14,7 @@ struct RollCall: Sendable {
     private var next: QuotaInstant
     /// Nil: nobody else is there.
     private var readsPeersAfter: QuotaInstant?
+    private var hasDeclared = false
 
     init(now: QuotaInstant) {
         self.began = now
@@ -25,14 +26,20 @@ struct RollCall: Sendable {
         case wait
         /// The registry is to be read.
         case readPeers
-        /// It is time to say, again, that all is declared.
+        /// All is declared: it is time to say so, which ends nothing yet.
+        case declare
+        /// It is time to say it, again, and to look whether all others have.
         case answer
     }
 
     /// - Parameter peersReadAt: when the registry was read last.
     mutating func step(now: QuotaInstant, peersReadAt: QuotaInstant) -> Step {
         guard now >= self.next else { return .wait }
-        if let time = self.readsPeersAfter, peersReadAt < time { return now < time ? .wait : .readPeers }
+        if let time = self.readsPeersAfter, peersReadAt < time {
+            if now >= time { return .readPeers }
+            defer { self.hasDeclared = true }
+            return self.hasDeclared ? .wait : .declare
+        }
         let pause = max((now - self.began).microseconds / 2, Self.firstPause.microseconds)
         self.next = now + .microseconds(min(pause, Self.longestPause.microseconds))
         return .answer

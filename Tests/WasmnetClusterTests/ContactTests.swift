@@ -7,6 +7,7 @@ import WasmnetQuota
     /// Redis' clock is an hour ahead.
     private static let ahead: Int64 = 3_600_000_000
     private var contact = RedisContact()
+    private var heardAt = QuotaInstant(microseconds: 1_000_000_000)
     private let start = QuotaInstant(microseconds: 1_000_000_000)
 
     /// An answer to what was sent so many milliseconds after the start, and took so many.
@@ -17,16 +18,20 @@ import WasmnetQuota
         let now = sentAt + .milliseconds(took)
         let time = sentAt.microseconds + took * 500 + ahead
         self.contact.answered(time: time, sentAt: sentAt, now: now, silence: silence)
+        self.heardAt = now
     }
+
+    /// What is sent right after the last answer.
+    private var began: Int64 { self.contact.since(now: self.heardAt, silence: .zero) }
 
     private func since(_ milliseconds: Int64) -> Int64 { self.start.microseconds + milliseconds * 1000 + Self.ahead }
 
     @Test mutating func itBeginsWithTheFirstAnswerAndTellsRedisTime() {
-        #expect(self.contact.since == 0 && self.contact.time(now: self.start) == 0)
+        #expect(self.began == 0 && self.contact.time(now: self.start) == 0)
         self.answer(at: 0, took: 10)
-        #expect(self.contact.since == self.since(5))
+        #expect(self.began == self.since(5))
         self.answer(at: 1000, took: 2)
-        #expect(self.contact.since == self.since(5))
+        #expect(self.began == self.since(5))
         #expect(self.contact.time(now: self.start + .seconds(2)) == self.since(2000))
         // The quickest answer of late says what time it is.
         self.answer(at: 3000, took: 80)
@@ -35,35 +40,52 @@ import WasmnetQuota
 
     @Test mutating func aSilenceBreaksIt() {
         self.answer(at: 0, took: 2)
-        self.answer(at: 9000, took: 2, silence: .milliseconds(2499))
-        #expect(self.contact.since == self.since(1))
-        self.answer(at: 20_000, took: 2, silence: .milliseconds(2500))
-        #expect(self.contact.since == self.since(20_001))
+        self.answer(at: 5000, took: 2, silence: .milliseconds(2499))
+        #expect(self.began == self.since(1))
+        self.answer(at: 10_000, took: 2, silence: .milliseconds(2500))
+        #expect(self.began == self.since(10_001))
+    }
+
+    /// What is sent before the next answer comes knows of no contact either.
+    @Test mutating func whileItIsSilentThereIsNone() {
+        self.answer(at: 0, took: 2)
+        let now = self.start + .seconds(3)
+        #expect(self.contact.since(now: now, silence: .milliseconds(2499)) == self.since(1))
+        #expect(self.contact.since(now: now, silence: .milliseconds(2500)) == 0)
+    }
+
+    /// Who slept while Redis stood still asked nothing in vain.
+    @Test mutating func aLongPauseBreaksIt() {
+        self.answer(at: 0, took: 0)
+        #expect(self.contact.since(now: self.start + .milliseconds(6999), silence: .zero) == self.since(0))
+        #expect(self.contact.since(now: self.start + .seconds(7), silence: .zero) == 0)
+        self.answer(at: 7000, took: 0)
+        #expect(self.began == self.since(7000))
     }
 
     @Test(arguments: [Int64(-1), 1]) mutating func aClockThatMovesBreaksIt(sign: Int64) {
         self.answer(at: 0, took: 2)
         self.answer(at: 1000, took: 2, ahead: Self.ahead + sign * 300_000)
-        #expect(self.contact.since == self.since(1))
+        #expect(self.began == self.since(1))
         // Little by little as well.
         self.answer(at: 2000, took: 2, ahead: Self.ahead + sign * 500_000)
-        #expect(self.contact.since == self.since(2001) + sign * 500_000)
+        #expect(self.began == self.since(2001) + sign * 500_000)
         self.answer(at: 3000, took: 2, ahead: Self.ahead + sign * 500_000)
-        #expect(self.contact.since == self.since(2001) + sign * 500_000)
+        #expect(self.began == self.since(2001) + sign * 500_000)
     }
 
     /// A second on the way is no second of the clock's.
     @Test mutating func aSlowAnswerSaysNothingOfTheClock() {
         self.answer(at: 0, took: 2)
         self.answer(at: 1000, took: 2000)
-        #expect(self.contact.since == self.since(1))
+        #expect(self.began == self.since(1))
     }
 
     /// One that began with a slow answer would let the clock move as far as that took.
     @Test mutating func itBeginsAnewWithAQuickAnswerAfterASlowOne() {
         self.answer(at: 0, took: 800)
         self.answer(at: 1000, took: 2)
-        #expect(self.contact.since == self.since(1001))
+        #expect(self.began == self.since(1001))
     }
 }
 

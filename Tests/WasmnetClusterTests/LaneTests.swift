@@ -85,6 +85,17 @@ private final class Bench {
         #expect(bench.take() == .taken)
     }
 
+    /// An outage that follows before an answer came gives the same room once.
+    @Test func creditIsNotGivenTwice() throws {
+        let bench = Bench(limit: 30)
+        try bench.grant(4, room: 12)
+        for _ in 0..<4 { #expect(bench.take() == .taken) }
+        let most = bench.lane.slotsInOutage(parts: 3, now: bench.now)
+        #expect(most == 8)
+        for _ in 0..<4 { #expect(bench.lane.takeOnCredit(most, now: bench.now) == .taken) }
+        #expect(bench.lane.loose == 4 && bench.lane.slotsInOutage(parts: 3, now: bench.now) == most)
+    }
+
     @Test func withoutALimitNothingIsAsked() {
         let bench = Bench()
         for _ in 0..<100 { #expect(bench.take(request: true, isLeaseValid: false) == .taken) }

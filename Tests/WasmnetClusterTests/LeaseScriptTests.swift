@@ -293,7 +293,7 @@ extension OnRedis {
                         == [1, generation, 0, 0])
                 #expect(try await scripts.generation(known: generation) == [generation, 0])
                 let key = RedisArgument.string(RedisKeys.generation(scripts.bucket))
-                #expect(try await scripts.redis.send(["HLEN", key]).int == 3)
+                #expect(try await scripts.redis.send(["HLEN", key]).int == 4)
             }
         }
 
@@ -319,13 +319,17 @@ extension OnRedis {
                 scripts.clock.advance(.seconds(20))
                 var late = ask("b.1", 1, target: 3)
                 late.sentAt = scripts.clock.now - .milliseconds(301)
-                #expect(try await scripts.reserve(late).status == .late)
+                late.needsSlot = true
+                let refused = try await scripts.reserve(late)
+                late.needsSlot = false
+                #expect(refused.status == .done && refused.granted == 0 && refused.missing == .rollCall)
+                late.sequence = 2
                 late.open = 3
                 let declared = try await scripts.reserve(late)
                 #expect(declared.status == .done && declared.granted == 3 && declared.room == 1)
                 #expect(
                     try await scripts.heartbeat("b.1", sentAt: scripts.clock.now - .seconds(1)).first == 1)
-                #expect(try await scripts.reserve(ask("b.1", 2, target: 10, open: 3)).granted == 10)
+                #expect(try await scripts.reserve(ask("b.1", 3, target: 10, open: 3)).granted == 10)
             }
         }
 

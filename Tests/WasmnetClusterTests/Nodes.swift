@@ -44,7 +44,7 @@ final class LedgerNode: Sendable {
         var events = ClusterEvents()
         let (excess, modes, losses) = (self.excess, self.modes, self.losses)
         let (ledger, peers) = (NIOLockedValueBox<RedisLedger?>(nil), self.peers)
-        events.peersNeeded = { ledger.withLockedValue { $0 }?.registered(peers.withLockedValue { $0 }, isWhole: false) }
+        events.peersNeeded = { ledger.withLockedValue { $0 }?.registered(peers.withLockedValue { $0 }) }
         events.lost = { losses.withLockedValue { $0 += 1 } }
         let (longRollCalls, fenced) = (self.longRollCalls, self.fenced)
         events.fenced = { _, sockets, sessions in fenced.withLockedValue { $0.append("\(sockets) \(sessions)") } }

@@ -6,26 +6,22 @@ import WasmnetQuota
 @Suite struct PeersTests {
     private let start = QuotaInstant(microseconds: 1_770_000_000_000_000)
 
-    @Test func whoIsNotInTheRegistryAnyMoreIsForgotten() {
+    /// A registry that begins anew, or is of an earlier time, knows who told of itself since; one that is cut off cannot, and may hold slots.
+    @Test func whoIsNotInTheRegistryAnyMoreIsWaitedForForAWhile() {
         var peers = Peers()
-        peers.read(["a", "b"], isWhole: true, now: self.start)
-        peers.read(["a"], isWhole: true, now: self.start + .seconds(5))
+        peers.read(["a", "b"], now: self.start)
+        for second in [1, 3, 16, 24] as [Int64] {
+            peers.read(["a"], now: self.start + .seconds(second))
+            #expect(peers.ids == ["a", "b"])
+        }
+        peers.read(["a"], now: self.start + .seconds(25))
         #expect(peers.ids == ["a"])
     }
 
-    /// The registry knows whoever told of itself since; one that is cut off cannot, and may hold slots.
-    @Test(arguments: [false, true]) func afterALossNobodyIsForgottenAtOnce(isNoticed: Bool) {
+    @Test func whoSaidThatItGoesIsNotWaitedFor() {
         var peers = Peers()
-        peers.read(["a", "b"], isWhole: true, now: self.start)
-        if isNoticed {
-            peers.dataWasLost(now: self.start + .seconds(1))
-        } else {
-            peers.read([], isWhole: false, now: self.start + .seconds(1))
-        }
-        peers.read(["a"], isWhole: true, now: self.start + .seconds(3))
-        peers.read(["a"], isWhole: true, now: self.start + .seconds(16))
-        #expect(peers.ids == ["a", "b"])
-        peers.read(["a"], isWhole: true, now: self.start + .seconds(22))
+        peers.read(["a", "b"], now: self.start)
+        peers.left("b")
         #expect(peers.ids == ["a"])
     }
 }

@@ -86,6 +86,27 @@ import WasmnetQuota
         #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
     }
 
+    /// Who heard of a loss, and could not declare what it holds before others may have got it, holds nothing for sure.
+    @Test func whatIsHeldStaysFirmAfterALossAsLongAsItsLeaseWouldHave() throws {
+        self.answer(try self.ask())
+        let epoch = self.bucket.epoch
+        self.clock.advance(.seconds(5))
+        let question = try self.ask()
+        let loss = self.bucket.answered(
+            question.0, .lost, sentAt: question.1, now: self.clock.now,
+            data: .init(generation: 8, hold: .seconds(16)), renews: false)
+        #expect(loss.isLoss && self.bucket.countedUntilLoss(epoch: epoch))
+        let between = self.bucket.epoch
+        self.clock.advance(.microseconds(self.leaseTime.microseconds - 5_000_001))
+        #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
+        self.clock.advance(.microseconds(1))
+        #expect(self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
+        #expect(!self.bucket.countedUntilLoss(epoch: between) && !self.bucket.countedUntilLoss(epoch: epoch))
+        // Once: there is no lease that could end.
+        self.clock.advance(.seconds(60))
+        #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
+    }
+
     @Test func heartbeatsKeepAnEpochAlive() throws {
         #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
         self.answer(try self.ask())

@@ -42,10 +42,10 @@ extension OnRedis {
             }
         }
 
-        @Test func nodesThatAreNewAnnounceThemselvesOnItsChannel() async throws {
+        @Test func nodesThatComeAndGoSaySoOnItsChannel() async throws {
             try await withRedis { server, redis in
-                let (joined, source) = AsyncStream.makeStream(of: String.self)
-                try await withNode(port: server.port, joined: { source.yield($0) }) { node in
+                let (changes, source) = AsyncStream.makeStream(of: NodeRegistry.Change.self)
+                try await withNode(port: server.port, nodesChanged: { source.yield($0) }) { node in
                     try await node.standing { $0 == .current }
                     let registry = NodeRegistry(redis: redis)
                     for id in ["one", "one", "two"] {
@@ -54,9 +54,11 @@ extension OnRedis {
                                 id: id, name: id, address: "127.0.0.1:1", version: "1", state: .serving, sessions: 0,
                                 sockets: 0, startedAt: 0))
                     }
-                    var names = joined.makeAsyncIterator()
-                    #expect(await names.next() == "one")
-                    #expect(await names.next() == "two")
+                    try await registry.remove(id: "one")
+                    var told = changes.makeAsyncIterator()
+                    #expect(await told.next() == .joined("one"))
+                    #expect(await told.next() == .joined("two"))
+                    #expect(await told.next() == .left("one"))
                 }
             }
         }

@@ -69,7 +69,7 @@ final class Node: Sendable {
 
     init(
         _ url: RedisURL, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
-        joined: @escaping @Sendable (String) -> Void = { _ in }
+        nodesChanged: @escaping @Sendable (NodeRegistry.Change) -> Void = { _ in }
     ) async throws {
         self.redis = try await RedisServer.client(url)
         (self.lists, self.source) = AsyncStream.makeStream()
@@ -77,7 +77,7 @@ final class Node: Sendable {
         self.inForce.observe { source.yield($0) }
         let feed = DenylistFeed(
             redis: self.redis, options: RedisServer.options, to: self.inForce, interval: interval, deadline: deadline,
-            joined: joined, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
+            nodesChanged: nodesChanged, group: MultiThreadedEventLoopGroup.singleton, logger: quiet)
         self.task = Task { try await feed.run() }
     }
 
@@ -135,16 +135,17 @@ func withTimeout<Value: Sendable>(
 /// Runs a test with a node and stops it whatever happens.
 func withNode(
     port: Int, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
-    joined: @escaping @Sendable (String) -> Void = { _ in }, _ body: (Node) async throws -> Void
+    nodesChanged: @escaping @Sendable (NodeRegistry.Change) -> Void = { _ in }, _ body: (Node) async throws -> Void
 ) async throws {
-    try await withNode(RedisServer.url(port: port), interval: interval, deadline: deadline, joined: joined, body)
+    try await withNode(
+        RedisServer.url(port: port), interval: interval, deadline: deadline, nodesChanged: nodesChanged, body)
 }
 
 func withNode(
     _ url: RedisURL, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
-    joined: @escaping @Sendable (String) -> Void = { _ in }, _ body: (Node) async throws -> Void
+    nodesChanged: @escaping @Sendable (NodeRegistry.Change) -> Void = { _ in }, _ body: (Node) async throws -> Void
 ) async throws {
-    let node = try await Node(url, interval: interval, deadline: deadline, joined: joined)
+    let node = try await Node(url, interval: interval, deadline: deadline, nodesChanged: nodesChanged)
     do {
         try await body(node)
     } catch {

@@ -177,9 +177,13 @@ final class ClusterMember: Sendable {
     /// Longer than a roll call in which all nodes answer.
     private static let startPatience = Duration.milliseconds(3500)
 
-    /// Another node announced itself: the registry is to be read, so that a roll call waits for it.
-    func joined(_ node: String) {
-        if node != self.nodeID { self.register.yield() }
+    /// Nodes announce themselves: the registry is to be read, so that a roll call waits for who came.
+    func changed(_ change: NodeRegistry.Change) {
+        switch change {
+        case .joined(self.nodeID): break
+        case .joined: self.register.yield()
+        case .left(let id): self.ledger.left(id)
+        }
     }
 
     private func check() async throws {
@@ -212,7 +216,7 @@ final class ClusterMember: Sendable {
                 for await _ in self.registrations {
                     // Without an answer the nodes last known stay what the static mode divides by.
                     if let nodes = try? await self.registry.register(entry(self.nodeID)) {
-                        self.ledger.registered(nodes.ids, isWhole: nodes.wasKnown)
+                        self.ledger.registered(nodes)
                     }
                 }
             }

@@ -29,7 +29,7 @@ final class DenylistKeeper: Sendable {
             self.source = .redis(
                 DenylistFeed(
                     redis: member.redis, options: member.options, to: self.inForce, patience: member.patience,
-                    isOutage: { member.ledger.outages > 0 }, joined: { member.joined($0) },
+                    isOutage: { member.ledger.outages > 0 }, nodesChanged: { member.changed($0) },
                     group: MultiThreadedEventLoopGroup.singleton, logger: logger))
         } else {
             let list = InProcessDenylist(to: self.inForce, systemTime: time)

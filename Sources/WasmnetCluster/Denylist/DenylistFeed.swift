@@ -21,7 +21,7 @@ package struct DenylistFeed: Sendable {
     private let deadline: TimeAmount
     private let patience: TimeAmount
     private let isOutage: @Sendable () -> Bool
-    private let joined: @Sendable (_ node: String) -> Void
+    private let nodesChanged: @Sendable (NodeRegistry.Change) -> Void
     private let group: any EventLoopGroup
     private let logger: Logger
 
@@ -32,13 +32,14 @@ package struct DenylistFeed: Sendable {
     ///   - deadline: time for each answer of Redis. Default 2 s.
     ///   - patience: how long Redis may be away before it is a warning. Default 15 s.
     ///   - isOutage: whether others have told the log that Redis is away.
-    ///   - joined: told of nodes that announce themselves, which they do on the same channel.
+    ///   - nodesChanged: told of nodes that come and go, which they say on the same channel.
     package init(
         redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: DenylistInForce,
         interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2),
         patience: TimeAmount = .seconds(15),
         isOutage: @escaping @Sendable () -> Bool = { false },
-        joined: @escaping @Sendable (_ node: String) -> Void = { _ in }, group: any EventLoopGroup, logger: Logger
+        nodesChanged: @escaping @Sendable (NodeRegistry.Change) -> Void = { _ in }, group: any EventLoopGroup,
+        logger: Logger
     ) {
         self.redis = redis
         self.options = options
@@ -47,7 +48,7 @@ package struct DenylistFeed: Sendable {
         self.deadline = deadline
         self.patience = patience
         self.isOutage = isOutage
-        self.joined = joined
+        self.nodesChanged = nodesChanged
         self.group = group
         self.logger = logger
     }
@@ -87,8 +88,8 @@ package struct DenylistFeed: Sendable {
             for await wake in wakes {
                 switch wake {
                 case .event(.message(_, let payload)):
-                    if let node = NodeRegistry.joined(in: payload) {
-                        self.joined(node)
+                    if let change = NodeRegistry.Change(payload) {
+                        self.nodesChanged(change)
                     } else {
                         await follower.take(payload)
                     }

@@ -1,4 +1,4 @@
-package import NIOCore
+import NIOCore
 package import RedisClient
 import WasmnetQuota
 import WasmnetText
@@ -17,21 +17,34 @@ package struct NodeRegistry: Sendable {
         self.redis = redis
     }
 
-    /// The node that a message on the denylist's channel announces; nil: it is another message.
-    package static func joined(in message: ByteBuffer) -> String? {
-        ByteText(message.readableBytesView).dropping(prefix: "joined ")?.text
+    /// What a node says of itself on the denylist's channel.
+    package enum Change: Sendable, Equatable {
+        case joined(String)
+        case left(String)
+
+        /// Nil: it is a message about the denylist.
+        init?(_ message: ByteBuffer) {
+            let text = ByteText(message.readableBytesView)
+            if let id = text.dropping(prefix: "joined ") {
+                self = .joined(id.text)
+            } else if let id = text.dropping(prefix: "left ") {
+                self = .left(id.text)
+            } else {
+                return nil
+            }
+        }
     }
 
     /// Tells that a node lives.
     ///
-    /// - Returns: the nodes that there are, this one included; and whether it was known before.
-    package func register(_ entry: NodeEntry) async throws(RedisError) -> (ids: [String], wasKnown: Bool) {
+    /// - Returns: the nodes that there are, this one included.
+    package func register(_ entry: NodeEntry) async throws(RedisError) -> [String] {
         let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
         let reply = try await self.run(entry.id, fields).array
-        guard let reply, reply.count == 2, let ids = reply[1].array?.compactMap(\.string), !ids.isEmpty else {
+        guard let ids = reply?.last?.array?.compactMap(\.string), !ids.isEmpty else {
             throw .unavailable("the registry answered with something else than nodes")
         }
-        return (Array(ids.prefix(Self.most)), reply[0].int64 == 1)
+        return Array(ids.prefix(Self.most))
     }
 
     /// Takes a node out.

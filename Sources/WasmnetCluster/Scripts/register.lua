@@ -1,4 +1,4 @@
--- A node tells that it lives; nodes that have not for a while are forgotten. One that is new is announced, so that the others know whom to
+-- A node tells that it lives; nodes that have not for a while are forgotten. Who comes or goes is announced, so that the others know whom to
 -- wait for should data be lost.
 --
 -- KEYS 1 all nodes by their last heartbeat, 2 this node
@@ -8,16 +8,18 @@
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
 local known = redis.call('ZSCORE', KEYS[1], ARGV[2]) and 1 or 0
+-- Where publishing is forbidden the others read of who came with their next heartbeat.
+local function announce(change) redis.pcall('PUBLISH', ARGV[4], change .. ' ' .. ARGV[2]) end
 if #ARGV == 4 then
     redis.call('ZREM', KEYS[1], ARGV[2])
     redis.call('DEL', KEYS[2])
+    announce('left')
 else
     redis.call('ZADD', KEYS[1], text(now), ARGV[2])
     redis.call('HSET', KEYS[2], 'seen', text(now), unpack(ARGV, 5))
     keep(KEYS[1], ttl)
     keep(KEYS[2], ttl)
-    -- Where publishing is forbidden the others read of it with their next heartbeat.
-    if known == 0 then redis.pcall('PUBLISH', ARGV[4], 'joined ' .. ARGV[2]) end
+    if known == 0 then announce('joined') end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
 return {known, redis.call('ZRANGE', KEYS[1], 0, -1)}

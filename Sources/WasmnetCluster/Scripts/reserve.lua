@@ -13,7 +13,8 @@
 --      22 since when the caller is in contact, 23 when this was sent, 24 slots that are loose
 -- Returns status (0 fenced, 1 done, 2 late, 3 the caller knows another generation), generation, hold left,
 --      slots granted, slots left to everybody (below 0: so many are open above the limit), requests granted,
---      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests, 4 the end of the roll call), microseconds until it is there
+--      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests, 4 a slot that may be there: after the roll call, or for a
+--      question that comes in time), microseconds until it is there
 --      (0: unknown); if nothing is, until there is one more request (0: there is), the time
 -- Only an answer of status 1 has changed anything.
 --
@@ -38,9 +39,6 @@ local unheld, kept = 0, 0
 local function answer(status) return {status, gen, held, granted, room, requests, missing, wait, now} end
 
 if lost then return answer(3) end
-
--- What comes late counts every lease and frees none; it declares what is open, and gets nothing more.
-if late and most > 0 and (target > open or ARGV[13] == '1') then return answer(2) end
 
 local function lives(other)
     local ends = tonumber(redis.call('ZSCORE', KEYS[2], other) or '')
@@ -91,9 +89,11 @@ if most > 0 then
         kept = math.max(kept, firm)
         granted = math.min(target, math.max(current, firm), math.max(granted, firm))
     end
+    -- What comes late counts every lease and frees none; it declares what is open, and gets nothing more.
+    if late then granted = math.min(granted, kept) end
     if ARGV[13] == '1' and granted <= open then
         missing = 2
-        if held > 0 and room > open then missing, wait = 4, held end
+        if room > open and (held > 0 or late) then missing, wait = 4, held end
     end
 end
 

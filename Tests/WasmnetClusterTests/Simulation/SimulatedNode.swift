@@ -200,7 +200,7 @@ final class SimulatedNode: @unchecked Sendable {
             {
                 // The script has told the others.
                 if reply[0].int64 == 0 { self.announces() }
-                self.ledger.registered(ids, isWhole: reply[0].int64 == 1)
+                self.ledger.registered(ids)
             }
             self.isRegistering = false
             if self.registersAgain { self.register() }

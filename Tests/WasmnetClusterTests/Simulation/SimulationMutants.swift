@@ -18,7 +18,7 @@ enum SimulationMutants {
         Mutant("contact never breaks", ("since = tonumber(since)\n", "since = 1\n")),
         Mutant(
             "what comes late grows",
-            ("if late and most > 0 and (target > open or ARGV[13] == '1') then return answer(2) end", "")),
+            ("if late then granted = math.min(granted, kept) end", "")),
         Mutant("a late heartbeat frees", ("if not late and since + ttl <= now then", "if true then")),
         Mutant(
             "a late heartbeat is not done",
@@ -42,13 +42,13 @@ enum SimulationMutants {
             "slots grow in a roll call",
             ("math.min(target, math.max(current, firm), math.max(granted, firm))", "math.max(granted, firm)")),
         Mutant(
-            "a roll call waits for nobody", ("if missing == 0 then\n    local kept", "if true then\n    local kept")),
+            "a roll call waits for nobody", ("if missing == 0 then\n    for", "if true then\n    for")),
         Mutant("a roll call ends by time, not by contact", ("math.max(ends, since + hold) <= now", "ends <= now")),
         Mutant("the epochs end early", ("keep(KEYS[2], 7 * DAY)", "keep(KEYS[2], 3000000)")),
         Mutant(
             "the leases end early",
             ("keep(KEYS[3], (counted > 0 or unheld < most) and 7 * DAY or 3600000000)", "keep(KEYS[3], 3000000)")),
-        Mutant("another process' data counts", ("(writer ~= 0 and this ~= 0 and writer ~= this)", "false")),
+        Mutant("another process' data counts", ("(isOther and writer ~= 0 and not moved(fields[4]))", "false")),
         Mutant(
             "what a caller knows of an older generation is done",
             ("return id, left, asked ~= 0 and asked ~= id", "return id, left, false")),
