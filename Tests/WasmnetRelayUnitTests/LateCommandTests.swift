@@ -98,6 +98,28 @@ import WasmnetQuota
         try harness.finish()
     }
 
+    /// A client may send behind an open without waiting for its answer: only the open comes to nothing.
+    @Test func whatFollowsAnOpenThatIsRefusedAtOnceIsFreeOnce() throws {
+        let opens: [Request] = [
+            .connect(9, host: "169.254.169.254", port: 80), .connect(9, host: "198.51.100.1", port: 0),
+            .connectUDP(9, host: "no name", port: 80), .bind(9, host: "10.9.8.7", port: 80),
+        ]
+        for open in opens {
+            let harness = try self.harness()
+            try harness.client(open)
+            for _ in 0..<5 { try harness.client(.send(9, ByteBuffer(string: "x"))) }
+            try self.expectFree([.shutdown(9), .close(9)], in: harness, "\(open)")
+            try harness.client(.close(9))
+            #expect(try self.isPaused(harness), "\(open)")
+            try harness.finish()
+        }
+    }
+
+    private func expectFree(_ requests: [Request], in harness: TargetHarness, _ comment: Comment) throws {
+        for request in requests { try harness.client(request) }
+        #expect(try !self.isPaused(harness), comment)
+    }
+
     /// Neither datagrams nor listeners have credit or halves.
     @Test func creditAndHalvesAreOfStreamsAlone() throws {
         for kind in [SocketKind.udp, .listener] {

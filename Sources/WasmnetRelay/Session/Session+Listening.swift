@@ -76,14 +76,14 @@ extension Session {
         guard let address = IPAddress(literal) else {
             let refusal = Refusal(.protocolError, "an address to bind is an IP literal")
             self.tellRefused(record, refusal)
-            self.refuse(id, refusal, encoding)
+            self.refuseOpen(id, refusal, encoding)
             return nil
         }
         let policy = self.policy
         let decision = policy.decideBind(address: address, port: port)
         guard decision.allowed else {
             self.tellRefused(record, Refusal(decision))
-            self.refuse(id, Refusal(decision), encoding)
+            self.refuseOpen(id, Refusal(decision), encoding)
             return nil
         }
         return (address, port == 0 ? PortWalk(policy.bindPorts) : PortWalk(only: port))

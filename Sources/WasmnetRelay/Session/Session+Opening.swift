@@ -86,14 +86,20 @@ extension Session {
         } else if self.sockets[id] != nil {
             self.refuse(id, Refusal(.duplicateID, "socket \(id) is in use"), encoding)
         } else if self.state == .draining {
-            self.refuse(id, Refusal(.draining, "the node is going away"), encoding)
+            self.refuseOpen(id, Refusal(.draining, "the node is going away"), encoding)
         } else if self.sockets.count >= self.environment.settings.maxSocketsPerSession {
             let most = self.environment.settings.maxSocketsPerSession
-            self.refuse(id, Refusal(.maxConnections, "a session has at most \(most) sockets"), encoding)
+            self.refuseOpen(id, Refusal(.maxConnections, "a session has at most \(most) sockets"), encoding)
         } else {
             return true
         }
         return false
+    }
+
+    /// Refuses an open before there is a socket. What the client sent right behind it is as what crosses a socket's end.
+    func refuseOpen(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
+        self.recent.insert(id, crossingEnds: self.now + self.environment.settings.crossingTime.nanoseconds)
+        self.refuse(id, refusal, encoding)
     }
 
     func add(_ socket: any SessionSocket) {
@@ -133,8 +139,10 @@ extension Session {
             record.host = host
             record.port = port ?? 0
             self.tellRefused(record, refusal)
+            self.refuseOpen(id, refusal, encoding)
+        } else {
+            self.refuse(id, refusal, encoding)
         }
-        self.refuse(id, refusal, encoding)
         return nil
     }
 
