@@ -16,8 +16,8 @@ package final class EchoSession: CarriedSession {
         }
     }
 
-    package func receivedPing() {}
-    package func receivedPong() {}
+    package func receivedPing(bytes: Int) {}
+    package func receivedPong(bytes: Int) {}
     package func receivedFragment(isEmpty: Bool) {}
     package func keepsUnfinished(bytes: Int) -> Bool { true }
     package var takesMessages: Bool { true }

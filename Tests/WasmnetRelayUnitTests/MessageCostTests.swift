@@ -58,13 +58,18 @@ import WasmnetQuota
 
     @Test func pingsPongsAndPartsCostAsMessagesDo() throws {
         let harness = try self.harness()
-        for (frame, name) in [
-            (ClientFrame(opcode: 0x9, payload: [1]), "ping"), (ClientFrame(opcode: 0xA, payload: [1]), "pong"),
-            (ClientFrame(isFinal: false, payload: [0x77]), "part"),
-            (ClientFrame(opcode: 0x0, isFinal: false), "empty part"),
-        ] {
+        let long = [UInt8](repeating: 1, count: 125)
+        for (frame, cost, name) in [
+            // A ping's answer repeats its payload.
+            (ClientFrame(opcode: 0x9, payload: []), 64, "ping"),
+            (ClientFrame(opcode: 0x9, payload: long), 250, "long ping"),
+            (ClientFrame(opcode: 0xA, payload: [1]), 64, "pong"),
+            (ClientFrame(opcode: 0xA, payload: long), 125, "long pong"),
+            (ClientFrame(isFinal: false, payload: [0x77]), 64, "part"),
+            (ClientFrame(opcode: 0x0, isFinal: false), 64, "empty part"),
+        ] as [(ClientFrame, Int64, String)] {
             let (bandwidth, _) = try self.cost(harness) { try harness.receive(frame) }
-            #expect(bandwidth == 64, "\(name)")
+            #expect(bandwidth == cost, "\(name)")
         }
         try harness.finish()
     }

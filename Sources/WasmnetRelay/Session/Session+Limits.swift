@@ -35,13 +35,13 @@ extension Session {
         self.overhead = 0
     }
 
-    package func receivedPing() {
-        self.overhead += Self.messageCost
+    package func receivedPing(bytes: Int) {
+        self.overhead += max(bytes, Self.messageCost) + bytes
         self.countRefusal()
     }
 
-    func receivedPong() {
-        self.overhead += Self.messageCost
+    func receivedPong(bytes: Int) {
+        self.overhead += max(bytes, Self.messageCost)
     }
 
     /// A part of a message, which costs as a message does: parts without end are not free, and empty ones come to nothing.

@@ -34,8 +34,9 @@ package protocol CarriedSession: AnyObject {
     func start()
     /// - Parameter now: monotonic nanoseconds.
     func receive(_ message: ByteBuffer, isText: Bool, now: Int64)
-    func receivedPing()
-    func receivedPong()
+    /// - Parameter bytes: of its payload, which the pong that answers it repeats.
+    func receivedPing(bytes: Int)
+    func receivedPong(bytes: Int)
     /// A part of a message that is not whole yet.
     func receivedFragment(isEmpty: Bool)
     /// How many bytes of a message that is not whole yet are kept.

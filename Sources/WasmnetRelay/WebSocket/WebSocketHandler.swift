@@ -222,9 +222,9 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         case .ping(let payload):
             guard self.state == .open else { return }
             self.writeControl(.pong, payload)
-            self.session?.receivedPing()
+            self.session?.receivedPing(bytes: payload.readableBytes)
         case .pong(let payload):
-            self.session?.receivedPong()
+            self.session?.receivedPong(bytes: payload.readableBytes)
             self.receivedPong(payload)
         case .close(let code):
             self.receivedClose(code, context)
