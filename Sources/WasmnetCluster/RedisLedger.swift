@@ -74,6 +74,8 @@ package final class RedisLedger: QuotaLedger {
         self.nodeCount = ids.count
         let (others, now) = (ids.filter { $0 != self.link.settings.nodeID }, self.link.now)
         self.link.peers.withLock { $0.read(others, now: now) }
+        // A roll call may have waited for it.
+        for bucket in self.buckets { self.answerRollCall(of: bucket) }
     }
 
     /// A node said that it goes: no roll call waits for it.
