@@ -44,7 +44,7 @@ package struct ClusterCall: Sendable {
             script: ClusterScripts.reserve,
             keys: [
                 RedisKeys.generation(bucket), RedisKeys.epochs(bucket),
-                RedisKeys.leases(lane == .sessions ? .session : .socket, of: client),
+                RedisKeys.leases(lane.slots, of: client),
                 RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: client),
                 RedisKeys.overrides(of: client), RedisKeys.day(of: client), RedisKeys.ungranted(lane, of: client),
             ],

@@ -3,6 +3,9 @@ import WasmnetQuota
 /// What a client takes, by what is asked for together.
 package enum LaneKind: Int, CaseIterable, Sendable {
     case sessions, sockets, resolves
+
+    /// The slots that its leases are of; look-ups have none, and name those of sockets.
+    var slots: SlotKind { self == .sessions ? .session : .socket }
 }
 
 /// One value for each lane.

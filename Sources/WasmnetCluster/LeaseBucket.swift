@@ -179,7 +179,8 @@ final class LeaseBucket: Sendable {
     struct Lease: Sendable {
         var client: RedisAllowance
         var lane: LaneKind
-        var key: String
+
+        var key: String { RedisKeys.leases(self.lane.slots, of: self.client.client) }
     }
 
     /// The leases that a heartbeat asks after, in case their keys are gone: of some clients, with the next one those of the next.

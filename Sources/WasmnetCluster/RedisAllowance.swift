@@ -233,10 +233,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         let lanes = self.state.withLock { state in
             [LaneKind.sessions, .sockets].filter { state.lanes[$0].hasLease }
         }
-        return lanes.map { lane in
-            let kind = lane == .sessions ? SlotKind.session : .socket
-            return LeaseBucket.Lease(client: self, lane: lane, key: RedisKeys.leases(kind, of: self.client))
-        }
+        return lanes.map { LeaseBucket.Lease(client: self, lane: $0) }
     }
 
     /// Redis does not hold a lease that it should: what is open is declared again.

@@ -10,20 +10,22 @@ struct RedisCheck {
 
     /// For how many seconds a server has run, at most one too many; nil where that is not to be read.
     static func uptime(info: String) -> Int? {
-        for line in ByteText(info).lines {
-            if let text = line.dropping(prefix: "uptime_in_seconds:") { return text.decimal(as: Int.self) }
-        }
-        return nil
+        Self.fields(info)["uptime_in_seconds"]?.decimal(as: Int.self)
     }
 
-    /// - Parameter info: the answer to `INFO`.
-    /// - Throws: when the limits could not be kept there.
-    init(info: String, isSingle: Bool) throws(ConfigurationError) {
+    private static func fields(_ info: String) -> [ByteText: ByteText] {
         var fields: [ByteText: ByteText] = [:]
         for line in ByteText(info).lines {
             guard let (name, value) = line.cut(at: ":") else { continue }
             fields[name] = value
         }
+        return fields
+    }
+
+    /// - Parameter info: the answer to `INFO`.
+    /// - Throws: when the limits could not be kept there.
+    init(info: String, isSingle: Bool) throws(ConfigurationError) {
+        let fields = Self.fields(info)
         if let version = fields["redis_version"], !Self.isSupported(version) {
             throw ConfigurationError("Redis is version \(version.text.shown()); 6.2 or later is needed")
         }

@@ -64,11 +64,18 @@ end
 -- Notes that this process wrote a bucket last.
 local function sign(key, this) redis.call('HSET', key, 'process', text(this), 'server', server()) end
 
+-- Who has answered in a roll call stands in the generation's hash until the next one begins, or this one is over.
+local function forgetAnswers(key)
+    for _, field in ipairs(redis.call('HKEYS', key)) do
+        if string.sub(field, 1, 5) == 'node:' then redis.call('HDEL', key, field) end
+    end
+end
+
 -- The generation of a bucket: a number for its data, as long as none was lost. It ends when it is gone, when another process answers
--- than the one it was last written by, unless its slot of a Cluster moved, and when a caller knows a later one. Then no lease of before counts, and the nodes hold a roll
--- call: each declares again what it holds, and nobody's leases grow until all have (rollcall.lua), or until `hold` has passed that the
--- caller was in contact for. `hold` is longer than a lease, so that whoever has not heard of the loss has stopped admitting when others
--- grow.
+-- than the one it was last written by, unless its slot of a Cluster moved, and when a caller knows a later one. Then no lease of before
+-- counts, and the nodes hold a roll call: each declares again what it holds, and nobody's leases grow until all have (rollcall.lua), or
+-- until `hold` has passed that the caller was in contact for. `hold` is longer than a lease, so that whoever has not heard of the loss
+-- has stopped admitting when others grow.
 -- Returns the generation, for how long growth is held, and whether the caller knows another one: then it is told so, and what it asks
 -- is not done, for it may have been sent before the loss.
 local function generation(key, epochs, known, hold, since)
@@ -84,8 +91,8 @@ local function generation(key, epochs, known, hold, since)
     -- The first write: see above.
     redis.call('HSET', key, 'id', text(id), 'until', text(ends))
     if isNew then
-        redis.call('DEL', key, epochs)
-        redis.call('HSET', key, 'id', text(id), 'until', text(ends))
+        redis.call('DEL', epochs)
+        forgetAnswers(key)
     end
     if isNew or isOther then sign(key, this) end
     keep(key, 7 * DAY)

@@ -13,9 +13,7 @@ redis.call('HSET', KEYS[1], 'node:' .. ARGV[6], '1')
 local missing = 0
 for index = 7, #ARGV do missing = missing + 1 - redis.call('HEXISTS', KEYS[1], 'node:' .. ARGV[index]) end
 if missing == 0 then
-    for _, field in ipairs(redis.call('HKEYS', KEYS[1])) do
-        if string.sub(field, 1, 5) == 'node:' then redis.call('HDEL', KEYS[1], field) end
-    end
+    forgetAnswers(KEYS[1])
     redis.call('HSET', KEYS[1], 'until', '0')
     held = 0
 end

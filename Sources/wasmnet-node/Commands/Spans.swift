@@ -24,12 +24,13 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
 
     init?(argument: String) {
         guard let unit = Self.units.first(where: { argument.utf8.last == $0.0.utf8.first }) else { return nil }
-        let number = argument.dropLast()
-        let digits = number.utf8.first == UInt8(ascii: "-") ? number.dropFirst() : number
-        guard !digits.isEmpty, digits.utf8.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
-        let (seconds, overflow) = (Int64(digits) ?? .max).multipliedReportingOverflow(by: unit.1)
+        let number = argument.utf8.dropLast()
+        let isNegative = number.first == UInt8(ascii: "-")
+        let digits = isNegative ? number.dropFirst() : number
+        guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
+        let (seconds, overflow) = (Int64(Substring(digits)) ?? .max).multipliedReportingOverflow(by: unit.1)
         // Every time below 0 is out of its range alike.
-        self.init(seconds: digits != number ? -1 : overflow ? .max : seconds)
+        self.init(seconds: isNegative ? -1 : overflow ? .max : seconds)
         self.written = argument
     }
 

@@ -77,8 +77,6 @@ final class SimulatedServer: @unchecked Sendable {
 
     func flush() { _ = self.ask(["FLUSHDB"]) }
 
-    func delete(_ key: String) { _ = self.ask(["DEL", .string(key)]) }
-
     /// Keeps a copy of all data.
     func takeSnapshot(_ number: Int) {
         for command in [["SELECT", RedisArgument(number)], ["FLUSHDB"], ["SELECT", 0]] {
