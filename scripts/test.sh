@@ -94,12 +94,10 @@ if [ -z "${WASMNET_NODE:-}" ]; then
 fi
 export WASMNET_NODE
 
-# What a suite said of its failures, as the runners of Swift, Node and the scripts mark them, and its last lines.
+# What a suite said of its failures, as the runners of Swift, Node and the scripts mark them; its last lines where none is marked.
 failures() {
     echo "== $1: its failures"
-    grep -E '✘|✖|FAIL|Error:' "$logs/$1" | tail -n 40
-    echo "== $1: its last lines"
-    tail -n 40 "$logs/$1"
+    grep -E '✘|✖|FAIL|Error:|^ +[+-] ' "$logs/$1" | cut -c1-300 | head -n 24 | grep . || tail -n 24 "$logs/$1"
 }
 
 passed=0 broken=()

@@ -234,14 +234,14 @@ import WasmnetTesting
         let plain = try await RawClient.connect(port: node.port)
         let half = Self.handshake()
         let pageText = Self.handshake(["more": "Origin: https://page.example"])
-        try await underWay.send(String(half.prefix(20)))
-        try await page.send(String(pageText.prefix(20)))
-        try await plain.send("GET / HT")
-        // The node has read them once it answers another.
         let pending = node.server.environment.pending
-        for _ in 0..<500 where pending.headBytes == 0 || pending.count < 4 {
-            try await Task.sleep(for: .milliseconds(10))
+        let begun = [(underWay, String(half.prefix(20))), (page, String(pageText.prefix(20))), (plain, "GET / HT")]
+        for (client, text) in begun {
+            let held = pending.headBytes
+            try await client.send(text)
+            for _ in 0..<500 where pending.headBytes == held { try await Task.sleep(for: .milliseconds(10)) }
         }
+        for _ in 0..<500 where pending.count < 4 { try await Task.sleep(for: .milliseconds(10)) }
         node.server.beginDrain()
         guard case .goaway = try await live.answer() else { throw ChannelError.eof }
         #expect(try await idle.text() == "")

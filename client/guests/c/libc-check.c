@@ -17,6 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
+/* No descriptor: main closes what a parent may have left there. */
+enum { NO_FD = 99 };
+
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
 /* Numbers differ between systems: errors and events are printed by name. */
@@ -246,7 +249,7 @@ static void messages(void) {
   close(one);
   message = (struct msghdr){.msg_iov = in, .msg_iovlen = 2};
   result("recvmsg, end", recvmsg(other, &message, 0));
-  result("sendmsg, no socket", sendmsg(99, &message, 0));
+  result("sendmsg, no socket", sendmsg(NO_FD, &message, 0));
   close(other);
   close(listener);
 }
@@ -368,7 +371,7 @@ static void waits(void) {
   clock_gettime(CLOCK_MONOTONIC, &begun);
   printf("poll, nothing: %d ", poll(NULL, 0, 20));
   printf("%d\n", since(begun) >= 19000000);
-  struct pollfd wrong_one = {99, POLLIN, 0};
+  struct pollfd wrong_one = {NO_FD, POLLIN, 0};
   count = poll(&wrong_one, 1, -1);
   printf("poll, no descriptor: %d %s\n", count, events_name(wrong_one.revents));
   /* Readable, which nobody asked for: it waits to its end. */
@@ -403,8 +406,8 @@ static void waits(void) {
   tick = (struct timeval){0, 1000};
   result("select, nothing", select(0, NULL, NULL, NULL, &tick));
   FD_ZERO(&reading);
-  FD_SET(99, &reading);
-  result("select, no descriptor", select(100, &reading, NULL, NULL, &tick));
+  FD_SET(NO_FD, &reading);
+  result("select, no descriptor", select(NO_FD + 1, &reading, NULL, NULL, &tick));
   result("select, wrong count", select(-1, NULL, NULL, NULL, &tick));
   close(ends[1]);
   FD_ZERO(&reading);
@@ -415,6 +418,7 @@ static void waits(void) {
 
 int main(void) {
   signal(SIGPIPE, SIG_IGN);
+  close(NO_FD);
   constants();
   addresses();
   machine();
