@@ -71,7 +71,7 @@ let package = Package(
         // May it be reached? Pure values.
         .target(name: "WasmnetPolicy", dependencies: ["WasmnetText", hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
-        .target(name: "WasmnetQuota", swiftSettings: strict),
+        .target(name: "WasmnetQuota", dependencies: ["WasmnetText"], swiftSettings: strict),
         // Asks the kernel's routing table: its interface is macros of C.
         .target(name: "CRoute"),
         // The data plane: sessions, streams, dialing.

@@ -317,8 +317,9 @@ public final class Server: Service, Sendable {
         let registry = self.environment.registry
         // No session comes in any more before those that are there are read: none is missed, and whoever comes is sent elsewhere.
         registry.close()
-        self.environment.pending.drain()
+        await Self.acceptWhoWaits(at: listener)
         try? await listener.close()
+        self.environment.pending.drain()
         if kind == .drain, registry.count > 0 {
             let timeout = TimeAmount.nanoseconds(Int64(self.configuration.drainTimeoutSeconds * 1_000_000_000))
             self.configuration.logger.info(
@@ -332,6 +333,18 @@ public final class Server: Service, Sendable {
         let grace = kind == .now ? TimeAmount.seconds(1) : self.configuration.settings.closeTimeout
         await Self.wait(atMost: grace, on: listener.eventLoop, or: kind == .now ? nil : stop) {
             self.connections.whenEmpty($0)
+        }
+    }
+
+    /// Waits until the kernel's queue of connections is empty, and a moment for what they sent: a socket that is closed resets them, unanswered.
+    /// At most half a second, since others may still come.
+    private static func acceptWhoWaits(at listener: any Channel) async {
+        for _ in 0..<50 {
+            // Of a listening socket it is the queue's length (Linux: tcp_get_info).
+            let info = try? await (listener as? any SocketOptionProvider)?.getTCPInfo().get()
+            let isEmpty = (info?.tcpi_unacked ?? 0) == 0
+            try? await Task.sleep(for: .milliseconds(10))
+            if isEmpty { return }
         }
     }
 

@@ -3,11 +3,20 @@ import NIOConcurrencyHelpers
 
 /// The output of a process, and those who wait for words in it.
 package final class OutputLog: Sendable {
+    /// How long words are awaited, in seconds: a test that waits for what never comes fails, and hides no other.
+    private static let patience = 120.0
+
+    private struct Waiter {
+        let isFound: @Sendable (String) -> Bool
+        let ends = Date(timeIntervalSinceNow: OutputLog.patience)
+        let continuation: CheckedContinuation<Bool, Never>
+    }
+
     private struct State {
         var run = 0
         var bytes = Data()
         var isOver = false
-        var waiting: [(isFound: @Sendable (String) -> Bool, continuation: CheckedContinuation<Bool, Never>)] = []
+        var waiting: [Waiter] = []
 
         var text: String { String(decoding: self.bytes, as: UTF8.self) }
     }
@@ -40,13 +49,14 @@ package final class OutputLog: Sendable {
         }
     }
 
-    /// Waits until the words are printed; false when the output ends without them.
+    /// Waits until the words are printed; false when the output ends without them, or after two minutes.
     package func shows(_ words: String) async -> Bool { await self.shows { $0.contains(words) } }
 
-    /// Waits until what is printed is as asked; false when the output ends before.
+    /// Waits until what is printed is as asked; false when the output ends before, or after two minutes.
     package func shows(_ isFound: @escaping @Sendable (String) -> Bool) async -> Bool {
         await withCheckedContinuation { continuation in
-            self.update(nil) { $0.waiting.append((isFound, continuation)) }
+            self.update(nil) { $0.waiting.append(Waiter(isFound: isFound, continuation: continuation)) }
+            DispatchQueue.global().asyncAfter(deadline: .now() + Self.patience) { [self] in self.update(nil) { _ in } }
         }
     }
 
@@ -61,10 +71,14 @@ package final class OutputLog: Sendable {
         let answers = self.state.withLockedValue { state -> [(CheckedContinuation<Bool, Never>, Bool)] in
             guard run == nil || run == state.run else { return [] }
             change(&state)
-            let text = state.waiting.isEmpty ? "" : state.text
-            let found = state.waiting.map { $0.isFound(text) }
-            let answers = zip(state.waiting, found).filter { state.isOver || $1 }.map { ($0.continuation, $1) }
-            state.waiting = zip(state.waiting, found).filter { !state.isOver && !$1 }.map(\.0)
+            let (text, now) = (state.waiting.isEmpty ? "" : state.text, Date())
+            var answers: [(CheckedContinuation<Bool, Never>, Bool)] = []
+            state.waiting.removeAll { waiter in
+                let isFound = waiter.isFound(text)
+                let isOver = isFound || state.isOver || waiter.ends <= now
+                if isOver { answers.append((waiter.continuation, isFound)) }
+                return isOver
+            }
             return answers
         }
         for (continuation, found) in answers { continuation.resume(returning: found) }

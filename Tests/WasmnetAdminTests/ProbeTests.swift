@@ -81,6 +81,16 @@ import WasmnetAdmin
         }
     }
 
+    /// RFC 9112, section 3.2.2: the target's host stands above the field's.
+    @Test(arguments: [("evil.example", "127.0.0.1", 421), ("127.0.0.1", "evil.example", 200)])
+    func aTargetInAbsoluteFormNamesTheHost(target: String, field: String, status: Int) async throws {
+        try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
+            let request = "GET http://\(target)/metrics HTTP/1.1\r\nHost: \(field)\r\nConnection: close\r\n\r\n"
+            let answer = try Answer(try await Connection.exchange(request, port: live.address.port))
+            #expect(answer.status == status)
+        }
+    }
+
     /// RFC 9112, section 3.2.
     @Test func http11WithoutHostIsNoRequest() async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in

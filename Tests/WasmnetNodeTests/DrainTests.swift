@@ -66,6 +66,25 @@ extension NodeTests {
             await target.stop()
         }
 
+        /// Who stands in the listening socket's queue at the signal is answered, not reset.
+        @Test func whoWaitsToBeAcceptedAtSigtermIsAnswered() async throws {
+            let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1"])
+            let port = try #require(await node.port())
+            node.signal(SIGSTOP)
+            var clients: [RawClient] = []
+            for number in 0..<256 {
+                let client = try await RawClient.connect(port: port, from: "127.0.0.\(1 + number % 8)")
+                try await client.send(Self.handshake)
+                clients.append(client)
+            }
+            node.signal(SIGTERM)
+            node.signal(SIGCONT)
+            // Some may have been let in before the node took the signal.
+            for client in clients { #expect([101, 503].contains(try await client.status())) }
+            for client in clients { await client.close() }
+            #expect(await node.wait() == 0)
+        }
+
         @Test func theDrainTimeoutEndsWhatIsLeft() async throws {
             let target = try await TestTarget.start(.echo)
             let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "0.2"])

@@ -41,7 +41,8 @@ extension NodeTests {
                     let client = try await TestClient.connect(
                         port: port, subprotocols: ["wasmnet.v2", "wasmnet.bearer.\(token)"])
                     _ = try await client.next()
-                    #expect(await node.waitFor(#"client="t:José \"O'Brien\" #1 50% \u202e""#))
+                    // As commands take it.
+                    #expect(await node.waitFor(#"client="t:José%20%22O%27Brien%22%20%231%2050%25%20%E2%80%AE""#))
                     await client.close()
                     node.signal(SIGTERM)
                     #expect(await node.wait() == 0)

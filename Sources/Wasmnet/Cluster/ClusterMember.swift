@@ -103,13 +103,15 @@ final class ClusterMember: Sendable {
         events.excess = { client, count in
             logger.warning(
                 "a client had more sockets open than its limit during an outage; its newest ones end",
-                metadata: ["client": "\(client.text)", "sockets": "\(count)"])
+                metadata: ["client": "\(client.commandText)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
         events.fenced = { client, sockets, endsSessions in
             logger.warning(
                 "Redis did not answer for as long as leases live: what a client has open here ends (redis_failure is fence)",
-                metadata: ["client": "\(client.text)", "sockets": "\(sockets)", "ends_sessions": "\(endsSessions)"])
+                metadata: [
+                    "client": "\(client.commandText)", "sockets": "\(sockets)", "ends_sessions": "\(endsSessions)",
+                ])
             registry.endNewest(sockets, of: client)
             if endsSessions { for session in registry.sessions(of: client) { session.endDrained() } }
         }

@@ -27,7 +27,7 @@ struct AccessLog: Sendable {
         self.logger.debug(
             "session opened",
             metadata: [
-                "session": "\(session.id)", "client": "\(session.client.text)",
+                "session": "\(session.id)", "client": "\(session.client.commandText)",
                 "from": "\(session.address.map { "\($0)" } ?? "local")", "version": "\(session.version)",
             ])
     }
@@ -37,7 +37,7 @@ struct AccessLog: Sendable {
         self.logger.debug(
             "session ended",
             metadata: [
-                "session": "\(session.id)", "client": "\(session.client.text)", "reason": "\(reason.word)",
+                "session": "\(session.id)", "client": "\(session.client.commandText)", "reason": "\(reason.word)",
                 "ms": "\(Self.milliseconds(nanoseconds))",
             ])
     }
@@ -65,7 +65,7 @@ struct AccessLog: Sendable {
         guard self.logger.logLevel <= .info, let suppressed = self.refusals.admit(session.client, at: self.clock())
         else { return }
         var metadata: Logger.Metadata = [
-            "session": "\(session.id)", "client": "\(session.client.text)", "verdict": "\(verdict.rawValue)",
+            "session": "\(session.id)", "client": "\(session.client.commandText)", "verdict": "\(verdict.rawValue)",
             "message": "\(words)",
         ]
         if suppressed > 0 { metadata["suppressed"] = "\(suppressed)" }
@@ -81,7 +81,7 @@ struct AccessLog: Sendable {
         ] as [(LinePace, Logger.Message)] {
             for (client, suppressed) in pace.leftOut(at: now) {
                 self.logger.info(
-                    message, metadata: ["client": "\(client.text)", "suppressed": "\(suppressed)"])
+                    message, metadata: ["client": "\(client.commandText)", "suppressed": "\(suppressed)"])
             }
         }
     }
@@ -90,7 +90,7 @@ struct AccessLog: Sendable {
         _ socket: SocketRecord, _ session: SessionOrigin, _ reason: ReasonCode, _ now: Int64
     ) -> Logger.Metadata {
         var metadata: Logger.Metadata = [
-            "session": "\(session.id)", "client": "\(session.client.text)", "socket": "\(socket.socket)",
+            "session": "\(session.id)", "client": "\(session.client.commandText)", "socket": "\(socket.socket)",
             "kind": "\(socket.kind.rawValue)", "reason": "\(reason.word)", "up": "\(socket.bytesUp)",
             "down": "\(socket.bytesDown)", "ms": "\(Self.milliseconds(now - socket.opened))",
         ]

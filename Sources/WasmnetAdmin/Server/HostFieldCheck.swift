@@ -1,9 +1,10 @@
 import NIOCore
 import NIOHTTP1
+import WasmnetText
 
 /// Tells of requests with more than one `Host`, or of HTTP/1.1 without one, which have to be refused (RFC 9112, section 3.2): behind it the
 /// first is all that is left. A connection of HTTP/1.0 ends with its answer unless the client asks for more (section 9.3), which is no longer
-/// seen behind it either.
+/// seen behind it either. A target in absolute form becomes path and `Host`, of which it stands above (section 3.2.2).
 final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias InboundOut = HTTPServerRequestPart
@@ -21,8 +22,12 @@ final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
             if self.hasFailed { context.fireErrorCaught(Failure()) }
             if head.version == .http1_0, !head.isKeepAlive {
                 head.headers.replaceOrAdd(name: "Connection", value: "close")
-                data = self.wrapInboundOut(.head(head))
             }
+            if let target = AbsoluteTarget(head.uri) {
+                head.uri = target.originForm
+                head.headers.replaceOrAdd(name: "Host", value: target.authority)
+            }
+            data = self.wrapInboundOut(.head(head))
         }
         if !self.hasFailed { context.fireChannelRead(data) }
     }

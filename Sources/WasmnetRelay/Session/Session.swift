@@ -111,7 +111,7 @@ final class Session {
         self.wasOpened = true
         self.environment.observer.sessionOpened(self.origin)
         self.logger.debug(
-            "session opened", metadata: ["client": "\(self.client.text)", "version": "\(self.codec.version)"])
+            "session opened", metadata: ["client": "\(self.client.commandText)", "version": "\(self.codec.version)"])
         if self.codec.version == .v2 {
             let settings = self.environment.settings
             self.tell(

@@ -1,5 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
+import WasmnetText
 
 /// The head of a request as RFC 9112 has it, read strictly: what another program between could read otherwise is refused.
 package enum RequestHead {
@@ -89,7 +90,7 @@ package enum RequestHead {
         guard hosts.allSatisfy({ $0.utf8.allSatisfy(Self.isHostByte) }) else {
             throw .malformed("the Host field is not HOST or HOST:PORT")
         }
-        guard let (authority, _) = Self.absoluteForm(target) else { return nil }
+        guard let authority = AbsoluteTarget(target)?.authority else { return nil }
         guard !authority.isEmpty, authority.utf8.allSatisfy(Self.isHostByte) else {
             throw .malformed("the target names no host")
         }
@@ -106,27 +107,12 @@ package enum RequestHead {
 
     /// A target in absolute form as path and query (RFC 9112, section 3.2.2); any other as it is.
     package static func originForm(of target: String) -> String {
-        guard let (_, rest) = Self.absoluteForm(target) else { return target }
-        return rest.utf8.first == UInt8(ascii: "/") ? rest : "/" + rest
+        AbsoluteTarget(target)?.originForm ?? target
     }
 
     /// The path of a target in origin or absolute form, without its query.
     package static func path(of target: String) -> String {
         let origin = Self.originForm(of: target).utf8
         return String(decoding: origin.prefix { $0 != UInt8(ascii: "?") }, as: UTF8.self)
-    }
-
-    private static func absoluteForm(_ target: String) -> (authority: String, rest: String)? {
-        let bytes = Array(target.utf8)
-        for scheme in ["http://", "https://", "ws://", "wss://"] where bytes.count >= scheme.utf8.count {
-            let begins = zip(bytes, scheme.utf8).allSatisfy { byte, wanted in
-                (0x41...0x5A).contains(byte) ? byte | 0x20 == wanted : byte == wanted
-            }
-            guard begins else { continue }
-            let rest = bytes.dropFirst(scheme.utf8.count)
-            let end = rest.firstIndex { $0 == UInt8(ascii: "/") || $0 == UInt8(ascii: "?") } ?? rest.endIndex
-            return (String(decoding: rest[..<end], as: UTF8.self), String(decoding: rest[end...], as: UTF8.self))
-        }
-        return nil
     }
 }

@@ -106,11 +106,3 @@ struct QuotaCommand: ParsableCommand {
         }
     }
 }
-
-extension ClientID {
-    /// As commands and the denylist take it.
-    var commandText: String {
-        guard let name = ByteText(self.text).dropping(prefix: "t:") else { return self.text }
-        return "t:" + ClientName.encoded(name.text)
-    }
-}
