@@ -4,11 +4,14 @@ export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
 .PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage simulate cluster check-deploy \
-	dist lint format deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
+	dist lint format help deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
 	$(if $(findstring --serve-client,$(ARGS)),WASMNET_CLIENT_DIR="$${WASMNET_CLIENT_DIR:-.build-client}") exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
+
+help: ## print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
 
 build: deps ## build everything for debugging, warnings being errors
 	$(SWIFT) build $(CHECKS) --build-tests

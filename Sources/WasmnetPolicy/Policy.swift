@@ -1,6 +1,6 @@
 /// What clients may reach, bind and use: an immutable snapshot, cheap to copy, decided without I/O.
 ///
-/// How a destination is decided is told in the README's section on the policy; ``PolicyDecision`` says which rule it was.
+/// How a destination is decided is told in docs/policy.md; ``PolicyDecision`` says which rule it was.
 public struct Policy: Sendable {
     /// The lists as written, before they are made ready.
     public struct Rules: Sendable {

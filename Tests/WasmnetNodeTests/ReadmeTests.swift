@@ -4,16 +4,18 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// The README's commands and snippets, run as they stand.
+    /// The commands and snippets of the README and the guides, run as they stand.
     @Suite struct ReadmeTests {
-        private func readme() throws -> String {
-            try String(contentsOf: NodeProgram.root.appending(path: "README.md"), encoding: .utf8)
-        }
+        private static let pages =
+            ["README.md"]
+            + ((try? FileManager.default.contentsOfDirectory(atPath: NodeProgram.root.path + "/docs")) ?? [])
+            .filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
 
-        private func blocks(_ language: String) throws -> [String] {
-            try self.readme().components(separatedBy: "```\(language)\n").dropFirst().compactMap {
-                $0.components(separatedBy: "```").first
-            }
+        private func blocks(_ language: String, in page: String) throws -> [String] {
+            try String(contentsOf: NodeProgram.root.appending(path: page), encoding: .utf8)
+                .components(separatedBy: "```\(language)\n").dropFirst().compactMap {
+                    $0.components(separatedBy: "```").first
+                }
         }
 
         @Test func everyCommandWorks() async throws {
@@ -23,15 +25,18 @@ extension NodeTests {
         }
 
         private func run(environment: [String: String]) async throws {
-            let commands = try self.blocks("sh").flatMap { $0.split(separator: "\n").map(String.init) }
-            #expect(!commands.isEmpty)
+            let commands = try Self.pages.flatMap { page in
+                try self.blocks("sh", in: page).flatMap { $0.split(separator: "\n").map(String.init) }
+            }
+            #expect(commands.contains("make run") && commands.contains("wasmnet-node cluster"))
             for command in commands {
                 // As a shell reads them, as far as this page needs one.
-                let words = command.split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }
-                if words[0] == "make" {
+                let words = command.prefix { $0 != "#" }.split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }
+                if words.contains("make") {
                     // Not within itself: whether the target is there and make would run it.
                     let make = try SpawnedProcess(
-                        "make", ["-n"] + words.dropFirst(), directory: NodeProgram.root.path)
+                        "sh", ["-c", command.replacingOccurrences(of: "make ", with: "make -n ")],
+                        directory: NodeProgram.root.path)
                     #expect(await make.end() == 0, "\(command)")
                 } else if words[0] == "export" {
                     // The test's own value is in force; the name must be one it has a value for.
@@ -54,7 +59,7 @@ extension NodeTests {
         @Test func theEmbeddingSnippetIsTheExample() async throws {
             let example = try String(
                 contentsOf: NodeProgram.root.appending(path: "Examples/Embed/Embed.swift"), encoding: .utf8)
-            #expect(try self.blocks("swift") == [example])
+            #expect(try self.blocks("swift", in: "docs/embedding.md") == [example])
         }
 
         @Test func theClientSnippetFetchesAPage() async throws {
@@ -62,7 +67,7 @@ extension NodeTests {
                 .custom { channel in try channel.pipeline.syncOperations.addHandler(PageHandler()) })
             let node = try NodeProcess(["--port", "0", "--no-policy"])
             let port = try #require(await node.port())
-            var snippet = try #require(try self.blocks("js").first)
+            var snippet = try #require(try self.blocks("js", in: "README.md").first)
             snippet = snippet.replacingOccurrences(of: "127.0.0.1:9000", with: "127.0.0.1:\(port)")
                 .replacingOccurrences(
                     of: "addr: \"example.com\", port: 80", with: "addr: \"127.0.0.1\", port: \(target.port)")
