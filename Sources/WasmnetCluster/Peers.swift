@@ -5,22 +5,24 @@ package import WasmnetQuota
 /// The registry is lost with the rest, or comes back old: a node that is not in it any more is waited for all the same, unless it said that
 /// it goes.
 package struct Peers: Sendable {
-    /// For so long after a node was seen: the time between two reads, and longer than growth is held.
-    private static let memory = QuotaDuration.seconds(25)
+    /// For so long after a node was found missing: longer than growth is held. It does not count from when the node was seen last, for this
+    /// one may have been cut off itself since.
+    private static let memory = QuotaDuration.seconds(20)
 
-    private var lastSeen: [String: QuotaInstant] = [:]
+    /// Since when a node is missing; nil: it was there when the registry was read last.
+    private var missingSince: [String: QuotaInstant?] = [:]
     package private(set) var readAt = QuotaInstant.epoch
 
     package init() {}
 
     package mutating func read(_ ids: [String], now: QuotaInstant) {
-        self.lastSeen = self.lastSeen.filter { now - $0.value < Self.memory }
         self.readAt = now
-        for id in ids { self.lastSeen[id] = now }
+        self.missingSince = self.missingSince.mapValues { $0 ?? now }.filter { now - ($0.value ?? now) < Self.memory }
+        for id in ids { self.missingSince[id] = .some(nil) }
     }
 
     /// A node gave back all that it held.
-    package mutating func left(_ id: String) { self.lastSeen[id] = nil }
+    package mutating func left(_ id: String) { self.missingSince.removeValue(forKey: id) }
 
-    package var ids: [String] { self.lastSeen.keys.sorted() }
+    package var ids: [String] { self.missingSince.keys.sorted() }
 }
