@@ -385,7 +385,8 @@ package struct Lane: Sendable {
         self.isRoomKnown = false
         self.isAboveLimit = false
         if !isLoss { self.loose = self.slotLimit > 0 ? self.open : 0 }
-        self.needsSync = self.slotLimit > 0 && self.open > 0
+        // Where nothing is open either, it is said that the old lease holds nothing; else it counts until it ends.
+        self.needsSync = self.slotLimit > 0 && (self.open > 0 || (!isLoss && !self.replaces.isEmpty))
     }
 
     /// Redis may have lost what it answered last: say it again.

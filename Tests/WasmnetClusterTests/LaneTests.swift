@@ -182,6 +182,16 @@ private final class Bench {
         #expect(try #require(bench.ask(slots: 1)).replaces == "")
     }
 
+    /// Found by the simulation: after an outage leases of which nothing was in use any more held the slots until they ended.
+    @Test func aLeaseThatLapsedWithNothingOpenIsGivenUpToo() throws {
+        let bench = Bench(limit: 10)
+        try bench.grant(4)
+        bench.lane.fenced(leaving: "a.1")
+        #expect(bench.wantsToAsk(after: 100))
+        let ask = try #require(bench.ask())
+        #expect(ask.replaces == "a.1" && ask.open == 0 && ask.held == 0)
+    }
+
     @Test func whatIsCountedAboveTheGrantIsGivenBackToo() throws {
         let bench = Bench(limit: 10)
         for _ in 0..<3 { bench.lane.takeOnCredit(now: bench.now) }
