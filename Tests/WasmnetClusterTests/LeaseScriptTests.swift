@@ -277,6 +277,23 @@ extension OnRedis {
             }
         }
 
+        /// Whoever asks sees to it, and else whoever is alive.
+        @Test(arguments: [true, false])
+        func aClockThatIsSetBackKeepsADeadNodesSlotsNoLonger(asksInTheirPlace: Bool) async throws {
+            try await withScripts { scripts in
+                _ = try await scripts.reserve(ask("a.1", 1, target: 6, open: 6))
+                if !asksInTheirPlace { _ = try await scripts.reserve(ask("b.1", 1, target: 0)) }
+                scripts.clock.advance(.seconds(-3600))
+                if asksInTheirPlace {
+                    #expect(try await scripts.reserve(ask("b.1", 1, target: 10)).granted == 4)
+                } else {
+                    #expect(try await scripts.heartbeat("b.1").first == 1)
+                }
+                scripts.clock.advance(ScriptCalls.timeToLive)
+                #expect(try await scripts.reserve(ask("c.1", 1, target: 10)).granted == 10)
+            }
+        }
+
         @Test func theRollCallEndsWhenAllHaveAnswered() async throws {
             try await withScripts { scripts in
                 let generation = try await scripts.generation(known: scripts.clock.now.microseconds + 1)[0]

@@ -18,6 +18,10 @@ redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6])
 if not late and since + ttl <= now then
     redis.call('ZREMRANGEBYSCORE', KEYS[2], '-inf', text(now))
 end
+-- Where the clock was set back, a node that is gone is waited for no longer than one that was heard just now.
+for _, other in ipairs(redis.call('ZRANGEBYSCORE', KEYS[2], text(now + ttl + TOLERANCE), '+inf')) do
+    redis.call('ZADD', KEYS[2], text(now + ttl), other)
+end
 keep(KEYS[2], 7 * DAY)
 local gone = 0
 for index = 3, #KEYS do
