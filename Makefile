@@ -71,9 +71,9 @@ outage: deps-cluster ## limits over three nodes while something happens to Redis
 	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
 		python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)
 
-simulate: deps-test ## nodes and their scripts in virtual time under schedules of faults, each bound checked; SEEDS=100000, SEED=N, TRACE=1, MUTANTS=1
+simulate: deps-test ## nodes and their scripts in virtual time under schedules of faults, each bound checked; SEEDS=100000, SEED=N, MOST=N findings, TRACE=1, MUTANTS=1
 	$(SWIFT) build --build-tests
-	SWIFT_DETERMINISTIC_HASHING=1 SIMULATE_SEEDS=$(or $(SEEDS),2000) SIMULATE_SEED=$(or $(SEED),1) $(if $(TRACE),SIMULATE_TRACE=1) $(if $(MUTANTS),SIMULATE_MUTANTS="$(MUTANTS)") \
+	SWIFT_DETERMINISTIC_HASHING=1 SIMULATE_SEEDS=$(or $(SEEDS),2000) SIMULATE_SEED=$(or $(SEED),1) SIMULATE_MOST=$(or $(MOST),1) $(if $(TRACE),SIMULATE_TRACE=1) $(if $(MUTANTS),SIMULATE_MUTANTS="$(MUTANTS)") \
 		$(SWIFT) test --skip-build --filter $(if $(MUTANTS),everyMutantIsFoundOut,theBoundsHoldUnderEverySchedule)
 
 cluster: deps-cluster playground ## Redis, three nodes, HAProxy and Prometheus on this machine, until Ctrl-C; WASMNET_NODE=FILE instead of building

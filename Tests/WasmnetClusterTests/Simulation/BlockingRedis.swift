@@ -10,6 +10,7 @@ final class BlockingRedis: @unchecked Sendable {
     private let parser: ReplyParser
     private var known: Set<String> = []
     private var input = [UInt8](repeating: 0, count: 1 << 16)
+    private var output = ""
 
     init(port: Int) throws {
         self.socket = Glibc.socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
@@ -34,12 +35,9 @@ final class BlockingRedis: @unchecked Sendable {
     /// An error reply is thrown.
     @discardableResult
     func send(_ command: RedisCommand) throws -> RESPValue {
-        var output = ByteBuffer()
-        RESPEncoder.encode(command, into: &output)
-        let bytes = output.readableBytesView
-        guard bytes.withUnsafeBytes({ write(self.socket, $0.baseAddress, $0.count) }) == bytes.count else {
-            throw Broken()
-        }
+        self.encode(command)
+        let isWritten = self.output.withUTF8 { write(self.socket, $0.baseAddress, $0.count) == $0.count }
+        guard isWritten else { throw Broken() }
         var reply: RESPValue?
         while reply == nil {
             let count = read(self.socket, &self.input, self.input.count)
@@ -48,6 +46,28 @@ final class BlockingRedis: @unchecked Sendable {
         }
         if case .error(let error)? = reply { throw RedisError.server(error) }
         return reply ?? .null
+    }
+
+    /// As `RESPEncoder` does, but of text alone: a build for debugging takes a tenth of the time for a `String`.
+    private func encode(_ command: RedisCommand) {
+        self.output.removeAll(keepingCapacity: true)
+        self.output += "*"
+        self.output += String(command.arguments.count)
+        for argument in command.arguments {
+            switch argument {
+            case .string(let text): self.encode(text)
+            case .integer(let number): self.encode(String(number))
+            case .bytes(let bytes): self.encode(String(buffer: bytes))
+            }
+        }
+        self.output += "\r\n"
+    }
+
+    private func encode(_ word: String) {
+        self.output += "\r\n$"
+        self.output += String(word.utf8.count)
+        self.output += "\r\n"
+        self.output += word
     }
 
     func run(_ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument]) throws -> RESPValue {

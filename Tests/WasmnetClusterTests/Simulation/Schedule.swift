@@ -19,6 +19,8 @@ struct Schedule: Sendable {
         case kill(node: Int)
         case start
         case limit(to: Int)
+        /// The key of a client's leases is deleted.
+        case forget(client: Int)
     }
 
     let seed: UInt64
@@ -28,6 +30,10 @@ struct Schedule: Sendable {
     var mode = OutageMode.static
     /// Nothing is out of reach for long enough to be an outage.
     var isMild = true
+    /// What is open above the limit after an outage stays.
+    var keepsExcess = false
+    /// Clients open all that they may.
+    var isHungry = false
     /// When the last of it is over, and all is well again.
     var calm: Int64 = 0
     var events: [(at: Int64, event: Event)] = []
@@ -43,9 +49,16 @@ struct Schedule: Sendable {
         self.limit = [1, 2, 3, 5, 8, 12, 20, 30].randomElement(using: &random) ?? 10
         self.mode = [.static, .static, .closed, .fence].randomElement(using: &random) ?? .static
         self.isMild = Bool.random(using: &random)
+        self.isHungry = Bool.random(using: &random)
+        self.keepsExcess = Int.random(in: 0..<6, using: &random) == 0
         var time = Self.beginning
-        for _ in 0..<Int.random(in: 1...5, using: &random) {
-            time += .random(in: 0...4_000_000, using: &random)
+        if !self.isMild, Int.random(in: 0..<3, using: &random) > 0 {
+            self.events = self.pattern(&random)
+            time = self.events.last?.at ?? time
+        }
+        for _ in 0..<Int.random(in: 1...(self.events.isEmpty ? 5 : 2), using: &random) {
+            // Some at almost the same time.
+            time += .random(in: 0...(Bool.random(using: &random) ? 4_000_000 : 400_000), using: &random)
             self.events.append((time, self.event(&random)))
         }
         self.calm = self.events.map { $0.at + $0.event.length }.max() ?? time
@@ -63,11 +76,58 @@ struct Schedule: Sendable {
         self.calm = events.map { $0.at + $0.event.length }.max() ?? Self.beginning
     }
 
+    /// Whether data is lost from now on, within so long.
+    func losesData(within time: Int64, of now: Int64) -> Bool {
+        self.events.contains { at, event in
+            switch event {
+            case .flush, .restart, .failover: at + event.length >= now && at <= now + time
+            default: false
+            }
+        }
+    }
+
+    /// What seldom comes together by chance, and breaks more than one rule at a time.
+    private func pattern(_ random: inout SeededRandom) -> [(at: Int64, event: Event)] {
+        func between(_ least: Double, _ most: Double) -> Int64 {
+            .random(in: Int64.seconds(least)...Int64.seconds(most), using: &random)
+        }
+        let (start, node) = (Self.beginning + between(2, 4), Int.random(in: 0..<self.nodes, using: &random))
+        switch Int.random(in: 0..<7, using: &random) {
+        case 0, 1:
+            // One is away for so long that others have its slots; then more happens.
+            let length = between(15, 22)
+            let cut = Event.cut(node: node, for: length, resets: Bool.random(using: &random))
+            let after: Event =
+                switch Int.random(in: 0..<4, using: &random) {
+                case 0: .flush
+                case 1: .restart(after: between(0, 2), isEmpty: Bool.random(using: &random))
+                case 2: .pause(node: node + 1, for: between(0, 4), readsFirst: true)
+                default: .cut(node: node + 1, for: between(0, 9), resets: false)
+                }
+            return [(start, cut), (start + length + between(-2, 1), after)]
+        case 2:
+            // Data is lost, and before all have said what they hold Redis stands still, or its clock is stepped.
+            let after =
+                Bool.random(using: &random) ? Event.stall(for: between(14, 20)) : .step(by: between(16, 60))
+            return [(start, .flush), (start + between(0, 1.2), after)]
+        case 3:
+            // Data is lost twice, the second time unheard by one; and what was said of the first loss comes again.
+            let second = start + between(1.5, 3)
+            return [
+                (start, .repeats(for: between(4, 8))), (start, .flush),
+                (second, .cut(node: node, for: between(2, 6), resets: false)), (second + between(0, 0.3), .flush),
+            ]
+        case 4: return [(start, .slow(node: node, by: between(0.6, 0.9), for: between(16, 24)))]
+        case 5: return [(start, .kill(node: node)), (start + between(0, 3), .step(by: -between(16, 60)))]
+        default: return [(start, .stall(for: between(13, 22)))]
+        }
+    }
+
     private func event(_ random: inout SeededRandom) -> Event {
         func up(to most: Double) -> Int64 { .random(in: 0..<Int64.seconds(most), using: &random) }
         let node = Int.random(in: 0..<self.nodes, using: &random)
         let long: Double = self.isMild ? 3.5 : ([3.5, 9, 24] as [Double]).randomElement(using: &random) ?? 9
-        switch Int.random(in: 0..<12, using: &random) {
+        switch Int.random(in: 0..<13, using: &random) {
         case 0, 1: return .cut(node: node, for: up(to: long), resets: Bool.random(using: &random))
         case 2: return .pause(node: node, for: up(to: long), readsFirst: Bool.random(using: &random))
         case 3: return .slow(node: node, by: up(to: 0.8), for: up(to: 10))
@@ -80,6 +140,7 @@ struct Schedule: Sendable {
             let step = Int64.random(in: -60_000_000...60_000_000, using: &random)
             return .step(by: Bool.random(using: &random) ? step : step / 100)
         case 10: return .kill(node: node)
+        case 11: return .forget(client: node)
         default:
             return Bool.random(using: &random)
                 ? .start : .limit(to: Int.random(in: 1...self.limit, using: &random))
@@ -88,7 +149,7 @@ struct Schedule: Sendable {
 
     var description: String {
         let head =
-            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
+            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.keepsExcess ? "excess stays, " : "")\(self.isHungry ? "hungry, " : "")\(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
         return ([head] + self.events.map { "  \($0.at.inSeconds) s: \($0.event)" }).joined(separator: "\n")
     }
 }
@@ -100,7 +161,7 @@ extension Schedule.Event: CustomStringConvertible {
         case .cut(_, let length, _), .pause(_, let length, _), .slow(_, _, let length), .repeats(let length),
             .stall(let length), .restart(let length, _), .failover(_, let length):
             length
-        case .flush, .step, .kill, .start, .limit: 0
+        case .flush, .step, .kill, .start, .limit, .forget: 0
         }
     }
 
@@ -122,6 +183,7 @@ extension Schedule.Event: CustomStringConvertible {
         case .step(let step): "Redis' clock is stepped by \(step.inSeconds) s"
         case .kill(let node): "node \(node) is killed"
         case .start: "a node starts"
+        case .forget(let client): "the leases' key of client \(client) is deleted"
         case .limit(let limit): "the limit becomes \(limit)"
         }
     }

@@ -24,18 +24,45 @@ final class SimulatedBounds: @unchecked Sendable {
     /// Less than an outage's time; and than a lease has left when its node falls silent.
     private static let creditTime = Int64.seconds(4.9)
     private static let lapseTime = Int64.seconds(9)
+    /// A lease counts for so long after the contact of whoever asks began.
+    private static let contactTime = Int64.seconds(14)
     /// The longest roll call, and the time in which an excess goes.
     private static let afterTime = Int64.seconds(26)
+    private static let excessTime = Int64.seconds(10)
+    /// For so long a roll call may wait for a node that died: it is in the registry still, or others remember it.
+    private static let missingTime = Int64.seconds(42)
+    /// The longest time until nobody is refused for a roll call: it is noticed, it lasts, and who asked meanwhile waits for a second.
+    private static let rollCallTime = Int64.seconds(5)
+    private static let longRollCallTime = Int64.seconds(20)
 
     init(_ cluster: SimulatedCluster) { self.cluster = cluster }
 
     private var now: Int64 { self.cluster.time.now }
     private var mode: OutageMode { self.cluster.schedule.mode }
 
-    /// A dead node's slots are held until Redis' clock shows their end.
-    var setBack: Int64 = 0
+    /// When something was last in the way of some node, or a limit changed; and when something was, or a roll call or an outage lasted.
+    private var disturbedAt: Int64 = 0
+    private var unsettledAt: Int64 = 0
+    /// The key of leases was deleted, and not all may be told again.
+    private var isForgotten = false
 
-    func lost() { self.lostAt = self.now }
+    func disturbed() {
+        self.disturbedAt = self.now
+        self.unsettledAt = self.now
+    }
+    func lost() {
+        self.lostAt = self.now
+        self.disturbed()
+    }
+    func stepped() {
+        self.steppedAt = self.now
+        self.disturbed()
+    }
+    func forgot() {
+        self.isForgotten = true
+        self.disturbed()
+    }
+    private var steppedAt = -Int64.seconds(100)
     func died() { self.diedAt = self.now }
     func isOutOfReach(until end: Int64) { self.outOfReachUntil = max(self.outOfReachUntil, end) }
 
@@ -47,9 +74,11 @@ final class SimulatedBounds: @unchecked Sendable {
 
     /// How long after the last of the schedule there is no excess, and growth again.
     var settlingTime: Int64 {
-        let isMissing = self.now - self.diedAt < .seconds(20)
-        return self.wasAnySilent || isMissing ? Self.afterTime : .seconds(6)
+        if self.isMissing { return Self.afterTime }
+        return self.wasAnySilent || self.isForgotten ? Self.excessTime : .seconds(6)
     }
+
+    private var isMissing: Bool { self.now - self.diedAt < Self.missingTime }
 
     // MARK: All the time
 
@@ -63,17 +92,52 @@ final class SimulatedBounds: @unchecked Sendable {
             if let silence = self.silences[index], silence.until < self.now { self.silences[index] = nil }
             guard node.hasJoined, self.now - node.heardAt >= Self.creditTime else { continue }
             self.wasAnySilent = true
+            node.wasSilent = true
             let counts = self.cluster.clients.indices.map { node.sockets[$0].count }
             var silence = self.silences[index] ?? Silence(until: 0, held: counts.map { _ in 0 })
             silence.until = self.now + Self.afterTime
             if self.mode == .static {
                 silence.credit = max(silence.credit, max(self.limit / max(node.ledger.nodeCount, 1), 1))
             }
-            if self.now - node.heardAt >= Self.lapseTime {
+            if self.now - node.heardAt >= Self.lapseTime, self.othersMayFree(node) {
                 for (client, count) in counts.enumerated() { silence.held[client] = max(silence.held[client], count) }
             }
             self.silences[index] = silence
         }
+        self.lookWhetherSettled()
+    }
+
+    /// Whether another node was in contact for so long that it may free what this one holds.
+    private func othersMayFree(_ node: SimulatedNode) -> Bool {
+        self.cluster.live.contains {
+            let other = self.cluster.nodes[$0]
+            return other !== node && self.now - other.contactSince >= Self.contactTime
+        }
+    }
+
+    /// Long after all is well nothing is above the limit.
+    private func lookWhetherSettled() {
+        let nodes = self.cluster.live.map { self.cluster.nodes[$0] }
+        let isServed = self.cluster.server.isUp && !self.cluster.server.isStalled
+        if !isServed || !nodes.allSatisfy(\.isWell) { self.disturbed() }
+        if !nodes.allSatisfy({ $0.hasJoined && $0.ledger.rollCalls == 0 }) { self.unsettledAt = self.now }
+        guard self.now - self.unsettledAt >= Self.excessTime else { return }
+        self.isForgotten = false
+        guard !self.cluster.schedule.keepsExcess else { return }
+        for client in self.cluster.clients.indices where self.cluster.total(client) > self.mostGranted {
+            self.cluster.fault(
+                "client \(client) has \(self.cluster.total(client)) open 10 s after all is well, and the limit is \(self.limit)"
+            )
+        }
+    }
+
+    /// Long after all is well nobody waits in vain.
+    func refused(_ node: SimulatedNode, _ refusal: QuotaRefusal) {
+        self.look()
+        let time = self.isMissing ? Self.longRollCallTime : Self.rollCallTime
+        guard refusal.kind == .unanswered, self.now - self.disturbedAt > time else { return }
+        self.cluster.fault(
+            "\(node.name) refuses for want of an answer \((self.now - self.disturbedAt).inSeconds) s after all is well")
     }
 
     /// Under a lower limit what is open stays, and may be closed and opened again.
@@ -87,12 +151,16 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
+    /// Above a limit that was lowered what was granted may stay.
+    var mostGranted: Int { max(self.limit, self.found.max() ?? 0) }
+
     private var limit: Int { self.cluster.live.map { self.cluster.limits[$0].maxSockets }.max() ?? 0 }
 
     private func bound(_ client: Int) -> Int {
         self.look()
         let limit = max(self.limit, self.found.isEmpty ? 0 : self.found[client])
-        return limit + self.silences.reduce(0) { $0 + ($1.map { $0.credit + $0.held[client] } ?? 0) }
+        return (self.isForgotten ? 2 : 1) * limit
+            + self.silences.reduce(0) { $0 + ($1.map { $0.credit + $0.held[client] } ?? 0) }
     }
 
     func opened(_ client: Int) {
@@ -105,9 +173,13 @@ final class SimulatedBounds: @unchecked Sendable {
             "client \(client) has \(total) open where \(bound) is the bound: \(counts.joined(separator: ", "))")
     }
 
-    func ends(_ node: SimulatedNode, _ client: Int, _ count: Int, _ isFence: Bool) {
-        if !self.wasAnySilent {
-            self.cluster.fault("\(node.name) ends \(count) of client \(client) though nothing was silent")
+    func tellsToEnd(_ node: SimulatedNode, _ client: Int, _ count: Int, isFence: Bool, silence: Int64) {
+        self.look()
+        if isFence, silence < Self.lapseTime {
+            self.cluster.fault("\(node.name) ends \(count) of client \(client), and its lease has not lapsed")
+        }
+        if !node.wasSilent, !self.isForgotten {
+            self.cluster.fault("\(node.name) ends \(count) of client \(client) though it always had answers")
         }
     }
 
@@ -116,6 +188,7 @@ final class SimulatedBounds: @unchecked Sendable {
     func expectNoExcess() {
         for client in self.cluster.clients.indices {
             let total = self.cluster.total(client)
+            if self.cluster.schedule.keepsExcess { continue }
             // What a lower limit found open stays.
             if total > max(self.limit, self.found.isEmpty ? 0 : self.found[client]) {
                 self.cluster.fault("client \(client) has \(total) open long after, and the limit is \(self.limit)")
@@ -132,20 +205,24 @@ final class SimulatedBounds: @unchecked Sendable {
             let names = Set(self.cluster.live.map { self.cluster.nodes[$0].id })
             for epoch in epochs
             where !names.contains(ClusterSettings.node(ofEpoch: epoch))
-                && self.now - self.diedAt > .seconds(25) + self.setBack
+                && self.now - max(self.diedAt, self.steppedAt) > .seconds(25)
             {
                 self.cluster.fault("the epoch \(epoch) is of no node")
             }
+            let present = self.words([
+                "ZRANGEBYSCORE", .string(RedisKeys.epochs(bucket)), .integer(self.cluster.server.clock), "+inf",
+            ])
             let leases = self.words(["HGETALL", .string(RedisKeys.leases(.socket, of: client))])
             for index in stride(from: 0, to: leases.count - 1, by: 2)
-            where names.contains(ClusterSettings.node(ofEpoch: leases[index])) && epochs.contains(leases[index])
+            where names.contains(ClusterSettings.node(ofEpoch: leases[index])) && present.contains(leases[index])
                 && !leases[index + 1].hasSuffix(" 0")
             {
                 self.cluster.fault("the lease \(leases[index]) \(leases[index + 1]) is left")
             }
             let ungranted = self.words(["HGETALL", .string(RedisKeys.ungranted(.sockets, of: client))])
             for index in stride(from: 0, to: ungranted.count - 1, by: 2)
-            where names.contains(ClusterSettings.node(ofEpoch: ungranted[index])) && epochs.contains(ungranted[index]) {
+            where names.contains(ClusterSettings.node(ofEpoch: ungranted[index])) && present.contains(ungranted[index])
+            {
                 self.cluster.fault("\(ungranted[index]) has \(ungranted[index + 1]) without a grant")
             }
         }

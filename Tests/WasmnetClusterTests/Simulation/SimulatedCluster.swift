@@ -21,26 +21,24 @@ final class SimulatedCluster: @unchecked Sendable {
     private(set) var opened = 0
     private var isLoaded = true
 
-    init(_ schedule: Schedule, redis: BlockingRedis, changes: [SimulatedScripts.Change] = [], traces: Bool = false)
-        throws
-    {
+    init(_ schedule: Schedule, redis: BlockingRedis, scripts: SimulatedScripts, traces: Bool = false) throws {
         self.schedule = schedule
         self.random = SeededRandom(schedule.seed ^ 0x5EED)
         self.trace = SimulationTrace(isOn: traces)
-        self.server = try SimulatedServer(redis, scripts: SimulatedScripts(changes: changes), time: self.time)
-        self.rules = SimulatedNode.Rules(
-            modes: OutageModes(all: schedule.mode), clients: Self.clients(schedule.clients))
+        self.server = try SimulatedServer(redis, scripts: scripts, time: self.time)
+        var modes = OutageModes(all: schedule.mode)
+        modes.keepsExcess = schedule.keepsExcess
+        self.rules = SimulatedNode.Rules(modes: modes, clients: Array(Self.allClients.prefix(schedule.clients)))
+        self.server.published = { [unowned self] in self.published($0) }
         self.server.ended = { [unowned self] in for node in self.nodes where node.isAlive { node.link.processEnded() } }
         self.bounds = SimulatedBounds(self)
     }
 
     /// One client in each of the first buckets: then no order of a dictionary matters.
-    private static func clients(_ count: Int) -> [ClientID] {
-        (0..<count).map { bucket in
-            var number = 0
-            while RedisKeys.bucket(of: ClientID(text: "t:\(number)")) != bucket { number += 1 }
-            return ClientID(text: "t:\(number)")
-        }
+    private static let allClients = (0..<2).map { bucket in
+        var number = 0
+        while RedisKeys.bucket(of: ClientID(text: "t:\(number)")) != bucket { number += 1 }
+        return ClientID(text: "t:\(number)")
     }
 
     var clients: [ClientID] { self.rules.clients }
@@ -142,20 +140,23 @@ final class SimulatedCluster: @unchecked Sendable {
         node.others = { [unowned self, unowned node] in
             self.nodes.count { $0 !== node && $0.isAlive && $0.hasJoined && $0.link.isUp }
         }
-        node.ends = { [unowned self, unowned node] client, count, isFence in
-            self.bounds.ends(node, client, count, isFence)
-            node.close(client, count, newest: true)
-        }
-        node.announces = { [unowned self, unowned node] in
-            for other in self.nodes where other !== node && other.link.isUp {
-                self.time.after(.random(in: 100...2000, using: &self.random)) {
-                    other.receives { if other.hasJoined { other.register() } }
-                }
-            }
+        node.tells = { [unowned self, unowned node] in self.bounds.tellsToEnd(node, $0, $1, isFence: $2, silence: $3) }
+        node.ends = { [unowned node] client, count in node.close(client, count, newest: true) }
+        node.isDone = { [unowned self, unowned node] in
+            if let words = $0.fault(most: self.bounds.mostGranted) { self.fault("\(node.name): \(words)") }
         }
         node.gaveUp = { [unowned self] in self.time.after(.seconds(1)) { self.startWhenAllowed() } }
         node.start()
         for client in self.clients.indices { self.load(index, client) }
+    }
+
+    /// "joined" and the node.
+    private func published(_ words: String) {
+        for other in self.nodes where !words.hasSuffix(other.id) && other.link.isUp {
+            self.time.after(.random(in: 100...2000, using: &self.random)) {
+                other.receives { if other.hasJoined { other.register() } }
+            }
+        }
     }
 
     /// Left out is what docs/limits.md says is left: a start right after a loss of which a node cannot know.
@@ -179,11 +180,15 @@ final class SimulatedCluster: @unchecked Sendable {
                 guard self.isLoaded, node.canServe else { return }
                 if self.time.now >= until {
                     until = self.time.now + .random(in: 500_000...5_000_000, using: &self.random)
-                    appetite = [0.1, 0.5, 0.8, 1].randomElement(using: &self.random) ?? 0.5
+                    appetite =
+                        (self.schedule.isHungry ? [0.5, 0.8, 1, 1] : [0.1, 0.5, 0.8, 1]).randomElement(
+                            using: &self.random) ?? 0.5
                 }
                 let count = Bool.random(using: &self.random) ? 1 : Int.random(in: 1...4, using: &self.random)
                 if Double.random(in: 0..<1, using: &self.random) < appetite {
-                    for _ in 0..<count { self.open(index, client) { _ in } }
+                    for _ in 0..<count {
+                        self.open(index, client) { if let refusal = $0 { self.bounds.refused(node, refusal) } }
+                    }
                 } else {
                     node.close(client, count, newest: Bool.random(using: &self.random))
                 }
@@ -238,7 +243,16 @@ final class SimulatedCluster: @unchecked Sendable {
             self.bounds.lost()
         case .step(let step):
             self.server.offset += step
-            self.bounds.setBack += max(-step, 0)
+            self.bounds.stepped()
+        case .forget(let client):
+            // Left out is what docs/limits.md says is left: a loss before the lease is told again.
+            guard self.server.isUp, !self.server.isStalled,
+                !self.schedule.losesData(within: .seconds(12), of: self.time.now)
+            else { return }
+            _ = self.server.ask([
+                "DEL", .string(RedisKeys.leases(.socket, of: self.clients[client % self.clients.count])),
+            ])
+            self.bounds.forgot()
         case .kill(let node):
             guard self.live.count > 1, let index = self.live.dropFirst(node % self.live.count).first else { return }
             self.nodes[index].kill()
@@ -248,6 +262,7 @@ final class SimulatedCluster: @unchecked Sendable {
             for index in self.live {
                 self.time.after(.random(in: 0...300_000, using: &self.random)) {
                     self.bounds.lowers()
+                    self.bounds.disturbed()
                     self.limits[index].maxSockets = limit
                     if self.nodes[index].isAlive, self.nodes[index].hasJoined {
                         self.nodes[index].apply(self.limits[index])

@@ -71,6 +71,8 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
 
     var isUp: Bool { self.state == .up && self.process == self.server.process }
 
+    var isUndisturbed: Bool { self.isUp && !self.isCut && !self.isRefused && self.slowness == 0 }
+
     private func delay() -> Int64 {
         .random(in: 100...2000, using: &self.random)
             + (self.slowness > 0 ? .random(in: self.slowness / 4...self.slowness, using: &self.random) : 0)
@@ -143,7 +145,10 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     }
 
     private func execute(_ call: Call) -> Result<RESPValue, RedisError> {
-        let result = self.server.run(call.script, keys: call.keys, arguments: call.arguments)
+        let (result, tally) = self.server.run(call.script, keys: call.keys, arguments: call.arguments)
+        if case .success(let reply) = result {
+            self.node.isDone(SimulatedQuestion(call.script, call.arguments, reply, tally))
+        }
         self.node.note { "\(call.script.name) \(call.arguments.shown) -> \(result.shown)" }
         return result
     }
@@ -157,7 +162,8 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
             guard connection == self.connection, !call.isDone else { return }
             self.pending.removeAll { $0 === call }
             call.isDone = true
-            self.node.heard(questionOf: call.sentAt)
+            // The registry's answers say nothing of leases.
+            if call.script != ClusterScripts.register { self.node.heard(questionOf: call.sentAt) }
             call.done(result)
         }
     }

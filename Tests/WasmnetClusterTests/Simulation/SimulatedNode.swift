@@ -27,20 +27,27 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var isAlive = true
     /// It has learned how Redis stands, and serves.
     private(set) var hasJoined = false
-    private var isPaused = false
+    private(set) var isPaused = false
     private var missed: [() -> Void] = []
     private var received: [() -> Void] = []
     private var isRegistering = false
     private var registersAgain = false
     /// When the last question was sent that was answered.
     private(set) var heardAt: Int64
+    /// Since when no silence was so long that its contact with Redis must have broken.
+    private(set) var contactSince: Int64
+    private var lastHeard: Int64
+    /// No answer came for so long that it may have opened on credit, or that its lease may have lapsed.
+    var wasSilent = false
     let startedAt: Int64
     /// Who else listens at Redis.
     var others: () -> Int = { 0 }
     /// So many sockets of a client are to end; whether by the fence.
-    var ends: (_ client: Int, _ count: Int, _ isFence: Bool) -> Void = { _, _, _ in }
-    /// It is new in the registry.
-    var announces: () -> Void = {}
+    var ends: (_ client: Int, _ count: Int) -> Void = { _, _ in }
+    /// Called before; `silence`: for how long no answer came.
+    var tells: (_ client: Int, _ count: Int, _ isFence: Bool, _ silence: Int64) -> Void = { _, _, _, _ in }
+    /// Redis has done what it asked.
+    var isDone: (SimulatedQuestion) -> Void = { _ in }
     /// It could not join, and is gone.
     var gaveUp: () -> Void = {}
 
@@ -61,6 +68,8 @@ final class SimulatedNode: @unchecked Sendable {
         self.id = String(UInt64.random(in: 1 << 60 ... .max, using: &self.random), radix: 16)
         self.clockOffset = .random(in: -3_600_000_000...3_600_000_000, using: &self.random)
         self.heardAt = time.now
+        self.contactSince = time.now
+        self.lastHeard = time.now
         self.startedAt = time.now
         self.sockets = rules.clients.map { _ in [] }
         self.link = SimulatedLink(self, server, time, SeededRandom(self.random.next()))
@@ -79,16 +88,21 @@ final class SimulatedNode: @unchecked Sendable {
         events.peersNeeded = { [unowned self] in self.register() }
         events.excess = { [unowned self] client, count in
             let index = self.rules.clients.firstIndex(of: client) ?? 0
-            // The sockets' own event loops do it.
-            self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(index, count, false) }
+            self.tellsToEnd(index, count, isFence: false)
         }
         events.fenced = { [unowned self] client, count, _ in
             let index = self.rules.clients.firstIndex(of: client) ?? 0
-            self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(index, count, true) }
+            self.tellsToEnd(index, count, isFence: true)
         }
         events.modeChanged = { [unowned self] outages, _ in self.note { "outages: \(outages)" } }
         self.ledger = RedisLedger(
             redis: self.link, settings: settings, events: events, bucketCount: rules.clients.count)
+    }
+
+    private func tellsToEnd(_ client: Int, _ count: Int, isFence: Bool) {
+        self.tells(client, count, isFence, self.time.now - self.heardAt)
+        // The sockets' own event loops do it.
+        self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(client, count) }
     }
 
     var now: QuotaInstant { QuotaInstant(microseconds: SimulatedServer.start + self.clockOffset + self.time.now) }
@@ -127,7 +141,17 @@ final class SimulatedNode: @unchecked Sendable {
         self.received = []
     }
 
-    func heard(questionOf sentAt: Int64) { self.heardAt = max(self.heardAt, sentAt) }
+    /// A node that has nothing to ask is heard of by its heartbeats; its contact breaks by then at the latest.
+    private static let longestPause = Int64.seconds(7.5)
+
+    func heard(questionOf sentAt: Int64) {
+        self.heardAt = max(self.heardAt, sentAt)
+        if self.time.now - self.lastHeard > Self.longestPause { self.contactSince = self.time.now }
+        self.lastHeard = self.time.now
+    }
+
+    /// Whether nothing is in the way between it and Redis, and there was not just now.
+    var isWell: Bool { !self.isPaused && self.link.isUndisturbed && self.ledger.outages == 0 }
 
     // MARK: Life
 
@@ -195,11 +219,7 @@ final class SimulatedNode: @unchecked Sendable {
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(self.id))],
             arguments: [0, .string(self.id), 15_000_000, "joins", "name", .string(self.name)], deadline: nil
         ) { result in
-            if case .success(let reply) = result, let reply = reply.array, reply.count == 2,
-                let ids = reply[1].array?.compactMap(\.string)
-            {
-                // The script has told the others.
-                if reply[0].int64 == 0 { self.announces() }
+            if case .success(let reply) = result, let ids = reply.array?.last?.array?.compactMap(\.string) {
                 self.ledger.registered(ids)
             }
             self.isRegistering = false

@@ -17,6 +17,8 @@ final class SimulatedServer: @unchecked Sendable {
     private var stalled: [() -> Void] = []
     /// Told when a process has ended.
     var ended: () -> Void = {}
+    /// Told what a script published.
+    var published: (String) -> Void = { _ in }
 
     init(_ redis: BlockingRedis, scripts: SimulatedScripts, time: VirtualTime) throws {
         self.redis = redis
@@ -32,19 +34,23 @@ final class SimulatedServer: @unchecked Sendable {
         if self.isStalled { self.stalled.append(body) } else { body() }
     }
 
+    /// - Returns: the script's answer, and what the leases of its client come to before and after it.
     func run(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument]
-    ) -> Result<RESPValue, RedisError> {
-        let now = Self.start + self.time.now + self.offset
+    ) -> (answer: Result<RESPValue, RedisError>, tally: [Int]) {
         do {
-            return .success(
-                try self.redis.run(
-                    self.scripts.simulated(script), keys: keys,
-                    arguments: [.string("\(now) \(self.process)")] + arguments.dropFirst()))
+            let all = try self.redis.run(
+                self.scripts.simulated(script), keys: keys,
+                arguments: [.string("\(self.clock) \(self.process)")] + arguments.dropFirst())
+            guard let parts = all.array, parts.count == 3 else { throw RedisError.unavailable("no answer") }
+            if let words = parts[1].array?.first?.string { self.published(words) }
+            return (.success(parts[0]), parts[2].array?.compactMap(\.int) ?? [])
         } catch {
-            return .failure(error as? RedisError ?? .unavailable("\(error)"))
+            return (.failure(error as? RedisError ?? .unavailable("\(error)")), [])
         }
     }
+
+    var clock: Int64 { Self.start + self.time.now + self.offset }
 
     func ask(_ command: RedisCommand) -> RESPValue { (try? self.redis.send(command)) ?? .null }
 

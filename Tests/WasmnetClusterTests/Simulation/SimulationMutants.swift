@@ -16,9 +16,10 @@ enum SimulationMutants {
             ("(late or math.max(ends, since + ttl) > now)", "(late or ends > now)"),
             ("(not late and math.max(ends, since + ttl) <= now)", "(not late and ends <= now)")),
         Mutant("contact never breaks", ("since = tonumber(since)\n", "since = 1\n")),
+        // That it grows harms nobody, since it counts every lease: so this one lets it free leases too.
         Mutant(
-            "what comes late grows",
-            ("if late then granted = math.min(granted, kept) end", "")),
+            "a question that comes late is as good as one in time",
+            ("local since, late = contact(ARGV[22], ARGV[23])", "local since, late = contact(ARGV[22], text(now))")),
         Mutant("a late heartbeat frees", ("if not late and since + ttl <= now then", "if true then")),
         Mutant(
             "a late heartbeat is not done",
@@ -52,5 +53,9 @@ enum SimulationMutants {
         Mutant(
             "what a caller knows of an older generation is done",
             ("return id, left, asked ~= 0 and asked ~= id", "return id, left, false")),
+        Mutant(
+            "a clock that is set back keeps a dead node's lease",
+            ("text(now + ttl + TOLERANCE), '+inf'", "'+inf', '-inf'"),
+            ("if ends and ends > now + ttl + TOLERANCE then", "if false then")),
     ]
 }

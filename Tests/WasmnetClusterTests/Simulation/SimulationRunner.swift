@@ -30,6 +30,7 @@ struct SimulationRunner: Sendable {
                     try await withServer { server in
                         try await Self.onThread {
                             let redis = try BlockingRedis(port: server.port)
+                            let scripts = SimulatedScripts(changes: self.changes)
                             while findings.withLockedValue({ $0.count }) < self.most {
                                 let index = next.withLockedValue { next in
                                     defer { next += 1 }
@@ -37,7 +38,7 @@ struct SimulationRunner: Sendable {
                                 }
                                 guard index < count else { return }
                                 let schedule = schedules[schedules.index(schedules.startIndex, offsetBy: index)]
-                                let faults = try self.faults(of: schedule, redis)
+                                let faults = try self.faults(of: schedule, redis, scripts)
                                 if !faults.isEmpty {
                                     findings.withLockedValue { $0.append(Finding(schedule: schedule, faults: faults)) }
                                 }
@@ -52,8 +53,8 @@ struct SimulationRunner: Sendable {
         return (min(next.withLockedValue { $0 }, count), found)
     }
 
-    private func faults(of schedule: Schedule, _ redis: BlockingRedis) throws -> [String] {
-        let cluster = try SimulatedCluster(schedule, redis: redis, changes: self.changes)
+    private func faults(of schedule: Schedule, _ redis: BlockingRedis, _ scripts: SimulatedScripts) throws -> [String] {
+        let cluster = try SimulatedCluster(schedule, redis: redis, scripts: scripts)
         cluster.run()
         return cluster.faults
     }
@@ -63,12 +64,13 @@ struct SimulationRunner: Sendable {
         try await withServer { server in
             try await Self.onThread {
                 let redis = try BlockingRedis(port: server.port)
+                let scripts = SimulatedScripts(changes: self.changes)
                 var least = finding
                 var index = 0
                 while index < least.schedule.events.count {
                     var smaller = least.schedule
                     smaller.events.remove(at: index)
-                    let faults = try self.faults(of: smaller, redis)
+                    let faults = try self.faults(of: smaller, redis, scripts)
                     if faults.isEmpty { index += 1 } else { least = Finding(schedule: smaller, faults: faults) }
                 }
                 return least
@@ -81,7 +83,8 @@ struct SimulationRunner: Sendable {
         try await withServer { server in
             try await Self.onThread {
                 let redis = try BlockingRedis(port: server.port)
-                let cluster = try SimulatedCluster(schedule, redis: redis, changes: self.changes, traces: true)
+                let cluster = try SimulatedCluster(
+                    schedule, redis: redis, scripts: SimulatedScripts(changes: self.changes), traces: true)
                 cluster.run()
                 return cluster.trace.lines
             }

@@ -19,12 +19,15 @@ extension OnRedis {
 
         @Test func theBoundsHoldUnderEverySchedule() async throws {
             let first = UInt64(clamping: self.number("SIMULATE_SEED", 1))
-            let runner = SimulationRunner()
+            let runner = SimulationRunner(most: self.number("SIMULATE_MOST", 1))
             let start = Date()
-            let (ran, findings) = try await runner.run(from: first, count: self.number("SIMULATE_SEEDS", 200))
+            let (ran, findings) = try await runner.run(from: first, count: self.number("SIMULATE_SEEDS", 500))
             let perSecond = Double(ran) / Date().timeIntervalSince(start)
             Self.say("simulation: \(ran) seeds from \(first), \((perSecond * 10).rounded() / 10) a second")
-            for finding in findings {
+            for finding in findings.dropFirst() {
+                Issue.record("\(finding.schedule.description)\n\(finding.faults.joined(separator: "\n"))")
+            }
+            for finding in findings.prefix(1) {
                 let least = try await runner.shrink(finding)
                 Issue.record(
                     """
