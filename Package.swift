@@ -139,7 +139,8 @@ let package = Package(
                 .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
                 .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
                 .embedInCode("Scripts/repair.lua"), .embedInCode("Scripts/reserve.lua"),
-                .embedInCode("Scripts/retire.lua"), .embedInCode("Scripts/rollcall.lua"),
+                .embedInCode("Scripts/retire.lua"), .embedInCode("Scripts/rights.lua"),
+                .embedInCode("Scripts/rollcall.lua"),
             ],
             swiftSettings: strict
         ),

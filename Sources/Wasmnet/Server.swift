@@ -319,6 +319,8 @@ public final class Server: Service, Sendable {
         registry.close()
         await Self.acceptWhoWaits(at: listener)
         try? await listener.close()
+        // What those who were accepted last have sent is read first: who has a request is answered.
+        try? await Task.sleep(for: .milliseconds(20))
         self.environment.pending.drain()
         if kind == .drain, registry.count > 0 {
             let timeout = TimeAmount.nanoseconds(Int64(self.configuration.drainTimeoutSeconds * 1_000_000_000))
@@ -336,15 +338,14 @@ public final class Server: Service, Sendable {
         }
     }
 
-    /// Waits until the kernel's queue of connections is empty, and a moment for what they sent: a socket that is closed resets them, unanswered.
+    /// Waits until the kernel's queue of connections is empty: a socket that is closed resets them, unanswered.
     /// At most half a second, since others may still come.
     private static func acceptWhoWaits(at listener: any Channel) async {
         for _ in 0..<50 {
             // Of a listening socket it is the queue's length (Linux: tcp_get_info).
             let info = try? await (listener as? any SocketOptionProvider)?.getTCPInfo().get()
-            let isEmpty = (info?.tcpi_unacked ?? 0) == 0
+            guard let info, info.tcpi_unacked > 0 else { return }
             try? await Task.sleep(for: .milliseconds(10))
-            if isEmpty { return }
         }
     }
 

@@ -172,7 +172,7 @@ final class ClusterLink: Sendable {
 
 extension RedisError {
     /// What is in the keys is wrong, as when a key is of another type; Redis itself answers and would take other writes.
-    fileprivate var isOfKeys: Bool {
+    var isOfKeys: Bool {
         guard case .server(let error) = self else { return false }
         // Redis 6 puts ERR and the script's place before the words of what failed in it.
         let words = "\(error)".utf8

@@ -10,6 +10,7 @@ enum ClusterScripts {
     static let grant = Self.script(PackageResources.grant_lua)
     static let override = Self.script(PackageResources.override_lua)
     static let repair = Self.script(PackageResources.repair_lua)
+    static let rights = Self.script(PackageResources.rights_lua)
     static let register = Self.script(PackageResources.register_lua)
 
     static let denylistWrite = Self.script(PackageResources.denylist_write_lua)

@@ -51,6 +51,8 @@ package enum RedisKeys {
 
     /// Sorted set: the nodes by the time of their last heartbeat. All keys of the registry are in one slot.
     static let nodes = "wn:{nodes}:all"
+    /// Never there for longer than a script runs.
+    static let rights = "wn:{nodes}:rights"
 
     /// Hash: what one node says of itself.
     static func node(_ id: String) -> String { "wn:{nodes}:n:\(id)" }

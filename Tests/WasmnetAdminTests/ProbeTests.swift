@@ -82,10 +82,15 @@ import WasmnetAdmin
     }
 
     /// RFC 9112, section 3.2.2: the target's host stands above the field's.
-    @Test(arguments: [("evil.example", "127.0.0.1", 421), ("127.0.0.1", "evil.example", 200)])
+    @Test(arguments: [
+        ("http://evil.example", "127.0.0.1", 421), ("http://127.0.0.1", "evil.example", 200),
+        ("ftp://127.0.0.1", "127.0.0.1", 400), ("http://localhost:1@evil.example", "localhost", 421),
+        ("", "localhost:evil", 421), ("", "[::1]evil", 421), ("", "[::1", 421), ("", "127.0.0.1:1@evil.example", 421),
+        ("", "[::1]:9100", 200), ("", "LOCALHOST:", 200),
+    ])
     func aTargetInAbsoluteFormNamesTheHost(target: String, field: String, status: Int) async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
-            let request = "GET http://\(target)/metrics HTTP/1.1\r\nHost: \(field)\r\nConnection: close\r\n\r\n"
+            let request = "GET \(target)/metrics HTTP/1.1\r\nHost: \(field)\r\nConnection: close\r\n\r\n"
             let answer = try Answer(try await Connection.exchange(request, port: live.address.port))
             #expect(answer.status == status)
         }

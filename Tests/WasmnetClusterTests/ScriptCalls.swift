@@ -180,7 +180,7 @@ struct ScriptCalls {
         try await self.redis.evaluate(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(node))],
             arguments: [self.now, .string(node), .integer(timeToLive.microseconds), "nodes"] + facts.map { .string($0) }
-        ).array?.last?.array?.count
+        ).array?.count
     }
 
     func override(_ limit: String, _ value: Int64) async throws {

@@ -42,6 +42,23 @@ extension OnRedis {
             }
         }
 
+        @Test func aRegistryOfAnotherTypeBeginsAnew() async throws {
+            try await withRedis { _, redis in
+                let told = NIOLockedValueBox<[Int]>([])
+                let registry = NodeRegistry(redis: redis) { _, removed in told.withLockedValue { $0.append(removed) } }
+                for key in [RedisKeys.nodes, RedisKeys.node("one")] {
+                    _ = try await redis.send(["SET", .string(key), "garbage"])
+                    let ids = try await registry.register(
+                        NodeEntry(
+                            id: "one", name: "one", address: "127.0.0.1:1", version: "1", state: .serving, sessions: 0,
+                            sockets: 0, startedAt: 0))
+                    #expect(ids == ["one"])
+                }
+                #expect(told.withLockedValue { $0 } == [1, 1])
+                #expect(try await registry.nodes().nodes.map(\.id) == ["one"])
+            }
+        }
+
         @Test func nodesThatComeAndGoSaySoOnItsChannel() async throws {
             try await withRedis { server, redis in
                 let (changes, source) = AsyncStream.makeStream(of: NodeRegistry.Change.self)

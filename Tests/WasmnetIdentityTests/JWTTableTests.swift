@@ -109,6 +109,7 @@ import WasmnetTesting
         ),
         ("allow with an empty entry", #"{"sub":"amy","exp":\#(at(9)),"allow":[""]}"#, "destinations"),
         ("allow as text", #"{"sub":"amy","exp":\#(at(9)),"allow":"*"}"#, "claims"),
+        ("allow of null", #"{"sub":"amy","exp":\#(at(9)),"allow":null}"#, "claims"),
         ("allow of numbers", #"{"sub":"amy","exp":\#(at(9)),"allow":[1]}"#, "claims"),
         ("no object", #"["sub","amy"]"#, "claims"),
         ("no JSON", "sub=amy", "claims"),

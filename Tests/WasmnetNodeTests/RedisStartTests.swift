@@ -90,6 +90,16 @@ extension NodeTests {
             }
         }
 
+        /// A part of what nodes ask would go well, and the rest fail for as long as the node runs.
+        @Test func aRightThatOnlyScriptsNeedIsNamed() async throws {
+            try await withServer("port PORT\nuser node on >\(Self.secret) ~* &* +@all -hget -zadd") { server in
+                let url = "redis://node:\(Self.secret)@127.0.0.1:\(server.port)"
+                let (status, _, errors) = try await NodeProcess.run(
+                    ["serve", "--port", "0", "--no-policy"], environment: ["WASMNET_REDIS": url])
+                #expect(status == 2 && errors.contains("this user of Redis may not HGET, ZADD (NOPERM)"), "\(errors)")
+            }
+        }
+
         @Test func withoutAnyRedisTheCommandsSayHowToNameIt() async throws {
             for command in [["cluster"], ["quota", "reset", "::1"]] {
                 let (status, _, errors) = try await NodeProcess.run(command)

@@ -29,6 +29,8 @@ final class ClusterMember: Sendable {
     private struct State {
         var isConnected = false
         var evicts = false
+        /// Commands that Redis does not let its user run.
+        var forbidden: [String] = []
     }
     private let state = NIOLockedValueBox(State())
     private let modes: NIOLockedValueBox<OutageModes>
@@ -67,7 +69,6 @@ final class ClusterMember: Sendable {
         others.observer = { continuation.yield(($0, false)) }
         self.options = others
         self.redis = try options.makeClient(client)
-        self.registry = NodeRegistry(redis: self.redis)
         self.accounts = ClientAccounts(redis: self.redis)
         let modes = NIOLockedValueBox(policy.outage)
         self.modes = modes
@@ -83,14 +84,15 @@ final class ClusterMember: Sendable {
         // Who starts in this moment learns from the registry whom to wait for.
         events.lost = { register.yield() }
         events.peersNeeded = { register.yield() }
+        self.registry = NodeRegistry(redis: self.redis, repaired: events.repaired)
         events.rollCallIsLong = {
             logger.warning(
-                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s"
+                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s. wasmnet-node cluster lists the nodes that are there"
             )
         }
         events.recovered = { time in
-            logger.info(
-                "Redis restarted or lost data: all nodes have declared what they hold, and limits grow again",
+            logger.notice(
+                "Redis restarted or lost data: what nodes hold is known again, and limits grow again",
                 metadata: ["after_ms": "\(time.microseconds / 1000)"])
         }
         self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)
@@ -102,7 +104,7 @@ final class ClusterMember: Sendable {
         var events = ClusterEvents()
         events.excess = { client, count in
             logger.warning(
-                "a client had more sockets open than its limit during an outage; its newest ones end",
+                "a client has more sockets open than its limit, since Redis or this node stood still or data was lost; its newest ones here end",
                 metadata: ["client": "\(client.commandText)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
@@ -140,6 +142,8 @@ final class ClusterMember: Sendable {
         do {
             try await self.redis.connect()
             try await self.check()
+            let forbidden = try await RedisRights.missing(redis: self.redis)
+            guard forbidden.isEmpty else { throw ConfigurationError(Self.complaint(forbidden)) }
             try await self.ledger.learnGenerations(isAlone: await self.isAlone())
         } catch let error as ConfigurationError {
             throw error
@@ -208,6 +212,25 @@ final class ClusterMember: Sendable {
         for warning in check.warnings { self.logger.warning("\(warning)") }
     }
 
+    /// The rights of Redis' user may change while the node runs.
+    private func checkRights() async throws {
+        let forbidden = try await RedisRights.missing(redis: self.redis)
+        let isNews = self.state.withLockedValue { state in
+            defer { state.forbidden = forbidden }
+            return state.forbidden != forbidden
+        }
+        guard isNews else { return }
+        if forbidden.isEmpty {
+            self.logger.notice("the user of Redis has all rights again")
+        } else {
+            self.logger.warning("\(Self.complaint(forbidden)); what needs them is refused")
+        }
+    }
+
+    private static func complaint(_ forbidden: [String]) -> String {
+        "this user of Redis may not \(forbidden.joined(separator: ", ")) (NOPERM); deploy/redis/wasmnet.acl has the rights that nodes need"
+    }
+
     /// Heartbeats and what follows from connections that come up, until cancelled.
     ///
     /// - Parameter entry: what the node tells of itself now, given its id.
@@ -227,7 +250,10 @@ final class ClusterMember: Sendable {
             }
             tasks.addTask {
                 // What was wrong may be mended meanwhile, or come.
-                while (try? await Task.sleep(for: Self.checkInterval)) != nil { try? await self.check() }
+                while (try? await Task.sleep(for: Self.checkInterval)) != nil {
+                    try? await self.check()
+                    try? await self.checkRights()
+                }
             }
             for await (event, isOfLimits) in self.links {
                 switch event {

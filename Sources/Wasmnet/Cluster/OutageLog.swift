@@ -35,7 +35,7 @@ final class OutageLog: Sendable {
         guard outages > 0 else { return self.ended() }
         guard self.begins(.now - self.outageTime) else { return }
         self.logger.warning(
-            "limits go by redis_failure: Redis does not answer; the denylist stays as it was",
+            "limits go by redis_failure: Redis does not answer what nodes ask; the denylist stays as it was",
             metadata: ["mode": "\(modes.summary)", "reason": "\(reason ?? "unknown")"])
     }
 

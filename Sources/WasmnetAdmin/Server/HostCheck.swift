@@ -22,7 +22,7 @@ struct HostCheck: Sendable {
         let isNamed = authority != nil
         let authority = ByteText(authority ?? "").lowercased
         let host = Self.host(of: authority)
-        if let allowed, isNamed, !Self.isLoopback(host), !allowed.contains(host) {
+        if let allowed, isNamed, host.map({ Self.isLoopback($0) || allowed.contains($0) }) != true {
             throw AdminError(status: 421, code: "wrong_host", message: "this server does not answer for that Host")
         }
         guard origin != nil || site != nil else { return }
@@ -43,9 +43,15 @@ struct HostCheck: Sendable {
             && parts.allSatisfy { (1...3).contains($0.count) && $0.decimal(as: UInt8.self) != nil }
     }
 
-    /// `host:port` or `[address]:port` without the port.
-    private static func host(of authority: ByteText) -> ByteText {
-        authority.starts(with: "[") ? ByteText(authority.before("]").text + "]") : authority.before(":")
+    /// `host:port` or `[address]:port` without the port; nil for anything else (RFC 3986, section 3.2).
+    private static func host(of authority: ByteText) -> ByteText? {
+        let isAddress = authority.starts(with: "[")
+        guard let host = isAddress ? authority.cut(at: "]")?.before : authority.before(":") else { return nil }
+        let port = isAddress ? authority.cut(at: "]")?.after ?? "" : authority.dropping(prefix: host) ?? ""
+        guard port.isEmpty || port == ":" || port.dropping(prefix: ":")?.decimal(as: UInt16.self) != nil else {
+            return nil
+        }
+        return isAddress ? ByteText(host.text + "]") : host
     }
 
     /// What follows the scheme; nil for `null`.

@@ -18,7 +18,9 @@ final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
         var data = data
         if case .head(var head) = self.unwrapInboundIn(data) {
             let hosts = head.headers["host"].count
-            self.hasFailed = hosts > 1 || (hosts == 0 && head.version != .http1_0)
+            // A target that is neither a path nor of a scheme that is ours names some other host.
+            let isOther = !head.uri.hasPrefix("/") && head.uri != "*" && AbsoluteTarget(head.uri) == nil
+            self.hasFailed = hosts > 1 || (hosts == 0 && head.version != .http1_0) || isOther
             if self.hasFailed { context.fireErrorCaught(Failure()) }
             if head.version == .http1_0, !head.isKeepAlive {
                 head.headers.replaceOrAdd(name: "Connection", value: "close")

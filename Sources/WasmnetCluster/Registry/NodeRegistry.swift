@@ -12,9 +12,12 @@ package struct NodeRegistry: Sendable {
     private static let most = 10_000
 
     private let redis: RedisClient
+    private let repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void
 
-    package init(redis: RedisClient) {
+    /// - Parameter repaired: called when so many of these keys were of another type, and were removed.
+    package init(redis: RedisClient, repaired: @escaping @Sendable ([String], Int) -> Void = { _, _ in }) {
         self.redis = redis
+        self.repaired = repaired
     }
 
     /// What a node says of itself on the denylist's channel.
@@ -40,8 +43,7 @@ package struct NodeRegistry: Sendable {
     /// - Returns: the nodes that there are, this one included.
     package func register(_ entry: NodeEntry) async throws(RedisError) -> [String] {
         let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
-        let reply = try await self.run(entry.id, fields).array
-        guard let ids = reply?.last?.array?.compactMap(\.string), !ids.isEmpty else {
+        guard let ids = try await self.run(entry.id, fields).array?.compactMap(\.string), !ids.isEmpty else {
             throw .unavailable("the registry answered with something else than nodes")
         }
         return Array(ids.prefix(Self.most))
@@ -56,10 +58,22 @@ package struct NodeRegistry: Sendable {
     private func run(
         _ id: String, _ fields: [RedisArgument], deadline: TimeAmount? = nil
     ) async throws(RedisError) -> RESPValue {
-        try await self.redis.evaluate(
-            ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(id))],
-            arguments: [0, .string(id), .integer(Self.timeToLive), .string(RedisKeys.denylistChannel)] + fields,
-            deadline: deadline)
+        let keys = [RedisKeys.nodes, RedisKeys.node(id)]
+        func register() async throws(RedisError) -> RESPValue {
+            try await self.redis.evaluate(
+                ClusterScripts.register, keys: keys.map { .string($0) },
+                arguments: [0, .string(id), .integer(Self.timeToLive), .string(RedisKeys.denylistChannel)] + fields,
+                deadline: deadline)
+        }
+        do {
+            return try await register()
+        } catch  where error.isOfKeys {
+            let reply = try await self.redis.evaluate(
+                ClusterScripts.repair, keys: keys.map { .string($0) }, arguments: [0, "zset", "hash"],
+                deadline: deadline)
+            self.repaired(keys, Int(clamping: reply.array?.first?.int64 ?? 0))
+            return try await register()
+        }
     }
 
     /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.

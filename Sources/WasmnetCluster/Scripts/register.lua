@@ -3,11 +3,10 @@
 --
 -- KEYS 1 all nodes by their last heartbeat, 2 this node
 -- ARGV 1 clock, 2 node id, 3 time to live, 4 the channel, 5… what the node says of itself, field and value in turns; none: it goes
--- Returns 1 if the node was known, else 0; and all nodes
+-- Returns all nodes
 --
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
-local known = redis.call('ZSCORE', KEYS[1], ARGV[2]) and 1 or 0
 -- Where publishing is forbidden the others read of who came with their next heartbeat.
 local function announce(change) redis.pcall('PUBLISH', ARGV[4], change .. ' ' .. ARGV[2]) end
 if #ARGV == 4 then
@@ -15,11 +14,11 @@ if #ARGV == 4 then
     redis.call('DEL', KEYS[2])
     announce('left')
 else
-    redis.call('ZADD', KEYS[1], text(now), ARGV[2])
+    local isNew = redis.call('ZADD', KEYS[1], text(now), ARGV[2]) == 1
     redis.call('HSET', KEYS[2], 'seen', text(now), unpack(ARGV, 5))
     keep(KEYS[1], ttl)
     keep(KEYS[2], ttl)
-    if known == 0 then announce('joined') end
+    if isNew then announce('joined') end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[1], '-inf', text(now - ttl))
-return {known, redis.call('ZRANGE', KEYS[1], 0, -1)}
+return redis.call('ZRANGE', KEYS[1], 0, -1)

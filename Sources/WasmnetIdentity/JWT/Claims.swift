@@ -12,8 +12,7 @@ struct Claims: JWTPayload {
     var iss: String?
     var aud: Audience?
     var tier: String?
-    /// Entries as the policy has them.
-    var allow: [String]?
+    var allow: Destinations?
 
     /// Seconds since 1970 (RFC 7519, section 2).
     struct NumericDate: Codable, Sendable {
@@ -48,6 +47,20 @@ struct Claims: JWTPayload {
         }
     }
 
+    /// Entries as the policy has them.
+    struct Destinations: Codable, Sendable {
+        var entries: [String]
+
+        init(from decoder: any Decoder) throws {
+            self.entries = try decoder.singleValueContainer().decode([String].self)
+        }
+
+        func encode(to encoder: any Encoder) throws {
+            var container = encoder.singleValueContainer()
+            try container.encode(self.entries)
+        }
+    }
+
     /// The library asks this with no clock; ``ClaimRules`` decides afterwards with the node's.
     func verify(using algorithm: some JWTAlgorithm) async throws {}
 }
@@ -55,6 +68,11 @@ struct Claims: JWTPayload {
 extension KeyedDecodingContainer {
     /// The synthesized decoding calls this: a null is no number.
     fileprivate func decodeIfPresent(_ type: Claims.NumericDate.Type, forKey key: Key) throws -> Claims.NumericDate? {
+        self.contains(key) ? try self.decode(type, forKey: key) : nil
+    }
+
+    /// A null is no list, and does not mean that all may be reached.
+    fileprivate func decodeIfPresent(_ type: Claims.Destinations.Type, forKey key: Key) throws -> Claims.Destinations? {
         self.contains(key) ? try self.decode(type, forKey: key) : nil
     }
 }
@@ -92,7 +110,7 @@ package struct ClaimRules: Sendable, Equatable {
         if let tier = claims.tier {
             guard Policy.isTierName(tier) else { throw .tier }
         }
-        return TokenGrant(subject: claims.sub, tier: claims.tier, allow: try Self.entries(claims.allow))
+        return TokenGrant(subject: claims.sub, tier: claims.tier, allow: try Self.entries(claims.allow?.entries))
     }
 
     /// A bad entry is no reason to allow more, nor to allow the rest only.

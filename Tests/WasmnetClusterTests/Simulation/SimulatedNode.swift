@@ -219,7 +219,7 @@ final class SimulatedNode: @unchecked Sendable {
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(self.id))],
             arguments: [0, .string(self.id), 15_000_000, "joins", "name", .string(self.name)], deadline: nil
         ) { result in
-            if case .success(let reply) = result, let ids = reply.array?.last?.array?.compactMap(\.string) {
+            if case .success(let reply) = result, let ids = reply.array?.compactMap(\.string) {
                 self.ledger.registered(ids)
             }
             self.isRegistering = false
