@@ -161,6 +161,32 @@ extension Operations {
             }
         }
 
+        /// As refusals are.
+        @Test func linesOfTheShadowPolicyAreLimited() async throws {
+            let shadow = try File(Self.allowing(["127.0.0.1:1"]))
+            let log = LogLines()
+            try await self.withFile(
+                "network.deny = [\"*\"]\nlimits.refusals_per_sec = 0",
+                configure: {
+                    $0.shadowPolicyFile = shadow.path
+                    $0.logger = log.logger()
+                }
+            ) { _, node, admin in
+                let client = try await TestClient.open(node)
+                let start = ContinuousClock.now
+                for id in 1...200 {
+                    client.send(.connect(SocketID(id), host: "127.0.0.1", port: 1))
+                    #expect(try await client.nextEnd().1 == .policyDenied)
+                }
+                // A refusal is a line too.
+                let most = 20 + 5 * Int((ContinuousClock.now - start).components.seconds + 1)
+                let lines = log.lines("the shadow policy decides otherwise").count + log.lines("open refused").count
+                #expect((1...most).contains(lines), "\(lines)")
+                try await admin.shows(#"wasmnet_shadow_decisions_total{outcome="would_allow"}"#, 200)
+                await client.close()
+            }
+        }
+
         @Test func theShadowPolicyIsComparedAndDecidesNothing() async throws {
             let target = try await TestTarget.start(.echo)
             let shadow = try File(Self.allowing(["127.0.0.1:1"]))

@@ -46,6 +46,36 @@ import WasmnetTesting
         }
     }
 
+    /// The address is denied while names are being looked up, whatever they are for.
+    @Test(arguments: Change.allCases) func aLookupIsDecidedByWhatHoldsAtItsAnswer(change: Change) async throws {
+        let resolver = HeldResolver()
+        let rules = try policy("network.allow = [\"*.example\", \"127.0.0.1\"]\nnetwork.bind_ports = \"1024-65535\"")
+        try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
+            let port = UInt16(target.port)
+            guard case .udpBound(5, _) = try await client.ask(.bindUDP(5, host: "127.0.0.1", port: 0)) else {
+                throw ChannelError.eof
+            }
+            client.send(.connect(1, host: "a.example", port: port))
+            client.send(.connectTLS(2, host: "b.example", port: port))
+            client.send(.connectUDP(3, host: "c.example", port: port))
+            client.send(.resolve(4, name: "d.example"))
+            client.send(.sendTo(5, host: "e.example", port: port, ByteBuffer(string: "datagram")))
+            for _ in 0..<500 where resolver.count < 5 { try await Task.sleep(for: .milliseconds(10)) }
+            #expect(resolver.count == 5)
+            try await change.deny("127.0.0.1", on: node)
+            resolver.answerAll("127.0.0.1")
+            var codes: [SocketID: ReasonCode] = [:]
+            while codes.count < 5 {
+                switch try await client.answer() {
+                case .refused(let id, let refusal): codes[id] = refusal.code
+                case .closed(let id, let reason, _): codes[id] = reason
+                case let other: throw UnexpectedEvent(event: other)
+                }
+            }
+            #expect(codes.values.allSatisfy { $0 == change.code }, "\(codes)")
+        }
+    }
+
     @Test(arguments: Change.allCases) func aHandshakeEndsWhenItsAddressIsDenied(change: Change) async throws {
         let resolver = self.named(["127.0.0.1"])
         try await TestNode.withClient(

@@ -42,6 +42,8 @@ final class HeldResolver: NameResolver {
         return promise.futureResult
     }
 
+    var count: Int { self.waiting.withLockedValue { $0.count } }
+
     func answerAll(_ address: String) {
         let promises = self.waiting.withLockedValue { waiting in
             defer { waiting = [] }

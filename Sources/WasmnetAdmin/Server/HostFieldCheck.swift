@@ -19,7 +19,8 @@ final class HostFieldCheck: ChannelInboundHandler, RemovableChannelHandler {
         if case .head(var head) = self.unwrapInboundIn(data) {
             let hosts = head.headers["host"].count
             // A target that is neither a path nor of a scheme that is ours names some other host.
-            let isOther = !head.uri.hasPrefix("/") && head.uri != "*" && AbsoluteTarget(head.uri) == nil
+            let isOther =
+                AbsoluteTarget(head.uri) == nil && !["/", "*"].contains { ByteText(head.uri).starts(with: $0) }
             self.hasFailed = hosts > 1 || (hosts == 0 && head.version != .http1_0) || isOther
             if self.hasFailed { context.fireErrorCaught(Failure()) }
             if head.version == .http1_0, !head.isKeepAlive {
