@@ -25,7 +25,7 @@ let package = Package(
             exclude: ["Sources", "protocol.dict", "head.dict", "HeadFuzz.swift"],
             sources: ["ProtocolFuzz.swift"],
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]),
-        .target(name: "UpgradeHead", dependencies: [nioCore, nioHTTP1], swiftSettings: strict),
+        .target(name: "UpgradeHead", dependencies: ["WasmnetText", nioCore, nioHTTP1], swiftSettings: strict),
         .executableTarget(
             name: "head-fuzz", dependencies: ["UpgradeHead", nioCore, nioHTTP1, nioEmbedded], path: ".",
             exclude: ["Sources", "protocol.dict", "head.dict", "ProtocolFuzz.swift"],
