@@ -97,7 +97,7 @@ export WASMNET_NODE
 # What a suite said of its failures, as the runners of Swift, Node and the scripts mark them; its last lines where none is marked.
 failures() {
     echo "== $1: its failures"
-    grep -E '✘|✖|FAIL|Error:|^ +[+-] ' "$logs/$1" | cut -c1-300 | head -n 24 | grep . || tail -n 24 "$logs/$1"
+    grep -m 24 -E '✘|✖|FAIL|Error:|^ +[+-] ' "$logs/$1" | cut -c1-300 || tail -n 24 "$logs/$1"
 }
 
 passed=0 broken=()
