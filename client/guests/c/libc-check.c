@@ -17,8 +17,9 @@
 #include <time.h>
 #include <unistd.h>
 
-/* No descriptor: main closes what a parent may have left there. */
-enum { NO_FD = 99 };
+/* No descriptor: main closes what a parent may have left there. Below 64, the least size of a process' table of
+ * descriptors: Linux's select ignores what is beyond the table. */
+enum { NO_FD = 63 };
 
 #define COUNT(list) (sizeof(list) / sizeof *(list))
 
