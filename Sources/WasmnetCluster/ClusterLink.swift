@@ -67,9 +67,14 @@ final class ClusterLink: Sendable {
             self.events.recovered(now - began)
         } else if !isLong, now - began >= Self.longRollCall {
             self.loss.withLock { $0?.isLong = true }
-            self.events.rollCallIsLong()
+            self.events.rollCallIsLong(self.missing.withLock { $0 })
         }
     }
+
+    /// Those whom a roll call still waited for when it was last asked about; the first 52 of them.
+    private let missing = Guarded<[String]>([])
+
+    func isMissing(_ nodes: [String]) { self.missing.withLock { $0 = nodes } }
 
     /// The nodes that a roll call waits for.
     let peers = Guarded(Peers())
@@ -120,7 +125,7 @@ final class ClusterLink: Sendable {
             case .failure(let error) where error.isOfKeys:
                 self.answered(reach, time: nil, sentAt: sentAt)
                 self.repair(call)
-            case .failure(let error): self.lastFailure.withLock { $0 = "\(error)" }
+            case .failure(let error): self.lastFailure.withLock { $0 = (error.serverCode, "\(error)") }
             }
             body(numbers)
         }
@@ -150,7 +155,10 @@ final class ClusterLink: Sendable {
     }
 
     /// Why the last question had no answer.
-    private let lastFailure = Guarded<String?>(nil)
+    private let lastFailure = Guarded<(code: String?, words: String)?>(nil)
+
+    /// What Redis said where it answers and refuses, such as OOM or READONLY; nil where it does not answer.
+    var refusalCode: String? { self.lastFailure.withLock { $0?.code } }
 
     private func answered(_ reach: RedisReach, time: Int64?, sentAt: QuotaInstant) {
         if reach.answered(time: time, sentAt: sentAt, now: self.now) { self.events.modeChanged(self.outages, nil) }
@@ -158,19 +166,23 @@ final class ClusterLink: Sendable {
 
     /// In a Redis Cluster another server may have gone than the one that is asked.
     func disconnected(_ reason: String) {
-        self.lastFailure.withLock { $0 = reason }
+        self.lastFailure.withLock { $0 = (nil, reason) }
         if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
     }
 
     /// To be called four times a second.
     func tick(now: QuotaInstant) {
         for reach in self.reaches where reach.tick(now: now) {
-            self.events.modeChanged(self.outages, self.lastFailure.withLock { $0 } ?? "no answer came")
+            self.events.modeChanged(self.outages, self.lastFailure.withLock { $0?.words } ?? "no answer came")
         }
     }
 }
 
 extension RedisError {
+    fileprivate var serverCode: String? {
+        if case .server(let error) = self { String(error.code) } else { nil }
+    }
+
     /// What is in the keys is wrong, as when a key is of another type; Redis itself answers and would take other writes.
     var isOfKeys: Bool {
         guard case .server(let error) = self else { return false }
@@ -212,8 +224,8 @@ package struct ClusterEvents: Sendable {
     package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }
     /// Data in Redis is gone or old: nothing grows until all nodes have declared again what they hold.
     package var lost: @Sendable () -> Void = {}
-    /// Some node did not do so for seconds: it is gone, or of an earlier version.
-    package var rollCallIsLong: @Sendable () -> Void = {}
+    /// Some nodes did not do so for seconds: they are gone, or of an earlier version. Their ids, as far as they are known.
+    package var rollCallIsLong: @Sendable (_ missing: [String]) -> Void = { _ in }
     /// They have, so long after the loss was noticed.
     package var recovered: @Sendable (QuotaDuration) -> Void = { _ in }
     /// The registry is to be read: ``RedisLedger/registered(_:)``.

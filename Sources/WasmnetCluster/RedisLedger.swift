@@ -63,6 +63,9 @@ package final class RedisLedger: QuotaLedger {
     /// Outages that last: 0 or 1, in a Redis Cluster up to one for each bucket.
     package var outages: Int { self.link.outages }
 
+    /// In an outage: the error by which Redis refuses what nodes ask, such as OOM or READONLY; nil where it does not answer.
+    package var refusalCode: String? { self.link.refusalCode }
+
     /// Nodes last heard of, this one included.
     package var nodeCount: Int {
         get { self.link.nodeCount }
@@ -213,12 +216,15 @@ package final class RedisLedger: QuotaLedger {
             return done(nil)
         }
         // Nobody has an empty name, so that a roll call never ends by who does not know yet whom it waits for.
-        let call = ClusterCall.rollCall(
-            bucket: bucket.index, peers: step == .declare ? [""] : peers.ids, standing.inCalls, self.link.settings)
+        let others = step == .declare ? [""] : peers.ids
+        let call = ClusterCall.rollCall(bucket: bucket.index, peers: others, standing.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
             switch result {
             case .success(let numbers):
                 link.heard(bucket, standing, .done, sentAt: now, numbers[1], hold: numbers[2], renews: false)
+                if step == .answer {
+                    link.isMissing(others.enumerated().filter { numbers[3] >> $0.offset & 1 == 1 }.map(\.element))
+                }
                 done(nil)
             case .failure(let error): done(error)
             }

@@ -301,10 +301,10 @@ extension OnRedis {
                 #expect(try await scripts.rollCall("a", generation: 77, waitingFor: []).first == 3)
                 #expect(
                     try await scripts.rollCall("a", generation: generation, waitingFor: ["b", "c"])
-                        == [1, generation, hold, 2])
+                        == [1, generation, hold, 0b11])
                 #expect(
                     try await scripts.rollCall("b", generation: generation, waitingFor: ["a", "c"])
-                        == [1, generation, hold, 1])
+                        == [1, generation, hold, 0b10])
                 #expect(
                     try await scripts.rollCall("c", generation: generation, waitingFor: ["a", "b"])
                         == [1, generation, 0, 0])

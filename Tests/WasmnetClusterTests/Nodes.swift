@@ -20,7 +20,7 @@ final class LedgerNode: Sendable {
     let losses = NIOLockedValueBox(0)
     /// The ids that the registry would tell of.
     let peers = NIOLockedValueBox<[String]>([])
-    let longRollCalls = NIOLockedValueBox(0)
+    let longRollCalls = NIOLockedValueBox<[[String]]>([])
     /// Sockets that were to end with their lease, and whether sessions were.
     let fenced = NIOLockedValueBox<[String]>([])
     let id: String
@@ -48,7 +48,7 @@ final class LedgerNode: Sendable {
         events.lost = { losses.withLockedValue { $0 += 1 } }
         let (longRollCalls, fenced) = (self.longRollCalls, self.fenced)
         events.fenced = { _, sockets, sessions in fenced.withLockedValue { $0.append("\(sockets) \(sessions)") } }
-        events.rollCallIsLong = { longRollCalls.withLockedValue { $0 += 1 } }
+        events.rollCallIsLong = { missing in longRollCalls.withLockedValue { $0.append(missing) } }
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
         events.modeChanged = { buckets, _ in modes.withLockedValue { $0.append(buckets) } }
         self.ledger = RedisLedger(redis: self.redis, settings: settings, events: events)

@@ -203,6 +203,28 @@ extension Operations {
             }
         }
 
+        /// A Redis that answers with an error is up: an operator must not look for a broken connection.
+        @Test func anOutageByRefusalIsCalledThat() async throws {
+            try await withServer { redis in
+                let memory = ["-p", "\(redis.port)", "CONFIG", "SET", "maxmemory"]
+                try await TestNode.withAdmin(configure: {
+                    $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)")
+                    $0.redis?.outageSeconds = 3
+                }) { _, admin in
+                    func detail() async throws -> String? {
+                        let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
+                        return checks.last?["detail"] as? String
+                    }
+                    #expect(try await ChildProgram.run("redis-cli", memory + ["1"]).output == "OK\n")
+                    while try await detail() != "limits go by redis_failure: Redis refuses what nodes ask (OOM)" {
+                        try await Task.sleep(for: .milliseconds(100))
+                    }
+                    #expect(try await ChildProgram.run("redis-cli", memory + ["0"]).output == "OK\n")
+                    while try await detail() != nil { try await Task.sleep(for: .milliseconds(100)) }
+                }
+            }
+        }
+
         @Test func aDrainIsToldToItsEnd() async throws {
             let target = try await TestTarget.start(.echo)
             try await TestNode.withAdmin { node, admin in
@@ -211,12 +233,12 @@ extension Operations {
                 try await client.connect(1, to: target)
                 let report = try await admin.ask(.POST, "/v1/drain", status: 202)
                 #expect(report["sessions"] as? Int == 1)
-                guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.goaway)
                 let ready = try await admin.ask(.GET, "/readyz", status: 503)
                 #expect(ready["ready"] as? Bool == false)
                 try await admin.shows("wasmnet_draining", 1)
                 client.send(.send(1, ByteBuffer(string: "x")))
-                guard case .data(1, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.data(1))
                 client.send(.close(1))
                 #expect(try await client.nextEnd().1 == .clientClosed)
                 #expect(try await client.next() == .close(code: 1001, reason: "draining"))

@@ -85,10 +85,10 @@ final class ClusterMember: Sendable {
         events.lost = { register.yield() }
         events.peersNeeded = { register.yield() }
         self.registry = NodeRegistry(redis: self.redis, repaired: events.repaired)
-        events.rollCallIsLong = {
+        events.rollCallIsLong = { missing in
             logger.warning(
-                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s. wasmnet-node cluster lists the nodes that are there"
-            )
+                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s. wasmnet-node cluster lists the nodes that are there, with their ids",
+                metadata: ["missing": "\(missing.joined(separator: " "))"])
         }
         events.recovered = { time in
             logger.notice(

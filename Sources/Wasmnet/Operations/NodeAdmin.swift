@@ -33,7 +33,7 @@ struct NodeAdmin: AdminBackend {
             ReadinessCheck("denylist", problem: isAlone ? nil : notLoaded, detail: isAlone ? notLoaded : nil))
         let words =
             isOutage
-            ? "limits go by redis_failure: Redis does not answer"
+            ? "limits go by redis_failure: Redis \(member.ledger.refusalCode.map { "refuses what nodes ask (\($0))" } ?? "does not answer")"
             : "there is no connection to Redis; after --redis-outage limits go by redis_failure"
         let isInRollCall = member.ledger.rollCalls > 0
         let down = isDown ? words : nil
