@@ -141,6 +141,11 @@ package final class TestClient: Sendable {
 
     package struct Unexpected: Error, CustomStringConvertible {
         package var incoming: Incoming
+
+        package init(incoming: Incoming) {
+            self.incoming = incoming
+        }
+
         package var description: String { "unexpected: \(self.incoming)" }
     }
 

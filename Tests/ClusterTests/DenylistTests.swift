@@ -29,7 +29,7 @@ extension Cluster {
         private func connect(_ clients: [TestClient], _ trial: Int, to target: TestTarget) async throws {
             for client in clients {
                 client.send(.connect(SocketID(trial + 1), host: self.host(trial), port: UInt16(target.port)))
-                guard case .connected = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.connected())
             }
         }
 
@@ -46,9 +46,7 @@ extension Cluster {
             try await withThrowingTaskGroup(of: Duration.self) { tasks in
                 for client in clients {
                     tasks.addTask {
-                        guard case .closed(SocketID(trial + 1), .denylisted, _) = try await client.nextEvent() else {
-                            throw ChannelError.eof
-                        }
+                        try await client.expect(.closed(SocketID(trial + 1), .denylisted))
                         return ContinuousClock.now - start
                     }
                 }
@@ -122,9 +120,7 @@ extension Cluster {
                     }
                     for client in clients {
                         client.send(.connect(SocketID(98 + total), host: self.host(0), port: UInt16(target.port)))
-                        guard case .refused(_, let refusal) = try await client.nextEvent() else {
-                            throw ChannelError.eof
-                        }
+                        let refusal = try await client.expect(.refused())
                         #expect(refusal.code == .denylisted)
                     }
                     let list = try await self.list(fleet) { $0.count == total && $0.version >= version }

@@ -78,7 +78,7 @@ extension Cluster {
                 #expect(try await self.openAll(other, meter) >= .seconds(8))
                 holder.process.signal(SIGCONT)
                 for _ in 0..<Self.limit {
-                    guard case .closed(_, let reason, _) = try await held.nextEvent() else { throw ChannelError.eof }
+                    let reason = try await held.expect(.closed()).reason
                     #expect(reason == .maxConnections)
                 }
                 await meter.shows(open: Self.limit)

@@ -244,17 +244,8 @@ import WasmnetTesting
 
     // MARK: Terms
 
-    private func answer(_ client: TestClient, _ request: Request) async throws -> Event {
-        client.send(request)
-        while true {
-            let event = try await client.nextEvent()
-            if case .window = event { continue }
-            return event
-        }
-    }
-
     private func code(_ client: TestClient, _ request: Request) async throws -> ReasonCode? {
-        switch try await self.answer(client, request) {
+        switch try await client.ask(request) {
         case .refused(_, let refusal): refusal.code
         case .closed(_, let code, _): code
         default: nil

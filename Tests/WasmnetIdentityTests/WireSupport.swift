@@ -101,7 +101,7 @@ struct TokenNode {
         token: String? = nil, path: String = "/", headers: HTTPHeaders = [:], preface: [UInt8] = []
     ) async throws -> TestClient {
         let client = try await self.connect(token: token, path: path, headers: headers, preface: preface)
-        guard case .event(.hello, _, _) = try await client.next() else { throw ChannelError.eof }
+        try await client.expect(.hello)
         return client
     }
 

@@ -59,16 +59,14 @@ extension NodeTests {
                     .connectUDP(1000, host: "127.0.0.1", port: 9), .bindUDP(1000, host: "127.0.0.1", port: 0),
                 ] {
                     client.send(request)
-                    guard case .refused(1000, let refusal) = try await self.answer(client) else {
-                        throw ChannelError.eof
-                    }
+                    let refusal = try await client.answer(.refused(1000))
                     #expect(refusal.code == .overloaded, "\(request)")
                 }
                 client.send(.resolve(1001, name: "localhost"))
-                guard case .resolved(1001, _) = try await self.answer(client) else { throw ChannelError.eof }
+                try await client.answer(.resolved(1001))
                 #expect(try await self.openDescriptors(admin) < Self.limit)
                 client.send(.close(1))
-                guard case .closed(1, _, _) = try await self.answer(client) else { throw ChannelError.eof }
+                try await client.answer(.closed(1))
                 // Its descriptor is free when its target has closed as well.
                 var isOpen = false
                 for id in SocketID(2000)...2200 where !isOpen {
@@ -94,7 +92,7 @@ extension NodeTests {
                 }
                 #expect(try await self.openDescriptors(admin) < Self.limit)
                 client.send(.resolve(1, name: "127.0.0.1"))
-                guard case .resolved(1, _) = try await self.answer(client) else { throw ChannelError.eof }
+                try await client.answer(.resolved(1))
                 // The first was closed by the node, the last is open still.
                 try await visitors.first?.closeFuture.get()
                 #expect(visitors.last?.isActive == true)
@@ -112,8 +110,7 @@ extension NodeTests {
             let admin = try #require(await node.admin())
             let client = try await TestClient.connect(port: try #require(await node.port()))
             let taken = try await TestTarget.start(.echo)
-            guard case .udpBound(1, let port) = try await self.bound(client, .bindUDP(1, host: "127.0.0.1", port: 0))
-            else { throw ChannelError.eof }
+            let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
             let before = try await self.openDescriptors(admin)
             for number in 0..<100 {
                 let id = SocketID(10 + number)
@@ -121,9 +118,7 @@ extension NodeTests {
                     number % 2 == 0
                     ? Request.bindUDP(id, host: "127.0.0.1", port: port)
                     : .bind(id, host: "127.0.0.1", port: UInt16(taken.port))
-                guard case .refused(_, let refusal) = try await self.bound(client, request) else {
-                    throw ChannelError.eof
-                }
+                let refusal = try await client.ask(request, for: .refused())
                 #expect(refusal.code == .addressInUse)
             }
             #expect(try await self.openDescriptors(admin) < before + 10)
@@ -131,11 +126,6 @@ extension NodeTests {
             await taken.stop()
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)
-        }
-
-        private func bound(_ client: TestClient, _ request: Request) async throws -> Event {
-            client.send(request)
-            return try await self.answer(client)
         }
 
         private func residentBytes(_ process: Int32) throws -> Int {

@@ -11,7 +11,7 @@ extension NodeTests {
             let client = try await TestClient.connect(port: try #require(await node.port()))
             _ = try await client.next()
             client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
-            guard case .connected = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.connected())
             return client
         }
 
@@ -20,7 +20,7 @@ extension NodeTests {
             let node = try NodeProcess(["--port", "0", "--no-policy"])
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
-            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.goaway)
             client.send(.send(1, ByteBuffer(string: "still here")))
             var echoed = false
             while !echoed {
@@ -29,10 +29,10 @@ extension NodeTests {
                 }
             }
             client.send(.connect(2, host: "127.0.0.1", port: UInt16(target.port)))
-            guard case .refused(2, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
+            let refusal = try await client.expect(.refused(2))
             #expect(refusal.code == .draining)
             client.send(.close(1))
-            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.closed(1))
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
             #expect(await node.wait() == 0)
             await target.stop()
@@ -53,14 +53,14 @@ extension NodeTests {
             // Comes after the other two, and keeps the drain from its end.
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
-            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.goaway)
             try? await idle.send(Self.handshake)
             #expect(try await idle.text() == "")
             try await underWay.send(String(Self.handshake.dropFirst(30)))
             let answer = try await underWay.text()
             #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("Retry-After: "), "\(answer)")
             client.send(.close(1))
-            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.closed(1))
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
             #expect(await node.wait() == 0)
             await target.stop()
@@ -90,7 +90,7 @@ extension NodeTests {
             let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "0.2"])
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
-            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.goaway)
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
             #expect(await node.wait() == 0)
             await target.stop()
@@ -101,7 +101,7 @@ extension NodeTests {
             let node = try NodeProcess(["--port", "0", "--no-policy", "--drain-timeout", "600"])
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
-            guard case .goaway = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.goaway)
             node.signal(SIGTERM)
             #expect(try await client.next() == .close(code: 1001, reason: "draining"))
             #expect(await node.wait() == 0)

@@ -15,7 +15,7 @@ extension Operations {
             let client = try await TestClient.open(node, headers: headers)
             try await client.connect(1, to: target)
             client.send(.send(1, ByteBuffer(string: "12345")))
-            guard case .data(1, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.data(1))
             client.send(.close(1))
             #expect(try await client.nextEnd().1 == .clientClosed)
             client.send(.connect(2, host: "127.0.0.1", port: 1))

@@ -19,10 +19,10 @@ extension Operations {
                 let end = try await client.nextEnd()
                 #expect(end.0 == 1 && end.1 == .denylisted)
                 client.send(.connect(3, host: "127.0.0.1", port: UInt16(denied.port)))
-                guard case .refused(3, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
+                let refusal = try await client.expect(.refused(3))
                 #expect(refusal.code == .denylisted && refusal.message.hasSuffix("is on the denylist"))
                 client.send(.send(2, ByteBuffer(string: "still")))
-                guard case .data(2, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.data(2))
                 try await admin.ask(.DELETE, "/v1/denylist", #"{"entries":["127.0.0.1:\#(denied.port)"]}"#)
                 try await client.connect(4, to: denied)
                 try await admin.shows(#"wasmnet_denials_total{reason="denylisted"}"#, 2)

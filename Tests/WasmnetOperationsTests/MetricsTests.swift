@@ -24,7 +24,7 @@ extension Operations {
                 let client = try await TestClient.open(node)
                 try await client.connect(1, to: target)
                 client.send(.send(1, ByteBuffer(string: "hello")))
-                guard case .data(1, let echoed) = try await client.nextEvent() else { throw ChannelError.eof }
+                let echoed = try await client.expect(.data(1))
                 #expect(String(buffer: echoed) == "hello")
                 try await admin.shows("wasmnet_sessions", 1)
                 try await admin.shows(#"wasmnet_sockets{kind="tcp"}"#, 1)

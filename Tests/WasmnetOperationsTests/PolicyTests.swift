@@ -116,7 +116,7 @@ extension Operations {
                 #expect((answer["error"] as? [String: Any])?["code"] as? String == "bad_policy")
                 #expect(try await admin.ask(.GET, "/v1/policy")["generation"] as? Int == 1)
                 client.send(.send(1, ByteBuffer(string: "alive")))
-                guard case .data(1, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.data(1))
                 // Mended, it comes into force by itself.
                 try file.write(Self.allowing(["127.0.0.0/8", "10.0.0.0/8"]))
                 try await admin.shows("wasmnet_policy_generation", 2)

@@ -102,7 +102,7 @@ extension TestClient {
     /// Opens a TCP socket and waits until it stands.
     func connect(_ id: SocketID, to target: TestTarget) async throws {
         self.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
-        guard case .connected(id, _, _, _) = try await self.nextEvent() else { throw ChannelError.eof }
+        try await self.expect(.connected(id))
     }
 
     /// Why the next socket or open ends.

@@ -4,17 +4,12 @@ import WasmnetTesting
 
 /// What most tests say to a node: open, send, read to the end.
 extension TestClient {
-    struct Unlike: Error, CustomStringConvertible {
-        let event: Event
-        var description: String { "not what was awaited: \(self.event)" }
-    }
-
     /// Opens a TCP or TLS socket and gives back the ALPN name.
     @discardableResult
     func open(_ request: Request, as encoding: WireEncoding = .binary) async throws -> String? {
         self.send(request, as: encoding)
         let event = try await self.nextEvent()
-        guard case .connected(request.id, _, _, let alpn) = event else { throw Unlike(event: event) }
+        guard case .connected(request.id, _, _, let alpn) = event else { throw UnexpectedEvent(event: event) }
         return alpn
     }
 
@@ -22,7 +17,7 @@ extension TestClient {
     func refusal(of request: Request) async throws -> Refusal {
         self.send(request)
         let event = try await self.nextEvent()
-        guard case .refused(request.id, let refusal) = event else { throw Unlike(event: event) }
+        guard case .refused(request.id, let refusal) = event else { throw UnexpectedEvent(event: event) }
         return refusal
     }
 
@@ -45,15 +40,6 @@ extension TestClient {
         return (bytes, nil)
     }
 
-    /// The next event that is no credit.
-    func nextBesideWindows() async throws -> Event {
-        while true {
-            let event = try await self.nextEvent()
-            if case .window = event { continue }
-            return event
-        }
-    }
-
     /// Ends a socket from the client's side and reads whatever is left of it.
     func finish(_ id: SocketID) async throws -> ReasonCode {
         self.send(.close(id))
@@ -61,7 +47,7 @@ extension TestClient {
             switch try await self.read(id).last {
             case .closed(id, let reason, _): return reason
             case .end(id): continue
-            case .some(let other): throw Unlike(event: other)
+            case .some(let other): throw UnexpectedEvent(event: other)
             case nil: continue
             }
         }

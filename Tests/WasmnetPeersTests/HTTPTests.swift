@@ -38,7 +38,7 @@ extension PeersTests {
                         #expect(last == .end(1))
                         #expect(try await client.finish(1) == .clientClosed)
                     } else {
-                        guard case .closed(1, _, _)? = last else { throw ChannelError.eof }
+                        try Expected.closed(1).value(of: #require(last))
                     }
                     #expect(try await node.settles(sockets: 0, sessions: 1))
                 }

@@ -10,15 +10,15 @@ extension PeersTests {
         private func listen(_ client: TestClient, _ id: SocketID, host: String = "127.0.0.1") async throws -> Int {
             client.send(.bind(id, host: host, port: 0))
             let event = try await client.nextEvent()
-            guard case .listening(id, let port) = event else { throw TestClient.Unlike(event: event) }
+            guard case .listening(id, let port) = event else { throw UnexpectedEvent(event: event) }
             return Int(port)
         }
 
         private func accept(
             _ client: TestClient, _ listener: SocketID
         ) async throws -> (id: SocketID, remote: String) {
-            let event = try await client.nextBesideWindows()
-            guard case .accepted(listener, let id, let remote) = event else { throw TestClient.Unlike(event: event) }
+            let event = try await client.answer()
+            guard case .accepted(listener, let id, let remote) = event else { throw UnexpectedEvent(event: event) }
             return (id, remote)
         }
 
@@ -45,9 +45,9 @@ extension PeersTests {
                     client.send(version == .v2 ? .shutdown(connection) : .close(connection))
                     #expect(try await curl.wholeOutput() == head + body)
                     #expect(await curl.exitStatus() == 0)
-                    if version == .v2 { #expect(try await client.nextBesideWindows() == .end(connection)) }
-                    let event = try await client.nextBesideWindows()
-                    guard case .closed(connection, let reason, _) = event else { throw TestClient.Unlike(event: event) }
+                    if version == .v2 { #expect(try await client.answer() == .end(connection)) }
+                    let event = try await client.answer()
+                    guard case .closed(connection, let reason, _) = event else { throw UnexpectedEvent(event: event) }
                     if version == .v2 { #expect(reason == .normal) }
                     #expect(try await node.settles(sockets: 1, sessions: 1))
                 }
@@ -66,11 +66,11 @@ extension PeersTests {
                     let (said, _) = try await client.read(connection) { $0.readableBytes >= 18 }
                     #expect(String(buffer: said) == "hello from netcat\n")
                     netcat.closeInput()
-                    #expect(try await client.nextBesideWindows() == .end(connection))
+                    #expect(try await client.answer() == .end(connection))
                     client.send(.send(connection, ByteBuffer(string: "still heard\n")))
                     client.send(.shutdown(connection))
                     #expect(try await netcat.wholeOutput() == "hello from the browser\nstill heard\n")
-                    #expect(try await client.nextBesideWindows() == .closed(connection, .normal, message: ""))
+                    #expect(try await client.answer() == .closed(connection, .normal, message: ""))
                     #expect(try await node.settles(sockets: 1, sessions: 1))
                 }
             }
@@ -106,7 +106,7 @@ extension PeersTests {
                 #expect(String(buffer: bytes) == "still open")
                 #expect(try await node.settles(sockets: 1, sessions: 1))
                 try await old.close()
-                #expect(try await client.nextBesideWindows() == .end(connection))
+                #expect(try await client.answer() == .end(connection))
                 // The port is free again, and the id too.
                 client.send(.bind(1, host: "127.0.0.1", port: UInt16(port)))
                 #expect(try await client.nextEvent() == .listening(1, port: UInt16(port)))

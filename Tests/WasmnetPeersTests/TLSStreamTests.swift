@@ -41,7 +41,7 @@ extension PeersTests {
                         #expect(String(buffer: report) == "\(size) right")
                         #expect(try await node.settles(sockets: 0, sessions: 1))
                         return
-                    default: throw TestClient.Unlike(event: event)
+                    default: throw UnexpectedEvent(event: event)
                     }
                 }
             }
@@ -56,7 +56,7 @@ extension PeersTests {
                 let (report, last) = try await client.read(1)
                 #expect(String(buffer: report) == "100000 right")
                 #expect(last == .end(1))
-                #expect(try await client.nextBesideWindows() == .closed(1, .normal, message: ""))
+                #expect(try await client.answer() == .closed(1, .normal, message: ""))
                 #expect(try await node.settles(sockets: 0, sessions: 1))
             }
         }
@@ -67,11 +67,11 @@ extension PeersTests {
                 client.send(.connectTLS(1, host: "localhost", port: UInt16(target.port)))
                 for offset in 0..<50 { client.send(.send(1, Pattern.bytes(from: offset * 1000, count: 1000))) }
                 client.send(.shutdown(1))
-                guard case .connected(1, _, _, _) = try await client.nextBesideWindows() else { throw ChannelError.eof }
+                try await client.answer(.connected(1))
                 let (report, last) = try await client.read(1)
                 #expect(String(buffer: report) == "50000 right")
                 #expect(last == .end(1))
-                #expect(try await client.nextBesideWindows() == .closed(1, .normal, message: ""))
+                #expect(try await client.answer() == .closed(1, .normal, message: ""))
             }
         }
 
@@ -84,7 +84,7 @@ extension PeersTests {
                 #expect(String(buffer: bytes) == "the last words")
                 #expect(last == .end(1))
                 client.send(.shutdown(1))
-                #expect(try await client.nextBesideWindows() == .closed(1, .normal, message: ""))
+                #expect(try await client.answer() == .closed(1, .normal, message: ""))
                 #expect(try await node.settles(sockets: 0, sessions: 1))
             }
         }
@@ -107,7 +107,7 @@ extension PeersTests {
                 let (bytes, last) = try await client.read(1)
                 #expect(bytes == Pattern.bytes(from: 0, count: size))
                 #expect(last == .end(1))
-                #expect(try await client.nextBesideWindows() == .closed(1, .normal, message: ""))
+                #expect(try await client.answer() == .closed(1, .normal, message: ""))
                 #expect(try await node.settles(sockets: 0, sessions: 1))
             }
         }
@@ -138,7 +138,7 @@ extension PeersTests {
                 try await client.open(.connectTLS(1, host: "localhost", port: UInt16(target.port)))
                 client.send(.send(1, ByteBuffer(string: "half of a")))
                 client.send(.reset(1))
-                #expect(try await client.nextBesideWindows() == .closed(1, .clientClosed, message: ""))
+                #expect(try await client.answer() == .closed(1, .clientClosed, message: ""))
                 var iterator = ends.makeAsyncIterator()
                 #expect(await iterator.next() == .broken)
                 #expect(try await node.settles(sockets: 0, sessions: 1))

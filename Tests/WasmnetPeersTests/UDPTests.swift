@@ -11,7 +11,7 @@ extension PeersTests {
         private func bound(_ client: TestClient, _ request: Request) async throws -> UInt16 {
             client.send(request)
             let event = try await client.nextEvent()
-            guard case .udpBound(request.id, let port) = event else { throw TestClient.Unlike(event: event) }
+            guard case .udpBound(request.id, let port) = event else { throw UnexpectedEvent(event: event) }
             return port
         }
 
@@ -20,7 +20,7 @@ extension PeersTests {
         ) async throws -> (data: ByteBuffer, host: String, port: UInt16) {
             let event = try await client.nextEvent()
             guard case .dataFrom(id, let data, let host, let port) = event else {
-                throw TestClient.Unlike(event: event)
+                throw UnexpectedEvent(event: event)
             }
             return (data, host, port)
         }
@@ -187,7 +187,7 @@ extension PeersTests {
 
         private func refusal(_ client: TestClient, _ id: SocketID) async throws -> Refusal {
             let event = try await client.nextEvent()
-            guard case .refused(id, let refusal) = event else { throw TestClient.Unlike(event: event) }
+            guard case .refused(id, let refusal) = event else { throw UnexpectedEvent(event: event) }
             return refusal
         }
 
@@ -207,7 +207,7 @@ extension PeersTests {
                     #expect(try await node.settles(sockets: 1, sessions: 1))
                     client.send(.close(1))
                     let event = try await client.nextEvent()
-                    guard case .closed(1, _, _) = event else { throw TestClient.Unlike(event: event) }
+                    guard case .closed(1, _, _) = event else { throw UnexpectedEvent(event: event) }
                     #expect(try await node.settles(sockets: 0, sessions: 1))
                 }
             }

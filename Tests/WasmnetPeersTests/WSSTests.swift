@@ -34,7 +34,7 @@ extension PeersTests {
         ) async throws {
             let target = try await TestTarget.start(.echo)
             let client = try await TestClient.connect(port: node.port, version: version, tls: context)
-            if version == .v2 { guard case .hello = try await client.nextEvent() else { throw ChannelError.eof } }
+            if version == .v2 { try await client.expect(.hello) }
             try await client.open(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
             client.send(.send(1, Pattern.bytes(from: 0, count: size)))
             let (bytes, _) = try await client.read(1) { $0.readableBytes >= size }
@@ -64,7 +64,7 @@ extension PeersTests {
             }
             let header = Array("PROXY TCP4 203.0.113.7 192.0.2.1 56324 443\r\n".utf8)
             let client = try await TestClient.connect(port: node.port, tls: context, preface: header)
-            guard case .hello = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.hello)
             await client.close()
             await #expect(throws: (any Error).self) { try await TestClient.connect(port: node.port, tls: context) }
             await node.stop()

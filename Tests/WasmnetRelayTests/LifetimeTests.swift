@@ -17,7 +17,7 @@ import WasmnetTesting
             weak.environment = node.server.environment
             for id in 0..<sockets {
                 client.send(.connect(SocketID(id + 1), host: "127.0.0.1", port: UInt16(target.port)))
-                guard case .connected = try await client.nextEvent() else { throw ChannelError.eof }
+                try await client.expect(.connected())
             }
         }
         for _ in 0..<500 where weak.environment != nil { try await Task.sleep(for: .milliseconds(10)) }

@@ -9,9 +9,7 @@ import WasmnetTesting
 
     private func connect(_ client: TestClient, _ id: SocketID, _ target: TestTarget) async throws {
         client.send(.connect(id, host: self.host, port: UInt16(target.port)))
-        guard case .connected(let connected, _, _, _) = try await client.nextEvent(), connected == id else {
-            throw ChannelError.eof
-        }
+        try await client.expect(.connected(id))
     }
 
     /// Collects data of one socket until it is told something else.
@@ -39,7 +37,7 @@ import WasmnetTesting
             for piece in ["one ", "two ", "three"] {
                 client.send(.send(1, ByteBuffer(string: piece)), as: encoding)
             }
-            guard case .connected(1, _, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.connected(1))
             var received = ""
             while received.utf8.count < 13 {
                 guard case .event(.data(1, let piece), let isText, _) = try await client.next() else { break }
@@ -48,7 +46,7 @@ import WasmnetTesting
             }
             #expect(received == "one two three")
             client.send(.close(1), as: encoding)
-            guard case .closed(1, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.closed(1))
         }
     }
 
@@ -90,7 +88,7 @@ import WasmnetTesting
                 if part != window { client.send(.window(1, bytes: UInt32(part))) }
                 var received = 0
                 while received < part {
-                    guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                    let piece = try await client.expect(.data(1))
                     received += piece.readableBytes
                 }
                 #expect(received == part)
@@ -108,7 +106,7 @@ import WasmnetTesting
             var credit = 256 << 10
             while sent < size {
                 while credit < 16 << 10 {
-                    guard case .window(1, let more) = try await client.nextEvent() else { throw ChannelError.eof }
+                    let more = try await client.expect(.window(1))
                     credit += Int(more)
                 }
                 let piece = Pattern.bytes(from: sent, count: min(16 << 10, size - sent))
@@ -120,7 +118,7 @@ import WasmnetTesting
             let (report, last) = try await self.collect(client, 1)
             #expect(String(buffer: report) == "\(size) right")
             #expect(last == .end(1))
-            guard case .closed(1, .normal, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.closed(1, .normal))
         }
     }
 
@@ -141,7 +139,7 @@ import WasmnetTesting
             try await client.setReading(true)
             var received = 0
             while received < size {
-                guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                let piece = try await client.expect(.data(1))
                 #expect(Pattern.matches(piece, from: received))
                 received += piece.readableBytes
             }
@@ -168,13 +166,8 @@ import WasmnetTesting
             #expect(last == .end(5))
             client.send(.send(5, ByteBuffer(string: "still here")))
             client.send(.shutdown(5))
-            while true {
-                let event = try await client.nextEvent()
-                if case .window = event { continue }
-                guard case .closed(5, let reason, _) = event else { throw ChannelError.eof }
-                #expect(reason == .normal)
-                break
-            }
+            let reason = try await client.answer(.closed(5)).reason
+            #expect(reason == .normal)
         }
     }
 
@@ -183,7 +176,7 @@ import WasmnetTesting
             try await self.connect(client, 5, target)
             let (bytes, last) = try await self.collect(client, 5)
             #expect(bytes.readableBytes == 10)
-            guard case .closed(5, _, _) = last else { throw ChannelError.eof }
+            try Expected.closed(5).value(of: last)
             client.send(.send(5, ByteBuffer(string: "late")))
             client.send(.close(5))
             client.send(.resolve(6, name: "127.0.0.1"))
@@ -195,13 +188,8 @@ import WasmnetTesting
         try await TestNode.withClient(target: .reset) { node, target, client in
             try await self.connect(client, 1, target)
             client.send(.send(1, ByteBuffer(string: "x")))
-            while true {
-                let event = try await client.nextEvent()
-                if case .window = event { continue }
-                guard case .closed(1, let reason, _) = event else { throw ChannelError.eof }
-                #expect(reason == .targetReset)
-                break
-            }
+            let reason = try await client.answer(.closed(1)).reason
+            #expect(reason == .targetReset)
             #expect(try await node.settles(sockets: 0, sessions: 1))
         }
     }
@@ -210,7 +198,7 @@ import WasmnetTesting
         try await TestNode.withClient { _, target, client in
             await target.stop()
             client.send(.connect(1, host: self.host, port: UInt16(target.port)))
-            guard case .refused(1, let refusal) = try await client.nextEvent() else { throw ChannelError.eof }
+            let refusal = try await client.expect(.refused(1))
             #expect(refusal.code == .refused)
         }
     }
@@ -253,12 +241,7 @@ import WasmnetTesting
             try await self.connect(client, 1, target)
             client.send(.send(1, Pattern.bytes(from: 0, count: 100_000)))
             client.send(.reset(1))
-            while true {
-                let event = try await client.nextEvent()
-                if case .window = event { continue }
-                guard case .closed(1, .clientClosed, _) = event else { throw ChannelError.eof }
-                break
-            }
+            try await client.answer(.closed(1, .clientClosed))
             #expect(try await node.settles(sockets: 0, sessions: 1))
         }
     }
@@ -268,13 +251,8 @@ import WasmnetTesting
             try await self.connect(client, 1, target)
             try await self.connect(client, 2, target)
             for _ in 0..<20 { client.send(.send(1, Pattern.bytes(from: 0, count: 512 << 10))) }
-            while true {
-                let event = try await client.nextEvent()
-                if case .window = event { continue }
-                guard case .closed(1, let reason, _) = event else { throw ChannelError.eof }
-                #expect(reason == .protocolError)
-                break
-            }
+            let reason = try await client.answer(.closed(1)).reason
+            #expect(reason == .protocolError)
             client.send(.resolve(3, name: "127.0.0.1"))
             #expect(try await client.nextEvent() == .resolved(3, addresses: ["127.0.0.1"]))
         }
@@ -287,13 +265,13 @@ import WasmnetTesting
             // Socket 1 gets no credit: exactly its first window comes, then nothing of it.
             var received = 0
             while received < 256 << 10 {
-                guard case .data(1, let piece) = try await client.nextEvent() else { throw ChannelError.eof }
+                let piece = try await client.expect(.data(1))
                 #expect(Pattern.matches(piece, from: received))
                 received += piece.readableBytes
             }
             #expect(received == 256 << 10)
             client.send(.connect(2, host: self.host, port: UInt16(echo.port)))
-            guard case .connected(2, _, _, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            try await client.expect(.connected(2))
             for round in 0..<100 {
                 client.send(.send(2, ByteBuffer(integer: UInt32(round))))
                 while true {

@@ -117,7 +117,7 @@ import WasmnetTesting
     @Test func textOverV2EndsTheSession() async throws {
         try await TestNode.withClient(version: .v2) { node, _, client in
             client.sendText(#"{"op":"resolve","id":1,"name":"localhost"}"#)
-            guard case .close(1002, _) = try await client.next() else { throw ChannelError.eof }
+            try await client.expectClose(1002)
             #expect(try await node.settles(sockets: 0, sessions: 0))
         }
     }
@@ -125,7 +125,7 @@ import WasmnetTesting
     @Test(arguments: Dialect.allCases) func aMessageOverTheCapEndsTheSession(dialect: Dialect) async throws {
         try await TestNode.withClient(version: dialect.version) { node, _, client in
             client.sendMessage(ByteBuffer(repeating: 0x20, count: 1 << 20 + 1), isText: dialect == .v1JSON)
-            guard case .close(1009, _) = try await client.next() else { throw ChannelError.eof }
+            try await client.expectClose(1009)
             #expect(try await node.settles(sockets: 0, sessions: 0))
         }
     }
@@ -139,7 +139,7 @@ import WasmnetTesting
                 let encoder = try channel.pipeline.syncOperations.context(handlerType: WebSocketFrameEncoder.self)
                 encoder.writeAndFlush(NIOAny(ByteBuffer(bytes: header)), promise: nil)
             }.get()
-            guard case .close(1009, _) = try await client.next() else { throw ChannelError.eof }
+            try await client.expectClose(1009)
         }
     }
 
@@ -147,7 +147,7 @@ import WasmnetTesting
         try await TestNode.withClient(version: .v2) { _, _, client in
             client.sendFrame(
                 WebSocketFrame(fin: true, opcode: .binary, data: ByteBuffer(bytes: [5, 0, 0, 0, 0, 0, 0, 0, 1])))
-            guard case .close(1002, _) = try await client.next() else { throw ChannelError.eof }
+            try await client.expectClose(1002)
         }
     }
 

@@ -71,15 +71,12 @@ import WasmnetTesting
         let resolver = ScriptedResolver(["inside.example": [["10.0.0.1"]]])
         try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
             try await client.connect(1, port: target.port)
-            guard case .udpBound = try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9), for: .udpBound())
             // One that the client ended itself: nothing that it sends for it can have crossed the end.
             try await client.connect(3, port: target.port)
-            guard case .closed(3, _, _) = try await client.ask(.close(3)) else { throw ChannelError.eof }
-            guard case .listening = try await client.ask(.bind(4, host: "127.0.0.1", port: 0)),
-                case .listening = try await client.ask(.listen(4, backlog: 1))
-            else { throw ChannelError.eof }
+            try await client.ask(.close(3), for: .closed(3))
+            try await client.ask(.bind(4, host: "127.0.0.1", port: 0), for: .listening())
+            try await client.ask(.listen(4, backlog: 1), for: .listening())
             try await body(node, client)
         }
     }
@@ -175,9 +172,8 @@ import WasmnetTesting
                 for late in [Request.window(id, bytes: 1), .window(id, bytes: 1), .close(id), .reset(id)] {
                     client.send(late)
                 }
-                guard case .listening = try await client.ask(.bind(id + 100, host: "127.0.0.1", port: 0)),
-                    case .listening = try await client.ask(.listen(id + 100, backlog: 1))
-                else { throw ChannelError.eof }
+                try await client.ask(.bind(id + 100, host: "127.0.0.1", port: 0), for: .listening())
+                try await client.ask(.listen(id + 100, backlog: 1), for: .listening())
                 // A dial that fails was made.
                 _ = try await client.refusal(.connect(id, host: "127.0.0.1", port: 1))
             }
@@ -203,14 +199,11 @@ import WasmnetTesting
             let port = UInt16(target.port)
             let inbox = try await TestDatagrams.start()
             let open = UInt16(inbox.port)
-            guard case .udpBound = try await client.ask(.bindUDP(9, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.bindUDP(9, host: "127.0.0.1", port: 0), for: .udpBound())
             try await client.connect(1, "a.example", port: target.port)
             client.send(.sendTo(9, host: "b.example", port: open, ByteBuffer(string: "x")))
-            guard case .udpBound = try await client.ask(.connectUDP(2, host: "c.example", port: open)),
-                case .resolved = try await client.ask(.resolve(3, name: "d.example"))
-            else { throw ChannelError.eof }
+            try await client.ask(.connectUDP(2, host: "c.example", port: open), for: .udpBound())
+            try await client.ask(.resolve(3, name: "d.example"), for: .resolved())
             for request in [
                 Request.connect(4, host: "e.example", port: port), .connectTLS(4, host: "e.example", port: port),
                 .connectUDP(4, host: "e.example", port: open), .resolve(4, name: "e.example"),
@@ -222,7 +215,7 @@ import WasmnetTesting
             // What was found is remembered: free, and not looked up again.
             try await client.connect(5, "d.example", port: target.port)
             client.send(.sendTo(9, host: "a.example", port: open, ByteBuffer(string: "x")))
-            guard case .resolved = try await client.ask(.resolve(6, name: "b.example")) else { throw ChannelError.eof }
+            try await client.ask(.resolve(6, name: "b.example"), for: .resolved())
             #expect(resolver.names.withLockedValue { $0 } == ["a.example", "b.example", "c.example", "d.example"])
             await inbox.stop()
         }
@@ -233,9 +226,7 @@ import WasmnetTesting
         let resolver = HeldResolver()
         try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
             let inbox = try await TestDatagrams.start()
-            guard case .udpBound = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound())
             let port = UInt16(inbox.port)
             for _ in 0..<20 {
                 client.send(.sendTo(1, host: "slow.example", port: port, ByteBuffer(repeating: 1, count: 16 << 10)))
@@ -254,9 +245,7 @@ import WasmnetTesting
     @Test func messagesThatWaitedGiveTheirRoomBackWithTheirSession() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
-            guard case .udpBound = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound())
             for _ in 0..<20 {
                 client.send(.sendTo(1, host: "slow.example", port: 9, ByteBuffer(repeating: 1, count: 16 << 10)))
             }
@@ -351,7 +340,7 @@ import WasmnetTesting
             let start = ContinuousClock.now
             for number in 0..<2000 { client.send(.send(1, Pattern.bytes(from: number, count: 1))) }
             client.send(.shutdown(1))
-            guard case .data(1, let report) = try await client.answer() else { throw ChannelError.eof }
+            let report = try await client.answer(.data(1))
             #expect(String(buffer: report) == "2000 right")
             #expect(ContinuousClock.now - start > .milliseconds(600))
             let usage = node.ledger?.usage(of: ClientID(text: "a:127.0.0.1"))
@@ -365,10 +354,8 @@ import WasmnetTesting
         let rules = try self.limits("max_bandwidth_mbps = 0.001")
         try await TestNode.withClient(policy: rules) { node, _, client in
             let peer = try await TestDatagrams.start()
-            guard
-                case .udpBound(1, let port) = try await client.ask(
-                    .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)))
-            else { throw ChannelError.eof }
+            let port = try await client.ask(
+                .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)), for: .udpBound(1))
             func left() -> Int64? { node.ledger?.usage(of: ClientID(text: "a:127.0.0.1"))?.byteTokens }
             /// Until all that was done is charged.
             func settled(_ cost: Range<Int64>, since before: Int64) async throws -> Bool {
@@ -390,7 +377,7 @@ import WasmnetTesting
             before = try #require(left())
             for _ in 0..<100 {
                 try await peer.send("x", to: Int(port))
-                guard case .dataFrom = try await client.answer() else { throw ChannelError.eof }
+                try await client.answer(.dataFrom())
             }
             #expect(try await settled(100 * 29 - 1000..<100 * 29 + 1, since: before), "\(before) \(left() ?? 0)")
             await peer.stop()
@@ -402,10 +389,8 @@ import WasmnetTesting
         let rules = try self.limits("[limits]\nidle_timeout_secs = 1")
         try await TestNode.withClient(policy: rules) { _, _, client in
             let peer = try await TestDatagrams.start()
-            guard
-                case .udpBound(1, let port) = try await client.ask(
-                    .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)))
-            else { throw ChannelError.eof }
+            let port = try await client.ask(
+                .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)), for: .udpBound(1))
             let pulse = Task {
                 while !Task.isCancelled {
                     try await peer.send("", to: Int(port))
@@ -449,7 +434,7 @@ import WasmnetTesting
             for _ in 0..<4000 { client.send(.send(1, ByteBuffer(string: "x"))) }
             _ = try await client.refusal(.close(99))
             resolver.answerAll("127.0.0.1")
-            guard case .udpBound(1, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.udpBound(1))
             // The system may drop some of them, and the mark behind them.
             let marks = Task {
                 while !Task.isCancelled {
@@ -468,12 +453,10 @@ import WasmnetTesting
     /// As a listener takes no connection from there.
     @Test func aBoundUDPSocketTakesNothingFromTheDenylist() async throws {
         try await TestNode.withClient(policy: .unrestricted) { node, _, client in
-            guard case .udpBound(1, let port) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
             func comes(_ text: String) async throws {
                 try await TestDatagrams.send(text, to: Int(port))
-                guard case .dataFrom(1, let data, _, _) = try await client.answer() else { throw ChannelError.eof }
+                let data = try await client.answer(.dataFrom(1)).data
                 #expect(String(buffer: data) == text)
             }
             try await comes("before")
@@ -489,14 +472,13 @@ import WasmnetTesting
     @Test func aBoundUDPSocketWaitsLikeAListener() async throws {
         let rules = try self.limits("[limits]\nidle_timeout_secs = 0.2")
         try await TestNode.withClient(policy: rules) { _, target, client in
-            guard case .udpBound(1, let port) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)),
-                case .listening = try await client.ask(.bind(2, host: "127.0.0.1", port: 0))
-            else { throw ChannelError.eof }
+            let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
+            try await client.ask(.bind(2, host: "127.0.0.1", port: 0), for: .listening())
             try await client.connect(3, port: target.port)
             // The one that is idle ends after both of the others would have.
-            guard case .closed(3, .targetTimeout, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.closed(3, .targetTimeout))
             try await TestDatagrams.send("hello", to: Int(port))
-            guard case .dataFrom(1, _, _, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.dataFrom(1))
         }
     }
 
@@ -571,17 +553,15 @@ import WasmnetTesting
             policy: .unrestricted, version: .v1, configure: { $0.settings.maxDatagramPeers = 4 }
         ) { _, _, client in
             let peer = try await TestDatagrams.start()
-            guard
-                case .udpBound(1, let port) = try await client.ask(
-                    .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)))
-            else { throw ChannelError.eof }
+            let port = try await client.ask(
+                .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)), for: .udpBound(1))
             for other in 1...8 {
                 client.send(.sendTo(1, host: "127.0.0.1", port: UInt16(other), ByteBuffer(string: "x")))
             }
             client.send(.send(1, ByteBuffer(string: "to the peer")))
             _ = try await peer.next()
             try await peer.send("answer", to: Int(port))
-            guard case .dataFrom(1, let data, _, _) = try await client.answer() else { throw ChannelError.eof }
+            let data = try await client.answer(.dataFrom(1)).data
             #expect(String(buffer: data) == "answer")
             await peer.stop()
         }

@@ -243,7 +243,7 @@ import WasmnetTesting
         }
         for _ in 0..<500 where pending.count < 4 { try await Task.sleep(for: .milliseconds(10)) }
         node.server.beginDrain()
-        guard case .goaway = try await live.answer() else { throw ChannelError.eof }
+        try await live.answer(.goaway)
         #expect(try await idle.text() == "")
         try await underWay.send(String(half.dropFirst(20)))
         let answer = try await underWay.text()

@@ -54,9 +54,7 @@ import WasmnetTesting
             }
             // Four sessions of one client: 256 look-ups, of which so many are kept.
             #expect(try await self.comes(resolver, waiting: 128, busy: 8))
-            guard case .resolved = try await other.ask(.resolve(1, name: "quick.example")) else {
-                throw ChannelError.eof
-            }
+            try await other.ask(.resolve(1, name: "quick.example"), for: .resolved())
             try await other.connect(2, "target.example", port: target.port)
             // Its own look-ups go with it; what runs, runs on, and holds up nobody either.
             for client in flood { await client.close() }

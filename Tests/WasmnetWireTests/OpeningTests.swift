@@ -38,7 +38,7 @@ import WasmnetTesting
             client.send(.connect(1, host: "target.example", port: silent.port))
             #expect(try await silent.comesTo(1))
             try await change.deny("127.0.0.1", on: node)
-            guard case .refused(1, let refusal) = try await client.answer() else { throw ChannelError.eof }
+            let refusal = try await client.answer(.refused(1))
             #expect(refusal.code == change.code)
             #expect(!refusal.message.contains("127.0.0.1"), "\(refusal.message)")
             #expect(try await silent.comesTo(0))
@@ -52,9 +52,7 @@ import WasmnetTesting
         let rules = try policy("network.allow = [\"*.example\", \"127.0.0.1\"]\nnetwork.bind_ports = \"1024-65535\"")
         try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
             let port = UInt16(target.port)
-            guard case .udpBound(5, _) = try await client.ask(.bindUDP(5, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.bindUDP(5, host: "127.0.0.1", port: 0), for: .udpBound(5))
             client.send(.connect(1, host: "a.example", port: port))
             client.send(.connectTLS(2, host: "b.example", port: port))
             client.send(.connectUDP(3, host: "c.example", port: port))
@@ -84,7 +82,7 @@ import WasmnetTesting
             client.send(.connectTLS(1, host: "target.example", port: UInt16(target.port)))
             for _ in 0..<1000 where target.openCount == 0 { try await Task.sleep(for: .milliseconds(10)) }
             try await change.deny("127.0.0.1", on: node)
-            guard case .refused(1, let refusal) = try await client.answer() else { throw ChannelError.eof }
+            let refusal = try await client.answer(.refused(1))
             #expect(refusal.code == change.code)
         }
     }
@@ -107,7 +105,7 @@ import WasmnetTesting
                     ))
             case .denylist: try await change.deny("127.0.0.1", on: node)
             }
-            guard case .refused(1, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.refused(1))
             #expect(target.openedCount == 0)
         }
     }
@@ -119,7 +117,7 @@ import WasmnetTesting
             #expect(try await silent.comesTo(1))
             let session = try #require(node.server.environment.registry.sessions.first)
             #expect(await session.endByOperator(1))
-            guard case .refused(1, let refusal) = try await client.answer() else { throw ChannelError.eof }
+            let refusal = try await client.answer(.refused(1))
             #expect(refusal.code == .policyDenied)
             #expect(try await silent.comesTo(0))
         }
@@ -138,8 +136,8 @@ import WasmnetTesting
                     #"{"op":"close","id":\#(round)}"#,
                     #"{"op":"connect","id":\#(round),"addr":"127.0.0.1","port":\#(target.port)}"#,
                 ])
-                guard case .closed(id, _, _) = try await client.answer() else { throw ChannelError.eof }
-                guard case .connected(id, _, _, _) = try await client.answer() else { throw ChannelError.eof }
+                try await client.answer(.closed(id))
+                try await client.answer(.connected(id))
                 #expect(try await client.echoes(id, "round \(round)", as: .json))
             }
             #expect(try await node.settles(sockets: 20, sessions: 1))
@@ -157,7 +155,7 @@ import WasmnetTesting
         for names in [["good.test", "other.test"], ["other.test", "good.test"]] {
             try await TestNode.withClient(policy: rules, resolver: resolver) { _, _, client in
                 for name in names {
-                    guard case .resolved = try await client.ask(.resolve(9, name: name)) else { throw ChannelError.eof }
+                    try await client.ask(.resolve(9, name: name), for: .resolved())
                 }
                 try await client.connect(1, port: target.port)
                 #expect(try await client.echoes(1, "by either"))
@@ -175,7 +173,7 @@ import WasmnetTesting
                     "network.deny = [\"bad.test:\(port)\"]\nnetwork.allow = [\"good.test\", \"bad.test\", \"127.0.0.1\"]"
                 node.server.replacePolicy(try policy(rules))
                 for name in names {
-                    guard case .resolved = try await client.ask(.resolve(9, name: name)) else { throw ChannelError.eof }
+                    try await client.ask(.resolve(9, name: name), for: .resolved())
                 }
                 let refusal = try await client.refusal(.connect(1, host: "127.0.0.1", port: port))
                 #expect(refusal.code == .policyDenied)

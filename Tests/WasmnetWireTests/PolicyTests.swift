@@ -30,9 +30,11 @@ import WasmnetTesting
     func v1IsToldDeniedInWords(encoding: WireEncoding) async throws {
         try await TestNode.withClient(policy: .default, version: .v1) { _, _, client in
             client.send(.connect(7, host: "10.1.2.3", port: 22), as: encoding)
-            guard case .event(.refused(7, let refusal), let isText, let raw) = try await client.next() else {
-                throw ChannelError.eof
+            let incoming = try await client.next()
+            guard case .event(let event, let isText, let raw) = incoming else {
+                throw TestClient.Unexpected(incoming: incoming)
             }
+            let refusal = try Expected.refused(7).value(of: event)
             #expect(refusal.code == .policyDenied)
             #expect(refusal.message.contains("10.1.2.3:22"))
             #expect(isText == (encoding == .json))
@@ -83,9 +85,7 @@ import WasmnetTesting
             #expect(try await client.refusal(.bind(1, host: "0.0.0.0", port: 40_000)).code == .policyDenied)
             #expect(try await client.refusal(.bindUDP(1, host: "127.0.0.1", port: 39_999)).code == .policyDenied)
             #expect(try await client.refusal(.bind(1, host: "example.com", port: 40_000)).code == .protocolError)
-            guard case .listening(1, let port) = try await client.ask(.bind(1, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            let port = try await client.ask(.bind(1, host: "127.0.0.1", port: 0), for: .listening(1))
             #expect((40_000...40_999).contains(port))
         }
     }
@@ -122,9 +122,8 @@ import WasmnetTesting
             // One becomes free again: 39 of 40 are taken. A program that another test is just starting may hold it a moment longer.
             var missed = 0
             for id in 101...120 as ClosedRange<UInt64> {
-                guard let (port, owner) = owners.randomElement(),
-                    case .closed = try await client.ask(.close(SocketID(owner)))
-                else { throw ChannelError.eof }
+                let (port, owner) = try #require(owners.randomElement())
+                try await client.ask(.close(SocketID(owner)), for: .closed())
                 if let found = try await bind(id, 0) {
                     owners[port] = nil
                     owners[found] = id
@@ -171,9 +170,7 @@ import WasmnetTesting
             bind_ports = "1024-65535"
             """)
         try await TestNode.withClient(policy: rules) { _, _, client in
-            guard case .udpBound(1, _) = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0)) else {
-                throw ChannelError.eof
-            }
+            try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
             let refusal = try await client.refusal(
                 .sendTo(1, host: "127.0.0.1", port: 9, ByteBuffer(string: "into the house")))
             #expect(refusal.code == .policyDenied)
@@ -269,7 +266,7 @@ import WasmnetTesting
             try await client.connect(1, port: target.port)
             try await client.connect(2, port: kept.port)
             node.server.replacePolicy(try policy("[network]\ndeny = [\"*\"]\nallow = [\"127.0.0.1:\(kept.port)\"]"))
-            guard case .closed(1, .policyDenied, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.closed(1, .policyDenied))
             #expect(try await client.echoes(2, "still here"))
             #expect(
                 try await client.refusal(.connect(3, host: "127.0.0.1", port: UInt16(target.port))).code
@@ -285,7 +282,7 @@ import WasmnetTesting
         let rules = try policy("[network]\nallow = [\"*\", \"127.0.0.1\"]\n[limits]\nidle_timeout_secs = 0.2")
         try await TestNode.withClient(policy: rules) { _, target, client in
             try await client.connect(1, port: target.port)
-            guard case .closed(1, .targetTimeout, _) = try await client.answer() else { throw ChannelError.eof }
+            try await client.answer(.closed(1, .targetTimeout))
         }
     }
 }

@@ -54,21 +54,6 @@ final class HeldResolver: NameResolver {
 }
 
 extension TestClient {
-    /// The next event that is no credit.
-    func answer() async throws -> Event {
-        while true {
-            let event = try await self.nextEvent()
-            if case .window = event { continue }
-            return event
-        }
-    }
-
-    /// Asks, and takes the answer.
-    func ask(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Event {
-        self.send(request, as: encoding)
-        return try await self.answer()
-    }
-
     /// Asks, and takes the refusal that is expected.
     func refusal(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Refusal {
         let answer = try await self.ask(request, as: encoding)
@@ -95,11 +80,6 @@ extension TestClient {
         }
         return received == text
     }
-}
-
-struct UnexpectedEvent: Error, CustomStringConvertible {
-    var event: Event
-    var description: String { "unexpected: \(self.event)" }
 }
 
 extension TestClient {
