@@ -28,7 +28,7 @@ import Testing
     }
 
     @Test(arguments: [1, 2, 8])
-    func `a scrape sees each value whole: buckets, count and sum agree at every moment`(shards: Int) throws {
+    func aScrapeSeesEachValueWholeBucketsCountAndSumAgreeAtEveryMoment(shards: Int) throws {
         let registry = try PrometheusRegistry(shards: shards)
         let factory = PrometheusMetricsFactory(registry)
         let recorder = Recorder(label: "r", factory: factory)
@@ -65,7 +65,7 @@ import Testing
         #expect(scrapes.load(ordering: .relaxed) > 0)
     }
 
-    @Test func `nothing is lost, and a counter never falls, while series come and go`() throws {
+    @Test func nothingIsLostAndACounterNeverFallsWhileSeriesComeAndGo() throws {
         let registry = try PrometheusRegistry(shards: 2)
         let factory = PrometheusMetricsFactory(registry)
         let counter = Counter(label: "c", factory: factory)

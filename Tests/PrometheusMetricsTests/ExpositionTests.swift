@@ -42,7 +42,7 @@ import Testing
         return registry
     }
 
-    @Test func `the text format, in order`() throws {
+    @Test func theTextFormatIsInOrder() throws {
         let registry = try sample()
         #expect(
             Self.text(registry) == #"""
@@ -82,7 +82,7 @@ import Testing
                 """#)
     }
 
-    @Test func `OpenMetrics, in order`() throws {
+    @Test func openMetricsIsInOrder() throws {
         let registry = try sample()
         #expect(
             Self.lines(registry, .openMetrics).joined(separator: "\n") == #"""
@@ -118,13 +118,13 @@ import Testing
         (-.infinity, "-Inf"),
         (.nan, "NaN"), (0.1, "0.1"), (-12.5, "-12.5"), (1e300, "1e+300"),
     ])
-    func `numbers as Prometheus reads them`(value: Double, written: String) throws {
+    func numbersAsPrometheusReadsThem(value: Double, written: String) throws {
         let (registry, _) = try Self.registry()
         registry.addGauge("g") { value }
         #expect(Self.lines(registry) == ["# TYPE g gauge", "g \(written)"])
     }
 
-    @Test func `whole counts stay exact beyond a Double's digits`() throws {
+    @Test func wholeCountsStayExactBeyondADoublesDigits() throws {
         let (registry, factory) = try Self.registry()
         let counter = Counter(label: "c", factory: factory)
         counter.increment(by: 9_007_199_254_740_993)
@@ -132,7 +132,7 @@ import Testing
         #expect(Self.lines(registry).last == "c_total 9232379236109516800")
     }
 
-    @Test func `the same series again is the same number, and goes with its last handle`() throws {
+    @Test func theSameSeriesAgainIsTheSameNumberAndGoesWithItsLastHandle() throws {
         let (registry, factory) = try Self.registry()
         let first = Counter(label: "c", dimensions: [("a", "1"), ("b", "2")], factory: factory)
         let second = Counter(label: "c_total", dimensions: [("b", "2"), ("a", "1")], factory: factory)
@@ -150,7 +150,7 @@ import Testing
         second.reset()
     }
 
-    @Test func `a reset counter, a moved meter, a recorder that aggregates`() throws {
+    @Test func aResetCounterAMovedMeterARecorderThatAggregates() throws {
         let (registry, factory) = try Self.registry()
         let counter = Counter(label: "c", factory: factory)
         counter.increment(by: 5)

@@ -33,7 +33,7 @@ import Testing
             (",;=/,a,/,;q=1", .text),
             ("text/html, application/openmetrics-text ; q=0.2 , text/plain ; q=0.1", .openMetrics),
         ] as [(String?, ExpositionFormat)])
-    func `the format asked for`(accept: String?, format: ExpositionFormat) {
+    func theFormatAskedForIsChosen(accept: String?, format: ExpositionFormat) {
         #expect(ExpositionFormat(accept: accept) == format)
     }
 }

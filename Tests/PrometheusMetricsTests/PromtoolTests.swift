@@ -11,7 +11,7 @@ import WasmnetTesting
             "/usr/bin/promtool", ["check", "metrics"], input: String(decoding: text, as: UTF8.self))
     }
 
-    @Test func `promtool finds nothing to say, and does of a bad text`() async throws {
+    @Test func promtoolAcceptsTheTextAndRejectsABadOne() async throws {
         let dial = MetricDescription("dial_duration_seconds", .histogram, help: "Dials.", unit: "seconds")
         let opens = MetricDescription("opens_total", .counter, help: "Opens by outcome \\ \n and kind.")
         let (registry, factory) = try ExpositionTests.registry([dial, opens] + PrometheusRegistry.processDescriptions)
@@ -27,7 +27,7 @@ import WasmnetTesting
     }
 
     #if os(Linux)
-    @Test func `the process' own figures`() throws {
+    @Test func theProcessOwnFigures() throws {
         let (registry, _) = try ExpositionTests.registry(PrometheusRegistry.processDescriptions)
         registry.addProcessMetrics()
         let samples = try #require(TextReader.samples(of: ExpositionTests.text(registry)))

@@ -17,7 +17,7 @@ import WasmnetTesting
     }
 
     @Test(arguments: 0..<60 as Range<UInt64>)
-    func `any labels and values survive the text, in one order`(seed: UInt64) throws {
+    func anyLabelsAndValuesSurviveTheTextInOneOrder(seed: UInt64) throws {
         var random = SeededRandom(seed)
         let registry = try PrometheusRegistry(shards: 2)
         let factory = PrometheusMetricsFactory(registry)
@@ -42,7 +42,7 @@ import WasmnetTesting
     }
 
     @Test(arguments: 0..<60 as Range<UInt64>)
-    func `whatever a program calls its metrics, the text can be read`(seed: UInt64) throws {
+    func whateverAProgramCallsItsMetricsTheTextCanBeRead(seed: UInt64) throws {
         var random = SeededRandom(seed &+ 1_000)
         let registry = try PrometheusRegistry(limits: SeriesLimits(seriesPerMetric: 4, metrics: 30), shards: 1)
         let factory = PrometheusMetricsFactory(registry)

@@ -4,7 +4,7 @@ import Testing
 
 /// What is not exposed, and that it shows.
 @Suite struct RefusalTests {
-    @Test func `beyond the cap series are dropped and counted, and the program goes on`() throws {
+    @Test func beyondTheCapSeriesAreDroppedAndCountedAndTheProgramGoesOn() throws {
         let (registry, factory) = try ExpositionTests.registry(limits: SeriesLimits(seriesPerMetric: 3, metrics: 2))
         for client in 0..<10_000 {
             Counter(label: "opens", dimensions: [("client", "\(client)")], factory: factory).increment()
@@ -27,14 +27,14 @@ import Testing
     @Test(arguments: [
         [("__name__", "x")], [("", "x")], [("a", "1"), ("a", "2")], [("a.b", "1"), ("a_b", "2")],
     ])
-    func `illegal labels`(labels: [(String, String)]) throws {
+    func illegalLabelsAreRefused(labels: [(String, String)]) throws {
         let (registry, factory) = try ExpositionTests.registry()
         Counter(label: "c", dimensions: labels, factory: factory).increment()
         #expect(ExpositionTests.lines(registry).isEmpty)
         #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_label"} 1"#))
     }
 
-    @Test func `a histogram keeps its own label`() throws {
+    @Test func aHistogramKeepsItsOwnLabel() throws {
         let (registry, factory) = try ExpositionTests.registry()
         Timer(label: "t", dimensions: [("le", "1")], factory: factory).recordSeconds(1)
         #expect(ExpositionTests.lines(registry).isEmpty)
@@ -43,7 +43,7 @@ import Testing
     }
 
     @Test(arguments: ["x", "x_bucket", "x_sum", "x_count", "x_created"])
-    func `no metric may look like a part of another`(name: String) throws {
+    func noMetricMayLookLikeAPartOfAnother(name: String) throws {
         let (registry, factory) = try ExpositionTests.registry()
         Recorder(label: "x", factory: factory).record(1)
         let before = ExpositionTests.lines(registry)
@@ -55,14 +55,14 @@ import Testing
         #expect(ExpositionTests.lines(other) == ["# TYPE \(name) gauge", "\(name) 1"])
     }
 
-    @Test func `the backend's own names are its own`() throws {
+    @Test func theBackendsOwnNamesAreItsOwn() throws {
         let (registry, factory) = try ExpositionTests.registry()
         Counter(label: "metrics_refused_series", factory: factory).increment(by: 55)
         #expect(!ExpositionTests.text(registry).contains("55"))
         #expect(ExpositionTests.text(registry).contains(#"{reason="name_taken"} 1"#))
     }
 
-    @Test func `what a program calls its metrics is made legal`() throws {
+    @Test func whatAProgramCallsItsMetricsIsMadeLegal() throws {
         let (registry, factory) = try ExpositionTests.registry()
         Gauge(label: "9.lives é", dimensions: [("cat:name", "Mö\u{0}w"), ("none", "")], factory: factory).record(9)
         #expect(ExpositionTests.lines(registry).last == "_9_lives___{cat_name=\"Mö\u{0}w\"} 9")
@@ -71,7 +71,7 @@ import Testing
         #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_name"} 2"#))
     }
 
-    @Test func `samples that no metric can take are counted`() throws {
+    @Test func samplesThatNoMetricCanTakeAreCounted() throws {
         let (registry, factory) = try ExpositionTests.registry()
         let counter = FloatingPointCounter(label: "c", factory: factory)
         for amount in [1, -1, .nan, .infinity] { counter.increment(by: amount) }
@@ -94,12 +94,12 @@ import Testing
         MetricDescription("dial_seconds", .histogram, help: "", unit: "bytes"),
         MetricDescription("dial_seconds", .gauge, help: "", buckets: .seconds),
     ])
-    func `a description that cannot be exposed`(description: MetricDescription) {
+    func aDescriptionThatCannotBeExposedIsRefused(description: MetricDescription) {
         #expect(throws: MetricDescriptionError.self) { _ = try PrometheusRegistry(describing: [description]) }
     }
 
     @Test(arguments: [[], [1, 1], [2, 1], [.infinity], [.nan], Array(repeating: 0.0, count: 129)])
-    func `buckets that are none`(bounds: [Double]) {
+    func malformedBucketsAreRefused(bounds: [Double]) {
         #expect(throws: MetricDescriptionError.self) { _ = try Buckets(bounds) }
     }
 }

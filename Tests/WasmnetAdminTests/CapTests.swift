@@ -18,7 +18,7 @@ import WasmnetAdmin
         return await connection.text(until: "data: ").contains("data: ")
     }
 
-    @Test func `at the cap the one that was idle longest gives way`() async throws {
+    @Test func atTheCapTheOneThatWasIdleLongestGivesWay() async throws {
         try await LiveServer.with(Self.four) { live async throws in
             let port = live.address.port
             try await Connection.with(port: port) { one async throws in
@@ -43,7 +43,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `one that never asked anything gives way as well`() async throws {
+    @Test func oneThatNeverAskedAnythingGivesWayAsWell() async throws {
         try await LiveServer.with(Self.four) { live async throws in
             let port = live.address.port
             try await Connection.with(port: port) { silent async throws in
@@ -56,7 +56,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `one in the middle of a request stays, and the new one is refused`() async throws {
+    @Test func oneInTheMiddleOfARequestStaysAndTheNewOneIsRefused() async throws {
         try await LiveServer.with(Self.four) { live async throws in
             let port = live.address.port
             try await Connection.with(port: port) { one async throws in

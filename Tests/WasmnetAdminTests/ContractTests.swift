@@ -36,7 +36,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `no route without its document, no document without its route`() async throws {
+    @Test func noRouteWithoutItsDocumentNoDocumentWithoutItsRoute() async throws {
         let documented = Set(cases(try await document()).map { "\($0.method) \($0.path)" })
         let routes = try await LiveServer.with { $0.server.routes }
         #expect(Set(routes) == documented)
@@ -44,7 +44,7 @@ import WasmnetAdmin
         #expect(documented.count == 22)
     }
 
-    @Test func `every documented answer is given, in its shape`() async throws {
+    @Test func everyDocumentedAnswerIsGivenInItsShape() async throws {
         let document = try await document()
         let cases = cases(document)
         #expect(cases.count > 150)
@@ -143,7 +143,7 @@ import WasmnetAdmin
         return (path, query.isEmpty ? "" : "?" + query.joined(separator: "&"))
     }
 
-    @Test func `every other method is answered 405 with those there are`() async throws {
+    @Test func everyOtherMethodIsAnswered405WithThoseThereAre() async throws {
         let document = try await document()
         try await LiveServer.with { live async throws in
             for (path, item) in document["paths"]?.members ?? [:] {
@@ -162,7 +162,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `an event's data is a snapshot in its shape`() async throws {
+    @Test func theDataOfAnEventIsASnapshotInItsShape() async throws {
         let document = try await document()
         let answer = try await LiveServer.with { try await EventReader.answer(of: $0, others: 0) }
         // The body comes in chunks: the data is on a line of its own.
@@ -172,7 +172,7 @@ import WasmnetAdmin
         #expect(SchemaCheck(document: document).problems(snapshot, schema).isEmpty)
     }
 
-    @Test func `HEAD is GET without its body`() async throws {
+    @Test func headIsGetWithoutItsBody() async throws {
         try await LiveServer.with { live async throws in
             for path in ["/livez", "/v1/sessions", "/openapi.json", "/v1/nothing"] {
                 let get = try await live.send("GET", path)

@@ -8,7 +8,7 @@ import WasmnetAdmin
         return configuration
     }
 
-    @Test func `snapshots come one after another, numbered, as JSON`() async throws {
+    @Test func snapshotsComeOneAfterAnotherNumberedAsJSON() async throws {
         try await LiveServer.with(quick()) { live async throws in
             let text = try await Connection.with(port: live.address.port) { connection in
                 try await connection.write(live.request("GET", "/v1/events"))
@@ -26,7 +26,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a client that goes makes room for the next`() async throws {
+    @Test func aClientThatGoesMakesRoomForTheNext() async throws {
         var configuration = quick()
         configuration.limits.eventClients = 2
         try await LiveServer.with(configuration) { live async throws in
@@ -42,7 +42,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a shutdown ends the events and lets them finish`() async throws {
+    @Test func aShutdownEndsTheEventsAndLetsThemFinish() async throws {
         try await LiveServer.with { live async throws in
             let text = try await Connection.with(port: live.address.port) { connection in
                 try await connection.write(live.request("GET", "/v1/events"))
@@ -55,7 +55,7 @@ import WasmnetAdmin
     }
 
     @Test(arguments: [(FakeBackend.Mood.broken, "internal"), (.stuck, "timeout")])
-    func `a node that fails is told in a comment, and the events go on`(mood: FakeBackend.Mood, code: String)
+    func aFailureIsAnsweredWithACommentAndTheEventsGoOn(mood: FakeBackend.Mood, code: String)
         async throws
     {
         let configuration = LiveServer.impatient { limits in

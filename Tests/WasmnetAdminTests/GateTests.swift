@@ -13,7 +13,7 @@ import WasmnetAdmin
         "Bearer \(LiveServer.token.uppercased())",
         "Bearer \(LiveServer.token) \(LiveServer.token)",
     ])
-    func `only the token opens`(authorization: String?) async throws {
+    func onlyTheTokenIsAdmitted(authorization: String?) async throws {
         try await LiveServer.with { live async throws in
             for (method, path) in [("GET", "/v1/sessions"), ("DELETE", "/v1/sessions/a-1"), ("GET", "/metrics")] {
                 let answer = try await live.send(method, path, headers: ["Authorization": authorization])
@@ -30,7 +30,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `the scheme in any case`() async throws {
+    @Test func theSchemeMayBeInAnyCase() async throws {
         try await LiveServer.with { live async throws in
             let answer = try await live.send(
                 "GET", "/version", headers: ["Authorization": "bEARER \(LiveServer.token)"])
@@ -38,7 +38,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `metrics are open where the configuration says so`() async throws {
+    @Test func metricsAreOpenWhereTheConfigurationSaysSo() async throws {
         var configuration = LiveServer.withToken
         configuration.metricsNeedToken = false
         try await LiveServer.with(configuration) { live async throws in
@@ -54,7 +54,7 @@ import WasmnetAdmin
             ("127.0.0.1", "short"), ("127.0.0.1", "with a blank in the token"), ("127.0.0.1", ""),
             ("", LiveServer.token),
         ] as [(String, String?)])
-    func `no token and no loopback, or a token that is none: an error of the configuration`(
+    func aTokenIsRequiredBeyondLoopbackAndMustBeWellFormed(
         host: String, token: String?
     ) throws {
         #expect(throws: AdminConfigurationError.self) { _ = try server(AdminConfiguration(host: host, token: token)) }
@@ -64,11 +64,11 @@ import WasmnetAdmin
         arguments: [
             ("localhost", nil), ("127.0.0.1", nil), ("127.9.9.9", nil), ("::1", nil), ("0.0.0.0", LiveServer.token),
         ] as [(String, String?)])
-    func `loopback needs none`(host: String, token: String?) throws {
+    func loopbackNeedsNoToken(host: String, token: String?) throws {
         _ = try server(AdminConfiguration(host: host, token: token))
     }
 
-    @Test func `limits that are none are an error`() throws {
+    @Test func limitsOutOfRangeAreAnError() throws {
         for change in [
             { @Sendable (limits: inout AdminConfiguration.Limits) in limits.bodyBytes = 0 }, { $0.requestTime = .zero },
             { $0.connections = -1 }, { $0.eventInterval = .seconds(1_000_000) },
@@ -88,7 +88,7 @@ import WasmnetAdmin
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: Logger(label: "admin"))
     }
 
-    @Test func `on loopback without a token nobody is asked for one`() async throws {
+    @Test func onLoopbackWithoutATokenNoTokenIsRequired() async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
             #expect(try await live.send("GET", "/v1/sessions", headers: ["Authorization": nil]).status == 200)
             #expect(try await live.send("DELETE", "/v1/sessions/a-1", headers: ["Authorization": nil]).status == 204)
@@ -100,7 +100,7 @@ import WasmnetAdmin
         "evil.example", "evil.example:9100", "127.0.0.1.evil.example", "", "localhost.evil.example", "[::2]",
         "10.0.0.1",
     ])
-    func `on loopback a foreign Host is turned away`(host: String) async throws {
+    func onLoopbackAForeignHostIsRejected(host: String) async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
             let answer = try await live.send("DELETE", "/v1/sessions/a-1", headers: ["Host": host])
             #expect(answer.status == 421)
@@ -112,7 +112,7 @@ import WasmnetAdmin
     @Test(arguments: [
         "localhost", "LOCALHOST:1", "127.0.0.1", "127.1.2.3:80", "[::1]:9100", "node.localhost", "proxy.example:8443",
     ])
-    func `loopback's names and the configured ones are good`(host: String) async throws {
+    func loopbackNamesAndConfiguredNamesAreAccepted(host: String) async throws {
         var configuration = AdminConfiguration(port: 0)
         configuration.allowedHosts = ["Proxy.example"]
         try await LiveServer.with(configuration) { live async throws in
@@ -120,7 +120,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `pages of other origins are turned away, our own are not`() async throws {
+    @Test func pagesOfOtherOriginsAreRejectedAndOurOwnAreNot() async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
             let own = "127.0.0.1:\(live.address.port)"
             for (name, value) in [
@@ -147,7 +147,7 @@ import WasmnetAdmin
 
     /// RFC 9112, section 3.2.
     @Test(arguments: ["Host: evil.example", "host: 127.0.0.1", "HOST:"])
-    func `a request with two Host fields is none`(second: String) async throws {
+    func aRequestWithTwoHostFieldsIsRejected(second: String) async throws {
         try await LiveServer.with { live async throws in
             for method in ["GET", "DELETE"] {
                 let request = live.request(method, "/v1/sessions/a-1").replacing(

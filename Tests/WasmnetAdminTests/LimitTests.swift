@@ -4,7 +4,7 @@ import WasmnetAdmin
 
 /// What is slow, large or too much is ended, and others are served meanwhile.
 @Suite(.timeLimit(.minutes(1))) struct LimitTests {
-    @Test func `a header that does not come to its end`() async throws {
+    @Test func aHeaderThatNeverEndsIsTimedOut() async throws {
         try await LiveServer.with(LiveServer.impatient { $0.headerTime = .milliseconds(200) }) { live async throws in
             let answer = try await Connection.exchange("GET /livez HTTP/1.1\r\nHost: local", port: live.address.port)
             #expect(answer.isEmpty, "closed")
@@ -13,7 +13,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a body that drips`() async throws {
+    @Test func aSlowBodyIsTimedOut() async throws {
         try await LiveServer.with(LiveServer.impatient()) { live async throws in
             let answer = try await Connection.with(port: live.address.port) { connection in
                 try await connection.write(
@@ -30,7 +30,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a connection between two requests`() async throws {
+    @Test func anIdleConnectionIsClosed() async throws {
         let configuration = LiveServer.impatient { $0.idleTime = .milliseconds(100) }
         try await LiveServer.with(configuration) { live async throws in
             let answers = try await Connection.with(port: live.address.port) { connection in
@@ -43,7 +43,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a header above the limit, and bytes that are no request`() async throws {
+    @Test func aHeaderAboveTheLimitAndBytesThatAreNoRequestAreRejected() async throws {
         try await LiveServer.with { live async throws in
             let large = try await live.send(
                 "GET", "/livez", headers: ["X-Large": String(repeating: "x", count: 20_000)])
@@ -65,7 +65,7 @@ import WasmnetAdmin
         "/?=&&=", "/a?%",
         "/v1/sessions/%2e%2e", "/./livez", "/livez/", "/LIVEZ", "example.com:443",
     ])
-    func `targets that lead nowhere are answered, and the server lives`(target: String) async throws {
+    func targetsThatLeadNowhereAreAnsweredAndTheServerLives(target: String) async throws {
         try await LiveServer.with { live async throws in
             for method in ["GET", "DELETE", "CONNECT"] {
                 let answer = try await live.send(method, target)
@@ -76,7 +76,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a chunked body above the limit`() async throws {
+    @Test func aChunkedBodyAboveTheLimitIsRejected() async throws {
         try await LiveServer.with { live async throws in
             let head = live.request(
                 "POST", "/v1/denylist", headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
@@ -90,7 +90,7 @@ import WasmnetAdmin
     }
 
     @Test(arguments: ["zz\r\n", "5\r\nabcdefgh\r\n", "-1\r\n\r\n", "FFFFFFFFFFFFFFFFFF\r\n"])
-    func `a chunked body that is malformed`(body: String) async throws {
+    func aMalformedChunkedBodyIsRejected(body: String) async throws {
         try await LiveServer.with { live async throws in
             let head = live.request(
                 "POST", "/v1/denylist", headers: ["Content-Type": "application/json", "Transfer-Encoding": "chunked"])
@@ -101,7 +101,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a body of exactly the limit`() async throws {
+    @Test func aBodyOfExactlyTheLimitIsAccepted() async throws {
         try await LiveServer.with { live async throws in
             let body = #"{"entries": ["192.0.2.1"]}"#
             let padded = body + String(repeating: " ", count: (1 << 20) - body.utf8.count)
@@ -109,7 +109,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a client that takes nothing is let go`() async throws {
+    @Test func aClientThatReadsNothingIsClosed() async throws {
         let large = AdminDocument(
             path: "/large", contentType: "text/plain", bytes: ByteBuffer(repeating: 0x20, count: 16 << 20))
         let configuration = LiveServer.impatient { limits in

@@ -8,7 +8,7 @@ import WasmnetAdmin
 
 /// What the routes make of their requests, and of what the node answers.
 @Suite(.timeLimit(.minutes(1))) struct RouteTests {
-    @Test func `metrics in the format asked for`() async throws {
+    @Test func metricsComeInTheFormatAskedFor() async throws {
         try await LiveServer.with { live async throws in
             Counter(label: "opens", factory: PrometheusMetricsFactory(live.registry)).increment(by: 3)
             let text = try await live.send("GET", "/metrics")
@@ -23,7 +23,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `readiness names what is not well`() async throws {
+    @Test func readinessNamesWhatIsNotWell() async throws {
         try await LiveServer.with { live async throws in
             let ready = try await live.send("GET", "/readyz")
             #expect(ready.status == 200)
@@ -46,7 +46,7 @@ import WasmnetAdmin
         ("?destination=2001:db8::1", ["a-1"]), ("?destination=198.51.100.7", ["a-1"]), ("?destination=ample.com", []),
         ("?limit=2", ["a-1", "a-2"]), ("?limit=2&cursor=a-2", ["a-3"]), ("?cursor=a-3", []),
     ])
-    func `sessions, filtered`(query: String, ids: [String]) async throws {
+    func sessionsAreFiltered(query: String, ids: [String]) async throws {
         try await LiveServer.with { live async throws in
             let answer = try await live.send("GET", "/v1/sessions" + query)
             #expect(answer.json?["items"]?.array.compactMap { $0["id"]?.string } == ids, "\(answer.body)")
@@ -58,7 +58,7 @@ import WasmnetAdmin
         "?limit=0", "?limit=1001", "?limit=x", "?limit=-1", "?state=gone", "?nonsense=1", "?client=a&client=b",
         "?client=%zz",
     ])
-    func `questions that are none`(query: String) async throws {
+    func malformedQueriesAreRejected(query: String) async throws {
         try await LiveServer.with { live async throws in
             for path in ["/v1/sessions", "/v1/sockets"] {
                 let answer = try await live.send("GET", path + query)
@@ -70,7 +70,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `paging sees each item once while others come and go`() async throws {
+    @Test func pagingSeesEachItemOnceWhileOthersComeAndGo() async throws {
         try await LiveServer.with { live async throws in
             live.backend.state.withLockedValue { state in
                 state.sessions = (100...350).map { FakeBackend.session("s-\($0)", client: "c") }
@@ -88,7 +88,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a socket is closed by its session and id, once`() async throws {
+    @Test func aSocketIsClosedByItsSessionAndIdOnce() async throws {
         try await LiveServer.with { live async throws in
             #expect(try await live.send("DELETE", "/v1/sockets/a-2/7").status == 204)
             #expect(try await live.send("DELETE", "/v1/sockets/a-2/7").status == 404)
@@ -97,7 +97,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `the denylist: added, listed, removed`() async throws {
+    @Test func theDenylistAddedListedRemoved() async throws {
         try await LiveServer.with { live async throws in
             let body =
                 #"{"entries": [{"entry": "192.0.2.0/24", "ttl_seconds": 60, "reason": "abuse"}, {"entry": "*.example.net"}]}"#
@@ -113,7 +113,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `what is wrong with a body is named by its path`() async throws {
+    @Test func whatIsWrongWithABodyIsNamedByItsPath() async throws {
         try await LiveServer.with { live async throws in
             for (body, path) in [
                 (#"{"entries": [{"entry": "a"}, {"entry": "b", "bogus": 1}]}"#, "entries.1.bogus: no such member"),
@@ -142,7 +142,7 @@ import WasmnetAdmin
         (#"{"entries": [{"entry": "10.0.0.0/99"}]}"#, 422, "bad_entry"),
         (#"{"entries": [{"entry": "a"}], "more": 1}"#, 422, "bad_body"),
     ])
-    func `additions that are none`(body: String, status: Int, code: String) async throws {
+    func malformedAdditionsAreRejected(body: String, status: Int, code: String) async throws {
         try await LiveServer.with { live async throws in
             let answer = try await live.send("POST", "/v1/denylist", body: body)
             #expect(answer.status == status, "\(answer.body)")
@@ -151,7 +151,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `JSON of any depth is answered`() async throws {
+    @Test func jsonOfAnyDepthIsAnswered() async throws {
         try await LiveServer.with { live async throws in
             for opening in ["[", #"{"entries":"#, #"{"a":["#] {
                 let answer = try await live.send(
@@ -161,7 +161,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a client with slashes in its id, and its override`() async throws {
+    @Test func aClientWithSlashesInItsIDAndItsOverride() async throws {
         try await LiveServer.with { live async throws in
             let path = "/v1/quota/a%3A2001%3Adb8%3A%3A%2F64"
             let answer = try await live.send(
@@ -181,7 +181,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `explain takes host and port apart`() async throws {
+    @Test func explainTakesHostAndPortApart() async throws {
         try await LiveServer.with { live async throws in
             for query in ["example.com:443", "%5B2001:db8::1%5D:53&udp=true", "192.0.2.1:1&udp=0", "a:65535&udp"] {
                 #expect(try await live.send("GET", "/v1/policy/explain?destination=" + query).status == 200, "\(query)")
@@ -198,7 +198,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `the level of the log`() async throws {
+    @Test func theLogLevelIsReadAndSet() async throws {
         try await LiveServer.with { live async throws in
             #expect(try await live.send("PUT", "/v1/log-level", body: #"{"level": "trace"}"#).status == 200)
             #expect(try await live.send("GET", "/v1/log-level").body == #"{"level":"trace"}"#)
@@ -207,7 +207,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `a failure is not told, and a stuck node is not waited for`() async throws {
+    @Test func aFailureIsNotDisclosedAndAStuckNodeIsNotWaitedFor() async throws {
         try await LiveServer.with(LiveServer.withToken, FakeBackend(.broken)) { live async throws in
             let answer = try await live.send("GET", "/v1/policy")
             #expect(answer.status == 500)
@@ -219,7 +219,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `documents are given to all, with their policy`() async throws {
+    @Test func documentsAreServedToAllWithTheirPolicy() async throws {
         let page = AdminDocument(
             path: "/", contentType: "text/html; charset=utf-8", bytes: ByteBuffer(string: "<!doctype html>"))
         try await LiveServer.with(documents: [page]) { live async throws in
@@ -232,7 +232,7 @@ import WasmnetAdmin
         }
     }
 
-    @Test func `each change is a record, whatever came of it; questions are none`() async throws {
+    @Test func eachChangeIsLoggedWhateverItsOutcomeAndReadsAreNot() async throws {
         try await LiveServer.with { live async throws in
             _ = try await live.send("GET", "/v1/sessions")
             _ = try await live.send("DELETE", "/v1/sessions/a-1")

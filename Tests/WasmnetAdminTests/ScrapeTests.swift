@@ -23,7 +23,7 @@ import WasmnetTesting
         return try Answer(try await Connection.exchange(request, port: port)).json ?? .null
     }
 
-    @Test func `it scrapes with the token, and has the numbers`() async throws {
+    @Test func itScrapesWithTheTokenAndHasTheNumbers() async throws {
         let folder = FileManager.default.temporaryDirectory.appending(path: "scrape-\(UUID().uuidString)")
         try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
         defer { try? FileManager.default.removeItem(at: folder) }

@@ -72,6 +72,27 @@ import WasmnetQuota
             clock: TestClock(), nodeName: "node", version: "test")
     }
 
+    /// The cluster gives no answer: a page must not take it for a node that cannot be reached.
+    @Test(arguments: [false, true]) func anUnansweredLimitIsToldToAPageToo(isPage: Bool) throws {
+        let environment = try self.environment(InProcessLedger { .epoch })
+        let channel = EmbeddedChannel()
+        let admission = HeldAdmission(channel.embeddedEventLoop)
+        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
+        try HTTPFront.install(on: channel, environment: environment, admission: admission)
+        let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
+        try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
+        admission.promise.fail(HTTPRefusal(QuotaRefusal(.unanswered)))
+        channel.embeddedEventLoop.run()
+        var bytes = ByteBuffer()
+        while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
+        let text = String(buffer: bytes)
+        #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
+        if isPage {
+            #expect(bytes.readableBytesView.suffix(14).elementsEqual([0x88, 12, 0x03, 0xF5] + Array("overloaded".utf8)))
+        }
+        _ = try? channel.finish(acceptAlreadyClosed: true)
+    }
+
     /// A handshake that is being decided while the drain begins: the drain does not know it, so it must not become a session.
     @Test(arguments: [false, true]) func aDrainMeetsAHandshakeThatIsBeingDecided(isPage: Bool) throws {
         let ledger = InProcessLedger { .epoch }

@@ -13,10 +13,10 @@ package struct Farewell {
     /// Nil where the status is seen or nothing is there to be hidden: a request without `Origin` is not a page's, one that offers no
     /// subprotocol gets HTTP as every other tool does, and what is no admission (path, method, handshake) is an error of the page's author.
     ///
-    /// - Parameter isRetried: whether somebody between tries another node, by the status, where this one goes away.
+    /// - Parameter isRetried: whether somebody between tries another node, by the status 503.
     init?(after error: any Error, to request: HTTPRequestHead, isRetried: Bool = false) {
         guard let refusal = error as? HTTPRefusal,
-            Self.isAdmission(refusal.status) || (refusal.code == .draining && !isRetried),
+            Self.isAdmission(refusal.status) || (refusal.status == .serviceUnavailable && !isRetried),
             request.headers.contains(name: "Origin"), let echo = SessionOpening.subprotocol(for: request)
         else { return nil }
         (self.code, self.reason) = Self.words(for: error)
