@@ -4,7 +4,7 @@ export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
 
 .PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage simulate cluster check-deploy \
-	dist lint format help deps deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
+	dist lint format help deps deps-lint deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
 	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
@@ -96,14 +96,18 @@ soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTE
 dist: deps-cluster playground ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh
 
-lint: ## the formatter's opinion, as an error
+lint: deps-lint ## the formatter's opinion, and the links and tests that documents name, as errors
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
+	python3 -B deploy/check/docs.py
 
 format: ## let the formatter have its way
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 
 deps:
 	@scripts/install.sh build
+
+deps-lint:
+	@scripts/install.sh lint
 
 deps-test:
 	@scripts/install.sh build test

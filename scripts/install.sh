@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that are missing for what is asked: build, test, web, playground, bench, hostile, cluster, deploy, model. Says nothing when nothing is missing.
+# Installs the Debian packages that are missing for what is asked: build, lint, test, web, playground, bench, hostile, cluster, deploy, model. Says nothing when nothing is missing.
 set -euo pipefail
 
 packages() {
     case "$1" in
         build) echo ca-certificates git libhiredis-dev make zlib1g-dev ;;
+        lint) echo python3 ;;
         test) echo curl iproute2 openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
         bench) echo haproxy redis-server websockify ;;
         hostile) echo iproute2 util-linux ;;
@@ -13,7 +14,7 @@ packages() {
         cluster) echo binutils curl faketime haproxy openssl prometheus python3 redis-server redis-tools util-linux ;;
         deploy) echo git haproxy nginx-light openssl prometheus python3 python3-jsonschema python3-yaml redis-server redis-tools shellcheck systemd ;;
         model) echo spin gcc libc6-dev ;;
-        *) echo "install.sh: build, test, web, playground, bench, hostile, cluster, deploy or model, not $1" >&2; exit 2 ;;
+        *) echo "install.sh: build, lint, test, web, playground, bench, hostile, cluster, deploy or model, not $1" >&2; exit 2 ;;
     esac
 }
 

@@ -38,6 +38,26 @@ extension NodeTests {
             await target.stop()
         }
 
+        /// v2 is sent `goaway`, with a time of at most half of the drain's; v1 learns of the drain by a refusal.
+        @Test func eachVersionLearnsOfADrain() async throws {
+            let target = try await TestTarget.start(.echo)
+            let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1", "--drain-timeout", "20"])
+            let port = try #require(await node.port())
+            let old = try await TestClient.connect(port: port, version: .v1)
+            old.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)), as: .json)
+            guard case .connected(1, _, _, _) = try await old.nextEvent() else { throw ChannelError.eof }
+            let client = try await self.connected(node, to: target)
+            node.signal(SIGTERM)
+            guard case .goaway(let milliseconds, _) = try await client.nextEvent() else { throw ChannelError.eof }
+            #expect(milliseconds <= 10_000)
+            old.send(.connect(2, host: "127.0.0.1", port: UInt16(target.port)), as: .json)
+            guard case .refused(2, let refusal) = try await old.nextEvent() else { throw ChannelError.eof }
+            #expect(refusal.code == .draining)
+            for session in [old, client] { await session.close() }
+            #expect(await node.wait() == 0)
+            await target.stop()
+        }
+
         private static let handshake =
             "GET / HTTP/1.1\r\nHost: node\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"
             + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"

@@ -1,34 +1,82 @@
 #!/usr/bin/env python3
-"""Checks the guides: every relative link leads to a file, and every test that is named is a function of the file it links to.
+"""Checks the guides: every relative link leads to a file, and every test that is named is there.
 
-Exits 1 with a line an error.
+A link whose file is a suite (`[name](../Tests/.../SomeTests.swift)`) must have the name of a test in it. In the pages of RULES every item of a list is a
+rule and ends with `Test:` and the tests that hold it, in backquotes: the function of a Swift test (`name`, or `SomeTests.name` where several suites have
+one of that name) or a file; or it says `No test.`. Exits 1 with a line an error.
 """
 import re
 import sys
+from collections import defaultdict
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+RULES = ["docs/protocol.md"]
+# As they stand behind a rule; a number in parentheses says what a test is of.
+NAMES = r"\b[Tt]est: ((?:(?:, | and )?`[^`]+`(?: \(\d+\))?)+)"
+
+
+def functions(text):
+    return {quoted or plain for quoted, plain in re.findall(r"func\s+(?:`([^`]+)`|(\w+))", text)}
+
+
+def tests(text):
+    """The functions behind `@Test`, whose arguments may hold anything."""
+    parts = re.split(r"@Test\b", text)[1:]
+    return {quoted or plain for part in parts for quoted, plain in re.findall(r"\A.*?\bfunc\s+(?:`([^`]+)`|(\w+))", part, re.S)}
+
+
+def links(page):
+    """Errors of a page's links, and how many of them name a test."""
+    wrong, named = [], 0
+    for text, target in re.findall(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+        if "://" in target:
+            continue
+        path = page.parent / target
+        if not path.exists():
+            wrong.append(f"there is no {target}")
+        elif path.name.endswith("Tests.swift"):
+            named += 1
+            if text not in functions(path.read_text()):
+                wrong.append(f"{target} has no test \"{text}\"")
+    return wrong, named
+
+
+def rules(page, suites):
+    """Errors of a page whose list items are rules, and how many tests it names."""
+    wrong, named = [], 0
+    for line in page.read_text().splitlines():
+        found = re.search(NAMES, line)
+        if line.startswith("- ") and not line.endswith(" No test.") and not (found and line[found.end():] == "."):
+            wrong.append(f"a rule without a test: {line[2:80]}")
+        for name in re.findall(r"`([^`]+)`", found.group(1) if found else ""):
+            named += 1
+            if "/" in name:
+                if not (ROOT / name).is_file():
+                    wrong.append(f"there is no {name}")
+                continue
+            suite, _, function = name.rpartition(".")
+            places = [path for path in suites[function] if not suite or path.stem == suite]
+            if len(places) != 1:
+                wrong.append(f"{name} is " + ("no test" if not places else f"a test of {', '.join(path.stem for path in places)}: say of which"))
+    return wrong, named
 
 
 def main():
-    wrong = tests = 0
-    for page in [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "deploy/README.md", *sorted(ROOT.glob("client/**/README.md"))]:
-        for text, target in re.findall(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
-            if "://" in target:
-                continue
-            path = page.parent / target
-            if not path.exists():
-                print(f"{page.relative_to(ROOT)}: there is no {target}")
-                wrong += 1
-            elif path.name.endswith("Tests.swift"):
-                tests += 1
-                names = re.findall(r"func\s+(?:`([^`]+)`|(\w+))", path.read_text())
-                if text not in {quoted or plain for quoted, plain in names}:
-                    print(f"{page.relative_to(ROOT)}: {target} has no test \"{text}\"")
-                    wrong += 1
-    if not tests:
-        print("no test is named anywhere")
-        wrong += 1
+    suites = defaultdict(list)
+    for path in sorted((ROOT / "Tests").glob("*/**/*.swift")):
+        for name in tests(path.read_text()):
+            suites[name].append(path)
+    pages = [*sorted((ROOT / "docs").glob("*.md")), *sorted(ROOT.glob("*.md")), ROOT / "deploy/README.md", *sorted(ROOT.glob("client/**/README.md"))]
+    results = [(page, *links(page)) for page in pages] + [(ROOT / page, *rules(ROOT / page, suites)) for page in RULES]
+    wrong = [f"{page.relative_to(ROOT)}: {error}" for page, errors, _ in results for error in errors]
+    if not sum(named for page, _, named in results if page not in [ROOT / rule for rule in RULES]):
+        wrong.append("no test is named anywhere")
+    for rule in RULES:
+        if not sum(named for page, _, named in results if page == ROOT / rule):
+            wrong.append(f"{rule}: no test is named")
+    for line in wrong:
+        print(line)
     return 1 if wrong else 0
 
 
