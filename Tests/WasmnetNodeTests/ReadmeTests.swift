@@ -7,7 +7,7 @@ extension NodeTests {
     /// The commands and snippets of the README and the guides, run as they stand.
     @Suite struct ReadmeTests {
         private static let pages =
-            ["README.md"]
+            ["README.md", "CONTRIBUTING.md"]
             + ((try? FileManager.default.contentsOfDirectory(atPath: NodeProgram.root.path + "/docs")) ?? [])
             .filter { $0.hasSuffix(".md") }.sorted().map { "docs/\($0)" }
 
@@ -38,6 +38,9 @@ extension NodeTests {
                         "sh", ["-c", command.replacingOccurrences(of: "make ", with: "make -n ")],
                         directory: NodeProgram.root.path)
                     #expect(await make.end() == 0, "\(command)")
+                } else if let check = Self.check(of: words) {
+                    let shell = try SpawnedProcess("sh", ["-c", check], directory: NodeProgram.root.path)
+                    #expect(await shell.end() == 0, "\(command)")
                 } else if words[0] == "export" {
                     // The test's own value is in force; the name must be one it has a value for.
                     let name = words.dropFirst().first?.split(separator: "=").first.map(String.init)
@@ -53,6 +56,20 @@ extension NodeTests {
                         Array(words.dropFirst()), environment: environment)
                     #expect(status == 0, "\(command): \(errors)")
                 }
+            }
+        }
+
+        /// What to run in a shell in place of a command that is not the node's: the command itself where it is cheap. Builds and suites within
+        /// this one would wait for it; of those only whether what they name is there.
+        private static func check(of words: [String]) -> String? {
+            let name = words.last ?? ""
+            switch Array(words.prefix(3)) {
+            case ["swift", "build", "--target"]: return "test -d Sources/\(name)"
+            case ["swift", "build", "--product"]: return "grep -qF 'name: \"\(name)\"' Package.swift"
+            case ["swift", "test", "--filter"]: return "grep -rqwE '(struct|func) \(name)' Tests"
+            case ["scripts/test.sh", name]: return "grep -qE '^ +\(name)\\) ' scripts/test.sh"
+            case let python where python.first == "python3": return words.joined(separator: " ")
+            default: return nil
             }
         }
 

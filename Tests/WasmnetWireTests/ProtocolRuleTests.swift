@@ -18,6 +18,15 @@ import WasmnetTesting
         return isText
     }
 
+    @Test func aHeadThatDoesNotComeWholeEndsItsConnection() async throws {
+        let node = try await TestNode.start { $0.settings.upgradeTimeout = .milliseconds(400) }
+        let client = try await RawClient.connect(port: node.port)
+        try await client.send("GET / HTTP/1.1\r\nHost: node\r\n")
+        #expect(try await client.text() == "")
+        await client.close()
+        await node.stop()
+    }
+
     /// Also where the client did not wait for it.
     @Test func helloIsFirstAndSaysTheTerms() async throws {
         let node = try await TestNode.start {
