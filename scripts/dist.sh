@@ -65,7 +65,7 @@ for shell in bash zsh fish; do
     "$binary" --generate-completion-script "$shell" >"$tree/completions/wasmnet-node.$shell"
 done
 "$binary" --experimental-dump-help | python3 scripts/dist/manual.py "$(date -u -d "@$epoch" +%F)" "$version" >"$tree/man/wasmnet-node.1"
-cp policy.example.toml LICENSE README.md CHANGELOG.md "$tree/"
+cp policy.example.toml LICENSE README.md CHANGELOG.md SECURITY.md "$tree/"
 # From the index: nothing that lies about, secrets least of all. Without what needs the sources.
 git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
 scripts/stage-client.sh --package "$work/client"
