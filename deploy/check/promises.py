@@ -249,7 +249,7 @@ def the_unit_is_patient():
         yield "deployment.yaml: pods are not started again"
 
 
-@promise("docs/operating.md", "`SIGHUP` (`systemctl reload`) reads the policy anew.")
+@promise("docs/operating.md", "`SIGHUP` (`systemctl reload`) reads the policy again.")
 def reload():
     if unit().get("ExecReload") != "/bin/kill -HUP $MAINPID":
         yield "the unit does not reload by SIGHUP"
@@ -373,7 +373,7 @@ NUMBERS = {
 }
 
 
-@promise("docs/operating.md", "Critical ones wake somebody.")
+@promise("docs/operating.md", "Critical ones should page somebody.")
 def alerts():
     sections = dict(re.findall(r"(?ms)^### (Wasmnet\w+)\n(.*?)(?=^#|\Z)", text("docs/operating.md")))
     for name, rule in rules().items():
@@ -411,7 +411,7 @@ def pip_is_pinned():
                     yield f"{path.relative_to(ROOT)}: pip installs {word} without a version"
 
 
-@promise("docs/operating.md", "0 done; 1 failed, and may go well when tried again (a port taken, Redis or an admin server that does not answer); 2 wrong "
+@promise("docs/operating.md", "0 done; 1 failed, but may succeed when tried again (a port taken, Redis or an admin server that does not answer); 2 wrong "
          "however often it is tried (usage, configuration, rights that Redis does not give); 3 denied (`policy explain`)")
 def exit_codes():
     for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("deploy/**/*")]:
