@@ -45,14 +45,12 @@ extension NodeTests {
             let port = try #require(await node.port())
             let old = try await TestClient.connect(port: port, version: .v1)
             old.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)), as: .json)
-            guard case .connected(1, _, _, _) = try await old.nextEvent() else { throw ChannelError.eof }
+            try await old.expect(.connected(1))
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
-            guard case .goaway(let milliseconds, _) = try await client.nextEvent() else { throw ChannelError.eof }
-            #expect(milliseconds <= 10_000)
+            #expect(try await client.expect(.goaway) <= 10_000)
             old.send(.connect(2, host: "127.0.0.1", port: UInt16(target.port)), as: .json)
-            guard case .refused(2, let refusal) = try await old.nextEvent() else { throw ChannelError.eof }
-            #expect(refusal.code == .draining)
+            #expect(try await old.expect(.refused(2)).code == .draining)
             for session in [old, client] { await session.close() }
             #expect(await node.wait() == 0)
             await target.stop()

@@ -7,14 +7,10 @@ import WasmnetTesting
 
 /// Rules of docs/protocol.md that no other suite holds.
 @Suite(.timeLimit(.minutes(1))) struct ProtocolRuleTests {
-    private struct NoMessage: Error {
-        var incoming: TestClient.Incoming
-    }
-
     /// Whether the next message is text.
     private func nextIsText(_ client: TestClient) async throws -> Bool {
         let incoming = try await client.next()
-        guard case .event(_, let isText, _) = incoming else { throw NoMessage(incoming: incoming) }
+        guard case .event(_, let isText, _) = incoming else { throw TestClient.Unexpected(incoming: incoming) }
         return isText
     }
 
@@ -37,16 +33,14 @@ import WasmnetTesting
         let client = try await TestClient.connect(port: node.port, version: .v2)
         client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
         client.send(.send(1, ByteBuffer(string: "early")))
-        let first = try await client.nextEvent()
-        guard case .hello(let hello) = first else { throw UnexpectedEvent(event: first) }
+        let hello = try await client.expect(.hello)
         #expect(hello.window == 70_000)
         #expect(hello.maxMessage == 1 << 20)
         #expect(hello.maxSockets == 4096)
         #expect(hello.heartbeatMilliseconds == 20_000)
         #expect(!hello.version.isEmpty && !hello.session.isEmpty)
-        let second = try await client.answer()
-        guard case .connected(1, _, _, _) = second else { throw UnexpectedEvent(event: second) }
-        #expect(try await client.answer() == .data(1, ByteBuffer(string: "early")))
+        try await client.answer(.connected(1))
+        #expect(try await client.answer(.data(1)) == ByteBuffer(string: "early"))
         await client.close()
         await target.stop()
         await node.stop()
@@ -61,9 +55,7 @@ import WasmnetTesting
                 client.send(.send(id, ByteBuffer(string: "x")), as: isText ? .binary : .json)
                 #expect(try await self.nextIsText(client) == isText)
             }
-            client.send(.bind(3, host: "127.0.0.1", port: 0), as: .json)
-            let answer = try await client.nextEvent()
-            guard case .listening(3, let port) = answer else { throw UnexpectedEvent(event: answer) }
+            let port = try await client.ask(.bind(3, host: "127.0.0.1", port: 0), as: .json, for: .listening(3))
             let visitor = try await TestClient.visit(port: Int(port))
             #expect(try await self.nextIsText(client), "accepted")
             try await visitor.writeAndFlush(ByteBuffer(string: "x"))
@@ -80,8 +72,7 @@ import WasmnetTesting
         try await TestNode.withClient { _, _, client in
             client.send(.window(77, bytes: 1))
             client.send(.reset(77))
-            let answer = try await client.ask(.resolve(1, name: "127.0.0.1"))
-            #expect(answer == .resolved(1, addresses: ["127.0.0.1"]))
+            #expect(try await client.ask(.resolve(1, name: "127.0.0.1"), for: .resolved(1)) == ["127.0.0.1"])
         }
     }
 
@@ -89,8 +80,7 @@ import WasmnetTesting
         try await TestNode.withClient { _, target, client in
             try await client.connect(1, port: target.port)
             for id in [1, 2, 2, 1 << 52] as [SocketID] {
-                let answer = try await client.ask(.resolve(id, name: "127.0.0.1"))
-                #expect(answer == .resolved(id, addresses: ["127.0.0.1"]))
+                #expect(try await client.ask(.resolve(id, name: "127.0.0.1"), for: .resolved(id)) == ["127.0.0.1"])
             }
             #expect(try await client.refusal(.resolve(0, name: "127.0.0.1")).code == .protocolError)
             #expect(try await client.echoes(1, "left alone"))
@@ -99,11 +89,9 @@ import WasmnetTesting
 
     @Test func localhostIsAnAddressToBind() async throws {
         try await TestNode.withClient { _, _, client in
-            let answer = try await client.ask(.bind(1, host: "localhost", port: 0))
-            guard case .listening(1, let port) = answer else { throw UnexpectedEvent(event: answer) }
+            let port = try await client.ask(.bind(1, host: "localhost", port: 0), for: .listening(1))
             let visitor = try await TestClient.visit(port: Int(port))
-            let event = try await client.answer()
-            guard case .accepted(1, _, _) = event else { throw UnexpectedEvent(event: event) }
+            try await client.answer(.accepted(1))
             try await visitor.close()
         }
     }
@@ -111,8 +99,7 @@ import WasmnetTesting
     @Test func whatASocketsKindDoesNotHaveChangesNothing() async throws {
         try await TestNode.withClient { _, target, client in
             try await client.connect(1, port: target.port)
-            let answer = try await client.ask(.bind(2, host: "127.0.0.1", port: 0))
-            guard case .listening(2, _) = answer else { throw UnexpectedEvent(event: answer) }
+            let port = try await client.ask(.bind(2, host: "127.0.0.1", port: 0), for: .listening(2))
             #expect(try await client.refusal(.send(2, ByteBuffer(string: "x"))).code == .protocolError)
             for id in [1, 2] as [SocketID] {
                 client.send(.sendTo(id, host: "127.0.0.1", port: 9, ByteBuffer(string: "x")))
@@ -120,7 +107,7 @@ import WasmnetTesting
             client.send(.shutdown(2))
             client.send(.window(2, bytes: 1))
             #expect(try await client.echoes(1, "as before"))
-            #expect(try await client.ask(.listen(2, backlog: 1)) == answer)
+            #expect(try await client.ask(.listen(2, backlog: 1), for: .listening(2)) == port)
         }
     }
 
@@ -129,8 +116,7 @@ import WasmnetTesting
             try await client.connect(1, port: target.port)
             client.send(.shutdown(1))
             client.send(.send(1, ByteBuffer(string: "late")))
-            let event = try await client.answer()
-            guard case .closed(1, .protocolError, _) = event else { throw UnexpectedEvent(event: event) }
+            try await client.answer(.closed(1, .protocolError))
         }
     }
 
