@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Checks the guides: every relative link leads to a file, and every test that is named is there.
+"""Checks the guides: every relative link leads to a file and a heading, and every test that is named is there.
 
 A link whose file is a suite (`[name](../Tests/.../SomeTests.swift)`) must have the name of a test in it. In the pages of RULES every item of a list is a
 rule and ends with `Test:` and the tests that hold it, in backquotes: the function of a Swift test (`name`, or `SomeTests.name` where several suites have
@@ -26,15 +26,23 @@ def tests(text):
     return {quoted or plain for part in parts for quoted, plain in re.findall(r"\A.*?\bfunc\s+(?:`([^`]+)`|(\w+))", part, re.S)}
 
 
+def anchors(text):
+    """The headings of a page, as links name them."""
+    titles = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", text))
+    return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()).replace(" ", "-") for title in titles}
+
+
 def links(page):
     """Errors of a page's links, and how many of them name a test."""
     wrong, named = [], 0
-    for text, target in re.findall(r"\[([^\]]+)\]\(([^)#\s]+)(?:#[^)]*)?\)", page.read_text()):
+    for text, target, anchor in re.findall(r"\[([^\]]+)\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
         if "://" in target:
             continue
-        path = page.parent / target
+        path = page.parent / target if target else page
         if not path.exists():
             wrong.append(f"there is no {target}")
+        elif anchor and path.suffix == ".md" and anchor not in anchors(path.read_text()):
+            wrong.append(f"{target or 'it'} has no heading #{anchor}")
         elif path.name.endswith("Tests.swift"):
             named += 1
             if text not in functions(path.read_text()):
