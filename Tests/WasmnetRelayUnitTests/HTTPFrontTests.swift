@@ -81,14 +81,15 @@ import WasmnetQuota
         try HTTPFront.install(on: channel, environment: environment, admission: admission)
         let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
         try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
-        admission.promise.fail(HTTPRefusal(QuotaRefusal(.unanswered)))
+        admission.promise.fail(HTTPRefusal(QuotaRefusal.unanswered))
         channel.embeddedEventLoop.run()
         var bytes = ByteBuffer()
         while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
         let text = String(buffer: bytes)
         #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
         if isPage {
-            #expect(bytes.readableBytesView.suffix(14).elementsEqual([0x88, 12, 0x03, 0xF5] + Array("overloaded".utf8)))
+            #expect(
+                bytes.readableBytesView.suffix(14).elementsEqual([0x88, 12, 0x03, 0xF5] + Array("overloaded".utf8)))
         }
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
