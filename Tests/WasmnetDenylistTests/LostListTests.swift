@@ -157,6 +157,10 @@ extension OnRedis {
                 proxy.set(.none)
                 let list = try await node.list { $0.count == 600 }
                 #expect(list.version > known.version)
+                // Observers are called once the list is in force.
+                try await withTimeout(.seconds(30)) {
+                    while counts.withLockedValue({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(5)) }
+                }
                 #expect(counts.withLockedValue { $0 } == [600])
                 #expect(try await redis.list { $0.version == list.version }.texts == list.texts)
                 try await node.standing { $0 == .current }
