@@ -59,6 +59,14 @@ final class ClusterLink: Sendable {
         if isFirst { self.events.lost() }
     }
 
+    private let hasHeard = Atomic<Bool>(false)
+
+    /// An answer came that shows what has become of a bucket's data.
+    func heardOfData() { self.hasHeard.store(true, ordering: .relaxed) }
+
+    /// Whether such an answer came since this was last asked.
+    func hasHeardOfData() -> Bool { self.hasHeard.exchange(false, ordering: .relaxed) }
+
     /// - Parameter isInRollCall: whether growth is held in any bucket.
     func lookAtRollCall(now: QuotaInstant, isInRollCall: () -> Bool) {
         guard let (began, isLong) = self.loss.withLock({ $0 }) else { return }

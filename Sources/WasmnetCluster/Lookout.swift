@@ -2,29 +2,38 @@ import WasmnetQuota
 
 /// Which buckets are looked at, four times a second, for data that was lost. A value without clock or I/O.
 struct Lookout: Sendable {
-    /// Ticks in which all buckets are looked at once; zero: one bucket each fourth tick stands for all.
+    /// Ticks in which all buckets are looked at once; zero: any bucket stands for all.
     private let round: Int
     private let bucketCount: Int
     private var ticks = 0
     private var losses = 0
+    /// Ticks since an answer about a bucket came.
+    private var quietTicks = 0
+    /// With the tick in which the last answer came, at most a second.
+    private static let maxQuietTicks = 3
 
     init(isCluster: Bool, bucketCount: Int = RedisKeys.bucketCount) {
         self.bucketCount = bucketCount
         self.round = isCluster ? 20 : 0
     }
 
-    /// - Parameter losses: how many were noticed so far.
+    /// - Parameters:
+    ///   - losses: how many were noticed so far.
+    ///   - hasHeard: whether an answer about a bucket came since the last call. It tells as much as a look.
     /// - Returns: whether there are more than last time, and the buckets to look at.
-    mutating func next(losses: Int) -> (isLoss: Bool, buckets: Range<Int>) {
+    mutating func next(losses: Int, hasHeard: Bool) -> (isLoss: Bool, buckets: Range<Int>) {
         let count = self.bucketCount
         defer {
             self.ticks &+= 1
             self.losses = losses
         }
+        self.quietTicks = hasHeard ? 0 : self.quietTicks + 1
         if losses != self.losses { return (true, 0..<count) }
         guard self.round > 0 else {
-            let index = self.ticks / 4 % count
-            return (false, self.ticks % 4 == 0 ? index..<index + 1 : 0..<0)
+            guard self.quietTicks >= Self.maxQuietTicks else { return (false, 0..<0) }
+            self.quietTicks = 0
+            let index = self.ticks % count
+            return (false, index..<index + 1)
         }
         let tick = self.ticks % self.round
         return (false, tick * count / self.round..<(tick + 1) * count / self.round)

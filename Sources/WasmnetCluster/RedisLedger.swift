@@ -181,7 +181,9 @@ package final class RedisLedger: QuotaLedger {
     /// five where each bucket may be on another, which heartbeats notice as well. When one is noticed, at all.
     private func lookForLoss() {
         guard self.link.outages == 0 else { return }
-        let (isLoss, indices) = self.lookout.withLock { $0.next(losses: self.link.losses) }
+        let (isLoss, indices) = self.lookout.withLock {
+            $0.next(losses: self.link.losses, hasHeard: self.link.hasHeardOfData())
+        }
         for bucket in self.buckets[indices] where isLoss || !bucket.isJoined {
             self.askForGeneration(of: bucket, deadline: nil) { _ in }
         }
@@ -271,6 +273,7 @@ extension ClusterLink {
         sentAt: QuotaInstant, _ generation: Int64, hold: Int64, renews: Bool
     ) -> Bool {
         let data = LeaseBucket.Data(generation: generation, hold: .microseconds(hold))
+        self.heardOfData()
         let outcome = bucket.answered(standing, verdict, sentAt: sentAt, now: self.now, data: data, renews: renews)
         if outcome.isLoss { self.noticedLoss() }
         self.carryOut(outcome.consequence)

@@ -92,18 +92,31 @@ import WasmnetQuota
 @Suite struct LookoutTests {
     @Test func oneServerIsLookedAtOnceASecondAndWholeAfterALoss() {
         var lookout = Lookout(isCluster: false)
-        var seen: [Int] = []
-        for _ in 0..<12 { seen += lookout.next(losses: 0).buckets }
-        #expect(seen == [0, 1, 2])
-        let (isLoss, all) = lookout.next(losses: 1)
+        var looks: [Int] = []
+        for tick in 0..<12 where !lookout.next(losses: 0, hasHeard: looks.last == tick - 1).buckets.isEmpty {
+            looks.append(tick)
+        }
+        #expect(looks == [2, 6, 10])
+        let (isLoss, all) = lookout.next(losses: 1, hasHeard: true)
         #expect(isLoss && all == 0..<RedisKeys.bucketCount)
-        #expect(!lookout.next(losses: 1).isLoss)
+        #expect(!lookout.next(losses: 1, hasHeard: true).isLoss)
+    }
+
+    /// Whoever asks for slots hears of a loss by that, and needs no look.
+    @Test func answersStandForLooks() {
+        var lookout = Lookout(isCluster: false)
+        for _ in 0..<100 {
+            for hasHeard in [true, false, false] {
+                #expect(lookout.next(losses: 0, hasHeard: hasHeard).buckets.isEmpty)
+            }
+        }
+        #expect(!lookout.next(losses: 0, hasHeard: false).buckets.isEmpty)
     }
 
     @Test func ofAClusterEachBucketIsLookedAtInFiveSeconds() {
         var lookout = Lookout(isCluster: true)
         var seen: [Int] = []
-        for _ in 0..<20 { seen += lookout.next(losses: 0).buckets }
+        for _ in 0..<20 { seen += lookout.next(losses: 0, hasHeard: true).buckets }
         #expect(seen == Array(0..<RedisKeys.bucketCount))
     }
 }

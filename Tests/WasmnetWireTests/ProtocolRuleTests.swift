@@ -72,7 +72,8 @@ import WasmnetTesting
         try await TestNode.withClient { _, _, client in
             client.send(.window(77, bytes: 1))
             client.send(.reset(77))
-            #expect(try await client.ask(.resolve(1, name: "127.0.0.1"), for: .resolved(1)) == ["127.0.0.1"])
+            let addresses = try await client.ask(.resolve(1, name: "127.0.0.1"), for: .resolved(1))
+            #expect(addresses == ["127.0.0.1"])
         }
     }
 
@@ -80,7 +81,8 @@ import WasmnetTesting
         try await TestNode.withClient { _, target, client in
             try await client.connect(1, port: target.port)
             for id in [1, 2, 2, 1 << 52] as [SocketID] {
-                #expect(try await client.ask(.resolve(id, name: "127.0.0.1"), for: .resolved(id)) == ["127.0.0.1"])
+                let addresses = try await client.ask(.resolve(id, name: "127.0.0.1"), for: .resolved(id))
+                #expect(addresses == ["127.0.0.1"])
             }
             #expect(try await client.refusal(.resolve(0, name: "127.0.0.1")).code == .protocolError)
             #expect(try await client.echoes(1, "left alone"))

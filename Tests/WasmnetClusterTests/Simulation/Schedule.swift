@@ -34,6 +34,8 @@ struct Schedule: Sendable {
     var keepsExcess = false
     /// Clients open all that they may.
     var isHungry = false
+    /// Clients close nothing themselves: what is too much stays until the nodes end it.
+    var isGreedy: Bool { self.seed % 8 == 7 }
     /// When the last of it is over, and all is well again.
     var calm: Int64 = 0
     var events: [(at: Int64, event: Event)] = []
@@ -149,7 +151,7 @@ struct Schedule: Sendable {
 
     var description: String {
         let head =
-            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.keepsExcess ? "excess stays, " : "")\(self.isHungry ? "hungry, " : "")\(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
+            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.keepsExcess ? "excess stays, " : "")\(self.isHungry ? "hungry, " : "")\(self.isGreedy ? "greedy, " : "")\(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
         return ([head] + self.events.map { "  \($0.at.inSeconds) s: \($0.event)" }).joined(separator: "\n")
     }
 }

@@ -185,7 +185,7 @@ final class SimulatedCluster: @unchecked Sendable {
                             using: &self.random) ?? 0.5
                 }
                 let count = Bool.random(using: &self.random) ? 1 : Int.random(in: 1...4, using: &self.random)
-                if Double.random(in: 0..<1, using: &self.random) < appetite {
+                if Double.random(in: 0..<1, using: &self.random) < appetite || self.schedule.isGreedy {
                     for _ in 0..<count {
                         self.open(index, client) { if let refusal = $0 { self.bounds.refused(node, refusal) } }
                     }

@@ -43,7 +43,8 @@ enum SimulationMutants {
             "slots grow in a roll call",
             ("math.min(target, math.max(current, firm), math.max(granted, firm))", "math.max(granted, firm)")),
         Mutant(
-            "a roll call waits for nobody", ("if missing == 0 then\n    forget", "if true then\n    forget")),
+            "a roll call waits for nobody", ("if isComplete then\n    forget", "if true then\n    forget")),
+        Mutant("a roll call does not end when all have answered", ("if isComplete then", "if false then")),
         Mutant("a roll call ends by time, not by contact", ("math.max(ends, since + hold) <= now", "ends <= now")),
         Mutant("the epochs end early", ("keep(KEYS[2], 7 * DAY)", "keep(KEYS[2], 3000000)")),
         Mutant(
