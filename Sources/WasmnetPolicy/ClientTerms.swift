@@ -13,36 +13,40 @@ package struct ClientTerms: Sendable {
 
 /// The only destinations of one client: each gate asks it after the policy itself has allowed.
 final class Narrowing: Sendable {
-    private let list: EntryList
+    private let lists: EntryLists
 
     init(_ entries: [PolicyEntry]) {
-        self.list = EntryList(entries)
+        self.lists = EntryLists(entries)
     }
 
     /// Whether a destination is one of them, as it is written; without a port, whether it is on some port.
-    func covers(_ address: IPAddress, port: UInt16?, name: HostName?) -> Bool {
-        self.covers(address) { $0.covers(port, wholly: false) } || name.map { self.names($0, port) } == true
+    func covers(_ address: IPAddress, port: UInt16?, name: HostName?, transport: TransportProtocol) -> Bool {
+        let list = self.lists[transport]
+        return Self.covers(list, address) { $0.covers(port, wholly: false) }
+            || name.map { Self.names(list, $0, port) } == true
     }
 
     /// Whether a name can lead to one of them, by itself or by the addresses that it may turn out to have.
-    func mayLead(_ name: HostName, port: UInt16?) -> Bool {
-        self.names(name, port) || self.list.everything.contains { $0.covers(port, wholly: false) }
-            || self.list.networkEntries.contains { $0.covers(port, wholly: false) }
+    func mayLead(_ name: HostName, port: UInt16?, transport: TransportProtocol) -> Bool {
+        let list = self.lists[transport]
+        return Self.names(list, name, port) || list.everything.contains { $0.covers(port, wholly: false) }
+            || list.networkEntries.contains { $0.covers(port, wholly: false) }
     }
 
     /// Whether a local address and port may be bound: both are written out like a destination. Port 0 stands for all of them.
-    func coversBinding(_ address: IPAddress, port: UInt16) -> Bool {
+    func coversBinding(_ address: IPAddress, port: UInt16, transport: TransportProtocol) -> Bool {
         let port = port == 0 ? nil : port
-        return self.covers(address) { $0.covers(port, wholly: true) }
+        return Self.covers(self.lists[transport], address) { $0.covers(port, wholly: true) }
     }
 
-    private func covers(_ address: IPAddress, _ predicate: (PolicyEntry) -> Bool) -> Bool {
-        self.list.everything.contains(where: predicate)
-            || self.list.networks.first(for: address, where: predicate) != nil
+    private static func covers(
+        _ list: EntryList, _ address: IPAddress, _ predicate: (PolicyEntry) -> Bool
+    ) -> Bool {
+        list.everything.contains(where: predicate) || list.networks.first(for: address, where: predicate) != nil
     }
 
-    private func names(_ name: HostName, _ port: UInt16?) -> Bool {
-        self.list.names.firstExact(name) { $0.covers(port, wholly: false) } != nil
-            || self.list.names.firstWildcard(name) { $0.covers(port, wholly: false) } != nil
+    private static func names(_ list: EntryList, _ name: HostName, _ port: UInt16?) -> Bool {
+        list.names.firstExact(name) { $0.covers(port, wholly: false) } != nil
+            || list.names.firstWildcard(name) { $0.covers(port, wholly: false) } != nil
     }
 }

@@ -5,40 +5,51 @@ extension Policy {
     ///
     /// A name that no address can make allowed is denied here: whether such a name exists is not for the client to learn.
     package func decide(name: HostName, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
-        self.decide(name, port)
+        self.decide(name, port, transport)
     }
 
-    /// Whether a name may be looked up at all: it is not where no port of it could be reached.
+    /// Whether a name may be looked up at all: it is not where no port of it could be reached by either transport.
     package func decideLookup(name: HostName) -> PolicyDecision {
-        self.decide(name, nil)
+        self.decideByEither { self.decide(name, nil, $0) }
     }
 
-    private func decide(_ name: HostName, _ port: UInt16?) -> PolicyDecision {
+    private func decideByEither(_ decide: (TransportProtocol) -> PolicyDecision) -> PolicyDecision {
+        let first = decide(.tcp)
+        guard !first.allowed else { return first }
+        let second = decide(.udp)
+        return second.allowed ? second : first
+    }
+
+    private func decide(_ name: HostName, _ port: UInt16?, _ transport: TransportProtocol) -> PolicyDecision {
         let subject = port.map { "\(name.text):\($0)" } ?? name.text
         if let entry = self.denylist?.entry(for: name, nil, port: port) {
             return PolicyDecision(.denylisted(entry), subject)
         }
         if let port, self.place.isProtected(name, port) { return PolicyDecision(.protectedEndpoint, subject) }
-        if let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: port) {
+        if let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: port, transport: transport) {
             return PolicyDecision(.beyondToken, subject)
         }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
-        return PolicyDecision(self.denial(name, port) ?? .undecided, subject)
+        return PolicyDecision(self.denial(name, port, transport) ?? .undecided, subject)
     }
 
-    private func denial(_ name: HostName, _ port: UInt16?) -> PolicyDecision.Rule? {
-        let (deny, allow) = (self.storage.deny, self.storage.allow)
-        if let entry = self.nameEntry(deny, name, port) ?? self.portEntry(port) { return .deniedBy(entry) }
+    private func denial(
+        _ name: HostName, _ port: UInt16?, _ transport: TransportProtocol
+    ) -> PolicyDecision.Rule? {
+        let (deny, allow) = (self.storage.deny[transport], self.storage.allow[transport])
+        if let entry = self.nameEntry(deny, name, port) ?? deny.portEntry(port) { return .deniedBy(entry) }
         guard !allow.hasName(name, port), !allow.hasNetwork(port) else { return nil }
-        if deny.everything.contains(where: { $0.ports == nil }) { return .denyByDefault }
-        return allow.everything.contains { $0.covers(port, wholly: false) } ? nil : .notInAllow
+        let rule = Self.byDefault(deny, allow, port)
+        return PolicyDecision(rule, "").allowed ? nil : rule
     }
 
     /// Whether the name may be asked of DNS. One label alone has a meaning only where the node is, as in compose: it is asked where the
     /// operator wrote exactly this name.
     package func mayAskDNS(for name: HostName) -> Bool {
         if self.storage.isUnrestricted || name.text.utf8.contains(UInt8(ascii: ".")) { return true }
-        return self.storage.allow.names.firstExact(name) { _ in true } != nil
+        return TransportProtocol.allCases.contains {
+            self.storage.allow[$0].names.firstExact(name) { _ in true } != nil
+        }
     }
 
     // MARK: Addresses
@@ -49,21 +60,23 @@ extension Policy {
     package func decide(
         address: IPAddress, port: UInt16, name: HostName?, transport: TransportProtocol
     ) -> PolicyDecision {
-        self.decide(address, port, name)
+        self.decide(address, port, name, transport)
     }
 
-    /// Whether a client could reach the address on any port at all.
+    /// Whether a client could reach the address on any port at all, by either transport.
     package func decideResolved(address: IPAddress, name: HostName?) -> PolicyDecision {
-        self.decide(address, nil, name)
+        self.decideByEither { self.decide(address, nil, name, $0) }
     }
 
-    private func decide(_ address: IPAddress, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
+    private func decide(
+        _ address: IPAddress, _ port: UInt16?, _ name: HostName?, _ transport: TransportProtocol
+    ) -> PolicyDecision {
         let reading = AddressReading(address, by: self.place.translators)
         let subject = Self.subject(reading.address, port)
         if let entry = self.denylisted(reading, port, name) { return PolicyDecision(.denylisted(entry), subject) }
-        let decision = self.decideForAll(reading, port, name)
+        let decision = self.decideForAll(reading, port, name, transport)
         guard decision.allowed, let narrowing = self.terms?.narrowing,
-            !narrowing.covers(reading.address, port: port, name: name)
+            !narrowing.covers(reading.address, port: port, name: name, transport: transport)
         else { return decision }
         return PolicyDecision(.beyondToken, subject)
     }
@@ -77,8 +90,10 @@ extension Policy {
         return nil
     }
 
-    private func decideForAll(_ reading: AddressReading, _ port: UInt16?, _ name: HostName?) -> PolicyDecision {
-        let deny = self.storage.deny
+    private func decideForAll(
+        _ reading: AddressReading, _ port: UInt16?, _ name: HostName?, _ transport: TransportProtocol
+    ) -> PolicyDecision {
+        let (deny, allow) = (self.storage.deny[transport], self.storage.allow[transport])
         let address = reading.address
         func decision(_ rule: PolicyDecision.Rule) -> PolicyDecision {
             PolicyDecision(rule, Self.subject(address, port))
@@ -90,10 +105,10 @@ extension Policy {
             let entry = deny.networks.first(for: form) { $0.covers(port, wholly: true) }
             if let entry { return decision(.deniedBy(entry)) }
         }
-        if let entry = self.portEntry(port) { return decision(.deniedBy(entry)) }
+        if let entry = deny.portEntry(port) { return decision(.deniedBy(entry)) }
         var first: PolicyDecision.Rule?
         for form in reading.judged {
-            let rule = self.allowance(form, reading, port, name)
+            let rule = Self.allowance(form, reading, port, name, deny, allow)
             guard PolicyDecision(rule, "").allowed else {
                 let inside = form == address ? "" : " (\(form) inside)"
                 return PolicyDecision(rule, Self.subject(address, port) + inside)
@@ -104,10 +119,10 @@ extension Policy {
     }
 
     /// What the guard and `allow` say of one form of an address, which no entry of `deny` names.
-    private func allowance(
-        _ form: IPAddress, _ reading: AddressReading, _ port: UInt16?, _ name: HostName?
+    private static func allowance(
+        _ form: IPAddress, _ reading: AddressReading, _ port: UInt16?, _ name: HostName?, _ deny: EntryList,
+        _ allow: EntryList
     ) -> PolicyDecision.Rule {
-        let allow = self.storage.allow
         let exactName = name.flatMap { allow.names.firstExact($0) { $0.covers(port, wholly: false) } }
         let network = allow.networks.first(for: form) { $0.covers(port, wholly: false) }
         if exactName == nil {
@@ -123,9 +138,24 @@ extension Policy {
         if let entry = exactName ?? network ?? outer { return .allowedBy(entry) }
         let wildcard = name.flatMap { allow.names.firstWildcard($0) { $0.covers(port, wholly: false) } }
         if let entry = wildcard { return .allowedBy(entry) }
-        if self.storage.deny.everything.contains(where: { $0.ports == nil }) { return .denyByDefault }
-        if let entry = allow.everything.first(where: { $0.covers(port, wholly: false) }) { return .allowedBy(entry) }
-        return .notInAllow
+        return self.byDefault(deny, allow, port)
+    }
+
+    /// What entries for every host say of a destination that no other entry names. Those of `deny` without a port deny by default; an entry of
+    /// `allow` that is narrower than all of them, and says so by a transport, stands above them.
+    private static func byDefault(_ deny: EntryList, _ allow: EntryList, _ port: UInt16?) -> PolicyDecision.Rule {
+        var isDenied = false
+        var isDeniedByTransport = false
+        for entry in deny.everything where entry.ports == nil {
+            isDenied = true
+            if entry.transport != nil { isDeniedByTransport = true }
+        }
+        let entry = allow.everything.first { entry in
+            guard entry.covers(port, wholly: false) else { return false }
+            return !isDenied || entry.transport != nil && (entry.ports != nil || !isDeniedByTransport)
+        }
+        if let entry { return .allowedBy(entry) }
+        return isDenied ? .denyByDefault : .notInAllow
     }
 
     /// Whether a connection may come in from an address: the denylist alone speaks about those.
@@ -145,20 +175,15 @@ extension Policy {
             ?? list.names.firstWildcard(name) { $0.covers(port, wholly: true) }
     }
 
-    /// The entry that denies a port of every host, such as `*:25`.
-    private func portEntry(_ port: UInt16?) -> PolicyEntry? {
-        self.storage.deny.everything.first { $0.ports != nil && $0.covers(port, wholly: true) }
-    }
-
     // MARK: Binding
 
     /// Whether a client may bind an address and port; port 0 asks for any port that may be bound.
-    package func decideBind(address: IPAddress, port: UInt16) -> PolicyDecision {
+    package func decideBind(address: IPAddress, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
         let address = address.unmapped
         let subject = Self.subject(address, port)
         // On no address at all: a name such as localhost may lead to another one than the node's own.
         if self.place.isOwnPort(port) { return PolicyDecision(.protectedEndpoint, subject) }
-        if let narrowing = self.terms?.narrowing, !narrowing.coversBinding(address, port: port) {
+        if let narrowing = self.terms?.narrowing, !narrowing.coversBinding(address, port: port, transport: transport) {
             return PolicyDecision(.beyondToken, subject)
         }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
@@ -177,6 +202,11 @@ extension EntryList {
     fileprivate func hasName(_ name: HostName, _ port: UInt16?) -> Bool {
         self.names.firstExact(name) { $0.covers(port, wholly: false) } != nil
             || self.names.firstWildcard(name) { $0.covers(port, wholly: false) } != nil
+    }
+
+    /// In a list that denies: the entry for a port of every host, such as `*:25`.
+    fileprivate func portEntry(_ port: UInt16?) -> PolicyEntry? {
+        self.everything.first { $0.ports != nil && $0.covers(port, wholly: true) }
     }
 
     /// Whether an entry names addresses, which a name may turn out to have.

@@ -28,8 +28,8 @@ public struct Policy: Sendable {
     }
 
     final class Storage: Sendable {
-        let deny: EntryList
-        let allow: EntryList
+        let deny: EntryLists
+        let allow: EntryLists
         let rules: Rules
         let isUnrestricted: Bool
         let place: Place
@@ -37,8 +37,8 @@ public struct Policy: Sendable {
         let problems: [String]
 
         init(_ rules: Rules, isUnrestricted: Bool, place: Place) {
-            self.deny = EntryList(rules.deny)
-            self.allow = EntryList(rules.allow)
+            self.deny = EntryLists(rules.deny)
+            self.allow = EntryLists(rules.allow)
             self.problems = rules.problems
             self.rules = rules.clamped
             self.isUnrestricted = isUnrestricted
@@ -171,14 +171,9 @@ extension PolicyEntry {
     static let everything: PolicyEntry = .init(subject: .everything, ports: nil, text: "*")
 
     init(subject: Subject, ports: ClosedRange<UInt16>?, text: String) {
+        self.transport = nil
         self.subject = subject
         self.ports = ports
         self.text = text
     }
-}
-
-/// What carries the bytes.
-public enum TransportProtocol: String, Sendable, CaseIterable {
-    case tcp
-    case udp
 }

@@ -1,6 +1,6 @@
 import WasmnetText
 
-/// One entry of `allow` or `deny`: what it names, and for which ports.
+/// One entry of `allow` or `deny`: what it names, for which ports, and by which transport.
 public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     package enum Subject: Sendable, Hashable {
         case everything
@@ -10,6 +10,8 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
         case below(HostName)
     }
 
+    /// Nil: both.
+    package let transport: TransportProtocol?
     package let subject: Subject
     /// Nil: every port.
     package let ports: ClosedRange<UInt16>?
@@ -19,12 +21,15 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     /// The entry as it was written.
     public var description: String { self.text }
 
-    /// Reads `*`, an address, a CIDR, a name or a wildcard, any of them with `:port` or `:first-last`; IPv6 with a port in brackets.
+    /// Reads `*`, an address, a CIDR, a name or a wildcard, any of them with `:port` or `:first-last`; IPv6 with a port in brackets. Before
+    /// any of them `tcp/` or `udp/` may stand: then it is for that transport alone.
     ///
     /// - Throws: with what is wrong in words.
     public init(_ text: String) throws(DestinationError) {
         self.text = text
-        let (host, ports) = try Self.split(ByteText(text))
+        let (transport, rest) = try TransportProtocol.split(ByteText(text))
+        self.transport = transport
+        let (host, ports) = try Self.split(rest)
         self.ports = try ports.map { text throws(DestinationError) in try Self.ports(text) }
         self.subject = try Self.subject(host)
     }
@@ -87,30 +92,56 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
 }
 
 /// A list of entries, ready to be asked.
-struct EntryList: Sendable {
-    var everything: [PolicyEntry] = []
-    var networks = PrefixTable<PolicyEntry>()
-    var names = SuffixTable<PolicyEntry>()
-    private(set) var networkEntries: [PolicyEntry] = []
+final class EntryList: Sendable {
+    let everything: [PolicyEntry]
+    let networks: PrefixTable<PolicyEntry>
+    let names: SuffixTable<PolicyEntry>
+    let networkEntries: [PolicyEntry]
 
     init(_ entries: [PolicyEntry]) {
+        var (everything, networkEntries): ([PolicyEntry], [PolicyEntry]) = ([], [])
+        var networks = PrefixTable<PolicyEntry>()
+        var names = SuffixTable<PolicyEntry>()
         for entry in entries {
             switch entry.subject {
-            case .everything: self.everything.append(entry)
+            case .everything: everything.append(entry)
             case .network(let prefix):
-                self.networks.insert(entry, for: prefix)
-                self.networkEntries.append(entry)
-            case .name(let name): self.names.insert(entry, for: name)
-            case .below(let name): self.names.insert(entry, below: name)
+                networks.insert(entry, for: prefix)
+                networkEntries.append(entry)
+            case .name(let name): names.insert(entry, for: name)
+            case .below(let name): names.insert(entry, below: name)
             }
+        }
+        self.everything = everything
+        self.networks = networks
+        self.names = names
+        self.networkEntries = networkEntries
+    }
+}
+
+/// One list as each transport has it: made apart beforehand, so that no decision has to.
+struct EntryLists: Sendable {
+    private let tcp: EntryList
+    private let udp: EntryList
+
+    init(_ entries: [PolicyEntry]) {
+        self.tcp = EntryList(entries.filter { $0.transport != .udp })
+        let isSame = entries.allSatisfy { $0.transport == nil }
+        self.udp = isSame ? self.tcp : EntryList(entries.filter { $0.transport != .tcp })
+    }
+
+    subscript(transport: TransportProtocol) -> EntryList {
+        switch transport {
+        case .tcp: self.tcp
+        case .udp: self.udp
         }
     }
 }
 
 extension PolicyEntry {
-    /// The network that the entry names, if it names one and no port.
+    /// The network that the entry names, if it names one and neither a port nor a transport.
     package var network: Prefix? {
-        if case .network(let prefix) = self.subject, self.ports == nil { return prefix }
+        if case .network(let prefix) = self.subject, self.ports == nil, self.transport == nil { return prefix }
         return nil
     }
 

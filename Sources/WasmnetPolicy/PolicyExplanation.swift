@@ -14,6 +14,25 @@ extension Policy {
     package func explain(
         host: String, port: UInt16, transport: TransportProtocol, resolved: [IPAddress]
     ) -> PolicyExplanation {
+        let explanation = self.explain(host, port, transport, resolved)
+        let other: TransportProtocol = transport == .tcp ? .udp : .tcp
+        let elsewhere = self.explain(host, port, other, resolved)
+        let verdict: String
+        if elsewhere.allowed != explanation.allowed {
+            verdict = elsewhere.allowed ? "it is allowed" : "it is denied"
+        } else if !explanation.allowed, explanation.steps.count == 1, elsewhere.steps.count > 1 {
+            // A name that is denied is not looked up, so no more can be told.
+            verdict = "its addresses decide"
+        } else {
+            return explanation
+        }
+        let hint = "this is for \(transport.rawValue); for \(other.rawValue) \(verdict)"
+        return PolicyExplanation(steps: explanation.steps + [hint], allowed: explanation.allowed)
+    }
+
+    private func explain(
+        _ host: String, _ port: UInt16, _ transport: TransportProtocol, _ resolved: [IPAddress]
+    ) -> PolicyExplanation {
         var steps: [String] = []
         var name: HostName?
         do {

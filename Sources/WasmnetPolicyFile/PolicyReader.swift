@@ -64,12 +64,16 @@ struct PolicyReader {
         rules.deny = self.list(table, "network", "deny") { text throws(DestinationError) in try PolicyEntry(text) }
         rules.allow = self.list(table, "network", "allow") { text throws(DestinationError) in try PolicyEntry(text) }
         if let text = self.string(table, "network", "bind_ports") {
-            do { rules.bindPorts = try PortSet(text) } catch {
+            do throws(DestinationError) {
+                for part in ByteText(text).list() { try TransportProtocol.refuse(in: part) }
+                rules.bindPorts = try PortSet(text)
+            } catch {
                 self.problem("network", "bind_ports", error.description)
             }
         }
         if table.contains(key: "bind_addresses") {
             rules.bindAddresses = self.list(table, "network", "bind_addresses") { text throws(DestinationError) in
+                try TransportProtocol.refuse(in: ByteText(text))
                 guard let address = IPAddress(text) else { throw DestinationError("\"\(text)\" is no address") }
                 return address
             }
@@ -178,12 +182,14 @@ struct PolicyReader {
             }
         }
         clients.trustedProxies = self.list(table, "clients", "trusted_proxies") { text throws(DestinationError) in
+            try TransportProtocol.refuse(in: ByteText(text))
             let entry = try PolicyEntry(text)
             guard let prefix = entry.network else { throw DestinationError("\"\(text)\" is no address or network") }
             return prefix
         }
         clients.allowedOrigins = self.list(table, "clients", "allowed_origins") { text throws(DestinationError) in
-            try WebOrigin(text).text
+            try TransportProtocol.refuse(in: ByteText(text))
+            return try WebOrigin(text).text
         }
         if let value = table["require_token"] {
             if let bool = value.bool {

@@ -69,8 +69,9 @@ import WasmnetPolicy
 
     @Test func bindingNeedsAnEntryOfItsOwn() throws {
         let local = IPAddress(v4: (127, 0, 0, 1))
-        func canBind(_ allow: [String], _ port: UInt16) throws -> Bool {
-            try self.policy(allow, base: .unrestricted).decideBind(address: local, port: port).allowed
+        func canBind(_ allow: [String], _ port: UInt16, _ transport: TransportProtocol = .tcp) throws -> Bool {
+            try self.policy(allow, base: .unrestricted)
+                .decideBind(address: local, port: port, transport: transport).allowed
         }
         #expect(try canBind(["*"], 3000))
         #expect(try canBind(["*"], 0))
@@ -80,8 +81,36 @@ import WasmnetPolicy
         #expect(try !canBind(["127.0.0.1:3000-3005"], 0))
         #expect(try !canBind(["db.example"], 3000))
         #expect(try !canBind([], 3000))
+        #expect(try canBind(["udp/127.0.0.1:3000"], 3000, .udp))
+        #expect(try !canBind(["udp/127.0.0.1:3000"], 3000, .tcp))
+        #expect(try canBind(["tcp/*"], 0, .tcp))
+        #expect(try !canBind(["tcp/*"], 0, .udp))
         // Nor does it open what the policy keeps shut.
-        #expect(try !self.policy(["*"]).decideBind(address: local, port: 3000).allowed)
+        #expect(try !self.policy(["*"]).decideBind(address: local, port: 3000, transport: .tcp).allowed)
+    }
+
+    /// allow, name, address, whether by TCP, whether by UDP
+    static let transportRows: [([String], String?, String, Bool, Bool)] = [
+        (["udp/*:53"], nil, "93.184.216.34", false, true), (["tcp/*", "udp/*:53"], nil, "93.184.216.34", true, true),
+        (["tcp/93.184.216.0/24"], nil, "93.184.216.34", true, false),
+        (["udp/ns.example"], "ns.example", "93.184.216.34", false, true),
+        (["tcp/*.example"], "ns.example", "93.184.216.34", true, false),
+        (["tcp/*", "udp/93.184.216.34"], "ns.example", "93.184.216.34", true, true),
+        (["udp/10.0.0.0/8"], nil, "10.0.0.1", false, false),
+    ]
+
+    @Test(arguments: Self.transportRows.indices) func eachTransportHasItsDestinations(index: Int) throws {
+        let (allow, text, literal, tcp, udp) = Self.transportRows[index]
+        let policy = try self.policy(allow)
+        let name = try text.map { try HostName(parsing: $0) }
+        let address = try #require(IPAddress(literal))
+        for (transport, expected) in [(TransportProtocol.tcp, tcp), (.udp, udp)] {
+            let isNamed = name.map { policy.decide(name: $0, port: 53, transport: transport).allowed } != false
+            let decision = policy.decide(address: address, port: 53, name: name, transport: transport)
+            #expect((isNamed && decision.allowed) == expected, "\(allow) \(transport): \(decision.reason)")
+        }
+        #expect(policy.decideResolved(address: address, name: name).allowed == (tcp || udp))
+        #expect(name.map { policy.decideLookup(name: $0).allowed == (tcp || udp) } != false)
     }
 
     @Test func aTiersLimitsLieOverThePolicys() throws {

@@ -306,6 +306,20 @@ import WasmnetTesting
                     == .policyDenied)
             await udp.close()
 
+            // Entries for one transport, binding among them.
+            let apart = #""allow":["udp/127.0.0.1:\#(port)","tcp/127.0.0.1:\#(wrong)"],"tier":"pro""#
+            let one = try await node.session(token: try node.token(apart, sub: "joe"))
+            #expect(try await self.code(one, .connectUDP(1, host: "127.0.0.1", port: port)) == nil)
+            #expect(try await self.code(one, .connect(2, host: "127.0.0.1", port: wrong)) == nil)
+            #expect(try await self.code(one, .connect(3, host: "127.0.0.1", port: port)) == .policyDenied)
+            #expect(try await self.code(one, .connectUDP(3, host: "127.0.0.1", port: wrong)) == .policyDenied)
+            #expect(
+                try await self.code(one, .sendTo(1, host: "127.0.0.1", port: wrong, ByteBuffer(string: "x")))
+                    == .policyDenied)
+            #expect(try await self.code(one, .bind(3, host: "127.0.0.1", port: port)) == .policyDenied)
+            #expect(try await self.code(one, .bindUDP(3, host: "127.0.0.1", port: port)) == nil)
+            await one.close()
+
             // A policy that allows everything gives the token no more; one that allows less takes its socket.
             node.node.server.replacePolicy(.unrestricted)
             #expect(try await self.code(client, .connect(3, host: "127.0.0.1", port: wrong)) == .policyDenied)

@@ -177,6 +177,26 @@ extension NodeTests {
             #expect(udp.status == 3)
         }
 
+        @Test func explainAnswersForOneTransport() async throws {
+            let path = NSTemporaryDirectory() + "transport-\(UInt64.random(in: 0 ... .max)).toml"
+            defer { try? FileManager.default.removeItem(atPath: path) }
+            func write(_ rules: String) throws { try rules.write(toFile: path, atomically: true, encoding: .utf8) }
+            try write("[network]\ndeny = [\"udp/*\"]\nallow = [\"*\", \"udp/*:53\"]\n")
+            for (destination, flags, words, status) in [
+                ("9.9.9.9:443", [], "this is for tcp; for udp it is denied\nALLOWED", 0 as Int32),
+                ("9.9.9.9:443", ["--udp"], "this is for udp; for tcp it is allowed\nDENIED", 3),
+                ("9.9.9.9:53", ["--udp"], "9.9.9.9:53 is allowed by the entry \"udp/*:53\"\nALLOWED", 0),
+                ("9.9.9.9:53", [], "9.9.9.9:53 is allowed by the entry \"*\"\nALLOWED", 0),
+            ] as [(String, [String], String, Int32)] {
+                let run = try await NodeProcess.run(["policy", "explain", path, destination] + flags)
+                #expect(run.status == status && run.output.hasSuffix(words + "\n"), "\(run)")
+            }
+            try write("[network]\nallow = [\"tcp6/*\"]\n")
+            let wrong = try await NodeProcess.run(["policy", "check", path])
+            #expect(wrong.status == 2 && wrong.errors.contains(":2: network.allow[0]: \"tcp6/*\""), "\(wrong)")
+            #expect(wrong.errors.contains("did you mean \"tcp/\"?"))
+        }
+
         @Test func aPortInUseExitsWith1() async throws {
             let first = try NodeProcess(["--port", "0"])
             let port = try #require(await first.port())

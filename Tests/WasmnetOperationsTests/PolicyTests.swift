@@ -98,6 +98,41 @@ extension Operations {
             await gone.stop()
         }
 
+        /// A reload, the shadow policy, the policy as it is told, and how it is explained.
+        @Test func entriesForOneTransportAreKnownToOperators() async throws {
+            let target = try await TestTarget.start(.echo)
+            let port = UInt16(target.port)
+            let shadow = try File("[network]\nallow = [\"udp/127.0.0.1\"]\n")
+            try await self.withFile(Self.allowing(["127.0.0.1"]), configure: { $0.shadowPolicyFile = shadow.path }) {
+                file, node, admin in
+                func isAllowed(_ query: String) async throws -> Bool? {
+                    try await admin.ask(.GET, "/v1/policy/explain?destination=127.0.0.1:\(port)\(query)")["allowed"]
+                        as? Bool
+                }
+                let client = try await TestClient.open(node)
+                try await client.connect(1, to: target)
+                client.send(.connectUDP(2, host: "127.0.0.1", port: port))
+                guard case .udpBound(2, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                try await admin.shows(#"wasmnet_shadow_decisions_total{outcome="would_deny"}"#, 1)
+                try await admin.shows(#"wasmnet_shadow_decisions_total{outcome="same"}"#, 1)
+                for query in ["", "&udp=true", "&udp=false"] { #expect(try await isAllowed(query) == true) }
+
+                try file.write(Self.allowing(["tcp/127.0.0.1"]))
+                try await admin.ask(.POST, "/v1/policy/reload")
+                let (id, reason) = try await client.nextEnd()
+                #expect(id == 2 && reason == .policyDenied)
+                client.send(.send(1, ByteBuffer(string: "alive")))
+                guard case .data(1, _) = try await client.nextEvent() else { throw ChannelError.eof }
+                #expect(try await isAllowed("") == true)
+                #expect(try await isAllowed("&udp=false") == true)
+                #expect(try await isAllowed("&udp=true") == false)
+                let text = try await admin.ask(.GET, "/v1/policy")["text"] as? String
+                #expect(text?.contains("\"tcp/127.0.0.1\"") == true, "\(text ?? "")")
+                await client.close()
+            }
+            await target.stop()
+        }
+
         @Test func aBadFileLeavesTheOldPolicyInForce() async throws {
             let target = try await TestTarget.start(.echo)
             let log = LogLines()

@@ -75,6 +75,27 @@ import WasmnetPolicyFile
             "[tiers.pro]\nmax_conections = 1",
             "p.toml:2: tiers.pro.max_conections: unknown key; did you mean max_connections?"
         ),
+        (
+            "[network]\nallow = [\n  \"*\",\n  \"tcp6/*:443\",\n]",
+            "p.toml:4: network.allow[1]: \"tcp6/*:443\": \"tcp6/\" is no transport, which is \"tcp/\" or \"udp/\"; did you mean \"tcp/\"?"
+        ),
+        (
+            "[network]\ndeny = [\"udp/53\"]",
+            "p.toml:2: network.deny[0]: \"udp/53\": behind \"udp/\" a host is missing; \"*\" is every host, as in \"udp/*:53\""
+        ),
+        (
+            "[network]\nbind_addresses = [\"udp/127.0.0.1\"]",
+            "p.toml:2: network.bind_addresses[0]: \"udp/127.0.0.1\": \"udp/\" may stand in allow, in deny and in a token's allow only"
+        ),
+        ("[network]\nbind_ports = \"80, tcp/443\"", "p.toml:2: network.bind_ports: \"tcp/\" may stand in allow"),
+        (
+            "[clients]\ntrusted_proxies = [\"tcp/10.0.0.0/8\"]",
+            "p.toml:2: clients.trusted_proxies[0]: \"tcp/10.0.0.0/8\": \"tcp/\" may stand in allow"
+        ),
+        (
+            "[clients]\nallowed_origins = [\"tcp/https://a.example\"]",
+            "p.toml:2: clients.allowed_origins[0]: \"tcp/https://a.example\": \"tcp/\" may stand in allow"
+        ),
         ("network = 1", "p.toml:1: network: a table is needed"),
         ("[network\n", "p.toml:1: not TOML"),
     ]

@@ -374,12 +374,13 @@ import WasmnetPolicyFile
     @Test func bindingNeedsAddressAndPort() throws {
         let policy = try PolicyFile.parse("[network]\nbind_ports = \"3000,8000-8010\"\n", file: "bind")
         let loopback = IPAddress(v4: (127, 0, 0, 1))
-        #expect(policy.decideBind(address: loopback, port: 3000).allowed)
-        #expect(policy.decideBind(address: loopback, port: 0).allowed)
-        #expect(policy.decideBind(address: loopback, port: 8010).allowed)
-        #expect(policy.decideBind(address: loopback, port: 8011).rule == .bindPort)
-        #expect(policy.decideBind(address: IPAddress(v4: (0, 0, 0, 0)), port: 3000).rule == .bindAddress)
-        #expect(Policy.default.decideBind(address: loopback, port: 3000).rule == .bindingIsOff)
+        #expect(policy.decideBind(address: loopback, port: 3000, transport: .tcp).allowed)
+        #expect(policy.decideBind(address: loopback, port: 0, transport: .udp).allowed)
+        #expect(policy.decideBind(address: loopback, port: 8010, transport: .udp).allowed)
+        #expect(policy.decideBind(address: loopback, port: 8011, transport: .tcp).rule == .bindPort)
+        #expect(
+            policy.decideBind(address: IPAddress(v4: (0, 0, 0, 0)), port: 3000, transport: .tcp).rule == .bindAddress)
+        #expect(Policy.default.decideBind(address: loopback, port: 3000, transport: .tcp).rule == .bindingIsOff)
         #expect(policy.bindPorts.count == 12)
     }
 
@@ -414,9 +415,9 @@ import WasmnetPolicyFile
         for policy in [open.protecting(own), Policy.unrestricted.protecting(own)] {
             for address in ["::1", "127.0.0.1", "::"].compactMap({ IPAddress($0) }) {
                 for port: UInt16 in [9000, 9100, 6379] {
-                    #expect(policy.decideBind(address: address, port: port).rule == .protectedEndpoint)
+                    #expect(policy.decideBind(address: address, port: port, transport: .udp).rule == .protectedEndpoint)
                 }
-                #expect(policy.decideBind(address: address, port: 9101).allowed)
+                #expect(policy.decideBind(address: address, port: 9101, transport: .udp).allowed)
             }
         }
     }

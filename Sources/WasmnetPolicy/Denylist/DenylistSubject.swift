@@ -40,6 +40,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
         }
         let entry: PolicyEntry
         do throws(DestinationError) {
+            try TransportProtocol.refuse(in: ByteText(text))
             entry = try PolicyEntry(text)
         } catch {
             throw DenylistError(error.description)
@@ -83,6 +84,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
         if text == "local" { return DenylistSubject(kind: .client("a:local"), text: "client:a:local") }
         let entry: PolicyEntry
         do throws(DestinationError) {
+            try TransportProtocol.refuse(in: address)
             entry = try PolicyEntry(text)
         } catch {
             throw DenylistError("client:a: \(error.description)")

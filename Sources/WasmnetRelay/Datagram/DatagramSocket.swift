@@ -90,7 +90,8 @@ final class DatagramSocket: ReadingSocket {
         guard !self.isEnded else { return }
         var attempts = attempts
         let policy = self.boundTo == nil ? nil : self.session.policy
-        guard let port = attempts.next(of: local, under: policy), let address = try? SocketAddress(local, port: port)
+        guard let port = attempts.next(of: local, .udp, under: policy),
+            let address = try? SocketAddress(local, port: port)
         else {
             self.fail(Refusal(.addressInUse, "no port is free"))
             return
@@ -319,7 +320,7 @@ final class DatagramSocket: ReadingSocket {
             return target.forbidden(by: policy)
         }
         guard let address = self.boundTo else { return nil }
-        let decision = policy.decideBind(address: address, port: self.boundPort)
+        let decision = policy.decideBind(address: address, port: self.boundPort, transport: .udp)
         return decision.allowed ? nil : decision
     }
 }

@@ -15,10 +15,10 @@ struct PortAttempts {
     }
 
     /// The next port that the policy, as it is now, lets be bound; nil after the last. Without a policy: the next.
-    mutating func next(of address: IPAddress, under policy: Policy?) -> UInt16? {
+    mutating func next(of address: IPAddress, _ transport: TransportProtocol, under policy: Policy?) -> UInt16? {
         while let port = self.walk.next() {
             guard let policy, port > 0 else { return port }
-            if policy.decideBind(address: address, port: port).allowed { return port }
+            if policy.decideBind(address: address, port: port, transport: transport).allowed { return port }
         }
         return nil
     }

@@ -46,7 +46,7 @@ final class TargetListener: SessionSocket {
     private func bind(_ attempts: PortAttempts) {
         guard !self.isEnded else { return }
         var attempts = attempts
-        guard let port = attempts.next(of: self.address, under: self.session.policy),
+        guard let port = attempts.next(of: self.address, .tcp, under: self.session.policy),
             let target = try? SocketAddress(self.address, port: port)
         else {
             self.fail(Refusal(.addressInUse, "no port is free"))
@@ -148,7 +148,7 @@ final class TargetListener: SessionSocket {
     }
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
-        let decision = policy.decideBind(address: self.address, port: self.port)
+        let decision = policy.decideBind(address: self.address, port: self.port, transport: .tcp)
         return decision.allowed ? nil : decision
     }
 }

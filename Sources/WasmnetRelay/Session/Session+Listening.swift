@@ -80,7 +80,8 @@ extension Session {
             return nil
         }
         let policy = self.policy
-        let decision = policy.decideBind(address: address, port: port)
+        let decision = policy.decideBind(
+            address: address, port: port, transport: kind == .udpListener ? .udp : .tcp)
         guard decision.allowed else {
             self.tellRefused(record, Refusal(decision))
             self.refuseOpen(id, Refusal(decision), encoding)

@@ -1,0 +1,57 @@
+package import WasmnetText
+
+/// What carries the bytes.
+public enum TransportProtocol: String, Sendable, CaseIterable {
+    case tcp
+    case udp
+}
+
+extension TransportProtocol {
+    /// What an entry begins with: `tcp/` or `udp/`.
+    var prefix: String { "\(self.rawValue)/" }
+
+    /// The transport that an entry begins with, nil for none, and what stands behind it.
+    ///
+    /// - Throws: for what was meant as a transport and is none.
+    static func split(_ text: ByteText) throws(DestinationError) -> (TransportProtocol?, ByteText) {
+        guard let (head, rest) = text.cut(at: "/") else { return (nil, text) }
+        guard let transport = TransportProtocol(rawValue: head.text) else {
+            try Self.refuseMistake(head, rest)
+            return (nil, text)
+        }
+        if rest.isEmpty || rest.decimal(as: UInt16.self) != nil {
+            let port = rest.isEmpty ? "" : ":\(rest.text)"
+            throw DestinationError(
+                "behind \"\(transport.prefix)\" a host is missing; \"*\" is every host, as in \"\(transport.prefix)*\(port)\""
+            )
+        }
+        if Self.allCases.contains(where: { rest.starts(with: ByteText($0.prefix)) }) {
+            throw DestinationError("an entry has one transport; without \"tcp/\" and \"udp/\" it is for both")
+        }
+        return (transport, rest)
+    }
+
+    /// - Throws: where a text begins with a transport, in a field whose values hold for both.
+    package static func refuse(in text: ByteText) throws(DestinationError) {
+        guard let transport = Self.allCases.first(where: { text.starts(with: ByteText($0.prefix)) }) else { return }
+        throw DestinationError(
+            "\"\(transport.prefix)\" may stand in allow, in deny and in a token's allow only; what stands here is for TCP and UDP both: leave it out"
+        )
+    }
+
+    /// Behind an address a slash begins the length of its prefix. Else a transport was meant, or nothing that can be guessed.
+    private static func refuseMistake(_ head: ByteText, _ rest: ByteText) throws(DestinationError) {
+        if let transport = TransportProtocol(rawValue: rest.text) {
+            throw DestinationError("the transport stands first: \"\(transport.prefix)\(head.text)\"")
+        }
+        guard IPAddress(head.text) == nil else { return }
+        let word = head.dropping(suffix: ":") ?? head
+        let isWord =
+            word.bytes.first.map { (0x41...0x5A).contains($0 & 0xDF) } == true && !word.has(".") && !word.has(":")
+        guard isWord else { return }
+        let meant = Spelling.nearest(to: word.lowercased.text, among: Self.allCases.map(\.rawValue))
+        guard meant != nil || rest.before(":").decimal(as: UInt8.self) == nil else { return }
+        let hint = meant.map { "; did you mean \"\($0)/\"?" } ?? ""
+        throw DestinationError("\"\(head.text)/\" is no transport, which is \"tcp/\" or \"udp/\"\(hint)")
+    }
+}
