@@ -81,16 +81,11 @@ extension RESPValue {
         return nil
     }
 
-    package var isNull: Bool { self == .null }
-
     /// The error, where the reply is one.
     package var serverError: RedisServerError? {
         if case .error(let error) = self { return error }
         return nil
     }
-
-    /// Whether the reply is the simple string `OK`.
-    package var isOK: Bool { self == .simpleString("OK") }
 }
 
 extension RESPValue: CustomStringConvertible {

@@ -11,13 +11,11 @@ package import NIOCore
 /// ```
 ///
 /// It connects at once and again whenever it has to, until it is closed. A command is sent once: it is repeated only
-/// where the server says it did not run it (redirections of a cluster, a script it does not know). Whether it may have
-/// run although it failed says ``RedisError/mayHaveRun``. All functions may be called from any thread.
+/// where the server says it did not run it (redirections of a cluster, a script it does not know). All functions may be
+/// called from any thread.
 package final class RedisClient: Sendable {
     package let url: RedisURL
-    private let first: ClientMember
-    /// One for each event loop with connections of its own, the first included.
-    private let members: [ClientMember]
+    private let member: ClientMember
     private let commandDeadline: TimeAmount
     private let masterWatch: Subscription?
 
@@ -31,20 +29,11 @@ package final class RedisClient: Sendable {
             connection: try options.connection(url), backoff: options.backoff, random: options.random,
             observer: options.observer)
         let directory = url.sentinelDirectory(settings.connection)
-        var loops: [any EventLoop] = []
-        if case .perEventLoop = options.connections { loops = Array(group.makeIterator()) }
-        let home = loops.first ?? group.any()
-        let make: @Sendable (any EventLoop) -> ClientMember = { eventLoop in
-            ClientMember(eventLoop) { url.makeExecutor(eventLoop, settings, directory) }
-        }
-        let first = make(home)
-        let members = [first] + loops.dropFirst().map(make)
-        self.first = first
-        self.members = members
+        let eventLoop = group.any()
+        let member = ClientMember(eventLoop) { url.makeExecutor(eventLoop, settings, directory) }
+        self.member = member
         masterWatch = directory.map { directory in
-            directory.watch(settings, on: home) { reason in
-                for member in members { member.relocate(reason) }
-            }
+            directory.watch(settings, on: eventLoop) { reason in member.relocate(reason) }
         }
     }
 
@@ -52,27 +41,21 @@ package final class RedisClient: Sendable {
 
     /// Sends a command.
     ///
-    /// - Parameters:
-    ///   - deadline: time for the reply; nil for the default of the options.
-    ///   - eventLoop: with a connection per event loop, the one to use if the client has it; nil for the current one.
-    /// - Returns: the reply, on an event loop of the client; fails with a ``RedisError``, an error reply as
+    /// - Parameter deadline: time for the reply; nil for the default of the options.
+    /// - Returns: the reply, on the client's event loop; fails with a ``RedisError``, an error reply as
     ///   ``RedisError/server(_:)``.
     package func submit(
-        _ command: RedisCommand, deadline: TimeAmount? = nil, on eventLoop: (any EventLoop)? = nil
+        _ command: RedisCommand, deadline: TimeAmount? = nil
     ) -> EventLoopFuture<RESPValue> {
-        let member = member(eventLoop)
         let allowed = deadline ?? commandDeadline
         return member.run(command, allowed: allowed, deadline: member.eventLoop.now + allowed)
             .flatMapThrowing(Self.throwing)
     }
 
-    /// Sends commands at once, in order; in a cluster each goes to its own node.
-    ///
-    /// - Returns: one result for each command; never fails.
-    package func submit(
-        pipeline commands: [RedisCommand], deadline: TimeAmount? = nil, on eventLoop: (any EventLoop)? = nil
+    /// Never fails.
+    private func submit(
+        pipeline commands: [RedisCommand], deadline: TimeAmount?
     ) -> EventLoopFuture<[Result<RESPValue, RedisError>]> {
-        let member = member(eventLoop)
         let allowed = deadline ?? commandDeadline
         let replies = member.run(commands, allowed: allowed, deadline: member.eventLoop.now + allowed)
         return EventLoopFuture.whenAllComplete(replies.map { $0.flatMapThrowing(Self.throwing) }, on: member.eventLoop)
@@ -83,10 +66,9 @@ package final class RedisClient: Sendable {
     ///
     /// - Parameter keys: in a cluster all of one slot; the first decides the node.
     package func submit(
-        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil,
-        on eventLoop: (any EventLoop)? = nil
+        _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil
     ) -> EventLoopFuture<RESPValue> {
-        let member = member(eventLoop)
+        let member = self.member
         let allowed = deadline ?? commandDeadline
         let end = member.eventLoop.now + allowed
         return member.run(script.byDigest(keys: keys, arguments: arguments), allowed: allowed, deadline: end)
@@ -105,17 +87,18 @@ package final class RedisClient: Sendable {
     ///
     /// - Throws: why it failed. The client goes on trying.
     package func connect() async throws(RedisError) {
-        try await Self.value(
-            EventLoopFuture.andAllSucceed(members.map { $0.ready() }, on: first.eventLoop))
+        try await Self.value(member.ready())
     }
 
-    /// As ``submit(_:deadline:on:)``.
+    /// As ``submit(_:deadline:)``.
     @discardableResult
     package func send(_ command: RedisCommand, deadline: TimeAmount? = nil) async throws(RedisError) -> RESPValue {
         try await Self.value(submit(command, deadline: deadline))
     }
 
-    /// As ``submit(pipeline:deadline:on:)``.
+    /// Sends commands at once, in order; in a cluster each goes to its own node.
+    ///
+    /// - Returns: one result for each command.
     package func pipeline(
         _ commands: [RedisCommand], deadline: TimeAmount? = nil
     ) async -> [Result<RESPValue, RedisError>] {
@@ -126,7 +109,7 @@ package final class RedisClient: Sendable {
         }
     }
 
-    /// As ``submit(_:keys:arguments:deadline:on:)``.
+    /// As ``submit(_:keys:arguments:deadline:)``.
     @discardableResult
     package func evaluate(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil
@@ -137,20 +120,15 @@ package final class RedisClient: Sendable {
     /// Ends all connections; commands without a reply fail with ``RedisError/closed``, later ones too.
     package func close() async {
         masterWatch?.close()
-        for member in members { try? await member.close().get() }
+        try? await member.close().get()
     }
 
-    /// Runs something later, on an event loop of the client.
+    /// Runs something later, on the client's event loop.
     package func schedule(in time: TimeAmount, _ body: @escaping @Sendable () -> Void) {
-        first.eventLoop.scheduleTask(in: time, body)
+        member.eventLoop.scheduleTask(in: time, body)
     }
 
     // MARK: Parts
-
-    private func member(_ hint: (any EventLoop)?) -> ClientMember {
-        let wanted = members.first { member in hint.map { $0 === member.eventLoop } ?? member.eventLoop.inEventLoop }
-        return wanted ?? first
-    }
 
     private static let throwing: @Sendable (RESPValue) throws -> RESPValue = { reply in
         if let error = reply.serverError { throw RedisError.server(error) }

@@ -3,15 +3,6 @@ package import NIOSSL
 
 /// How a ``RedisClient`` behaves, apart from what its URL says.
 package struct RedisClientOptions: Sendable {
-    /// How many connections there are to each server.
-    package enum Connections: Sendable {
-        /// One for all callers: their commands share writes.
-        case shared
-        /// One for each event loop of the group: no command changes threads.
-        case perEventLoop
-    }
-
-    package var connections: Connections
     /// The name connections show in `CLIENT LIST`; no spaces or line endings.
     package var clientName: String?
     /// Used when the URL asks for TLS. By default certificates are checked against the system's roots.
@@ -35,7 +26,6 @@ package struct RedisClientOptions: Sendable {
     package var serverFound: (@Sendable (RedisEndpoint) -> Void)?
 
     package init(
-        connections: Connections = .shared,
         clientName: String? = nil,
         tlsConfiguration: TLSConfiguration = .makeClientConfiguration(),
         connectTimeout: TimeAmount = .seconds(2),
@@ -48,7 +38,6 @@ package struct RedisClientOptions: Sendable {
         replyObserver: (@Sendable (TimeAmount) -> Void)? = nil,
         serverFound: (@Sendable (RedisEndpoint) -> Void)? = nil
     ) {
-        self.connections = connections
         self.clientName = clientName
         self.tlsConfiguration = tlsConfiguration
         self.connectTimeout = connectTimeout

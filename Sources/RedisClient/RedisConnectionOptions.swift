@@ -51,25 +51,16 @@ package struct RedisConnectionOptions: Sendable {
 /// TLS towards a server; its certificate and its name are checked unless the configuration says otherwise.
 package struct RedisTLS: Sendable {
     private let context: NIOSSLContext
-    private let serverName: String?
 
-    /// - Parameters:
-    ///   - configuration: trust roots, client certificate and verification; the system's roots by default.
-    ///   - serverName: the name the certificate must be for, when it is not the endpoint's host.
+    /// - Parameter configuration: trust roots, client certificate and verification; the system's roots by default.
     /// - Throws: an error of NIOSSL when a certificate or key cannot be read.
-    package init(
-        configuration: TLSConfiguration = .makeClientConfiguration(), serverName: String? = nil
-    ) throws {
+    package init(configuration: TLSConfiguration = .makeClientConfiguration()) throws {
         context = try NIOSSLContext(configuration: configuration)
-        self.serverName = serverName
     }
 
     func makeHandler(for endpoint: RedisEndpoint) throws -> NIOSSLClientHandler {
-        guard let name = serverName ?? endpoint.tlsName else {
-            // Without a name NIOSSL holds the certificate against the address it is connected to.
-            return try NIOSSLClientHandler(context: context, serverHostname: nil)
-        }
-        return try NIOSSLClientHandler(context: context, serverHostname: name)
+        // Without a name NIOSSL holds the certificate against the address it is connected to.
+        try NIOSSLClientHandler(context: context, serverHostname: endpoint.tlsName)
     }
 }
 

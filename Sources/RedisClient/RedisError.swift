@@ -37,14 +37,6 @@ package enum RedisError: Error, Sendable, Equatable {
 }
 
 extension RedisError {
-    /// Whether the command may have run although it has no answer: repeat it only if that does no harm.
-    package var mayHaveRun: Bool {
-        switch self {
-        case .deadline, .connectionLost, .protocolViolation: true
-        default: false
-        }
-    }
-
     /// Whether it may be over by itself: the server is away or busy, and not wrong.
     package var mayPass: Bool {
         switch self {

@@ -106,9 +106,6 @@ package struct SuffixTable<Value: Sendable>: Sendable {
         self.wildcards[name.text[...], default: []].append(value)
     }
 
-    package mutating func remove(_ name: HostName) { self.exact[name.text[...]] = nil }
-    package mutating func remove(below name: HostName) { self.wildcards[name.text[...]] = nil }
-
     /// Removes the values of a name, or of the wildcard below it, that `predicate` takes.
     package mutating func remove(_ name: HostName, below: Bool, where predicate: (Value) -> Bool) {
         guard var values = below ? self.wildcards[name.text[...]] : self.exact[name.text[...]] else { return }

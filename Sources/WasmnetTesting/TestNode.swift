@@ -51,7 +51,7 @@ package final class TestNode: Sendable {
     /// What all clients hold, once it is `sockets` and `sessions`, or at the latest after ten seconds.
     package func settles(sockets: Int, sessions: Int) async throws -> Bool {
         for _ in 0..<1000 {
-            if let totals = self.ledger?.totals(), totals.sockets == sockets, totals.sessions == sessions {
+            if let totals = self.ledger?.counts, totals.sockets == sockets, totals.sessions == sessions {
                 return true
             }
             try await Task.sleep(for: .milliseconds(10))

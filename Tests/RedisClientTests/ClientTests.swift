@@ -111,29 +111,6 @@ extension WithServers {
             }
         }
 
-        @Test func oneConnectionForEachEventLoop() async throws {
-            let loops = MultiThreadedEventLoopGroup(numberOfThreads: 3)
-            try await withServer { server in
-                var options = testOptions()
-                options.connections = .perEventLoop
-                options.clientName = "spread"
-                let client = try RedisClient(server.url, options: options, group: loops)
-                try await client.connect()
-                var seen = Set<String>()
-                for loop in loops.makeIterator() {
-                    let future = client.submit(["CLIENT", "ID"], on: loop)
-                    #expect(future.eventLoop === loop)
-                    seen.insert("\(try await future.get())")
-                }
-                #expect(seen.count == 3)
-                let list = try await client.send(["CLIENT", "LIST"]).string ?? ""
-                #expect(list.split(separator: "name=spread", omittingEmptySubsequences: false).count == 4)
-                await client.close()
-                await #expect(throws: RedisError.closed) { try await client.send(["PING"]) }
-            }
-            try await loops.shutdownGracefully()
-        }
-
         @Test func aWrongPasswordIsToldAtTheStart() async throws {
             try await withServer("port PORT\nrequirepass right") { server in
                 let url = try RedisURL("redis://:wr0ng@127.0.0.1:\(server.port)")

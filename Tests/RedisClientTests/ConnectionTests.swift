@@ -165,10 +165,6 @@ extension WithServers {
                 #expect(
                     await failure(of: connect(local(server), options)) as? RedisError
                         == .tls(local(server), "the server's certificate is for another name"))
-                options.tls = try RedisTLS(configuration: trusting, serverName: "redis.test")
-                #expect(
-                    await failure(of: connect(named, options)) as? RedisError
-                        == .tls(named, "the server's certificate is for another name"))
                 options.tls = try RedisTLS()
                 #expect(
                     await failure(of: connect(named, options)) as? RedisError

@@ -8,8 +8,6 @@ import Testing
         #expect(RESPValue.bulkString(ByteBuffer(string: "42")).int == 42)
         #expect(RESPValue.bulkString(ByteBuffer(string: "42 ")).int == nil)
         #expect(RESPValue.null.string == nil)
-        #expect(RESPValue.simpleString("OK").isOK)
-        #expect(!RESPValue.bulkString(ByteBuffer(string: "OK")).isOK)
         let moved = RedisServerError(line: "MOVED 3999 127.0.0.1:6381")
         #expect(moved.code == "MOVED")
         #expect(moved.arguments == ["3999", "127.0.0.1:6381"])

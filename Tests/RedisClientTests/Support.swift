@@ -10,6 +10,11 @@ extension RedisServer {
     var url: RedisURL { RedisURL(topology: .single(endpoint)) }
 }
 
+extension RESPValue {
+    /// Whether the reply is the simple string `OK`.
+    var isOK: Bool { self == .simpleString("OK") }
+}
+
 /// The events of links, to be awaited in order.
 final class LinkEvents: Sendable {
     private let stream: AsyncStream<RedisLinkEvent>

@@ -5,6 +5,7 @@ import NIOWebSocket
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
+import WasmnetTesting
 
 @testable import WasmnetRelay
 

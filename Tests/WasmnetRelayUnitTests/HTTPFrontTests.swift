@@ -7,6 +7,7 @@ import Testing
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
+import WasmnetTesting
 
 @testable import WasmnetRelay
 

@@ -19,7 +19,7 @@ import WasmnetQuota
     }
 
     private func expectNothingLeft(_ simulation: Simulation) {
-        let totals = simulation.ledger.totals()
+        let totals = simulation.ledger.counts
         #expect(totals.sockets == 0 && totals.sessions == 0, "seed \(simulation.seed): \(totals)")
         for (id, target) in simulation.targets {
             #expect(target.socket.isClosed, "seed \(simulation.seed): target \(id) is left open")

@@ -38,9 +38,6 @@ package struct DenylistBook: Sendable {
         return (receipt, page.records)
     }
 
-    /// When the next entry's time is over.
-    package mutating func nextExpiry() -> UnixTime? { self.expiries.next(in: self.list) }
-
     private mutating func sweep(_ page: inout Page) {
         var left = Self.mostSwept
         while left > 0, let (text, moment) = self.expiries.popOver(at: page.now) {

@@ -72,7 +72,4 @@ package final class InProcessLedger: QuotaLedger {
             clients: clients, sessions: self.shared.inUse(.session), sockets: self.shared.inUse(.socket),
             forgottenEarly: forgottenEarly)
     }
-
-    /// The same as ``counts``.
-    package func totals() -> QuotaCounts { self.counts }
 }

@@ -120,9 +120,6 @@ func unmask(_ bytes: UnsafeMutableRawBufferPointer, with mask: UInt32) {
 }
 
 extension ByteBuffer {
-    /// The longest header of a frame that a server sends.
-    static let maxServerFrameHeader = 10
-
     /// Appends the header of one unfragmented, unmasked frame.
     mutating func writeFrameHeader(_ kind: FrameKind, length: Int) {
         let first = 0x80 | kind.rawValue
