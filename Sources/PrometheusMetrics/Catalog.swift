@@ -43,11 +43,6 @@ struct Family: Sendable {
         if !found { self.series.insert(new, at: index) }
     }
 
-    mutating func remove(_ labels: LabelSet) {
-        let (index, found) = self.position(of: labels)
-        if found { self.series.remove(at: index) }
-    }
-
     private func position(of labels: LabelSet) -> (index: Int, found: Bool) {
         var low = 0
         var high = self.series.count
@@ -69,14 +64,9 @@ struct Catalog {
 
     let limits: SeriesLimits
     private let descriptions: [MetricName: MetricDescription]
-    private struct Handle {
-        let cell: SeriesCell
-        /// How often it was asked for; the series goes when as many were destroyed.
-        var uses = 1
-    }
 
     private var families: [String: Family] = [:]
-    private var handles: [SeriesKey: Handle] = [:]
+    private var cells: [SeriesKey: SeriesCell] = [:]
     /// Whose name each reserved one is.
     private var owners: [String: String] = [:]
     private var refusals: [Refused: UInt64] = [:]
@@ -99,17 +89,14 @@ struct Catalog {
     ///   - name: nil: it is not legal.
     ///   - labels: nil: they are not legal.
     /// - Returns: nil where it is refused, which is counted.
-    mutating func series(_ name: MetricName?, _ labels: LabelSet?, make: (SeriesKey) -> SeriesCell) -> SeriesCell? {
+    mutating func series(_ name: MetricName?, _ labels: LabelSet?, make: () -> SeriesCell) -> SeriesCell? {
         guard let name else { return self.refuse(nil, .invalidName) }
         let metric = self.families[name.family].map(\.name.family)
         guard let labels else { return self.refuse(metric, .invalidLabel) }
         let key = SeriesKey(name: name, labels: labels)
-        if let handle = self.handles[key] {
-            self.handles[key]?.uses += 1
-            return handle.cell
-        }
+        if let cell = self.cells[key] { return cell }
         if let refusal = self.refusal(of: name) { return self.refuse(metric, refusal) }
-        let cell = make(key)
+        let cell = make()
         self.insert(key, cell)
         return cell
     }
@@ -125,26 +112,11 @@ struct Catalog {
     }
 
     private mutating func insert(_ key: SeriesKey, _ cell: SeriesCell) {
-        self.handles[key] = Handle(cell: cell)
+        self.cells[key] = cell
         let new = self.family(key.name)
         self.families[key.name.family, default: new].insert(Series(labels: key.labels, cell: cell))
         for reserved in key.name.reserved { self.owners[reserved] = key.name.family }
         self.sorted = nil
-    }
-
-    /// One handle of the series is gone; with the last the series is, and with the last series the metric.
-    mutating func release(_ key: SeriesKey) {
-        guard let handle = self.handles[key] else { return }
-        guard handle.uses == 1 else {
-            self.handles[key]?.uses -= 1
-            return
-        }
-        self.handles[key] = nil
-        self.sorted = nil
-        self.families[key.name.family]?.remove(key.labels)
-        guard self.families[key.name.family]?.series.isEmpty == true else { return }
-        self.families[key.name.family] = nil
-        for reserved in key.name.reserved { self.owners[reserved] = nil }
     }
 
     private func family(_ name: MetricName) -> Family {
@@ -167,7 +139,7 @@ struct Catalog {
         return (sorted, self.refusals)
     }
 
-    var seriesCount: Int { self.handles.count }
+    var seriesCount: Int { self.cells.count }
 
     /// - Parameter name: of the samples: a counter's with `_total`.
     func series(named name: String) -> [Series] {

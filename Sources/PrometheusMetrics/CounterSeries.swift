@@ -2,49 +2,28 @@ import CoreMetrics
 import Synchronization
 
 /// A number that only rises. Each thread adds to a row of its own.
-///
-/// Whole and fractional amounts are kept apart, so that a count of bytes stays exact to 2^64.
-final class CounterSeries: CounterHandler, FloatingPointCounterHandler {
-    let key: SeriesKey
+final class CounterSeries: CounterHandler {
     private let rows: AtomicRows
     private let discards: Discards
 
-    private static let whole = 0
-    private static let fraction = 1
-
-    init(key: SeriesKey, shards: Int, discards: Discards) {
-        self.key = key
-        self.rows = AtomicRows(rows: shards, words: 2)
+    init(shards: Int, discards: Discards) {
+        self.rows = AtomicRows(rows: shards, words: 1)
         self.discards = discards
     }
 
     func increment(by amount: Int64) {
         guard amount >= 0 else { return self.discards.count(.negative) }
-        self.rows.own[Self.whole].wrappingAdd(UInt64(amount), ordering: .relaxed)
-    }
-
-    func increment(by amount: Double) {
-        guard amount.isFinite else { return self.discards.count(.notFinite) }
-        guard amount >= 0 else { return self.discards.count(.negative) }
-        self.rows.own[Self.fraction].add(amount)
+        self.rows.own[0].wrappingAdd(UInt64(amount), ordering: .relaxed)
     }
 
     /// Back to 0, which a scraper reads as a restart.
     func reset() {
-        for row in 0..<self.rows.count {
-            self.rows.row(row)[Self.whole].store(0, ordering: .relaxed)
-            self.rows.row(row)[Self.fraction].store(0, ordering: .relaxed)
-        }
+        for row in 0..<self.rows.count { self.rows.row(row)[0].store(0, ordering: .relaxed) }
     }
 
-    var value: (whole: UInt64, fraction: Double) {
-        var whole: UInt64 = 0
-        var fraction = 0.0
-        for row in 0..<self.rows.count {
-            whole &+= self.rows.row(row)[Self.whole].load(ordering: .relaxed)
-            fraction += self.rows.row(row)[Self.fraction].double
-        }
-        return (whole, fraction)
+    /// Whole, so that a count of bytes stays exact to 2^64.
+    var value: UInt64 {
+        (0..<self.rows.count).reduce(0) { $0 &+ self.rows.row($1)[0].load(ordering: .relaxed) }
     }
 }
 

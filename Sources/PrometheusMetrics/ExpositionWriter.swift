@@ -35,14 +35,7 @@ struct ExpositionWriter {
     private mutating func append(_ series: Series, _ name: [UInt8]) {
         switch series.cell {
         case .counter(let counter):
-            let value = counter.value
-            self.sample(name, series.labels)
-            if value.fraction == 0 {
-                self.number(value.whole)
-            } else {
-                self.number(Double(value.whole) + value.fraction)
-            }
-            self.endLine()
+            self.line(name, series.labels, counter.value)
         case .constant(let value): self.line(name, series.labels, value)
         case .gauge(let gauge): self.line(name, series.labels, gauge.value)
         case .callback(let read):

@@ -3,10 +3,7 @@ import Synchronization
 
 /// A number that is set, or moved up and down; one word, because a set must be seen by every thread's next move.
 final class GaugeSeries: MeterHandler, RecorderHandler {
-    let key: SeriesKey
     private let bits = AtomicWord(0)
-
-    init(key: SeriesKey) { self.key = key }
 
     func set(_ value: Int64) { self.set(Double(value)) }
     func set(_ value: Double) { self.bits.store(value.bitPattern, ordering: .relaxed) }

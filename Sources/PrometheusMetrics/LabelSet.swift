@@ -13,9 +13,10 @@ struct LabelSet: Sendable, Hashable, Comparable {
     init?(_ labels: [(String, String)], reserved: String? = nil) {
         var named: [(name: String, value: String)] = []
         for (label, value) in labels {
-            let name = Self.sanitized(label)
-            guard !name.isEmpty, !name.hasPrefix("__"), name != reserved else { return nil }
-            named.append((name, value))
+            guard MetricName.isValid(label), !label.contains(":"), !label.hasPrefix("__"), label != reserved else {
+                return nil
+            }
+            named.append((label, value))
         }
         named.sort { Array($0.name.utf8).lexicographicallyPrecedes(Array($1.name.utf8)) }
         for (label, next) in zip(named, named.dropFirst()) where label.name == next.name { return nil }
@@ -32,11 +33,6 @@ struct LabelSet: Sendable, Hashable, Comparable {
     }
 
     static func < (left: Self, right: Self) -> Bool { left.text.lexicographicallyPrecedes(right.text) }
-
-    /// A label name made legal as a metric's is; `:` is not legal in one.
-    private static func sanitized(_ label: String) -> String {
-        String(MetricName.sanitized(label).map { $0 == ":" ? "_" : $0 })
-    }
 }
 
 extension [UInt8] {

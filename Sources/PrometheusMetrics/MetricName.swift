@@ -25,15 +25,6 @@ struct MetricName: Sendable, Hashable {
         self.kind = kind
     }
 
-    /// What a program called its metric, made legal: any other byte becomes `_`, and a leading digit gets one before it.
-    ///
-    /// - Parameter unit: put at the end where it is not there yet; a timer's name ends with `_seconds`.
-    init?(sanitizing label: String, kind: MetricKind, unit: String? = nil) {
-        var text = Self.sanitized(label)
-        if let unit, !text.isEmpty, !text.hasSuffix("_" + unit) { text += "_" + unit }
-        self.init(text, kind: kind)
-    }
-
     private static let total = "_total"
 
     /// The name of a counter's or a gauge's samples.
@@ -51,12 +42,6 @@ struct MetricName: Sendable, Hashable {
     static func isValid(_ text: String) -> Bool {
         guard let first = text.utf8.first, !isDigit(first) else { return false }
         return text.utf8.allSatisfy { isNameByte($0) || $0 == UInt8(ascii: ":") }
-    }
-
-    static func sanitized(_ label: String) -> String {
-        let bytes = label.utf8.map { isNameByte($0) || $0 == UInt8(ascii: ":") ? $0 : UInt8(ascii: "_") }
-        guard let first = bytes.first else { return "" }
-        return String(decoding: isDigit(first) ? [UInt8(ascii: "_")] + bytes : bytes, as: UTF8.self)
     }
 }
 

@@ -80,7 +80,7 @@ package final class PrometheusRegistry: Sendable {
         var isNew = false
         let labels = LabelSet(labels)
         _ = self.catalog.withLockedValue { catalog in
-            catalog.series(name, labels) { _ in
+            catalog.series(name, labels) {
                 isNew = true
                 return .callback(read)
             }
@@ -104,36 +104,34 @@ package final class PrometheusRegistry: Sendable {
     }
 
     func counter(_ name: MetricName?, _ labels: [(String, String)]) -> CounterSeries? {
-        let cell = self.series(name, LabelSet(labels)) { key, _ in
-            .counter(CounterSeries(key: key, shards: self.shards, discards: self.discards))
+        let cell = self.series(name, LabelSet(labels)) { _ in
+            .counter(CounterSeries(shards: self.shards, discards: self.discards))
         }
         guard case .counter(let series) = cell else { return nil }
         return series
     }
 
     func gauge(_ name: MetricName?, _ labels: [(String, String)]) -> GaugeSeries? {
-        let cell = self.series(name, LabelSet(labels)) { key, _ in .gauge(GaugeSeries(key: key)) }
+        let cell = self.series(name, LabelSet(labels)) { _ in .gauge(GaugeSeries()) }
         guard case .gauge(let series) = cell else { return nil }
         return series
     }
 
     func histogram(_ name: MetricName?, _ labels: [(String, String)]) -> HistogramSeries? {
-        let cell = self.series(name, LabelSet(labels, reserved: "le")) { key, description in
+        let cell = self.series(name, LabelSet(labels, reserved: "le")) { description in
             let buckets = description?.buckets ?? self.defaultBuckets
-            return .histogram(HistogramSeries(key: key, buckets: buckets, shards: self.shards, discards: self.discards))
+            return .histogram(HistogramSeries(buckets: buckets, shards: self.shards, discards: self.discards))
         }
         guard case .histogram(let series) = cell else { return nil }
         return series
     }
 
     private func series(
-        _ name: MetricName?, _ labels: LabelSet?, make: (SeriesKey, MetricDescription?) -> SeriesCell
+        _ name: MetricName?, _ labels: LabelSet?, make: (MetricDescription?) -> SeriesCell
     ) -> SeriesCell? {
         self.catalog.withLockedValue { catalog in
             let description = name.flatMap { catalog.description(of: $0) }
-            return catalog.series(name, labels) { make($0, description) }
+            return catalog.series(name, labels) { make(description) }
         }
     }
-
-    func release(_ key: SeriesKey) { self.catalog.withLockedValue { $0.release(key) } }
 }

@@ -47,9 +47,7 @@ extension PrometheusRegistry {
         self.series(named: name).compactMap { series in
             let labels = series.labels.values
             switch series.cell {
-            case .counter(let counter):
-                let (whole, fraction) = counter.value
-                return Value(labels: labels, value: Double(whole) + fraction)
+            case .counter(let counter): return Value(labels: labels, value: Double(counter.value))
             case .gauge(let gauge): return Value(labels: labels, value: gauge.value)
             case .callback(let read): return read().map { Value(labels: labels, value: $0) }
             case .constant(let value): return Value(labels: labels, value: Double(value))

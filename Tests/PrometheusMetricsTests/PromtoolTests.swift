@@ -17,7 +17,7 @@ import WasmnetTesting
         let (registry, factory) = try ExpositionTests.registry([dial, opens] + PrometheusRegistry.processDescriptions)
         registry.addProcessMetrics()
         Counter(label: "opens", dimensions: [("kind", "t\"c\\p\n漢")], factory: factory).increment()
-        Timer(label: "dial_duration", dimensions: [("kind", "tcp")], factory: factory).recordSeconds(2)
+        Timer(label: "dial_duration_seconds", dimensions: [("kind", "tcp")], factory: factory).recordSeconds(2)
         let text = registry.exposition(.text)
         let said = try await check(text)
         #expect(said.status == 0 && said.output.isEmpty, "\(said.output)")

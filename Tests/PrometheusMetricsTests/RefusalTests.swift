@@ -8,7 +8,7 @@ import Testing
         let (registry, factory) = try ExpositionTests.registry(limits: SeriesLimits(seriesPerMetric: 3, metrics: 2))
         for client in 0..<10_000 {
             Counter(label: "opens", dimensions: [("client", "\(client)")], factory: factory).increment()
-            Timer(label: "dial", dimensions: [("client", "\(client)")], factory: factory).recordSeconds(1)
+            Timer(label: "dial_seconds", dimensions: [("client", "\(client)")], factory: factory).recordSeconds(1)
         }
         Counter(label: "third", factory: factory).increment()
         #expect(registry.seriesCount == 6)
@@ -25,7 +25,7 @@ import Testing
     }
 
     @Test(arguments: [
-        [("__name__", "x")], [("", "x")], [("a", "1"), ("a", "2")], [("a.b", "1"), ("a_b", "2")],
+        [("__name__", "x")], [("", "x")], [("a", "1"), ("a", "2")], [("a.b", "1")], [("a:b", "1")], [("9", "1")],
     ])
     func illegalLabelsAreRefused(labels: [(String, String)]) throws {
         let (registry, factory) = try ExpositionTests.registry()
@@ -62,22 +62,22 @@ import Testing
         #expect(ExpositionTests.text(registry).contains(#"{reason="name_taken"} 1"#))
     }
 
-    @Test func whatAProgramCallsItsMetricsIsMadeLegal() throws {
+    @Test func illegalNames() throws {
         let (registry, factory) = try ExpositionTests.registry()
-        Gauge(label: "9.lives é", dimensions: [("cat:name", "Mö\u{0}w"), ("none", "")], factory: factory).record(9)
-        #expect(ExpositionTests.lines(registry).last == "_9_lives___{cat_name=\"Mö\u{0}w\"} 9")
-        Gauge(label: "", factory: factory).record(1)
+        Gauge(label: "lives", dimensions: [("cat_name", "Mö\u{0}w"), ("none", "")], factory: factory).record(9)
+        #expect(ExpositionTests.lines(registry).last == "lives{cat_name=\"Mö\u{0}w\"} 9")
+        for label in ["", "9.lives é", "9lives"] { Gauge(label: label, factory: factory).record(1) }
         Counter(label: "_total", factory: factory).increment()
-        #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_name"} 2"#))
+        #expect(ExpositionTests.text(registry).contains(#"metrics_refused_series_total{reason="invalid_name"} 4"#))
     }
 
     @Test func samplesThatNoMetricCanTakeAreCounted() throws {
         let (registry, factory) = try ExpositionTests.registry()
-        let counter = FloatingPointCounter(label: "c", factory: factory)
-        for amount in [1, -1, .nan, .infinity] { counter.increment(by: amount) }
+        let counter = Counter(label: "c", factory: factory)
+        for amount in [1, -1] { counter.increment(by: amount) }
         let recorder = Recorder(label: "r", factory: factory)
         for value in [0.5, .nan, -.infinity] { recorder.record(value) }
-        Timer(label: "t", factory: factory).recordNanoseconds(-1)
+        Timer(label: "t_seconds", factory: factory).recordNanoseconds(-1)
         registry.addCounter("back_total") { -1 }
         let text = ExpositionTests.text(registry)
         #expect(text.contains("\nc_total 1\n"))
@@ -85,7 +85,7 @@ import Testing
         #expect(text.contains("\nt_seconds_count 0\n"))
         #expect(!text.contains("back_total -1"))
         #expect(text.contains(#"metrics_discarded_samples_total{reason="negative"}"#))
-        #expect(text.contains(#"metrics_discarded_samples_total{reason="not_finite"} 4"#))
+        #expect(text.contains(#"metrics_discarded_samples_total{reason="not_finite"} 2"#))
     }
 
     @Test(arguments: [

@@ -31,7 +31,7 @@ import WasmnetTesting
         try await LiveServer.with { live async throws in
             let factory = PrometheusMetricsFactory(live.registry)
             Counter(label: "opens", dimensions: [("kind", "a\"b\\c\nd")], factory: factory).increment(by: 7)
-            Timer(label: "dial", factory: factory).recordSeconds(0.02)
+            Timer(label: "dial_seconds", factory: factory).recordSeconds(0.02)
             let configuration = """
                 global: {scrape_interval: 500ms, scrape_timeout: 500ms}
                 scrape_configs:
