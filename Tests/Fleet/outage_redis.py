@@ -11,10 +11,11 @@ from pathlib import Path
 
 @functools.cache
 def ports(process):
-    """64 for each process: rows run beside each other. Below those that Linux gives to connections, which would come before a port is listened
-    on, or while its server starts again."""
+    """64 for each process, in turns: rows run beside each other, and one after the other. Below those that Linux gives to connections, which
+    would come before a port is listened on, or while its server starts again."""
     end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
-    return itertools.count(max(end - 16384, 1024) + process * 64 % 16384)
+    first = max(end - 16384, 1024) + process * 64 % 16384
+    return itertools.cycle(range(first, first + 64))
 
 
 def free_port():
