@@ -152,7 +152,8 @@ let package = Package(
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", "WasmnetText", hummingbird, hummingbirdCore, httpTypes, nioCore, nioConcurrency,
+                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", hummingbird, hummingbirdCore, httpTypes, nioCore,
+                nioConcurrency,
                 nioHTTP1,
                 nioHTTPTypes, nioHTTPTypesHTTP1, logging, lifecycle, crypto,
             ],
@@ -192,8 +193,8 @@ let package = Package(
             name: "wasmnet-node",
             dependencies: [
                 "CNodeSystem",
-                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
-                "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
+                "RedisClient", "Wasmnet", "WasmnetAdmin", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity",
+                "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
                 argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix,
                 "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -324,7 +325,8 @@ let package = Package(
         .testTarget(
             name: "WasmnetAdminTests",
             dependencies: [
-                "PrometheusMetrics", "WasmnetAdmin", "WasmnetTesting", coreMetrics, nioCore, nioPosix, nioConcurrency,
+                "PrometheusMetrics", "WasmnetAdmin", "WasmnetQuota", "WasmnetTesting", coreMetrics, nioCore, nioPosix,
+                nioConcurrency,
                 logging, lifecycle,
             ],
             swiftSettings: strict

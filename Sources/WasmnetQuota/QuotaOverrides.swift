@@ -35,16 +35,10 @@ package struct QuotaOverrides: Sendable, Equatable {
     /// The largest number that a script of Redis can hold.
     package static let largest = UInt64(1) << 53
 
-    /// What may be set: sessions, sockets, and requests at once after a rest.
-    package static let counts: ClosedRange<Int> = 1...1_000_000
-    /// Above 0, requests a second.
-    package static let mostPerSecond = 1_000_000.0
-    /// Above 0, bytes a second: a million Mbit.
-    package static let mostBytesPerSecond = 125_000_000_000.0
-    /// Bytes at once after a rest: up to 4 GiB.
-    package static let byteBursts: ClosedRange<Int> = 1...Int(TokenBucket.mostBytes)
-    /// Bytes a day: up to 8192 TiB.
-    package static let bytesPerDayRange: ClosedRange<UInt64> = 1...Self.largest
+    /// For how long an override holds where no time is given.
+    package static let usualTime = QuotaDuration.seconds(86_400)
+    /// The longest time that one can be set for.
+    package static let longestTime = QuotaDuration.seconds(366 * 86_400)
 
     /// As they are kept: names and values, none above ``largest``.
     package var fields: [(String, Int64)] {

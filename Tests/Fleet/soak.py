@@ -43,8 +43,8 @@ class Soak:
         faults = Faults(cluster, load, LIMIT, settle=LIFE[1] + 6)
         wanted = start_load(load, CLIENTS)
         await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.85, 60)
-        allowed = (await cluster.quota(FLOOD))["limits"]["bandwidth_bytes"]
-        self.flood = Flood(FLOOD, allowed["per_second"], allowed["burst"])
+        allowed = (await cluster.quota(FLOOD))["limits"]["max_bandwidth_mbps"]
+        self.flood = Flood(FLOOD, allowed["limit"] * 125_000, allowed["burst"])
         await asyncio.sleep(3)
         await invariants.remember_usage()
         self.begun = time.monotonic()

@@ -85,7 +85,7 @@ import WasmnetAdmin
         let example = wanted.operation["requestBody"]?["content"]?["application/json"]?["example"]?.text
         return try await LiveServer.with(configuration, FakeBackend(mood)) { live async throws in
             if wanted.path == "/v1/quota/{client}", wanted.method == "DELETE", wanted.status == 204 {
-                _ = try await live.send("PUT", path, body: #"{"max_sockets": 1}"#)
+                _ = try await live.send("PUT", path, body: #"{"max_connections": 1}"#)
             }
             if wanted.path == "/v1/denylist", wanted.status == 200 {
                 _ = try await live.send(

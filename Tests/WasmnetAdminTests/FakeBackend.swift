@@ -1,6 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 import WasmnetAdmin
+import WasmnetQuota
 
 /// A node of the test's making: some sessions, a denylist, and the ways a node can fail.
 final class FakeBackend: AdminBackend {
@@ -25,7 +26,7 @@ final class FakeBackend: AdminBackend {
             FakeBackend.socket("a-2", "7", nil, .listening),
         ]
         var denied: [DenylistAddition] = []
-        var override: QuotaOverride?
+        var overrides: QuotaOverrides?
         var level = Logger.Level.info
         var explained: [String] = []
         var snapshots = 0
@@ -162,20 +163,35 @@ final class FakeBackend: AdminBackend {
         if name == "unreadable" { throw AdminError.unprocessable("bad_client", "it is no client") }
     }
 
+    private static let limits = QuotaLimits(
+        maxSockets: 50, maxSessions: 8, connectsPerSecond: 20, connectBurst: 40, bytesPerSecond: 62_500,
+        bytesPerDay: 1 << 50)
+
     private static func report(_ client: String, _ state: State) -> QuotaReport {
-        let limits = QuotaLimitsReport(
-            maxSockets: state.override?.maxSockets ?? 50, maxSessions: 8, connectsPerSecond: 20, connectBurst: 40,
-            resolvesPerSecond: 0, resolveBurst: 0, bytesPerSecond: 0.5, byteBurst: 0, bytesPerDay: UInt64.max)
+        let now = QuotaInstant(microseconds: 1_767_268_800_000_000)
+        let account = ClientAccount(
+            now: now, holdings: [.init(node: "n1", sessions: 1, sockets: 2)],
+            bandwidth: TokenBucket(level: -5_000_000, refilledAt: now), dayBytes: 7, dayEnds: now + .seconds(43_200),
+            overrides: state.overrides ?? QuotaOverrides(),
+            overridesEnd: state.overrides.map { _ in now + .seconds(60) })
         return QuotaReport(
-            client: client, limits: limits, override: state.override, sessions: 1, sockets: 2, connectsLeft: 3,
-            resolvesLeft: nil, bytesLeft: -5, bytesToday: 7)
+            ClientID(text: client), account, limits: self.limits,
+            holders: account.holdings.map { .init($0, name: "edge-1", address: "192.0.2.1:9000") })
     }
 
-    func overrideQuota(of client: String, with override: QuotaOverride) async throws -> QuotaReport {
+    func overrideQuota(
+        of client: String, with request: QuotaRequest, for time: QuotaDuration
+    ) async throws -> QuotaReport {
         try Self.check(client)
         if client == "missing" { throw AdminError.notFound("its override is over already") }
+        let overrides: QuotaOverrides
+        do throws(QuotaProblems) {
+            overrides = try QuotaOverrides(request, over: Self.limits)
+        } catch {
+            throw AdminError.unprocessable("bad_override", error.all.map { $0.text() }.joined(separator: "; "))
+        }
         return try await answer { state in
-            state.override = override
+            state.overrides = overrides
             return Self.report(client, state)
         }
     }
@@ -183,8 +199,8 @@ final class FakeBackend: AdminBackend {
     func clearQuotaOverride(of client: String) async throws -> Bool {
         try Self.check(client)
         return try await answer { state in
-            defer { state.override = nil }
-            return state.override != nil
+            defer { state.overrides = nil }
+            return state.overrides != nil
         }
     }
 

@@ -5,6 +5,7 @@ import NIOConcurrencyHelpers
 import PrometheusMetrics
 import Testing
 import WasmnetAdmin
+import WasmnetQuota
 
 /// What the routes make of their requests, and of what the node answers.
 @Suite(.timeLimit(.minutes(1))) struct RouteTests {
@@ -165,19 +166,33 @@ import WasmnetAdmin
         try await LiveServer.with { live async throws in
             let path = "/v1/quota/a%3A2001%3Adb8%3A%3A%2F64"
             let answer = try await live.send(
-                "PUT", path, body: #"{"max_sockets": 5, "bytes_per_day": 18446744073709551615}"#)
+                "PUT", path, body: #"{"max_connections": 5, "bytes_per_day": 9007199254740992}"#)
             #expect(answer.json?["client"]?.string == "a:2001:db8::/64")
-            #expect(answer.body.contains(#""override":{"bytes_per_day":18446744073709551615,"max_sockets":5}"#))
-            #expect(live.backend.state.withLockedValue { $0.override?.maxSockets } == 5)
+            #expect(answer.body.contains(#""bytes_per_day":{"from":"override","limit":9007199254740992,"used":7}"#))
+            #expect(answer.body.contains(#""max_connections":{"from":"override","limit":5,"used":2}"#))
+            #expect(live.backend.state.withLockedValue { $0.overrides?.maxSockets } == 5)
             #expect(try await live.send("DELETE", path).status == 204)
             #expect(try await live.send("DELETE", path).status == 404)
             for wrong in [
-                "{}", #"{"max_sockets": -1}"#, #"{"max_sockets": 1.5}"#, #"{"max_socket": 1}"#,
+                "{}", #"{"max_connections": -1}"#, #"{"max_connections": 1.5}"#, #"{"max_connection": 1}"#,
                 #"{"bytes_per_day": 1e30}"#,
             ] {
                 let refused = try await live.send("PUT", path, body: wrong)
                 #expect(refused.status == 422, "\(wrong): \(refused.body)")
             }
+        }
+    }
+
+    @Test(arguments: [
+        ("max_sockets", "max_connections"), ("connects_per_second", "connects_per_sec"),
+        ("resolves_per_second", "resolves_per_sec"), ("bytes_per_second", "max_bandwidth_mbps"),
+    ])
+    func theOldNameOfALimitIsRefusedWithTheNewOne(old: String, new: String) async throws {
+        try await LiveServer.with { live async throws in
+            let answer = try await live.send("PUT", "/v1/quota/t%3Aamy", body: #"{"\#(old)": 5}"#)
+            #expect(answer.status == 422)
+            #expect(answer.body.contains("\(old): no such member any more; it is \(new)"), "\(answer.body)")
+            #expect(live.backend.state.withLockedValue { $0.overrides } == nil)
         }
     }
 

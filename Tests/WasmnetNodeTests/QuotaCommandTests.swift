@@ -104,7 +104,7 @@ extension NodeTests {
                 let sockets = try self.limit("max_connections", in: shown)
                 #expect(sockets["used"] as? Int == 3 && sockets["limit"] as? Int == 3, "\(shown)")
                 #expect(sockets["from"] as? String == "policy")
-                #expect(try self.limit("connects", in: shown)["available"] as? Int ?? 99 <= 47)
+                #expect(try self.limit("connects_per_sec", in: shown)["available"] as? Int ?? 99 <= 47)
                 let text = try await run(["quota", "show", "127.0.0.1"])
                 #expect(text.contains("max_connections") && text.contains("1 GiB"), "\(text)")
                 #expect(!text.contains("(not registered)") && !text.contains("default policy"), "\(text)")
@@ -130,10 +130,55 @@ extension NodeTests {
                 for _ in 0..<10 {
                     _ = try await run(["quota", "reset", "a:127.0.0.1"])
                     reset = try await run(["quota", "show", "127.0.0.1", "--json"])
-                    if try self.limit("connects", in: reset)["available"] as? Int == 50 { break }
+                    if try self.limit("connects_per_sec", in: reset)["available"] as? Int == 50 { break }
                 }
                 #expect(try self.limit("max_connections", in: reset)["used"] as? Int == 4)
-                #expect(try self.limit("connects", in: reset)["available"] as? Int == 50)
+                // With --json it tells what is left.
+                let told = try self.object(try await run(["quota", "reset", "127.0.0.1", "--json"]))
+                #expect(Set(told.keys) == Set(try self.object(reset).keys))
+                #expect(try self.limit("connects_per_sec", in: reset)["available"] as? Int == 50)
+            }
+        }
+
+        /// One question, asked in two ways.
+        @Test func theCommandAndTheAPIGiveOneDocument() async throws {
+            try await withServer { redis in
+                let file = NSTemporaryDirectory() + "quota-\(UInt64.random(in: 0 ... .max)).toml"
+                try Self.policy.write(toFile: file, atomically: true, encoding: .utf8)
+                defer { try? FileManager.default.removeItem(atPath: file) }
+                let environment = ["WASMNET_REDIS": "redis://127.0.0.1:\(redis.port)", "WASMNET_POLICY": file]
+                let node = try NodeProcess(["--port", "0"], environment: environment)
+                let admin = try #require(await node.admin())
+                func put(_ body: String) async throws -> [String: Any] {
+                    let (_, output) = try await ChildProgram.run(
+                        "/usr/bin/curl",
+                        [
+                            "-s", "--max-time", "5", "-X", "PUT", "-H", "Content-Type: application/json", "-d", body,
+                            "\(admin)/v1/quota/t:amy",
+                        ])
+                    return try self.object(output)
+                }
+                var told = try await put(
+                    #"{"max_connections": 2, "connects_per_sec": 3, "connect_burst": 4, "max_bandwidth_mbps": 0.5}"#)
+                let (_, output, _) = try await NodeProcess.run(
+                    ["quota", "show", "t:amy", "--json"], environment: environment)
+                var printed = try self.object(output)
+                #expect(printed.removeValue(forKey: "policy") as? String == file)
+                // Of two moments, so perhaps in the next second.
+                for name in ["now", "overrides_end"] {
+                    #expect(told.removeValue(forKey: name) is String && printed.removeValue(forKey: name) is String)
+                }
+                #expect(NSDictionary(dictionary: told).isEqual(to: printed), "\(told) \(printed)")
+                #expect(try self.limit("connects_per_sec", in: output)["limit"] as? Double == 3)
+                #expect(try self.limit("max_bandwidth_mbps", in: output)["limit"] as? Double == 0.5)
+
+                let refusal = try await put(#"{"max_connections": 0}"#)["error"] as? [String: Any]
+                let message = try #require(refusal?["message"] as? String)
+                let (_, _, errors) = try await NodeProcess.run(
+                    ["quota", "set", "t:amy", "--max-connections", "0"], environment: environment)
+                #expect(errors.contains("--" + message.replacing("max_connections", with: "max-connections")))
+                node.signal(SIGTERM)
+                #expect(await node.wait() == 0)
             }
         }
 

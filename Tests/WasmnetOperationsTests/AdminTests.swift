@@ -20,6 +20,14 @@ extension Operations {
 
         private func items(_ page: [String: Any]) -> [[String: Any]] { page["items"] as? [[String: Any]] ?? [] }
 
+        private func limit(_ name: String, in report: [String: Any]) -> [String: Any] {
+            (report["limits"] as? [String: Any])?[name] as? [String: Any] ?? [:]
+        }
+
+        private func sockets(in report: [String: Any]) -> Int? {
+            self.limit("max_connections", in: report)["used"] as? Int
+        }
+
         @Test func sessionsAndSocketsAreListedAndEnded() async throws {
             let target = try await TestTarget.start(.echo)
             try await TestNode.withAdmin { node, admin in
@@ -66,12 +74,15 @@ extension Operations {
                 try await client.connect(2, to: target)
                 client.send(.connect(3, host: "127.0.0.1", port: UInt16(target.port)))
                 #expect(try await client.nextEnd().1 == .maxConnections)
-                #expect(try await admin.ask(.GET, path)["sockets"] as? Int == 2)
-                try await admin.ask(.PUT, path, #"{"max_sockets": 4, "ttl_seconds": 3600}"#)
+                #expect(self.sockets(in: try await admin.ask(.GET, path)) == 2)
+                try await admin.ask(.PUT, path, #"{"max_connections": 4, "ttl_seconds": 3600}"#)
                 try await client.connect(4, to: target)
                 let report = try await admin.ask(.GET, path)
-                #expect((report["limits"] as? [String: Any])?["max_sockets"] as? Int == 4)
-                #expect((report["override"] as? [String: Any])?["max_sockets"] as? Int == 4)
+                let limit = self.limit("max_connections", in: report)
+                #expect(limit["limit"] as? Int == 4 && limit["from"] as? String == "override")
+                #expect(report["overrides_end"] as? String != nil)
+                let holders = try #require(report["holders"] as? [[String: Any]])
+                #expect(holders.count == 1 && holders[0]["sockets"] as? Int == 3 && holders[0]["sessions"] as? Int == 1)
                 // A new policy keeps what was set for the client.
                 node.server.replacePolicy(try TestNode.policy(Self.limits))
                 try await client.connect(5, to: target)
@@ -80,8 +91,9 @@ extension Operations {
                 client.send(.connect(6, host: "127.0.0.1", port: UInt16(target.port)))
                 #expect(try await client.nextEnd().1 == .maxConnections)
                 for (body, code) in [
-                    (#"{"max_sockets": 0}"#, UInt(422)), (#"{"bytes_per_day": 5}"#, 422), (#"{"ttl_seconds": 5}"#, 422),
-                    (#"{"max_sockets": 5, "ttl_seconds": 0}"#, 422), (#"{"what": 5}"#, 422), ("{", 400),
+                    (#"{"max_connections": 0}"#, UInt(422)), (#"{"bytes_per_day": 5}"#, 422),
+                    (#"{"ttl_seconds": 5}"#, 422),
+                    (#"{"max_connections": 5, "ttl_seconds": 0}"#, 422), (#"{"what": 5}"#, 422), ("{", 400),
                 ] { try await admin.ask(.PUT, path, body, status: code) }
                 await client.close()
             }
@@ -100,8 +112,8 @@ extension Operations {
                     let client = try await TestClient.open(other)
                     try await client.connect(1, to: target)
                     try await client.connect(2, to: target)
-                    #expect(try await admin.ask(.GET, path)["sockets"] as? Int == 2)
-                    try await admin.ask(.PUT, path, #"{"max_sockets": 3}"#)
+                    #expect(self.sockets(in: try await admin.ask(.GET, path)) == 2)
+                    try await admin.ask(.PUT, path, #"{"max_connections": 3}"#)
                     // A node that had just heard that there is no more asks again a quarter of a second later.
                     var isOpen = false
                     for id in SocketID(10)...50 where !isOpen {
@@ -111,7 +123,7 @@ extension Operations {
                     #expect(isOpen)
                     client.send(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
                     #expect(try await client.nextEnd().1 == .maxConnections)
-                    #expect(try await otherAdmin.ask(.GET, path)["sockets"] as? Int == 3)
+                    #expect(self.sockets(in: try await otherAdmin.ask(.GET, path)) == 3)
                     await client.close()
                 }
                 _ = one
@@ -122,9 +134,9 @@ extension Operations {
 
         /// Each limit with the most it may be and the least that is too much.
         private static let ranges: [(name: String, most: String, above: String)] = [
-            ("max_sessions", "1000000", "1000001"), ("max_sockets", "1000000", "9223372036854775807"),
-            ("connects_per_second", "1000000", "1000000.5"), ("resolves_per_second", "1000000", "1e300"),
-            ("bytes_per_second", "125000000000", "125000000001"),
+            ("max_sessions", "1000000", "1000001"), ("max_connections", "1000000", "9223372036854775807"),
+            ("connects_per_sec", "1000000", "1000000.5"), ("resolves_per_sec", "1000000", "1e300"),
+            ("max_bandwidth_mbps", "1000000", "1000000.000008"),
             ("bytes_per_day", "9007199254740992", "9007199254740993"),
         ]
 
@@ -152,13 +164,13 @@ extension Operations {
                     }
                     try await admin.ask(.GET, path, status: 404)
                     let answer = try await admin.ask(.PUT, path, "{\"\(name)\": \(most)}")
-                    let override = answer["override"] as? [String: Any]
-                    #expect("\(override?[name] ?? "")" == most)
+                    let limit = self.limit(name, in: answer)
+                    #expect("\(limit["limit"] ?? "")" == most && limit["from"] as? String == "override")
                     try await admin.ask(.DELETE, path, status: 204)
                 }
                 for (rate, burst, above) in [
-                    ("connects_per_second", "connect_burst", "1000001"), ("resolves_per_second", "resolve_burst", "0"),
-                    ("bytes_per_second", "byte_burst", "4294967297"),
+                    ("connects_per_sec", "connect_burst", "1000001"), ("resolves_per_sec", "resolve_burst", "0"),
+                    ("max_bandwidth_mbps", "byte_burst", "4294967297"),
                 ] { try await admin.ask(.PUT, path, "{\"\(rate)\": 1, \"\(burst)\": \(above)}", status: 422) }
                 // The client is the same in any clothes.
                 #expect(

@@ -29,10 +29,11 @@ extension Operations {
             #"{"entries": ["10.0.0.0/99", "10.0.0.1"]}"#, #"{"entries": [{"entry": "*"}]}"#,
             #"{"entries": [{"entry": "198.51.100.1", "ttl_seconds": 1e300}]}"#,
             #"{"entries": [{"entry": "198.51.100.1", "ttl_seconds": 0.0001, "reason": "\u0007"}]}"#,
-            #"{"entries": ["198.51.100.1"]}"#, #"{"max_sockets": 0}"#, #"{"max_sockets": -1}"#, #"{"max_sockets": 1}"#,
-            #"{"max_sockets": 1, "ttl_seconds": 0.0001}"#, #"{"max_sockets": 1, "ttl_seconds": 1e300}"#,
-            #"{"max_sockets": 9223372036854775808}"#, #"{"bytes_per_day": 18446744073709551615}"#,
-            #"{"connects_per_second": 1e300}"#, #"{"resolves_per_second": 1}"#, #"{"level": "loud"}"#,
+            #"{"entries": ["198.51.100.1"]}"#, #"{"max_connections": 0}"#, #"{"max_connections": -1}"#,
+            #"{"max_connections": 1}"#,
+            #"{"max_connections": 1, "ttl_seconds": 0.0001}"#, #"{"max_connections": 1, "ttl_seconds": 1e300}"#,
+            #"{"max_connections": 9223372036854775808}"#, #"{"bytes_per_day": 18446744073709551615}"#,
+            #"{"connects_per_sec": 1e300}"#, #"{"resolves_per_sec": 1}"#, #"{"level": "loud"}"#,
             #"{"level": "info"}"#,
         ]
 

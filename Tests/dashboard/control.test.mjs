@@ -46,15 +46,16 @@ test('a client’s quota is looked up, overridden and set free', bounded, () => 
   await page.click('#quota-report summary');
   await page.click('#quota-report form [type=submit]');
   await page.until(text('quota-said', 'There is no limit in the override.'));
-  await page.fill('#override-max_sockets', '1.5');
+  await page.fill('#override-max_connections', '1.5');
   await page.click('#quota-report form [type=submit]');
   await page.until(text('quota-said', 'Sockets at once: a whole number above 0.'));
-  await page.fill('#override-max_sockets', '7');
-  await page.fill('#override-bytes_per_second', '1000.5');
+  await page.fill('#override-max_connections', '7');
+  await page.fill('#override-max_bandwidth_mbps', '1000.5');
   await page.click('#quota-report form [type=submit]');
   await page.until(text('quota-said', 'The override is set.'));
-  assert.deepEqual(mock.of('quota.override').map(({ names, body }) => [names, body]), [[[client], { max_sockets: 7, bytes_per_second: 1000.5 }]]);
-  assert.equal(await page.value("document.querySelectorAll('#quota-report td[data-mark=override]').length"), 2);
+  assert.deepEqual(mock.of('quota.override').map(({ names, body }) => [names, body]), [[[client], { max_connections: 7, max_bandwidth_mbps: 1000.5 }]]);
+  // Two limits, and the burst that goes with the bandwidth.
+  assert.equal(await page.value("document.querySelectorAll('#quota-report td[data-mark=override]').length"), 3);
   await page.picture('quota-light');
   await page.click('#quota-report form button[type=button]');
   await page.click('#ask-yes');

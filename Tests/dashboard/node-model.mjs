@@ -122,14 +122,20 @@ export class NodeModel {
   }
 
   limits(client) {
-    const policy = {
-      max_sessions: 8, max_sockets: 100, connects_per_second: 20, connect_burst: 40, resolves_per_second: 0, resolve_burst: 0,
-      bytes_per_second: 2_500_000, byte_burst: 5_000_000, bytes_per_day: this.isHuge ? Number.MAX_SAFE_INTEGER : 50e9,
-    };
     const override = this.overrides.get(client);
+    const from = (member) => (override?.[member] === undefined ? 'policy' : 'override');
+    const amount = (member, used, limit) => ({ used, limit: override?.[member] ?? limit, from: from(member) });
+    const rate = (member, burst, available, limit, most) =>
+      ({ available, limit: override?.[member] ?? limit, burst: override?.[burst] ?? most, from: from(member) });
     return {
-      client, limits: { ...policy, ...override }, ...(override && { override }), sessions: 2, sockets: 7, connects_left: 31,
-      bytes_left: -1_200, bytes_today: 1_734_000_000,
+      client, now: '2026-11-30T10:00:00Z', day_ends: '2026-12-01T00:00:00Z', ...(override && { overrides_end: '2026-12-01T10:00:00Z' }),
+      limits: {
+        max_sessions: amount('max_sessions', 2, 8), max_connections: amount('max_connections', 7, 100),
+        connects_per_sec: rate('connects_per_sec', 'connect_burst', 31, 20, 40), resolves_per_sec: { from: 'policy' },
+        max_bandwidth_mbps: rate('max_bandwidth_mbps', 'byte_burst', -1_200, 20, 5_000_000),
+        bytes_per_day: amount('bytes_per_day', 1_734_000_000, this.isHuge ? Number.MAX_SAFE_INTEGER : 50e9),
+      },
+      holders: [{ node: '0a1b2c3d', name: this.node, address: '192.0.2.1:9000', sessions: 2, sockets: 7 }],
     };
   }
 }

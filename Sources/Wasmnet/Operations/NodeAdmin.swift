@@ -13,7 +13,7 @@ import WasmnetText
 /// What an operator may see of a server, and do to it.
 struct NodeAdmin: AdminBackend {
     let server: Server
-    let quotas: any QuotaDesk
+    let quotas: any QuotaStore
     let snapshots: SnapshotMaker
     let readyNeedsRedis: Bool
 

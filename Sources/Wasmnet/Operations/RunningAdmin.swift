@@ -70,10 +70,12 @@ struct RunningAdmin: Sendable {
         Logger(label: logger.label) { _ in WarningsOnly(logger.handler) }
     }
 
-    private static func quotas(of server: Server) -> any QuotaDesk {
-        if let member = server.member { return RedisQuotaDesk(member: member) }
-        if let ledger = server.environment.ledger as? InProcessLedger { return InProcessQuotaDesk(ledger: ledger) }
-        return NoQuotaDesk()
+    private static func quotas(of server: Server) -> any QuotaStore {
+        if let member = server.member { return RedisQuotaStore(member: member) }
+        if let ledger = server.environment.ledger as? InProcessLedger {
+            return InProcessQuotaStore(ledger: ledger) { server.entry(id: "") }
+        }
+        return NoQuotaStore()
     }
 
     private static func snapshots(
@@ -91,9 +93,9 @@ struct RunningAdmin: Sendable {
 }
 
 /// Of a ledger that is neither kind: nobody can be looked up.
-private struct NoQuotaDesk: QuotaDesk {
-    func report(of client: ClientID, policy: QuotaLimits) async throws -> QuotaReport? { nil }
-    func set(_ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
+private struct NoQuotaStore: QuotaStore {
+    func report(ofKnown client: ClientID, limits: QuotaLimits) async throws -> QuotaReport? { nil }
+    func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
         throw AdminError.unavailable("not_supported", "this ledger takes no limits of a client's own")
     }
     func clear(_ client: ClientID) async throws -> Bool { false }

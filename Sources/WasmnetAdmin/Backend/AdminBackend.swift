@@ -1,4 +1,5 @@
 package import Logging
+package import WasmnetQuota
 
 /// What the admin server asks of a node. Every method must answer soon and heed cancellation: a call that takes longer than the
 /// server's request time is cancelled and answered 503.
@@ -32,8 +33,10 @@ package protocol AdminBackend: Sendable {
 
     /// - Returns: nil where the client is unknown and has no override.
     func quota(of client: String) async throws -> QuotaReport?
-    /// Replaces the client's override.
-    func overrideQuota(of client: String, with override: QuotaOverride) async throws -> QuotaReport
+    /// Replaces what was set for the client.
+    func overrideQuota(
+        of client: String, with request: QuotaRequest, for time: QuotaDuration
+    ) async throws -> QuotaReport
     /// - Returns: false where there was no override.
     func clearQuotaOverride(of client: String) async throws -> Bool
 

@@ -1,125 +1,160 @@
-/// Limits in the units of the policy file; 0 is unlimited.
-package struct QuotaLimitsReport: Sendable, Hashable, Codable {
-    package var maxSockets: Int
-    package var maxSessions: Int
-    package var connectsPerSecond: Double
-    package var connectBurst: Int
-    package var resolvesPerSecond: Double
-    package var resolveBurst: Int
-    package var bytesPerSecond: Double
-    package var byteBurst: Int
-    package var bytesPerDay: UInt64
+import FoundationEssentials
+package import WasmnetQuota
 
-    package init(
-        maxSockets: Int, maxSessions: Int, connectsPerSecond: Double, connectBurst: Int, resolvesPerSecond: Double,
-        resolveBurst: Int, bytesPerSecond: Double, byteBurst: Int, bytesPerDay: UInt64
-    ) {
-        self.maxSockets = maxSockets
-        self.maxSessions = maxSessions
-        self.connectsPerSecond = connectsPerSecond
-        self.connectBurst = connectBurst
-        self.resolvesPerSecond = resolvesPerSecond
-        self.resolveBurst = resolveBurst
-        self.bytesPerSecond = bytesPerSecond
-        self.byteBurst = byteBurst
-        self.bytesPerDay = bytesPerDay
-    }
-}
+/// What a client uses of each limit and may use: one document, of the API and of `wasmnet-node quota --json`. A limit that is absent is
+/// unlimited; names and units are the policy file's.
+package struct QuotaReport: Sendable, Hashable {
+    /// Whose limit it is: the policy's, or one that was set for this client.
+    package enum Source: String, Sendable, Encodable { case policy, override }
 
-/// What a client may use and uses.
-package struct QuotaReport: Sendable, Hashable, Encodable {
-    package var client: String
-    /// In force, the override included.
-    package var limits: QuotaLimitsReport
-    /// What was overridden; nil: nothing.
-    package var override: QuotaOverride?
-    package var sessions: Int
-    package var sockets: Int
-    /// Sockets that could be opened at once now; nil: unlimited.
-    package var connectsLeft: Int?
-    package var resolvesLeft: Int?
-    /// Negative while there is debt; nil: unlimited.
-    package var bytesLeft: Int64?
-    /// Of the current UTC day, both directions.
-    package var bytesToday: UInt64
-
-    package init(
-        client: String, limits: QuotaLimitsReport, override: QuotaOverride?, sessions: Int, sockets: Int,
-        connectsLeft: Int?, resolvesLeft: Int?, bytesLeft: Int64?, bytesToday: UInt64
-    ) {
-        self.client = client
-        self.limits = limits
-        self.override = override
-        self.sessions = sessions
-        self.sockets = sockets
-        self.connectsLeft = connectsLeft
-        self.resolvesLeft = resolvesLeft
-        self.bytesLeft = bytesLeft
-        self.bytesToday = bytesToday
-    }
-}
-
-/// Limits that replace those of the policy for one client, for a time. A member that is nil leaves the policy's.
-package struct QuotaOverride: Sendable, Hashable {
-    /// What holds where no time is given: a day, in seconds.
-    package static let usualTimeToLive = 86_400.0
-    /// The longest time: 366 days, in seconds.
-    package static let longestTimeToLive = 366 * 86_400.0
-
-    /// For so many seconds, from now; nil: ``usualTimeToLive``. Not told in reports.
-    package var timeToLive: Double?
-    package var maxSockets: Int?
-    package var maxSessions: Int?
-    package var connectsPerSecond: Double?
-    package var connectBurst: Int?
-    package var resolvesPerSecond: Double?
-    package var resolveBurst: Int?
-    package var bytesPerSecond: Double?
-    package var byteBurst: Int?
-    package var bytesPerDay: UInt64?
-
-    package init() {}
-}
-
-extension QuotaOverride: Codable {
-    enum CodingKeys: String, CodingKey, CaseIterable {
-        case timeToLive = "ttl_seconds"
-        case maxSockets = "max_sockets"
-        case maxSessions = "max_sessions"
-        case connectsPerSecond = "connects_per_second"
-        case connectBurst = "connect_burst"
-        case resolvesPerSecond = "resolves_per_second"
-        case resolveBurst = "resolve_burst"
-        case bytesPerSecond = "bytes_per_second"
-        case byteBurst = "byte_burst"
-        case bytesPerDay = "bytes_per_day"
+    /// A number that may be in use at once, or in a day.
+    package struct Amount: Sendable, Hashable, Encodable {
+        package var used: UInt64
+        package var limit: UInt64?
+        package var from: Source
     }
 
-    /// Refuses names it does not know, numbers below 0, and an override of nothing.
-    package init(from decoder: any Decoder) throws {
-        let values = try decoder.strictContainer(CodingKeys.self)
-        self.maxSockets = try values.limit(.maxSockets)
-        self.maxSessions = try values.limit(.maxSessions)
-        self.connectsPerSecond = try values.limit(.connectsPerSecond)
-        self.connectBurst = try values.limit(.connectBurst)
-        self.resolvesPerSecond = try values.limit(.resolvesPerSecond)
-        self.resolveBurst = try values.limit(.resolveBurst)
-        self.bytesPerSecond = try values.limit(.bytesPerSecond)
-        self.byteBurst = try values.limit(.byteBurst)
-        self.bytesPerDay = try values.limit(.bytesPerDay)
-        self.timeToLive = nil
-        if self == QuotaOverride() { throw BodyError(path: "", "an override names at least one limit") }
-        self.timeToLive = try values.decodeIfPresent(Double.self, forKey: .timeToLive)
-        if let seconds = self.timeToLive, !(seconds > 0 && seconds <= Self.longestTimeToLive) {
-            throw BodyError(path: "ttl_seconds", "an override holds longer than 0 seconds and at most 366 days")
+    /// So much a second, with a burst.
+    package struct Rate: Sendable, Hashable, Encodable {
+        /// What may pass at this moment, requests or bytes; below 0 it is owed.
+        package var available: Int64?
+        /// A second: requests, or megabits.
+        package var limit: Double?
+        /// At once after a rest: requests, or bytes.
+        package var burst: Int64?
+        package var from: Source
+    }
+
+    package struct Limits: Sendable, Hashable, Encodable {
+        package var maxSessions, maxConnections, bytesPerDay: Amount
+        package var connectsPerSec, resolvesPerSec, maxBandwidthMbps: Rate
+
+        enum CodingKeys: String, CodingKey {
+            case maxSessions = "max_sessions"
+            case maxConnections = "max_connections"
+            case connectsPerSec = "connects_per_sec"
+            case resolvesPerSec = "resolves_per_sec"
+            case maxBandwidthMbps = "max_bandwidth_mbps"
+            case bytesPerDay = "bytes_per_day"
         }
     }
+
+    /// A node that has sessions or sockets of the client.
+    package struct Holder: Sendable, Hashable, Encodable {
+        /// Its id in the registry; its name where there is none.
+        package var node: String
+        /// Nil for a node that is not in the registry.
+        package var name: String?
+        package var address: String?
+        package var sessions: Int
+        package var sockets: Int
+
+        package init(_ holding: ClientAccount.Holding, name: String?, address: String?) {
+            self.node = holding.node
+            self.name = name
+            self.address = address
+            self.sessions = holding.sessions
+            self.sockets = holding.sockets
+        }
+    }
+
+    package var client: String
+    /// The file that a command took the policy's limits from. Nil: the node's own policy, or a command that was given none.
+    package var policy: String?
+    package var now: QuotaInstant
+    package var dayEnds: QuotaInstant
+    /// When what was set for the client ends; nil: nothing is set.
+    package var overridesEnd: QuotaInstant?
+    package var limits: Limits
+    package var holders: [Holder]
+
+    /// - Parameter limits: the policy's.
+    package init(
+        _ client: ClientID, _ account: ClientAccount, limits: QuotaLimits, policy: String? = nil, holders: [Holder]
+    ) {
+        let (now, own) = (account.now, account.overrides)
+        self.client = client.text
+        self.policy = policy
+        self.now = now
+        self.dayEnds = account.dayEnds
+        self.overridesEnd = account.overridesEnd
+        self.limits = Limits(
+            maxSessions: Amount(
+                UInt64(clamping: account.sessions), of: UInt64(clamping: limits.maxSessions),
+                own.maxSessions.map { UInt64(clamping: $0) }),
+            maxConnections: Amount(
+                UInt64(clamping: account.sockets), of: UInt64(clamping: limits.maxSockets),
+                own.maxSockets.map { UInt64(clamping: $0) }),
+            bytesPerDay: Amount(account.dayBytes, of: limits.bytesPerDay, own.bytesPerDay),
+            connectsPerSec: Rate(
+                account.connects, at: now, of: limits.connectsPerSecond, limits.connectBurst, own.connects),
+            resolvesPerSec: Rate(
+                account.resolves, at: now, of: limits.resolvesPerSecond, limits.resolveBurst, own.resolves),
+            maxBandwidthMbps: Rate(
+                account.bandwidth, at: now, of: limits.bytesPerSecond, limits.byteBurst, own.bandwidth))
+        self.holders = holders
+    }
 }
 
-extension KeyedDecodingContainer where Key == QuotaOverride.CodingKeys {
-    fileprivate func limit<Number: Decodable & Comparable & Numeric>(_ key: Key) throws -> Number? {
-        let number = try self.decodeIfPresent(Number.self, forKey: key)
-        if let number, number < .zero { throw BodyError(path: key.stringValue, "a limit is not below 0") }
-        return number
+// What the policy does not limit no override limits either: nodes do not ask.
+
+extension QuotaReport.Amount {
+    /// - Parameter policy: 0 is unlimited.
+    fileprivate init(_ used: UInt64, of policy: UInt64, _ own: UInt64?) {
+        let own = policy > 0 ? own : nil
+        self.init(used: used, limit: own ?? (policy > 0 ? policy : nil), from: own == nil ? .policy : .override)
+    }
+}
+
+extension QuotaReport.Rate {
+    fileprivate init(_ state: GCRA, at now: QuotaInstant, of policy: Double, _ burst: Int, _ own: GCRA.Pace?) {
+        guard let pace = GCRA.Pace(perSecond: policy, burst: burst) else {
+            self.init(from: .policy)
+            return
+        }
+        self.init(
+            available: Int64(state.available(at: now, pace: own ?? pace)), limit: own?.perSecond ?? policy,
+            burst: (own ?? pace).burst, from: own == nil ? .policy : .override)
+    }
+
+    /// - Parameter policy: bytes.
+    fileprivate init(
+        _ state: TokenBucket?, at now: QuotaInstant, of policy: Double, _ burst: Int, _ own: TokenBucket.Rate?
+    ) {
+        guard let rate = TokenBucket.Rate(bytesPerSecond: policy, burst: burst) else {
+            self.init(from: .policy)
+            return
+        }
+        var bucket = state ?? TokenBucket()
+        bucket.refill(at: now, rate: own ?? rate)
+        self.init(
+            available: bucket.bytes, limit: (own.map { Double($0.bytesPerSecond) } ?? policy) / 125_000,
+            burst: (own ?? rate).burst, from: own == nil ? .policy : .override)
+    }
+}
+
+extension QuotaReport: Encodable {
+    enum CodingKeys: String, CodingKey {
+        case client, policy, now, limits, holders
+        case dayEnds = "day_ends"
+        case overridesEnd = "overrides_end"
+    }
+
+    package func encode(to encoder: any Encoder) throws {
+        var values = encoder.container(keyedBy: CodingKeys.self)
+        try values.encode(self.client, forKey: .client)
+        try values.encodeIfPresent(self.policy, forKey: .policy)
+        try values.encode(self.now.text, forKey: .now)
+        try values.encode(self.dayEnds.text, forKey: .dayEnds)
+        try values.encodeIfPresent(self.overridesEnd?.text, forKey: .overridesEnd)
+        try values.encode(self.limits, forKey: .limits)
+        try values.encode(self.holders, forKey: .holders)
+    }
+}
+
+extension QuotaInstant {
+    /// By RFC 3339, in UTC, to the second.
+    package var text: String {
+        Date(timeIntervalSince1970: Double(self.microseconds / 1_000_000)).formatted(.iso8601)
     }
 }

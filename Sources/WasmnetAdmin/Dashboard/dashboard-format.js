@@ -49,6 +49,7 @@ export const exact = orUnknown((value) => plain.format(value));
 export const bytes = orUnknown((value) => scaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'], 1000));
 export const byteRate = orUnknown((value) => `${bytes(value)}/s`);
 export const rate = orUnknown((value) => `${scaled(value, ['', 'k', 'M', 'G', 'T'], 1000)}/s`);
+export const megabits = orUnknown((value) => scaled(value, ['Mbit/s', 'Gbit/s', 'Tbit/s'], 1000));
 export const percent = orUnknown((value) => `${short(value * 100)} %`);
 
 /** Seconds of a latency: 120 µs, 3.4 ms, 1.2 s. */

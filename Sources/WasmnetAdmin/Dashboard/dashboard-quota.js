@@ -2,28 +2,36 @@
 
 import { call, path } from './dashboard-api.js';
 import { byID, element, say } from './dashboard-dom.js';
-import { bytes, byteRate, count, exact, rate, unknown, visible } from './dashboard-format.js';
+import { bytes, count, exact, megabits, rate, unknown, visible } from './dashboard-format.js';
 import { ask } from './dashboard-pages.js';
 import { address } from './dashboard-router.js';
 import { Table } from './dashboard-table.js';
 
-/** `[member of the limits, label, format, what is used of it]`; 0 means no limit. */
+/** `[limit by the policy's name, label, format, what is used of it]`; a burst is a part of its rate. */
 const rows = [
-  ['max_sessions', 'Sessions at once', count, (report) => count(report.sessions)],
-  ['max_sockets', 'Sockets at once', count, (report) => count(report.sockets)],
-  ['connects_per_second', 'Connects a second', rate, (report) => left(report.connects_left, count)],
+  ['max_sessions', 'Sessions at once', count, ({ used }) => count(used)],
+  ['max_connections', 'Sockets at once', count, ({ used }) => count(used)],
+  ['connects_per_sec', 'Connects a second', rate, ({ available }) => left(available, count)],
   ['connect_burst', 'Connects at once after a rest', count],
-  ['resolves_per_second', 'Names a second', rate, (report) => left(report.resolves_left, count)],
+  ['resolves_per_sec', 'Names a second', rate, ({ available }) => left(available, count)],
   ['resolve_burst', 'Names at once after a rest', count],
-  ['bytes_per_second', 'Bytes a second', byteRate, (report) => left(report.bytes_left, bytes)],
+  ['max_bandwidth_mbps', 'Bandwidth in Mbit/s', megabits, ({ available }) => left(available, bytes)],
   ['byte_burst', 'Bytes at once after a rest', bytes],
-  ['bytes_per_day', 'Bytes a day (UTC)', bytes, (report) => `${bytes(report.bytes_today)} today`],
+  ['bytes_per_day', 'Bytes a day (UTC)', bytes, ({ used }) => `${bytes(used)} today`],
 ];
+const rateOf = { connect_burst: 'connects_per_sec', resolve_burst: 'resolves_per_sec', byte_burst: 'max_bandwidth_mbps' };
+const isFraction = (member) => ['connects_per_sec', 'resolves_per_sec', 'max_bandwidth_mbps'].includes(member);
 
-function allowed(limit, member, format) {
-  if (limit !== 0) return format(limit);
-  // A burst of 0 stands beside a rate without a limit.
-  return member.endsWith('_burst') ? unknown : 'unlimited';
+/** The limit that a row is of. */
+const of = (report, member) => report.limits[rateOf[member] ?? member];
+
+/** The row's number; undefined where nothing limits it. */
+const number = (report, member) => of(report, member)[rateOf[member] ? 'burst' : 'limit'];
+
+function allowed(report, member, format) {
+  const limit = number(report, member);
+  if (limit !== undefined) return format(limit);
+  return rateOf[member] ? unknown : 'unlimited';
 }
 
 /** What may be used at once; below 0 it is owed. */
@@ -54,18 +62,18 @@ export function quota() {
   }
 
   function write(report) {
-    const isOverridden = (member) => report.override !== undefined && Object.hasOwn(report.override, member);
+    const isOverridden = (member) => of(report, member).from === 'override';
     const table = new Table({
       caption: 'Limits and use', key: ([member]) => member, empty: '', stacks: false,
       columns: [
         { label: 'Limit', text: ([, label]) => label },
         {
-          label: 'Allowed', kind: 'number', title: ([member]) => exact(report.limits[member]),
+          label: 'Allowed', kind: 'number', title: ([member, , format]) => (isFraction(member) ? format : exact)(number(report, member)),
           mark: ([member]) => (isOverridden(member) ? 'override' : null),
           text: ([member, , format]) =>
-            allowed(report.limits[member], member, format) + (isOverridden(member) ? ' (override)' : ''),
+            allowed(report, member, format) + (isOverridden(member) ? ' (override)' : ''),
         },
-        { label: 'Used', kind: 'number', text: ([, , , used]) => (used ? used(report) : unknown) },
+        { label: 'Used', kind: 'number', text: ([member, , , used]) => (used ? used(of(report, member)) : unknown) },
       ],
     });
     table.show(rows);
@@ -77,18 +85,19 @@ export function quota() {
   }
 
   function overrideForm(report) {
+    const isSet = report.overrides_end !== undefined;
     const fields = rows.map(([member, label]) => element('div', {},
       element('label', { for: `override-${member}` }, label),
       element('input', {
         id: `override-${member}`, name: member, inputmode: 'decimal', autocomplete: 'off', placeholder: 'the policy’s',
-        value: report.override?.[member],
+        value: of(report, member).from === 'override' ? number(report, member) : undefined,
       })));
     const editor = element('form', { class: 'fields', 'aria-label': 'Override', onsubmit: (event) => {
       event.preventDefault();
       set(report.client, editor);
     } }, ...fields, element('div', { class: 'buttons' }, element('button', { type: 'submit', class: 'main' }, 'Set override'),
-      ...(report.override ? [element('button', { type: 'button', onclick: () => clear(report.client) }, 'Remove override')] : [])));
-    return element('details', { class: 'card', open: report.override !== undefined }, element('summary', {}, 'Override for this client'),
+      ...(isSet ? [element('button', { type: 'button', onclick: () => clear(report.client) }, 'Remove override')] : [])));
+    return element('details', { class: 'card', open: isSet }, element('summary', {}, 'Override for this client'),
       element('p', { class: 'hint' }, 'What is left empty stays the policy’s. A limit is not lifted but set to a number above 0, for counts up to 1000000.'), editor);
   }
 
@@ -97,7 +106,7 @@ export function quota() {
     for (const [member, label] of rows) {
       const text = editor.elements[member].value.trim().replaceAll('_', '');
       if (text === '') continue;
-      const isWhole = !member.endsWith('_per_second');
+      const isWhole = !isFraction(member);
       const value = Number(text);
       if (!(value > 0) || !Number.isFinite(value) || (isWhole && !Number.isSafeInteger(value))) {
         say(said, `${label}: a ${isWhole ? 'whole ' : ''}number above 0.`, true);

@@ -16,11 +16,16 @@ private struct AnyKey: CodingKey {
 
 extension Decoder {
     /// A container that holds no member but the known ones: a member misspelt must not pass for one left out.
-    func strictContainer<Key: CodingKey & CaseIterable>(_ keys: Key.Type) throws -> KeyedDecodingContainer<Key> {
+    ///
+    /// - Parameter renamed: old names, and what to say of each.
+    func strictContainer<Key: CodingKey & CaseIterable>(
+        _ keys: Key.Type, renamed: [String: String] = [:]
+    ) throws -> KeyedDecodingContainer<Key> {
         let known = Set(Key.allCases.map(\.stringValue))
         let unknown = try self.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }
         if let name = unknown.min() {
             let path = JSONText.path(self.codingPath + [AnyKey(stringValue: name)])
+            if let now = renamed[name] { throw BodyError(path: path, "no such member any more; it is \(now)") }
             throw BodyError(path: path, "no such member; there are \(known.sorted().joined(separator: ", "))")
         }
         return try self.container(keyedBy: keys)

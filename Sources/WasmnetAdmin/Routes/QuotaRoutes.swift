@@ -11,8 +11,10 @@ extension AdminRoutes {
                 return try .json(report)
             },
             Route(.put, "/v1/quota/{client}", "quota.override", body: .json) { call in
-                let override = try JSONText.decode(QuotaOverride.self, from: call.body)
-                return try .json(try await self.backend.overrideQuota(of: call.parameter("client"), with: override))
+                let body = try JSONText.decode(QuotaBody.self, from: call.body)
+                return try .json(
+                    try await self.backend.overrideQuota(
+                        of: call.parameter("client"), with: body.request, for: body.time))
             },
             Route(.delete, "/v1/quota/{client}", "quota.clear") { call in
                 guard try await self.backend.clearQuotaOverride(of: call.parameter("client")) else {

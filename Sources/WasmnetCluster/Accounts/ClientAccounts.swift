@@ -5,9 +5,6 @@ import WasmnetText
 
 /// The clients' accounts in Redis, for operators: what is used, limits set for one client, and a new start.
 package struct ClientAccounts: Sendable {
-    /// For how long an override may be set.
-    package static let longestOverride = QuotaDuration.seconds(366 * 86_400)
-
     private static let deadline = TimeAmount.seconds(5)
     private let redis: RedisClient
 
@@ -42,11 +39,11 @@ package struct ClientAccounts: Sendable {
     /// Nodes follow with the next question they ask for the client, and only in what their policy limits at all. What is open
     /// stays open.
     ///
-    /// - Parameter time: up to ``longestOverride``.
+    /// - Parameter time: up to ``QuotaOverrides/longestTime``.
     package func set(
         _ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID
     ) async throws(RedisError) {
-        let time = min(max(time.microseconds, 1), Self.longestOverride.microseconds)
+        let time = min(max(time.microseconds, 1), QuotaOverrides.longestTime.microseconds)
         let fields = overrides.fields.flatMap { [RedisArgument.string($0.0), .integer($0.1)] }
         guard !fields.isEmpty else { return }
         _ = try await self.override(client, [.integer(time)] + fields)

@@ -178,6 +178,17 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         }
     }
 
+    /// What was counted, and the policy's limits that it goes by.
+    func account(now: QuotaInstant, node: String) -> (account: ClientAccount, limits: QuotaLimits) {
+        self.changeState { state in
+            state.endOverriding(at: now)
+            var account = state.model.account(at: now, node: node)
+            account.overrides = state.overriding?.overrides ?? QuotaOverrides()
+            account.overridesEnd = state.overriding?.until
+            return (account, state.limits)
+        }
+    }
+
     /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
     func lastUse(unlessAtRest now: QuotaInstant) -> QuotaInstant? {
         let isAtRest = self.onNode.areAtRest(now: now)

@@ -38,6 +38,21 @@ package final class InProcessLedger: QuotaLedger {
         self.table.withLock { $0.find(client) }?.usage(now: self.shared.clock())
     }
 
+    /// What was counted of a client on this node, and the policy's limits for it where it is in the table. Nil for one that is not, and
+    /// has no limits of its own.
+    package func account(of client: ClientID, node: String) -> (account: ClientAccount, limits: QuotaLimits?)? {
+        let now = self.shared.clock()
+        if let known = self.table.withLock({ $0.find(client) }) {
+            let (account, limits) = known.account(now: now, node: node)
+            return (account, limits)
+        }
+        guard let overriding = self.overriding(of: client, at: now) else { return nil }
+        var account = ClientModel(limits: .unlimited).account(at: now, node: node)
+        account.overrides = overriding.overrides
+        account.overridesEnd = overriding.until
+        return (account, nil)
+    }
+
     // MARK: Limits of one client's own
 
     /// What was set for a client and has not ended.

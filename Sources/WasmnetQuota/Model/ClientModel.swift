@@ -115,6 +115,17 @@ package struct ClientModel: Sendable, Hashable {
             && (self.limits.bytesPerDay == 0 || today.used == 0)
     }
 
+    /// What was counted, for operators; limits of the client's own are not known here.
+    package func account(at now: QuotaInstant, node: String) -> ClientAccount {
+        var day = self.day
+        day.roll(to: now)
+        let holding = ClientAccount.Holding(
+            node: node, sessions: self.sessions.inUse, sockets: self.sockets.inUse)
+        return ClientAccount(
+            now: now, holdings: holding.sessions + holding.sockets > 0 ? [holding] : [], connects: self.connects,
+            resolves: self.resolves, bandwidth: self.bucket, dayBytes: day.used, dayEnds: day.end)
+    }
+
     package func usage(at now: QuotaInstant) -> QuotaUsage {
         var copy = self
         copy.day.roll(to: now)

@@ -65,6 +65,13 @@ extension GCRA {
         /// `burst * interval`, microseconds; at most 10^15 (31 years), which is why a burst is cut down for a very slow rate.
         package var window: Int64 { self.burst * self.interval }
 
+        /// The rate as people write it: with four decimals at most, where that is the same pace.
+        package var perSecond: Double {
+            let exact = 1_000_000 / Double(self.interval)
+            let short = (exact * 10_000).rounded() / 10_000
+            return Pace(perSecond: short, burst: 1)?.interval == self.interval ? short : exact
+        }
+
         /// Nil: unlimited (a rate of 0 or less, infinity, NaN). A burst below 1 means its default, twice the rate.
         package init?(perSecond rate: Double, burst: Int) {
             guard rate > 0, rate.isFinite else { return nil }

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Wasmnet
-import WasmnetCluster
+import WasmnetAdmin
 import WasmnetConfiguration
 import WasmnetPolicy
 import WasmnetPolicyFile
@@ -82,10 +82,8 @@ struct QuotaCommand: ParsableCommand {
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
             let limits = try self.policy.limits()
-            let report = try await self.redis.withRedis { redis in
-                QuotaReport(
-                    client: client, account: try await ClientAccounts(redis: redis).account(of: client),
-                    limits: limits, policy: self.policy, nodes: try await NodeRegistry(redis: redis).nodes().nodes)
+            let report = try await self.redis.withRedis {
+                try await RedisQuotaStore(redis: $0).report(of: client, limits: limits, policy: self.policy.file)
             }
             try report.print(json: self.json)
         }
@@ -98,10 +96,19 @@ struct QuotaCommand: ParsableCommand {
 
         @Argument(help: "An address, or t:NAME.") var client: String
         @OptionGroup var redis: RedisArguments
+        @OptionGroup var policy: PolicyArguments
+        @Flag(help: "Print what the client uses then, as JSON.") var json = false
 
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
-            try await self.redis.withRedis { try await ClientAccounts(redis: $0).reset(client) }
+            let limits = self.json ? try self.policy.limits() : nil
+            let report = try await self.redis.withRedis { redis -> QuotaReport? in
+                let store = RedisQuotaStore(redis: redis)
+                try await store.reset(client)
+                guard let limits else { return nil }
+                return try await store.report(of: client, limits: limits, policy: self.policy.file)
+            }
+            if let report { return try report.print(json: true) }
             Terminal.say("\(client.commandText): rates, bandwidth and bytes of the day start anew")
         }
     }

@@ -1,6 +1,6 @@
 import ArgumentParser
 import Wasmnet
-import WasmnetCluster
+import WasmnetAdmin
 import WasmnetConfiguration
 import WasmnetPolicyFile
 import WasmnetQuota
@@ -57,81 +57,61 @@ extension QuotaCommand {
             }
             let time = try self.time.checked("--for", atMost: .leapYear)
             let report = try await self.redis.withRedis { redis in
-                let accounts = ClientAccounts(redis: redis)
+                let store = RedisQuotaStore(redis: redis)
                 if self.clear {
-                    try await accounts.clearOverrides(of: client)
+                    try await store.clear(client)
                 } else {
-                    try await accounts.set(overrides, for: .seconds(time.seconds), of: client)
+                    try await store.add(overrides, for: .seconds(time.seconds), of: client)
                 }
-                return QuotaReport(
-                    client: client, account: try await accounts.account(of: client), limits: limits,
-                    policy: self.policy,
-                    nodes: try await NodeRegistry(redis: redis).nodes().nodes)
+                return try await store.report(of: client, limits: limits, policy: self.policy.file)
             }
             try report.print(json: self.json)
         }
 
-        private var namesLimit: Bool {
-            let counts: [Any?] = [self.maxSessions, self.maxConnections, self.connectBurst, self.resolveBurst]
-            let rates: [Any?] = [self.connectsPerSec, self.resolvesPerSec, self.maxBandwidthMbps, self.bytesPerDay]
-            return (counts + rates).contains { $0 != nil }
+        private var namesLimit: Bool { !self.request.isEmpty || self.bytesPerDay != nil }
+
+        /// All but the bytes of a day, which are text.
+        private var request: QuotaRequest {
+            var request = QuotaRequest()
+            request.maxSessions = self.maxSessions
+            request.maxConnections = self.maxConnections
+            request.connectsPerSec = self.connectsPerSec
+            request.connectBurst = self.connectBurst
+            request.resolvesPerSec = self.resolvesPerSec
+            request.resolveBurst = self.resolveBurst
+            request.maxBandwidthMbps = self.maxBandwidthMbps
+            return request
         }
 
         private func overrides(_ limits: QuotaLimits) throws -> QuotaOverrides {
-            var overrides = QuotaOverrides()
-            var problems: [String] = []
-            func check(_ flag: String, _ value: Any, isSound: Bool, _ range: String, isLimited: Bool) {
-                let key = ByteText(flag).split(at: "-").map(\.text).joined(separator: "_")
-                if !isSound { problems.append("--\(flag) is \(range), not \(value)") }
-                if !isLimited {
-                    problems.append(
-                        "\(self.policy.name) does not limit \(key), so nodes that go by it do not ask for it: "
-                            + self.policy.advice)
-                }
-            }
-            func count(_ flag: String, _ value: Int?, _ limit: Int) -> Int? {
-                guard let value else { return nil }
-                check(flag, value, isSound: QuotaOverrides.counts.contains(value), "1 to 1000000", isLimited: limit > 0)
-                return value
-            }
-            func pace(_ flag: String, _ rate: Double?, _ burst: Int?, _ burstFlag: String, _ limit: Double) -> GCRA
-                .Pace?
-            {
-                if let burst, !QuotaOverrides.counts.contains(burst) {
-                    problems.append("--\(burstFlag) is 1 to 1000000, not \(burst)")
-                }
-                guard let rate else {
-                    if burst != nil { problems.append("--\(burstFlag) needs --\(flag)") }
-                    return nil
-                }
-                check(
-                    flag, rate, isSound: rate > 0 && rate <= QuotaOverrides.mostPerSecond, "above 0, to 1000000",
-                    isLimited: limit > 0)
-                return GCRA.Pace(perSecond: rate, burst: burst ?? 0)
-            }
-            overrides.maxSessions = count("max-sessions", self.maxSessions, limits.maxSessions)
-            overrides.maxSockets = count("max-connections", self.maxConnections, limits.maxSockets)
-            overrides.connects = pace(
-                "connects-per-sec", self.connectsPerSec, self.connectBurst, "connect-burst", limits.connectsPerSecond)
-            overrides.resolves = pace(
-                "resolves-per-sec", self.resolvesPerSec, self.resolveBurst, "resolve-burst", limits.resolvesPerSecond)
-            if let rate = self.maxBandwidthMbps {
-                check(
-                    "max-bandwidth-mbps", rate,
-                    isSound: rate > 0 && rate * 125_000 <= QuotaOverrides.mostBytesPerSecond,
-                    "above 0, to 1000000", isLimited: limits.bytesPerSecond > 0)
-                overrides.bandwidth = TokenBucket.Rate(bytesPerSecond: rate * 125_000, burst: 0)
-            }
+            var request = self.request
+            var problems: [QuotaProblem] = []
             if let text = self.bytesPerDay {
-                let bytes = ByteCount.parse(text) ?? 0
-                check(
-                    "bytes-per-day", "\"\(text.shown())\"", isSound: QuotaOverrides.bytesPerDayRange.contains(bytes),
-                    "a number of bytes, or text such as 20GiB or 500MB, up to 8192TiB",
-                    isLimited: limits.bytesPerDay > 0)
-                overrides.bytesPerDay = bytes
+                request.bytesPerDay = ByteCount.parse(text)
+                if request.bytesPerDay == nil {
+                    let range = "a number of bytes, or text such as 20GiB or 500MB, up to 8192TiB"
+                    problems.append(
+                        QuotaProblem("bytes_per_day", .outOfRange(range, value: "\"\(text.shown())\"")))
+                }
             }
-            guard problems.isEmpty else { throw ConfigurationError(problems.joined(separator: "\n")) }
+            var overrides = QuotaOverrides()
+            do throws(QuotaProblems) {
+                overrides = try QuotaOverrides(request, over: limits)
+            } catch {
+                problems = error.all + problems
+            }
+            guard problems.isEmpty else {
+                throw ConfigurationError(problems.map(self.text).joined(separator: "\n"))
+            }
             return overrides
+        }
+
+        /// Limits are called as the options are.
+        private func text(_ problem: QuotaProblem) -> String {
+            let text = problem.text(policy: self.policy.name) { key in
+                "--" + ByteText(key).split(at: "_").map(\.text).joined(separator: "-")
+            }
+            return problem.kind == .notLimited ? "\(text): \(self.policy.advice)" : text
         }
     }
 }
