@@ -68,10 +68,12 @@ let package = Package(
         .target(name: "WasmnetText", swiftSettings: strict),
         // The wire language: messages and codecs over ByteBuffer; no I/O.
         .target(name: "WasmnetProtocol", dependencies: ["WasmnetText", nioCore], swiftSettings: strict),
-        // May it be reached? Pure values.
-        .target(name: "WasmnetPolicy", dependencies: ["WasmnetText", hashTrees, heap], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
         .target(name: "WasmnetQuota", dependencies: ["WasmnetText"], swiftSettings: strict),
+        // May it be reached, and how much by whom? Pure values.
+        .target(
+            name: "WasmnetPolicy", dependencies: ["WasmnetQuota", "WasmnetText", hashTrees, heap], swiftSettings: strict
+        ),
         // Asks the kernel's routing table: its interface is macros of C.
         .target(name: "CRoute"),
         // The data plane: sessions, streams, dialing.
@@ -86,7 +88,9 @@ let package = Package(
         // TOML text to a Policy value; the only user of TOMLKit.
         .target(
             name: "WasmnetPolicyFile",
-            dependencies: ["WasmnetPolicy", "WasmnetText", .product(name: "TOMLKit", package: "TOMLKit")],
+            dependencies: [
+                "WasmnetPolicy", "WasmnetQuota", "WasmnetText", .product(name: "TOMLKit", package: "TOMLKit"),
+            ],
             swiftSettings: strict
         ),
         // Who a client is: addresses behind proxies, static tokens, JWTs; the only user of JWTKit.
@@ -115,7 +119,9 @@ let package = Package(
         // Flags and environment to plain values.
         .target(
             name: "WasmnetConfiguration",
-            dependencies: ["Wasmnet", "WasmnetPolicy", "WasmnetRelay", "WasmnetText", argumentParser, logging],
+            dependencies: [
+                "Wasmnet", "WasmnetPolicy", "WasmnetQuota", "WasmnetRelay", "WasmnetText", argumentParser, logging,
+            ],
             swiftSettings: strict
         ),
         // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.
@@ -265,7 +271,7 @@ let package = Package(
         .testTarget(
             name: "WasmnetPeersTests",
             dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetRelay", "WasmnetTesting",
+                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
                 nioCore, nioPosix, nioSSL, nioTLS, nioConcurrency,
             ],
             swiftSettings: strict
@@ -343,7 +349,7 @@ let package = Package(
         .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
         .testTarget(
             name: "WasmnetPolicyTests",
-            dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetTesting", "WasmnetText"],
+            dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetTesting", "WasmnetText"],
             swiftSettings: strict),
         .testTarget(name: "WasmnetQuotaTests", dependencies: ["WasmnetQuota"], swiftSettings: strict),
     ]

@@ -4,6 +4,7 @@ package import Tracing
 public import WasmnetPolicy
 import WasmnetPolicyFile
 public import WasmnetRelay
+import WasmnetQuota
 
 /// Everything a ``Server`` is made from: a plain value.
 public struct ServerConfiguration: Sendable {

@@ -49,9 +49,9 @@ struct Lanes: Sendable {
         }
     }
 
-    mutating func apply(_ limits: QuotaLimits) {
+    mutating func apply(_ limits: ClientLimits) {
         self.sessions.apply(slotLimit: limits.maxSessions)
-        self.sockets.apply(slotLimit: limits.maxSockets)
+        self.sockets.apply(slotLimit: limits.maxConnections)
         self.sockets.pace = GCRA.Pace(perSecond: limits.connectsPerSecond, burst: limits.connectBurst)
         self.resolves.pace = GCRA.Pace(perSecond: limits.resolvesPerSecond, burst: limits.resolveBurst)
     }

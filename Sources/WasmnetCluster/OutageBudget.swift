@@ -10,11 +10,11 @@ struct OutageBudget: Sendable {
     private var connectPace: GCRA.Pace?
     private var resolvePace: GCRA.Pace?
     private var byteRate: TokenBucket.Rate?
-    private var limits = QuotaLimits()
+    private var limits = ClientLimits.unlimited
     private var nodes = 0
 
     /// - Parameter nodes: in how many parts the limits are divided; at least 1.
-    mutating func apply(_ limits: QuotaLimits, nodes: Int) {
+    mutating func apply(_ limits: ClientLimits, nodes: Int) {
         let nodes = max(nodes, 1)
         guard limits != self.limits || nodes != self.nodes else { return }
         self.limits = limits

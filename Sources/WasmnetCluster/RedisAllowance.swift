@@ -38,7 +38,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     struct State: Sendable {
-        var limits: QuotaLimits
+        var limits: ClientLimits
         /// The epoch under which the lanes' slots were granted.
         var epoch: UInt64
         var lanes = Lanes()
@@ -56,7 +56,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var waiterCount: Int { LaneKind.allCases.reduce(0) { $0 + self.waiters[$1].count } }
     }
 
-    init(client: ClientID, limits: QuotaLimits, bucket: LeaseBucket, link: ClusterLink) {
+    init(client: ClientID, limits: ClientLimits, bucket: LeaseBucket, link: ClusterLink) {
         self.client = client
         self.bucket = bucket
         self.link = link
@@ -264,7 +264,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     // MARK: Limits and use
 
-    func apply(limits: QuotaLimits) {
+    func apply(limits: ClientLimits) {
         self.state.withLock { state in
             guard state.limits != limits else { return }
             state.limits = limits
@@ -276,7 +276,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.publish(limits)
     }
 
-    private func publish(_ limits: QuotaLimits) {
+    private func publish(_ limits: ClientLimits) {
         self.onNode.apply(limits)
         let rate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
         self.quantum.store(rate?.readQuantum ?? .max, ordering: .relaxed)
@@ -294,7 +294,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 }
 
 extension ByteBudget {
-    fileprivate mutating func apply(_ limits: QuotaLimits) {
+    fileprivate mutating func apply(_ limits: ClientLimits) {
         self.rate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
         self.bytesPerDay = limits.bytesPerDay
     }

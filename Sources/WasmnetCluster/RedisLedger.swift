@@ -27,7 +27,7 @@ package final class RedisLedger: QuotaLedger {
         self.lookout = Guarded(Lookout(isCluster: redis.isCluster, bucketCount: bucketCount))
     }
 
-    package func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance {
+    package func allowance(for client: ClientID, limits: ClientLimits) -> any ClientAllowance {
         let bucket = self.buckets[RedisKeys.bucket(of: client)]
         let (allowance, isNew) = bucket.allowance(for: client) {
             RedisAllowance(client: client, limits: limits, bucket: $0, link: self.link)

@@ -3,6 +3,7 @@ public import Logging
 public import Wasmnet
 import WasmnetPolicy
 import WasmnetRelay
+import WasmnetQuota
 
 /// What `wasmnet-node serve` does, with flags and environment read and checked: a plain value.
 public struct NodeConfiguration: Sendable {

@@ -1,3 +1,5 @@
+public import WasmnetQuota
+
 /// What clients may reach, bind and use: an immutable snapshot, cheap to copy, decided without I/O.
 ///
 /// How a destination is decided is told in docs/policy.md; ``PolicyDecision`` says which rule it was.

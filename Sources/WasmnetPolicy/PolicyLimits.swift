@@ -1,43 +1,5 @@
 import WasmnetText
 
-/// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the time of a dial.
-///
-/// A ``Policy`` brings what is out of its range to the nearest number in it, and to the default what is no number.
-public struct ClientLimits: Sendable, Hashable {
-    /// Open sockets, 0 to 1,000,000. Default 50.
-    public var maxConnections = 50
-    /// WebSockets, 0 to 1,000,000. Default unlimited.
-    public var maxSessions = 0
-    /// WebSockets that a client opens a second, on each node, 0 to 1,000,000. 0 is unlimited. Default 100.
-    public var sessionsPerSecond = 100.0
-    /// WebSockets opened at once after a quiet time, 0 to 1,000,000; 0 means twice a second's. Default 500.
-    public var sessionBurst = 500
-    /// Sockets that a client opens or binds a second; those that come in are not counted. 0 to 1,000,000. Default unlimited.
-    public var connectsPerSecond = 0.0
-    /// Connects at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
-    public var connectBurst = 0
-    /// Look-ups a second, 0 to 1,000,000. Default unlimited.
-    public var resolvesPerSecond = 0.0
-    /// Look-ups at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
-    public var resolveBurst = 0
-    /// Bits (not bytes) a second, both ways together, 0 to 10^12. Default unlimited.
-    public var maxBandwidthBitsPerSecond = 0.0
-    /// Bytes in both directions from midnight to midnight, UTC, 0 to 2^53. Default unlimited.
-    public var bytesPerDay: UInt64 = 0
-    /// Messages a second that come to nothing (denied, refused, malformed, empty) and WebSocket pings, on each node. Above it the
-    /// client's WebSockets are not read for a while; nothing is refused. 0 is unlimited. Default 100.
-    public var refusalsPerSecond = 100.0
-    /// Such messages at once after a quiet time; 0 means twice a second's.
-    public var refusalBurst = 0
-    /// Seconds without a byte after which a socket ends, 0 to 31,536,000 (a year). Default unlimited.
-    public var idleTimeoutSeconds = 0.0
-    /// Seconds a dial may take, TLS included, 0.1 to 3600. Default 30.
-    public var connectionTimeoutSeconds = 30.0
-
-    /// The defaults.
-    public init() {}
-}
-
 /// Who a client is, and who may come.
 public struct ClientsPolicy: Sendable, Hashable {
     /// What tells one client from another.

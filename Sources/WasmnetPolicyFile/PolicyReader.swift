@@ -1,6 +1,7 @@
 import TOMLKit
 import WasmnetPolicy
 import WasmnetText
+import WasmnetQuota
 
 /// Reads the tables of a policy, gathering what is wrong.
 struct PolicyReader {

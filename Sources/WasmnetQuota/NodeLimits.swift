@@ -14,7 +14,7 @@ package final class NodeLimits: Sendable {
 
     package init() {}
 
-    package func apply(_ limits: QuotaLimits) {
+    package func apply(_ limits: ClientLimits) {
         self.refusals.apply(GCRA.Pace(perSecond: limits.refusalsPerSecond, burst: limits.refusalBurst))
         self.sessions.apply(GCRA.Pace(perSecond: limits.sessionsPerSecond, burst: limits.sessionBurst))
     }

@@ -4,7 +4,7 @@ package protocol QuotaLedger: Sendable {
     ///
     /// While anyone holds the allowance, or a slot of it, every call answers the same one. The `limits` may differ from last
     /// time (a reloaded policy, another tier): the newest win, for what is open already as well.
-    func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance
+    func allowance(for client: ClientID, limits: ClientLimits) -> any ClientAllowance
 
     var counts: QuotaCounts { get }
 }
@@ -47,7 +47,7 @@ package protocol ClientAllowance: AnyObject, Sendable {
     func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal?
 
     /// Puts other limits in force, for what is open already as well. Lowered maxima end nothing: they refuse until enough is closed.
-    func apply(limits: QuotaLimits)
+    func apply(limits: ClientLimits)
 
     func usage(now: QuotaInstant) -> QuotaUsage
 }

@@ -1,7 +1,7 @@
 /// Limits of one client that an operator set in place of the policy's. Nil: the policy's.
 package struct QuotaOverrides: Sendable, Equatable {
     package var maxSessions: Int?
-    package var maxSockets: Int?
+    package var maxConnections: Int?
     package var connects: GCRA.Pace?
     package var resolves: GCRA.Pace?
     package var bandwidth: TokenBucket.Rate?
@@ -12,10 +12,10 @@ package struct QuotaOverrides: Sendable, Equatable {
     package var isEmpty: Bool { self == QuotaOverrides() }
 
     /// The limits with these in place of some. What a policy does not limit at all stays unlimited: nodes do not count it.
-    package func applied(to limits: QuotaLimits) -> QuotaLimits {
+    package func applied(to limits: ClientLimits) -> ClientLimits {
         var limits = limits
         if limits.maxSessions > 0, let most = self.maxSessions { limits.maxSessions = most }
-        if limits.maxSockets > 0, let most = self.maxSockets { limits.maxSockets = most }
+        if limits.maxConnections > 0, let most = self.maxConnections { limits.maxConnections = most }
         if limits.connectsPerSecond > 0, let pace = self.connects {
             limits.connectsPerSecond = 1_000_000 / Double(pace.interval)
             limits.connectBurst = Int(pace.burst)
@@ -47,7 +47,7 @@ package struct QuotaOverrides: Sendable, Equatable {
             if let value { fields.append((name, min(value, Int64(Self.largest)))) }
         }
         add("max_sessions", self.maxSessions.map(Int64.init))
-        add("max_connections", self.maxSockets.map(Int64.init))
+        add("max_connections", self.maxConnections.map(Int64.init))
         add("connects_interval", self.connects?.interval)
         add("connects_burst", self.connects?.burst)
         add("resolves_interval", self.resolves?.interval)
@@ -68,23 +68,12 @@ package struct QuotaOverrides: Sendable, Equatable {
             return GCRA.Pace(interval: interval, burst: burst)
         }
         self.maxSessions = number("max_sessions").map(Int.init)
-        self.maxSockets = number("max_connections").map(Int.init)
+        self.maxConnections = number("max_connections").map(Int.init)
         self.connects = pace("connects")
         self.resolves = pace("resolves")
         if let rate = number("bytes_per_second"), let burst = number("byte_burst") {
             self.bandwidth = TokenBucket.Rate(bytesPerSecond: Double(rate), burst: Int(burst))
         }
         self.bytesPerDay = number("bytes_per_day").map(UInt64.init)
-    }
-}
-
-/// Limits that were set for one client, until they end.
-package struct QuotaOverriding: Sendable, Equatable {
-    package var overrides: QuotaOverrides
-    package var until: QuotaInstant
-
-    package init(_ overrides: QuotaOverrides, until: QuotaInstant) {
-        self.overrides = overrides
-        self.until = until
     }
 }

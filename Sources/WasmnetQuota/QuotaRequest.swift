@@ -58,13 +58,13 @@ extension QuotaOverrides {
     /// Checks what was asked for. An override lifts no limit, so 0 is none; and it sets none that the policy does not have.
     ///
     /// - Parameter limits: the policy's.
-    package init(_ request: QuotaRequest, over limits: QuotaLimits) throws(QuotaProblems) {
+    package init(_ request: QuotaRequest, over limits: ClientLimits) throws(QuotaProblems) {
         self.init()
         var check = RequestCheck()
         self.maxSessions = check.amount(
             "max_sessions", request.maxSessions, RequestCheck.counts, isLimited: limits.maxSessions > 0)
-        self.maxSockets = check.amount(
-            "max_connections", request.maxConnections, RequestCheck.counts, isLimited: limits.maxSockets > 0)
+        self.maxConnections = check.amount(
+            "max_connections", request.maxConnections, RequestCheck.counts, isLimited: limits.maxConnections > 0)
         self.connects = check.rate(
             "connects_per_sec", request.connectsPerSec, isLimited: limits.connectsPerSecond > 0
         ).flatMap { GCRA.Pace(perSecond: $0, burst: request.connectBurst ?? 0) }
@@ -76,7 +76,8 @@ extension QuotaOverrides {
         check.burst(
             "resolve_burst", request.resolveBurst, RequestCheck.counts, of: "resolves_per_sec", request.resolvesPerSec)
         self.bandwidth = check.rate(
-            "max_bandwidth_mbps", request.maxBandwidthMbps, isLimited: limits.bytesPerSecond > 0
+            "max_bandwidth_mbps", request.maxBandwidthMbps, upTo: ClientLimits.megabits.upperBound,
+            isLimited: limits.bytesPerSecond > 0
         ).flatMap { TokenBucket.Rate(bytesPerSecond: $0 * 125_000, burst: request.byteBurst ?? 0) }
         check.burst(
             "byte_burst", request.byteBurst, RequestCheck.bytes, of: "max_bandwidth_mbps", request.maxBandwidthMbps)
@@ -88,13 +89,10 @@ extension QuotaOverrides {
 
 /// Holds a request to what an override may be, and gathers what it is not.
 private struct RequestCheck {
-    /// Sessions, sockets, and requests at once after a rest.
-    static let counts: ClosedRange<Int> = 1...1_000_000
-    /// Bytes at once after a rest.
-    static let bytes: ClosedRange<Int> = 1...Int(TokenBucket.mostBytes)
-    static let dayBytes: ClosedRange<UInt64> = 1...QuotaOverrides.largest
-    /// Requests a second, and megabits a second.
-    private static let most = 1_000_000
+    // As a policy's limits, but for 0.
+    static let counts = 1...ClientLimits.counts.upperBound
+    static let bytes = 1...ClientLimits.byteBursts.upperBound
+    static let dayBytes = 1...ClientLimits.dayBytes.upperBound
 
     private(set) var problems: [QuotaProblem] = []
 
@@ -108,11 +106,13 @@ private struct RequestCheck {
     }
 
     /// Nil also for one that is out of its range.
-    mutating func rate(_ key: String, _ value: Double?, isLimited: Bool) -> Double? {
+    mutating func rate(
+        _ key: String, _ value: Double?, upTo most: Double = ClientLimits.perSecond.upperBound, isLimited: Bool
+    ) -> Double? {
         guard let value else { return nil }
         self.need(isLimited, key)
-        guard value > 0, value <= Double(Self.most) else {
-            self.problems.append(QuotaProblem(key, .outOfRange("above 0, to \(Self.most)", value: "\(value)")))
+        guard value > 0, value <= most else {
+            self.problems.append(QuotaProblem(key, .outOfRange("above 0, to \(Int64(most))", value: "\(value)")))
             return nil
         }
         return value

@@ -1,6 +1,6 @@
 /// What a client uses at a moment, for the administrator and for tests.
 package struct QuotaUsage: Sendable, Hashable {
-    package var limits: QuotaLimits
+    package var limits: ClientLimits
     package var sessions: Int
     package var sockets: Int
     /// Sockets that could be opened at once now; nil: unlimited.
@@ -13,7 +13,7 @@ package struct QuotaUsage: Sendable, Hashable {
     package var bytesToday: UInt64
 
     package init(
-        limits: QuotaLimits, sessions: Int, sockets: Int, connectsLeft: Int? = nil, resolvesLeft: Int? = nil,
+        limits: ClientLimits, sessions: Int, sockets: Int, connectsLeft: Int? = nil, resolvesLeft: Int? = nil,
         byteTokens: Int64? = nil, bytesToday: UInt64
     ) {
         self.limits = limits

@@ -163,8 +163,8 @@ final class FakeBackend: AdminBackend {
         if name == "unreadable" { throw AdminError.unprocessable("bad_client", "it is no client") }
     }
 
-    private static let limits = QuotaLimits(
-        maxSockets: 50, maxSessions: 8, connectsPerSecond: 20, connectBurst: 40, bytesPerSecond: 62_500,
+    private static let limits = ClientLimits.only(
+        maxConnections: 50, maxSessions: 8, connectsPerSecond: 20, connectBurst: 40, bytesPerSecond: 62_500,
         bytesPerDay: 1 << 50)
 
     private static func report(_ client: String, _ state: State) -> QuotaReport {

@@ -170,7 +170,7 @@ import WasmnetQuota
             #expect(answer.json?["client"]?.string == "a:2001:db8::/64")
             #expect(answer.body.contains(#""bytes_per_day":{"from":"override","limit":9007199254740992,"used":7}"#))
             #expect(answer.body.contains(#""max_connections":{"from":"override","limit":5,"used":2}"#))
-            #expect(live.backend.state.withLockedValue { $0.overrides?.maxSockets } == 5)
+            #expect(live.backend.state.withLockedValue { $0.overrides?.maxConnections } == 5)
             #expect(try await live.send("DELETE", path).status == 204)
             #expect(try await live.send("DELETE", path).status == 404)
             for wrong in [

@@ -9,8 +9,8 @@ extension OnRedis {
     /// What operators see and set of a client.
     @Suite struct AccountTests {
         private let client = ClientID(text: "t:someone")
-        private let limits = QuotaLimits(
-            maxSockets: 8, maxSessions: 4, connectsPerSecond: 0.01, connectBurst: 20, bytesPerSecond: 1000,
+        private let limits = ClientLimits.only(
+            maxConnections: 8, maxSessions: 4, connectsPerSecond: 0.01, connectBurst: 20, bytesPerSecond: 1000,
             byteBurst: 100_000, bytesPerDay: 1 << 30)
 
         /// Nodes by Redis' own clock, since accounts go by it.
@@ -68,7 +68,7 @@ extension OnRedis {
         @Test func overridesHoldForTheirTimeAndAreAddedUp() async throws {
             try await self.onNodes(1) { nodes, accounts in
                 var sockets = QuotaOverrides()
-                sockets.maxSockets = 1
+                sockets.maxConnections = 1
                 try await accounts.set(sockets, for: .seconds(60), of: self.client)
                 var paces = QuotaOverrides()
                 paces.connects = GCRA.Pace(perSecond: 3, burst: 5)
@@ -76,7 +76,7 @@ extension OnRedis {
                 paces.bytesPerDay = 12_345
                 try await accounts.set(paces, for: .seconds(7200), of: self.client)
                 let account = try await accounts.account(of: self.client)
-                paces.maxSockets = 1
+                paces.maxConnections = 1
                 #expect(account.overrides == paces)
                 let left = try #require(account.overridesEnd) - account.now
                 #expect(left > .seconds(7100) && left <= .seconds(7200))

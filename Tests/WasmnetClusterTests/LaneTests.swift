@@ -353,7 +353,8 @@ private final class Bench {
     @Test func eachLimitIsOneLanes() {
         var lanes = Lanes()
         lanes.apply(
-            QuotaLimits(maxSockets: 7, maxSessions: 3, connectsPerSecond: 10, connectBurst: 5, resolvesPerSecond: 20))
+            ClientLimits.only(
+                maxConnections: 7, maxSessions: 3, connectsPerSecond: 10, connectBurst: 5, resolvesPerSecond: 20))
         #expect(lanes.sessions.slotLimit == 3 && lanes.sessions.pace == nil)
         #expect(lanes.sockets.slotLimit == 7 && lanes.sockets.pace == GCRA.Pace(perSecond: 10, burst: 5))
         #expect(lanes.resolves.slotLimit == 0 && lanes.resolves.pace == GCRA.Pace(perSecond: 20, burst: 40))

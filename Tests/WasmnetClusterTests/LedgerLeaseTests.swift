@@ -13,7 +13,7 @@ extension OnRedis {
     @Suite struct LedgerLeaseTests {
         @Test func reservesAndReleases() async throws {
             try await withNodes(1) { _, clock, nodes in
-                let client = nodes[0].client(QuotaLimits(maxSockets: 3))
+                let client = nodes[0].client(ClientLimits.only(maxConnections: 3))
                 for _ in 0..<3 { #expect(await client.open() == nil) }
                 #expect(await client.open() == QuotaRefusal(kind: .sockets))
                 #expect(nodes[0].ledger.counts.sockets == 3)
@@ -25,7 +25,7 @@ extension OnRedis {
                 clock.advance(.seconds(2))
                 try await nodes[0].tick()
                 let other = try await LedgerNode(server(of: nodes), clock: { clock.now })
-                let elsewhere = other.client(QuotaLimits(maxSockets: 3))
+                let elsewhere = other.client(ClientLimits.only(maxConnections: 3))
                 for _ in 0..<3 { #expect(await elsewhere.open() == nil) }
                 await other.redis.close()
             }
@@ -37,7 +37,7 @@ extension OnRedis {
             try await withNodes(4) { _, clock, nodes in
                 var random = SeededRandom(seed)
                 let limit = 12
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: limit, maxSessions: 0)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: limit, maxSessions: 0)) }
                 var (peak, refused) = (0, 0)
                 for _ in 0..<400 {
                     let index = Int.random(in: 0..<4, using: &random)
@@ -66,7 +66,7 @@ extension OnRedis {
 
         @Test func aNodeThatStopsLosesItsSlotsAfterTheLeaseAndGivesWayWhenItComesBack() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
                 for _ in 0..<6 { #expect(await clients[0].open() == nil) }
                 let gone = clock.now
                 while clock.now - gone < .milliseconds(14_900) {
@@ -88,7 +88,7 @@ extension OnRedis {
 
         @Test func aNodeThatBeatsKeepsItsSlots() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
                 for _ in 0..<6 { #expect(await clients[0].open() == nil) }
                 for _ in 0..<60 {
                     clock.advance(.seconds(1))
@@ -103,7 +103,7 @@ extension OnRedis {
 
         @Test func slotsOutliveTheirKey() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 2)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 2)) }
                 for _ in 0..<2 { #expect(await clients[0].open() == nil) }
                 let key = RedisArgument.string(RedisKeys.leases(.socket, of: ClientID(text: "t:someone")))
                 try await nodes[0].redis.send(["PEXPIRE", key, 100_000_000])
@@ -120,7 +120,7 @@ extension OnRedis {
         /// The holder's slots are declared again, and the newest end for which there is no room any more.
         @Test func aLeaseKeyThatIsDeletedIsNoticed() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
                 for _ in 0..<6 { #expect(await clients[0].open() == nil) }
                 let key = RedisArgument.string(RedisKeys.leases(.socket, of: ClientID(text: "t:someone")))
                 try await nodes[0].redis.send(["DEL", key])
@@ -144,7 +144,7 @@ extension OnRedis {
                 let bucket = RedisKeys.bucket(of: ClientID(text: "t:0"))
                 let names = (0...).lazy.map { ClientID(text: "t:\($0)") }
                     .filter { RedisKeys.bucket(of: $0) == bucket }.prefix(70)
-                let clients = names.map { nodes[0].client(QuotaLimits(maxSockets: 6), named: $0.text) }
+                let clients = names.map { nodes[0].client(ClientLimits.only(maxConnections: 6), named: $0.text) }
                 for client in clients { #expect(await client.open() == nil) }
                 // Slots to spare go back before.
                 clock.advance(.seconds(2))
@@ -163,7 +163,7 @@ extension OnRedis {
 
         @Test func retiringFreesSlotsAndBytesAtOnce() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let limits = QuotaLimits(maxSockets: 6, bytesPerDay: 100_000)
+                let limits = ClientLimits.only(maxConnections: 6, bytesPerDay: 100_000)
                 let clients = nodes.map { $0.client(limits) }
                 for _ in 0..<6 { #expect(await clients[0].open() == nil) }
                 clients[0].allowance.charge(bytes: 1000, now: clock.now)
@@ -179,14 +179,14 @@ extension OnRedis {
         @Test func aForgottenClientComesBackUnderTheSameEpoch() async throws {
             try await withNodes(1) { _, clock, nodes in
                 let node = nodes[0]
-                let stays = node.client(QuotaLimits(maxSockets: 50), named: "t:a")
+                let stays = node.client(ClientLimits.only(maxConnections: 50), named: "t:a")
                 let name = try #require(
                     (0...).lazy.map { "t:\($0)" }.first {
                         RedisKeys.bucket(of: ClientID(text: $0)) == RedisKeys.bucket(of: ClientID(text: "t:a"))
                     })
                 #expect(await stays.open() == nil)
                 for _ in 0..<5 {
-                    let client = node.client(QuotaLimits(maxSockets: 50), named: name)
+                    let client = node.client(ClientLimits.only(maxConnections: 50), named: name)
                     for _ in 0..<40 { #expect(await client.open() == nil) }
                     client.close()
                     clock.advance(.seconds(2))
@@ -196,7 +196,7 @@ extension OnRedis {
                 try await node.tick()
                 #expect(node.ledger.counts.clients == 1)
                 let before = node.calls
-                #expect(await node.client(QuotaLimits(maxSockets: 50), named: name).open() == nil)
+                #expect(await node.client(ClientLimits.only(maxConnections: 50), named: name).open() == nil)
                 #expect(node.calls == before + 1)
             }
         }
@@ -205,7 +205,7 @@ extension OnRedis {
         @Test(arguments: [21, 22] as [UInt64]) func slotsAreAdmittedAsInOneProcess(seed: UInt64) async throws {
             try await withNodes(1) { _, clock, nodes in
                 var random = SeededRandom(seed)
-                let limits = QuotaLimits(maxSockets: 7, maxSessions: 3)
+                let limits = ClientLimits.only(maxConnections: 7, maxSessions: 3)
                 let model = InProcessLedger { clock.now }.allowance(for: ClientID(text: "t:someone"), limits: limits)
                 let client = nodes[0].client(limits)
                 var slots: [(ours: QuotaSlot, models: QuotaSlot)] = []

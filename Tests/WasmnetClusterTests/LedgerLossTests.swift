@@ -15,7 +15,7 @@ extension OnRedis {
         ) async throws {
             try await withNodes(3) { _, clock, nodes in
                 for node in nodes { node.peers.withLockedValue { $0 = nodes.map(\.id) } }
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
                 for _ in 0..<3 { #expect(await clients[0].open() == nil) }
                 for _ in 0..<2 { #expect(await clients[1].open() == nil) }
                 clock.advance(.seconds(1))
@@ -122,7 +122,7 @@ extension OnRedis {
             try await self.withHolders { clock, nodes, clients in
                 try await nodes[0].redis.send(["FLUSHALL"])
                 let fresh = try await LedgerNode(nodes[0].server, clock: { clock.now }, isAlone: false)
-                let client = fresh.client(QuotaLimits(maxSockets: 6))
+                let client = fresh.client(ClientLimits.only(maxConnections: 6))
                 let all = nodes + [fresh]
                 for node in all { node.peers.withLockedValue { $0 = all.map(\.id) } }
                 let began = clock.now
@@ -141,7 +141,7 @@ extension OnRedis {
             try await self.withHolders { clock, nodes, clients in
                 try await nodes[0].redis.send(["FLUSHALL"])
                 let fresh = try await LedgerNode(nodes[0].server, clock: { clock.now }, isAlone: true)
-                let client = fresh.client(QuotaLimits(maxSockets: 6))
+                let client = fresh.client(ClientLimits.only(maxConnections: 6))
                 for _ in 0..<6 { #expect(await client.open() == nil) }
                 for _ in 0..<20 {
                     clock.advance(.milliseconds(500))

@@ -43,7 +43,7 @@ extension OnRedis {
         /// Redis stutters: what it has not granted is not opened, whoever waits.
         @Test func aPauseLoosensNoSlot() async throws {
             try await withNodes(3) { server, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 30)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 30)) }
                 while nodes.reduce(0, { $0 + $1.ledger.counts.sockets }) < 30 {
                     for client in clients where client.sockets.count < 10 { await client.open() }
                     try await self.settle(nodes, clock, for: .milliseconds(250))
@@ -70,7 +70,7 @@ extension OnRedis {
         /// They join the question that is asked when it answers again.
         @Test func whoWaitsIsAnsweredWhenThePauseEnds() async throws {
             try await withNodes(1) { server, clock, nodes in
-                let client = nodes[0].client(QuotaLimits(maxSockets: 9))
+                let client = nodes[0].client(ClientLimits.only(maxConnections: 9))
                 server.pause()
                 let waiting = self.opening(client, 9, now: clock.now)
                 clock.advance(.milliseconds(500))
@@ -81,7 +81,7 @@ extension OnRedis {
 
         @Test func whileNothingIsAnsweredThoseWhoWaitAreBounded() async throws {
             try await withNodes(1) { server, clock, nodes in
-                let client = nodes[0].client(QuotaLimits(maxSockets: 900))
+                let client = nodes[0].client(ClientLimits.only(maxConnections: 900))
                 server.pause()
                 let first = self.opening(client, 1, now: clock.now)
                 clock.advance(.milliseconds(50))
@@ -101,7 +101,7 @@ extension OnRedis {
 
         @Test func connectsGoOnFromTheBudgetAndAreChargedAfterwards() async throws {
             try await withNodes(2) { server, clock, nodes in
-                let limits = QuotaLimits(connectsPerSecond: 10, connectBurst: 12)
+                let limits = ClientLimits.only(connectsPerSecond: 10, connectBurst: 12)
                 let clients = nodes.map { $0.client(limits) }
                 server.pause()
                 let first = self.opening(clients[0], 1, now: clock.now)
@@ -129,7 +129,7 @@ extension OnRedis {
             try await withNodes(2) { server, clock, nodes in
                 let rate = 4.0
                 let burst = 8
-                let client = nodes[0].client(QuotaLimits(connectsPerSecond: rate, connectBurst: burst))
+                let client = nodes[0].client(ClientLimits.only(connectsPerSecond: rate, connectBurst: burst))
                 let start = clock.now
                 var passed = 0
                 for round in 0..<20 {
@@ -155,7 +155,7 @@ extension OnRedis {
         /// What nodes opened on credit is told, what is too much ends, newest first, and the limit holds again.
         @Test func afterAnOutageWhatIsTooMuchEndsOnce() async throws {
             try await withNodes(2, counted: 1) { server, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 12)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 12)) }
                 for _ in 0..<2 { #expect(await clients[1].open() == nil) }
                 for _ in 0..<8 { #expect(await clients[0].open() == nil) }
                 clock.advance(.seconds(1))
@@ -192,7 +192,7 @@ extension OnRedis {
             var modes = OutageModes()
             modes.keepsExcess = true
             try await withNodes(2, counted: 1, modes: modes) { server, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
                 #expect(await clients[0].open() == nil)
                 clock.advance(.seconds(1))
                 for node in nodes { node.ledger.nodeCount = 1 }
@@ -216,7 +216,7 @@ extension OnRedis {
         /// Whatever parts the network: before others may have its slots, a node ends what it holds.
         @Test func inTheModeFenceWhatANodeHoldsEndsWithItsLease() async throws {
             try await withNodes(2, modes: OutageModes(all: .fence)) { server, clock, nodes in
-                let clients = nodes.map { $0.client(QuotaLimits(maxSockets: 6, maxSessions: 6)) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6, maxSessions: 6)) }
                 for _ in 0..<4 { #expect(await clients[0].open() == nil) }
                 #expect(await clients[0].open(.session) == nil)
                 await server.kill()
@@ -250,7 +250,7 @@ extension OnRedis {
                 try node.goesOut(clock)
                 #expect(node.modes.withLockedValue { $0 } == [1])
                 #expect(
-                    await node.client(QuotaLimits(maxSockets: 6)).open()
+                    await node.client(ClientLimits.only(maxConnections: 6)).open()
                         == QuotaRefusal(kind: .sockets, retryAfterMilliseconds: 1000))
                 try await server.launch()
                 while (try? await node.redis.connect()) == nil { try await Task.sleep(for: .milliseconds(5)) }
@@ -263,7 +263,7 @@ extension OnRedis {
         @Test(arguments: [(OutageMode.closed, false), (.open, true)])
         func theModesHoldForWhatIsCountedByTheSecond(mode: OutageMode, passes: Bool) async throws {
             try await withNodes(1, modes: OutageModes(all: mode)) { server, clock, nodes in
-                let limits = QuotaLimits(
+                let limits = ClientLimits.only(
                     connectsPerSecond: 1, connectBurst: 1, resolvesPerSecond: 1, resolveBurst: 1, bytesPerSecond: 1000,
                     byteBurst: 1000)
                 let client = nodes[0].client(limits)
@@ -286,8 +286,9 @@ extension OnRedis {
             try await withNodes(1) { _, clock, nodes in
                 let node = nodes[0]
                 let client = node.client(
-                    QuotaLimits(
-                        maxSockets: 9, maxSessions: 9, connectsPerSecond: 5, bytesPerSecond: 1000, bytesPerDay: 1 << 40)
+                    ClientLimits.only(
+                        maxConnections: 9, maxSessions: 9, connectsPerSecond: 5, bytesPerSecond: 1000,
+                        bytesPerDay: 1 << 40)
                 )
                 let lease = RedisKeys.leases(.socket, of: ClientID(text: "t:someone"))
                 let key = RedisArgument.string(lease.replacing(":lc:", with: ":\(kind):"))
@@ -308,7 +309,8 @@ extension OnRedis {
             try await withNodes(1) { _, clock, nodes in
                 let node = nodes[0]
                 let client = node.client(
-                    QuotaLimits(maxSockets: 9, connectsPerSecond: 5, bytesPerSecond: 1000, bytesPerDay: 1 << 40))
+                    ClientLimits.only(
+                        maxConnections: 9, connectsPerSecond: 5, bytesPerSecond: 1000, bytesPerDay: 1 << 40))
                 let id = ClientID(text: "t:someone")
                 let commands: [RedisCommand] = [
                     ["HSET", .string(RedisKeys.leases(.socket, of: id)), "other.1", "nonsense"],

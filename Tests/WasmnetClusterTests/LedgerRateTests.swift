@@ -17,8 +17,8 @@ extension OnRedis {
             try await withNodes(1) { _, clock, nodes in
                 let node = nodes[0]
                 let client = node.client(
-                    QuotaLimits(
-                        maxSockets: 200, maxSessions: 10, connectsPerSecond: 100, resolvesPerSecond: 100,
+                    ClientLimits.only(
+                        maxConnections: 200, maxSessions: 10, connectsPerSecond: 100, resolvesPerSecond: 100,
                         bytesPerSecond: 125_000_000, bytesPerDay: 1 << 45))
                 #expect(await client.open(.session) == nil)
                 let seconds = 10
@@ -55,7 +55,7 @@ extension OnRedis {
         @Test func aFreeSlotIsTakenWithoutARoundTrip() async throws {
             try await withNodes(1) { _, clock, nodes in
                 var random = SeededRandom(5)
-                let client = nodes[0].client(QuotaLimits(maxSockets: 100))
+                let client = nodes[0].client(ClientLimits.only(maxConnections: 100))
                 for step in 0..<2000 {
                     clock.advance(.milliseconds(.random(in: 1...60, using: &random)))
                     if client.sockets.count < 40, Int.random(in: 0..<5, using: &random) < 3 {
@@ -72,7 +72,7 @@ extension OnRedis {
 
         @Test func aFloodIsRefusedHere() async throws {
             try await withNodes(1) { _, clock, nodes in
-                let client = nodes[0].client(QuotaLimits(resolvesPerSecond: 1, resolveBurst: 5))
+                let client = nodes[0].client(ClientLimits.only(resolvesPerSecond: 1, resolveBurst: 5))
                 var admitted = 0
                 for _ in 0..<5000 {
                     clock.advance(.milliseconds(2))
@@ -89,7 +89,8 @@ extension OnRedis {
 
         @Test func whoNeedsNoRequestDoesNotWaitForOne() async throws {
             try await withNodes(1) { _, clock, nodes in
-                let limits = QuotaLimits(maxSockets: 9, connectsPerSecond: 1, connectBurst: 1, bytesPerDay: 1000)
+                let limits = ClientLimits.only(
+                    maxConnections: 9, connectsPerSecond: 1, connectBurst: 1, bytesPerDay: 1000)
                 let client = nodes[0].client(limits)
                 #expect(await client.open(.socket) == nil)
                 let (allowance, now) = (client.allowance, clock.now)
@@ -108,7 +109,7 @@ extension OnRedis {
 
         @Test func aSpentDayRefusesWhatTheClientOpensAndNothingElse() async throws {
             try await withNodes(2) { _, clock, nodes in
-                let limits = QuotaLimits(maxSockets: 9, bytesPerDay: 1000)
+                let limits = ClientLimits.only(maxConnections: 9, bytesPerDay: 1000)
                 let spender = nodes[0].client(limits)
                 spender.allowance.charge(bytes: 1000, now: clock.now)
                 try await nodes[0].settle()
@@ -135,7 +136,7 @@ extension OnRedis {
         @Test func bytesOfADayAreNeverPassedTwice() async throws {
             try await withNodes(3) { _, clock, nodes in
                 let limit = 40 << 20
-                let clients = nodes.map { $0.client(QuotaLimits(maxSessions: 5, bytesPerDay: UInt64(limit))) }
+                let clients = nodes.map { $0.client(ClientLimits.only(maxSessions: 5, bytesPerDay: UInt64(limit))) }
                 for client in clients { #expect(await client.open(.session) == nil) }
                 var passed = 0
                 for _ in 0..<1200 {
@@ -169,7 +170,7 @@ extension OnRedis {
                     try await LedgerNode(server, clock: { clock() + .seconds(3600) }, sharesClock: false),
                 ]
                 let (limit, rate, burst) = (5, 40.0, 10)
-                let limits = QuotaLimits(maxSockets: limit, connectsPerSecond: rate, connectBurst: burst)
+                let limits = ClientLimits.only(maxConnections: limit, connectsPerSecond: rate, connectBurst: burst)
                 let clients = nodes.map { $0.client(limits) }
                 var random = SeededRandom(31)
                 var (admitted, refusals) = (0, Set<QuotaKind>())
@@ -201,7 +202,7 @@ extension OnRedis {
         @Test func withoutRedisANodeAdmitsItsPartAndIsBackWithinASecond() async throws {
             try await withNodes(2) { server, clock, nodes in
                 let node = nodes[0]
-                let client = node.client(QuotaLimits(maxSockets: 6, connectsPerSecond: 8, connectBurst: 8))
+                let client = node.client(ClientLimits.only(maxConnections: 6, connectsPerSecond: 8, connectBurst: 8))
                 #expect(await client.open() == nil)
                 clock.advance(.seconds(1))
                 node.ledger.nodeCount = 2

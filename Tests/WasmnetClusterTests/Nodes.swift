@@ -57,7 +57,7 @@ final class LedgerNode: Sendable {
         self.callsAtStart = self.ledger.counters.calls.load(ordering: .relaxed)
     }
 
-    func client(_ limits: QuotaLimits, named name: String = "t:someone") -> NodeClient {
+    func client(_ limits: ClientLimits, named name: String = "t:someone") -> NodeClient {
         NodeClient(
             allowance: self.ledger.allowance(for: ClientID(text: name), limits: limits), clock: self.clock)
     }

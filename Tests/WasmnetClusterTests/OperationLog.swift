@@ -30,7 +30,7 @@ struct OperationLog {
     private struct Client {
         let scripts: ScriptCalls
         let allowance: any ClientAllowance
-        var limits: QuotaLimits
+        var limits: ClientLimits
         /// Of each node and kind.
         var slots: [[QuotaSlot]] = [[QuotaSlot]](repeating: [], count: OperationLog.nodes * 2)
     }
@@ -60,13 +60,13 @@ struct OperationLog {
     }
 
     /// Random limits; what is unlimited stays so.
-    private static func limits(_ random: inout SeededRandom, like old: QuotaLimits?) -> QuotaLimits {
+    private static func limits(_ random: inout SeededRandom, like old: ClientLimits?) -> ClientLimits {
         func pick(_ old: Double?, _ range: ClosedRange<Double>) -> Double {
             if let old { return old == 0 ? 0 : .random(in: range, using: &random) }
             return Int.random(in: 0..<6, using: &random) == 0 ? 0 : .random(in: range, using: &random)
         }
-        return QuotaLimits(
-            maxSockets: Int(pick(old.map { Double($0.maxSockets) }, 1...6)),
+        return ClientLimits.only(
+            maxConnections: Int(pick(old.map { Double($0.maxConnections) }, 1...6)),
             maxSessions: Int(pick(old.map { Double($0.maxSessions) }, 1...4)),
             connectsPerSecond: pick(old?.connectsPerSecond, 0.5...12),
             connectBurst: Int.random(in: 0...6, using: &random),
@@ -205,7 +205,7 @@ struct OperationLog {
         let client = self.clients[index]
         return ScriptCalls.Reserve(
             epoch: "node\(node).1", sequence: Int64(self.number), open: client.slots[self.place(kind, node)].count,
-            limit: kind == .session ? client.limits.maxSessions : client.limits.maxSockets,
+            limit: kind == .session ? client.limits.maxSessions : client.limits.maxConnections,
             isSession: kind == .session)
     }
 

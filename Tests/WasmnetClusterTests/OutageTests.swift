@@ -63,7 +63,7 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
 }
 
 @Suite struct OutageBudgetTests {
-    private let limits = QuotaLimits(
+    private let limits = ClientLimits.only(
         connectsPerSecond: 6, connectBurst: 12, resolvesPerSecond: 3, resolveBurst: 3, bytesPerSecond: 3000,
         byteBurst: 3000)
 
@@ -92,7 +92,7 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
 
     @Test func withoutALimitNothingIsCounted() {
         var budget = OutageBudget()
-        budget.apply(QuotaLimits(), nodes: 3)
+        budget.apply(ClientLimits.unlimited, nodes: 3)
         for _ in 0..<100 { #expect(budget.request(.connect, now: start) == nil) }
         #expect(budget.bytes(upTo: 1 << 40, now: start) == 1 << 40)
         #expect(budget.isFull(now: start))

@@ -19,8 +19,8 @@ extension OnRedis {
                 let names = QuotaOverrides.names
                 for name in names { try await nodes[0].redis.send(["HSET", key, .string(name), .string(value)]) }
                 let client = nodes[0].client(
-                    QuotaLimits(
-                        maxSockets: 50, maxSessions: 5, connectsPerSecond: 100, resolvesPerSecond: 100,
+                    ClientLimits.only(
+                        maxConnections: 50, maxSessions: 5, connectsPerSecond: 100, resolvesPerSecond: 100,
                         bytesPerSecond: 1_000_000, bytesPerDay: 1 << 40), named: self.client.text)
                 for what in [Reservation.session, .socket, .accepted, .resolve] {
                     #expect(await client.open(what) == nil, "\(what)")
@@ -44,7 +44,8 @@ extension OnRedis {
         ) async throws {
             try await withNodes(1) { _, _, nodes in
                 let client = nodes[0].client(
-                    QuotaLimits(maxSockets: 5, connectsPerSecond: 100, bytesPerDay: bytes), named: self.client.text)
+                    ClientLimits.only(maxConnections: 5, connectsPerSecond: 100, bytesPerDay: bytes),
+                    named: self.client.text)
                 #expect(await client.open() == nil)
                 _ = client.allowance.pause(now: nodes[0].clock())
                 try await nodes[0].settle()
@@ -56,11 +57,11 @@ extension OnRedis {
         @Test func whatIsSetIsInForceWhereverItIsRead() async throws {
             try await withRedis { _, redis in
                 var overrides = QuotaOverrides()
-                (overrides.maxSessions, overrides.maxSockets, overrides.bytesPerDay) = (.max, 1 << 60, .max)
+                (overrides.maxSessions, overrides.maxConnections, overrides.bytesPerDay) = (.max, 1 << 60, .max)
                 let accounts = ClientAccounts(redis: redis)
                 try await accounts.set(overrides, for: .seconds(60), of: self.client)
                 let read = try await accounts.account(of: self.client).overrides
-                #expect(read.maxSessions == 1 << 53 && read.maxSockets == 1 << 53 && read.bytesPerDay == 1 << 53)
+                #expect(read.maxSessions == 1 << 53 && read.maxConnections == 1 << 53 && read.bytesPerDay == 1 << 53)
             }
         }
 
@@ -74,7 +75,7 @@ extension OnRedis {
                         clock.advance(.milliseconds(400))
                         return clock.now
                     }, sharesClock: false, answerTime: .seconds(3600))
-                let client = node.client(QuotaLimits(connectsPerSecond: 1000, connectBurst: 1000))
+                let client = node.client(ClientLimits.only(connectsPerSecond: 1000, connectBurst: 1000))
                 let before = node.calls
                 for _ in 0..<5 {
                     let refusal = await client.open()
@@ -113,7 +114,7 @@ extension QuotaOverrides {
     /// Of all fields.
     fileprivate static var names: [String] {
         var all = QuotaOverrides()
-        (all.maxSessions, all.maxSockets, all.bytesPerDay) = (1, 1, 1)
+        (all.maxSessions, all.maxConnections, all.bytesPerDay) = (1, 1, 1)
         (all.connects, all.resolves) = (GCRA.Pace(perSecond: 1, burst: 1), GCRA.Pace(perSecond: 1, burst: 1))
         all.bandwidth = TokenBucket.Rate(bytesPerSecond: 1, burst: 1)
         return all.fields.map(\.0)

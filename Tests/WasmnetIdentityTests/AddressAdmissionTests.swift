@@ -64,7 +64,7 @@ import WasmnetRelay
 
     @Test func theLimitsAreThePolicys() throws {
         let admitted = try self.admit(origins: [], origin: nil).get()
-        #expect(admitted.limits.maxSockets == 7)
+        #expect(admitted.limits.maxConnections == 7)
     }
 
     /// What one subscriber has is one client.

@@ -1,5 +1,6 @@
 import Testing
 import WasmnetPolicy
+import WasmnetQuota
 
 /// What a token's destinations and tier do to a policy: only ever take away.
 @Suite struct NarrowingTests {

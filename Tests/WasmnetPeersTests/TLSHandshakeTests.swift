@@ -5,6 +5,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
+import WasmnetQuota
 
 extension PeersTests {
     /// What a handshake agrees on, and how it fails.

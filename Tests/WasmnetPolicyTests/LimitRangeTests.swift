@@ -1,6 +1,7 @@
 import Testing
 import WasmnetPolicy
 import WasmnetPolicyFile
+import WasmnetQuota
 
 /// The numbers of a client's limits, whoever gives them.
 @Suite struct LimitRangeTests {
@@ -13,6 +14,7 @@ import WasmnetPolicyFile
         { $0.maxConnections = .max }, { $0.maxSessions = .min }, { $0.connectBurst = .max }, { $0.resolveBurst = -5 },
         { $0.refusalsPerSecond = .nan }, { $0.sessionsPerSecond = .nan },
         { $0.sessionBurst = -1 }, { $0.refusalBurst = -1 }, { $0.bytesPerDay = (1 << 53) + 1 },
+        { $0.byteBurst = -1 },
     ]
 
     @Test(arguments: Self.beyond.indices) func aLimitOutOfItsRangeIsNamedAndBroughtIntoIt(index: Int) {

@@ -2,6 +2,7 @@ import Foundation
 import Testing
 import WasmnetPolicy
 import WasmnetPolicyFile
+import WasmnetQuota
 
 @Suite struct PolicyFileTests {
     private func problems(_ text: String) -> [String] {

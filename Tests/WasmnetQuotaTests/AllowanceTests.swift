@@ -10,13 +10,13 @@ struct AllowanceTests {
         self.ledger = InProcessLedger(clock: { [clock] in clock.now })
     }
 
-    func allowance(_ limits: QuotaLimits) -> any ClientAllowance {
+    func allowance(_ limits: ClientLimits) -> any ClientAllowance {
         self.ledger.allowance(for: self.client, limits: limits)
     }
 
     @Test func everySessionOfAClientSharesOneAllowance() {
-        let first = self.allowance(QuotaLimits(maxSockets: 2))
-        #expect(first === self.allowance(QuotaLimits(maxSockets: 2)))
+        let first = self.allowance(ClientLimits.only(maxConnections: 2))
+        #expect(first === self.allowance(ClientLimits.only(maxConnections: 2)))
         #expect(first !== self.ledger.allowance(for: ClientID(text: "t:someone"), limits: .unlimited))
         #expect(first.client == self.client)
     }
@@ -31,7 +31,7 @@ struct AllowanceTests {
     }
 
     @Test func slotsOfAllKindsCountTogetherAndComeBack() throws {
-        let allowance = self.allowance(QuotaLimits(maxSockets: 2, maxSessions: 1))
+        let allowance = self.allowance(ClientLimits.only(maxConnections: 2, maxSessions: 1))
         let session = try #require(allowance.slot(.session, noon))
         let dialed = try #require(allowance.slot(.socket, noon))
         let accepted = try #require(allowance.slot(.accepted, noon))
@@ -65,7 +65,7 @@ struct AllowanceTests {
     }
 
     @Test func nothingIsWrittenUnlessEverythingPasses() throws {
-        let limits = QuotaLimits(maxSockets: 1, connectsPerSecond: 1, connectBurst: 2)
+        let limits = ClientLimits.only(maxConnections: 1, connectsPerSecond: 1, connectBurst: 2)
         let allowance = self.allowance(limits)
         let slot = try #require(allowance.slot(.socket, noon))
         for _ in 0..<10 { #expect(allowance.refusal(.socket, noon)?.kind == .sockets) }
@@ -80,7 +80,7 @@ struct AllowanceTests {
     }
 
     @Test func resolvesHaveARateAndNoSlot() throws {
-        let allowance = self.allowance(QuotaLimits(resolvesPerSecond: 0.5, resolveBurst: 1))
+        let allowance = self.allowance(ClientLimits.only(resolvesPerSecond: 0.5, resolveBurst: 1))
         let answer = try #require(allowance.take(.resolve, noon))
         #expect(try answer.get() == nil)
         #expect(allowance.refusal(.resolve, noon) == QuotaRefusal(kind: .resolveRate, retryAfterMilliseconds: 2_000))
@@ -88,7 +88,7 @@ struct AllowanceTests {
     }
 
     @Test func bandwidthPausesUntilTheDebtIsPaid() throws {
-        let allowance = self.allowance(QuotaLimits(bytesPerSecond: 1_000, byteBurst: 500))
+        let allowance = self.allowance(ClientLimits.only(bytesPerSecond: 1_000, byteBurst: 500))
         #expect(allowance.readQuantum < .max)
         #expect(allowance.pause(now: noon) == nil)
         allowance.charge(bytes: 400, now: noon)
@@ -104,7 +104,7 @@ struct AllowanceTests {
     }
 
     @Test func aClockSetBackDoesNotPauseForAnHour() throws {
-        let allowance = self.allowance(QuotaLimits(bytesPerSecond: 1_000, byteBurst: 500))
+        let allowance = self.allowance(ClientLimits.only(bytesPerSecond: 1_000, byteBurst: 500))
         allowance.charge(bytes: 1_500, now: noon)
         let before = noon - .seconds(3600)
         let until = try #require(allowance.pause(now: before))
@@ -114,7 +114,7 @@ struct AllowanceTests {
 
     @Test(arguments: [0.0, 1e9])
     func theDayEndsBytesAtOnceWithAndWithoutBandwidthLimit(bytesPerSecond: Double) {
-        let limits = QuotaLimits(bytesPerSecond: bytesPerSecond, bytesPerDay: 1_000)
+        let limits = ClientLimits.only(bytesPerSecond: bytesPerSecond, bytesPerDay: 1_000)
         let allowance = self.allowance(limits)
         allowance.charge(bytes: 999, now: noon)
         #expect(allowance.dayBytesExhausted(now: noon) == nil)
@@ -140,20 +140,20 @@ struct AllowanceTests {
     }
 
     @Test func limitsChangeLive() throws {
-        let allowance = self.allowance(QuotaLimits(maxSockets: 3))
+        let allowance = self.allowance(ClientLimits.only(maxConnections: 3))
         var slots = (0..<3).compactMap { _ in allowance.slot(.socket, noon) }
         #expect(slots.count == 3)
-        _ = self.allowance(QuotaLimits(maxSockets: 2, bytesPerSecond: 1_000, byteBurst: 10, bytesPerDay: 50))
+        _ = self.allowance(ClientLimits.only(maxConnections: 2, bytesPerSecond: 1_000, byteBurst: 10, bytesPerDay: 50))
         #expect(allowance.readQuantum < .max, "the newest limits are in force for all who hold the allowance")
         #expect(allowance.refusal(.socket, noon)?.kind == .sockets)
         slots.removeLast(2)
         #expect(allowance.slot(.socket, noon) != nil)
         allowance.charge(bytes: 40, now: noon)
         #expect(allowance.pause(now: noon) != nil)
-        allowance.apply(limits: QuotaLimits(bytesPerDay: 40))
+        allowance.apply(limits: ClientLimits.only(bytesPerDay: 40))
         #expect(allowance.pause(now: noon) == nil && allowance.readQuantum == .max, "unlimited at once")
         #expect(allowance.dayBytesExhausted(now: noon) != nil, "a lowered day limit holds for what was used")
-        allowance.apply(limits: QuotaLimits(bytesPerDay: 41))
+        allowance.apply(limits: ClientLimits.only(bytesPerDay: 41))
         #expect(allowance.dayBytesExhausted(now: noon) == nil)
         allowance.charge(bytes: 1, now: noon)
         #expect(allowance.dayBytesExhausted(now: noon) != nil)
@@ -167,7 +167,7 @@ struct AllowanceTests {
         let allowance = self.allowance(.unlimited)
         allowance.charge(bytes: 1, now: noon)
         allowance.charge(bytes: 500, now: noon)
-        allowance.apply(limits: QuotaLimits(bytesPerDay: 501))
+        allowance.apply(limits: ClientLimits.only(bytesPerDay: 501))
         #expect(allowance.dayBytesExhausted(now: noon) != nil)
     }
 
@@ -177,9 +177,9 @@ struct AllowanceTests {
         let integers: [Int] = [.min, -1, 0, 1, 40, 1 << 32, .max]
         let rates: [Double] = [.nan, -.infinity, -1, 0, .leastNonzeroMagnitude, 0.5, 20, 1e300, .infinity]
         let instants: [Int64] = [.min, 0, noon.microseconds, midnight.microseconds, 1 << 52, .max]
-        func limits() -> QuotaLimits {
-            QuotaLimits(
-                maxSockets: integers.randomElement(using: &random) ?? 0,
+        func limits() -> ClientLimits {
+            ClientLimits.only(
+                maxConnections: integers.randomElement(using: &random) ?? 0,
                 maxSessions: integers.randomElement(using: &random) ?? 0,
                 connectsPerSecond: rates.randomElement(using: &random) ?? 0,
                 connectBurst: integers.randomElement(using: &random) ?? 0,

@@ -27,7 +27,7 @@ struct BoundsTests {
         let clock = TestClock()
         let ledger = InProcessLedger(clock: { clock.now })
         let allowance = ledger.allowance(
-            for: ClientID(text: "t:sim"), limits: QuotaLimits(connectsPerSecond: rate, connectBurst: burst))
+            for: ClientID(text: "t:sim"), limits: ClientLimits.only(connectsPerSecond: rate, connectBurst: burst))
 
         var admitted: [Int64] = []
         var time = noon
@@ -58,7 +58,7 @@ struct BoundsTests {
         let burst = Int64.random(in: 1_000...2_000_000, using: &random)
         let clock = TestClock()
         let ledger = InProcessLedger(clock: { clock.now })
-        let limits = QuotaLimits(bytesPerSecond: Double(rate), byteBurst: Int(burst))
+        let limits = ClientLimits.only(bytesPerSecond: Double(rate), byteBurst: Int(burst))
         // Eight sessions of one client, each with an allowance of its own asking.
         let sessions = (0..<8).map { _ in ledger.allowance(for: ClientID(text: "t:sim"), limits: limits) }
         let mostRead = 65_536
@@ -97,7 +97,7 @@ struct BoundsTests {
         let clock = TestClock()
         let ledger = InProcessLedger(clock: { clock.now })
         let allowance = ledger.allowance(
-            for: ClientID(text: "t:sim"), limits: QuotaLimits(bytesPerSecond: 1_250_000, byteBurst: 65_536))
+            for: ClientID(text: "t:sim"), limits: ClientLimits.only(bytesPerSecond: 1_250_000, byteBurst: 65_536))
         var time = noon
         var bytes = 0
         while time < noon + .seconds(60) {
@@ -115,7 +115,7 @@ struct BoundsTests {
         let clock = TestClock()
         let ledger = InProcessLedger(clock: { clock.now })
         let allowance = ledger.allowance(
-            for: ClientID(text: "t:sim"), limits: QuotaLimits(connectsPerSecond: 20, connectBurst: 40))
+            for: ClientID(text: "t:sim"), limits: ClientLimits.only(connectsPerSecond: 20, connectBurst: 40))
         var time = noon
         var admitted = 0
         while time < noon + .seconds(10) {

@@ -7,7 +7,7 @@ struct ConcurrencyTests {
     let client = ClientID(text: "a:203.0.113.7")
 
     @Test func neverAboveTheLimitAndBackToZero() async {
-        let limits = QuotaLimits(maxSockets: 5, maxSessions: 3)
+        let limits = ClientLimits.only(maxConnections: 5, maxSessions: 3)
         let ledger = InProcessLedger(clock: { [clock] in clock.now })
         let open = Counter()
         let most = Counter()
@@ -60,8 +60,8 @@ struct ConcurrencyTests {
         let ledger = InProcessLedger(clock: { [clock] in clock.now })
         let allowance = ledger.allowance(for: self.client, limits: .unlimited)
         let variants = [
-            QuotaLimits.unlimited, QuotaLimits(bytesPerSecond: 1e6), QuotaLimits(bytesPerDay: 1 << 40),
-            QuotaLimits(bytesPerSecond: 1e9, bytesPerDay: 5),
+            ClientLimits.unlimited, ClientLimits.only(bytesPerSecond: 1e6), ClientLimits.only(bytesPerDay: 1 << 40),
+            ClientLimits.only(bytesPerSecond: 1e9, bytesPerDay: 5),
         ]
         await withTaskGroup(of: Void.self) { group in
             for task in 0..<8 {
@@ -82,7 +82,7 @@ struct ConcurrencyTests {
     @Test func theDayEndsAtTheExactByteForAllThreads() async {
         let ledger = InProcessLedger(clock: { [clock] in clock.now })
         let limit: UInt64 = 100_000
-        let allowance = ledger.allowance(for: self.client, limits: QuotaLimits(bytesPerDay: limit))
+        let allowance = ledger.allowance(for: self.client, limits: ClientLimits.only(bytesPerDay: limit))
         let passed = Counter()
         await withTaskGroup(of: Void.self) { group in
             for _ in 0..<8 {
@@ -111,7 +111,7 @@ struct ConcurrencyTests {
                     for _ in 0..<4_000 {
                         let number = Int.random(in: 0..<24, using: &random)
                         let allowance = ledger.allowance(
-                            for: ClientID(text: "t:\(number)"), limits: QuotaLimits(maxSessions: 1))
+                            for: ClientID(text: "t:\(number)"), limits: ClientLimits.only(maxSessions: 1))
                         guard let slot = allowance.slot(.session, noon) else { continue }
                         most.raise(to: open[number].add(1))
                         if Int.random(in: 0..<8, using: &random) == 0 { await Task.yield() }

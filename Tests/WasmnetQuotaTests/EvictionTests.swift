@@ -11,14 +11,14 @@ struct EvictionTests {
     private func name(_ number: Int) -> ClientID { ClientID(text: "a:2001:db8:0:\(number)::/64") }
 
     /// New clients that use nothing, so that the table's hand goes round.
-    private func turn(_ ledger: InProcessLedger, _ count: Int, limits: QuotaLimits = .unlimited) {
+    private func turn(_ ledger: InProcessLedger, _ count: Int, limits: ClientLimits = .unlimited) {
         for number in 0..<count { _ = ledger.allowance(for: ClientID(text: "t:new\(number)"), limits: limits) }
     }
 
     @Test func clientsThatOweNothingAreDropped() {
         let ledger = self.ledger()
         for number in 0..<10_000 {
-            let allowance = ledger.allowance(for: self.name(number), limits: QuotaLimits(maxSessions: 4))
+            let allowance = ledger.allowance(for: self.name(number), limits: ClientLimits.only(maxSessions: 4))
             let session = allowance.slot(.session, self.clock.now)
             session?.release()
         }
@@ -28,22 +28,22 @@ struct EvictionTests {
 
     @Test func aHeldAllowanceOrSlotKeepsItsClient() throws {
         let ledger = self.ledger(capacity: 4)
-        let held = ledger.allowance(for: self.name(1), limits: QuotaLimits(maxSockets: 1))
+        let held = ledger.allowance(for: self.name(1), limits: ClientLimits.only(maxConnections: 1))
         let slot = try #require(
-            ledger.allowance(for: self.name(2), limits: QuotaLimits(maxSockets: 1)).slot(.socket, noon))
+            ledger.allowance(for: self.name(2), limits: ClientLimits.only(maxConnections: 1)).slot(.socket, noon))
         self.turn(ledger, 1_000)
-        #expect(ledger.allowance(for: self.name(1), limits: QuotaLimits(maxSockets: 1)) === held)
-        let again = ledger.allowance(for: self.name(2), limits: QuotaLimits(maxSockets: 1))
+        #expect(ledger.allowance(for: self.name(1), limits: ClientLimits.only(maxConnections: 1)) === held)
+        let again = ledger.allowance(for: self.name(2), limits: ClientLimits.only(maxConnections: 1))
         #expect(again.refusal(.socket, noon)?.kind == .sockets, "its slot is still counted")
         slot.release()
         #expect(again.refusal(.socket, noon) == nil)
     }
 
     @Test(arguments: [
-        QuotaLimits(connectsPerSecond: 1, connectBurst: 1), QuotaLimits(bytesPerSecond: 1, byteBurst: 1),
-        QuotaLimits(bytesPerDay: 10),
+        ClientLimits.only(connectsPerSecond: 1, connectBurst: 1), ClientLimits.only(bytesPerSecond: 1, byteBurst: 1),
+        ClientLimits.only(bytesPerDay: 10),
     ])
-    func whatIsOwedIsRememberedUntilItIsMadeGood(limits: QuotaLimits) {
+    func whatIsOwedIsRememberedUntilItIsMadeGood(limits: ClientLimits) {
         let ledger = self.ledger()
         do {
             let allowance = ledger.allowance(for: self.name(1), limits: limits)
@@ -65,7 +65,7 @@ struct EvictionTests {
 
     @Test func theTableIsBoundedWhateverItsClientsOwe() {
         let ledger = self.ledger(capacity: 100)
-        let limits = QuotaLimits(bytesPerDay: 1_000)
+        let limits = ClientLimits.only(bytesPerDay: 1_000)
         for number in 0..<5_000 {
             self.clock.advance(.milliseconds(1))
             ledger.allowance(for: self.name(number), limits: limits).charge(bytes: 10, now: self.clock.now)
@@ -76,7 +76,7 @@ struct EvictionTests {
 
     @Test func theLongestIdleIsForgottenFirst() {
         let ledger = self.ledger(capacity: ClientTableSample.count)
-        let limits = QuotaLimits(bytesPerDay: 1_000)
+        let limits = ClientLimits.only(bytesPerDay: 1_000)
         for number in 0..<ClientTableSample.count {
             self.clock.advance(.seconds(1))
             ledger.allowance(for: self.name(number), limits: limits).charge(bytes: 10, now: self.clock.now)
@@ -95,7 +95,7 @@ struct EvictionTests {
 
     @Test func aTableThatGrewWithItsLiveClientsComesBack() {
         let ledger = self.ledger(capacity: 50)
-        let limits = QuotaLimits(bytesPerDay: 1_000)
+        let limits = ClientLimits.only(bytesPerDay: 1_000)
         var held = (0..<400).map { ledger.allowance(for: self.name($0), limits: limits) }
         for allowance in held { allowance.charge(bytes: 1, now: self.clock.now) }
         #expect(ledger.counts.clients == 400, "clients in use are never forgotten")

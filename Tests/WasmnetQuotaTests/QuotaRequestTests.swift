@@ -3,10 +3,11 @@ import WasmnetQuota
 
 /// Limits that an operator asks for, in place of a policy's.
 @Suite struct QuotaRequestTests {
-    private let limits = QuotaLimits(
-        maxSockets: 5, maxSessions: 5, connectsPerSecond: 5, resolvesPerSecond: 5, bytesPerSecond: 5, bytesPerDay: 5)
+    private let limits = ClientLimits.only(
+        maxConnections: 5, maxSessions: 5, connectsPerSecond: 5, resolvesPerSecond: 5, bytesPerSecond: 5, bytesPerDay: 5
+    )
 
-    private func problems(_ request: QuotaRequest, over limits: QuotaLimits? = nil) -> [String] {
+    private func problems(_ request: QuotaRequest, over limits: ClientLimits? = nil) -> [String] {
         do throws(QuotaProblems) {
             _ = try QuotaOverrides(request, over: limits ?? self.limits)
             return []
@@ -21,7 +22,7 @@ import WasmnetQuota
         (request.connectsPerSec, request.connectBurst) = (3, 7)
         (request.maxBandwidthMbps, request.byteBurst) = (1_000_000, 1 << 32)
         let overrides = try QuotaOverrides(request, over: self.limits)
-        #expect(overrides.maxSessions == 1 && overrides.maxSockets == 1_000_000 && overrides.bytesPerDay == 1 << 53)
+        #expect(overrides.maxSessions == 1 && overrides.maxConnections == 1_000_000 && overrides.bytesPerDay == 1 << 53)
         #expect(overrides.connects == GCRA.Pace(perSecond: 3, burst: 7) && overrides.connects?.perSecond == 3)
         #expect(overrides.bandwidth == TokenBucket.Rate(bytesPerSecond: 125e9, burst: 1 << 32))
         #expect(overrides.resolves == nil)

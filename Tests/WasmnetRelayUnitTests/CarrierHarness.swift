@@ -41,7 +41,7 @@ final class CarrierHarness {
         try WebSocketHandler.install(on: self.channel, settings: settings, clock: clock, turns: turns) {
             carrier, channel in
             let client = ClientID(text: "t:test")
-            let allowance = environment.ledger.allowance(for: client, limits: QuotaLimits(policy.limits))
+            let allowance = environment.ledger.allowance(for: client, limits: policy.limits)
             let session = Session(
                 environment: environment, eventLoop: channel.eventLoop, carrier: carrier, version: version,
                 client: client, allowance: ration.map { RationedAllowance(allowance, $0) } ?? allowance, slot: nil)

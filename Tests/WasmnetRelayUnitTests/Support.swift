@@ -77,7 +77,7 @@ final class RationedAllowance: ClientAllowance {
     func charge(overhead bytes: Int, now: QuotaInstant) {}
     func pause(now: QuotaInstant) -> QuotaInstant? { nil }
     func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? { nil }
-    func apply(limits: QuotaLimits) { self.base.apply(limits: limits) }
+    func apply(limits: ClientLimits) { self.base.apply(limits: limits) }
     func usage(now: QuotaInstant) -> QuotaUsage { self.base.usage(now: now) }
 }
 

@@ -59,7 +59,7 @@ final class Simulation {
             on: self.loop, capacity: 4096, receiver: ReceiveAllocator(largest: settings.carrierReadChunkBytes))
         self.browser = SimulatedBrowser(version: version, window: Self.window)
         let client = ClientID(text: "a:simulated")
-        let allowance = self.ledger.allowance(for: client, limits: QuotaLimits(Policy.unrestricted.limits))
+        let allowance = self.ledger.allowance(for: client, limits: Policy.unrestricted.limits)
         guard case .success(let slot) = allowance.reserve(.session, now: time.now(), later: { _ in }) else {
             throw ChannelError.eof
         }

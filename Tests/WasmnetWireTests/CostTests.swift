@@ -114,7 +114,7 @@ import WasmnetTesting
         let rules = try self.limits("[limits]\nrefusals_per_sec = 0.001\nrefusal_burst = 20")
         try await self.withSockets(rules) { node, client in
             let refusals = node.server.environment.ledger.allowance(
-                for: ClientID(text: "a:127.0.0.1"), limits: QuotaLimits(rules.limits)
+                for: ClientID(text: "a:127.0.0.1"), limits: rules.limits
             ).onNode.refusals
             for number in 0..<20 { abuse.send(number, client) }
             if abuse != .emptyFragment {
@@ -143,7 +143,7 @@ import WasmnetTesting
             }
             for number in 0..<31 { _ = try await clients[number % 3].refusal(.resolve(9, name: "no such name")) }
             let usage = node.server.environment.ledger.allowance(
-                for: ClientID(text: "a:203.0.113.7"), limits: QuotaLimits(rules.limits))
+                for: ClientID(text: "a:203.0.113.7"), limits: rules.limits)
             #expect(usage.onNode.refusals.pause(now: SystemClock().now()) != nil)
             // Whichever session asked in vain, none of them is read any more.
             for client in clients { client.send(.send(1, ByteBuffer(string: "held"))) }

@@ -5,6 +5,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
+import WasmnetQuota
 
 /// Numbers that a program which embeds the node gives it.
 @Suite struct NumberTests {

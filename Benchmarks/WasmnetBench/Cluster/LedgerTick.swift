@@ -19,8 +19,9 @@ struct LedgerTick {
             settings: ClusterSettings { QuotaInstant(microseconds: 1_770_000_000_000_000 + Int64(Clock.now / 1000)) })
         try redis.begin()
         let slots = Slots()
-        let limits = QuotaLimits(
-            maxSockets: 50, maxSessions: 8, connectsPerSecond: 20, resolvesPerSecond: 20, bytesPerSecond: 12_500_000,
+        let limits = ClientLimits.only(
+            maxConnections: 50, maxSessions: 8, connectsPerSecond: 20, resolvesPerSecond: 20,
+            bytesPerSecond: 12_500_000,
             bytesPerDay: 20 << 30)
         for index in 0..<self.clients {
             slots.take(ledger.allowance(for: ClientID(text: "a:198.18.\(index >> 8).\(index & 0xFF)"), limits: limits))

@@ -34,7 +34,7 @@ extension NodeAdmin {
         return try await Self.answered { try await self.quotas.clear(id) }
     }
 
-    private var policyLimits: QuotaLimits { QuotaLimits(self.server.environment.policy.limits) }
+    private var policyLimits: ClientLimits { self.server.environment.policy.limits }
 
     private static func answered<Answer>(_ question: () async throws -> Answer) async throws -> Answer {
         do {

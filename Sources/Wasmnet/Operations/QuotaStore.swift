@@ -8,7 +8,7 @@ protocol QuotaStore: Sendable {
     /// Nil for a client that nobody knows.
     ///
     /// - Parameter limits: the policy's, for a client that has no session on this node.
-    func report(ofKnown client: ClientID, limits: QuotaLimits) async throws -> QuotaReport?
+    func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport?
     /// Replaces what was set for the client.
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws
     /// - Returns: false where nothing was set.
@@ -20,7 +20,7 @@ struct InProcessQuotaStore: QuotaStore {
     let ledger: InProcessLedger
     let node: @Sendable () -> NodeEntry
 
-    func report(ofKnown client: ClientID, limits: QuotaLimits) async throws -> QuotaReport? {
+    func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport? {
         let node = self.node()
         guard let found = self.ledger.account(of: client, node: node.name) else { return nil }
         return QuotaReport(
@@ -36,8 +36,7 @@ struct InProcessQuotaStore: QuotaStore {
     }
 
     func clear(_ client: ClientID) async throws -> Bool {
-        guard self.ledger.overriding(of: client) != nil else { return false }
-        return self.ledger.set(nil, for: .zero, of: client)
+        self.ledger.clearOverrides(of: client)
     }
 }
 
@@ -67,12 +66,12 @@ package struct RedisQuotaStore: QuotaStore {
     ///   - limits: the policy's.
     ///   - policy: the file that they are from.
     package func report(
-        of client: ClientID, limits: QuotaLimits, policy: String?
+        of client: ClientID, limits: ClientLimits, policy: String?
     ) async throws(RedisError) -> QuotaReport {
         try await self.report(client, try await self.accounts.account(of: client), limits, policy)
     }
 
-    func report(ofKnown client: ClientID, limits: QuotaLimits) async throws -> QuotaReport? {
+    func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport? {
         let account = try await self.accounts.account(of: client)
         let known = self.ledger?.knownAllowance(of: client)?.usage(now: account.now)
         guard known != nil || account != account.unused else { return nil }
@@ -80,7 +79,7 @@ package struct RedisQuotaStore: QuotaStore {
     }
 
     private func report(
-        _ client: ClientID, _ account: ClientAccount, _ limits: QuotaLimits, _ policy: String?
+        _ client: ClientID, _ account: ClientAccount, _ limits: ClientLimits, _ policy: String?
     ) async throws(RedisError) -> QuotaReport {
         let nodes = try await account.holdings.isEmpty ? [] : self.registry.nodes().nodes
         let known = Dictionary(nodes.map { ($0.id, $0) }) { first, _ in first }

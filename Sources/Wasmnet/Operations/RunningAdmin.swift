@@ -94,7 +94,7 @@ struct RunningAdmin: Sendable {
 
 /// Of a ledger that is neither kind: nobody can be looked up.
 private struct NoQuotaStore: QuotaStore {
-    func report(ofKnown client: ClientID, limits: QuotaLimits) async throws -> QuotaReport? { nil }
+    func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport? { nil }
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
         throw AdminError.unavailable("not_supported", "this ledger takes no limits of a client's own")
     }

@@ -70,7 +70,7 @@ package struct QuotaReport: Sendable, Hashable {
 
     /// - Parameter limits: the policy's.
     package init(
-        _ client: ClientID, _ account: ClientAccount, limits: QuotaLimits, policy: String? = nil, holders: [Holder]
+        _ client: ClientID, _ account: ClientAccount, limits: ClientLimits, policy: String? = nil, holders: [Holder]
     ) {
         let (now, own) = (account.now, account.overrides)
         self.client = client.text
@@ -83,8 +83,8 @@ package struct QuotaReport: Sendable, Hashable {
                 UInt64(clamping: account.sessions), of: UInt64(clamping: limits.maxSessions),
                 own.maxSessions.map { UInt64(clamping: $0) }),
             maxConnections: Amount(
-                UInt64(clamping: account.sockets), of: UInt64(clamping: limits.maxSockets),
-                own.maxSockets.map { UInt64(clamping: $0) }),
+                UInt64(clamping: account.sockets), of: UInt64(clamping: limits.maxConnections),
+                own.maxConnections.map { UInt64(clamping: $0) }),
             bytesPerDay: Amount(account.dayBytes, of: limits.bytesPerDay, own.bytesPerDay),
             connectsPerSec: Rate(
                 account.connects, at: now, of: limits.connectsPerSecond, limits.connectBurst, own.connects),

@@ -24,7 +24,7 @@ package struct AddressAdmission: Admission {
                 throw HTTPRefusal.tokenNeeded
             }
             return Admitted(
-                client: ClientID(peer: address), address: address, limits: QuotaLimits(policy.limits))
+                client: ClientID(peer: address), address: address, limits: policy.limits)
         }
     }
 

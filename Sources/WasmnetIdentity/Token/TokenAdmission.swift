@@ -52,7 +52,7 @@ package struct TokenAdmission: Admission {
         case .none:
             return eventLoop.makeSucceededFuture(
                 Admitted(
-                    client: ClientID(peer: address), address: address, limits: QuotaLimits(policy.limits)))
+                    client: ClientID(peer: address), address: address, limits: policy.limits))
         case .unclear:
             return eventLoop.makeFailedFuture(self.refusal(.unclear, address))
         case .token(let token):
@@ -75,7 +75,7 @@ package struct TokenAdmission: Admission {
         let subject = ClientID(text: "t:\(grant.subject)")
         return Admitted(
             client: policy.clients.identifyBy == .token ? subject : ClientID(peer: address), address: address,
-            subject: subject, limits: QuotaLimits(policy.limits(tier: grant.tier)),
+            subject: subject, limits: policy.limits(tier: grant.tier),
             terms: ClientTerms(tier: grant.tier, allow: grant.allow))
     }
 

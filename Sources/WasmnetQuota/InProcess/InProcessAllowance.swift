@@ -35,26 +35,26 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         /// How much of `uncounted` the model knows of.
         var settled: UInt64 = 0
         /// The policy's limits, before what was set for this client.
-        var limits: QuotaLimits
-        var overriding: QuotaOverriding?
+        var limits: ClientLimits
+        var active: ActiveOverrides?
 
         mutating func applyLimits() {
-            let limits = self.overriding?.overrides.applied(to: self.limits) ?? self.limits
+            let limits = self.active?.overrides.applied(to: self.limits) ?? self.limits
             if self.model.limits != limits { self.model.apply(limits) }
         }
 
         /// Whether what was set has ended just now.
-        mutating func endOverriding(at now: QuotaInstant) {
-            guard let overriding = self.overriding, now >= overriding.until else { return }
-            self.overriding = nil
+        mutating func endOverrides(at now: QuotaInstant) {
+            guard let active = self.active, now >= active.until else { return }
+            self.active = nil
             self.applyLimits()
         }
     }
 
-    init(client: ClientID, limits: QuotaLimits, overriding: QuotaOverriding? = nil, totals: LedgerTotals) {
+    init(client: ClientID, limits: ClientLimits, active: ActiveOverrides?, totals: LedgerTotals) {
         self.client = client
         self.totals = totals
-        var state = State(model: ClientModel(limits: limits), limits: limits, overriding: overriding)
+        var state = State(model: ClientModel(limits: limits), limits: limits, active: active)
         state.applyLimits()
         self.state = Guarded(state)
         self.publish(state)
@@ -76,7 +76,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     private func reserve(_ what: Reservation, at now: QuotaInstant) -> QuotaRefusal? {
         self.changeState { state in
-            state.endOverriding(at: now)
+            state.endOverrides(at: now)
             return state.model.reserve(what, at: now)
         }
     }
@@ -145,7 +145,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     // MARK: Limits and use
 
-    func apply(limits: QuotaLimits) {
+    func apply(limits: ClientLimits) {
         self.onNode.apply(limits)
         self.changeState { state in
             state.limits = limits
@@ -154,15 +154,15 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     }
 
     /// Limits of this client's own from now on; nil: the policy's.
-    func set(_ overriding: QuotaOverriding?) {
+    func set(_ active: ActiveOverrides?) {
         self.changeState { state in
-            state.overriding = overriding
+            state.active = active
             state.applyLimits()
         }
     }
 
     /// Asked for once more, by another session.
-    func meetAgain(limits: QuotaLimits, now: QuotaInstant) {
+    func meetAgain(limits: ClientLimits, now: QuotaInstant) {
         self.onNode.apply(limits)
         self.changeState { state in
             state.limits = limits
@@ -173,18 +173,18 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     func usage(now: QuotaInstant) -> QuotaUsage {
         self.changeState { state in
-            state.endOverriding(at: now)
+            state.endOverrides(at: now)
             return state.model.usage(at: now)
         }
     }
 
     /// What was counted, and the policy's limits that it goes by.
-    func account(now: QuotaInstant, node: String) -> (account: ClientAccount, limits: QuotaLimits) {
+    func account(now: QuotaInstant, node: String) -> (account: ClientAccount, limits: ClientLimits) {
         self.changeState { state in
-            state.endOverriding(at: now)
+            state.endOverrides(at: now)
             var account = state.model.account(at: now, node: node)
-            account.overrides = state.overriding?.overrides ?? QuotaOverrides()
-            account.overridesEnd = state.overriding?.until
+            account.overrides = state.active?.overrides ?? QuotaOverrides()
+            account.overridesEnd = state.active?.until
             return (account, state.limits)
         }
     }
@@ -226,4 +226,10 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         // Last: whoever goes by the new day goes by its threshold as well.
         self.settleBy.store(end, ordering: .releasing)
     }
+}
+
+/// Limits that were set for one client on this node, until they end.
+struct ActiveOverrides: Sendable {
+    let overrides: QuotaOverrides
+    let until: QuotaInstant
 }

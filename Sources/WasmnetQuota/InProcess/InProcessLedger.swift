@@ -7,7 +7,7 @@ package final class InProcessLedger: QuotaLedger {
     private let table: Guarded<ClientTable>
     private let shared: LedgerTotals
     /// Limits set for single clients, known or not; at most ``mostOverrides``.
-    private let overrides = Guarded<[ClientID: QuotaOverriding]>([:])
+    private let overrides = Guarded<[ClientID: ActiveOverrides]>([:])
     package static let mostOverrides = 10_000
 
     /// - Parameters:
@@ -19,7 +19,7 @@ package final class InProcessLedger: QuotaLedger {
         self.shared = LedgerTotals(clock: clock)
     }
 
-    package func allowance(for client: ClientID, limits: QuotaLimits) -> any ClientAllowance {
+    package func allowance(for client: ClientID, limits: ClientLimits) -> any ClientAllowance {
         let now = self.shared.clock()
         return self.table.withLock { table in
             if let known = table.find(client) {
@@ -27,7 +27,7 @@ package final class InProcessLedger: QuotaLedger {
                 return known
             }
             let fresh = InProcessAllowance(
-                client: client, limits: limits, overriding: self.overriding(of: client, at: now), totals: self.shared)
+                client: client, limits: limits, active: self.activeOverrides(of: client, at: now), totals: self.shared)
             table.add(fresh, at: now)
             return fresh
         }
@@ -40,45 +40,51 @@ package final class InProcessLedger: QuotaLedger {
 
     /// What was counted of a client on this node, and the policy's limits for it where it is in the table. Nil for one that is not, and
     /// has no limits of its own.
-    package func account(of client: ClientID, node: String) -> (account: ClientAccount, limits: QuotaLimits?)? {
+    package func account(of client: ClientID, node: String) -> (account: ClientAccount, limits: ClientLimits?)? {
         let now = self.shared.clock()
         if let known = self.table.withLock({ $0.find(client) }) {
             let (account, limits) = known.account(now: now, node: node)
             return (account, limits)
         }
-        guard let overriding = self.overriding(of: client, at: now) else { return nil }
+        guard let active = self.activeOverrides(of: client, at: now) else { return nil }
         var account = ClientModel(limits: .unlimited).account(at: now, node: node)
-        account.overrides = overriding.overrides
-        account.overridesEnd = overriding.until
+        account.overrides = active.overrides
+        account.overridesEnd = active.until
         return (account, nil)
     }
 
     // MARK: Limits of one client's own
 
-    /// What was set for a client and has not ended.
-    package func overriding(of client: ClientID) -> QuotaOverriding? {
-        self.overriding(of: client, at: self.shared.clock())
-    }
-
-    private func overriding(of client: ClientID, at now: QuotaInstant) -> QuotaOverriding? {
+    private func activeOverrides(of client: ClientID, at now: QuotaInstant) -> ActiveOverrides? {
         self.overrides.withLock { $0[client].flatMap { now < $0.until ? $0 : nil } }
     }
 
-    /// Sets limits in place of the policy's for so long, or takes them back.
+    /// Sets limits in place of the policy's for so long, and in place of those set earlier.
     ///
     /// - Returns: false where ``mostOverrides`` are set already.
     @discardableResult
-    package func set(_ overrides: QuotaOverrides?, for time: QuotaDuration, of client: ClientID) -> Bool {
+    package func set(_ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) -> Bool {
         let now = self.shared.clock()
-        let overriding = overrides.map { QuotaOverriding($0, until: now + time) }
+        let active = ActiveOverrides(overrides: overrides, until: now + time)
         let isSet = self.overrides.withLock { all in
             if all.count >= Self.mostOverrides { all = all.filter { now < $0.value.until } }
-            guard overriding == nil || all[client] != nil || all.count < Self.mostOverrides else { return false }
-            all[client] = overriding
+            guard all[client] != nil || all.count < Self.mostOverrides else { return false }
+            all[client] = active
             return true
         }
-        if isSet { self.table.withLock { $0.find(client) }?.set(overriding) }
+        if isSet { self.table.withLock { $0.find(client) }?.set(active) }
         return isSet
+    }
+
+    /// Takes back what was set: the policy's limits hold again.
+    ///
+    /// - Returns: whether there was anything.
+    @discardableResult
+    package func clearOverrides(of client: ClientID) -> Bool {
+        let now = self.shared.clock()
+        let taken = self.overrides.withLock { $0.removeValue(forKey: client) }
+        self.table.withLock { $0.find(client) }?.set(nil)
+        return taken.map { now < $0.until } ?? false
     }
 
     package var counts: QuotaCounts {

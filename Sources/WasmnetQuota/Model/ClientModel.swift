@@ -1,7 +1,7 @@
 /// All that is counted of one client, and every decision about it: a value without clock, lock or I/O. It is the model that the
 /// scripts of the cluster are held to.
 package struct ClientModel: Sendable, Hashable {
-    package private(set) var limits: QuotaLimits
+    package private(set) var limits: ClientLimits
     private var connectPace: GCRA.Pace?
     private var resolvePace: GCRA.Pace?
     package private(set) var byteRate: TokenBucket.Rate?
@@ -15,13 +15,13 @@ package struct ClientModel: Sendable, Hashable {
     /// When it was last asked for, given a slot or gave one back; not each charge, so that those stay cheap.
     package private(set) var lastUse = QuotaInstant.epoch
 
-    package init(limits: QuotaLimits) {
+    package init(limits: ClientLimits) {
         self.limits = limits
         self.apply(limits)
     }
 
     /// Other limits from now on; what was counted stays counted.
-    package mutating func apply(_ limits: QuotaLimits) {
+    package mutating func apply(_ limits: ClientLimits) {
         self.limits = limits
         self.connectPace = GCRA.Pace(perSecond: limits.connectsPerSecond, burst: limits.connectBurst)
         self.resolvePace = GCRA.Pace(perSecond: limits.resolvesPerSecond, burst: limits.resolveBurst)
@@ -35,18 +35,18 @@ package struct ClientModel: Sendable, Hashable {
         case .session:
             return self.sessions.take(limit: self.limits.maxSessions) ? nil : QuotaRefusal(kind: .sessions)
         case .accepted:
-            return self.sockets.take(limit: self.limits.maxSockets) ? nil : QuotaRefusal(kind: .sockets)
+            return self.sockets.take(limit: self.limits.maxConnections) ? nil : QuotaRefusal(kind: .sockets)
         case .resolve:
             guard let pace = self.resolvePace else { return nil }
             return self.resolves.request(at: now, pace: pace)
                 .map { QuotaRefusal(kind: .resolveRate, retryAfter: $0) }
         case .socket:
             if let spent = self.daySpent(at: now) { return spent }
-            guard self.sockets.hasRoom(limit: self.limits.maxSockets) else { return QuotaRefusal(kind: .sockets) }
+            guard self.sockets.hasRoom(limit: self.limits.maxConnections) else { return QuotaRefusal(kind: .sockets) }
             if let pace = self.connectPace, let wait = self.connects.request(at: now, pace: pace) {
                 return QuotaRefusal(kind: .connectRate, retryAfter: wait)
             }
-            self.sockets.take(limit: self.limits.maxSockets)
+            self.sockets.take(limit: self.limits.maxConnections)
             return nil
         }
     }

@@ -358,7 +358,7 @@ final class Session {
     /// A changed policy decides every live socket again.
     func reconsider(_ policy: Policy) {
         let policy = policy.applied(to: self.terms)
-        self.allowance.apply(limits: QuotaLimits(policy.limits))
+        self.allowance.apply(limits: policy.limits)
         self.scheduleSweep()
         self.endForbidden(by: policy)
     }

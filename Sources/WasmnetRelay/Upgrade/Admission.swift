@@ -33,12 +33,12 @@ package struct Admitted: Sendable {
     package var address: IPAddress?
     /// Who its token says it is, also where it pays by its address; nil without a token.
     package var subject: ClientID?
-    package var limits: QuotaLimits
+    package var limits: ClientLimits
     /// What the client's token adds to the policy, now and after each change of it.
     package var terms: ClientTerms
 
     package init(
-        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, limits: QuotaLimits,
+        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, limits: ClientLimits,
         terms: ClientTerms = ClientTerms()
     ) {
         self.client = client
@@ -121,21 +121,5 @@ extension ClientID {
         guard let address = IPAddress((network ?? place).text)?.unmapped else { return nil }
         if network != nil, address.isIPv4 { return nil }
         self.init(peer: address)
-    }
-}
-
-extension QuotaLimits {
-    package init(_ limits: ClientLimits) {
-        self.init(
-            maxSockets: limits.maxConnections,
-            maxSessions: limits.maxSessions,
-            connectsPerSecond: limits.connectsPerSecond,
-            connectBurst: limits.connectBurst,
-            resolvesPerSecond: limits.resolvesPerSecond,
-            resolveBurst: limits.resolveBurst,
-            bytesPerSecond: limits.maxBandwidthBitsPerSecond / 8,
-            bytesPerDay: limits.bytesPerDay,
-            refusalsPerSecond: limits.refusalsPerSecond, refusalBurst: limits.refusalBurst,
-            sessionsPerSecond: limits.sessionsPerSecond, sessionBurst: limits.sessionBurst)
     }
 }

@@ -46,12 +46,12 @@ struct QuotaCommand: ParsableCommand {
                 ? "name the nodes' policy by --policy" : "give it a number there, or name the nodes' policy by --policy"
         }
 
-        func limits() throws -> QuotaLimits {
+        func limits() throws -> ClientLimits {
             let policy = try self.file.map(PolicyCommand.load) ?? .default
             if let tier = self.tier, !policy.hasTier(tier) {
                 throw ConfigurationError("the policy has no tier \"\(tier)\"")
             }
-            return QuotaLimits(policy.limits(tier: self.tier))
+            return policy.limits(tier: self.tier)
         }
     }
 

@@ -83,7 +83,7 @@ extension QuotaCommand {
             return request
         }
 
-        private func overrides(_ limits: QuotaLimits) throws -> QuotaOverrides {
+        private func overrides(_ limits: ClientLimits) throws -> QuotaOverrides {
             var request = self.request
             var problems: [QuotaProblem] = []
             if let text = self.bytesPerDay {

@@ -154,7 +154,7 @@ final class SimulatedBounds: @unchecked Sendable {
     /// Above a limit that was lowered what was granted may stay.
     var mostGranted: Int { max(self.limit, self.found.max() ?? 0) }
 
-    private var limit: Int { self.cluster.live.map { self.cluster.limits[$0].maxSockets }.max() ?? 0 }
+    private var limit: Int { self.cluster.live.map { self.cluster.limits[$0].maxConnections }.max() ?? 0 }
 
     private func bound(_ client: Int) -> Int {
         self.look()

@@ -12,7 +12,7 @@ final class SimulatedCluster: @unchecked Sendable {
     let server: SimulatedServer
     let trace: SimulationTrace
     private(set) var nodes: [SimulatedNode] = []
-    private(set) var limits: [QuotaLimits] = []
+    private(set) var limits: [ClientLimits] = []
     private var random: SeededRandom
     private let rules: SimulatedNode.Rules
     private(set) var bounds: SimulatedBounds!
@@ -94,7 +94,7 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// Room for each node to open one and to keep some for later.
     private var roomNeeded: Int { 9 * self.live.count }
-    private var leastLimit: Int { self.live.map { self.limits[$0].maxSockets }.min() ?? 0 }
+    private var leastLimit: Int { self.live.map { self.limits[$0].maxConnections }.min() ?? 0 }
 
     private func leaveRoom() {
         for client in self.clients.indices {
@@ -136,7 +136,7 @@ final class SimulatedCluster: @unchecked Sendable {
             time: self.time,
             server: self.server, trace: self.trace)
         self.nodes.append(node)
-        self.limits.append(self.limits.last ?? QuotaLimits(maxSockets: self.schedule.limit))
+        self.limits.append(self.limits.last ?? ClientLimits.only(maxConnections: self.schedule.limit))
         node.others = { [unowned self, unowned node] in
             self.nodes.count { $0 !== node && $0.isAlive && $0.hasJoined && $0.link.isUp }
         }
@@ -263,7 +263,7 @@ final class SimulatedCluster: @unchecked Sendable {
                 self.time.after(.random(in: 0...300_000, using: &self.random)) {
                     self.bounds.lowers()
                     self.bounds.disturbed()
-                    self.limits[index].maxSockets = limit
+                    self.limits[index].maxConnections = limit
                     if self.nodes[index].isAlive, self.nodes[index].hasJoined {
                         self.nodes[index].apply(self.limits[index])
                     }

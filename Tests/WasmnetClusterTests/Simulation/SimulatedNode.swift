@@ -229,17 +229,17 @@ final class SimulatedNode: @unchecked Sendable {
 
     // MARK: Clients
 
-    private func allowance(_ client: Int, _ limits: QuotaLimits) -> any ClientAllowance {
+    private func allowance(_ client: Int, _ limits: ClientLimits) -> any ClientAllowance {
         self.ledger.allowance(for: self.rules.clients[client], limits: limits)
     }
 
-    func apply(_ limits: QuotaLimits) {
+    func apply(_ limits: ClientLimits) {
         for client in self.rules.clients.indices { _ = self.allowance(client, limits) }
     }
 
     var canServe: Bool { self.isAlive && self.hasJoined && !self.isPaused }
 
-    func open(_ client: Int, _ limits: QuotaLimits, then done: @escaping (QuotaRefusal?) -> Void) {
+    func open(_ client: Int, _ limits: ClientLimits, then done: @escaping (QuotaRefusal?) -> Void) {
         self.waiting += 1
         let heard: (Result<QuotaSlot?, QuotaRefusal>) -> Void = { result in
             self.waiting -= 1
