@@ -31,26 +31,17 @@ extension NodeTests {
         }
 
         /// The next event that is no credit and no greeting.
-        private func answer(_ client: TestClient) async throws -> Event {
-            while true {
-                let event = try await client.nextEvent()
-                switch event {
-                case .window, .hello: continue
-                default: return event
-                }
-            }
-        }
-
         /// A socket of each kind is refused with a reason, what is open goes on, and what closes can be opened again.
         @Test func socketsAreRefusedBeforeTheLastDescriptor() async throws {
             let target = try await TestTarget.start(.echo)
             let port = UInt16(target.port)
             try await self.withNode { node, admin in
                 let client = try await TestClient.connect(port: node)
+                try await client.expect(.hello)
                 var last: SocketID = 0
                 while last < SocketID(Self.limit) {
                     client.send(.connect(last + 1, host: "127.0.0.1", port: port))
-                    guard case .connected = try await self.answer(client) else { break }
+                    guard case .connected = try await client.answer() else { break }
                     last += 1
                 }
                 #expect(last > 30 && last < SocketID(Self.limit))
@@ -71,7 +62,7 @@ extension NodeTests {
                 var isOpen = false
                 for id in SocketID(2000)...2200 where !isOpen {
                     client.send(.connect(id, host: "127.0.0.1", port: port))
-                    if case .connected = try await self.answer(client) { isOpen = true }
+                    if case .connected = try await client.answer() { isOpen = true }
                     if !isOpen { try await Task.sleep(for: .milliseconds(25)) }
                 }
                 #expect(isOpen)
@@ -84,6 +75,7 @@ extension NodeTests {
         @Test func connectionsAreClosedBeforeTheLastDescriptor() async throws {
             try await self.withNode(warnings: 0) { node, admin in
                 let client = try await TestClient.connect(port: node)
+                try await client.expect(.hello)
                 var visitors: [any Channel] = []
                 for _ in 0..<(2 * Self.limit) {
                     visitors.append(
@@ -109,6 +101,7 @@ extension NodeTests {
             let node = try NodeProcess(["--port", "0", "--no-policy"])
             let admin = try #require(await node.admin())
             let client = try await TestClient.connect(port: try #require(await node.port()))
+            try await client.expect(.hello)
             let taken = try await TestTarget.start(.echo)
             let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
             let before = try await self.openDescriptors(admin)
