@@ -73,25 +73,41 @@ import WasmnetTesting
             clock: TestClock(), nodeName: "node", version: "test")
     }
 
-    /// The cluster gives no answer: a page must not take it for a node that cannot be reached.
-    @Test(arguments: [false, true]) func anUnansweredLimitIsToldToAPageToo(isPage: Bool) throws {
-        let environment = try self.environment(InProcessLedger { .epoch })
+    /// What a handshake is answered with, of a page that offers v2 or of another client, where the test decides about it meanwhile. The
+    /// channel stays open.
+    private func answer(
+        isPage: Bool, in environment: RelayEnvironment, deciding decide: (EventLoopPromise<Admitted>) -> Void
+    ) throws -> (bytes: ByteBuffer, channel: EmbeddedChannel) {
         let channel = EmbeddedChannel()
         let admission = HeldAdmission(channel.embeddedEventLoop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         try HTTPFront.install(on: channel, environment: environment, admission: admission)
         let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
         try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
-        admission.promise.fail(HTTPRefusal(QuotaRefusal.unanswered))
+        channel.embeddedEventLoop.run()
+        decide(admission.promise)
         channel.embeddedEventLoop.run()
         var bytes = ByteBuffer()
         while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
+        return (bytes, channel)
+    }
+
+    /// Status 503; a page is upgraded instead, and told 1013 and the word.
+    private func expectTryLater(_ bytes: ByteBuffer, _ word: String, isPage: Bool) {
         let text = String(buffer: bytes)
         #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
-        if isPage {
-            #expect(
-                bytes.readableBytesView.suffix(14).elementsEqual([0x88, 12, 0x03, 0xF5] + Array("overloaded".utf8)))
+        guard isPage else { return }
+        let close = [0x88, UInt8(2 + word.utf8.count), 0x03, 0xF5] + Array(word.utf8)
+        #expect(bytes.readableBytesView.suffix(close.count).elementsEqual(close))
+    }
+
+    /// The cluster gives no answer: a page must not take it for a node that cannot be reached.
+    @Test(arguments: [false, true]) func anUnansweredLimitIsToldToAPageToo(isPage: Bool) throws {
+        let environment = try self.environment(InProcessLedger { .epoch })
+        let (bytes, channel) = try self.answer(isPage: isPage, in: environment) {
+            $0.fail(HTTPRefusal(QuotaRefusal.unanswered))
         }
+        self.expectTryLater(bytes, "overloaded", isPage: isPage)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
@@ -99,24 +115,12 @@ import WasmnetTesting
     @Test(arguments: [false, true]) func aDrainMeetsAHandshakeThatIsBeingDecided(isPage: Bool) throws {
         let ledger = InProcessLedger { .epoch }
         let environment = try self.environment(ledger)
-        let channel = EmbeddedChannel()
-        let admission = HeldAdmission(channel.embeddedEventLoop)
-        try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try HTTPFront.install(on: channel, environment: environment, admission: admission)
-        let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
-        try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
-        channel.embeddedEventLoop.run()
-        #expect(environment.registry.count == 0)
-        environment.registry.close()
-        admission.promise.succeed(Admitted(client: ClientID(text: "t:amy"), limits: .unlimited))
-        channel.embeddedEventLoop.run()
-        var bytes = ByteBuffer()
-        while let part = try channel.readOutbound(as: ByteBuffer.self) { bytes.writeImmutableBuffer(part) }
-        let text = String(buffer: bytes)
-        #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
-        if isPage {
-            #expect(bytes.readableBytesView.suffix(12).elementsEqual([0x88, 10, 0x03, 0xF5] + Array("draining".utf8)))
+        let (bytes, channel) = try self.answer(isPage: isPage, in: environment) { decision in
+            #expect(environment.registry.count == 0)
+            environment.registry.close()
+            decision.succeed(Admitted(client: ClientID(text: "t:amy"), limits: .unlimited))
         }
+        self.expectTryLater(bytes, "draining", isPage: isPage)
         #expect(environment.registry.count == 0 && ledger.counts.sessions == 0)
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }

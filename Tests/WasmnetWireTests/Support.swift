@@ -56,17 +56,14 @@ final class HeldResolver: NameResolver {
 extension TestClient {
     /// Asks, and takes the refusal that is expected.
     func refusal(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Refusal {
-        let answer = try await self.ask(request, as: encoding)
-        guard case .refused(_, let refusal) = answer else { throw UnexpectedEvent(event: answer) }
-        return refusal
+        try await self.ask(request, as: encoding, for: .refused())
     }
 
     /// Connects, and fails when that is refused.
     func connect(_ id: SocketID, _ host: String = "127.0.0.1", port: Int, as encoding: WireEncoding = .binary)
         async throws
     {
-        let answer = try await self.ask(.connect(id, host: host, port: UInt16(port)), as: encoding)
-        guard case .connected(id, _, _, _) = answer else { throw UnexpectedEvent(event: answer) }
+        try await self.ask(.connect(id, host: host, port: UInt16(port)), as: encoding, for: .connected(id))
     }
 
     /// Sends on a socket of an echo, and takes it back.
@@ -74,9 +71,7 @@ extension TestClient {
         self.send(.send(id, ByteBuffer(string: text)), as: encoding)
         var received = ""
         while received.utf8.count < text.utf8.count {
-            let answer = try await self.answer()
-            guard case .data(id, let piece) = answer else { throw UnexpectedEvent(event: answer) }
-            received += String(buffer: piece)
+            received += String(buffer: try await self.answer(.data(id)))
         }
         return received == text
     }
