@@ -4,9 +4,9 @@ for each event, and exits 1 if one is out of its bounds.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/outage.py [--rounds 1] [--at-once 2] [--logs FOLDER] [ROW ...]
 
-Of slots (a limit of 30, which one client hammers): the most that was open, the most 20 seconds after the event, and when a node held more than at
-its end, and all together the limit. Of rates (8 Mbit/s, 20 connects a second): the most beyond rate * t in any time t, and the longest time in which
-nothing passed.
+Of slots (a limit of 30, which one client hammers): the most that was open, the most 20 seconds after the event, and when nodes opened more than
+they held since its end, and held all together the limit. Of rates (8 Mbit/s, 20 connects a second): the most beyond rate * t in any time t, and the
+longest time in which nothing passed.
 """
 import argparse
 import asyncio

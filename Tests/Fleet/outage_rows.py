@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from fault_proxy import Way
 from outage_events import answers_half_of_the_time
 from outage_redis import One, until
-from outage_world import LIMIT, NODES, Hammer, World
+from outage_world import LIMIT, NODES, ROOM, Hammer, World
 from session import Refusal, Session
 from target import Echo
 
@@ -34,8 +34,8 @@ class Measure:
 
 @dataclass
 class Slots:
-    """A limit that one client hammers: what was open at most, what is open 20 seconds after the event, and when a node held more than at its end,
-    and all together the limit. At first one node holds all. `growth` is None where there is no room."""
+    """A limit that one client hammers: what was open at most, what is open 20 seconds after the event, and when nodes opened more than they held
+    since its end, and held all together the limit. At first one node holds all. `growth` is None where there is no room."""
     event: object
     failure: str = ""
     bound: int = LIMIT
@@ -55,10 +55,10 @@ class Slots:
         world.counts.peak = 0
         await self.event(world, hammer)
         # Room, which the node that holds most gives back within two seconds.
-        hammer.before, calm = hammer.holdings(), time.monotonic()
-        giver = hammer.before.index(max(hammer.before))
+        hammer.least, calm = hammer.holdings(), time.monotonic()
+        giver = hammer.least.index(max(hammer.least))
         hammer.asking = {0, 1, 2} - {giver}
-        hammer.close(giver, 8)
+        hammer.close(giver, ROOM)
         await asyncio.sleep(CALM)
         peak, world.counts.peak = max(world.counts.peak, hammer.open), 0
         await asyncio.sleep(1)

@@ -17,7 +17,8 @@ from outage_redis import One, free_port, start, until
 from session import Refusal, Session
 from target import Counts, Echo
 
-LIMIT, NODES = 30, 3
+# ROOM is what one node closes after the event, for the others to open.
+LIMIT, NODES, ROOM = 30, 3, 8
 # Each of the two other nodes may open a third of the limit, or of the room that it last heard of.
 STATIC = LIMIT + (NODES - 1) * (LIMIT // NODES)
 POLICY = '[network]\nallow = ["127.0.0.1"]\n{network}\n[limits]\nrefusals_per_sec = 0\nsessions_per_sec = 0\n{limits}\n[redis_failure]\n{failure}\n'
@@ -92,8 +93,8 @@ class Hammer:
 
     def __init__(self, world):
         self.world, self.held = world, []
-        # Nodes whose sessions ask for sockets; what each held at a moment, and when one held more.
-        self.asking, self.before, self.grown = {0}, None, None
+        # Nodes whose sessions ask for sockets; the least that each held since the event's end, and when growth was back.
+        self.asking, self.least, self.grown = {0}, None, None
         world.tasks += [asyncio.create_task(self.visit(index, port)) for index, port in enumerate(world.ports)]
         world.tasks.append(asyncio.create_task(self.churn()))
 
@@ -123,17 +124,21 @@ class Hammer:
                 continue
             request.write(b"one client\n")
             self.held.append((index, request))
-            if self.before and not self.grown and self.has_grown(index):
+            if self.least and not self.grown and self.has_grown():
                 self.grown = time.monotonic()
 
-    def has_grown(self, index):
-        """It holds more, and all together as much as they may: more than a node had leased and not in use."""
+    def has_grown(self):
+        """Those that ask have opened as much as there was room for, and all together hold as much as they may. What is opened counts from the
+        least that a node held: what it had opened on credit ends first, and as much again may be more than it ever gets."""
         now = self.holdings()
-        return now[index] > self.before[index] + 1 and sum(now) >= LIMIT - 2
+        return sum(now[index] - self.least[index] for index in self.asking) >= ROOM - 2 and sum(now) >= LIMIT - 2
 
     def holdings(self):
         self.held = [pair for pair in self.held if not pair[1].closed.done()]
-        return [sum(index == other for other, _ in self.held) for index in range(NODES)]
+        now = [sum(index == other for other, _ in self.held) for index in range(NODES)]
+        if self.least:
+            self.least = list(map(min, self.least, now))
+        return now
 
     def close(self, index, count=LIMIT):
         for request in [request for other, request in self.held if other == index][:count]:
