@@ -2,13 +2,14 @@
 SWIFT ?= swift
 export SWIFT
 CHECKS = --explicit-target-dependency-import-check error
+# The node that WASMNET_NODE names, or one built for it.
+NODE = export WASMNET_NODE && WASMNET_NODE="$${WASMNET_NODE:-$$(scripts/release.sh)/wasmnet-node}"
 
 .PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage simulate cluster check-deploy \
 	dist lint format help deps deps-lint deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
-	$(SWIFT) build -c release --product wasmnet-node --manifest-cache none
-	$(if $(findstring --serve-client,$(ARGS)),WASMNET_CLIENT_DIR="$${WASMNET_CLIENT_DIR:-.build-client}") exec "$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node" serve $(ARGS)
+	bin=$$(scripts/release.sh) && $(if $(findstring --serve-client,$(ARGS)),WASMNET_CLIENT_DIR="$${WASMNET_CLIENT_DIR:-.build-client}") exec "$$bin/wasmnet-node" serve $(ARGS)
 
 help: ## print this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "%-14s %s\n", $$1, $$2 }' Makefile
@@ -53,23 +54,19 @@ bench: deps-bench ## figures side by side with a direct connection, HAProxy and 
 	scripts/bench.sh $(ARGS)
 
 bench-client: deps-web ## what the client costs in a page, beside a plain WebSocket; ARGS="--browser firefox --only streams"; WASMNET_NODE=FILE instead of building
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	node client/bench/bench.js $(ARGS)
+	$(NODE) && node client/bench/bench.js $(ARGS)
 
 bench-cluster: deps-bench ## figures of limits shared in Redis: what they cost a node, and what one Redis carries
 	scripts/bench-cluster.sh $(ARGS)
 
 bench-page: deps-web playground ## a page's first byte through the client beside one with a bare WebSocket, cold, in Chromium; ARGS=ROUNDS; WASMNET_NODE=FILE
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}" node client/bench/first-byte.js $(ARGS)
+	$(NODE) && node client/bench/first-byte.js $(ARGS)
 
 hostile: deps-hostile ## an honest client beside 8 hostile ones: its round trips, the node's memory and log; ARGS="--only pings"; WASMNET_NODE=FILE
 	scripts/hostile.sh $(ARGS)
 
 outage: deps-cluster ## limits over three nodes while something happens to Redis or a node, each beside its bound; ROUNDS=1, ARGS="flushall"; WASMNET_NODE=FILE
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)
+	$(NODE) && python3 -B Tests/Fleet/outage.py --rounds $(or $(ROUNDS),1) $(ARGS)
 
 simulate: deps-test ## nodes and their scripts in virtual time under schedules of faults, each bound checked; SEEDS=100000, SEED=N, MOST=N findings, TRACE=1, MUTANTS=1
 	$(SWIFT) build --build-tests
@@ -89,9 +86,7 @@ test-cluster: deps-cluster deps-deploy ## three nodes behind HAProxy and nginx: 
 	scripts/test.sh addresses rolling-restart faults
 
 soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTES=10, SEED=N, REPORT=FOLDER for the plots; WASMNET_NODE=FILE
-	[ -n "$$WASMNET_NODE" ] || $(SWIFT) build -c release --product wasmnet-node
-	WASMNET_NODE="$${WASMNET_NODE:-$$($(SWIFT) build -c release --show-bin-path)/wasmnet-node}"; export WASMNET_NODE; \
-		python3 -B Tests/Fleet/soak.py --minutes $(or $(MINUTES),10) --report $(or $(REPORT),.build-soak) $(if $(SEED),--seed $(SEED))
+	$(NODE) && python3 -B Tests/Fleet/soak.py --minutes $(or $(MINUTES),10) --report $(or $(REPORT),.build-soak) $(if $(SEED),--seed $(SEED))
 
 dist: deps-cluster playground ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh

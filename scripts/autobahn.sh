@@ -18,8 +18,8 @@ if [ ! -e "$work/suite/zope/__init__.py" ]; then
     "$python" -m pip --disable-pip-version-check install -q --target "$work/suite" autobahntestsuite==25.10.1
     touch "$work/suite/zope/__init__.py"
 fi
-swift build -c release --product autobahn-echo
-"$(swift build -c release --show-bin-path)/autobahn-echo" "$port" &
+bin=$(scripts/release.sh autobahn-echo)
+"$bin/autobahn-echo" "$port" &
 echo=$!
 trap 'kill "$echo" 2>/dev/null || true' EXIT
 cat >"$work/spec.json" <<JSON

@@ -3,8 +3,5 @@
 # (--help lists them).
 set -euo pipefail
 cd "$(dirname "$0")/.."
-swift=${SWIFT:-swift}
-"$swift" build -c release --product wasmnet-node
-"$swift" build -c release --product wasmnet-bench
-bin=$("$swift" build -c release --show-bin-path)
+bin=$(scripts/release.sh wasmnet-node wasmnet-bench)
 exec "$bin/wasmnet-bench" cluster --node "$bin/wasmnet-node" "$@"

@@ -36,9 +36,7 @@ done
 
 node=${WASMNET_NODE:-}
 if [ -z "$node" ]; then
-    swift=${SWIFT:-swift}
-    "$swift" build -c release --product wasmnet-node
-    node=$("$swift" build -c release --show-bin-path)/wasmnet-node
+    node=$(scripts/release.sh)/wasmnet-node
 fi
 [ -x "$node" ] || fail "there is no program $node"
 

@@ -8,7 +8,7 @@
 #
 #   scripts/dist.sh [FOLDER]
 #
-#   BIN  a node to pack instead of one built by scripts/build-static.sh; what it loads at run time is not looked at
+#   BIN  a node to pack instead of one built by scripts/release.sh; what it loads at run time is not looked at
 #
 # The same sources and toolchain give the same archives: times are those of the commit, owners are none, names are sorted.
 set -euo pipefail
@@ -28,10 +28,8 @@ rm -f "$out"/{wasmnet-*,SHA256SUMS}
 binary=$work/wasmnet-node
 if [ -n "${BIN:-}" ]; then
     cp "$BIN" "$binary"
-    scratch=.build
 else
-    scripts/build-static.sh "$binary"
-    scratch=.build-dist
+    strip -o "$binary" "$(scripts/release.sh)/wasmnet-node"
 fi
 version=$("$binary" --version | head -1 | grep -oE '[0-9]+\.[0-9]+\.[0-9]+[0-9A-Za-z.-]*' | head -1) || fail "the node does not tell its version"
 commit=$(git rev-parse --verify HEAD)
@@ -76,7 +74,7 @@ pack "$out/$(cat "$work/npm-name")" "$work/npm" package
 scripts/stage-client.sh "$tree/share/wasmnet/client"
 pack "$out/$name.tar.gz" "$work" "$name"
 
-"$swift" package --scratch-path "$scratch" show-dependencies --format json >"$work/dependencies.json"
+"$swift" package show-dependencies --format json >"$work/dependencies.json"
 SOURCE_DATE_EPOCH=$epoch python3 scripts/dist/sbom.py --version "$version" --commit "$commit" --binary "$binary" \
     --dependencies "$work/dependencies.json" --swift "$("$swift" --version 2>/dev/null | head -1)" >"$out/wasmnet-$version.cdx.json"
 

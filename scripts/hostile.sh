@@ -4,11 +4,8 @@
 set -euo pipefail
 node=${WASMNET_NODE:+$(realpath "$WASMNET_NODE")}
 cd "$(dirname "$0")/.."
-swift=${SWIFT:-swift}
-[ -n "$node" ] || "$swift" build -c release --product wasmnet-node
-"$swift" build -c release --product wasmnet-bench
-bin=$("$swift" build -c release --show-bin-path)
-node=${node:-$bin/wasmnet-node}
+bin=$(scripts/release.sh wasmnet-bench)
+node=${node:-$(scripts/release.sh)/wasmnet-node}
 
 # The first two processors that we may use: one for the node, one for the clients.
 processors=()

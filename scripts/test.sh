@@ -89,8 +89,8 @@ if [[ " $* " == *" swift "* || " $* " == *" cluster "* ]]; then
     built build "$swift" build --explicit-target-dependency-import-check error --build-tests
 fi
 if [ -z "${WASMNET_NODE:-}" ]; then
-    built build-release "$swift" build -c release --product wasmnet-node
-    WASMNET_NODE=$("$swift" build -c release --show-bin-path)/wasmnet-node
+    built build-release scripts/release.sh
+    WASMNET_NODE=$(scripts/release.sh)/wasmnet-node
 fi
 export WASMNET_NODE
 

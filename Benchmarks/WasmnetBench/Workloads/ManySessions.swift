@@ -14,7 +14,7 @@ struct ManySessions {
         defer { field.restart(.node) }
         var sessions: [NodeSession] = []
         while sessions.count < count {
-            let batch = try (0..<min(200, count - sessions.count)).map { _ in try field.session(.v2) }
+            let batch = try (0..<min(50, count - sessions.count)).map { _ in try field.session(.v2) }
             try field.wait("WebSocket \(sessions.count) and its next \(batch.count)") { batch.allSatisfy(\.isReady) }
             sessions += batch
         }
