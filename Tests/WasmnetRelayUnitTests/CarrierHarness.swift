@@ -25,14 +25,15 @@ final class CarrierHarness {
     init(
         _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
         loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil, ration: Ration? = nil,
-        eachLookupTakes time: TimeAmount = .zero
+        eachLookupTakes time: TimeAmount = .zero, network: HeldNetwork? = nil
     ) throws {
         self.loop = loop
         let clock = self.clock
         self.ledger = InProcessLedger { clock.now() }
         self.channel = EmbeddedChannel(handler: self.head, loop: self.loop)
         self.environment = try RelayEnvironment(
-            settings: settings, policy: policy, ledger: self.ledger, resolver: NoResolver { clock.advance(time) },
+            settings: settings, policy: policy, ledger: self.ledger,
+            resolver: network ?? NoResolver { clock.advance(time) }, connector: network ?? SocketConnector(),
             observer: SilentObserver(), logger: Logger(label: "test") { _ in SwiftLogNoOpLogHandler() }, clock: clock,
             nodeName: "node", version: "test")
         self.peer = EmbeddedChannel(handler: ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 24)))
@@ -41,10 +42,12 @@ final class CarrierHarness {
         try WebSocketHandler.install(on: self.channel, settings: settings, clock: clock, turns: turns) {
             carrier, channel in
             let client = ClientID(text: "t:test")
-            let allowance = environment.ledger.allowance(for: client, limits: policy.limits)
+            var allowance = environment.ledger.allowance(for: client, limits: policy.limits)
+            if let ration { allowance = RationedAllowance(allowance, ration) }
+            if let network { allowance = network.holding(allowance) }
             let session = Session(
                 environment: environment, eventLoop: channel.eventLoop, carrier: carrier, version: version,
-                client: client, allowance: ration.map { RationedAllowance(allowance, $0) } ?? allowance, slot: nil)
+                client: client, allowance: allowance, slot: nil)
             self.session = session
             return session
         }

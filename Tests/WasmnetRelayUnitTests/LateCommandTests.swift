@@ -126,10 +126,12 @@ import WasmnetQuota
             for request in [Request.window(7, bytes: 1), .shutdown(7)] {
                 let harness = try self.harness()
                 let session = try #require(harness.carrier.session)
-                let socket: any SessionSocket =
+                let target = SocketTarget(host: "target", port: 2, transport: .udp)
+                let socket: Socket =
                     kind == .udp
-                    ? DatagramSocket(id: 7, encoding: .binary, kind: .udp, session: session, target: nil)
-                    : TargetListener(id: 7, encoding: .binary, session: session, address: .four(1), port: 1)
+                    ? .datagram(DatagramSocket(id: 7, encoding: .binary, session: session, target: target))
+                    : .listener(
+                        TargetListener(id: 7, encoding: .binary, session: session, address: .four(1), port: 1))
                 session.add(socket)
                 try self.expect(harness, free: [], counted: request, "\(kind) \(request)")
                 try harness.finish()

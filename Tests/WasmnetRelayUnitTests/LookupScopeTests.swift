@@ -93,7 +93,8 @@ import WasmnetProtocol
         for (id, address) in [(SocketID(1), "2a00:64::8.8.8.8"), (2, "2a00:64::8.8.4.4"), (3, "2a00:65::8.8.8.8")] {
             let target = SocketTarget(
                 host: address, port: 443, name: nil, address: IPAddress(address), transport: .tcp)
-            session.add(TargetStream(id: id, encoding: .binary, kind: .tcp, target: target, session: session))
+            let stream = TargetStream(id: id, encoding: .binary, kind: .tcp, target: target, session: session)
+            session.add(.stream(stream))
         }
         _ = try harness.events()
         let news = Denylist([try DenylistEntry("8.8.8.8")])

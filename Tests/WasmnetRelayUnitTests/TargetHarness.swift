@@ -33,14 +33,15 @@ final class TargetHarness {
         let stream = TargetStream(
             id: id, encoding: .binary, kind: kind,
             target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp), session: session)
-        session.add(stream)
-        session.reserve(.socket) { result in
-            if case .success(let slot) = result { _ = stream.hold(slot) }
+        let connection = Dial.Connection(
+            channel: target, address: .four(1),
+            receiver: ReceiveAllocator(largest: session.environment.settings.readChunkBytes))
+        session.open(stream) {
+            guard kind == .accepted else { return stream.connected(connection) }
+            guard stream.attach(connection) else { return }
+            session.countOpen(stream)
+            stream.begin()
         }
-        stream.connected(
-            Dial.Connection(
-                channel: target, address: .four(1),
-                receiver: ReceiveAllocator(largest: session.environment.settings.readChunkBytes)))
         return stream
     }
 

@@ -8,7 +8,7 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// What ``StreamMachine`` decides, carried out on a channel.
+/// What ``SocketMachine`` decides, carried out on a channel.
 @Suite struct TargetStreamTests {
     private let id = TargetHarness.id
 
@@ -188,7 +188,7 @@ import WasmnetProtocol
         let stream = TargetStream(
             id: self.id, encoding: .binary, kind: .tcp,
             target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp), session: session)
-        session.add(stream)
+        session.add(.stream(stream))
         var read = ByteBuffer(bytes: (0..<100_000).map { UInt8(truncatingIfNeeded: $0) })
         let place = read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
         for index in 0..<200 { stream.send(try #require(read.getSlice(at: index, length: 1))) }

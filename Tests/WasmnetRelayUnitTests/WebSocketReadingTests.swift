@@ -132,7 +132,7 @@ import WasmnetProtocol
             while let part = try target.readOutbound(as: ByteBuffer.self) { received += part.readableBytesView }
             #expect(received == payload, "cut at \(cut)")
         }
-        #expect(stream.record.bytesUp > 0 || length == 0)
+        #expect(stream.core.record.bytesUp > 0 || length == 0)
         try harness.finish()
     }
 

@@ -253,6 +253,13 @@ private final class Connector: TargetConnector {
         return promise.futureResult
     }
 
+    func listen(
+        on address: SocketAddress, acceptsPerTurn: Int, eventLoop: any EventLoop,
+        accepted: @escaping (any Channel) -> Void
+    ) -> EventLoopFuture<any Channel> {
+        eventLoop.makeFailedFuture(ChannelError.operationUnsupported)
+    }
+
     func takeNew() -> [(SocketID, SimulatedSocket)] {
         self.state.withLockedValue { new in
             defer { new = [] }

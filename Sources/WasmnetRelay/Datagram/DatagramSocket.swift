@@ -8,86 +8,64 @@ import WasmnetQuota
 ///
 /// A connected one has a peer that `send` goes to and takes datagrams from it and from whoever it was told to `send_to`; a bound one
 /// takes them from anyone. What finds no room is dropped and counted, either way; while the client's bandwidth is spent nothing is read.
-final class DatagramSocket: ReadingSocket {
-    let id: SocketID
-    let encoding: WireEncoding
-    let kind: SocketKind
-    private let session: Session
+final class DatagramSocket: WholeSocket, ReadingSocket {
+    var core: SocketCore
+    let session: Session
     private let target: SocketTarget?
-    private var slot: QuotaSlot?
+    /// Where the client had it bound; nil where it has a target.
+    private let boundTo: IPAddress?
     private var port: DatagramPort?
-    private var isEnded = false
-    var isOpen = false
-    private var peer: Peer?
+    private var peer: DatagramPeer?
     private var peers: RecentPeers
     /// Datagrams that wait for the socket, in order.
-    private var early = Deque<(Peer?, ByteBuffer)>()
+    private var early = Deque<(DatagramPeer?, ByteBuffer)>()
     private var earlyBytes = 0
-    private var activity: Int64
-    var boundTo: IPAddress?
-    private var boundPort: UInt16 = 0
     private var readIsPending = false
-    var times = SocketTimes()
-    private var bytesUp: UInt64 = 0
-    private var bytesDown: UInt64 = 0
-    private let openedAt: Int64
 
     /// What a datagram that waits holds of memory at the least, in bytes.
     private static let leastHeld = 192
 
-    struct Peer: Hashable {
-        var address: IPAddress
-        var port: UInt16
-    }
-
-    init(id: SocketID, encoding: WireEncoding, kind: SocketKind, session: Session, target: SocketTarget?) {
-        self.id = id
-        self.encoding = encoding
-        self.kind = kind
+    /// A connected one.
+    init(id: SocketID, encoding: WireEncoding, session: Session, target: SocketTarget) {
         self.session = session
-        self.target = target
+        (self.target, self.boundTo) = (target, nil)
         self.peers = RecentPeers(limit: session.environment.settings.maxDatagramPeers)
-        self.activity = session.now
-        self.openedAt = session.now
+        var facts = SocketRecord(socket: id, kind: .udp, opened: session.now)
+        (facts.host, facts.port) = (target.host, target.port)
+        self.core = SocketCore(.whole, facts, encoding: encoding)
+        self.core.lastActivity = session.now
     }
 
-    var record: SocketRecord {
-        var record = SocketRecord(socket: self.id, kind: self.kind, opened: self.openedAt)
-        record.host = self.target?.host ?? self.boundTo?.description ?? ""
-        record.port = self.target?.port ?? self.boundPort
-        record.address = self.peer?.address ?? self.boundTo
-        record.state = self.port == nil ? .opening : .open
-        record.bytesUp = self.bytesUp
-        record.bytesDown = self.bytesDown
-        record.times = self.times
-        return record
+    /// A bound one. It waits for whatever comes, as a listener does, and is never idle.
+    init(id: SocketID, encoding: WireEncoding, session: Session, boundTo address: IPAddress) {
+        self.session = session
+        (self.target, self.boundTo) = (nil, address)
+        self.peers = RecentPeers(limit: session.environment.settings.maxDatagramPeers)
+        var facts = SocketRecord(socket: id, kind: .udpListener, opened: session.now)
+        (facts.host, facts.address) = (address.description, address)
+        self.core = SocketCore(.whole, facts, encoding: encoding)
     }
 
-    /// A bound one waits for whatever comes, as a listener does.
-    var lastActivity: Int64? { self.target == nil ? nil : self.activity }
+    var asSocket: Socket { .datagram(self) }
 
     // MARK: Opening
 
-    func keep(_ slot: QuotaSlot?) {
-        if self.isEnded { slot?.release() } else { self.slot = slot }
+    /// Binds the first of the ports that is free.
+    func open(_ ports: PortWalk) {
+        self.bind(self.boundTo ?? .unspecified, PortAttempts(ports), mayFallBack: false)
     }
 
-    func open(_ slot: QuotaSlot?, local: IPAddress, ports: PortWalk, peer: IPAddress?) {
-        self.keep(slot)
-        self.open(local: local, ports: ports, peer: peer)
-    }
-
-    /// Binds the first of the ports that is free; without a local address, one that takes both families.
-    func open(local: IPAddress?, ports: PortWalk, peer: IPAddress?) {
-        guard !self.isEnded else { return }
-        if let peer, let port = self.target?.port {
-            self.peer = Peer(address: peer, port: port)
+    /// Binds any port of both families, for a peer.
+    func open(toward peer: IPAddress?) {
+        if let peer, let target = self.target {
+            self.peer = DatagramPeer(address: peer, port: target.port)
+            self.core.facts.address = peer
         }
-        self.bind(local ?? .unspecified, PortAttempts(ports), mayFallBack: local == nil)
+        self.bind(.unspecified, PortAttempts(PortWalk(only: 0)), mayFallBack: true)
     }
 
     private func bind(_ local: IPAddress, _ attempts: PortAttempts, mayFallBack: Bool) {
-        guard !self.isEnded else { return }
+        guard self.core.isOpening else { return }
         var attempts = attempts
         let policy = self.boundTo == nil ? nil : self.session.policy
         guard let port = attempts.next(of: local, .udp, under: policy),
@@ -112,21 +90,14 @@ final class DatagramSocket: ReadingSocket {
 
     private func bound(_ port: DatagramPort) {
         self.port = port
-        self.boundPort = UInt16(clamping: port.local.port ?? 0)
-        guard self.session.completeOpening(self) else {
-            port.close()
-            return
-        }
+        let number = UInt16(clamping: port.local.port ?? 0)
+        if self.target == nil { self.core.facts.port = number }
+        guard self.session.completeOpening(self) else { return }
+        self.carryOut(self.core.machine.opened(allSent: true))
         port.start(onready: { [weak self] in self?.ready() }, onrefused: { [weak self] in self?.refused() })
-        self.session.tell(.udpBound(self.id, port: self.boundPort), as: self.encoding)
+        self.session.tell(.udpBound(self.id, port: number), as: self.encoding)
         while let (peer, data) = self.early.popFirst() { self.write(data, to: peer ?? self.peer) }
         self.read()
-    }
-
-    func fail(_ refusal: Refusal) {
-        guard !self.isEnded else { return }
-        self.finish()
-        self.session.refuseOpen(self, refusal)
     }
 
     // MARK: From the client
@@ -158,21 +129,21 @@ final class DatagramSocket: ReadingSocket {
             if waits { room.release(cost) }
             switch result {
             case .success(let addresses):
-                guard !self.isEnded, let address = addresses.first else { return }
-                let peer = Peer(address: address, port: port)
+                guard !self.core.hasEnded, let address = addresses.first else { return }
+                let peer = DatagramPeer(address: address, port: port)
                 self.peers.insert(peer)
                 self.write(data, to: peer)
             case .failure(let refusal):
-                guard !self.isEnded else { return }
+                guard !self.core.hasEnded else { return }
                 self.session.refuse(self.id, refusal, self.encoding)
             }
         }
     }
 
-    private func write(_ data: ByteBuffer, to peer: Peer?) {
-        guard !self.isEnded else { return }
+    private func write(_ data: ByteBuffer, to peer: DatagramPeer?) {
+        guard !self.core.hasEnded else { return }
         let count = data.readableBytes
-        if count > 0 { self.activity = self.session.now }
+        if count > 0 { self.touch(self.session.now) }
         guard count <= self.session.environment.settings.maxDatagramBytes else {
             self.session.environment.observer.datagramDropped(.up)
             self.session.refuse(
@@ -196,11 +167,11 @@ final class DatagramSocket: ReadingSocket {
             self.session.environment.observer.datagramDropped(.up)
             return
         }
-        self.bytesUp += UInt64(count)
+        self.core.facts.bytesUp += UInt64(count)
     }
 
     /// The peer's address in the family of the socket: an IPv6 socket reaches IPv4 peers by their mapped form.
-    private func remote(_ peer: Peer, _ port: DatagramPort) -> SocketAddress? {
+    private func remote(_ peer: DatagramPeer, _ port: DatagramPort) -> SocketAddress? {
         guard case .v6 = port.local, peer.address.isIPv4 else {
             return try? SocketAddress(peer.address, port: peer.port)
         }
@@ -211,7 +182,7 @@ final class DatagramSocket: ReadingSocket {
 
     /// Datagrams have come, or an error has: a bounded number of them in one turn of the event loop.
     private func ready() {
-        guard !self.isEnded, let port = self.port else { return }
+        guard !self.core.hasEnded, let port = self.port else { return }
         let now = self.session.environment.uptimeNanoseconds()
         var count = 0
         // Where every read may spend the budget it is one.
@@ -221,7 +192,7 @@ final class DatagramSocket: ReadingSocket {
             guard let (data, from) = port.receive(most: most, now: now) else { break }
             count += 1
             self.received(data, from)
-            guard !self.isEnded else { return }
+            guard !self.core.hasEnded else { return }
         }
         if count == 0 { port.wokeInVain(now: now) }
         self.readIsPending = false
@@ -230,7 +201,7 @@ final class DatagramSocket: ReadingSocket {
 
     private func received(_ data: ByteBuffer, _ from: SocketAddress) {
         guard let address = from.bareAddress else { return }
-        let peer = Peer(address: address, port: UInt16(clamping: from.port ?? 0))
+        let peer = DatagramPeer(address: address, port: UInt16(clamping: from.port ?? 0))
         let fits = data.readableBytes <= self.session.environment.settings.maxDatagramBytes
         let count = data.readableBytes
         guard fits, self.takes(peer), self.session.takesDatagram(),
@@ -239,23 +210,24 @@ final class DatagramSocket: ReadingSocket {
             self.session.environment.observer.datagramDropped(.down)
             return
         }
-        if count > 0 { self.activity = self.session.environment.uptimeNanoseconds() }
-        self.bytesDown += UInt64(count)
-        if self.times.firstByte == nil {
-            self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
+        if count > 0 { self.touch(self.session.environment.uptimeNanoseconds()) }
+        self.core.facts.bytesDown += UInt64(count)
+        if self.core.facts.times.firstByte == nil {
+            self.core.facts.times.firstByte =
+                self.session.environment.uptimeNanoseconds() - self.core.facts.opened
         }
         self.session.tell(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
     }
 
     /// A bound socket takes datagrams from anyone but whom the denylist names, as a listener does connections.
-    private func takes(_ peer: Peer) -> Bool {
+    private func takes(_ peer: DatagramPeer) -> Bool {
         guard self.target == nil else { return peer == self.peer || self.peers.contains(peer) }
         return self.session.environment.policy.decideAccepted(from: peer.address).allowed
     }
 
     /// Nobody listens where a datagram went. The port says so once a second at most. v1 has no word for what ends nothing.
     private func refused() {
-        guard !self.isEnded else { return }
+        guard !self.core.hasEnded else { return }
         self.session.environment.observer.datagramDropped(.up)
         guard self.session.codec.version == .v2 else { return }
         let refusal = Refusal(.refused, "nobody listens where a datagram of socket \(self.id) was sent")
@@ -267,7 +239,7 @@ final class DatagramSocket: ReadingSocket {
         self.session.readWanted(self)
     }
 
-    var mayRead: Bool { !self.readIsPending && !self.isEnded && self.port != nil }
+    var mayRead: Bool { !self.readIsPending && !self.core.hasEnded && self.port != nil }
 
     /// Without room what is read is dropped, so that what comes later is not old.
     let isSparse = true
@@ -278,32 +250,16 @@ final class DatagramSocket: ReadingSocket {
         self.port?.awaitDatagram()
     }
 
+    /// One that is never idle stays so.
+    private func touch(_ now: Int64) {
+        if self.core.lastActivity != nil { self.core.lastActivity = now }
+    }
+
     // MARK: Ends
 
-    func close() {
-        self.end(.clientClosed, "")
-    }
-
-    func terminate(_ reason: ReasonCode, _ message: String) {
-        self.end(reason, message)
-    }
-
-    func sessionEnded() {
-        self.end(.clientClosed, "")
-    }
-
-    private func end(_ reason: ReasonCode, _ message: String) {
-        guard !self.isEnded else { return }
-        self.finish()
-        self.session.socketEnded(self, reason, message)
-    }
-
-    private func finish() {
-        self.isEnded = true
+    func letGo() {
         self.early.removeAll()
         self.port?.close()
-        self.slot?.release()
-        self.slot = nil
     }
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
@@ -320,34 +276,10 @@ final class DatagramSocket: ReadingSocket {
             return target.forbidden(by: policy)
         }
         guard let address = self.boundTo else { return nil }
-        let decision = policy.decideBind(address: address, port: self.boundPort, transport: .udp)
+        let decision = policy.decideBind(address: address, port: self.core.facts.port, transport: .udp)
         return decision.allowed ? nil : decision
     }
 }
 
 @available(*, unavailable)
 extension DatagramSocket: Sendable {}
-
-/// The peers a socket spoke to, the oldest forgotten first.
-struct RecentPeers {
-    private var order = Deque<DatagramSocket.Peer>()
-    private var members: Set<DatagramSocket.Peer> = []
-    private let limit: Int
-
-    init(limit: Int) {
-        self.limit = limit
-    }
-
-    func contains(_ peer: DatagramSocket.Peer) -> Bool { self.members.contains(peer) }
-
-    mutating func keep(where holds: (DatagramSocket.Peer) -> Bool) {
-        self.order.removeAll { !holds($0) }
-        self.members.formIntersection(self.order)
-    }
-
-    mutating func insert(_ peer: DatagramSocket.Peer) {
-        guard self.members.insert(peer).inserted else { return }
-        self.order.append(peer)
-        if self.order.count > self.limit, let oldest = self.order.popFirst() { self.members.remove(oldest) }
-    }
-}

@@ -1,7 +1,7 @@
 package import NIOCore
 import NIOPosix
 
-/// Opens a TCP connection to one address that passed the policy.
+/// Opens TCP connections and ports toward the network, on addresses that passed the policy.
 package protocol TargetConnector: Sendable {
     /// The channel does not read by itself, and may be half-closed by its peer. Fails with the operating system's error.
     ///
@@ -11,6 +11,16 @@ package protocol TargetConnector: Sendable {
     func connect(
         to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
         opened: @escaping (any Channel) -> Void
+    ) -> EventLoopFuture<any Channel>
+
+    /// Binds a port. Fails with the operating system's error.
+    ///
+    /// - Parameters:
+    ///   - acceptsPerTurn: connections taken in one turn of the event loop.
+    ///   - accepted: told of each connection before it is active, on the event loop. It is as one that ``connect`` opened.
+    func listen(
+        on address: SocketAddress, acceptsPerTurn: Int, eventLoop: any EventLoop,
+        accepted: @escaping (any Channel) -> Void
     ) -> EventLoopFuture<any Channel>
 }
 
@@ -32,5 +42,30 @@ package struct SocketConnector: TargetConnector {
             .channelOption(.socketOption(.so_keepalive), value: 1)
             .connectTimeout(.hours(1))  // the dial's own deadline closes it
             .connect(to: target)
+    }
+
+    package func listen(
+        on address: SocketAddress, acceptsPerTurn: Int, eventLoop: any EventLoop,
+        accepted: @escaping (any Channel) -> Void
+    ) -> EventLoopFuture<any Channel> {
+        let accepted = NIOLoopBound(accepted, eventLoop: eventLoop)
+        return ServerBootstrap(group: eventLoop, childGroup: eventLoop)
+            .serverChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
+                }
+            }
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .serverChannelOption(.backlog, value: 128)
+            .serverChannelOption(.maxMessagesPerRead, value: UInt(clamping: acceptsPerTurn))
+            .childChannelOption(.autoRead, value: false)
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelOption(.maxMessagesPerRead, value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            .childChannelOption(.socketOption(.so_keepalive), value: 1)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture { accepted.value(channel) }
+            }
+            .bind(to: address)
     }
 }

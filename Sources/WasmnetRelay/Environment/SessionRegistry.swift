@@ -108,7 +108,7 @@ package struct SessionHandle: Sendable {
 
     /// Its sockets by their ids; empty when its event loop has ended.
     package func sockets() async -> [SocketRecord] {
-        let records = try? await self.eventLoop.submit { self.session.value.sockets.values.map(\.record) }.get()
+        let records = try? await self.eventLoop.submit { self.session.value.records }.get()
         return (records ?? []).sorted { $0.socket < $1.socket }
     }
 
@@ -144,6 +144,8 @@ package struct SessionStatus: Sendable {
 }
 
 extension Session {
+    var records: [SocketRecord] { self.sockets.values.map(\.base.core.record) }
+
     var status: SessionStatus {
         SessionStatus(
             isDraining: self.state == .draining, sockets: self.sockets.count, bytesUp: self.bytesUp,

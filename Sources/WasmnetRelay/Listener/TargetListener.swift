@@ -1,50 +1,33 @@
 import NIOCore
-import NIOPosix
 import WasmnetPolicy
 import WasmnetProtocol
-import WasmnetQuota
 
 /// A TCP listener of a client: each connection that comes becomes a socket of its session, on the session's event loop.
-final class TargetListener: SessionSocket {
-    let id: SocketID
-    let encoding: WireEncoding
-    let kind = SocketKind.listener
-    private let session: Session
+final class TargetListener: WholeSocket {
+    var core: SocketCore
+    let session: Session
     private let address: IPAddress
-    private var slot: QuotaSlot?
     private var channel: (any Channel)?
-    private(set) var isEnded = false
-    var isOpen = false
     /// Whether the client has sent `listen` for it.
-    var wasListened = false
-    private(set) var port: UInt16
-    private(set) var record: SocketRecord
+    private var wasListened = false
 
     init(id: SocketID, encoding: WireEncoding, session: Session, address: IPAddress, port: UInt16) {
-        self.id = id
-        self.encoding = encoding
         self.session = session
         self.address = address
-        self.port = port
-        self.record = SocketRecord(socket: id, kind: .listener, opened: session.now)
-        self.record.host = address.description
-        self.record.port = port
-        self.record.address = address
-        self.record.state = .opening
+        var facts = SocketRecord(socket: id, kind: .listener, opened: session.now)
+        (facts.host, facts.port, facts.address) = (address.description, port, address)
+        self.core = SocketCore(.whole, facts, encoding: encoding)
     }
 
-    func open(_ slot: QuotaSlot?, ports: PortWalk) {
-        guard !self.isEnded else {
-            slot?.release()
-            return
-        }
-        self.slot = slot
+    var asSocket: Socket { .listener(self) }
+
+    func open(_ ports: PortWalk) {
         self.bind(PortAttempts(ports))
     }
 
     /// Binds the first of the ports that is free.
     private func bind(_ attempts: PortAttempts) {
-        guard !self.isEnded else { return }
+        guard self.core.isOpening else { return }
         var attempts = attempts
         guard let port = attempts.next(of: self.address, .tcp, under: self.session.policy),
             let target = try? SocketAddress(self.address, port: port)
@@ -52,27 +35,12 @@ final class TargetListener: SessionSocket {
             self.fail(Refusal(.addressInUse, "no port is free"))
             return
         }
-        let listener = NIOLoopBound(self, eventLoop: self.session.eventLoop)
-        ServerBootstrap(group: self.session.eventLoop, childGroup: self.session.eventLoop)
-            .serverChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture {
-                    try channel.pipeline.syncOperations.addHandler(Exhaustion.makeAcceptHandler())
-                }
-            }
-            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
-            .serverChannelOption(.backlog, value: 128)
-            .serverChannelOption(
-                .maxMessagesPerRead, value: UInt(clamping: self.session.environment.settings.acceptsPerTurn)
+        let environment = self.session.environment
+        environment.connector
+            .listen(
+                on: target, acceptsPerTurn: environment.settings.acceptsPerTurn, eventLoop: self.session.eventLoop,
+                accepted: { self.session.accept($0, from: self) }
             )
-            .childChannelOption(.autoRead, value: false)
-            .childChannelOption(.allowRemoteHalfClosure, value: true)
-            .childChannelOption(.maxMessagesPerRead, value: 1)
-            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            .childChannelOption(.socketOption(.so_keepalive), value: 1)
-            .childChannelInitializer { channel in
-                channel.eventLoop.makeCompletedFuture { listener.value.accept(channel) }
-            }
-            .bind(to: target)
             .assumeIsolated()
             .whenComplete { result in
                 switch result {
@@ -85,70 +53,39 @@ final class TargetListener: SessionSocket {
     }
 
     private func bound(_ channel: any Channel) {
-        guard !self.isEnded else {
-            channel.close(promise: nil)
-            return
-        }
+        guard self.core.isOpening else { return channel.close(promise: nil) }
         self.channel = channel
-        self.port = UInt16(clamping: channel.localAddress?.port ?? 0)
-        self.record.port = self.port
-        guard self.session.completeOpening(self) else {
-            channel.close(promise: nil)
-            return
-        }
-        self.record.state = .listening
+        self.core.facts.port = UInt16(clamping: channel.localAddress?.port ?? 0)
+        guard self.session.completeOpening(self) else { return }
+        self.carryOut(self.core.machine.opened(allSent: true))
         self.tellPort()
     }
 
-    func tellPort() {
+    /// `listen`: the first one goes with its bind; each later one is told what the client knows.
+    func listen() {
+        if self.wasListened { self.session.countRefusal() }
+        self.wasListened = true
+        self.tellPort()
+    }
+
+    private func tellPort() {
         guard self.channel != nil else { return }
-        self.session.tell(.listening(self.id, port: self.port), as: self.encoding)
+        self.session.tell(.listening(self.id, port: self.core.facts.port), as: self.encoding)
     }
 
-    func fail(_ refusal: Refusal) {
-        guard !self.isEnded else { return }
-        self.isEnded = true
-        self.channel?.close(promise: nil)
-        self.slot?.release()
-        self.slot = nil
-        self.session.refuseOpen(self, refusal)
-    }
-
-    private func accept(_ channel: any Channel) {
-        guard !self.isEnded else {
-            channel.close(promise: nil)
-            return
-        }
-        self.session.accept(channel, from: self)
-    }
-
-    func send(_ data: ByteBuffer) {
+    func refuseData() {
         self.session.refuse(self.id, Refusal(.protocolError, "socket \(self.id) is a listener"), self.encoding)
     }
 
-    func close() {
-        self.end(.clientClosed, "")
-    }
-
-    func terminate(_ reason: ReasonCode, _ message: String) {
-        self.end(reason, message)
-    }
-
-    func sessionEnded() {
-        self.end(.clientClosed, "")
-    }
-
-    private func end(_ reason: ReasonCode, _ message: String) {
-        guard !self.isEnded else { return }
-        self.isEnded = true
+    func letGo() {
         self.channel?.close(promise: nil)
-        self.slot?.release()
-        self.slot = nil
-        self.session.socketEnded(self, reason, message)
     }
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
-        let decision = policy.decideBind(address: self.address, port: self.port, transport: .tcp)
+        let decision = policy.decideBind(address: self.address, port: self.core.facts.port, transport: .tcp)
         return decision.allowed ? nil : decision
     }
 }
+
+@available(*, unavailable)
+extension TargetListener: Sendable {}

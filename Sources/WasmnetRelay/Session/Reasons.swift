@@ -39,6 +39,10 @@ extension PolicyDecision {
 }
 
 extension Refusal {
+    static func notSetUp(_ host: String) -> Refusal {
+        Refusal(.internalError, "the connection to \(host) could not be set up")
+    }
+
     init(_ decision: PolicyDecision) {
         self.init(decision.code, decision.reason)
     }
@@ -49,75 +53,5 @@ extension Refusal {
     init(_ decision: PolicyDecision, host: String, port: UInt16) {
         self.init(decision.code, decision.words(host: host, port: port))
         self.detail = decision.reason
-    }
-}
-
-extension SocketTarget {
-    /// The decision by which a policy forbids the target, as far as it is known by now; nil where it does not.
-    func forbidden(by policy: Policy) -> PolicyDecision? {
-        if let decision = self.nameForbidden(by: policy) { return decision }
-        return self.address.flatMap { self.forbidden($0, by: policy) }
-    }
-
-    /// The decision by which a policy forbids the name before its addresses are known; nil where it does not.
-    func nameForbidden(by policy: Policy) -> PolicyDecision? {
-        guard let name = self.name else { return nil }
-        let decision =
-            self.port == 0
-            ? policy.decideLookup(name: name) : policy.decide(name: name, port: self.port, transport: self.transport)
-        return decision.allowed ? nil : decision
-    }
-
-    /// The decision by which a policy forbids one of its addresses; nil where it does not. Of several names that share the address one
-    /// that is denied denies it; else one that is allowed is enough.
-    func forbidden(_ address: IPAddress, by policy: Policy) -> PolicyDecision? {
-        guard self.name == nil, !self.ties.isEmpty else { return self.forbidden(address, self.name, by: policy) }
-        var isAllowed = false
-        var denial: PolicyDecision?
-        for name in self.ties {
-            guard let decision = self.tieForbidden(name, address, by: policy) else {
-                isAllowed = true
-                continue
-            }
-            if decision.isExplicit { return decision }
-            denial = denial ?? decision
-        }
-        return isAllowed ? nil : denial
-    }
-
-    private func tieForbidden(_ name: HostName, _ address: IPAddress, by policy: Policy) -> PolicyDecision? {
-        var target = self
-        target.name = name
-        return target.nameForbidden(by: policy) ?? self.forbidden(address, name, by: policy)
-    }
-
-    private func forbidden(_ address: IPAddress, _ name: HostName?, by policy: Policy) -> PolicyDecision? {
-        let decision =
-            self.port == 0
-            ? policy.decideResolved(address: address, name: name)
-            : policy.decide(address: address, port: self.port, name: name, transport: self.transport)
-        return decision.allowed ? nil : decision
-    }
-
-    /// Which of its addresses a policy allows, and the first decision that forbids one.
-    func reach(_ addresses: [IPAddress], under policy: Policy) -> (allowed: [IPAddress], denial: PolicyDecision?) {
-        if let denial = self.nameForbidden(by: policy) { return ([], denial) }
-        var denial: PolicyDecision?
-        let allowed = addresses.filter { address in
-            guard let decision = self.forbidden(address, by: policy) else { return true }
-            denial = denial ?? decision
-            return false
-        }
-        return (allowed, denial)
-    }
-}
-
-extension PolicyDecision {
-    /// Whether an entry of a deny list made it, or the node itself is meant, and not the lack of an entry that allows.
-    fileprivate var isExplicit: Bool {
-        switch self.rule {
-        case .denylisted, .deniedBy, .protectedEndpoint: true
-        default: false
-        }
     }
 }

@@ -20,13 +20,18 @@ extension Session {
     func countCost(of request: Request, size: Int) {
         switch request {
         case .send(let id, let data):
-            let least = self.sockets[id]?.kind == .udp ? Self.datagramCost : 0
-            self.overhead += max(least, Self.messageCost - data.readableBytes)
+            self.overhead += max(self.leastCost(of: id), Self.messageCost - data.readableBytes)
         case .sendTo(_, _, _, let data):
             self.overhead += max(Self.datagramCost, Self.messageCost - data.readableBytes)
         default: self.overhead += max(Self.messageCost, size)
         }
         if self.overhead >= 16 << 10 { self.settleOverhead() }
+    }
+
+    /// What data cost beyond their bytes at the least. Data for a socket without a peer come to nothing.
+    private func leastCost(of id: SocketID) -> Int {
+        guard case .datagram(let socket)? = self.sockets[id], socket.core.kind == .udp else { return 0 }
+        return Self.datagramCost
     }
 
     func settleOverhead() {
@@ -141,8 +146,8 @@ extension Session {
         self.heldUpload = nil
         self.waitingForBytes = []
         self.eventLoop.assumeIsolated().execute {
-            for socket in Array(self.sockets.values) {
-                if socket.isOpen {
+            for socket in self.sockets.values.map(\.base) {
+                if socket.core.isOpen {
                     socket.windUp(.byteQuota, refusal.message)
                 } else {
                     socket.fail(Refusal(refusal))

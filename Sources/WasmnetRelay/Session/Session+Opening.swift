@@ -5,32 +5,18 @@ import WasmnetProtocol
 import WasmnetQuota
 
 /// Opening sockets. The order is the same for all kinds: is the id free and the request sound, does the policy allow the name, is
-/// there a slot, which addresses are there and which of them does the policy allow; only those are dialed.
+/// there a slot, which addresses are there and which of them does the policy allow; only those are dialed. Whatever was waited for, what
+/// was decided before is decided again: ``mayGoOn(_:)``.
 extension Session {
     func connect(_ id: SocketID, _ host: String, _ port: UInt16, _ kind: SocketKind, _ encoding: WireEncoding) {
         guard self.idIsFree(id, encoding), let target = self.target(id, host, port, .tcp, kind, encoding) else {
             return
         }
         let stream = TargetStream(id: id, encoding: encoding, kind: kind, target: target, session: self)
-        self.add(stream)
-        self.reserve(.socket) { result in
-            switch result {
-            case .failure(let refusal): stream.fail(refusal)
-            case .success(let slot):
-                guard stream.hold(slot) else { return }
-                self.addresses(of: target) { result, nanoseconds in
-                    stream.times.resolve = nanoseconds
-                    switch result {
-                    case .success(let addresses): self.dial(stream, addresses)
-                    case .failure(let refusal): stream.fail(refusal)
-                    }
-                }
-            }
-        }
+        self.open(stream) { self.lookUp(target, for: stream) { self.dial(stream, $0) } }
     }
 
     private func dial(_ stream: TargetStream, _ addresses: [IPAddress]) {
-        guard stream.isDialing else { return }
         let environment = self.environment
         let target = stream.target
         let start = environment.uptimeNanoseconds()
@@ -39,7 +25,7 @@ extension Session {
             host: target.host, port: target.port,
             addresses: addresses,
             // A guest that resolved a name and connects to the address means the name.
-            tls: stream.kind == .tls ? (environment.targetTLS, (target.name ?? target.ties.last)?.text) : nil,
+            tls: stream.core.kind == .tls ? (environment.targetTLS, (target.name ?? target.ties.last)?.text) : nil,
             denial: { address in
                 target.reach([address], under: self.policy).denial.map {
                     Refusal($0, host: target.host, port: target.port)
@@ -47,7 +33,7 @@ extension Session {
             }
         ) { result in
             self.now = environment.uptimeNanoseconds()
-            stream.times.dial = self.now - start
+            stream.core.facts.times.dial = self.now - start
             switch result {
             case .success(let connection):
                 environment.observer.took(.dial, nanoseconds: self.now - start)
@@ -102,9 +88,46 @@ extension Session {
         self.refuse(id, refusal, encoding)
     }
 
-    func add(_ socket: any SessionSocket) {
-        self.sockets[socket.id] = socket
-        self.recent.remove(socket.id)
+    func add(_ socket: Socket) {
+        let id = socket.base.id
+        self.sockets[id] = socket
+        self.recent.remove(id)
+    }
+
+    /// Takes a socket into the table, and reserves its slot.
+    func open(_ socket: some SessionSocket, then body: @escaping () -> Void) {
+        self.add(socket.asSocket)
+        self.reserve(.socket) { result, isLate in
+            switch result {
+            case .failure(let refusal): socket.fail(refusal)
+            case .success(let slot):
+                if socket.hold(slot), !isLate || self.mayGoOn(socket) { body() }
+            }
+        }
+    }
+
+    /// The addresses of a socket's target that the policy lets through.
+    func lookUp(_ target: SocketTarget, for socket: some SessionSocket, then body: @escaping ([IPAddress]) -> Void) {
+        self.addresses(of: target) { result, nanoseconds in
+            socket.core.facts.times.resolve = nanoseconds
+            switch result {
+            case .success(let addresses):
+                if nanoseconds == nil || self.mayGoOn(socket) { body(addresses) }
+            case .failure(let refusal): socket.fail(refusal)
+            }
+        }
+    }
+
+    /// The one place where an opening is decided again after what it waited for, be that a slot, a lookup, a dial or a bind: the socket must
+    /// still be opening and the one of its id, and the policy of this moment, with the denylist, must allow it. One whose session has ended
+    /// delivers what it was given.
+    ///
+    /// - Returns: false where it may not go on. Then it has failed, or had ended before.
+    private func mayGoOn(_ socket: some SessionSocket) -> Bool {
+        guard socket.core.isOpening, self.state == .ended || self.holds(socket) else { return false }
+        guard let decision = socket.reconsider(self.policy) else { return true }
+        socket.fail(self.refusal(decision, of: socket))
+        return false
     }
 
     /// Reads where a request leads, and asks the policy about the name; answers the client and nil when it leads nowhere.
@@ -146,23 +169,24 @@ extension Session {
         return nil
     }
 
-    func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>) -> Void) {
+    /// - Parameter body: is given the slot, or why there is none, and whether that was waited for.
+    func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>, _ isLate: Bool) -> Void) {
         let opens = what != .resolve
-        guard !opens || self.environment.takeDescriptor() else { return body(.failure(.noResources)) }
+        guard !opens || self.environment.takeDescriptor() else { return body(.failure(.noResources), false) }
         let (observer, descriptors) = (self.environment.observer, self.environment.descriptors)
         let body = NIOLoopBound(
-            { (result: Result<QuotaSlot?, QuotaRefusal>) in
+            { (result: Result<QuotaSlot?, QuotaRefusal>, isLate: Bool) in
                 if case .failure(let refusal) = result { observer.quotaRefused(refusal.kind) }
                 if opens, case .failure = result { descriptors.giveBack() }
                 body(
                     result.map { opens ? QuotaSlot(.socket, of: DescriptorSlot($0, descriptors)) : $0 }
-                        .mapError(Refusal.init))
+                        .mapError(Refusal.init), isLate)
             }, eventLoop: self.eventLoop)
         let eventLoop = self.eventLoop
         let answer = self.allowance.reserve(what, now: self.environment.clock.now()) { result in
-            eventLoop.execute { body.value(result) }
+            eventLoop.execute { body.value(result, true) }
         }
-        if let answer { body.value(answer) }
+        if let answer { body.value(answer, false) }
     }
 
     /// The addresses of a target that the policy lets through; tied to their name from now on.
@@ -178,7 +202,7 @@ extension Session {
         }
         let timeout = TimeAmount.milliseconds(Int64(self.policy.limits.connectionTimeoutSeconds * 1000))
         self.names.addresses(of: name, within: timeout) { then in
-            self.reserve(.resolve) { then($0.map { _ in }) }
+            self.reserve(.resolve) { result, _ in then(result.map { _ in }) }
         } completion: { result, time in
             let allowed = result.flatMap { self.allowed($0, target) }
             if case .success(let addresses) = allowed { self.tiedNames.tie(addresses, to: name) }
@@ -202,32 +226,25 @@ extension Session {
 
     // MARK: Answers
 
-    /// The last step of every opening, whatever it waited for: the socket must still be the one of its id, and the policy of this
-    /// moment must allow it. Counts it as open. One whose session has ended only delivers what it was given, and is not counted.
+    /// The last step of every opening that waited for something. Counts the socket as open; not where its session has ended.
     ///
     /// - Returns: false where it may not go on. Then it has failed, or had ended before.
-    func completeOpening(_ socket: any SessionSocket) -> Bool {
-        guard self.state == .ended || self.sockets[socket.id] === socket else { return false }
-        if let decision = socket.reconsider(self.policy) {
-            socket.fail(self.refusal(decision, of: socket))
-            return false
-        }
+    func completeOpening(_ socket: some SessionSocket) -> Bool {
+        guard self.mayGoOn(socket) else { return false }
         if self.state != .ended { self.countOpen(socket) }
         return true
     }
 
-    func countOpen(_ socket: any SessionSocket) {
-        socket.isOpen = true
-        self.environment.observer.socketOpened(socket.kind)
+    func countOpen(_ socket: some SessionSocket) {
+        socket.core.isOpen = true
+        self.environment.observer.socketOpened(socket.core.kind)
     }
 
     /// An open that did not come to be: the id is free again. What the client sent before it learns of the refusal is no error of its own.
-    ///
-    /// - Parameter wasTried: whether a dial was made: then it is no message that came to nothing.
-    func refuseOpen(_ socket: any SessionSocket, _ refusal: Refusal, wasTried: Bool = false) {
+    func refuseOpen(_ socket: some SessionSocket, _ refusal: Refusal) {
         guard self.remove(socket, byClient: false) else { return }
-        self.tellRefused(socket.record, refusal)
-        if !wasTried { self.countRefusal() }
+        self.tellRefused(socket.core.record, refusal)
+        if !socket.core.wasTried { self.countRefusal() }
         self.tell(.refused(socket.id, refusal), as: socket.encoding)
         self.endIfDrained()
     }

@@ -40,7 +40,7 @@ extension Session {
     func takeTurns() {
         guard self.state != .ended else { return }
         while self.carrier.hasRoom, let id = self.turns.next() {
-            guard let stream = self.sockets[id] as? TargetStream, let piece = stream.nextPiece() else {
+            guard case .stream(let stream)? = self.sockets[id], let piece = stream.nextPiece() else {
                 self.turns.sent(id, bytes: 0, hasMore: false)
                 continue
             }
@@ -55,7 +55,7 @@ extension Session {
     }
 
     /// A socket can take a read: it does, or waits in line until it may.
-    func readWanted(_ socket: any ReadingSocket) {
+    func readWanted(_ socket: some ReadingSocket) {
         guard socket.mayRead else { return }
         guard self.budgetAllows(), socket.isSparse || (self.waitingReaders.isEmpty && self.carrier.hasRoom) else {
             if self.waitingReaderSet.insert(socket.id).inserted {
@@ -71,8 +71,7 @@ extension Session {
         while self.carrier.hasRoom, !self.waitingReaders.isEmpty, self.budgetAllows() {
             guard let id = self.waitingReaders.popFirst() else { return }
             self.waitingReaderSet.remove(id)
-            guard let socket = self.sockets[id] as? any ReadingSocket, socket.mayRead else { continue }
-            socket.read(limit: self.readLimit)
+            guard self.resumeReader(id) else { continue }
             // One at a time where every read may spend the budget; its charge decides about the next. One that has nothing to read must
             // not keep the others waiting.
             if self.isPaced {
@@ -80,6 +79,16 @@ extension Session {
                 break
             }
         }
+    }
+
+    /// Lets a socket read that waited; false where it has nothing to read by now.
+    private func resumeReader(_ id: SocketID) -> Bool {
+        switch self.sockets[id] {
+        case .stream(let stream)? where stream.mayRead: stream.read(limit: self.readLimit)
+        case .datagram(let socket)? where socket.mayRead: socket.read(limit: self.readLimit)
+        default: return false
+        }
+        return true
     }
 
     /// Whether the client has a bandwidth limit.
@@ -106,8 +115,8 @@ extension Session {
         return self.carrier.hasRoom && !self.carrier.answersPileUp
     }
 
-    func forget(_ socket: any SessionSocket) {
-        if self.sockets[socket.id] === socket { self.turns.remove(socket.id) }
+    func forget(_ socket: some SessionSocket) {
+        if self.holds(socket) { self.turns.remove(socket.id) }
         self.releaseUploads(socket)
     }
 
@@ -116,12 +125,12 @@ extension Session {
     /// The most bytes that one read of the carrier should bring.
     package var uploadQuantum: Int { self.allowance.readQuantum }
 
-    func holdUploads(_ socket: any SessionSocket) {
+    func holdUploads(_ socket: TargetStream) {
         guard self.heldUploads.insert(ObjectIdentifier(socket)).inserted else { return }
         self.environment.observer.readingPaused(.up)
     }
 
-    func releaseUploads(_ socket: any SessionSocket) {
+    func releaseUploads(_ socket: some SessionSocket) {
         guard self.heldUploads.remove(ObjectIdentifier(socket)) != nil else { return }
         self.updateReading()
     }
@@ -134,7 +143,7 @@ extension Session {
     }
 
     /// A socket holds bytes that are to go out: at the end of the carrier's read, of anything else at the end of the loop's turn.
-    func markDirty(_ socket: any SessionSocket) {
+    func markDirty(_ socket: TargetStream) {
         if !self.isInCarrierRead, self.dirty.isEmpty {
             self.eventLoop.assumeIsolated().execute { self.flushSockets() }
         }

@@ -28,7 +28,7 @@ final class Session {
     private(set) var bytesUp: UInt64 = 0
     private(set) var bytesDown: UInt64 = 0
 
-    var sockets: [SocketID: any SessionSocket] = [:]
+    var sockets: [SocketID: Socket] = [:]
     var recent: RecentIDs
     var tiedNames: TiedNames
     var nextAccepted = SocketID.firstAccepted
@@ -44,7 +44,7 @@ final class Session {
     /// The most bytes that one read takes now.
     var readShare: Int
     /// Sockets with bytes that were not flushed yet.
-    var dirty: [any SessionSocket] = []
+    var dirty: [TargetStream] = []
     /// Messages came that the end of their read flushes.
     private(set) var isInCarrierRead = false
     var heldUploads: Set<ObjectIdentifier> = []
@@ -187,8 +187,8 @@ final class Session {
         let live = self.sockets.values
         self.sockets = [:]
         for socket in live {
-            self.tellEnd(of: socket, self.endReason == .normal ? .clientClosed : self.endReason, "")
-            socket.sessionEnded()
+            self.tellEnd(of: socket.base.core, self.endReason == .normal ? .clientClosed : self.endReason, "")
+            socket.base.sessionEnded()
         }
         self.isInCarrierRead = false
         self.flushSockets()
@@ -226,30 +226,37 @@ final class Session {
         case .sendTo(_, let host, let port, let data):
             if data.readableBytes == 0 { self.countRefusal() }
             self.withSocket(id, encoding) { socket in
-                if !(socket is DatagramSocket), data.readableBytes > 0 { self.countRefusal() }
-                socket.sendTo(host: host, port: port, data)
+                if case .datagram(let socket) = socket {
+                    socket.sendTo(host: host, port: port, data)
+                } else if data.readableBytes > 0 {
+                    self.countRefusal()
+                }
             }
-        case .close: self.withSocket(id, encoding, .close) { $0.close() }
+        case .close: self.withSocket(id, encoding, .close) { $0.base.close() }
         case .shutdown:
             self.withSocket(id, encoding, .shutdown) { socket in
-                if !(socket is TargetStream) { self.countRefusal() }
-                socket.shutdown()
+                if case .stream(let stream) = socket { stream.shutdown() } else { self.countRefusal() }
             }
         // Neither credit nor a reset is answered where there is no such socket.
         case .window(_, let bytes):
-            let stream = self.sockets[id] as? TargetStream
-            if bytes == 0 || (stream == nil && !self.recent.mayHaveCrossed(id, now: self.now)) { self.countRefusal() }
-            stream?.grantWindow(bytes)
+            if case .stream(let stream)? = self.sockets[id] {
+                if bytes == 0 { self.countRefusal() }
+                stream.grantWindow(bytes)
+            } else if bytes == 0 || !self.recent.mayHaveCrossed(id, now: self.now) {
+                self.countRefusal()
+            }
         case .reset:
-            let socket = self.sockets[id]
-            if socket == nil, !self.recent.mayHaveCrossed(id, by: .reset, now: self.now) { self.countRefusal() }
-            socket?.reset()
+            if let socket = self.sockets[id] {
+                socket.reset()
+            } else if !self.recent.mayHaveCrossed(id, by: .reset, now: self.now) {
+                self.countRefusal()
+            }
         }
     }
 
     private func withSocket(
         _ id: SocketID, _ encoding: WireEncoding, _ command: RecentIDs.Command? = nil,
-        _ body: (any SessionSocket) -> Void
+        _ body: (Socket) -> Void
     ) {
         if let socket = self.sockets[id] {
             body(socket)
@@ -296,10 +303,10 @@ final class Session {
     // MARK: Ends
 
     /// A socket is over: tells the client, last of all that is told about it, and forgets it.
-    func socketEnded(_ socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
+    func socketEnded(_ socket: some SessionSocket, _ reason: ReasonCode, _ message: String) {
         guard self.remove(socket, byClient: reason == .clientClosed) else { return }
         self.tell(.closed(socket.id, reason, message: message), as: socket.encoding)
-        self.tellEnd(of: socket, reason, message)
+        self.tellEnd(of: socket.core, reason, message)
         self.endIfDrained()
     }
 
@@ -307,8 +314,8 @@ final class Session {
     ///
     /// - Parameter byClient: the client ended it, so that no message of its can have crossed the end.
     /// - Returns: false where its id is another socket's by now, or nobody's.
-    func remove(_ socket: any SessionSocket, byClient: Bool) -> Bool {
-        guard self.sockets[socket.id] === socket else { return false }
+    func remove(_ socket: some SessionSocket, byClient: Bool) -> Bool {
+        guard self.holds(socket) else { return false }
         self.forget(socket)
         self.sockets[socket.id] = nil
         let time = byClient ? 0 : self.environment.settings.crossingTime.nanoseconds
@@ -316,18 +323,11 @@ final class Session {
         return true
     }
 
-    /// Ends a socket for a reason of the node's: while it is still opening that is the answer to its open.
-    func end(_ socket: any SessionSocket, _ refusal: Refusal) {
-        if socket.isOpen {
-            socket.terminate(refusal.code, refusal.message)
-        } else {
-            socket.fail(refusal)
-        }
-    }
+    /// Whether this very socket is the one of its id.
+    func holds(_ socket: some SessionSocket) -> Bool { self.sockets[socket.id]?.isSame(as: socket) ?? false }
 
-    func refusal(_ decision: PolicyDecision, of socket: any SessionSocket) -> Refusal {
-        let record = socket.record
-        return Refusal(decision, host: record.host, port: record.port)
+    func refusal(_ decision: PolicyDecision, of socket: some SessionSocket) -> Refusal {
+        Refusal(decision, host: socket.core.facts.host, port: socket.core.facts.port)
     }
 
     func endIfDrained() {
@@ -370,9 +370,9 @@ final class Session {
     }
 
     private func endForbidden(by policy: Policy) {
-        for socket in Array(self.sockets.values) {
+        for socket in self.sockets.values.map(\.base) {
             guard let decision = socket.reconsider(policy) else { continue }
-            self.end(socket, self.refusal(decision, of: socket))
+            socket.end(self.refusal(decision, of: socket))
         }
     }
 
@@ -394,7 +394,7 @@ final class Session {
     /// - Returns: false where there is no such socket.
     func endByOperator(_ id: SocketID) -> Bool {
         guard let socket = self.sockets[id] else { return false }
-        self.end(socket, Refusal(.policyDenied, "ended by the node's operator"))
+        socket.base.end(Refusal(.policyDenied, "ended by the node's operator"))
         return true
     }
 
@@ -402,10 +402,10 @@ final class Session {
     ///
     /// - Returns: how many there were to end.
     func endNewest(_ count: Int) -> Int {
-        let newest = self.sockets.values.sorted { ($0.opened, $0.id) > ($1.opened, $1.id) }.prefix(count)
+        let newest = self.sockets.values.map(\.base)
+            .sorted { ($0.core.facts.opened, $0.id) > ($1.core.facts.opened, $1.id) }.prefix(count)
         for socket in newest {
-            self.end(
-                socket,
+            socket.end(
                 Refusal(.maxConnections, "more sockets of this client were open than its limit, after an outage"))
         }
         return newest.count
@@ -426,9 +426,9 @@ final class Session {
 
     private func sweep(_ limit: Double) {
         let oldest = self.environment.uptimeNanoseconds() - Int64(limit * 1_000_000_000)
-        for socket in Array(self.sockets.values) {
-            if let last = socket.lastActivity, last < oldest {
-                self.end(socket, Refusal(.targetTimeout, "no byte for \(Int(limit)) s"))
+        for socket in self.sockets.values.map(\.base) {
+            if let last = socket.core.lastActivity, last < oldest {
+                socket.end(Refusal(.targetTimeout, "no byte for \(Int(limit)) s"))
             }
         }
     }
@@ -442,7 +442,7 @@ final class Session {
         self.windowGrowth += bytes
     }
 
-    private func tellEnd(of socket: any SessionSocket, _ reason: ReasonCode, _ message: String) {
+    private func tellEnd(of socket: SocketCore, _ reason: ReasonCode, _ message: String) {
         guard socket.isOpen else { return self.tellRefused(socket.record, Refusal(reason, message)) }
         self.environment.observer.socketEnded(
             socket.record, of: self.origin, reason, at: self.environment.uptimeNanoseconds())

@@ -1,162 +1,110 @@
-import DequeModule
 import Glibc
 import NIOCore
 import NIOPosix
 import NIOSSL
 import WasmnetPolicy
 import WasmnetProtocol
-import WasmnetQuota
 
 /// One TCP or TLS socket: the handler at the end of the target's channel, and what the session knows of it.
 ///
-/// Exists from the moment the request arrives, so that bytes sent before `connected` are kept in order. ``StreamMachine`` decides;
-/// this type reads, writes, counts and closes.
+/// Exists from the moment the request arrives, so that bytes sent before `connected` are kept in order. ``SocketMachine`` decides;
+/// ``BytesUp`` and ``BytesDown`` keep what waits; this type reads, writes and closes.
 final class TargetStream: ChannelInboundHandler, ReadingSocket {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
 
-    let id: SocketID
-    let encoding: WireEncoding
-    let kind: SocketKind
-    var isOpen = false
+    var core: SocketCore
+    let session: Session
     private(set) var target: SocketTarget
-    private let session: Session
-    private var slot: QuotaSlot?
 
-    private var machine: StreamMachine
     private var context: ChannelHandlerContext?
     private var receiver: ReceiveAllocator?
     private var dial: Dial?
-    private var wasDialed = false
-
-    /// Client bytes that wait for the dial, in one piece: many small ones would hold far more than their bytes.
-    private var early = ByteBuffer()
-    /// The last piece, which the channel does not have yet; small ones gather in it.
-    private var tail: ByteBuffer?
-    /// Client bytes accepted and not yet with the kernel.
-    private var unsent = 0
-    private var unflushed = 0
-    /// Bytes that were flushed and are not yet with the kernel: the target lags.
-    private var inFlight = 0
+    private var up = BytesUp()
     private var window: ReceiveWindow?
     /// Bytes of the session's window room that this socket's window grew by.
     private var windowGrowth = 0
-
-    /// Target bytes that wait for room toward the client.
-    private var inbox = Deque<ByteBuffer>()
-    /// Target bytes that the client may not have yet, by its limits; they come after those of ``inbox``.
-    private var undrawn = Deque<ByteBuffer>()
-    private(set) var credit: SendCredit
+    private var down: BytesDown
     private var readIsPending = false
-    /// Its last read was short: its target has said all that it had to say for now. Such a socket may be read when others wait, a
-    /// little, and its bytes go first: it is somebody's keystroke.
-    private(set) var isSparse = true
     private var lingerTask: Scheduled<Void>?
     private var creditTask: Scheduled<Void>?
-    private var endMessage: String?
 
-    private var bytesUp: UInt64 = 0
-    private var bytesDown: UInt64 = 0
-    var times = SocketTimes()
-    private let openedAt: Int64
-    private var activity: Int64
-
-    private static let gatherLimit = 2 << 10
-    /// Less than this waits here while the target lags: in the channel each piece holds some hundred bytes beside its own.
-    private static let laggingPiece = 16 << 10
-
-    init(
-        id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session
-    ) {
-        self.id = id
-        self.encoding = encoding
-        self.kind = kind
-        self.target = target
+    init(id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session) {
         self.session = session
+        self.target = target
         let hasCredit = session.codec.version == .v2
-        self.machine = StreamMachine(knowsHalfClose: hasCredit)
         let settings = session.environment.settings
-        self.credit = SendCredit(hasCredit ? settings.firstWindowBytes : nil)
+        var facts = SocketRecord(socket: id, kind: kind, opened: session.environment.uptimeNanoseconds())
+        (facts.host, facts.port, facts.address) = (target.host, target.port, target.address)
+        self.core = SocketCore(.stream(knowsHalfClose: hasCredit), facts, encoding: encoding)
+        self.core.lastActivity = facts.opened
+        self.down = BytesDown(SendCredit(hasCredit ? settings.firstWindowBytes : nil))
         self.window =
             hasCredit ? ReceiveWindow(first: settings.firstWindowBytes, largest: settings.maxWindowBytes) : nil
-        self.openedAt = session.environment.uptimeNanoseconds()
-        self.activity = self.openedAt
     }
 
-    var lastActivity: Int64? { self.activity }
-    var hasTargetBytes: Bool { !self.inbox.isEmpty }
+    var asSocket: Socket { .stream(self) }
+    var isAllSent: Bool { self.up.unsent == 0 }
+    var hasTargetBytes: Bool { !self.down.isEmpty }
+    var isSparse: Bool { self.down.isSparse }
+    var credit: SendCredit { self.down.credit }
 
-    // MARK: Dialing
-
-    var isDialing: Bool { self.machine.phase == .dialing }
-
-    /// Keeps the slot until the end of the channel. False, and the slot is given back, when nobody waits for the dial any more.
-    func hold(_ slot: QuotaSlot?) -> Bool {
-        guard self.isDialing else {
-            slot?.release()
-            return false
-        }
-        self.slot = slot
-        return true
-    }
+    // MARK: Opening
 
     func start(_ dial: Dial) {
         self.dial = dial
-        self.wasDialed = true
+        self.core.wasTried = true
     }
 
     /// The dial came through. Nothing was read from the channel yet, TLS' handshake aside.
     func connected(_ connection: Dial.Connection) {
         self.dial = nil
-        self.target.address = connection.address
-        self.receiver = connection.receiver
-        self.times.tls = connection.handshake
+        self.core.facts.times.tls = connection.handshake
         if let time = connection.handshake { self.session.environment.observer.took(.tls, nanoseconds: time) }
-        let channel = connection.channel
-        do {
-            try channel.pipeline.syncOperations.addHandler(self)
-        } catch {
-            self.fail(Refusal(.internalError, "the connection to \(self.target.host) could not be set up"))
-            channel.close(promise: nil)
-            return
+        guard self.attach(connection) else {
+            self.fail(.notSetUp(self.target.host))
+            return connection.channel.close(promise: nil)
         }
-        self.activity = self.session.environment.uptimeNanoseconds()
-        if self.kind != .accepted {
-            guard self.session.completeOpening(self) else {
-                channel.close(promise: nil)
-                return
-            }
-            self.session.announceConnected(self, channel: channel, alpn: connection.alpn)
-        }
-        self.enqueue(self.early)
-        self.early = ByteBuffer()
-        self.carryOut(self.machine.connected(allSent: self.unsent == 0))
+        guard self.session.completeOpening(self) else { return connection.channel.close(promise: nil) }
+        self.session.announceConnected(self, channel: connection.channel, alpn: connection.alpn)
+        self.begin()
+    }
+
+    /// Becomes a part of the connection.
+    func attach(_ connection: Dial.Connection) -> Bool {
+        self.target.address = connection.address
+        self.core.facts.address = connection.address
+        self.receiver = connection.receiver
+        return (try? connection.channel.pipeline.syncOperations.addHandler(self)) != nil
+    }
+
+    /// The client knows that it is open: what it sent until now goes out, and the target is read.
+    func begin() {
+        self.core.lastActivity = self.session.environment.uptimeNanoseconds()
+        self.up.connected()
+        self.carryOut(self.core.machine.opened(allSent: self.isAllSent))
         self.flush()
         self.session.readWanted(self)
     }
 
-    func fail(_ refusal: Refusal) {
-        guard self.machine.phase == .dialing else { return }
-        self.dial.take()?.cancel()
-        if self.machine.clientIsGone {
-            // The client closed it while it was dialed and waits for `closed`.
-            self.carryOut(self.machine.lingerExpired())
-            return
+    func reconsider(_ policy: Policy) -> PolicyDecision? {
+        guard self.core.kind == .accepted else {
+            let decision = self.target.forbidden(by: policy)
+            if decision == nil { self.dial?.reconsider() }
+            return decision
         }
-        self.machine.dialFailed(refusal.code)
-        self.lingerTask?.cancel()
-        self.session.refuseOpen(self, refusal, wasTried: self.wasDialed)
-        self.releaseSlot()
+        let decision = self.target.address.map { policy.decideAccepted(from: $0) }
+        return decision?.allowed == false ? decision : nil
     }
 
     // MARK: From the client
 
     func send(_ data: ByteBuffer) {
         let count = data.readableBytes
-        guard self.machine.takesClientBytes else {
-            if self.machine.clientIsGone {
+        guard self.core.machine.takesClientBytes else {
+            if self.core.machine.clientIsGone {
                 self.session.countRefusal()
-            } else if self.machine.clientHasFinished, self.window != nil {
+            } else if self.core.machine.clientHasFinished, self.window != nil {
                 self.terminate(.protocolError, "data was sent after shutdown")
             }
             return
@@ -170,49 +118,23 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Takes bytes of the client that were drawn from its limits. Nothing once the socket has ended.
     func forward(_ data: ByteBuffer) {
-        guard self.machine.takesClientBytes else { return }
-        let count = data.readableBytes
-        self.bytesUp += UInt64(count)
-        self.unsent += count
-        self.activity = self.session.now
-        if self.context == nil {
-            self.early.writeImmutableBuffer(data)
-        } else {
-            self.enqueue(data)
-        }
-        if self.window == nil, self.unsent > self.session.environment.settings.streamAllowanceBytes {
-            self.session.holdUploads(self)
-        }
-    }
-
-    private func enqueue(_ data: ByteBuffer) {
-        guard data.readableBytes > 0 else { return }
-        self.unflushed += data.readableBytes
-        // What a target that lags is sent is copied: a few bytes must not keep the whole read alive that they came in.
-        let compact = data.readableBytes <= Self.gatherLimit || self.inFlight > 0
-        if compact, var gathered = self.tail.take() {
-            if gathered.readableBytes + data.readableBytes <= self.session.environment.settings.readChunkBytes {
-                gathered.writeImmutableBuffer(data)
-                self.tail = gathered
-                self.session.markDirty(self)
-                return
+        guard self.core.machine.takesClientBytes else { return }
+        self.core.facts.bytesUp += UInt64(data.readableBytes)
+        self.core.lastActivity = self.session.now
+        let settings = self.session.environment.settings
+        if let context = self.context {
+            if let full = self.up.add(data, limit: settings.readChunkBytes) {
+                context.write(self.wrapOutboundOut(full), promise: nil)
             }
-            self.tail = gathered
+            self.session.markDirty(self)
+        } else {
+            self.up.addEarly(data)
         }
-        if let full = self.tail.take(), let context = self.context {
-            context.write(self.wrapOutboundOut(full), promise: nil)
-        }
-        self.tail = compact ? ByteBuffer(buffer: data) : data
-        self.session.markDirty(self)
+        if self.window == nil, self.up.unsent > settings.streamAllowanceBytes { self.session.holdUploads(self) }
     }
 
     func flush() {
-        // What is kept here goes out once all that went before is with the kernel.
-        guard self.inFlight == 0 || self.unflushed >= Self.laggingPiece else { return }
-        guard let context = self.context, let last = self.tail.take() else { return }
-        let count = self.unflushed
-        self.unflushed = 0
-        self.inFlight += count
+        guard let context = self.context, let (last, count) = self.up.takeForFlush() else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .success = result { self.sent(count) }
@@ -221,19 +143,18 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     private func sent(_ count: Int) {
-        self.unsent -= count
-        self.inFlight -= count
+        self.up.sent(count)
         // Not from within the channel's own flush.
-        if self.inFlight == 0, self.tail != nil { self.session.markDirty(self) }
+        if self.up.waitsForFlush { self.session.markDirty(self) }
         if self.window != nil { self.grant(count) }
-        if self.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
+        if self.up.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
             self.session.releaseUploads(self)
         }
-        if self.unsent == 0 { self.carryOut(self.machine.allSent()) }
+        if self.isAllSent { self.carryOut(self.core.machine.allSent()) }
     }
 
     private func grant(_ count: Int) {
-        guard self.machine.takesClientBytes else { return }
+        guard self.core.machine.takesClientBytes else { return }
         let room = self.session.windowRoom
         guard
             let (grant, grown) = self.window?.drained(
@@ -245,53 +166,17 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     func grantWindow(_ bytes: UInt32) {
-        self.credit.add(bytes)
+        self.down.grant(bytes)
         if self.hasTargetBytes { self.session.offer(self) } else { self.session.readWanted(self) }
     }
 
     func shutdown() {
-        if self.machine.clientHasFinished { self.session.countRefusal() }
-        self.carryOut(self.machine.clientShutdown(allSent: self.unsent == 0))
-    }
-
-    func close() {
-        if self.machine.clientIsGone { self.session.countRefusal() }
-        let early = self.machine.phase == .dialing && self.unsent == 0
-        self.carryOut(self.machine.clientClose(allSent: self.unsent == 0))
-        if early { self.dial?.cancel() }
+        if self.core.machine.clientHasFinished { self.session.countRefusal() }
+        self.carryOut(self.core.machine.clientShutdown(allSent: self.isAllSent))
     }
 
     func reset() {
         self.terminate(.clientClosed, "")
-    }
-
-    func terminate(_ reason: ReasonCode, _ message: String) {
-        self.endMessage = message
-        self.dial?.cancel()
-        self.carryOut(self.machine.terminate(reason))
-    }
-
-    func windUp(_ reason: ReasonCode, _ message: String) {
-        self.endMessage = message
-        self.undrawn.removeAll()
-        self.carryOut(self.machine.windUp(reason, handedOver: self.inbox.isEmpty, allSent: self.unsent == 0))
-        // What just went may be all that an end of the target's waited for.
-        if self.inbox.isEmpty { self.carryOut(self.machine.allHandedOver()) }
-    }
-
-    func sessionEnded() {
-        if self.machine.phase == .dialing, self.unsent == 0 { self.dial?.cancel() }
-        self.carryOut(self.machine.sessionEnded(allSent: self.unsent == 0))
-    }
-
-    func reconsider(_ policy: Policy) -> PolicyDecision? {
-        guard self.kind == .accepted else {
-            let decision = self.target.forbidden(by: policy)
-            if decision == nil { self.dial?.reconsider() }
-            return decision
-        }
-        let decision = self.target.address.map { policy.decideAccepted(from: $0) }
-        return decision?.allowed == false ? decision : nil
     }
 
     // MARK: From the target
@@ -312,46 +197,35 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = self.unwrapInboundIn(data)
-        let count = bytes.readableBytes
-        guard self.machine.wantsTargetBytes, count > 0 else { return }
-        self.activity = self.session.now
-        if self.times.firstByte == nil {
-            self.times.firstByte = self.session.environment.uptimeNanoseconds() - self.openedAt
+        guard self.core.machine.wantsTargetBytes, bytes.readableBytes > 0 else { return }
+        self.core.lastActivity = self.session.now
+        if self.core.facts.times.firstByte == nil {
+            self.core.facts.times.firstByte =
+                self.session.environment.uptimeNanoseconds() - self.core.facts.opened
         }
-        self.isSparse = count < Session.sparseReadBytes / 2
-        self.undrawn.append(bytes)
-        // What came before and waits keeps its place.
-        if self.undrawn.count == 1 { self.draw() }
+        if self.down.add(bytes) { self.draw() }
     }
 
     private func draw() {
-        while var bytes = self.undrawn.popFirst() {
-            let drawn = self.session.drawDown(bytes.readableBytes, for: self)
-            guard drawn < bytes.readableBytes else {
-                self.inbox.append(bytes)
-                continue
-            }
-            if drawn > 0, let part = bytes.readSlice(length: drawn) { self.inbox.append(part) }
-            self.undrawn.prepend(bytes)
-            return
+        while let count = self.down.nextUndrawn {
+            let drawn = self.session.drawDown(count, for: self)
+            self.down.drew(drawn)
+            guard drawn == count else { return }
         }
     }
 
     /// More of the client's limits may be left now.
     func drawAgain() {
-        guard !self.undrawn.isEmpty else { return }
+        guard self.down.waitsForLimits else { return }
         self.draw()
         if self.hasTargetBytes { self.session.offer(self) }
     }
-
-    /// Everything that the target sent is with the client's session.
-    private var isHandedOver: Bool { self.inbox.isEmpty && self.undrawn.isEmpty }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.readIsPending = false
         if self.hasTargetBytes {
             self.session.offer(self)
-        } else if self.machine.inbound == .discarded || self.machine.isAnnounced {
+        } else if self.core.machine.inbound == .discarded || self.core.machine.isAnnounced {
             self.readNow()
         } else {
             self.session.readWanted(self)
@@ -360,35 +234,31 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            self.carryOut(self.machine.targetEnded(handedOver: self.isHandedOver))
+            self.carryOut(self.core.machine.targetEnded(handedOver: self.down.isHandedOver))
         }
         context.fireUserInboundEventTriggered(event)
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        self.carryOut(self.machine.targetFailed(.targetReset, handedOver: self.isHandedOver))
-        if self.machine.phase == .closed { context.close(promise: nil) }
+        self.carryOut(self.core.machine.targetFailed(.targetReset, handedOver: self.down.isHandedOver))
+        if self.core.hasEnded { context.close(promise: nil) }
     }
 
     func channelInactive(context: ChannelHandlerContext) {
-        let bothEnded = self.machine.outbound == .finished
+        let bothEnded = self.core.machine.outbound == .finished
         if bothEnded {
             // NIO tells the second half's end only as the channel's.
-            self.carryOut(self.machine.targetEnded(handedOver: self.isHandedOver))
+            self.carryOut(self.core.machine.targetEnded(handedOver: self.down.isHandedOver))
         }
         // Bytes that came before the end are still the client's.
-        if !self.isHandedOver, self.machine.phase == .open {
+        if !self.down.isHandedOver, self.core.machine.phase == .open {
             // A failure was told before, as an error; without one, two ends are no failure.
-            if !bothEnded { self.carryOut(self.machine.targetFailed(.targetReset, handedOver: false)) }
+            if !bothEnded { self.carryOut(self.core.machine.targetFailed(.targetReset, handedOver: false)) }
         } else {
-            self.carryOut(self.machine.channelClosed())
+            self.carryOut(self.core.machine.channelClosed())
         }
         self.context = nil
-        self.tail = nil
-        self.unsent = 0
-        self.lingerTask?.cancel()
-        self.session.releaseUploads(self)
-        self.releaseSlot()
+        self.letGo()
         context.fireChannelInactive()
     }
 
@@ -396,8 +266,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Whether a read may be asked for, the client's side aside.
     var mayRead: Bool {
-        !self.readIsPending && self.isHandedOver && self.context?.channel.isActive == true
-            && self.machine.wantsTargetBytes
+        !self.readIsPending && self.down.isHandedOver && self.context?.channel.isActive == true
+            && self.core.machine.wantsTargetBytes
             && !self.credit.isSpent
     }
 
@@ -415,26 +285,21 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Takes the next piece to send, within the credit.
     func nextPiece() -> ByteBuffer? {
-        guard !self.awaitsCredit(), var piece = self.inbox.popFirst() else { return nil }
-        if piece.readableBytes > self.credit.limit, let part = piece.readSlice(length: self.credit.limit) {
-            self.inbox.prepend(piece)
-            piece = part
-        }
-        self.credit.spend(piece.readableBytes)
-        self.bytesDown += UInt64(piece.readableBytes)
+        guard !self.awaitsCredit(), let piece = self.down.next() else { return nil }
+        self.core.facts.bytesDown += UInt64(piece.readableBytes)
         return piece
     }
 
     /// Whether what comes next waits for its client's credit. A part too small to be worth a message waits only so long.
     func awaitsCredit() -> Bool {
-        guard let next = self.inbox.first, !self.credit.takes(next.readableBytes) else { return false }
+        guard !self.down.hasCreditForNext else { return false }
         if !self.credit.isSpent, self.creditTask == nil {
             self.creditTask = self.session.eventLoop.assumeIsolated().scheduleTask(
                 in: .milliseconds(SendCredit.patience)
             ) {
                 self.creditTask = nil
-                self.credit.urge()
-                if self.machine.phase != .closed, self.hasTargetBytes { self.session.offer(self) }
+                self.down.urge()
+                if !self.core.hasEnded, self.hasTargetBytes { self.session.offer(self) }
             }
         }
         return true
@@ -442,54 +307,54 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// The session handed over everything there was.
     func handedOver() {
-        guard self.undrawn.isEmpty else { return }
-        self.carryOut(self.machine.allHandedOver())
+        guard !self.down.waitsForLimits else { return }
+        self.carryOut(self.core.machine.allHandedOver())
     }
 
-    // MARK: Carrying out
+    // MARK: Ends
 
-    private func carryOut(_ actions: StreamMachine.Actions) {
+    func windUp(_ reason: ReasonCode, _ message: String) {
+        self.core.endMessage = message
+        self.down.discardUndrawn()
+        let isHandedOver = self.down.isHandedOver
+        self.carryOut(self.core.machine.windUp(reason, handedOver: isHandedOver, allSent: self.isAllSent))
+        // What just went may be all that an end of the target's waited for.
+        if self.down.isHandedOver { self.carryOut(self.core.machine.allHandedOver()) }
+    }
+
+    func carryOut(_ actions: [SocketMachine.Action]) {
         guard !actions.isEmpty else { return }
-        if actions.contains(.discardInbound) {
-            self.inbox.removeAll()
-            self.undrawn.removeAll()
-            self.session.forget(self)
+        for action in actions {
+            switch action {
+            case .discardInbound:
+                self.down.discard()
+                self.session.forget(self)
+            case .startLinger: self.startLinger()
+            case .announceEnd: self.session.tell(.end(self.id), as: self.encoding)
+            case .announceClosed: self.announceClosed()
+            case .closeOutput: self.context?.close(mode: .output, promise: nil)
+            case .abort: self.abort()
+            case .closeChannel:
+                if let context = self.context { context.close(promise: nil) } else { self.giveUpDial() }
+            }
         }
-        if actions.contains(.announceEnd) { self.session.tell(.end(self.id), as: self.encoding) }
-        if actions.contains(.announceClosed) { self.announceClosed() }
-        if actions.contains(.closeOutput) { self.context?.close(mode: .output, promise: nil) }
-        if actions.contains(.startLinger) { self.startLinger() }
-        if actions.contains(.abort) { self.abort() }
-        if actions.contains(.closeChannel) { self.context?.close(promise: nil) }
-        if self.machine.phase == .lingering || self.machine.inbound == .discarded { self.readNow() }
+        if self.core.machine.phase == .lingering || self.core.machine.inbound == .discarded { self.readNow() }
         // Without bytes on their way nothing else would say that all are out.
-        if actions.contains(.startLinger), self.unsent == 0 { self.carryOut(self.machine.allSent()) }
-    }
-
-    private func announceClosed() {
-        let reason = self.machine.reason ?? .internalError
-        self.session.socketEnded(self, reason, self.endMessage ?? reason.sentence(self.target.host))
+        if actions.contains(.startLinger), self.isAllSent { self.carryOut(self.core.machine.allSent()) }
     }
 
     private func startLinger() {
         guard self.lingerTask == nil else { return }
         let settings = self.session.environment.settings
         self.lingerTask = self.session.eventLoop.assumeIsolated().scheduleTask(in: settings.linger) {
-            self.carryOut(self.machine.lingerExpired())
+            self.carryOut(self.core.machine.lingerExpired())
         }
     }
 
     private func abort() {
-        self.early = ByteBuffer()
-        self.tail = nil
-        self.unsent = 0
+        guard let context = self.context else { return self.giveUpDial() }
+        self.up.drop()
         self.session.releaseUploads(self)
-        guard let context = self.context else {
-            self.dial?.cancel()
-            self.lingerTask?.cancel()
-            self.releaseSlot()
-            return
-        }
         // A reset, so that the target does not take a cut for an end.
         _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         // Past TLS, whose close_notify would make an end of it.
@@ -497,27 +362,19 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         (tls ?? context).close(promise: nil)
     }
 
-    private func releaseSlot() {
-        self.session.windowGrew(by: -self.windowGrowth)
-        self.windowGrowth = 0
-        self.slot?.release()
-        self.slot = nil
+    private func giveUpDial() {
+        self.dial.take()?.cancel()
+        self.letGo()
     }
 
-    var record: SocketRecord {
-        var record = SocketRecord(socket: self.id, kind: self.kind, opened: self.openedAt)
-        record.host = self.target.host
-        record.port = self.target.port
-        record.address = self.target.address
-        record.bytesUp = self.bytesUp
-        record.bytesDown = self.bytesDown
-        record.times = self.times
-        if self.machine.phase == .dialing {
-            record.state = .opening
-        } else if self.machine.outbound != .open || self.machine.inbound != .open {
-            record.state = .halfClosed
-        }
-        return record
+    /// Nothing goes to the target any more.
+    private func letGo() {
+        self.up.drop()
+        self.lingerTask?.cancel()
+        self.session.releaseUploads(self)
+        self.session.windowGrew(by: -self.windowGrowth)
+        self.windowGrowth = 0
+        self.releaseSlot()
     }
 }
 

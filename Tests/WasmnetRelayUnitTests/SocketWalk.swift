@@ -2,10 +2,10 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// Everything that can be said to a ``StreamMachine``, with every value that makes a difference.
-enum StreamInput: CaseIterable, Equatable {
-    case connected(allSent: Bool)
-    case dialFailed
+/// Everything that can be said to a ``SocketMachine``, with every value that makes a difference.
+enum SocketInput: CaseIterable, Equatable {
+    case opened(allSent: Bool)
+    case openingFailed
     case clientShutdown(allSent: Bool)
     case clientClose(allSent: Bool)
     case allSent
@@ -18,26 +18,24 @@ enum StreamInput: CaseIterable, Equatable {
     case lingerExpired
     case channelClosed
 
-    static let allCases: [StreamInput] =
-        [true, false].flatMap { flag -> [StreamInput] in
+    static let allCases: [SocketInput] =
+        [true, false].flatMap { flag -> [SocketInput] in
             [
-                .connected(allSent: flag), .clientShutdown(allSent: flag), .clientClose(allSent: flag),
+                .opened(allSent: flag), .clientShutdown(allSent: flag), .clientClose(allSent: flag),
                 .targetEnded(handedOver: flag), .targetFailed(handedOver: flag), .sessionEnded(allSent: flag),
             ]
         } + [
-            .dialFailed, .allSent, .allHandedOver, .lingerExpired, .channelClosed, .terminate(.clientClosed),
+            .openingFailed, .allSent, .allHandedOver, .lingerExpired, .channelClosed, .terminate(.clientClosed),
             .terminate(.protocolError), .terminate(.policyDenied),
         ]
         + [true, false].flatMap { handedOver in
             [true, false].map { .windUp(handedOver: handedOver, allSent: $0) }
         }
 
-    func apply(to machine: inout StreamMachine) -> StreamMachine.Actions {
+    func apply(to machine: inout SocketMachine) -> [SocketMachine.Action] {
         switch self {
-        case .connected(let allSent): return machine.connected(allSent: allSent)
-        case .dialFailed:
-            machine.dialFailed(.refused)
-            return []
+        case .opened(let allSent): return machine.opened(allSent: allSent)
+        case .openingFailed: return machine.openingFailed(.refused)
         case .clientShutdown(let allSent): return machine.clientShutdown(allSent: allSent)
         case .clientClose(let allSent): return machine.clientClose(allSent: allSent)
         case .allSent: return machine.allSent()
@@ -56,7 +54,7 @@ enum StreamInput: CaseIterable, Equatable {
     /// It says that nothing of the client waits to go out.
     var saysAllSent: Bool {
         switch self {
-        case .connected(true), .clientShutdown(true), .clientClose(true), .sessionEnded(true), .allSent,
+        case .opened(true), .clientShutdown(true), .clientClose(true), .sessionEnded(true), .allSent,
             .windUp(_, allSent: true):
             true
         default: false
@@ -73,60 +71,68 @@ enum StreamInput: CaseIterable, Equatable {
 }
 
 /// A machine and what was done on its word so far: the nodes of the walk.
-struct WalkedStream: Equatable {
-    var machine: StreamMachine
+struct WalkedSocket: Hashable {
+    var machine: SocketMachine
     /// Every action that was ever asked for.
-    var done: StreamMachine.Actions = []
-    var hasFailedToDial = false
+    var done: Set<SocketMachine.Action> = []
+    var hasFailedToOpen = false
     /// Said by the last step's client, that it wants no more of the socket.
     var clientIsGone = false
     /// The inputs that led here, for a failure's words; not part of what makes two nodes the same.
-    var path: [StreamInput] = []
+    var path: [SocketInput] = []
 
     static func == (left: Self, right: Self) -> Bool {
-        left.machine == right.machine && left.done == right.done && left.hasFailedToDial == right.hasFailedToDial
+        left.machine == right.machine && left.done == right.done && left.hasFailedToOpen == right.hasFailedToOpen
             && left.clientIsGone == right.clientIsGone
     }
 
-    func taking(_ input: StreamInput) -> (next: WalkedStream, actions: StreamMachine.Actions) {
+    func hash(into hasher: inout Hasher) {
+        hasher.combine(self.machine)
+        hasher.combine(self.done)
+        hasher.combine(self.hasFailedToOpen)
+        hasher.combine(self.clientIsGone)
+    }
+
+    func taking(_ input: SocketInput) -> (next: WalkedSocket, actions: [SocketMachine.Action]) {
         var next = self
         let actions = input.apply(to: &next.machine)
         next.done.formUnion(actions)
         next.path.append(input)
         switch input {
         case .clientClose, .sessionEnded: next.clientIsGone = true
-        case .dialFailed where self.machine.phase == .dialing: next.hasFailedToDial = true
+        case .openingFailed where self.machine.phase == .opening: next.hasFailedToOpen = true
         default: break
         }
         return (next, actions)
     }
 }
 
-extension WalkedStream {
+extension WalkedSocket {
     /// Breadth first through every node that inputs lead to; `check` sees every step once.
     static func walk(
-        from start: WalkedStream, inputs: [StreamInput] = StreamInput.allCases,
-        check: (_ before: WalkedStream, _ input: StreamInput, _ after: WalkedStream, StreamMachine.Actions) -> Void
-    ) -> [WalkedStream] {
-        var seen = [start]
+        from start: WalkedSocket, inputs: [SocketInput] = SocketInput.allCases,
+        check: (_ before: WalkedSocket, _ input: SocketInput, _ after: WalkedSocket, [SocketMachine.Action]) -> Void
+    ) -> [WalkedSocket] {
+        var nodes = [start]
+        var seen: Set = [start]
         var index = 0
-        while index < seen.count {
-            let node = seen[index]
+        while index < nodes.count {
+            let node = nodes[index]
             index += 1
             for input in inputs {
                 let (next, actions) = node.taking(input)
                 check(node, input, next, actions)
-                if !seen.contains(next) { seen.append(next) }
+                if seen.insert(next).inserted { nodes.append(next) }
             }
         }
-        return seen
+        return nodes
     }
 }
 
-extension StreamMachine.Phase {
+extension SocketMachine.Phase {
     var rank: Int {
         switch self {
-        case .dialing: 0
+        case .opening: 0
         case .open: 1
         case .lingering: 2
         case .closed: 3

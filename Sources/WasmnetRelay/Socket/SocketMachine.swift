@@ -1,13 +1,21 @@
 package import WasmnetProtocol
 
-/// The life of one TCP or TLS socket as a value: two directions that end one after the other, and one reason at the end.
+/// The life of one socket as a value: it opens, it ends once with one reason, and of a stream two directions end one after the other.
 ///
-/// Each input is a method and answers with what to do. An input that comes in a state where it means nothing is a legal race
-/// (a message and an ending crossed) and answers with no action: `data` after our `closed`, a second end of file, a timer that
-/// fires after the end. The peer's faults are decided by the caller, which ends the stream with a reason.
-package struct StreamMachine: Equatable, Sendable {
+/// Each input is a method and answers with what to do, in this order. An input that comes in a state where it means nothing is a legal
+/// race (a message and an ending crossed, an answer came late) and answers with no action: `data` after our `closed`, a second end of
+/// file, a timer that fires after the end. The peer's faults are decided by the caller, which ends the socket with a reason.
+package struct SocketMachine: Hashable, Sendable {
+    package enum Shape: Sendable, Hashable {
+        /// Two directions. `knowsHalfClose`: the client's language can say "one direction ended".
+        case stream(knowsHalfClose: Bool)
+        /// A datagram socket or a listener: it ends as a whole, and nothing of it is delivered later.
+        case whole
+    }
+
     package enum Phase: Sendable, CaseIterable {
-        case dialing
+        /// Its slot is reserved, its name looked up, its target dialed or its port bound.
+        case opening
         case open
         /// The client was told `closed`; accepted bytes are still on their way to the target.
         case lingering
@@ -30,29 +38,26 @@ package struct StreamMachine: Equatable, Sendable {
         case discarded
     }
 
-    package struct Actions: OptionSet, Sendable {
-        package let rawValue: UInt8
-        package init(rawValue: UInt8) { self.rawValue = rawValue }
-        /// Tell the client `end` (v2).
-        package static let announceEnd = Actions(rawValue: 1 << 0)
-        /// Tell the client `closed` with ``StreamMachine/reason``, once and last.
-        package static let announceClosed = Actions(rawValue: 1 << 1)
-        /// Half-close toward the target.
-        package static let closeOutput = Actions(rawValue: 1 << 2)
-        package static let closeChannel = Actions(rawValue: 1 << 3)
-        /// Close without delivering what is unsent.
-        package static let abort = Actions(rawValue: 1 << 4)
-        package static let startLinger = Actions(rawValue: 1 << 5)
+    package enum Action: Sendable, CaseIterable {
         /// Drop what the target sent and is not handed over.
-        package static let discardInbound = Actions(rawValue: 1 << 6)
+        case discardInbound
+        case startLinger
+        /// Tell the client `end` (v2).
+        case announceEnd
+        /// Tell the client `closed` with ``SocketMachine/reason``, once and last.
+        case announceClosed
+        /// Half-close toward the target.
+        case closeOutput
+        /// Close without delivering what is unsent, or give up what is opening it.
+        case abort
+        case closeChannel
     }
 
-    package private(set) var phase: Phase
+    package private(set) var phase = Phase.opening
     package private(set) var outbound = Outbound.open
     package private(set) var inbound = Inbound.open
     package private(set) var reason: ReasonCode?
-    /// Whether the client's language can say "one direction ended".
-    package let knowsHalfClose: Bool
+    package let shape: Shape
     /// The client closed, and waits for the bytes that it sent to go out.
     package private(set) var clientIsGone = false
     /// A reason that waits until the target's bytes are handed over.
@@ -60,9 +65,8 @@ package struct StreamMachine: Equatable, Sendable {
     /// The node ends it in order: bytes that it accepted go out on both sides.
     private var isWindingUp = false
 
-    package init(knowsHalfClose: Bool, isConnected: Bool = false) {
-        self.knowsHalfClose = knowsHalfClose
-        self.phase = isConnected ? .open : .dialing
+    package init(_ shape: Shape) {
+        self.shape = shape
     }
 
     package var isAnnounced: Bool { self.phase == .lingering || self.phase == .closed }
@@ -71,65 +75,63 @@ package struct StreamMachine: Equatable, Sendable {
     /// The client said that it would send no more.
     package var clientHasFinished: Bool { !self.isAnnounced && self.outbound != .open && !self.isWindingUp }
 
-    /// The dial came through. `allSent`: nothing of the client waits to go out.
-    package mutating func connected(allSent: Bool) -> Actions {
-        guard self.phase == .dialing else { return self.phase == .open ? [] : .abort }
+    /// What it waited for came through. `allSent`: nothing of the client waits to go out.
+    package mutating func opened(allSent: Bool) -> [Action] {
+        guard self.phase == .opening else { return self.phase == .open ? [] : [.abort] }
         self.phase = .open
         return allSent ? self.allSent() : []
     }
 
-    /// The dial failed; the caller tells why with `error` or `denied`, so nothing is announced here.
-    package mutating func dialFailed(_ reason: ReasonCode) {
-        guard self.phase == .dialing else { return }
-        self.reason = reason
-        self.phase = .closed
+    /// It cannot be opened. The caller tells why with `error` or `denied`, unless the client had closed it and hears `closed`.
+    package mutating func openingFailed(_ reason: ReasonCode) -> [Action] {
+        guard self.phase == .opening else { return [] }
+        if self.clientIsGone { return self.finish(.clientClosed, [.announceClosed, .abort]) }
+        return self.finish(reason, [.closeChannel])
     }
 
     /// The client has no more to send (v2 `shutdown`).
-    package mutating func clientShutdown(allSent: Bool) -> Actions {
-        guard !self.isAnnounced, self.outbound == .open else { return [] }
+    package mutating func clientShutdown(allSent: Bool) -> [Action] {
+        guard self.shape != .whole, !self.isAnnounced, self.outbound == .open else { return [] }
         self.outbound = .finishing
         return allSent && self.phase == .open ? self.allSent() : []
     }
 
     /// The client wants no more of the socket, but what it sent is to go out.
-    package mutating func clientClose(allSent: Bool) -> Actions {
+    package mutating func clientClose(allSent: Bool) -> [Action] {
         guard !self.isAnnounced, !self.clientIsGone else { return [] }
         self.clientIsGone = true
-        if self.phase == .dialing, allSent { return self.finish(.clientClosed, [.announceClosed, .abort]) }
+        if self.shape == .whole || (self.phase == .opening && allSent) {
+            return self.finish(.clientClosed, [.announceClosed, .abort])
+        }
         // An end of the target that came already is not forgotten: no other will come.
         self.inbound = self.inbound == .open ? .discarded : .ended
         self.pendingReason = .clientClosed
         if self.outbound == .open { self.outbound = .finishing }
-        var actions: Actions = [.discardInbound, .startLinger]
-        if allSent { actions.formUnion(self.allSent()) }
-        return actions
+        return [.discardInbound, .startLinger] + (allSent ? self.allSent() : [])
     }
 
     /// Every byte the client sent has left for the target.
-    package mutating func allSent() -> Actions {
-        guard self.phase == .open || self.phase == .lingering else { return [] }
-        var actions: Actions = []
-        if self.outbound == .finishing {
-            self.outbound = .finished
-            actions.insert(.closeOutput)
-        }
-        guard self.outbound == .finished else { return actions }
+    package mutating func allSent() -> [Action] {
+        guard self.outbound != .open, self.phase == .open || self.phase == .lingering else { return [] }
+        var actions: [Action] = self.outbound == .finishing ? [.closeOutput] : []
+        self.outbound = .finished
         if self.phase == .open, self.clientIsGone {
             self.reason = .clientClosed
             self.phase = .lingering
-            actions.insert(.announceClosed)
+            actions.append(.announceClosed)
         }
-        return actions.union(self.settle())
+        return actions + self.settle()
     }
 
     /// The target has no more to send. `handedOver`: nothing of it waits for the client.
-    package mutating func targetEnded(handedOver: Bool) -> Actions {
-        switch (self.phase, self.inbound) {
-        case (.open, .open):
+    package mutating func targetEnded(handedOver: Bool) -> [Action] {
+        switch (self.shape, self.phase, self.inbound) {
+        case (.whole, _, _):
+            return []
+        case (_, .open, .open):
             self.inbound = .draining
             return handedOver ? self.allHandedOver() : []
-        case (.open, .discarded), (.lingering, _):
+        case (_, .open, .discarded), (_, .lingering, _):
             self.inbound = .ended
             return self.settle()
         default:
@@ -138,9 +140,9 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// The target broke off. What it sent before is still handed over.
-    package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> Actions {
+    package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> [Action] {
         switch self.phase {
-        case .open where self.clientIsGone || handedOver:
+        case .open where self.clientIsGone || handedOver || self.shape == .whole:
             let reason = self.clientIsGone ? .clientClosed : self.pendingReason ?? reason
             return self.finish(reason, [.announceClosed, .abort])
         case .open:
@@ -149,23 +151,23 @@ package struct StreamMachine: Equatable, Sendable {
             return []
         case .lingering:
             self.phase = .closed
-            return .abort
-        case .dialing, .closed:
+            return [.abort]
+        case .opening, .closed:
             return []
         }
     }
 
     /// Everything the target sent is with the client.
-    package mutating func allHandedOver() -> Actions {
+    package mutating func allHandedOver() -> [Action] {
         guard self.phase == .open, self.inbound == .draining else { return [] }
         self.inbound = .ended
         if self.isWindingUp {
             self.reason = self.pendingReason
             self.phase = .lingering
-            return self.settle().union(.announceClosed)
+            return [.announceClosed] + self.settle()
         }
         if let reason = self.pendingReason { return self.finish(reason, [.announceClosed, .abort]) }
-        if self.knowsHalfClose { return self.settle().union(.announceEnd) }
+        if self.shape == .stream(knowsHalfClose: true) { return [.announceEnd] + self.settle() }
         // v1: the target's end is the socket's, but what the client sent before is still delivered.
         self.reason = .normal
         self.phase = .lingering
@@ -174,76 +176,77 @@ package struct StreamMachine: Equatable, Sendable {
     }
 
     /// The node ends the socket for a reason, once what both sides sent by now is delivered.
-    package mutating func windUp(_ reason: ReasonCode, handedOver: Bool, allSent: Bool) -> Actions {
+    package mutating func windUp(_ reason: ReasonCode, handedOver: Bool, allSent: Bool) -> [Action] {
         guard self.phase == .open, !self.clientIsGone, self.pendingReason == nil else { return [] }
+        guard self.shape != .whole else { return self.terminate(reason) }
         self.isWindingUp = true
         self.pendingReason = reason
         self.inbound = .draining
         if self.outbound == .open { self.outbound = .finishing }
-        var actions: Actions = .startLinger
-        if handedOver { actions.formUnion(self.allHandedOver()) }
-        if allSent { actions.formUnion(self.allSent()) }
+        var actions = [Action.startLinger]
+        if handedOver { actions += self.allHandedOver() }
+        if allSent { actions += self.allSent() }
         return actions
     }
 
     /// Ends the socket now, whatever is unsent.
-    package mutating func terminate(_ reason: ReasonCode) -> Actions {
+    package mutating func terminate(_ reason: ReasonCode) -> [Action] {
         switch self.phase {
-        case .dialing, .open: return self.finish(reason, [.announceClosed, .abort, .discardInbound])
+        case .opening, .open: return self.finish(reason, [.discardInbound, .announceClosed, .abort])
         case .lingering:
             self.phase = .closed
-            return .abort
+            return [.abort]
         case .closed: return []
         }
     }
 
     /// The session is gone: nobody is told, but accepted bytes still go out.
-    package mutating func sessionEnded(allSent: Bool) -> Actions {
+    package mutating func sessionEnded(allSent: Bool) -> [Action] {
         self.clientClose(allSent: allSent)
     }
 
     /// The time for accepted bytes, or for the target's end, is over.
-    package mutating func lingerExpired() -> Actions {
+    package mutating func lingerExpired() -> [Action] {
         switch self.phase {
-        case .open where self.clientIsGone, .dialing where self.clientIsGone:
+        case .open where self.clientIsGone, .opening where self.clientIsGone:
             return self.finish(.clientClosed, [.announceClosed, .abort])
         case .open where self.isWindingUp:
             // The client still takes what was drawn for it.
             self.outbound = .finished
-            return .abort
+            return [.abort]
         case .lingering:
             self.phase = .closed
-            return .abort
+            return [.abort]
         default: return []
         }
     }
 
     /// The channel is gone.
-    package mutating func channelClosed() -> Actions {
+    package mutating func channelClosed() -> [Action] {
         switch self.phase {
         case .open:
-            return self.finish(self.pendingReason ?? .targetReset, .announceClosed)
+            return self.finish(self.pendingReason ?? .targetReset, [.announceClosed])
         case .lingering:
             self.phase = .closed
             return []
-        case .dialing, .closed: return []
+        case .opening, .closed: return []
         }
     }
 
-    private mutating func finish(_ reason: ReasonCode, _ actions: Actions) -> Actions {
+    private mutating func finish(_ reason: ReasonCode, _ actions: [Action]) -> [Action] {
         self.reason = reason
         self.phase = .closed
         return actions
     }
 
-    private mutating func settle() -> Actions {
+    private mutating func settle() -> [Action] {
         guard self.outbound == .finished, self.inbound == .ended else { return [] }
         switch self.phase {
         case .open: return self.finish(self.pendingReason ?? .normal, [.announceClosed, .closeChannel])
         case .lingering:
             self.phase = .closed
-            return .closeChannel
-        case .dialing, .closed: return []
+            return [.closeChannel]
+        case .opening, .closed: return []
         }
     }
 }

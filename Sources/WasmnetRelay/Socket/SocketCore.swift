@@ -1,0 +1,159 @@
+import WasmnetPolicy
+import WasmnetProtocol
+import WasmnetQuota
+
+/// What every socket has, whatever carries it.
+struct SocketCore {
+    let encoding: WireEncoding
+    var machine: SocketMachine
+    /// Without its state, which the machine knows.
+    var facts: SocketRecord
+    /// Whether it was counted as open.
+    var isOpen = false
+    /// Whether a dial was made: then a refusal is no message that came to nothing.
+    var wasTried = false
+    /// For `closed`; nil: the reason's own sentence.
+    var endMessage: String?
+    /// Monotonic nanoseconds of the last byte either way; nil for what is never idle.
+    var lastActivity: Int64?
+    fileprivate var slot: QuotaSlot?
+
+    init(_ shape: SocketMachine.Shape, _ facts: SocketRecord, encoding: WireEncoding) {
+        self.encoding = encoding
+        self.machine = SocketMachine(shape)
+        self.facts = facts
+        // Only a stream has sentences for what its target did.
+        self.endMessage = shape == .whole ? "" : nil
+    }
+
+    var id: SocketID { self.facts.socket }
+    var kind: SocketKind { self.facts.kind }
+    var isOpening: Bool { self.machine.phase == .opening }
+    var hasEnded: Bool { self.machine.phase == .closed }
+
+    /// What is known of it at this moment.
+    var record: SocketRecord {
+        var record = self.facts
+        if self.isOpening {
+            record.state = .opening
+        } else if self.kind == .listener {
+            record.state = .listening
+        } else if self.machine.outbound != .open || self.machine.inbound != .open {
+            record.state = .halfClosed
+        }
+        return record
+    }
+}
+
+/// One socket of a session, whatever its kind. What is the same for all of them stands here once: how it is opened, and how it ends.
+/// All calls are on the session's event loop.
+protocol SessionSocket: AnyObject {
+    var core: SocketCore { get set }
+    var session: Session { get }
+    /// Itself, as its session keeps it.
+    var asSocket: Socket { get }
+    /// Whether nothing of the client waits to go out.
+    var isAllSent: Bool { get }
+    /// Does what the machine decided, in this order.
+    func carryOut(_ actions: [SocketMachine.Action])
+    /// Ends it with a reason, once what both sides sent by now is delivered.
+    func windUp(_ reason: ReasonCode, _ message: String)
+    /// Holds it against a changed policy; nil when that still allows it, else the decision that does not.
+    func reconsider(_ policy: Policy) -> PolicyDecision?
+}
+
+extension SessionSocket {
+    var id: SocketID { self.core.id }
+    var encoding: WireEncoding { self.core.encoding }
+
+    // MARK: Opening
+
+    /// Keeps the slot until the end. False, and the slot is given back, when nobody waits for it any more.
+    func hold(_ slot: QuotaSlot?) -> Bool {
+        guard self.core.isOpening else {
+            slot?.release()
+            return false
+        }
+        self.core.slot = slot
+        return true
+    }
+
+    func releaseSlot() {
+        self.core.slot.take()?.release()
+    }
+
+    /// The opening cannot be completed: answers it and ends. Nothing where it is complete or has ended.
+    func fail(_ refusal: Refusal) {
+        guard self.core.isOpening else { return }
+        let actions = self.core.machine.openingFailed(refusal.code)
+        self.carryOut(actions)
+        if !actions.contains(.announceClosed) { self.session.refuseOpen(self, refusal) }
+    }
+
+    // MARK: Ends
+
+    /// The client wants no more of it.
+    func close() {
+        if self.core.machine.clientIsGone { self.session.countRefusal() }
+        self.carryOut(self.core.machine.clientClose(allSent: self.isAllSent))
+    }
+
+    /// Ends it at once with a reason, which the client is sent.
+    func terminate(_ reason: ReasonCode, _ message: String) {
+        self.core.endMessage = message
+        self.carryOut(self.core.machine.terminate(reason))
+    }
+
+    /// Ends it for a reason of the node's: while it is still opening that is the answer to its open.
+    func end(_ refusal: Refusal) {
+        if self.core.isOpen { self.terminate(refusal.code, refusal.message) } else { self.fail(refusal) }
+    }
+
+    /// The session is gone: nobody is told; accepted bytes still go out.
+    func sessionEnded() {
+        self.carryOut(self.core.machine.sessionEnded(allSent: self.isAllSent))
+    }
+
+    func announceClosed() {
+        let reason = self.core.machine.reason ?? .internalError
+        self.session.socketEnded(self, reason, self.core.endMessage ?? reason.sentence(self.core.facts.host))
+    }
+}
+
+/// A socket that ends as a whole: with its channel nothing is left of it.
+protocol WholeSocket: SessionSocket {
+    /// Closes what it is bound to, and drops what waits.
+    func letGo()
+}
+
+extension WholeSocket {
+    var isAllSent: Bool { true }
+
+    func windUp(_ reason: ReasonCode, _ message: String) {
+        self.core.endMessage = message
+        self.carryOut(self.core.machine.windUp(reason, handedOver: true, allSent: true))
+    }
+
+    func carryOut(_ actions: [SocketMachine.Action]) {
+        for action in actions {
+            switch action {
+            case .announceClosed: self.announceClosed()
+            case .abort, .closeChannel:
+                self.letGo()
+                self.releaseSlot()
+            // Without directions there is nothing to wait for and nothing to half-close.
+            case .discardInbound, .startLinger, .announceEnd, .closeOutput: break
+            }
+        }
+    }
+}
+
+/// A socket whose peer is read when its session lets it.
+protocol ReadingSocket: SessionSocket {
+    /// Whether a read may be asked for, the client's side aside.
+    var mayRead: Bool { get }
+    /// Whether it may be read, a little, also while the carrier has no room.
+    var isSparse: Bool { get }
+    /// Asks the peer for at most `limit` bytes.
+    func read(limit: Int)
+}
