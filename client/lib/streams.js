@@ -75,7 +75,6 @@ class Shape {
 
 export class Connection extends Shape {
   #readable;
-  #pulled = null;
   #isCancelled = false;
   #unwritten = 0;
   #writable;
@@ -92,7 +91,6 @@ export class Connection extends Shape {
       socket.paused = true;
       const { length } = chunk;
       this.#readable.enqueue(chunk);
-      this.#endPull();
       socket.consumed(length);
     };
     socket.onend = () => {
@@ -107,15 +105,11 @@ export class Connection extends Shape {
     this.readable = new ReadableStream({
       type: "bytes",
       start: (controller) => { this.#readable = controller; },
-      pull: () => new Promise((resolve) => {
-        this.#pulled = resolve;
-        socket.paused = false;
-      }),
+      pull: () => { socket.paused = false; },
       // Nobody reads any more: no more credit is granted, and what still comes is dropped. What is still to be written goes out first.
       cancel: () => {
         this.#isReadable = false;
         this.#isCancelled = true;
-        this.#endPull();
         socket.ondata = () => {};
         socket.paused = false;
         if (this.#isShut) socket.close();
@@ -153,11 +147,6 @@ export class Connection extends Shape {
     return { localAddress, localPort, remoteAddress, remotePort, alpn };
   }
 
-  #endPull() {
-    this.#pulled?.();
-    this.#pulled = null;
-  }
-
   #endReadable(failure) {
     if (!this.#isReadable) return;
     this.#isReadable = false;
@@ -168,7 +157,6 @@ export class Connection extends Shape {
       // A reader that brought its own buffer gets it back empty.
       this.#readable.byobRequest?.respond(0);
     }
-    this.#endPull();
   }
 
   async #write(bytes) {
