@@ -3,10 +3,8 @@
 /** The most credit that is out on one socket, and beyond the first windows on one WebSocket. */
 const MOST_PER_SOCKET = 16 << 20;
 const MOST_PER_LINK = 64 << 20;
-/** A round trip, in ms, below which the first window holds nobody back; what counts as one there, and as the most credit: for fewer grants, each a message. */
-const NEARBY_MS = 1;
-const NEARBY_ROUND_MS = 5;
-const MOST_NEARBY = 1 << 20;
+/** What counts as a round trip where it is shorter, in ms: for fewer grants, each a message. */
+const LEAST_ROUND_MS = 5;
 
 /** What the program takes from the node: granted as it reads, and wider where one window a round trip is too little. */
 export class ReceiveWindow {
@@ -32,12 +30,12 @@ export class ReceiveWindow {
    */
   consumed(count, link, now) {
     this.#consumed += count;
-    const [round, most] = link._rtt >= NEARBY_MS ? [link._rtt, MOST_PER_SOCKET] : [NEARBY_ROUND_MS, MOST_NEARBY];
+    const round = Math.max(LEAST_ROUND_MS, link._rtt ?? 0);
     const elapsed = now - this.#roundStart;
     this.#roundBytes += count;
     // It doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back.
     if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * round) {
-      const more = Math.max(0, Math.min(this.#size, most - this.#size, MOST_PER_LINK - link._windowGrowth));
+      const more = Math.max(0, Math.min(this.#size, MOST_PER_SOCKET - this.#size, MOST_PER_LINK - link._windowGrowth));
       this.#size += more;
       this.#consumed += more;
       this.#grown += more;
