@@ -6,21 +6,25 @@ import { wordOf } from "./errors.js";
 const HEADER = 9;
 /** The most payload of one message; JSON's grows by a third. */
 export const PIECE = 64 << 10;
+/**
+ * The longest message that pieces are gathered in: each costs a browser much, whatever is in it. Of messages that are not whole a node keeps 64 KiB
+ * for each session and 2 MiB for all of a client, which is room for 16 sessions that send these at once.
+ */
+export const GATHERED = HEADER + (192 << 10);
 export const OPEN = { tcp: 0x01, tls: 0x09, udp: 0x06, listener: 0x02, "udp-listener": 0x0d };
 
 /** What a hello must say. */
 const NO_TERMS = { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0 };
 
-/** Parts are bytes, or numbers of 16 bits. */
-function message(type, id, parts = [], buffer) {
-  let length = HEADER;
+/** Parts are bytes, or numbers of 16 bits. The buffer may have the beginning of a message already. */
+function message(type, id, parts = [], buffer, begun) {
+  let at = begun || HEADER;
+  let length = at;
   for (const part of parts) length += part.length ?? 2;
   const bytes = new Uint8Array(buffer ?? new ArrayBuffer(length), 0, length);
   const view = new DataView(bytes.buffer);
   bytes[0] = type;
-  view.setUint32(1, id / 2 ** 32);
-  view.setUint32(5, id);
-  let at = HEADER;
+  view.setBigUint64(1, BigInt(id));
   for (const part of parts) {
     if (part.length >= 0) bytes.set(part, at);
     else view.setUint16(at, part);
@@ -30,7 +34,7 @@ function message(type, id, parts = [], buffer) {
 }
 
 export class BinaryCodec {
-  #buffer;
+  _buffer;
 
   /**
    * @param {1 | 2} version
@@ -38,11 +42,12 @@ export class BinaryCodec {
    */
   constructor(version, isCopied) {
     this.version = version;
-    if (isCopied) this.#buffer = new ArrayBuffer(HEADER + PIECE);
+    if (isCopied) this._buffer = new ArrayBuffer(GATHERED);
   }
 
   open(kind, id, addr, port) { return message(OPEN[kind], id, [port, utf8(addr)]); }
-  send(id, data) { return message(0x04, id, [data], this.#buffer); }
+  /** @param [begun] length of a message of the same socket in the one buffer, which the data comes behind */
+  send(id, data, begun) { return message(0x04, id, [data], this._buffer, begun); }
   sendTo(id, addr, port, data) {
     const host = utf8(addr);
     return message(0x07, id, [port, host.length, host, data]);
@@ -59,7 +64,7 @@ export class BinaryCodec {
     const bytes = new Uint8Array(buffer);
     const view = new DataView(buffer);
     const type = bytes[0];
-    const idAt = (offset) => view.getUint32(offset) * 2 ** 32 + view.getUint32(offset + 4);
+    const idAt = (offset) => Number(view.getBigUint64(offset));
     const id = idAt(1);
     const v2 = this.version === 2;
     const rest = (offset) => text(bytes.subarray(offset));

@@ -54,7 +54,7 @@ export class Core extends EventTarget {
   /** The language spoken, 1 or 2; 0 while there is no connection. */
   get version() { return this.#link?.version ?? 0; }
   /** What the node's `hello` said (v2), else null. */
-  get terms() { return this.#link?.terms ?? null; }
+  get terms() { return this.#link?._terms ?? null; }
   /** Every socket that is open or being opened. */
   get openSockets() { return [...this.#live]; }
 
@@ -85,11 +85,7 @@ export class Core extends EventTarget {
   /** The addresses of a name that a client may reach. */
   async resolve(name, options) {
     hostOf(name);
-    const id = this.#takeId();
-    return this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => {
-      link._ask(id, { resolve, reject }, name);
-      return () => link._calls.delete(id);
-    });
+    return this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => link._ask(this.#takeId(), name, resolve, reject));
   }
 
   /** Ends every socket and the connection, for good. */
@@ -162,8 +158,8 @@ export class Core extends EventTarget {
 
   /** What is called by these may wait again. */
   #takeWaiting() {
-    const waiting = [...this.#waiting];
-    this.#waiting.clear();
+    const waiting = this.#waiting;
+    this.#waiting = new Set();
     return waiting;
   }
 
@@ -227,7 +223,7 @@ export class Core extends EventTarget {
     this.#wasUp = true;
     this.#missed = 0;
     for (const call of this.#takeWaiting()) call._attach(link);
-    this._tell("connected", { isReconnect, version: link.version, terms: link.terms });
+    this._tell("connected", { isReconnect, version: link.version, terms: link._terms });
   }
 
   _down(link, error) {

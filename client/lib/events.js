@@ -18,7 +18,7 @@ const U32 = 2 ** 32 - 1;
 const OPTIONAL = { local: 128, remote: 128, alpn: 255, message: 4096, retryAfterMs: [0, U32] };
 export const FIELDS = {
   ...OPTIONAL,
-  id: [0, Number.MAX_SAFE_INTEGER], connId: [1, Number.MAX_SAFE_INTEGER], port: [0, 65535], addr: 64, bytes: [1, U32], reconnectInMs: [0, DAY],
+  id: [0, 2 ** 53 - 1], connId: [1, 2 ** 53 - 1], port: [0, 65535], addr: 64, bytes: [1, U32], reconnectInMs: [0, DAY],
   // Of `hello`. The longest request that is no data must fit a message; a window is what a socket that is not read leaves in memory.
   version: 256, node: 256, session: 256, window: [1, 16 << 20], max_message: [2048, U32], max_sockets: [1, U32], heartbeat_ms: [1, DAY],
 };

@@ -53,7 +53,7 @@ export class ReceiveWindow {
   }
 
   /** The socket is over: its growth is another's. */
-  release(link) {
+  _release(link) {
     link._windowGrowth -= this.#grown;
     this.#grown = 0;
   }

@@ -2,7 +2,7 @@
 
 import { endOf } from "./admission.js";
 import { publicUrl } from "./check.js";
-import { BinaryCodec, PIECE } from "./codec-binary.js";
+import { BinaryCodec, GATHERED, PIECE } from "./codec-binary.js";
 import { JsonCodec } from "./codec-json.js";
 import { WasmnetError, late } from "./errors.js";
 import { FIRST_NODE_ID, readEvent, violation } from "./events.js";
@@ -23,21 +23,26 @@ const later = globalThis.setImmediate ?? setTimeout;
 
 export class Link {
   /** Sockets and lookups whose answers come on this WebSocket, by id. */
-  sockets = new Map();
+  _sockets = new Map();
   _calls = new Map();
   _isUp = false;
   /** The node's terms (v2), as it says them. */
-  terms = null;
+  _terms = null;
   /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
   _rtt = undefined;
   _windowGrowth = 0;
-  error = null;
+  _error = null;
   /** 1 or 2 from the handshake on. */
   version = 0;
 
   #openTimer;
   #probe = { id: 0, sent: 0 };
-  #waiting = new Set();
+  /** Sockets that wait for room: who was not called by `_mayPump` waits behind them. */
+  _waiting = new Set();
+  /** A message with data of one socket, which waits for more of it; and how long it may be, 0 where none waits. */
+  #gathered = "";
+  #gatheredId = 0;
+  #mostGathered = 0;
   #unread = 0;
   #heartbeatTimer = null;
   #rushed = 0;
@@ -80,15 +85,12 @@ export class Link {
 
   /** Whether an offered handshake failed because the node is of the time before subprotocols: true, false, or undefined where nothing tells. */
   get _isOld() {
-    if (!this.#protocols.length || this.version || this.error?.code !== "connection_lost") return false;
+    if (!this.#protocols.length || this.version || this._error?.code !== "connection_lost") return false;
     // Of Node's own WebSocket "non-101" is all that it tells.
     return /sent (no sub)?protocol|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
   }
 
   // What the sockets use.
-
-  /** Others wait for room: who was not called by `_mayPump` waits behind them. */
-  get _isContended() { return this.#waiting.size > 0; }
 
   /** How much may be sent now, in bytes; 0 when the WebSocket is full. */
   get _room() {
@@ -101,53 +103,67 @@ export class Link {
   /** Sends a request of the codec's: `_say("close", id)`. */
   _say(request, ...values) { this.send(this._codec[request](...values)); }
 
-  send(message) {
-    if (this.ws.readyState !== 1) return;
-    const before = this.ws.bufferedAmount;
-    if (before > MOST_UNSENT) {
-      this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
-      return;
+  /**
+   * Data of a socket. Behind a piece and more that is still unsent it waits, to be one message with what the program writes next without awaiting
+   * anything else: some microtasks, since a timer could be late.
+   */
+  async _sendData(id, data) {
+    if (id !== this.#gatheredId) this.send();
+    const begun = this.#gathered.length;
+    this.#gathered = this._codec.send(id, data, begun);
+    this.#gatheredId = id;
+    if (this.ws.bufferedAmount >= PIECE && this.#gathered.length + PIECE <= this.#mostGathered) {
+      if (begun) return;
+      for (let i = 64; i--;) await null;
     }
+    this.send();
+  }
+
+  /** Sends what was gathered, then the message, if there is one. */
+  send(message) {
+    const gathered = this.#gathered;
+    this.#gathered = "";
+    if (gathered) this.send(gathered);
+    if (!message || this.ws.readyState !== 1) return;
+    const before = this.ws.bufferedAmount;
+    if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
     try {
       this.ws.send(message);
     } catch (error) {
       return later(() => this._fail(new WasmnetError("connection_lost", `the WebSocket takes no more (${error?.name})`)));
     }
-    if (this.ws.bufferedAmount <= before) this.#rush(message.byteLength ?? message.length);
-  }
-
-  /**
-   * Bytes that left at once, as from Node's WebSocket, which so never looks full: they count as waiting until the event loop has turned, else a
-   * program that writes without pause would keep out everything else, the news of the connection's end too.
-   */
-  #rush(bytes) {
+    if (this.ws.bufferedAmount > before) return;
+    // It left at once, as from Node's WebSocket, which so never looks full: it counts as waiting until the event loop has turned, else a program
+    // that writes without pause would keep out everything else, the news of the connection's end too.
     if (!this.#rushed) {
       later(() => {
         this.#rushed = 0;
         this.#checkRoom();
       });
     }
-    this.#rushed += bytes;
+    this.#rushed += message.length;
   }
 
   /** Tells the socket, by `_mayPump()`, when there is room again; those that wait take turns. */
   _awaitRoom(socket) {
-    this.#waiting.add(socket);
+    this._waiting.add(socket);
     this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
   }
 
   _attach(socket) {
     const { id } = socket;
     const isNodes = this.version === 1 || id >= FIRST_NODE_ID;
-    if (socket.kind === "accepted" && (!isNodes || this.sockets.has(id) || this._calls.has(id))) throw violation(`accepted for id ${id}`);
-    this.sockets.set(id, socket);
+    if (socket.kind === "accepted" && (!isNodes || this._sockets.has(id))) throw violation(`accepted for id ${id}`);
+    this._sockets.set(id, socket);
     this.#note(id);
   }
 
-  _ask(id, call, name) {
-    this._calls.set(id, call);
+  /** A lookup is in the place of a socket. @returns what forgets it */
+  _ask(id, name, resolve, reject) {
+    this._calls.set(id, { _end: reject, _event: (event) => (event.addrs ? resolve(event.addrs) : reject(refusal(event))) });
     this.#note(id);
     this._say("resolve", id, name);
+    return () => this._calls.delete(id);
   }
 
   #note(id) {
@@ -162,7 +178,7 @@ export class Link {
     // Counted anew only now: what was read since has left.
     this.#unread = 0;
     let most = { held: -1 };
-    for (const socket of this.sockets.values()) {
+    for (const socket of this._sockets.values()) {
       this.#unread += socket.held;
       if (socket.held > most.held) most = socket;
     }
@@ -170,21 +186,20 @@ export class Link {
   }
 
   _forget(socket) {
-    this.sockets.delete(socket.id);
-    this.#waiting.delete(socket);
+    this._sockets.delete(socket.id);
+    this._waiting.delete(socket);
   }
 
   /** Ends everything on this WebSocket at once; what its peer does then is of no matter. */
   _fail(error, code = 3000) {
-    if (this.error) return;
-    this.error = error;
+    if (this._error) return;
+    this._error = error;
+    this.send();
     this._isUp = false;
     clearTimeout(this.#openTimer);
     clearTimeout(this.#roomTimer);
     clearTimeout(this.#heartbeatTimer);
-    for (const socket of [...this.sockets.values()]) socket._end(error);
-    for (const call of this._calls.values()) call.reject(error);
-    this._calls.clear();
+    for (const socket of [...this._sockets.values(), ...this._calls.values()]) socket._end(error);
     this._owner._down(this, error);
     try {
       this.ws.close(code);
@@ -196,7 +211,7 @@ export class Link {
   // The WebSocket's side.
 
   #opened() {
-    if (this.error) return;
+    if (this._error) return;
     const isV2 = this.ws.protocol === "wasmnet.v2";
     this.version = isV2 ? 2 : 1;
     // A browser's own WebSocket takes a copy; one that a program put in its place may keep what it is given.
@@ -215,7 +230,7 @@ export class Link {
   }
 
   #message(data) {
-    if (this.error) return;
+    if (this._error) return;
     this.#heard = performance.now();
     this.#giveUpAt = Infinity;
     this.#stoodStill = false;
@@ -226,15 +241,14 @@ export class Link {
       if (event) this.#dispatch(event);
     } catch (error) {
       if (!(error instanceof WasmnetError)) throw error;
-      this._fail(error, 3002);
-      return;
+      return this._fail(error, 3002);
     }
-    if (this.#waiting.size) this.#checkRoom();
+    if (this._waiting.size) this.#checkRoom();
   }
 
   #dispatch(event) {
     const { ev, id } = event;
-    const socket = this.sockets.get(id);
+    const socket = this._sockets.get(id) ?? this._calls.get(id);
     if (socket) return socket._event(event);
     const isRefusal = ev === "error" || ev === "denied";
     const isSession = ev === "hello" || ev === "goaway";
@@ -245,19 +259,18 @@ export class Link {
     switch (ev) {
       case "hello": return this.#hello(event);
       case "goaway": return this._owner._goaway(this, event);
-      case "resolved": return this._calls.get(id)?.resolve(event.addrs);
     }
     if (!isRefusal) return;
     if (id === this.#probe.id) {
       if (this.#probe.sent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probe.sent);
       this.#probe.sent = 0;
     } else if (id === 0) this._owner._tell("error", { error: refusal(event) });
-    else this._calls.get(id)?.reject(refusal(event));
   }
 
   #hello({ ev, id, ...terms }) {
-    this.terms = terms;
+    this._terms = terms;
     this._piece = Math.min(PIECE, terms.max_message - 9);
+    if (this._codec._buffer) this.#mostGathered = Math.min(GATHERED, terms.max_message);
     this.#note(this.#probe.id);
     this.#sendProbe();
     this.#watch();
@@ -271,12 +284,12 @@ export class Link {
   #checkRoom() {
     clearTimeout(this.#roomTimer);
     this.#roomTimer = null;
-    while (this.#waiting.size && this._room > 0) {
-      const [socket] = this.#waiting;
-      this.#waiting.delete(socket);
+    while (this._waiting.size && this._room > 0) {
+      const [socket] = this._waiting;
+      this._waiting.delete(socket);
       socket._mayPump(this._piece);
     }
-    const [left] = this.#waiting;
+    const [left] = this._waiting;
     // The other side has ended, and what is still to be sent to it may keep the WebSocket from saying so.
     if (left && this.ws.readyState > 1) this.#roomTimer = setTimeout(() => this.#closed({ code: 1006 }), PING_MS);
     else if (left) this._awaitRoom(left);
@@ -291,7 +304,7 @@ export class Link {
 
   /** Asks the node whether it is there, and gives it up if it says nothing for so long, in ms. */
   _ping(ms = PING_MS) {
-    if (!this.terms || this.error) return;
+    if (!this._terms || this._error) return;
     this.#giveUpAt = Math.min(this.#giveUpAt, performance.now() + ms);
     this.#sendProbe();
     this.#watch();
@@ -300,7 +313,7 @@ export class Link {
   /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. The timer is set for whichever is due. */
   #watch() {
     clearTimeout(this.#heartbeatTimer);
-    const interval = Math.max(1000, this.terms.heartbeat_ms);
+    const interval = Math.max(1000, this._terms.heartbeat_ms);
     const isAsked = this.#giveUpAt < Infinity;
     const nextDue = () => (isAsked ? this.#giveUpAt : this.#heard + interval);
     const due = nextDue();

@@ -3,7 +3,6 @@
 import { toBytes } from "./bytes.js";
 import { check, hostOf, optionsOf, portOf } from "./check.js";
 import { ChunkQueue } from "./chunks.js";
-import { PIECE } from "./codec-binary.js";
 import { WasmnetError, call } from "./errors.js";
 import { checkState, violation } from "./events.js";
 import { ReceiveWindow } from "./flow.js";
@@ -19,9 +18,6 @@ const MOST_ACCEPTED_BYTES = 64 << 20;
 const MOST_SOCKETS = 65536;
 /** The largest datagram that there is over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
-/** Copies that were sent, so many up to such a size, for what waits next: a page would make new ones faster than it collects old ones. */
-const spare = [];
-const MOST_SPARE = 16;
 const LISTENERS = ["onopen", ...MAIL, "onsendable", "onerror"];
 
 export class Socket extends Mailbox {
@@ -92,18 +88,9 @@ export class Socket extends Mailbox {
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
     if (this.#isFinishing) throw new WasmnetError("client_closed", "the socket was shut down");
-    if (this.isDatagram) {
-      this.#datagram(bytes, (codec) => codec.send(this.id, bytes));
-      return;
-    }
+    if (this.isDatagram) return this.#datagram(bytes, "send");
     const sent = this.#queue.size ? 0 : this.#transmit(bytes);
-    if (sent < bytes.length) {
-      const rest = bytes.subarray(sent);
-      const old = spare.pop();
-      const isFitting = old?.length === rest.length;
-      if (isFitting) old.set(rest);
-      this.#queue.push(isFitting ? old : new Uint8Array(rest));
-    }
+    if (sent < bytes.length) this.#queue.push(new Uint8Array(bytes.subarray(sent)));
     this.#noteStarvation();
   }
 
@@ -112,7 +99,7 @@ export class Socket extends Mailbox {
     portOf(port);
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
-    this.#datagram(bytes, (codec) => codec.sendTo(this.id, host, port, bytes));
+    this.#datagram(bytes, "sendTo", host, port);
   }
 
   /** The program has read so many bytes of what `ondata` was given: the node may send as many more. */
@@ -180,7 +167,7 @@ export class Socket extends Mailbox {
     this.#link = link;
     link._attach(this);
     this.#credit = Infinity;
-    if (link.version === 2 && this.isStream) this.#window = new ReceiveWindow(this.#credit = link.terms.window);
+    if (link.version === 2 && this.isStream) this.#window = new ReceiveWindow(this.#credit = link._terms.window);
     if (this.kind === "accepted") {
       this.state = "open";
     } else {
@@ -236,7 +223,8 @@ export class Socket extends Mailbox {
         this.#queue.unshift(chunk.subarray(sent));
         break;
       }
-      if (spare.length < MOST_SPARE && sent <= PIECE) spare.push(chunk);
+      // The copy's memory is free at once: a page makes copies faster than it collects them.
+      chunk.buffer.transfer?.(0);
     }
     this.#settle();
     if (this.#isStarved && this.sendable > 0) {
@@ -258,7 +246,7 @@ export class Socket extends Mailbox {
     this.state = "closed";
     clearTimeout(this.#timer);
     this.#queue.clear();
-    this.#window?.release(this.#link);
+    this.#window?._release(this.#link);
     this.#link?._forget(this);
     this.owner._socketEnded(this);
     this._mailEnd("onclosed", error);
@@ -271,7 +259,7 @@ export class Socket extends Mailbox {
   #allowance() {
     const link = this.#link;
     if (!link) return 0;
-    return Math.max(0, Math.min(this.#credit, link._room, link._isContended ? this.#turn : Infinity));
+    return Math.max(0, Math.min(this.#credit, link._room, link._waiting.size ? this.#turn : Infinity));
   }
 
   #transmit(bytes) {
@@ -279,7 +267,7 @@ export class Socket extends Mailbox {
     while (sent < bytes.length) {
       const count = Math.min(bytes.length - sent, this.#allowance(), this.#link?._piece ?? 0);
       if (count <= 0) break;
-      this.#link.send(this.#link._codec.send(this.id, bytes.subarray(sent, sent + count)));
+      this.#link._sendData(this.id, bytes.subarray(sent, sent + count));
       this.#credit -= count;
       this.#turn -= count;
       sent += count;
@@ -288,10 +276,11 @@ export class Socket extends Mailbox {
     return sent;
   }
 
-  #datagram(bytes, encode) {
-    const message = this.#link?._room > 0 && encode(this.#link._codec);
+  #datagram(bytes, request, ...to) {
+    this.#link?.send();
+    const message = this.#link?._room > 0 && this.#link._codec[request](this.id, ...to, bytes);
     this.dropped++;
-    if (bytes.length > MOST_DATAGRAM || message.length > this.#link.terms?.max_message) {
+    if (bytes.length > MOST_DATAGRAM || message.length > this.#link._terms?.max_message) {
       throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
     }
     if (!message) return;
@@ -340,7 +329,7 @@ export class Socket extends Mailbox {
     socket.remote = remote;
     socket.listener = this;
     socket._attach(this.#link);
-    const { sockets, terms } = this.#link;
+    const { _sockets: sockets, _terms: terms } = this.#link;
     const waiting = this.waitingAccepts;
     // v1 has no terms: nothing is more than undefined.
     if (this.#isClosing || waiting >= MOST_ACCEPTED || waiting * terms?.window >= MOST_ACCEPTED_BYTES
