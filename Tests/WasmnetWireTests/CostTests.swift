@@ -260,7 +260,7 @@ import WasmnetTesting
         }
     }
 
-    /// A message that never becomes whole holds memory: a client's sessions have 64 KiB each, and 2 MiB together.
+    /// A message that never becomes whole holds memory: a client's sessions have 193 KiB each, and 2 MiB together.
     @Test(arguments: [false, true]) func unfinishedMessagesAreBoundedByClient(inFragments: Bool) async throws {
         let node = try await TestNode.start()
         let wholeLength = 1 << 20
@@ -288,8 +288,8 @@ import WasmnetTesting
         for client in two { try await client.send(most) }
         let room = node.server.environment.ledger.allowance(for: ClientID(text: "a:127.0.0.1"), limits: .unlimited)
             .onNode.unfinishedMessages
-        // Both are in it, but for 65 KiB each.
-        while room.take(0, most: 1800 << 10) { try await Task.sleep(for: .milliseconds(1)) }
+        // Both are in it, but for 193 KiB each.
+        while room.take(0, most: 1600 << 10) { try await Task.sleep(for: .milliseconds(1)) }
         let third = try await session(from: "127.0.0.1")
         try await third.send(most)
         let answer = try await third.bytes(timeout: .seconds(5)) { Self.closeCode($0) != nil }

@@ -118,7 +118,7 @@ final class Dial {
 
     private func attempt(_ address: IPAddress) {
         if !self.isFresh, let denial = self.denial(address) { return self.attemptFailed(denial) }
-        let receiver = ReceiveAllocator(largest: self.settings.readChunkBytes)
+        let receiver = ReceiveAllocator(largest: self.settings.wideReadChunkBytes)
         let target: SocketAddress
         do {
             target = try SocketAddress(address, port: self.port)

@@ -15,7 +15,7 @@ public struct RelaySettings: Sendable {
     public var maxWindowBytes = 16 << 20
     /// v2: the most credit beyond first windows out in one session, in bytes. Default 64 MiB.
     public var maxSessionWindowBytes = 64 << 20
-    /// The most bytes one read takes from a target. Default 64 KiB.
+    /// The most bytes one read takes from a target; v2: up to four times as many where the way to the client is known to be wide. Default 64 KiB.
     public var readChunkBytes = 64 << 10
     /// About how many bytes all targets of one session are read in one turn of the event loop. Default 256 KiB.
     public var readTurnBytes = 256 << 10
@@ -85,4 +85,7 @@ public struct RelaySettings: Sendable {
 
     /// The defaults.
     public init() {}
+
+    /// What one read of a target takes where the way to the client is wide.
+    var wideReadChunkBytes: Int { min(4 * self.readChunkBytes, 1 << 30) }
 }

@@ -13,7 +13,7 @@ extension Session {
     /// Bytes of the headers of UDP (RFC 768) and IPv4 (RFC 791).
     static let datagramCost = 28
     /// Bytes of an unfinished message that each session may keep, with its headers.
-    static let ownUnfinished = (64 << 10) + 1024
+    static let ownUnfinished = (192 << 10) + 1024
 
     // MARK: Messages
 

@@ -84,7 +84,7 @@ extension Session {
             let stream = TargetStream(
                 id: id, encoding: listener.encoding, kind: .accepted, target: target, session: self)
             if let decision = stream.reconsider(self.policy) { return refuse(Refusal(decision)) }
-            let receiver = ReceiveAllocator(largest: self.environment.settings.readChunkBytes)
+            let receiver = ReceiveAllocator(largest: self.environment.settings.wideReadChunkBytes)
             try? channel.syncOptions?.setOption(.recvAllocator, value: receiver)
             let address = target.address ?? .unspecified
             guard stream.attach(Dial.Connection(channel: channel, address: address, receiver: receiver)) else {

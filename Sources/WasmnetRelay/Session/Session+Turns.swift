@@ -94,9 +94,11 @@ extension Session {
     /// Whether the client has a bandwidth limit.
     var isPaced: Bool { self.allowance.readQuantum < .max }
 
-    /// With a bandwidth limit reads are small, so that the sockets' turns are short.
+    /// With a bandwidth limit reads are small, so that the sockets' turns are short. Where the way is known to be wide they are large: a
+    /// message costs a browser much, whatever is in it.
     private var readLimit: Int {
-        min(self.allowance.readQuantum, self.readShare)
+        let chunk = max(self.environment.settings.readChunkBytes, self.carrier.piece ?? 0)
+        return min(self.allowance.readQuantum, self.readShare, chunk)
     }
 
     /// A turn of the event loop is over. Sockets that had bytes in it share what the next may bring, so that one with many busy
@@ -104,7 +106,7 @@ extension Session {
     package func turnEnded() {
         let settings = self.environment.settings
         let share = settings.readTurnBytes / max(1, self.readsThisTurn)
-        self.readShare = max(8 << 10, min(settings.readChunkBytes, share))
+        self.readShare = max(8 << 10, min(settings.wideReadChunkBytes, share))
         self.readsThisTurn = 0
         self.settleOverhead()
     }

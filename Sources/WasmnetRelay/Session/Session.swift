@@ -83,7 +83,7 @@ final class Session {
         self.recent = RecentIDs(limit: environment.settings.maxRememberedIDs)
         self.tiedNames = TiedNames(limit: environment.settings.maxTiedAddresses)
         self.turns = TurnTaking(quantum: environment.settings.readChunkBytes)
-        self.readShare = environment.settings.readChunkBytes
+        self.readShare = environment.settings.wideReadChunkBytes
         self.now = environment.uptimeNanoseconds()
         self.origin = SessionOrigin(
             id: self.id, client: client, address: address, subject: subject, version: version, opened: self.now,

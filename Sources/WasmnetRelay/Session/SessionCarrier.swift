@@ -7,6 +7,8 @@ package protocol SessionCarrier: AnyObject {
     var hasRoom: Bool { get }
     /// Whether a little data that should not wait may be handed over, though there may be no room for more.
     var takesUrgent: Bool { get }
+    /// The most bytes of one message that still is a small part of what may be on its way, where that is known.
+    var piece: Int? { get }
     /// Whether so many answers are queued that no more should be asked for.
     var answersPileUp: Bool { get }
     func sendAnswer(_ message: ByteBuffer, isText: Bool)

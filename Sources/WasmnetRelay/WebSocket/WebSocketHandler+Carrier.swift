@@ -13,6 +13,8 @@ extension WebSocketHandler: SessionCarrier {
         return self.unflushed < self.settings.outboundHighWaterBytes && context.channel.isWritable
     }
 
+    package var piece: Int? { self.deliveryIsLimited && self.delivery.isAnswered ? self.delivery.limit / 3 : nil }
+
     package var answersPileUp: Bool {
         self.answersQueued > self.settings.answerBacklogBytes
     }
