@@ -7,8 +7,8 @@ const HEADER = 9;
 /** The most payload of one message; JSON's grows by a third. */
 export const PIECE = 64 << 10;
 /**
- * The longest message that pieces are gathered in: each costs a browser much, whatever is in it. Of messages that are not whole a node keeps 64 KiB
- * for each session and 2 MiB for all of a client, which is room for 16 sessions that send these at once.
+ * The longest message that pieces are gathered in: each costs a browser much, whatever is in it. A node keeps one that is not whole for each
+ * session, without counting it among the 2 MiB that a client has for such.
  */
 export const GATHERED = HEADER + (192 << 10);
 export const OPEN = { tcp: 0x01, tls: 0x09, udp: 0x06, listener: 0x02, "udp-listener": 0x0d };
