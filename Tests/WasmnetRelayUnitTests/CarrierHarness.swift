@@ -66,7 +66,9 @@ final class CarrierHarness {
 
     func receive(_ request: Request) throws {
         var payload = ByteBuffer()
-        guard let session = self.session, session.codec.encode(request, as: .binary, into: &payload) else { return }
+        guard let session = self.session, session.messages.codec.encode(request, as: .binary, into: &payload) else {
+            return
+        }
         try self.receive(ClientFrame(payload: Array(payload.readableBytesView)))
     }
 
@@ -82,7 +84,7 @@ final class CarrierHarness {
     /// The messages among ``frames()``.
     func events() throws -> [Event] {
         try self.frames().filter { $0.opcode == .binary || $0.opcode == .text }.compactMap { frame in
-            try self.session?.codec.decodeEvent(frame.data, isText: frame.opcode == .text).get()
+            try self.session?.messages.codec.decodeEvent(frame.data, isText: frame.opcode == .text).get()
         }
     }
 

@@ -99,7 +99,7 @@ import WasmnetProtocol
         let session = try #require(harness.session)
         harness.head.holdsWrites = true
         let payload = ByteBuffer(repeating: 7, count: 100_000)
-        session.tellData(1, payload, as: .binary)
+        session.messages.sendData(1, payload, as: .binary)
         harness.loop.run()
         try harness.receive(self.closeFrame(1000))
         #expect(harness.isOpen && harness.head.outputCloses == 0)

@@ -66,7 +66,7 @@ import WasmnetProtocol
         switch end {
         case .close: try harness.receive(.close(Self.id))
         case .reset: try harness.receive(.reset(Self.id))
-        case .byOperator: #expect(try #require(harness.session).endByOperator(Self.id))
+        case .byOperator: #expect(try #require(harness.session).table.endByOperator(Self.id))
         case .byPolicy: harness.environment.replacePolicy(Policy(Policy.Rules()))
         case .withSession: try harness.finish()
         }
@@ -96,7 +96,7 @@ import WasmnetProtocol
                 while let next = network.next() { Issue.record("\(step) \(succeeds): asks for \(next.step)") }
                 #expect(try harness.events() == [], "\(step) \(succeeds)")
                 #expect(network.slots == 0 && network.openChannels == 0, "\(step) \(succeeds)")
-                #expect(try #require(harness.session).sockets.isEmpty, "\(step) \(succeeds)")
+                #expect(try #require(harness.session).table.isEmpty, "\(step) \(succeeds)")
                 try harness.finish()
             }
         }
@@ -115,11 +115,11 @@ import WasmnetProtocol
                     // The other waits for its slot, the first one for what it waited for.
                     try harness.receive(another.request(Self.id))
                     let session = try #require(harness.session)
-                    let socket = try #require(session.sockets[Self.id]).base
+                    let socket = try #require(session.table[Self.id]).base
                     question.answer(succeeds)
                     harness.loop.run()
                     #expect(try harness.events() == [], "\(step) \(end) \(succeeds)")
-                    #expect(session.sockets[Self.id]?.base === socket && socket.core.isOpening)
+                    #expect(session.table[Self.id]?.base === socket && socket.core.isOpening)
                     #expect(network.slots == 0 && network.openChannels == 0, "\(step) \(end) \(succeeds)")
                     // And it comes to be, where that takes no real port.
                     if another != .datagram {
@@ -133,7 +133,7 @@ import WasmnetProtocol
                     }
                     try harness.finish()
                     harness.advance(RelaySettings().linger)
-                    #expect(network.openChannels == 0 && session.sockets.isEmpty)
+                    #expect(network.openChannels == 0 && session.table.isEmpty)
                 }
             }
         }
@@ -157,7 +157,7 @@ import WasmnetProtocol
         harness.loop.run()
         #expect(try harness.events() == [])
         #expect(!channel.isActive && network.slots == 0 && network.openChannels == 0)
-        #expect(try #require(harness.session).sockets.count == (end.leavesID ? 1 : 0))
+        #expect(try #require(harness.session).table.count == (end.leavesID ? 1 : 0))
         try harness.finish()
     }
 

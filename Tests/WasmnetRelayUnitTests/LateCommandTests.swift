@@ -22,7 +22,8 @@ import WasmnetQuota
     }
 
     private func isPaused(_ harness: TargetHarness) throws -> Bool {
-        try #require(harness.carrier.session).allowance.onNode.refusals.pause(now: harness.carrier.clock.now()) != nil
+        try #require(harness.carrier.session).core.allowance.onNode.refusals.pause(now: harness.carrier.clock.now())
+            != nil
     }
 
     /// None of the honest requests counts, and each of the others once.
@@ -127,12 +128,12 @@ import WasmnetQuota
                 let harness = try self.harness()
                 let session = try #require(harness.carrier.session)
                 let target = SocketTarget(host: "target", port: 2, transport: .udp)
-                let socket: Socket =
+                let socket: any SessionSocket =
                     kind == .udp
-                    ? .datagram(DatagramSocket(id: 7, encoding: .binary, session: session, target: target))
-                    : .listener(
-                        TargetListener(id: 7, encoding: .binary, session: session, address: .four(1), port: 1))
-                session.add(socket)
+                    ? DatagramSocket(id: 7, encoding: .binary, target: target, context: SocketContext(session))
+                    : TargetListener(
+                        id: 7, encoding: .binary, address: .four(1), port: 1, context: SocketContext(session))
+                session.table.add(socket)
                 try self.expect(harness, free: [], counted: request, "\(kind) \(request)")
                 try harness.finish()
             }

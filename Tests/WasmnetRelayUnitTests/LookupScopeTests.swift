@@ -93,8 +93,9 @@ import WasmnetProtocol
         for (id, address) in [(SocketID(1), "2a00:64::8.8.8.8"), (2, "2a00:64::8.8.4.4"), (3, "2a00:65::8.8.8.8")] {
             let target = SocketTarget(
                 host: address, port: 443, name: nil, address: IPAddress(address), transport: .tcp)
-            let stream = TargetStream(id: id, encoding: .binary, kind: .tcp, target: target, session: session)
-            session.add(.stream(stream))
+            let stream = TargetStream(
+                id: id, encoding: .binary, kind: .tcp, target: target, context: SocketContext(session))
+            session.table.add(stream)
         }
         _ = try harness.events()
         let news = Denylist([try DenylistEntry("8.8.8.8")])
@@ -102,6 +103,6 @@ import WasmnetProtocol
         let ended = try harness.events().compactMap { event in
             if case .refused(let id, let refusal) = event, refusal.code == .denylisted { id } else { nil }
         }
-        #expect(ended == [1] && Set(session.sockets.keys) == [2, 3])
+        #expect(ended == [1] && Set(session.table.all.map(\.id)) == [2, 3])
     }
 }

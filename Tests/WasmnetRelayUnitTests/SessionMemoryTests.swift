@@ -9,10 +9,10 @@ import WasmnetQuota
 
 /// What a session remembers: bounded, the oldest goes first.
 @Suite struct SessionMemoryTests {
-    // MARK: RecentIDs
+    // MARK: RecentlyClosedIDs
 
     @Test func recentIDsForgetTheOldest() {
-        var recent = RecentIDs(limit: 3)
+        var recent = RecentlyClosedIDs(limit: 3)
         for id in [1, 2, 3] as [SocketID] { recent.insert(id, crossingEnds: 0) }
         recent.insert(1, crossingEnds: 0)
         #expect([1, 2, 3].allSatisfy { recent.contains($0) })
@@ -22,7 +22,7 @@ import WasmnetQuota
     }
 
     @Test func anIDInUseAgainIsNotRecent() {
-        var recent = RecentIDs(limit: 2)
+        var recent = RecentlyClosedIDs(limit: 2)
         recent.insert(1, crossingEnds: 0)
         recent.insert(2, crossingEnds: 0)
         recent.remove(1)
@@ -33,32 +33,32 @@ import WasmnetQuota
     }
 
     @Test func aLimitOfNothingRemembersNothing() {
-        var recent = RecentIDs(limit: 0)
+        var recent = RecentlyClosedIDs(limit: 0)
         recent.insert(1, crossingEnds: 0)
         #expect(!recent.contains(1))
     }
 
-    // MARK: TiedNames
+    // MARK: ResolvedNames
 
     @Test func anAddressIsTiedToEveryNameItCameFrom() throws {
-        var ties = TiedNames(limit: 10)
+        var ties = ResolvedNames(limit: 10)
         let first = try HostName(parsing: "a.example")
         let second = try HostName(parsing: "b.example")
-        ties.tie([.four(1), .six(1)], to: first)
-        ties.tie([.four(1)], to: second)
-        ties.tie([.four(1)], to: first)
+        ties.remember([.four(1), .six(1)], of: first)
+        ties.remember([.four(1)], of: second)
+        ties.remember([.four(1)], of: first)
         #expect(ties.names(of: .four(1)) == [first, second])
         #expect(ties.names(of: .six(1)) == [first])
         #expect(ties.names(of: .four(2)) == [])
     }
 
     @Test func theOldestTieGoesFirst() throws {
-        var ties = TiedNames(limit: 2)
+        var ties = ResolvedNames(limit: 2)
         let name = try HostName(parsing: "a.example")
-        ties.tie([.four(1), .four(2), .four(3)], to: name)
+        ties.remember([.four(1), .four(2), .four(3)], of: name)
         #expect(ties.names(of: .four(1)) == [])
         #expect(ties.names(of: .four(2)) == [name] && ties.names(of: .four(3)) == [name])
-        for last in 0..<UInt8.max { ties.tie([.four(last)], to: name) }
+        for last in 0..<UInt8.max { ties.remember([.four(last)], of: name) }
         #expect((0...UInt8.max).filter { !ties.names(of: .four($0)).isEmpty }.count == 2)
     }
 }

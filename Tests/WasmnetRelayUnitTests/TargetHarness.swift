@@ -32,14 +32,15 @@ final class TargetHarness {
         try target.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 2)).wait()
         let stream = TargetStream(
             id: id, encoding: .binary, kind: kind,
-            target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp), session: session)
+            target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp),
+            context: SocketContext(session))
         let connection = Dial.Connection(
             channel: target, address: .four(1),
-            receiver: ReceiveAllocator(largest: session.environment.settings.readChunkBytes))
-        session.open(stream) {
+            receiver: ReceiveAllocator(largest: session.core.environment.settings.readChunkBytes))
+        session.opener.open(stream) {
             guard kind == .accepted else { return stream.connected(connection) }
             guard stream.attach(connection) else { return }
-            session.countOpen(stream)
+            session.opener.countOpen(stream)
             stream.begin()
         }
         return stream

@@ -187,8 +187,9 @@ import WasmnetProtocol
         let session = try #require(carrier.session)
         let stream = TargetStream(
             id: self.id, encoding: .binary, kind: .tcp,
-            target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp), session: session)
-        session.add(.stream(stream))
+            target: SocketTarget(host: "target", port: 2, name: nil, address: nil, transport: .tcp),
+            context: SocketContext(session))
+        session.table.add(stream)
         var read = ByteBuffer(bytes: (0..<100_000).map { UInt8(truncatingIfNeeded: $0) })
         let place = read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
         for index in 0..<200 { stream.send(try #require(read.getSlice(at: index, length: 1))) }
@@ -338,12 +339,12 @@ import WasmnetProtocol
         let ping = try #require(try harness.carrier.frames().first { $0.opcode == .ping })
         harness.carrier.advance(.milliseconds(100))
         try harness.carrier.receive(ClientFrame(opcode: 0xA, payload: Array(ping.data.readableBytesView)))
-        #expect(session.windowRoom == 10_000)
+        #expect(session.traffic.windowRoom == 10_000)
         for _ in 0..<3 { try harness.client(.send(self.id, ByteBuffer(repeating: 0, count: 8_000))) }
-        #expect(session.windowRoom == 0, "the window grew")
+        #expect(session.traffic.windowRoom == 0, "the window grew")
         try harness.client(.reset(self.id))
         #expect(self.closed(try harness.told()) == .clientClosed)
-        #expect(session.windowRoom == 10_000)
+        #expect(session.traffic.windowRoom == 10_000)
         try harness.finish()
     }
 

@@ -139,7 +139,7 @@ private struct StreamConversation {
         if self.ends > (self.version == .v2 ? 1 : 0) { return "\(self.ends) times end" }
         if self.harness.head.outputCloses > 1 { return "\(self.harness.head.outputCloses) half-closes" }
         if self.harness.slots != 0 || self.harness.target.isActive { return "the slot or the channel is still held" }
-        if self.harness.carrier.session?.sockets.isEmpty != true { return "the session still knows it" }
+        if self.harness.carrier.session?.table.isEmpty != true { return "the session still knows it" }
         if !self.sentUp.starts(with: self.receivedUp) { return "the target got other bytes than were sent" }
         if !self.sentDown.starts(with: self.receivedDown) { return "the client got other bytes than were sent" }
         if self.isBroken { return nil }

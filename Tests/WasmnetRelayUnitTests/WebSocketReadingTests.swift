@@ -2,6 +2,7 @@ import NIOCore
 import NIOEmbedded
 import NIOWebSocket
 import Testing
+import WasmnetPolicy
 import WasmnetProtocol
 
 @testable import WasmnetRelay
@@ -29,7 +30,7 @@ import WasmnetProtocol
         let frames = try harness.frames()
         #expect(frames.map(\.opcode) == [.text, .pong, .text, .pong], comment)
         let answers = try frames.filter { $0.opcode == .text }.compactMap {
-            try harness.session?.codec.decodeEvent($0.data, isText: true).get()
+            try harness.session?.messages.codec.decodeEvent($0.data, isText: true).get()
         }
         #expect(answers == Array(repeating: .resolved(7, addresses: ["127.0.0.1"]), count: 2), comment)
     }
@@ -176,14 +177,18 @@ import WasmnetProtocol
 
     @Test func nothingIsReadUntilReadingIsWantedAgain() throws {
         let harness = try CarrierHarness(.v1)
-        let carrier = try #require(harness.session?.carrier)
+        let session = try #require(harness.session)
+        let carrier = session.carrier
         // Held as a target without credit holds it: the session decides after each read.
-        harness.session?.answersWerePilingUp = true
+        let stream = TargetStream(
+            id: 1, encoding: .binary, kind: .tcp, target: SocketTarget(host: "target", port: 2, transport: .tcp),
+            context: SocketContext(session))
+        session.traffic.holdUploads(stream)
         carrier.setReading(false)
         let before = harness.head.reads
         try harness.receive(ClientFrame(opcode: 0xA))
         #expect(harness.head.reads == before)
-        harness.session?.answersWerePilingUp = false
+        session.traffic.releaseUploads(stream)
         carrier.setReading(true)
         harness.advance(.milliseconds(1))
         #expect(harness.head.reads == before + 1)

@@ -10,7 +10,7 @@ import WasmnetQuota
 /// takes them from anyone. What finds no room is dropped and counted, either way; while the client's bandwidth is spent nothing is read.
 final class DatagramSocket: WholeSocket, ReadingSocket {
     var core: SocketCore
-    let session: Session
+    let context: SocketContext
     private let target: SocketTarget?
     /// Where the client had it bound; nil where it has a target.
     private let boundTo: IPAddress?
@@ -26,22 +26,22 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     private static let leastHeld = 192
 
     /// A connected one.
-    init(id: SocketID, encoding: WireEncoding, session: Session, target: SocketTarget) {
-        self.session = session
+    init(id: SocketID, encoding: WireEncoding, target: SocketTarget, context: SocketContext) {
+        self.context = context
         (self.target, self.boundTo) = (target, nil)
-        self.peers = RecentPeers(limit: session.environment.settings.maxDatagramPeers)
-        var facts = SocketRecord(socket: id, kind: .udp, opened: session.now)
+        self.peers = RecentPeers(limit: context.settings.maxDatagramPeers)
+        var facts = SocketRecord(socket: id, kind: .udp, opened: context.now)
         (facts.host, facts.port) = (target.host, target.port)
         self.core = SocketCore(.whole, facts, encoding: encoding)
-        self.core.lastActivity = session.now
+        self.core.lastActivity = context.now
     }
 
     /// A bound one. It waits for whatever comes, as a listener does, and is never idle.
-    init(id: SocketID, encoding: WireEncoding, session: Session, boundTo address: IPAddress) {
-        self.session = session
+    init(id: SocketID, encoding: WireEncoding, boundTo address: IPAddress, context: SocketContext) {
+        self.context = context
         (self.target, self.boundTo) = (nil, address)
-        self.peers = RecentPeers(limit: session.environment.settings.maxDatagramPeers)
-        var facts = SocketRecord(socket: id, kind: .udpListener, opened: session.now)
+        self.peers = RecentPeers(limit: context.settings.maxDatagramPeers)
+        var facts = SocketRecord(socket: id, kind: .udpListener, opened: context.now)
         (facts.host, facts.address) = (address.description, address)
         self.core = SocketCore(.whole, facts, encoding: encoding)
     }
@@ -67,7 +67,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     private func bind(_ local: IPAddress, _ attempts: PortAttempts, mayFallBack: Bool) {
         guard self.core.isOpening else { return }
         var attempts = attempts
-        let policy = self.boundTo == nil ? nil : self.session.policy
+        let policy = self.boundTo == nil ? nil : self.context.policy
         guard let port = attempts.next(of: local, .udp, under: policy),
             let address = try? SocketAddress(local, port: port)
         else {
@@ -75,14 +75,14 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
             return
         }
         do {
-            self.bound(try DatagramPort(binding: address, on: self.session.eventLoop))
+            self.bound(try DatagramPort(binding: address, on: self.context.eventLoop))
         } catch let error where Exhaustion.isBehind(error) {
             self.fail(.noResources)
         } catch  where mayFallBack && !local.isIPv4 {
             // A machine without IPv6.
             self.bind(.unspecifiedV4, PortAttempts(PortWalk(only: 0)), mayFallBack: false)
         } catch let error where attempts.goOn(after: error) {
-            attempts.again(on: self.session.eventLoop) { self.bind(local, $0, mayFallBack: mayFallBack) }
+            attempts.again(on: self.context.eventLoop) { self.bind(local, $0, mayFallBack: mayFallBack) }
         } catch {
             self.fail(.notBound(local, port, error))
         }
@@ -92,10 +92,10 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         self.port = port
         let number = UInt16(clamping: port.local.port ?? 0)
         if self.target == nil { self.core.facts.port = number }
-        guard self.session.completeOpening(self) else { return }
+        guard self.context.completeOpening(self) else { return }
         self.carryOut(self.core.machine.opened(allSent: true))
         port.start(onready: { [weak self] in self?.ready() }, onrefused: { [weak self] in self?.refused() })
-        self.session.tell(.udpBound(self.id, port: number), as: self.encoding)
+        self.context.send(.udpBound(self.id, port: number), as: self.encoding)
         while let (peer, data) = self.early.popFirst() { self.write(data, to: peer ?? self.peer) }
         self.read()
     }
@@ -104,7 +104,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
 
     func send(_ data: ByteBuffer) {
         guard self.target != nil else {
-            self.session.refuse(
+            self.context.refuse(
                 self.id, Refusal(.protocolError, "socket \(self.id) has no peer; use send_to"), self.encoding)
             return
         }
@@ -112,30 +112,32 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     }
 
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) {
-        guard let target = self.session.target(self.id, host, port, .udp, nil, self.encoding) else { return }
+        switch self.context.destinations.target(host, port, .udp) {
+        case .failure(let refusal): self.context.refuse(self.id, refusal, self.encoding)
+        case .success(let target): self.sendTo(target, data)
+        }
+    }
+
+    private func sendTo(_ target: SocketTarget, _ data: ByteBuffer) {
         var data = data
-        let waits = self.session.mustLookUp(target)
-        let room = self.session.allowance.onNode.waitingMessages
-        let cost = Session.messageCost + data.readableBytes
+        let waits = self.context.destinations.mustLookUp(target)
+        let cost = MessageCosts.message + data.readableBytes
         if waits {
-            guard room.take(cost, most: self.session.environment.settings.maxWaitingBytes) else {
-                self.session.environment.observer.datagramDropped(.up)
-                return
-            }
+            guard self.context.takeWaitingRoom(cost) else { return self.context.datagramDropped(.up) }
             // Not the whole read that it came in.
             data = ByteBuffer(buffer: data)
         }
-        self.session.addresses(of: target) { [data] result, _ in
-            if waits { room.release(cost) }
+        self.context.destinations.addresses(of: target) { [data] result, _ in
+            if waits { self.context.releaseWaitingRoom(cost) }
             switch result {
             case .success(let addresses):
                 guard !self.core.hasEnded, let address = addresses.first else { return }
-                let peer = DatagramPeer(address: address, port: port)
+                let peer = DatagramPeer(address: address, port: target.port)
                 self.peers.insert(peer)
                 self.write(data, to: peer)
             case .failure(let refusal):
                 guard !self.core.hasEnded else { return }
-                self.session.refuse(self.id, refusal, self.encoding)
+                self.context.refuse(self.id, refusal, self.encoding)
             }
         }
     }
@@ -143,28 +145,28 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     private func write(_ data: ByteBuffer, to peer: DatagramPeer?) {
         guard !self.core.hasEnded else { return }
         let count = data.readableBytes
-        if count > 0 { self.touch(self.session.now) }
-        guard count <= self.session.environment.settings.maxDatagramBytes else {
-            self.session.environment.observer.datagramDropped(.up)
-            self.session.refuse(
+        if count > 0 { self.touch(self.context.now) }
+        guard count <= self.context.settings.maxDatagramBytes else {
+            self.context.datagramDropped(.up)
+            self.context.refuse(
                 self.id, Refusal(.messageTooLarge, "a datagram of \(count) bytes cannot be sent"), self.encoding)
             return
         }
         guard let port = self.port else {
             // What a datagram holds of memory is more than its bytes.
-            let held = max(count, Self.leastHeld) + Session.messageCost
-            guard self.earlyBytes + held <= self.session.environment.settings.datagramQueueBytes else {
-                self.session.environment.observer.datagramDropped(.up)
+            let held = max(count, Self.leastHeld) + MessageCosts.message
+            guard self.earlyBytes + held <= self.context.settings.datagramQueueBytes else {
+                self.context.datagramDropped(.up)
                 return
             }
             self.earlyBytes += held
             self.early.append((peer, ByteBuffer(buffer: data)))
             return
         }
-        guard let peer, let remote = self.remote(peer, port), self.session.drawDatagram(count, .up),
-            port.send(data, to: remote, now: self.session.now) == .sent
+        guard let peer, let remote = self.remote(peer, port), self.context.drawDatagram(count, .up),
+            port.send(data, to: remote, now: self.context.now) == .sent
         else {
-            self.session.environment.observer.datagramDropped(.up)
+            self.context.datagramDropped(.up)
             return
         }
         self.core.facts.bytesUp += UInt64(count)
@@ -183,12 +185,12 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     /// Datagrams have come, or an error has: a bounded number of them in one turn of the event loop.
     private func ready() {
         guard !self.core.hasEnded, let port = self.port else { return }
-        let now = self.session.environment.uptimeNanoseconds()
+        let now = self.context.uptime
         var count = 0
         // Where every read may spend the budget it is one.
-        while count < (self.session.isPaced ? 1 : 16) {
+        while count < (self.context.isPaced ? 1 : 16) {
             // One byte more than the most: then a larger one is known by its size.
-            let most = self.session.environment.settings.maxDatagramBytes + 1
+            let most = self.context.settings.maxDatagramBytes + 1
             guard let (data, from) = port.receive(most: most, now: now) else { break }
             count += 1
             self.received(data, from)
@@ -202,41 +204,41 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     private func received(_ data: ByteBuffer, _ from: SocketAddress) {
         guard let address = from.bareAddress else { return }
         let peer = DatagramPeer(address: address, port: UInt16(clamping: from.port ?? 0))
-        let fits = data.readableBytes <= self.session.environment.settings.maxDatagramBytes
+        let fits = data.readableBytes <= self.context.settings.maxDatagramBytes
         let count = data.readableBytes
-        guard fits, self.takes(peer), self.session.takesDatagram(),
-            self.session.drawDatagram(count, .down)
+        guard fits, self.takes(peer), self.context.takesDatagram(),
+            self.context.drawDatagram(count, .down)
         else {
-            self.session.environment.observer.datagramDropped(.down)
+            self.context.datagramDropped(.down)
             return
         }
-        if count > 0 { self.touch(self.session.environment.uptimeNanoseconds()) }
+        if count > 0 { self.touch(self.context.uptime) }
         self.core.facts.bytesDown += UInt64(count)
         if self.core.facts.times.firstByte == nil {
             self.core.facts.times.firstByte =
-                self.session.environment.uptimeNanoseconds() - self.core.facts.opened
+                self.context.uptime - self.core.facts.opened
         }
-        self.session.tell(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
+        self.context.send(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
     }
 
     /// A bound socket takes datagrams from anyone but whom the denylist names, as a listener does connections.
     private func takes(_ peer: DatagramPeer) -> Bool {
         guard self.target == nil else { return peer == self.peer || self.peers.contains(peer) }
-        return self.session.environment.policy.decideAccepted(from: peer.address).allowed
+        return self.context.takesPeer(peer.address)
     }
 
     /// Nobody listens where a datagram went. The port says so once a second at most. v1 has no word for what ends nothing.
     private func refused() {
         guard !self.core.hasEnded else { return }
-        self.session.environment.observer.datagramDropped(.up)
-        guard self.session.codec.version == .v2 else { return }
+        self.context.datagramDropped(.up)
+        guard self.context.version == .v2 else { return }
         let refusal = Refusal(.refused, "nobody listens where a datagram of socket \(self.id) was sent")
-        self.session.tell(.refused(self.id, refusal), as: self.encoding)
+        self.context.send(.refused(self.id, refusal), as: self.encoding)
     }
 
     private func read() {
         guard self.mayRead else { return }
-        self.session.readWanted(self)
+        self.context.readWanted(self)
     }
 
     var mayRead: Bool { !self.readIsPending && !self.core.hasEnded && self.port != nil }
@@ -264,9 +266,9 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
         // Peers that it may no longer send to are no longer listened to either.
-        self.peers.keep { [ties = self.session.tiedNames] candidate in
+        self.peers.keep { [destinations = self.context.destinations] candidate in
             SocketTarget(
-                host: "", port: candidate.port, ties: ties.names(of: candidate.address),
+                host: "", port: candidate.port, ties: destinations.names(of: candidate.address),
                 address: candidate.address, transport: .udp
             ).forbidden(by: policy) == nil
         }

@@ -71,6 +71,16 @@ package final class RelayEnvironment: Sendable {
         }
     }
 
+    /// A session's terms, which a client of v2 is sent first.
+    func hello(for session: SessionOrigin) -> Hello {
+        Hello(
+            version: self.version, node: self.nodeName, session: session.id,
+            window: UInt32(clamping: self.settings.firstWindowBytes),
+            maxMessage: UInt32(clamping: self.settings.maxMessageBytes),
+            maxSockets: UInt32(clamping: self.settings.maxSocketsPerSession),
+            heartbeatMilliseconds: UInt32(clamping: self.settings.heartbeat.nanoseconds / 1_000_000))
+    }
+
     /// The turns of an event loop's sessions. On the event loop.
     func inputTurns(on eventLoop: any EventLoop) -> InputTurns {
         self.inputTurns.withLockedValue { all in

@@ -81,16 +81,16 @@ package struct SessionHandle: Sendable {
     private let eventLoop: any EventLoop
 
     init(_ session: Session, number: UInt64) {
-        self.origin = session.origin
+        self.origin = session.core.origin
         self.number = number
-        self.session = NIOLoopBound(session, eventLoop: session.eventLoop)
-        self.eventLoop = session.eventLoop
+        self.session = NIOLoopBound(session, eventLoop: session.core.eventLoop)
+        self.eventLoop = session.core.eventLoop
     }
 
     var client: ClientID { self.origin.client }
 
     func endNewest(_ count: Int, then body: @escaping @Sendable (Int) -> Void) {
-        self.eventLoop.execute { body(self.session.value.endNewest(count)) }
+        self.eventLoop.execute { body(self.session.value.table.endNewest(count)) }
     }
 
     func deny(by news: DenylistView) {
@@ -121,7 +121,7 @@ package struct SessionHandle: Sendable {
     ///
     /// - Returns: false where there is no such socket.
     package func endByOperator(_ socket: SocketID) async -> Bool {
-        (try? await self.eventLoop.submit { self.session.value.endByOperator(socket) }.get()) ?? false
+        (try? await self.eventLoop.submit { self.session.value.table.endByOperator(socket) }.get()) ?? false
     }
 
     /// Announces the end: no new sockets; the session ends with its last one. `within`: until it is ended all the same.
@@ -144,11 +144,11 @@ package struct SessionStatus: Sendable {
 }
 
 extension Session {
-    var records: [SocketRecord] { self.sockets.values.map(\.base.core.record) }
+    var records: [SocketRecord] { self.table.all.map(\.core.record) }
 
     var status: SessionStatus {
         SessionStatus(
-            isDraining: self.state == .draining, sockets: self.sockets.count, bytesUp: self.bytesUp,
-            bytesDown: self.bytesDown)
+            isDraining: self.core.phase == .draining, sockets: self.table.count, bytesUp: self.log.bytesUp,
+            bytesDown: self.log.bytesDown)
     }
 }

@@ -1,5 +1,6 @@
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetQuota
 import WasmnetText
 
 extension ReasonCode {
@@ -53,5 +54,21 @@ extension Refusal {
     init(_ decision: PolicyDecision, host: String, port: UInt16) {
         self.init(decision.code, decision.words(host: host, port: port))
         self.detail = decision.reason
+    }
+
+    init(_ decision: PolicyDecision, of socket: SocketCore) {
+        self.init(decision, host: socket.facts.host, port: socket.facts.port)
+    }
+
+    init(_ refusal: QuotaRefusal) {
+        let code: ReasonCode =
+            switch refusal.kind {
+            case .sessions: .maxSessions
+            case .sockets: .maxConnections
+            case .connectRate, .resolveRate: .connectRate
+            case .bandwidth, .dayBytes: .byteQuota
+            case .unanswered: .overloaded
+            }
+        self.init(code, refusal.message, retryAfterMilliseconds: refusal.retryAfterMilliseconds)
     }
 }

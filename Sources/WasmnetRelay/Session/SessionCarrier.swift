@@ -57,5 +57,3 @@ package protocol CarriedSession: AnyObject {
     /// The most bytes that the next read should take.
     var uploadQuantum: Int { get }
 }
-
-extension Session: CarriedSession {}

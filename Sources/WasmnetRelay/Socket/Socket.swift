@@ -16,15 +16,28 @@ enum Socket {
         }
     }
 
-    /// Whether it is this very object: its id may have been another's before.
-    func isSame(as other: some SessionSocket) -> Bool { self.base === other }
-
     func send(_ data: ByteBuffer) {
         switch self {
         case .stream(let stream): stream.send(data)
         case .datagram(let socket): socket.send(data)
         case .listener(let listener): listener.refuseData()
         }
+    }
+
+    /// - Returns: false where it is no socket of datagrams.
+    func sendTo(host: String, port: UInt16, _ data: ByteBuffer) -> Bool {
+        guard case .datagram(let socket) = self else { return false }
+        socket.sendTo(host: host, port: port, data)
+        return true
+    }
+
+    /// The client sends no more.
+    ///
+    /// - Returns: false where it has no directions.
+    func shutdown() -> Bool {
+        guard case .stream(let stream) = self else { return false }
+        stream.shutdown()
+        return true
     }
 
     /// The client wants no more of it, and nothing of what it sent is to go out any more.

@@ -49,7 +49,7 @@ struct SocketCore {
 /// All calls are on the session's event loop.
 protocol SessionSocket: AnyObject {
     var core: SocketCore { get set }
-    var session: Session { get }
+    var context: SocketContext { get }
     /// Itself, as its session keeps it.
     var asSocket: Socket { get }
     /// Whether nothing of the client waits to go out.
@@ -87,14 +87,14 @@ extension SessionSocket {
         guard self.core.isOpening else { return }
         let actions = self.core.machine.openingFailed(refusal.code)
         self.carryOut(actions)
-        if !actions.contains(.announceClosed) { self.session.refuseOpen(self, refusal) }
+        if !actions.contains(.announceClosed) { self.context.refuseOpen(self, refusal) }
     }
 
     // MARK: Ends
 
     /// The client wants no more of it.
     func close() {
-        if self.core.machine.clientIsGone { self.session.countRefusal() }
+        if self.core.machine.clientIsGone { self.context.countRefusal() }
         self.carryOut(self.core.machine.clientClose(allSent: self.isAllSent))
     }
 
@@ -116,7 +116,7 @@ extension SessionSocket {
 
     func announceClosed() {
         let reason = self.core.machine.reason ?? .internalError
-        self.session.socketEnded(self, reason, self.core.endMessage ?? reason.sentence(self.core.facts.host))
+        self.context.ended(self, reason, self.core.endMessage ?? reason.sentence(self.core.facts.host))
     }
 }
 

@@ -26,7 +26,7 @@ struct BytesDown {
     ///
     /// - Returns: whether it is next in line to be drawn from the client's limits; what came before and waits keeps its place.
     mutating func add(_ bytes: ByteBuffer) -> Bool {
-        self.isSparse = bytes.readableBytes < Session.sparseReadBytes / 2
+        self.isSparse = bytes.readableBytes < ReadScheduler.sparseReadBytes / 2
         self.undrawn.append(bytes)
         return self.undrawn.count == 1
     }

@@ -108,7 +108,7 @@ package struct ReceiveWindow: Equatable, Sendable {
 
 /// Whose turn it is to send: deficit round robin by bytes with new flows first (RFC 8290, section 4.2), so that a keystroke
 /// does not wait behind a download, and no download starves another.
-package struct TurnTaking<ID: Hashable & Sendable>: Sendable {
+package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
     private var fresh = Deque<ID>()
     private var old = Deque<ID>()
     private var deficits: [ID: Int] = [:]

@@ -14,10 +14,10 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     typealias OutboundOut = ByteBuffer
 
     var core: SocketCore
-    let session: Session
+    let context: SocketContext
     private(set) var target: SocketTarget
 
-    private var context: ChannelHandlerContext?
+    private var channelContext: ChannelHandlerContext?
     private var receiver: ReceiveAllocator?
     private var dial: Dial?
     private var up = BytesUp()
@@ -29,12 +29,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var lingerTask: Scheduled<Void>?
     private var creditTask: Scheduled<Void>?
 
-    init(id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, session: Session) {
-        self.session = session
+    init(id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, context: SocketContext) {
+        self.context = context
         self.target = target
-        let hasCredit = session.codec.version == .v2
-        let settings = session.environment.settings
-        var facts = SocketRecord(socket: id, kind: kind, opened: session.environment.uptimeNanoseconds())
+        let hasCredit = context.version == .v2
+        let settings = context.settings
+        var facts = SocketRecord(socket: id, kind: kind, opened: context.uptime)
         (facts.host, facts.port, facts.address) = (target.host, target.port, target.address)
         self.core = SocketCore(.stream(knowsHalfClose: hasCredit), facts, encoding: encoding)
         self.core.lastActivity = facts.opened
@@ -60,14 +60,23 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     func connected(_ connection: Dial.Connection) {
         self.dial = nil
         self.core.facts.times.tls = connection.handshake
-        if let time = connection.handshake { self.session.environment.observer.took(.tls, nanoseconds: time) }
+        if let time = connection.handshake { self.context.took(.tls, nanoseconds: time) }
         guard self.attach(connection) else {
             self.fail(.notSetUp(self.target.host))
             return connection.channel.close(promise: nil)
         }
-        guard self.session.completeOpening(self) else { return connection.channel.close(promise: nil) }
-        self.session.announceConnected(self, channel: connection.channel, alpn: connection.alpn)
+        guard self.context.completeOpening(self) else { return connection.channel.close(promise: nil) }
+        self.announceConnected(connection)
         self.begin()
+    }
+
+    private func announceConnected(_ connection: Dial.Connection) {
+        let channel = connection.channel
+        let local = self.context.policy.showLocal ? channel.localAddress : channel.localAddress?.withoutHost
+        self.context.send(
+            .connected(
+                self.id, local: local?.endpointText ?? "", remote: channel.remoteAddress?.endpointText ?? "",
+                alpn: connection.alpn), as: self.encoding)
     }
 
     /// Becomes a part of the connection.
@@ -80,11 +89,11 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// The client knows that it is open: what it sent until now goes out, and the target is read.
     func begin() {
-        self.core.lastActivity = self.session.environment.uptimeNanoseconds()
+        self.core.lastActivity = self.context.uptime
         self.up.connected()
         self.carryOut(self.core.machine.opened(allSent: self.isAllSent))
         self.flush()
-        self.session.readWanted(self)
+        self.context.readWanted(self)
     }
 
     func reconsider(_ policy: Policy) -> PolicyDecision? {
@@ -103,7 +112,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         let count = data.readableBytes
         guard self.core.machine.takesClientBytes else {
             if self.core.machine.clientIsGone {
-                self.session.countRefusal()
+                self.context.countRefusal()
             } else if self.core.machine.clientHasFinished, self.window != nil {
                 self.terminate(.protocolError, "data was sent after shutdown")
             }
@@ -113,28 +122,28 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             self.terminate(.protocolError, "more was sent than was granted")
             return
         }
-        if count > 0 { self.session.passUp(data, to: self) }
+        if count > 0 { self.context.passUp(data, to: self) }
     }
 
     /// Takes bytes of the client that were drawn from its limits. Nothing once the socket has ended.
     func forward(_ data: ByteBuffer) {
         guard self.core.machine.takesClientBytes else { return }
         self.core.facts.bytesUp += UInt64(data.readableBytes)
-        self.core.lastActivity = self.session.now
-        let settings = self.session.environment.settings
-        if let context = self.context {
+        self.core.lastActivity = self.context.now
+        let settings = self.context.settings
+        if let context = self.channelContext {
             if let full = self.up.add(data, limit: settings.readChunkBytes) {
                 context.write(self.wrapOutboundOut(full), promise: nil)
             }
-            self.session.markDirty(self)
+            self.context.needsFlush(self)
         } else {
             self.up.addEarly(data)
         }
-        if self.window == nil, self.up.unsent > settings.streamAllowanceBytes { self.session.holdUploads(self) }
+        if self.window == nil, self.up.unsent > settings.streamAllowanceBytes { self.context.holdUploads(self) }
     }
 
     func flush() {
-        guard let context = self.context, let (last, count) = self.up.takeForFlush() else { return }
+        guard let context = self.channelContext, let (last, count) = self.up.takeForFlush() else { return }
         let promise = context.eventLoop.makePromise(of: Void.self)
         promise.futureResult.assumeIsolated().whenComplete { result in
             if case .success = result { self.sent(count) }
@@ -145,33 +154,33 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private func sent(_ count: Int) {
         self.up.sent(count)
         // Not from within the channel's own flush.
-        if self.up.waitsForFlush { self.session.markDirty(self) }
+        if self.up.waitsForFlush { self.context.needsFlush(self) }
         if self.window != nil { self.grant(count) }
-        if self.up.unsent <= self.session.environment.settings.streamAllowanceBytes / 2 {
-            self.session.releaseUploads(self)
+        if self.up.unsent <= self.context.settings.streamAllowanceBytes / 2 {
+            self.context.releaseUploads(self)
         }
         if self.isAllSent { self.carryOut(self.core.machine.allSent()) }
     }
 
     private func grant(_ count: Int) {
         guard self.core.machine.takesClientBytes else { return }
-        let room = self.session.windowRoom
+        let room = self.context.windowRoom
         guard
             let (grant, grown) = self.window?.drained(
-                count, now: self.session.now, roundTrip: self.session.carrier.roundTrip, room: room)
+                count, now: self.context.now, roundTrip: self.context.roundTrip, room: room)
         else { return }
-        self.session.windowGrew(by: grown)
+        self.context.windowGrew(by: grown)
         self.windowGrowth += grown
-        if grant > 0 { self.session.tell(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
+        if grant > 0 { self.context.send(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
     }
 
     func grantWindow(_ bytes: UInt32) {
         self.down.grant(bytes)
-        if self.hasTargetBytes { self.session.offer(self) } else { self.session.readWanted(self) }
+        if self.hasTargetBytes { self.context.offer(self) } else { self.context.readWanted(self) }
     }
 
     func shutdown() {
-        if self.core.machine.clientHasFinished { self.session.countRefusal() }
+        if self.core.machine.clientHasFinished { self.context.countRefusal() }
         self.carryOut(self.core.machine.clientShutdown(allSent: self.isAllSent))
     }
 
@@ -182,33 +191,33 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     // MARK: From the target
 
     func handlerAdded(context: ChannelHandlerContext) {
-        self.context = context
+        self.channelContext = context
     }
 
     func handlerRemoved(context: ChannelHandlerContext) {
-        self.context = nil
+        self.channelContext = nil
     }
 
     /// An accepted connection is set up before it is active; a dialed one is active already.
     func channelActive(context: ChannelHandlerContext) {
-        self.session.readWanted(self)
+        self.context.readWanted(self)
         context.fireChannelActive()
     }
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = self.unwrapInboundIn(data)
         guard self.core.machine.wantsTargetBytes, bytes.readableBytes > 0 else { return }
-        self.core.lastActivity = self.session.now
+        self.core.lastActivity = self.context.now
         if self.core.facts.times.firstByte == nil {
             self.core.facts.times.firstByte =
-                self.session.environment.uptimeNanoseconds() - self.core.facts.opened
+                self.context.uptime - self.core.facts.opened
         }
         if self.down.add(bytes) { self.draw() }
     }
 
     private func draw() {
         while let count = self.down.nextUndrawn {
-            let drawn = self.session.drawDown(count, for: self)
+            let drawn = self.context.drawDown(count, for: self)
             self.down.drew(drawn)
             guard drawn == count else { return }
         }
@@ -218,17 +227,17 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     func drawAgain() {
         guard self.down.waitsForLimits else { return }
         self.draw()
-        if self.hasTargetBytes { self.session.offer(self) }
+        if self.hasTargetBytes { self.context.offer(self) }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {
         self.readIsPending = false
         if self.hasTargetBytes {
-            self.session.offer(self)
+            self.context.offer(self)
         } else if self.core.machine.inbound == .discarded || self.core.machine.isAnnounced {
             self.readNow()
         } else {
-            self.session.readWanted(self)
+            self.context.readWanted(self)
         }
     }
 
@@ -257,7 +266,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         } else {
             self.carryOut(self.core.machine.channelClosed())
         }
-        self.context = nil
+        self.channelContext = nil
         self.letGo()
         context.fireChannelInactive()
     }
@@ -266,7 +275,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Whether a read may be asked for, the client's side aside.
     var mayRead: Bool {
-        !self.readIsPending && self.down.isHandedOver && self.context?.channel.isActive == true
+        !self.readIsPending && self.down.isHandedOver && self.channelContext?.channel.isActive == true
             && self.core.machine.wantsTargetBytes
             && !self.credit.isSpent
     }
@@ -278,7 +287,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     private func readNow() {
-        guard !self.readIsPending, let context = self.context, context.channel.isActive else { return }
+        guard !self.readIsPending, let context = self.channelContext, context.channel.isActive else { return }
         self.readIsPending = true
         context.read()
     }
@@ -294,12 +303,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     func awaitsCredit() -> Bool {
         guard !self.down.hasCreditForNext else { return false }
         if !self.credit.isSpent, self.creditTask == nil {
-            self.creditTask = self.session.eventLoop.assumeIsolated().scheduleTask(
+            self.creditTask = self.context.eventLoop.assumeIsolated().scheduleTask(
                 in: .milliseconds(SendCredit.patience)
             ) {
                 self.creditTask = nil
                 self.down.urge()
-                if !self.core.hasEnded, self.hasTargetBytes { self.session.offer(self) }
+                if !self.core.hasEnded, self.hasTargetBytes { self.context.offer(self) }
             }
         }
         return true
@@ -328,14 +337,14 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             switch action {
             case .discardInbound:
                 self.down.discard()
-                self.session.forget(self)
+                self.context.forget(self)
             case .startLinger: self.startLinger()
-            case .announceEnd: self.session.tell(.end(self.id), as: self.encoding)
+            case .announceEnd: self.context.send(.end(self.id), as: self.encoding)
             case .announceClosed: self.announceClosed()
-            case .closeOutput: self.context?.close(mode: .output, promise: nil)
+            case .closeOutput: self.channelContext?.close(mode: .output, promise: nil)
             case .abort: self.abort()
             case .closeChannel:
-                if let context = self.context { context.close(promise: nil) } else { self.giveUpDial() }
+                if let context = self.channelContext { context.close(promise: nil) } else { self.giveUpDial() }
             }
         }
         if self.core.machine.phase == .lingering || self.core.machine.inbound == .discarded { self.readNow() }
@@ -345,16 +354,16 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     private func startLinger() {
         guard self.lingerTask == nil else { return }
-        let settings = self.session.environment.settings
-        self.lingerTask = self.session.eventLoop.assumeIsolated().scheduleTask(in: settings.linger) {
+        let settings = self.context.settings
+        self.lingerTask = self.context.eventLoop.assumeIsolated().scheduleTask(in: settings.linger) {
             self.carryOut(self.core.machine.lingerExpired())
         }
     }
 
     private func abort() {
-        guard let context = self.context else { return self.giveUpDial() }
+        guard let context = self.channelContext else { return self.giveUpDial() }
         self.up.drop()
-        self.session.releaseUploads(self)
+        self.context.releaseUploads(self)
         // A reset, so that the target does not take a cut for an end.
         _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
         // Past TLS, whose close_notify would make an end of it.
@@ -371,8 +380,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private func letGo() {
         self.up.drop()
         self.lingerTask?.cancel()
-        self.session.releaseUploads(self)
-        self.session.windowGrew(by: -self.windowGrowth)
+        self.context.releaseUploads(self)
+        self.context.windowGrew(by: -self.windowGrowth)
         self.windowGrowth = 0
         self.releaseSlot()
     }

@@ -3,7 +3,7 @@ import WasmnetPolicy
 
 /// Which names each address was resolved from in this session: guests resolve a name and then connect by address, and the rules for
 /// the name decide then as well. Several names may share an address. Bounded; the oldest tie goes first.
-struct TiedNames {
+struct ResolvedNames {
     private struct Tie: Hashable {
         var address: IPAddress
         var name: HostName
@@ -21,7 +21,7 @@ struct TiedNames {
     /// In the order in which they were first resolved to the address.
     func names(of address: IPAddress) -> [HostName] { self.names[address] ?? [] }
 
-    mutating func tie(_ addresses: [IPAddress], to name: HostName) {
+    mutating func remember(_ addresses: [IPAddress], of name: HostName) {
         for address in addresses where self.names[address]?.contains(name) != true {
             self.names[address, default: []].append(name)
             self.order.append(Tie(address: address, name: name))

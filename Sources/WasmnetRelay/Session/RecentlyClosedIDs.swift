@@ -2,7 +2,7 @@ import DequeModule
 import WasmnetProtocol
 
 /// Ids that ended not long ago, so that messages which crossed our `closed` are silence and each unknown id is answered only once.
-struct RecentIDs {
+struct RecentlyClosedIDs {
     /// What a client sends for one socket once at the most.
     enum Command: UInt8 {
         case close = 1

@@ -1,0 +1,284 @@
+import NIOCore
+import WasmnetProtocol
+import WasmnetQuota
+
+/// The bytes of a session's sockets, both ways, as ``ReadScheduler`` and ``ClientBudget`` decide: they are drawn from the client's limits
+/// before they pass, and where one is reached reading waits. On the session's event loop.
+final class Traffic {
+    private let core: SessionCore
+    private let table: SocketTable
+    private let messages: ClientMessages
+    private let log: SessionLog
+    private let carrier: any SessionCarrier
+    private let budget: ClientBudget
+    private var scheduler: ReadScheduler
+
+    /// Sockets with bytes that were not flushed yet.
+    private var unflushed: [TargetStream] = []
+    /// Messages came that the end of their read flushes.
+    private var isInCarrierRead = false
+    /// Bytes by which the windows of the session have grown.
+    private var windowGrowth = 0
+
+    /// When what waits for the client's limits tries again.
+    private static let retry = TimeAmount.milliseconds(1)
+
+    init(
+        _ core: SessionCore, _ table: SocketTable, _ messages: ClientMessages, _ log: SessionLog,
+        carrier: any SessionCarrier
+    ) {
+        self.core = core
+        self.table = table
+        self.messages = messages
+        self.log = log
+        self.carrier = carrier
+        self.budget = ClientBudget(core, table, log)
+        let settings = core.environment.settings
+        self.scheduler = ReadScheduler(
+            chunk: settings.readChunkBytes, largestRead: settings.wideReadChunkBytes, turnBytes: settings.readTurnBytes)
+    }
+
+    // MARK: From targets to the client
+
+    /// A socket has bytes of its target.
+    func offer(_ stream: TargetStream) {
+        let isUrgent = stream.isSparse && self.carrier.takesUrgent
+        if self.scheduler.hasRead(stream.id, isUrgent: isUrgent), let piece = stream.nextPiece() {
+            self.messages.sendData(stream.id, piece, as: stream.encoding)
+        } else if self.scheduler.nobodyWaits {
+            if !self.carrier.hasRoom { self.carrier.flushNow() }
+            while self.carrier.hasRoom, let piece = stream.nextPiece() {
+                self.messages.sendData(stream.id, piece, as: stream.encoding)
+            }
+        }
+        if stream.hasTargetBytes {
+            // Without credit it waits for the client's window, not for a turn.
+            if !stream.awaitsCredit() { self.scheduler.queue(stream.id) }
+        } else {
+            stream.handedOver()
+            self.readWanted(stream)
+        }
+    }
+
+    /// There is room: whoever waits sends in turns, then whoever was kept from reading reads.
+    private func takeTurns() {
+        guard self.core.phase != .ended else { return }
+        while self.carrier.hasRoom, let id = self.scheduler.next() {
+            guard let stream = self.table.stream(id), let piece = stream.nextPiece() else {
+                self.scheduler.sent(id, bytes: 0, hasMore: false)
+                continue
+            }
+            self.messages.sendData(id, piece, as: stream.encoding)
+            let hasMore = stream.hasTargetBytes && !stream.awaitsCredit()
+            self.scheduler.sent(id, bytes: piece.readableBytes, hasMore: hasMore)
+            if !stream.hasTargetBytes {
+                stream.handedOver()
+                self.readWanted(stream)
+            }
+        }
+        self.resumeReaders()
+    }
+
+    /// A socket can take a read: it does, or waits in line until it may.
+    func readWanted(_ socket: some ReadingSocket) {
+        guard socket.mayRead else { return }
+        let read = self.scheduler.read(
+            socket.id, isSparse: socket.isSparse, hasRoom: self.carrier.hasRoom, mayRead: self.limitsAllow(),
+            quantum: self.readQuantum)
+        switch read {
+        case .now(let limit): socket.read(limit: limit)
+        case .later(let isNew): if isNew { self.log.readingPaused(.down) }
+        }
+    }
+
+    private func resumeReaders() {
+        while self.carrier.hasRoom, self.scheduler.hasReaders, self.limitsAllow() {
+            guard let id = self.scheduler.nextReader() else { return }
+            guard self.resumeReader(id) else { continue }
+            // One at a time where every read may spend the budget; its charge decides about the next. One that has nothing to read must
+            // not keep the others waiting.
+            if self.budget.isPaced {
+                if self.scheduler.hasReaders { self.budget.resume(in: Self.retry, then: self.resume) }
+                break
+            }
+        }
+    }
+
+    /// Lets a socket read that waited; false where it has nothing to read by now.
+    private func resumeReader(_ id: SocketID) -> Bool {
+        switch self.table[id] {
+        case .stream(let stream)? where stream.mayRead: stream.read(limit: self.readLimit)
+        case .datagram(let socket)? where socket.mayRead: socket.read(limit: self.readLimit)
+        default: return false
+        }
+        return true
+    }
+
+    private var readLimit: Int { self.scheduler.limit(self.readQuantum) }
+
+    /// Reads are large where the way is known to be wide: a message costs a browser much, whatever is in it.
+    private var readQuantum: Int {
+        min(self.budget.readQuantum, max(self.core.environment.settings.readChunkBytes, self.carrier.piece ?? 0))
+    }
+
+    /// A turn of the event loop is over.
+    func turnEnded() {
+        self.scheduler.turnEnded()
+        self.messages.settleCosts()
+    }
+
+    func carrierHasRoom() {
+        self.core.readTime()
+        if self.scheduler.answersPileUp, !self.carrier.answersPileUp {
+            self.scheduler.answersPileUp = false
+            self.updateReading()
+        }
+        self.takeTurns()
+    }
+
+    /// Whether a datagram finds room; one that does not is dropped.
+    func takesDatagram() -> Bool {
+        self.core.readTime()
+        return self.carrier.hasRoom && !self.carrier.answersPileUp
+    }
+
+    /// Whether one read may spend what the client's limits leave.
+    var isPaced: Bool { self.budget.isPaced }
+
+    /// A socket has nothing to send to the client any more, and holds nothing up.
+    func forget(_ socket: some SessionSocket) {
+        if self.table.holds(socket) { self.scheduler.forget(socket.id) }
+        self.releaseUploads(socket)
+    }
+
+    // MARK: From the client to targets
+
+    /// The most bytes that one read of the carrier should bring.
+    var uploadQuantum: Int { self.budget.readQuantum }
+
+    /// A message of the carrier came, and more may come with it.
+    func carrierReadBegins() {
+        self.isInCarrierRead = true
+    }
+
+    func carrierReadComplete() {
+        self.isInCarrierRead = false
+        self.flushSockets()
+        self.messages.settleCosts()
+        // Pongs are answers as well, and no message comes with a ping.
+        if self.carrier.answersPileUp { self.scheduler.answersPileUp = true }
+        self.updateReading()
+    }
+
+    /// A message was answered, or may have been.
+    func answered() {
+        guard self.carrier.answersPileUp, !self.scheduler.answersPileUp else { return }
+        self.scheduler.answersPileUp = true
+        self.updateReading()
+    }
+
+    /// A socket without credit holds more than it may of what the client sent.
+    func holdUploads(_ socket: TargetStream) {
+        if self.scheduler.holdUploads(of: ObjectIdentifier(socket)) { self.log.readingPaused(.up) }
+    }
+
+    func releaseUploads(_ socket: some SessionSocket) {
+        if self.scheduler.releaseUploads(of: ObjectIdentifier(socket)) { self.updateReading() }
+    }
+
+    private func updateReading() {
+        guard self.core.phase != .ended else { return }
+        self.carrier.setReading(
+            self.scheduler.readsCarrier && !self.budget.hasWaitingUpload && self.limitsAllow() && self.refusalsAllow())
+    }
+
+    /// A socket holds bytes that are to go out: at the end of the carrier's read, of anything else at the end of the loop's turn.
+    func needsFlush(_ stream: TargetStream) {
+        if !self.isInCarrierRead, self.unflushed.isEmpty {
+            self.core.eventLoop.assumeIsolated().execute { self.flushSockets() }
+        }
+        self.unflushed.append(stream)
+    }
+
+    private func flushSockets() {
+        guard !self.unflushed.isEmpty else { return }
+        let streams = self.unflushed
+        self.unflushed.removeAll(keepingCapacity: streams.count <= 64)
+        for stream in streams { stream.flush() }
+    }
+
+    /// By how many bytes the windows of the session may still grow.
+    var windowRoom: Int { max(0, self.core.environment.settings.maxSessionWindowBytes - self.windowGrowth) }
+    func windowGrew(by bytes: Int) { self.windowGrowth += bytes }
+
+    // MARK: The client's limits
+
+    /// A socket's bytes toward its target: as many as may pass go on at once, the rest waits, and with it the client's messages.
+    func passUp(_ data: ByteBuffer, to stream: TargetStream) {
+        guard !self.budget.passUp(data, to: stream) else { return }
+        self.updateReading()
+        self.budget.resume(in: Self.retry, then: self.resume)
+    }
+
+    /// How many of `count` bytes from a target the client may have now. The socket keeps the rest until ``TargetStream/drawAgain()``.
+    func drawDown(_ count: Int, for stream: TargetStream) -> Int {
+        let drawn = self.budget.drawDown(count, for: stream)
+        if drawn < count, self.budget.hasWaitingDownloads { self.budget.resume(in: Self.retry, then: self.resume) }
+        return drawn
+    }
+
+    /// Takes a datagram, whole or not at all.
+    func drawDatagram(_ count: Int, _ direction: Direction) -> Bool {
+        if direction == .down { self.messages.countDatagram() }
+        return self.budget.drawDatagram(count, direction)
+    }
+
+    /// False when the bandwidth is spent; then everything resumes by itself when it is not.
+    private func limitsAllow() -> Bool { self.budget.allowsReading(orElse: self.resume) }
+
+    /// More may be left of the client's limits: what waited for them tries once more, then whoever waited for a turn or a read.
+    private func resume() {
+        self.core.readTime()
+        if let (stream, data) = self.budget.takeWaitingUpload() { self.passUp(data, to: stream) }
+        for stream in self.budget.takeWaitingDownloads() { stream.drawAgain() }
+        self.updateReading()
+        self.takeTurns()
+    }
+
+    // MARK: Messages that come to nothing
+
+    /// Answers a message that came to nothing.
+    func refuse(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
+        guard self.core.phase != .ended else { return }
+        self.countRefusal()
+        self.messages.send(.refused(id, refusal), as: encoding)
+    }
+
+    /// A message came to nothing. Above the client's rate of them its messages are not read for a while.
+    func countRefusal() {
+        if self.budget.countRefusal() { self.updateReading() }
+    }
+
+    /// Whether a turn of the client's messages may begin: another session of the same client may have asked too much in vain meanwhile.
+    var takesMessages: Bool {
+        if self.core.phase == .ended || self.refusalsAllow() { return true }
+        self.updateReading()
+        return false
+    }
+
+    private func refusalsAllow() -> Bool { self.budget.allowsMessages(orElse: self.updateReading) }
+
+    // MARK: The end
+
+    /// The session and its sockets have ended: what the node accepted goes out, and nothing waits any more.
+    func end() {
+        self.isInCarrierRead = false
+        self.flushSockets()
+        self.messages.settleCosts()
+        self.budget.end()
+        self.scheduler.forgetReaders()
+    }
+}
+
+@available(*, unavailable)
+extension Traffic: Sendable {}
