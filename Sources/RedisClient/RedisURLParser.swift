@@ -72,7 +72,7 @@ private struct Parts {
         case "rediss+cluster": (form, usesTLS) = (.cluster, true)
         default:
             // The text before the colon may be a password when the scheme was left out, so it is not shown.
-            throw RedisURLError("the scheme is none of redis, rediss, redis+unix, redis+sentinel, redis+cluster")
+            throw RedisURLError("the scheme must be redis, rediss, redis+unix, redis+sentinel or redis+cluster")
         }
         guard !rest.has("#") else {
             throw RedisURLError("a # in the password is written %23; a fragment has no meaning here")
@@ -99,7 +99,7 @@ private struct Parts {
         var parameters: [ByteText: ByteText] = [:]
         for pair in query.split(at: "&") where !pair.isEmpty {
             guard let (name, value) = pair.cut(at: "="), known.contains(where: { ByteText($0) == name }) else {
-                throw RedisURLError("a parameter is none of \(known.joined(separator: ", "))")
+                throw RedisURLError("a parameter is unknown; these are known: \(known.joined(separator: ", "))")
             }
             guard parameters.updateValue(value, forKey: name) == nil else {
                 throw RedisURLError("the parameter \(name.text) stands twice")

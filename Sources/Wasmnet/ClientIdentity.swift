@@ -13,7 +13,7 @@ struct IdentityDemands: Sendable {
     func check(_ policy: Policy) throws(ConfigurationError) {
         if self.readsProxyHeaders, policy.clients.trustedProxies.isEmpty {
             throw ConfigurationError(
-                "the PROXY protocol is on, but the policy names no trusted_proxies, so nobody may send its header")
+                "the PROXY protocol is on, but the policy names no trusted_proxies, so no address may send its header")
         }
         guard let tiers = self.tokenTiers else {
             guard !policy.clients.requireToken, policy.clients.identifyBy != .token else {

@@ -16,7 +16,7 @@ struct ConnectionFront: Sendable {
 
     func install(on channel: any Channel) throws {
         let trusted = self.environment.policy.clients.trustedProxies
-        let peer = channel.remoteAddress?.bareAddress
+        let peer = channel.remoteAddress?.hostAddress
         let isTrusted = peer.map { peer in trusted.contains { $0.contains(peer) } } ?? false
         guard let place = self.environment.pending.enter(channel, from: isTrusted ? nil : peer) else {
             self.environment.observer.sessionRefused(.overloaded)
@@ -24,23 +24,23 @@ struct ConnectionFront: Sendable {
             return
         }
         guard self.proxyProtocol != .off else {
-            try self.serve(channel, announced: nil, place)
+            try self.serve(channel, proxiedAddress: nil, place)
             return
         }
         try channel.pipeline.syncOperations.addHandler(
             ProxyProtocolHandler(
                 mode: self.proxyProtocol, isTrusted: isTrusted,
                 timeout: self.environment.settings.proxyHeaderTimeout, counters: self.counters
-            ) { channel, announced in
-                if let announced { place.name(announced) }
-                try self.serve(channel, announced: announced, place)
+            ) { channel, proxiedAddress in
+                if let proxiedAddress { place.name(proxiedAddress) }
+                try self.serve(channel, proxiedAddress: proxiedAddress, place)
             })
     }
 
-    private func serve(_ channel: any Channel, announced: IPAddress?, _ place: PendingPlace) throws {
+    private func serve(_ channel: any Channel, proxiedAddress: IPAddress?, _ place: PendingPlace) throws {
         if let tls { try channel.pipeline.syncOperations.addHandler(NIOSSLServerHandler(context: tls)) }
-        try HTTPFront.install(
-            on: channel, announced: announced, environment: self.environment, admission: self.admission,
+        try HTTPEntry.install(
+            on: channel, proxiedAddress: proxiedAddress, environment: self.environment, admission: self.admission,
             pages: self.pages, place: place)
     }
 }

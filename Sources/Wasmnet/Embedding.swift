@@ -32,7 +32,7 @@ extension Server {
         let environment = self.environment
         let admission = self.admission
         return eventLoop.flatSubmit {
-            SessionOpening.open(request, on: channel, in: environment, admission: admission).assumeIsolated()
+            PendingSession.open(request, on: channel, in: environment, admission: admission).assumeIsolated()
                 .flatMapThrowing { opening in
                     do {
                         // Nearer to the network than NIO's frame handlers, which cannot be removed and see nothing any more.
@@ -53,12 +53,12 @@ extension Server {
     /// The subprotocol that a session answers this request with; nil when the client offers none, which stands for `wasmnet.v1`, or none
     /// that is spoken here.
     public func subprotocol(for request: HTTPRequestHead) -> String? {
-        SessionOpening.subprotocol(for: request)
+        PendingSession.subprotocol(for: request)
     }
 
     private static func close(_ channel: any Channel, after error: any Error, within timeout: TimeAmount) {
         var payload = ByteBuffer()
-        let (code, reason) = Farewell.words(for: error)
+        let (code, reason) = RejectionClose.words(for: error)
         payload.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: Int(code.rawValue)))
         payload.writeString(reason)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: payload)

@@ -36,7 +36,7 @@ final class OwnEndpoints: Sendable {
     /// How often names are looked up again.
     private static let interval = Duration.seconds(10)
     /// Servers that are remembered beside the configured ones; who answers for Redis could name any number.
-    private static let mostFound = 1024
+    private static let maxFound = 1024
 
     init(resolver: any NameResolver) {
         self.resolver = resolver
@@ -68,7 +68,7 @@ final class OwnEndpoints: Sendable {
         self.change { state in
             guard !state.servers.contains(server) else { return }
             state.servers.append(server)
-            if state.servers.count > state.configured + Self.mostFound { state.servers.remove(at: state.configured) }
+            if state.servers.count > state.configured + Self.maxFound { state.servers.remove(at: state.configured) }
         }
         self.lookUp(server)
     }
@@ -113,7 +113,7 @@ enum Translators {
         repeat {
             let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
             resolver.resolve(name, .wholeName, for: .node, within: .seconds(30), on: eventLoop)
-                .whenSuccess { found(NAT64Prefix.announced(by: $0)) }
+                .whenSuccess { found(NAT64Prefix.proxiedAddress(by: $0)) }
         } while (try? await Task.sleep(for: self.interval)) != nil
     }
 }

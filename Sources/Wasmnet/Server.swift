@@ -44,8 +44,8 @@ public final class Server: Service, Sendable {
     private let state = NIOLockedValueBox(State())
     /// Nil without Redis.
     let member: ClusterMember?
-    let denylist: DenylistKeeper
-    let policies: PolicyKeeper
+    let denylist: DenylistService
+    let policies: PolicyReloader
     private let metrics: NodeMetrics
     private let factory: any MetricsFactory
     private let lag: LoopLag
@@ -100,7 +100,7 @@ public final class Server: Service, Sendable {
             }
         }
         self.member = member
-        let denylist = DenylistKeeper(member, clock: clock, logger: configuration.logger)
+        let denylist = DenylistService(member, clock: clock, logger: configuration.logger)
         self.denylist = denylist
         let shadow = try configuration.shadowPolicyFile.map { (path) throws(ConfigurationError) in
             try ServerConfiguration.PolicySource(path: path).load()
@@ -127,7 +127,7 @@ public final class Server: Service, Sendable {
         ownEndpoints.add(port: configuration.port)
         ownEndpoints.add(port: configuration.admin?.port)
         denylist.enforce(in: self.environment)
-        self.policies = PolicyKeeper(
+        self.policies = PolicyReloader(
             configuration, environment: self.environment, demands: demands, metrics: metrics
         ) { member?.apply($0) }
         self.sampler = MetricsSampler(
@@ -174,7 +174,7 @@ public final class Server: Service, Sendable {
     /// Where the denylist is changed.
     package var denylistStore: any DenylistStore { self.denylist.store }
     /// The denylist in force.
-    package var denylistInForce: DenylistInForce { self.denylist.inForce }
+    package var denylistInForce: ActiveDenylist { self.denylist.inForce }
 
     /// Whether the server takes no new sessions and ends with its last.
     public var isDraining: Bool { self.state.withLockedValue { $0.drainEnds != nil } }
@@ -372,7 +372,7 @@ public final class Server: Service, Sendable {
             .serverChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
                     try channel.pipeline.syncOperations.addHandlers(
-                        Exhaustion.makeAcceptHandler(), AcceptGate(environment))
+                        Exhaustion.makeAcceptHandler(), AcceptLimiter(environment))
                 }
             }
             .serverChannelOption(.backlog, value: 4096)
@@ -381,7 +381,7 @@ public final class Server: Service, Sendable {
             // Small reads, one at a time, until it is a session.
             .childChannelOption(.maxMessagesPerRead, value: 1)
             .childChannelOption(
-                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: HTTPFront.readBytes)
+                .recvAllocator, value: FixedSizeRecvByteBufferAllocator(capacity: HTTPEntry.readBytes)
             )
             .childChannelInitializer { channel in
                 guard environment.admit(channel) else { return channel.close() }

@@ -80,7 +80,7 @@ public struct ServerBuilder: Sendable {
     /// A policy whose decisions are only compared with those of the policy in force, counted and logged.
     public func shadowPolicyFile(_ path: String) -> Self { self.with { $0.configuration.shadowPolicyFile = path } }
 
-    /// The part of the sessions whose sockets are told of in the log, 0 to 1. Default 1.
+    /// The fraction of sessions whose sockets are logged, 0 to 1. Default 1.
     public func accessLog(sample: Double) -> Self { self.with { $0.configuration.accessLogSample = sample } }
 
     /// Which backend of swift-metrics the server counts in. Default the one that the program has bootstrapped.

@@ -38,7 +38,7 @@ public struct ServerConfiguration: Sendable {
     public var settings = RelaySettings()
     /// Where the server logs. Default label `wasmnet`.
     public var logger = Logger(label: "wasmnet")
-    /// The part of the sessions whose sockets are told of in the log, 0 to 1. Default 1. Denials are always told.
+    /// The fraction of sessions whose sockets are logged, 0 to 1. Default 1. Denials are always logged.
     public var accessLogSample = 1.0
     /// How the log's level is read and set while the server runs. None by default: the admin API cannot.
     public var logLevel: LogLevelControl?

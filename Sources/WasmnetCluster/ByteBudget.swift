@@ -70,7 +70,7 @@ package struct ByteBudget: Sendable {
     /// 0: unlimited.
     package var bytesPerDay: UInt64 = 0
 
-    private var grants = Perishables()
+    private var grants = ExpiringCredits()
     /// Bytes that passed beyond all grants.
     private var debt: Int64 = 0
     /// Debt that may be made while no answer comes.
@@ -89,7 +89,7 @@ package struct ByteBudget: Sendable {
     private var day: Int64 = -1
     private var dayEnd = QuotaInstant.epoch
     /// What others may still draw, as last heard; nil: never heard.
-    package private(set) var dayRest: Int64?
+    package private(set) var dayBytesLeft: Int64?
 
     package private(set) var inFlight: Ask?
     private var lastAsk = QuotaInstant.epoch
@@ -116,18 +116,18 @@ package struct ByteBudget: Sendable {
         self.charge(overhead: bytes, now: now)
         if self.bytesPerDay > 0 {
             self.rollDay(now)
-            self.dayLeft = max(self.dayLeft - bytes, -TokenBucket.mostBytes)
+            self.dayLeft = max(self.dayLeft - bytes, -TokenBucket.maxBytes)
         }
     }
 
     /// Bytes of bandwidth alone.
     package mutating func charge(overhead bytes: Int64, now: QuotaInstant) {
         self.lastUse = now
-        self.used = min(self.used + bytes, TokenBucket.mostBytes)
+        self.used = min(self.used + bytes, TokenBucket.maxBytes)
         guard self.rate != nil else { return }
         self.expire(now)
         self.even?.passed += bytes
-        self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.mostBytes)
+        self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.maxBytes)
     }
 
     /// Takes bytes that are about to pass: of the day no more than is leased.
@@ -156,7 +156,7 @@ package struct ByteBudget: Sendable {
 
     /// So many bytes may pass without a grant; they are owed.
     package mutating func lend(_ bytes: Int64) {
-        self.lent = min(self.lent + bytes, TokenBucket.mostBytes)
+        self.lent = min(self.lent + bytes, TokenBucket.maxBytes)
     }
 
     /// Of the day, what is leased and this node's part of what was left may pass, and no more until the outage ends.
@@ -164,7 +164,7 @@ package struct ByteBudget: Sendable {
         guard self.bytesPerDay > 0 else { return }
         switch mode {
         case .static:
-            let left = self.dayRest ?? ClusterLink.number(self.bytesPerDay)
+            let left = self.dayBytesLeft ?? ClusterLink.number(self.bytesPerDay)
             self.dayLent = left / Int64(max(parts, 1))
             self.dayIsFixed = true
         case .open: self.dayLent = ClusterLink.range.upperBound
@@ -217,8 +217,8 @@ package struct ByteBudget: Sendable {
     package mutating func isDaySpent(_ now: QuotaInstant) -> QuotaDuration? {
         guard self.bytesPerDay > 0 else { return nil }
         self.rollDay(now)
-        guard self.dayLeft + self.dayLent <= 0, self.dayRest == 0 || self.dayIsFixed else { return nil }
-        return self.dayRest == nil ? Outage.retry : self.dayEnd - now
+        guard self.dayLeft + self.dayLent <= 0, self.dayBytesLeft == 0 || self.dayIsFixed else { return nil }
+        return self.dayBytesLeft == nil ? Outage.retry : self.dayEnd - now
     }
 
     /// Below zero is debt.
@@ -229,16 +229,16 @@ package struct ByteBudget: Sendable {
     }
 
     private mutating func rollDay(_ now: QuotaInstant) {
-        guard self.dayRest != nil, now >= self.dayEnd else { return }
+        guard self.dayBytesLeft != nil, now >= self.dayEnd else { return }
         self.dayLeft = min(self.dayLeft, 0)
         self.daySize = 0
-        self.dayRest = nil
+        self.dayBytesLeft = nil
     }
 
     // MARK: Asking
 
     /// Whether little is left and a question may be sent: five a second, on average.
-    package mutating func wantsToAsk(now: QuotaInstant) -> Bool {
+    package mutating func shouldRequest(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, self.isLimited else { return false }
         self.expire(now)
         self.rollDay(now)
@@ -250,7 +250,7 @@ package struct ByteBudget: Sendable {
         let wantsRate = self.rate != nil && (owes || isShort) && !isSpendingAll && now >= self.blockedUntil
         let wantsDay =
             self.bytesPerDay > 0
-            && (self.dayLeft < 0 || (isActive && self.dayRest != 0 && self.dayLeft <= self.daySize / 2))
+            && (self.dayLeft < 0 || (isActive && self.dayBytesLeft != 0 && self.dayLeft <= self.daySize / 2))
         guard wantsRate || wantsDay else { return false }
         return self.pace.allows(now)
     }
@@ -267,7 +267,7 @@ package struct ByteBudget: Sendable {
             debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeft, 0),
             dayReturned: 0, returnedDay: -1,
             // Earlier than it must be, so that one question serves for both.
-            wantsDay: self.bytesPerDay > 0 && self.dayRest != 0 && self.dayLeft <= self.daySize / 4 * 3,
+            wantsDay: self.bytesPerDay > 0 && self.dayBytesLeft != 0 && self.dayLeft <= self.daySize / 4 * 3,
             dayWanted: perSecond / 2, sentAt: now)
         self.lastAsk = now
         self.inFlight = ask
@@ -282,7 +282,7 @@ package struct ByteBudget: Sendable {
         var perSecond: Int64 = 0
         if elapsed > 0, elapsed <= 1_000_000 {
             let measured = Double(self.used) / Double(elapsed)
-            perSecond = Int64(min(measured * 1_000_000, Double(TokenBucket.mostBytes)))
+            perSecond = Int64(min(measured * 1_000_000, Double(TokenBucket.maxBytes)))
             let isShort = self.left(now) <= 0 && elapsed < Self.grantLifetime.microseconds
             self.size = max(
                 Int64(measured * Double(Self.grantSpan.microseconds)), isShort ? self.size * 8 : self.size / 2)
@@ -331,10 +331,10 @@ package struct ByteBudget: Sendable {
             if reply.day != self.day { self.dayLeft = min(self.dayLeft, 0) }
             // A Redis may answer with anything: sums of it stay far from the type's end.
             let left = self.dayLeft + ask.dayDebt + reply.dayLeased
-            self.dayLeft = min(max(left, -TokenBucket.mostBytes), ClusterLink.range.upperBound)
+            self.dayLeft = min(max(left, -TokenBucket.maxBytes), ClusterLink.range.upperBound)
             self.day = reply.day
             self.dayEnd = now + reply.dayEndsIn
-            self.dayRest = reply.dayLeft
+            self.dayBytesLeft = reply.dayLeft
             if ask.wantsDay { self.daySize = reply.dayLeased }
         }
     }

@@ -15,7 +15,7 @@ package struct ClusterCall: Sendable {
     package var isGrant: Bool { self.script == ClusterScripts.grant }
 
     /// Under which epoch a bucket's leases are kept, and what is known of its data.
-    package struct Standing: Sendable {
+    package struct LeaseState: Sendable {
         /// The epoch's name.
         package var name: String
         /// 0: not known yet.
@@ -36,7 +36,7 @@ package struct ClusterCall: Sendable {
     /// Slots and requests of one client.
     package static func reserve(
         _ lane: LaneKind, of client: ClientID, _ ask: Lane.Ask, pace: GCRA.Pace?, dayLimit: UInt64,
-        _ standing: Standing,
+        _ leaseState: LeaseState,
         _ settings: ClusterSettings
     ) -> ClusterCall {
         let bucket = RedisKeys.bucket(of: client)
@@ -50,8 +50,8 @@ package struct ClusterCall: Sendable {
             ],
             types: ["hash", "zset", "hash", "string", "hash", "hash", "hash"],
             arguments: [
-                .integer(standing.generation), .integer(settings.hold.microseconds),
-                .string(standing.name), .integer(settings.timeToLive.microseconds), standing.joins ? 1 : 0,
+                .integer(leaseState.generation), .integer(settings.hold.microseconds),
+                .string(leaseState.name), .integer(settings.timeToLive.microseconds), leaseState.joins ? 1 : 0,
                 .string(ask.replaces), .integer(ask.sequence),
                 RedisArgument(ask.target), RedisArgument(ask.open), RedisArgument(ask.held),
                 RedisArgument(ask.slotLimit), ask.slotNeeded ? 1 : 0,
@@ -59,7 +59,7 @@ package struct ClusterCall: Sendable {
                 RedisArgument(ask.requestsNeeded), .integer(ClusterLink.number(dayLimit)),
                 .string(lane == .sessions ? "max_sessions" : "max_connections"),
                 .string(lane == .resolves ? "resolves" : "connects"), RedisArgument(ask.requestsOwed),
-                .integer(standing.stamp.since), .integer(standing.stamp.time), RedisArgument(ask.loose),
+                .integer(leaseState.stamp.since), .integer(leaseState.stamp.time), RedisArgument(ask.loose),
             ],
             integers: 9)
     }
@@ -85,45 +85,45 @@ package struct ClusterCall: Sendable {
     }
 
     /// The most leases that a heartbeat asks after.
-    static let mostLeases = 32
+    static let maxLeases = 32
 
     /// All leases of a node in one bucket.
     ///
-    /// - Parameter leases: keys of those that it asks after, ``mostLeases`` at most.
+    /// - Parameter leases: keys of those that it asks after, ``maxLeases`` at most.
     package static func heartbeat(
-        bucket: Int, leases: [String] = [], _ standing: Standing, _ settings: ClusterSettings
+        bucket: Int, leases: [String] = [], _ leaseState: LeaseState, _ settings: ClusterSettings
     ) -> ClusterCall {
         .ofBucket(
-            ClusterScripts.heartbeat, bucket, leases: leases, standing, settings,
-            [.string(standing.name), .integer(settings.timeToLive.microseconds)], integers: 5)
+            ClusterScripts.heartbeat, bucket, leases: leases, leaseState, settings,
+            [.string(leaseState.name), .integer(settings.timeToLive.microseconds)], integers: 5)
     }
 
     /// The generation of a bucket.
-    static func generation(bucket: Int, _ standing: Standing, _ settings: ClusterSettings) -> ClusterCall {
-        .ofBucket(ClusterScripts.generation, bucket, standing, settings, [], integers: 3)
+    static func generation(bucket: Int, _ leaseState: LeaseState, _ settings: ClusterSettings) -> ClusterCall {
+        .ofBucket(ClusterScripts.generation, bucket, leaseState, settings, [], integers: 3)
     }
 
     /// All that this node holds in a bucket is declared.
     ///
     /// - Parameter peers: the nodes of which the same must be known.
     static func rollCall(
-        bucket: Int, peers: [String], _ standing: Standing, _ settings: ClusterSettings
+        bucket: Int, peers: [String], _ leaseState: LeaseState, _ settings: ClusterSettings
     ) -> ClusterCall {
         .ofBucket(
-            ClusterScripts.rollCall, bucket, standing, settings, ([settings.nodeID] + peers).map { .string($0) },
+            ClusterScripts.rollCall, bucket, leaseState, settings, ([settings.nodeID] + peers).map { .string($0) },
             integers: 5)
     }
 
     private static func ofBucket(
-        _ script: RedisScript, _ bucket: Int, leases: [String] = [], _ standing: Standing,
+        _ script: RedisScript, _ bucket: Int, leases: [String] = [], _ leaseState: LeaseState,
         _ settings: ClusterSettings, _ arguments: [RedisArgument], integers: Int
     ) -> ClusterCall {
         ClusterCall(
             script: script, keys: [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)] + leases,
             types: ["hash", "zset"] + leases.map { _ in "hash" },
             arguments: [
-                .integer(standing.generation), .integer(settings.hold.microseconds), .integer(standing.stamp.since),
-                .integer(standing.stamp.time),
+                .integer(leaseState.generation), .integer(settings.hold.microseconds), .integer(leaseState.stamp.since),
+                .integer(leaseState.stamp.time),
             ] + arguments, integers: integers)
     }
 }

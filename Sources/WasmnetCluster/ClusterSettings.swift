@@ -16,7 +16,7 @@ package struct ClusterSettings: Sendable {
     /// How long Redis is silent before it is an outage. Default 5 s.
     package var outageTime = QuotaDuration.seconds(5)
     /// How many may wait for answers at once, of one client and in all. Default 64 and 4,096.
-    package var mostWaiting = (client: 64, node: 4096)
+    package var maxWaiting = (client: 64, node: 4096)
     /// Whether scripts go by the node's clock, for servers that refuse TIME in scripts.
     package var usesOwnClock = false
     package var clock: @Sendable () -> QuotaInstant

@@ -115,7 +115,7 @@ package struct Lane: Sendable {
     package private(set) var loose = 0
     /// When sockets were last told to end; by the next time they have.
     private var endedExcessAt = QuotaInstant.epoch
-    private var requests = Perishables()
+    private var requests = ExpiringCredits()
     /// Requests that passed although nobody granted them, since the cluster was last told.
     package private(set) var owed = 0
     private var refusedUntil = QuotaInstant.epoch
@@ -130,7 +130,7 @@ package struct Lane: Sendable {
     private var peaks = (now: 0, before: 0, since: QuotaInstant.epoch)
 
     /// The most slots that are kept for later.
-    static let mostSpare = 8
+    static let maxSpare = 8
     /// How long requests that were granted may be used, from when they were asked for.
     package static let requestLifetime = QuotaDuration.milliseconds(300)
     /// How much of the future the requests drawn at once are for: less than they live, so that few are lost.
@@ -199,10 +199,10 @@ package struct Lane: Sendable {
     /// - Parameter isOwed: whether the cluster is told of it with the next question.
     package mutating func takeLent(_ need: Need, now: QuotaInstant, isLeaseValid: Bool, isOwed: Bool) {
         self.took(need, now, isLeaseValid: isLeaseValid)
-        if isOwed { self.owed = min(self.owed + 1, Self.mostOwed) }
+        if isOwed { self.owed = min(self.owed + 1, Self.maxOwed) }
     }
 
-    private static let mostOwed = 1 << 32
+    private static let maxOwed = 1 << 32
 
     private func isLeased(_ isLeaseValid: Bool) -> Bool {
         self.slotLimit == 0 || (isLeaseValid && self.open < self.granted)
@@ -251,7 +251,7 @@ package struct Lane: Sendable {
     // MARK: Asking
 
     /// Whether it is time to ask although nobody waits: little is left, spare slots are idle, or an answer was lost.
-    package func wantsToAsk(now: QuotaInstant) -> Bool {
+    package func shouldRequest(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, now - self.lastAsk >= Self.pauseBetweenAsks else { return false }
         if self.needsSync { return true }
         let isActive = now - self.lastTake < Self.idleTime
@@ -279,7 +279,7 @@ package struct Lane: Sendable {
     }
 
     /// Whether it must be said soon what is open, or counted: ahead of what is only convenient.
-    package func mustAsk(now: QuotaInstant) -> Bool { self.needsSync && self.wantsToAsk(now: now) }
+    package func mustSync(now: QuotaInstant) -> Bool { self.needsSync && self.shouldRequest(now: now) }
 
     /// The next question; nil while one is on its way, or when there is nothing to ask.
     ///
@@ -303,7 +303,7 @@ package struct Lane: Sendable {
         return ask
     }
 
-    /// Slots to keep for later: none when idle, up to ``mostSpare`` while there is room for many, and for as many as were open at once
+    /// Slots to keep for later: none when idle, up to ``maxSpare`` while there is room for many, and for as many as were open at once
     /// of late, so that a client that opens and closes many does not give them back and ask again all the time.
     private func spareWanted(_ now: QuotaInstant) -> Int {
         guard now - self.lastTake < Self.idleTime || !self.isRoomKnown else { return 0 }
@@ -311,7 +311,7 @@ package struct Lane: Sendable {
         // What is here already is room as well.
         let free = self.room + max(self.granted - self.open, 0)
         let peak = max(self.peaks.now, self.peaks.before)
-        return max(min(Self.mostSpare, free / 4), min(peak - self.open, free / 2))
+        return max(min(Self.maxSpare, free / 4), min(peak - self.open, free / 2))
     }
 
     /// Requests to have for later: as many as were wanted of late in ``requestSpan``, at most a quarter of the burst.

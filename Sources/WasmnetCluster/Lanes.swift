@@ -4,7 +4,7 @@ import WasmnetQuota
 package enum LaneKind: Int, CaseIterable, Sendable {
     case sessions, sockets, resolves
 
-    /// The slots that its leases are of; look-ups have none, and name those of sockets.
+    /// The slots that its leases are of; lookups have none, and name those of sockets.
     var slots: SlotKind { self == .sessions ? .session : .socket }
 }
 

@@ -1,7 +1,7 @@
 import Synchronization
 import WasmnetQuota
 
-/// This node's standing in one bucket of clients: under which epoch its leases are kept, and until when they count.
+/// This node's leaseState in one bucket of clients: under which epoch its leases are kept, and until when they count.
 ///
 /// 1. An epoch is joined by the first answer to a question asked under it that comes in time; its lease ends ``ClusterSettings/leaseTime``
 ///    after the sending of the last question or heartbeat that Redis answered.
@@ -42,7 +42,7 @@ final class LeaseBucket: Sendable {
     }
 
     /// Under what a question is asked.
-    struct Standing: Sendable {
+    struct LeaseState: Sendable {
         var epoch: UInt64
         var name: String
         var generation: Int64
@@ -50,18 +50,18 @@ final class LeaseBucket: Sendable {
         var joins: Bool
         var stamp: (since: Int64, time: Int64)
 
-        var inCalls: ClusterCall.Standing {
-            ClusterCall.Standing(name: self.name, generation: self.generation, joins: self.joins, stamp: self.stamp)
+        var inCalls: ClusterCall.LeaseState {
+            ClusterCall.LeaseState(name: self.name, generation: self.generation, joins: self.joins, stamp: self.stamp)
         }
     }
 
-    /// What an answer says of the standing it was asked under.
-    enum Verdict: Int64, Sendable {
+    /// What an answer says of the leaseState it was asked under.
+    enum ReplyStatus: Int64, Sendable {
         case fenced, done, late, lost
     }
 
     /// What an answer, or the clock, means for the clients of the bucket.
-    enum Consequence: Sendable {
+    enum Effect: Sendable {
         case none
         /// All leases are gone, and others may have got them.
         case redeclare([RedisAllowance])
@@ -126,36 +126,36 @@ final class LeaseBucket: Sendable {
     // MARK: Asking
 
     /// Leaves the epoch if its lease has ended. To be called before anything is sent.
-    func leaveIfLapsed(now: QuotaInstant) -> Consequence {
+    func leaveIfLapsed(now: QuotaInstant) -> Effect {
         guard self.hasLapsed(now) else { return .none }
         return self.state.withLock { self.hasLapsed(now) ? self.leaveAndRedeclare(&$0) : .none }
     }
 
     /// For a question about slots that were counted under this epoch; nil when there is another one by now.
-    func standing(under epoch: UInt64, now: QuotaInstant, isLease: Bool) -> Standing? {
+    func leaseState(under epoch: UInt64, now: QuotaInstant, isLease: Bool) -> LeaseState? {
         self.state.withLock { state in
             guard epoch == state.epoch, !self.hasLapsed(now) else { return nil }
             if isLease {
                 state.questions += 1
                 state.isHeld = true
             }
-            return self.standing(state, now)
+            return self.leaseState(state, now)
         }
     }
 
-    /// The standing, without asking anything.
-    func peek(now: QuotaInstant) -> Standing { self.state.withLock { self.standing($0, now) } }
+    /// The leaseState, without asking anything.
+    func currentState(now: QuotaInstant) -> LeaseState { self.state.withLock { self.leaseState($0, now) } }
 
     /// What to do now for a roll call, if one lasts.
     ///
     /// - Parameter isDeclared: whether all is that a client holds.
     func rollCall(
         now: QuotaInstant, peersReadAt: QuotaInstant, isDeclared: (RedisAllowance) -> Bool
-    ) -> (step: RollCall.Step, standing: Standing)? {
+    ) -> (step: RollCall.Step, leaseState: LeaseState)? {
         guard self.clients.allSatisfy(isDeclared) else { return nil }
         return self.state.withLock { state in
             guard let step = state.rollCall?.step(now: now, peersReadAt: peersReadAt) else { return nil }
-            return (step, self.standing(state, now))
+            return (step, self.leaseState(state, now))
         }
     }
 
@@ -164,14 +164,14 @@ final class LeaseBucket: Sendable {
 
     var isInRollCall: Bool { self.state.withLock { $0.rollCall != nil } }
 
-    /// The standing for a heartbeat, if one is due: of leases that count still.
-    func heartbeat(now: QuotaInstant) -> Standing? {
+    /// The leaseState for a heartbeat, if one is due: of leases that count still.
+    func heartbeat(now: QuotaInstant) -> LeaseState? {
         self.state.withLock { state in
             guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !self.reach.isOutage else {
                 return nil
             }
             state.nextHeartbeat = now + self.settings.heartbeat
-            return self.standing(state, now)
+            return self.leaseState(state, now)
         }
     }
 
@@ -195,8 +195,8 @@ final class LeaseBucket: Sendable {
     /// After an answer that did not come the next heartbeat waits no longer.
     private static let retryTime = QuotaDuration.seconds(1)
 
-    private func standing(_ state: State, _ now: QuotaInstant) -> Standing {
-        Standing(
+    private func leaseState(_ state: State, _ now: QuotaInstant) -> LeaseState {
+        LeaseState(
             epoch: state.epoch, name: self.settings.name(ofEpoch: state.epoch), generation: state.generation,
             joins: !self.isJoined, stamp: self.reach.stamp(now: now))
     }
@@ -214,7 +214,7 @@ final class LeaseBucket: Sendable {
 
     /// What follows from an answer.
     struct Outcome: Sendable {
-        var consequence = Consequence.none
+        var effect = Effect.none
         /// Whether the slots that the answer grants are to be believed.
         var counts = true
         /// Whether it is news that data was lost.
@@ -228,35 +228,36 @@ final class LeaseBucket: Sendable {
         var hold: QuotaDuration
     }
 
-    /// An answer that came, to whatever was asked under `standing` at `sentAt`.
+    /// An answer that came, to whatever was asked under `leaseState` at `sentAt`.
     ///
     /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
     func answered(
-        _ standing: Standing, _ verdict: Verdict, sentAt: QuotaInstant, now: QuotaInstant, data: Data, renews: Bool
+        _ leaseState: LeaseState, _ status: ReplyStatus, sentAt: QuotaInstant, now: QuotaInstant, data: Data,
+        renews: Bool
     ) -> Outcome {
         self.state.withLock { state in
             var outcome = Outcome()
-            let isNews = standing.generation == state.generation && data.generation != state.generation
+            let isNews = leaseState.generation == state.generation && data.generation != state.generation
             outcome.isLoss = isNews && state.generation != 0
             if isNews {
                 state.rollCall = RollCall(now: now)
                 state.generation = data.generation
             }
             if data.generation == state.generation, data.hold <= .zero { state.rollCall = nil }
-            let isOfAnother = data.generation != state.generation && verdict == .done
-            guard standing.epoch == state.epoch, !isOfAnother else {
+            let isOfAnother = data.generation != state.generation && status == .done
+            guard leaseState.epoch == state.epoch, !isOfAnother else {
                 outcome.counts = false
                 return outcome
             }
             let hasLapsed = self.hasLapsed(now)
-            if self.isJoined, hasLapsed || outcome.isLoss || verdict == .fenced {
+            if self.isJoined, hasLapsed || outcome.isLoss || status == .fenced {
                 outcome.counts = false
                 // Where the roll call is over without this node, others may have been granted what it holds.
                 let isFirm = outcome.isLoss && !hasLapsed && data.hold > .zero
-                outcome.consequence = self.leaveAndRedeclare(&state, isLoss: isFirm)
+                outcome.effect = self.leaveAndRedeclare(&state, isLoss: isFirm)
                 return outcome
             }
-            outcome.counts = verdict == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)
+            outcome.counts = status == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)
             if outcome.counts, renews { self.confirm(&state, sentAt) }
             return outcome
         }
@@ -284,7 +285,7 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    private func leaveAndRedeclare(_ state: inout State, isLoss: Bool = false) -> Consequence {
+    private func leaveAndRedeclare(_ state: inout State, isLoss: Bool = false) -> Effect {
         self.leave(&state, isLoss: isLoss)
         return .redeclare(Array(state.clients.values))
     }

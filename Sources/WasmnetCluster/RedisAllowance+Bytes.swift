@@ -25,21 +25,21 @@ extension RedisAllowance {
 
     /// Counts bytes under the lock, and asks for more where that makes it due.
     private func count<Answer>(_ now: QuotaInstant, _ body: (inout State) -> Answer) -> Answer {
-        let (answer, wantsToAsk) = self.state.withLock { state in
+        let (answer, shouldRequest) = self.state.withLock { state in
             self.follow(&state, now)
             let answer = body(&state)
             let mayPause = state.outage != nil || state.bytes.pause(now: now) != nil
             self.mayPause.store(mayPause, ordering: .relaxed)
             self.mayBeSpent.store(state.bytes.isDaySpent(now) != nil, ordering: .relaxed)
-            return (answer, state.outage == nil && state.bytes.wantsToAsk(now: now))
+            return (answer, state.outage == nil && state.bytes.shouldRequest(now: now))
         }
-        if wantsToAsk { self.askForBytes() }
+        if shouldRequest { self.askForBytes() }
         return answer
     }
 
     func pause(now: QuotaInstant) -> QuotaInstant? {
         guard self.countsBytes.load(ordering: .relaxed), self.mayPause.load(ordering: .relaxed) else { return nil }
-        let (until, wantsToAsk): (QuotaInstant?, Bool) = self.state.withLock { state in
+        let (until, shouldRequest): (QuotaInstant?, Bool) = self.state.withLock { state in
             self.follow(&state, now)
             guard let until = state.bytes.pause(now: now) ?? self.pauseInOutage(state, now) else {
                 self.mayPause.store(state.outage != nil, ordering: .relaxed)
@@ -48,9 +48,9 @@ extension RedisAllowance {
             if state.bytes.lacksRate(now: now), let lent = self.lendBytes(&state, now) {
                 return (lent > now ? lent : state.bytes.pause(now: now), false)
             }
-            return (until, state.outage == nil && state.bytes.wantsToAsk(now: now))
+            return (until, state.outage == nil && state.bytes.shouldRequest(now: now))
         }
-        if wantsToAsk { self.askForBytes() }
+        if shouldRequest { self.askForBytes() }
         return until
     }
 
@@ -66,7 +66,7 @@ extension RedisAllowance {
         guard let mode = state.outage?.modes.bandwidth ?? (self.isSilent(now) ? .static : nil) else { return nil }
         switch mode {
         case .closed, .fence: return now + Outage.retry
-        case .open: state.bytes.lend(TokenBucket.mostBytes)
+        case .open: state.bytes.lend(TokenBucket.maxBytes)
         case .static:
             state.budget.apply(state.limits, nodes: self.link.parts(now: now))
             let bytes = state.budget.bytes(upTo: state.bytes.shortage(now: now), now: now)
@@ -87,7 +87,9 @@ extension RedisAllowance {
     func askForBytes() {
         let ask: ByteBudget.Ask? = self.state.withLock { state in
             let now = self.link.now
-            guard state.outage == nil, !self.bucket.reach.isOutage, state.bytes.wantsToAsk(now: now) else { return nil }
+            guard state.outage == nil, !self.bucket.reach.isOutage, state.bytes.shouldRequest(now: now) else {
+                return nil
+            }
             return state.bytes.ask(now: now)
         }
         if let ask { self.send(ask) }

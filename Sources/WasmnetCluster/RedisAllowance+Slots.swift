@@ -18,9 +18,9 @@ extension RedisAllowance {
     func ask(_ lane: LaneKind) {
         self.settleHere(lane)
         while let question = self.nextQuestion(lane) {
-            let standing = self.bucket.standing(
+            let leaseState = self.bucket.leaseState(
                 under: question.epoch, now: question.ask.sentAt, isLease: question.ask.slotLimit > 0)
-            if let standing { return self.send(lane, question, standing) }
+            if let leaseState { return self.send(lane, question, leaseState) }
             // The bucket went on to another epoch meanwhile.
             self.state.withLock { $0.lanes[lane].failed(question.ask) }
         }
@@ -66,8 +66,8 @@ extension RedisAllowance {
             guard state.outage == nil else { return nil }
             let waiters = state.waiters[lane]
             if waiters.isEmpty {
-                guard state.lanes[lane].wantsToAsk(now: now) else { return nil }
-                guard state.lanes[lane].mustAsk(now: now) || state.pace.allows(now) else { return nil }
+                guard state.lanes[lane].shouldRequest(now: now) else { return nil }
+                guard state.lanes[lane].mustSync(now: now) || state.pace.allows(now) else { return nil }
             }
             let ask = state.lanes[lane].ask(
                 for: waiters.map(\.what.need), now: now, sequence: self.link.nextSequence())
@@ -79,36 +79,36 @@ extension RedisAllowance {
             }
             state.pace.spend(now)
             // Only for who needs it, else nobody else would get past a day that is spent.
-            let asksForDay = state.bytes.dayRest == nil && waiters.contains { $0.what == .socket }
+            let asksForDay = state.bytes.dayBytesLeft == nil && waiters.contains { $0.what == .socket }
             return Question(
                 ask: ask, epoch: state.epoch, pace: state.lanes[lane].pace,
                 dayLimit: asksForDay ? state.limits.bytesPerDay : 0)
         }
     }
 
-    private func send(_ lane: LaneKind, _ question: Question, _ standing: LeaseBucket.Standing) {
+    private func send(_ lane: LaneKind, _ question: Question, _ leaseState: LeaseBucket.LeaseState) {
         let ask = question.ask
         let call = ClusterCall.reserve(
-            lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, standing.inCalls,
+            lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, leaseState.inCalls,
             self.link.settings)
-        self.link.run(call, bucket: self.bucket.index) { self.answered(lane, ask, standing, $0) }
+        self.link.run(call, bucket: self.bucket.index) { self.answered(lane, ask, leaseState, $0) }
     }
 
     private func answered(
-        _ lane: LaneKind, _ ask: Lane.Ask, _ standing: LeaseBucket.Standing, _ result: Result<[Int64], RedisError>
+        _ lane: LaneKind, _ ask: Lane.Ask, _ leaseState: LeaseBucket.LeaseState, _ result: Result<[Int64], RedisError>
     ) {
         // One question is on its way at a time, so none is late; were one, asking again at once might never end.
-        guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]),
-            verdict != .late
+        guard case .success(let numbers) = result, let status = LeaseBucket.ReplyStatus(rawValue: numbers[0]),
+            status != .late
         else {
             self.bucket.missed(now: self.link.now)
             self.state.withLock { $0.lanes[lane].failed(ask) }
             self.settleHere(lane)
             return
         }
-        let renews = standing.joins && ask.slotLimit > 0
+        let renews = leaseState.joins && ask.slotLimit > 0
         let counts = self.link.heard(
-            self.bucket, standing, verdict, sentAt: ask.sentAt, numbers[1], hold: numbers[2], renews: renews)
+            self.bucket, leaseState, status, sentAt: ask.sentAt, numbers[1], hold: numbers[2], renews: renews)
         let reply = Lane.Reply(
             granted: Int(clamping: numbers[3]), room: Int(clamping: numbers[4]), requests: Int(clamping: numbers[5]),
             missing: Lane.Reply.Missing(rawValue: Int(clamping: numbers[6])) ?? .nothing,
@@ -117,14 +117,14 @@ extension RedisAllowance {
         let excess: Int = self.state.withLock { state in
             let now = self.link.now
             self.follow(&state, now)
-            guard verdict == .done, counts else {
+            guard status == .done, counts else {
                 state.lanes[lane].failed(ask)
-                self.giveUp(lane, after: Waiter.mostAsksUnheard, &state, now, &done)
+                self.giveUp(lane, after: Waiter.maxAsksUnheard, &state, now, &done)
                 return 0
             }
             state.lanes[lane].replied(ask, reply, now: now)
             self.settleWaiters(lane, reply, &state, now, &done)
-            if reply.missing != .rollCall { self.giveUp(lane, after: Waiter.mostAsks, &state, now, &done) }
+            if reply.missing != .rollCall { self.giveUp(lane, after: Waiter.maxAsks, &state, now, &done) }
             // While data that was lost is told again, others' slots are not known yet.
             guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0, !self.link.modes.keepsExcess else {
                 return 0

@@ -32,9 +32,9 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
         /// One may be answered too late, or by one grant for many; the next tells what is missing. No answer is worth asking without
         /// end.
-        static let mostAsks = 2
+        static let maxAsks = 2
         /// Of those that an epoch or data which were gone left unanswered as well.
-        static let mostAsksUnheard = 8
+        static let maxAsksUnheard = 8
     }
 
     struct State: Sendable {
@@ -81,7 +81,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             }
             if state.outage != nil || state.waiters[lane].isEmpty || self.isSilent(now) {
                 switch self.take(what, &state, now) {
-                case .taken: return (.success(()), state.outage == nil && state.lanes[lane].wantsToAsk(now: now))
+                case .taken: return (.success(()), state.outage == nil && state.lanes[lane].shouldRequest(now: now))
                 case .refused(let refusal): return (.failure(refusal), false)
                 case .unknown, .lacksRequest: break
                 }
@@ -100,7 +100,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     /// Whether one more may wait. Where answers come, nobody waits for long; while none does, those who wait are bounded.
     private func mayWait(_ state: State, _ now: QuotaInstant) -> Bool {
-        let most = self.link.settings.mostWaiting
+        let most = self.link.settings.maxWaiting
         return !self.isSilent(now)
             || (state.waiterCount < most.client && self.link.waiting.load(ordering: .relaxed) < most.node)
     }

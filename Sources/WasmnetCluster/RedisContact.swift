@@ -12,7 +12,7 @@ package struct RedisContact: Sendable {
     static let longestPause = QuotaDuration.seconds(7)
     /// Redis' clock may move so far against this node's while the contact lasts: less than the half second by which a node stops counting on
     /// its leases before Redis does.
-    static let mostDrift: Int64 = 400_000
+    static let maxDrift: Int64 = 400_000
     /// An answer that took longer says little of Redis' time; the contact begins anew with one that took less than half as long.
     private static let wide: Int64 = 100_000
     /// For so long the quickest answer says what time it is.
@@ -41,7 +41,7 @@ package struct RedisContact: Sendable {
         self.heardAt = now
         let offset = Offset(low: time - now.microseconds, high: time - sentAt.microseconds)
         if let first = self.first, !isBroken,
-            offset.low <= first.high + Self.mostDrift, offset.high >= first.low - Self.mostDrift,
+            offset.low <= first.high + Self.maxDrift, offset.high >= first.low - Self.maxDrift,
             first.width <= Self.wide || offset.width * 2 > first.width
         {
             if let quickest = self.quickest, now - quickest.at < Self.memory, quickest.offset.width < offset.width {

@@ -26,7 +26,7 @@ package enum RedisKeys {
         Self.key(kind == .session ? "ls" : "lc", client)
     }
 
-    /// String: the theoretical arrival time of the next connect or look-up.
+    /// String: the theoretical arrival time of the next connect or lookup.
     static func requests(_ kind: RequestKind, of client: ClientID) -> String {
         Self.key(kind == .connect ? "rc" : "rr", client)
     }

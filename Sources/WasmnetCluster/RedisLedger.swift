@@ -149,10 +149,10 @@ package final class RedisLedger: QuotaLedger {
         for bucket in self.buckets {
             let now = self.link.now
             self.link.leaveIfLapsed(bucket, now: now)
-            if let standing = bucket.heartbeat(now: now) {
-                self.beat(bucket, standing, now)
+            if let leaseState = bucket.heartbeat(now: now) {
+                self.beat(bucket, leaseState, now)
             } else if bucket.reach.isProbeDue(now: now) {
-                self.beat(bucket, bucket.peek(now: now), now)
+                self.beat(bucket, bucket.currentState(now: now), now)
             }
             self.answerRollCall(of: bucket)
             guard bucket.clientCount > 0 else { continue }
@@ -162,15 +162,15 @@ package final class RedisLedger: QuotaLedger {
         self.link.lookAtRollCall(now: self.link.now) { self.rollCalls > 0 }
     }
 
-    private func beat(_ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ sentAt: QuotaInstant) {
-        let leases = bucket.leasesToCompare(atMost: ClusterCall.mostLeases)
+    private func beat(_ bucket: LeaseBucket, _ leaseState: LeaseBucket.LeaseState, _ sentAt: QuotaInstant) {
+        let leases = bucket.leasesToCompare(atMost: ClusterCall.maxLeases)
         let call = ClusterCall.heartbeat(
-            bucket: bucket.index, leases: leases.map(\.key), standing.inCalls, self.link.settings)
+            bucket: bucket.index, leases: leases.map(\.key), leaseState.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
-            guard case .success(let numbers) = result, let verdict = LeaseBucket.Verdict(rawValue: numbers[0]) else {
+            guard case .success(let numbers) = result, let status = LeaseBucket.ReplyStatus(rawValue: numbers[0]) else {
                 return bucket.missed(now: link.now)
             }
-            link.heard(bucket, standing, verdict, sentAt: sentAt, numbers[1], hold: numbers[2], renews: true)
+            link.heard(bucket, leaseState, status, sentAt: sentAt, numbers[1], hold: numbers[2], renews: true)
             for (index, lease) in leases.enumerated() where numbers[3] >> Int64(index) & 1 == 1 {
                 lease.client.leaseIsGone(lease.lane)
             }
@@ -193,12 +193,12 @@ package final class RedisLedger: QuotaLedger {
         of bucket: LeaseBucket, deadline: TimeAmount?, then done: @escaping @Sendable (RedisError?) -> Void
     ) {
         let now = self.link.now
-        let standing = bucket.peek(now: now)
-        let call = ClusterCall.generation(bucket: bucket.index, standing.inCalls, self.link.settings)
+        let leaseState = bucket.currentState(now: now)
+        let call = ClusterCall.generation(bucket: bucket.index, leaseState.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index, deadline: deadline) { [link] result in
             switch result {
             case .success(let numbers):
-                link.heard(bucket, standing, .done, sentAt: now, numbers[0], hold: numbers[1], renews: false)
+                link.heard(bucket, leaseState, .done, sentAt: now, numbers[0], hold: numbers[1], renews: false)
                 done(nil)
             case .failure(let error): done(error)
             }
@@ -212,18 +212,18 @@ package final class RedisLedger: QuotaLedger {
         let now = self.link.now
         let peers = self.link.peers.withLock { $0 }
         let due = bucket.rollCall(now: now, peersReadAt: peers.readAt, isDeclared: \.isDeclared)
-        guard let (step, standing) = due, step != .wait else { return done(nil) }
+        guard let (step, leaseState) = due, step != .wait else { return done(nil) }
         if step == .readPeers {
             self.link.events.peersNeeded()
             return done(nil)
         }
         // Nobody has an empty name, so that a roll call never ends by who does not know yet whom it waits for.
         let others = step == .declare ? [""] : peers.ids
-        let call = ClusterCall.rollCall(bucket: bucket.index, peers: others, standing.inCalls, self.link.settings)
+        let call = ClusterCall.rollCall(bucket: bucket.index, peers: others, leaseState.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
             switch result {
             case .success(let numbers):
-                link.heard(bucket, standing, .done, sentAt: now, numbers[1], hold: numbers[2], renews: false)
+                link.heard(bucket, leaseState, .done, sentAt: now, numbers[1], hold: numbers[2], renews: false)
                 if step == .answer {
                     link.isMissing(others.enumerated().filter { numbers[3] >> $0.offset & 1 == 1 }.map(\.element))
                 }
@@ -269,22 +269,22 @@ extension ClusterLink {
     /// - Returns: whether the slots that it grants are to be believed.
     @discardableResult
     func heard(
-        _ bucket: LeaseBucket, _ standing: LeaseBucket.Standing, _ verdict: LeaseBucket.Verdict,
+        _ bucket: LeaseBucket, _ leaseState: LeaseBucket.LeaseState, _ status: LeaseBucket.ReplyStatus,
         sentAt: QuotaInstant, _ generation: Int64, hold: Int64, renews: Bool
     ) -> Bool {
         let data = LeaseBucket.Data(generation: generation, hold: .microseconds(hold))
         self.heardOfData()
-        let outcome = bucket.answered(standing, verdict, sentAt: sentAt, now: self.now, data: data, renews: renews)
+        let outcome = bucket.answered(leaseState, status, sentAt: sentAt, now: self.now, data: data, renews: renews)
         if outcome.isLoss { self.noticedLoss() }
-        self.carryOut(outcome.consequence)
+        self.carryOut(outcome.effect)
         return outcome.counts
     }
 
     /// To be called before anything is sent under the bucket's epoch.
     func leaveIfLapsed(_ bucket: LeaseBucket, now: QuotaInstant) { self.carryOut(bucket.leaveIfLapsed(now: now)) }
 
-    private func carryOut(_ consequence: LeaseBucket.Consequence) {
-        switch consequence {
+    private func carryOut(_ effect: LeaseBucket.Effect) {
+        switch effect {
         case .none: break
         case .redeclare(let clients):
             self.counters.fences.wrappingAdd(1, ordering: .relaxed)

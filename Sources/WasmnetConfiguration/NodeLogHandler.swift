@@ -27,7 +27,7 @@ public struct NodeLogHandler: LogHandler {
     /// A writer that tells of lost lines in the handler's format.
     public static func writer(format: NodeConfiguration.LogFormat, descriptor: Int32 = 2) -> LineWriter {
         LineWriter(descriptor: descriptor) { count in
-            Self.line(.warning, "log lines were lost: nobody took them", ["lines": "\(count)"], format)
+            Self.line(.warning, "log lines were dropped: the output was blocked", ["lines": "\(count)"], format)
         }
     }
 
@@ -76,7 +76,7 @@ public struct NodeLogHandler: LogHandler {
     /// Without quotes where it is one word of ASCII.
     private static func word(_ text: String) -> String {
         let isPlain =
-            (1...ByteText.mostShown).contains(text.utf8.count)
+            (1...ByteText.maxShown).contains(text.utf8.count)
             && text.utf8.allSatisfy { $0 > 0x20 && $0 < 0x7F && $0 != 0x22 && $0 != 0x3D }
         return isPlain ? text : self.quoted(text)
     }

@@ -79,7 +79,7 @@ public struct ServeOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Milliseconds that connects, look-ups and bytes wait for an answer of Redis, 10 to 1000; then they go on, up to this node's part of their limits.",
+            "Milliseconds that connects, lookups and bytes wait for an answer of Redis, 10 to 1000; then they go on, up to this node's part of their limits.",
             discussion: "Default 50. Sockets and sessions wait up to a second, and are then refused.", valueName: "ms"))
     var redisTimeout: Int?
 

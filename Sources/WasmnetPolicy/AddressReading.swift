@@ -8,7 +8,7 @@ struct AddressReading {
     let isTranslated: Bool
 
     init(_ address: IPAddress, by translators: [NAT64Prefix]) {
-        let address = address.unmapped
+        let address = address.withoutV4Mapping
         self.address = address
         guard !address.isIPv4 else {
             (self.inner, self.isTranslated) = ([], false)
@@ -41,7 +41,7 @@ extension IPAddress {
     private static func low32(_ bits: UInt64) -> IPAddress { IPAddress(v4Bits: UInt32(truncatingIfNeeded: bits)) }
 
     /// ::ffff:a.b.c.d as a.b.c.d, which it is only another way to write (RFC 4291, section 2.5.5.2).
-    package var unmapped: IPAddress { self.isMapped ? Self.low32(self.low) : self }
+    package var withoutV4Mapping: IPAddress { self.isMapped ? Self.low32(self.low) : self }
 
     /// The IPv4 address that an address of 64:ff9b::/96 is translated to (RFC 6052, section 2.1).
     var wellKnownTranslation: IPAddress? {
@@ -70,7 +70,7 @@ extension IPAddress {
 
     /// All IPv4 addresses inside an IPv6 one, by what is known without the network.
     package var embedded: [IPAddress] {
-        if self.isMapped { return [self.unmapped] }
+        if self.isMapped { return [self.withoutV4Mapping] }
         return self.wellKnownTranslation.map { [$0] } ?? self.tunneled
     }
 }
@@ -79,8 +79,8 @@ extension Prefix {
     var isSingle: Bool { self.length == (self.address.isIPv4 ? 32 : 128) }
 
     /// The IPv4 network that an IPv4-mapped one is another way to write (RFC 4291, section 2.5.5.2).
-    var unmapped: Prefix {
+    var withoutV4Mapping: Prefix {
         guard self.length >= 96, self.address.isMapped else { return self }
-        return Prefix(self.address.unmapped, length: self.length - 96) ?? self
+        return Prefix(self.address.withoutV4Mapping, length: self.length - 96) ?? self
     }
 }

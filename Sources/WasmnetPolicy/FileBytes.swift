@@ -32,20 +32,20 @@ package enum FileBytes {
     }
 
     /// The most bytes of a file, where nothing else is said. Default 16 MiB.
-    package static let mostBytes = 16 << 20
+    package static let maxBytes = 16 << 20
 
     /// All of a file.
     ///
     /// - Parameter most: how many bytes it may have.
     /// - Throws: ``Failure``, also for a longer file and for one of another kind.
     package static func read(
-        _ path: String, upTo most: Int = Self.mostBytes, of kinds: Kinds = .regular
+        _ path: String, upTo most: Int = Self.maxBytes, of kinds: Kinds = .regular
     ) throws(Failure) -> [UInt8] {
         try self.whole(self.beginning(of: path, upTo: most, kinds), most)
     }
 
     /// All of standard input, whatever it is.
-    package static func readStandardInput(upTo most: Int = Self.mostBytes) throws(Failure) -> [UInt8] {
+    package static func readStandardInput(upTo most: Int = Self.maxBytes) throws(Failure) -> [UInt8] {
         try self.whole(self.bytes(STDIN_FILENO, upTo: most), most)
     }
 

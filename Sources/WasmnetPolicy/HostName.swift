@@ -32,7 +32,7 @@ package enum Destination: Equatable, Sendable {
     /// Reads an IP literal, an IPv4-mapped one as IPv4, or a name (RFC 1035, section 2.3.1, with underscores; at most 253 bytes).
     package init(parsing host: String) throws(DestinationError) {
         if let address = IPAddress(host) {
-            self = .address(address.unmapped)
+            self = .address(address.withoutV4Mapping)
             return
         }
         self = .name(try HostName(parsing: host))

@@ -34,7 +34,7 @@ package struct NAT64Prefix: Hashable, Sendable, CustomStringConvertible {
     }
 
     /// The prefixes that a network announces by its answer for ipv4only.arpa (RFC 7050, section 3).
-    package static func announced(by answer: some Sequence<IPAddress>) -> [NAT64Prefix] {
+    package static func proxiedAddress(by answer: some Sequence<IPAddress>) -> [NAT64Prefix] {
         var found: [NAT64Prefix] = []
         for address in answer where !address.isIPv4 && address.wellKnownTranslation == nil {
             let length = self.lengths.first { length in

@@ -9,7 +9,7 @@ public struct ProtectedEndpoint: Sendable, Hashable {
 
     /// An endpoint of the node itself.
     public init(address: IPAddress?, port: UInt16) {
-        self.address = address?.unmapped
+        self.address = address?.withoutV4Mapping
         self.port = port
     }
 

@@ -26,8 +26,10 @@ extension Policy {
             return PolicyDecision(.denylisted(entry), subject)
         }
         if let port, self.place.isProtected(name, port) { return PolicyDecision(.protectedEndpoint, subject) }
-        if let narrowing = self.terms?.narrowing, !narrowing.mayLead(name, port: port, transport: transport) {
-            return PolicyDecision(.beyondToken, subject)
+        if let tokenDestinations = self.terms?.tokenDestinations,
+            !tokenDestinations.mayLead(name, port: port, transport: transport)
+        {
+            return PolicyDecision(.notAllowedByToken, subject)
         }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
         return PolicyDecision(self.denial(name, port, transport) ?? .undecided, subject)
@@ -75,10 +77,10 @@ extension Policy {
         let subject = Self.subject(reading.address, port)
         if let entry = self.denylisted(reading, port, name) { return PolicyDecision(.denylisted(entry), subject) }
         let decision = self.decideForAll(reading, port, name, transport)
-        guard decision.allowed, let narrowing = self.terms?.narrowing,
-            !narrowing.covers(reading.address, port: port, name: name, transport: transport)
+        guard decision.allowed, let tokenDestinations = self.terms?.tokenDestinations,
+            !tokenDestinations.covers(reading.address, port: port, name: name, transport: transport)
         else { return decision }
-        return PolicyDecision(.beyondToken, subject)
+        return PolicyDecision(.notAllowedByToken, subject)
     }
 
     private func denylisted(_ reading: AddressReading, _ port: UInt16?, _ name: HostName?) -> DenylistEntry? {
@@ -179,17 +181,19 @@ extension Policy {
 
     /// Whether a client may bind an address and port; port 0 asks for any port that may be bound.
     package func decideBind(address: IPAddress, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
-        let address = address.unmapped
+        let address = address.withoutV4Mapping
         let subject = Self.subject(address, port)
         // On no address at all: a name such as localhost may lead to another one than the node's own.
         if self.place.isOwnPort(port) { return PolicyDecision(.protectedEndpoint, subject) }
-        if let narrowing = self.terms?.narrowing, !narrowing.coversBinding(address, port: port, transport: transport) {
-            return PolicyDecision(.beyondToken, subject)
+        if let tokenDestinations = self.terms?.tokenDestinations,
+            !tokenDestinations.coversBinding(address, port: port, transport: transport)
+        {
+            return PolicyDecision(.notAllowedByToken, subject)
         }
         guard !self.storage.isUnrestricted else { return PolicyDecision(.noPolicy, subject) }
         let rules = self.storage.rules
         guard !rules.bindPorts.isEmpty else { return PolicyDecision(.bindingIsOff, subject) }
-        guard rules.bindAddresses.contains(where: { $0.unmapped == address }) else {
+        guard rules.bindAddresses.contains(where: { $0.withoutV4Mapping == address }) else {
             return PolicyDecision(.bindAddress, subject)
         }
         guard port == 0 || rules.bindPorts.contains(port) else { return PolicyDecision(.bindPort, subject) }

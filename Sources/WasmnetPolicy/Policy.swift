@@ -59,7 +59,7 @@ public struct Policy: Sendable {
 
     let storage: Storage
     /// What one client's token adds: nil for the policy as it is in force.
-    private(set) var terms: ClientTerms?
+    private(set) var terms: TokenRestrictions?
     /// What is denied above all rules; nil: nothing.
     private(set) var denylist: DenylistView?
 
@@ -130,7 +130,7 @@ public struct Policy: Sendable {
     package func hasTier(_ name: String) -> Bool { self.storage.rules.tiers[name] != nil }
 
     /// The same policy as it holds for one client: its tier's limits, and nothing beyond the destinations that its token names.
-    package func applied(to terms: ClientTerms) -> Policy {
+    package func applied(to terms: TokenRestrictions) -> Policy {
         var policy = self
         policy.terms = terms
         return policy

@@ -16,7 +16,7 @@ package struct PolicyDecision: Equatable, Sendable {
         case bindPort
         case bindable
         /// The policy in force may allow it; what the client's token is good for does not reach so far.
-        case beyondToken
+        case notAllowedByToken
         /// Above all rules.
         case denylisted(DenylistEntry)
         /// Nobody denies a connection from there.
@@ -56,7 +56,7 @@ package struct PolicyDecision: Equatable, Sendable {
         case .bindable: "\(self.subject) may be bound"
         case .denylisted: "\(self.subject) is on the denylist"
         case .acceptable: "\(self.subject) may connect"
-        case .beyondToken: "\(self.subject) is not among the destinations of the client's token"
+        case .notAllowedByToken: "\(self.subject) is not among the destinations of the client's token"
         }
     }
 }

@@ -69,9 +69,9 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
             guard prefix.address == address else {
                 throw DestinationError("\(host.text) has bits beyond its prefix; the network is \(prefix)")
             }
-            return .network(prefix.unmapped)
+            return .network(prefix.withoutV4Mapping)
         }
-        if let address = IPAddress(host.text)?.unmapped,
+        if let address = IPAddress(host.text)?.withoutV4Mapping,
             let prefix = Prefix(address, length: address.isIPv4 ? 32 : 128)
         {
             return .network(prefix)

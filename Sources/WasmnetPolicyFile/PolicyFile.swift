@@ -6,7 +6,7 @@ import WasmnetText
 /// A policy as a TOML file. Nothing is ever skipped in silence: an unknown key, a bad entry, an empty range is an error.
 public enum PolicyFile {
     /// The most bytes that a policy's file may have. Default 4 MiB.
-    package static let mostBytes = 4 << 20
+    package static let maxBytes = 4 << 20
 
     /// Reads a regular file of at most 4 MiB.
     ///
@@ -19,7 +19,7 @@ public enum PolicyFile {
     package static func load(path: String, of kinds: FileBytes.Kinds) throws(PolicyFileError) -> Policy {
         let bytes: [UInt8]
         do {
-            bytes = try FileBytes.read(path, upTo: self.mostBytes, of: kinds)
+            bytes = try FileBytes.read(path, upTo: self.maxBytes, of: kinds)
         } catch {
             let message = "the file cannot be read: \(error)"
             throw PolicyFileError(problems: [.init(line: 0, path: "", message: message, file: path)])

@@ -15,9 +15,9 @@ public struct ClientLimits: Sendable, Hashable {
     public var connectsPerSecond = 0.0
     /// Connects at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
     public var connectBurst = 0
-    /// Look-ups a second, 0 to 1,000,000. Default unlimited.
+    /// Lookups a second, 0 to 1,000,000. Default unlimited.
     public var resolvesPerSecond = 0.0
-    /// Look-ups at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
+    /// Lookups at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
     public var resolveBurst = 0
     /// Bits (not bytes) a second, both ways together, 0 to 10^12. Default unlimited.
     public var maxBandwidthBitsPerSecond = 0.0
@@ -78,12 +78,12 @@ public struct ClientLimits: Sendable, Hashable {
 extension ClientLimits {
     /// Of sessions, sockets and bursts.
     package static let counts = 0...1_000_000
-    /// Of sessions, connects and look-ups a second.
+    /// Of sessions, connects and lookups a second.
     package static let perSecond = 0.0...1_000_000
     /// Of bandwidth, in megabits a second.
     package static let megabits = 0.0...1_000_000
     /// Of bytes at once after a rest.
-    package static let byteBursts = 0...Int(TokenBucket.mostBytes)
+    package static let byteBursts = 0...Int(TokenBucket.maxBytes)
     /// Of a dial's time, in seconds.
     package static let connectionTimeouts = 0.1...3600.0
     /// Of a socket's idle time, in seconds: up to a year.

@@ -1,14 +1,14 @@
 /// How text from outside is shown, in the log and on a terminal: it cannot end its line, steer a terminal or turn the text around.
 extension ByteText {
     /// The most bytes of one field of the log.
-    package static let mostShown = 256
+    package static let maxShown = 256
 
     /// Control (C0, DEL, C1), format (bidi among them) and separator characters as JSON escapes, bytes that are not UTF-8 as `\xFF`.
     ///
     /// - Parameters:
     ///   - most: the most bytes of the result. A longer one is cut between characters and ends in `...`. Nil: no limit.
     ///   - quoting: whether quotes and backslashes are escaped too, for the inside of a JSON string.
-    package func shown(upTo most: Int? = Self.mostShown, quoting: Bool = false) -> String {
+    package func shown(upTo most: Int? = Self.maxShown, quoting: Bool = false) -> String {
         let most = most ?? .max
         if self.count <= most, self.bytes.allSatisfy({ Self.isPlain($0, quoting: quoting) }) { return self.text }
         var result: [UInt8] = []
@@ -61,7 +61,7 @@ extension ByteText {
 
 extension StringProtocol {
     /// This text as ``ByteText/shown(upTo:quoting:)`` shows it.
-    package func shown(upTo most: Int? = ByteText.mostShown, quoting: Bool = false) -> String {
+    package func shown(upTo most: Int? = ByteText.maxShown, quoting: Bool = false) -> String {
         ByteText(self).shown(upTo: most, quoting: quoting)
     }
 

@@ -88,7 +88,7 @@ struct Fleet: Sendable {
     func isDegraded() async throws { try await self.comes { $0.nodes.contains { $0.isOut } } }
 
     /// Waits until none does.
-    func isSound() async throws { try await self.comes { $0.nodes.allSatisfy { !$0.isOut } } }
+    func isValid() async throws { try await self.comes { $0.nodes.allSatisfy { !$0.isOut } } }
 
     /// One client hammers all nodes at once.
     func hammer(

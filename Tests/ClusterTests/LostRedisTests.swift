@@ -30,7 +30,7 @@ extension Cluster {
                 #expect(tally.opened > 100, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -90,7 +90,7 @@ extension Cluster {
                 try await fleet.isDegraded()
                 try await Task.sleep(for: .seconds(2))
                 fleet.proxy.set(.none)
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -101,7 +101,7 @@ extension Cluster {
                 try await fleet.isDegraded()
                 try await Task.sleep(for: .seconds(1))
                 try await fleet.redis.launch()
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -135,7 +135,7 @@ extension Cluster {
                 fleet.redis.pause()
                 try await Task.sleep(for: .seconds(18))
                 fleet.redis.resume()
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -145,7 +145,7 @@ extension Cluster {
                 try await fleet.redis.command("CONFIG", "SET", "maxmemory", "1")
                 try await fleet.isDegraded()
                 try await fleet.redis.command("CONFIG", "SET", "maxmemory", "0")
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -155,7 +155,7 @@ extension Cluster {
                 try await fleet.redis.command("REPLICAOF", "127.0.0.1", "1")
                 try await fleet.isDegraded()
                 try await fleet.redis.command("REPLICAOF", "NO", "ONE")
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
     }

@@ -23,7 +23,7 @@ extension Cluster {
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
-                try await fleet.isSound()
+                try await fleet.isValid()
             }
         }
 
@@ -60,7 +60,7 @@ extension Cluster {
                             await master.kill()
                             try await fleet.isDegraded()
                             _ = await replica.output.shows("MASTER MODE enabled")
-                            try await fleet.isSound()
+                            try await fleet.isValid()
                         }
                     } catch {
                         failure = error

@@ -16,9 +16,9 @@ public func fuzzHead(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
         fatalError("the cuts change what is read")
     }
     guard case .whole(let head) = whole else { return 0 }
-    guard head.readableBytes <= HeadReader.mostBytes else { fatalError("a head above its bound") }
+    guard head.readableBytes <= HeadReader.maxBytes else { fatalError("a head above its bound") }
     guard let request = try? RequestHead.parse(head) else { return 0 }
-    guard request.headers.count <= HeadReader.mostFields else { fatalError("too many fields") }
+    guard request.headers.count <= HeadReader.maxFields else { fatalError("too many fields") }
     var again = ByteBuffer(string: "\(request.method.rawValue) \(request.uri) HTTP/1.\(request.version.minor)\r\n")
     for (name, value) in request.headers { again.writeString("\(name): \(value)\r\n") }
     again.writeString("\r\n")
@@ -37,7 +37,7 @@ private func read(_ text: [UInt8], piece: Int) -> HeadReader.Result {
     for start in stride(from: 0, to: text.count, by: piece) {
         var part = ByteBuffer(bytes: text[start..<min(start + piece, text.count)])
         let result = reader.take(from: &part)
-        guard reader.heldBytes <= 2 * HeadReader.mostBytes else { fatalError("memory") }
+        guard reader.heldBytes <= 2 * HeadReader.maxBytes else { fatalError("memory") }
         if result != .more { return result }
     }
     return .more

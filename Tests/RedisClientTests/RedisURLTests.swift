@@ -40,7 +40,7 @@ import Testing
 
     @Test(arguments: [
         ("localhost:6379", "the URL starts with no scheme such as redis://"),
-        ("hunter2://h", "the scheme is none of redis, rediss, redis+unix, redis+sentinel, redis+cluster"),
+        ("hunter2://h", "the scheme must be redis, rediss, redis+unix, redis+sentinel or redis+cluster"),
         ("redis://", "a host is missing"),
         ("redis://:hunter2@", "a host is missing"),
         ("redis://h:0", "a port is no number from 1 to 65535"),
@@ -63,7 +63,7 @@ import Testing
         ("redis://::1", "an IPv6 address stands in brackets"),
         ("redis://[::1", "a [ without its ]"),
         ("redis://[::1]6379", "only a port may follow a ]"),
-        ("redis://h?hunter2=1", "a parameter is none of db"),
+        ("redis://h?hunter2=1", "a parameter is unknown; these are known: db"),
         ("redis://h?db=1&db=1", "the parameter db stands twice"),
         ("redis+unix://h/path", "a unix socket is written redis+unix:///path/of/the.sock"),
         ("rediss+unix:///path", "TLS does not go over a unix socket"),

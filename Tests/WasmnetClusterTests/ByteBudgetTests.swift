@@ -27,7 +27,7 @@ import WasmnetTesting
         var budget = self.budget()
         budget.charge(10_000, now: self.now)
         #expect(budget.pause(now: self.now) == nil)
-        #expect(budget.wantsToAsk(now: self.now) == true)
+        #expect(budget.shouldRequest(now: self.now) == true)
         let ask = budget.ask(now: self.now)
         #expect(ask.debt == 10_000 && ask.wanted > 0)
         budget.charge(ByteBudget.slack, now: self.now)
@@ -51,7 +51,7 @@ import WasmnetTesting
         #expect(budget.draw(1000, now: self.now) == 1000)
         let later = self.now + .seconds(2)
         #expect(budget.pause(now: later) == later + .milliseconds(1))
-        #expect(budget.wantsToAsk(now: later) == true)
+        #expect(budget.shouldRequest(now: later) == true)
         #expect(budget.ask(now: later).wantsDay)
     }
 
@@ -72,10 +72,10 @@ import WasmnetTesting
         budget.charge(5000, now: self.now)
         budget.replied(budget.ask(now: self.now), self.reply(wait: 80), now: self.now)
         #expect(budget.pause(now: self.now) == self.now + .milliseconds(80))
-        #expect(budget.wantsToAsk(now: self.now + .milliseconds(79)) == false)
+        #expect(budget.shouldRequest(now: self.now + .milliseconds(79)) == false)
         #expect(budget.pause(now: self.now + .milliseconds(80)) == nil)
         budget.charge(1, now: self.now + .milliseconds(80))
-        #expect(budget.wantsToAsk(now: self.now + .milliseconds(80)) == true)
+        #expect(budget.shouldRequest(now: self.now + .milliseconds(80)) == true)
     }
 
     /// What no script answers, again and again: no sum ends the process.
@@ -89,7 +89,7 @@ import WasmnetTesting
                 granted: number, wait: .microseconds(number), dayLeased: number, day: 5,
                 dayEndsIn: .microseconds(number), dayLeft: number)
             budget.replied(budget.ask(now: now), reply, now: now)
-            _ = (budget.pause(now: now), budget.wantsToAsk(now: now))
+            _ = (budget.pause(now: now), budget.shouldRequest(now: now))
             now = now + .milliseconds(200)
         }
         #expect(budget.inFlight == nil)
@@ -115,7 +115,7 @@ import WasmnetTesting
             let now = self.now + .milliseconds(Int64(tick) * 20)
             budget.charge(8, now: now)
             #expect(budget.pause(now: now) == nil)
-            guard budget.wantsToAsk(now: now) else { continue }
+            guard budget.shouldRequest(now: now) else { continue }
             if tick >= 100 { calls += 1 }
             let ask = budget.ask(now: now)
             budget.replied(ask, self.reply(ask.wanted), now: now)
@@ -158,14 +158,14 @@ import WasmnetTesting
         var budget = ByteBudget()
         budget.bytesPerDay = 10_000
         budget.prepare(now: self.now)
-        #expect(budget.wantsToAsk(now: self.now) == true)
+        #expect(budget.shouldRequest(now: self.now) == true)
         let first = budget.ask(now: self.now)
         #expect(first.wantsDay && first.wanted == 0)
         budget.replied(first, self.reply(leased: 1000, left: 9000), now: self.now)
         budget.charge(499, now: self.now)
-        #expect(budget.wantsToAsk(now: self.now) == false)
+        #expect(budget.shouldRequest(now: self.now) == false)
         budget.charge(1, now: self.now)
-        #expect(budget.wantsToAsk(now: self.now) == true)
+        #expect(budget.shouldRequest(now: self.now) == true)
         let given = budget.giveBack(now: self.now)
         let back = try #require(given)
         #expect(back.dayReturned == 500 && back.returnedDay == 5 && !back.wantsDay)
@@ -242,7 +242,7 @@ import WasmnetTesting
             var total: Int64 = 0
             for node in 0..<nodes {
                 if Int.random(in: 0..<60, using: &random) == 0 { busy[node].toggle() }
-                if budgets[node].wantsToAsk(now: now) {
+                if budgets[node].shouldRequest(now: now) {
                     calls += 1
                     let ask = budgets[node].ask(now: now)
                     bucket.charge(bytes: ask.debt, at: now, rate: rate)

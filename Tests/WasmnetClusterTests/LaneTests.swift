@@ -43,9 +43,9 @@ private final class Bench {
         self.reply(ask, granted: slots, room: room)
     }
 
-    func wantsToAsk(after milliseconds: Int64) -> Bool {
+    func shouldRequest(after milliseconds: Int64) -> Bool {
         self.advance(milliseconds)
-        return self.lane.wantsToAsk(now: self.now)
+        return self.lane.shouldRequest(now: self.now)
     }
 }
 
@@ -72,7 +72,7 @@ private final class Bench {
         #expect(bench.lane.granted == 7)
         #expect(bench.take() == .unknown)
         // And Redis is told soon, though nobody waits.
-        #expect(bench.wantsToAsk(after: 200))
+        #expect(bench.shouldRequest(after: 200))
         let told = try #require(bench.ask(slots: 1))
         #expect(told.open == 7 && told.held == 7 && told.target >= 8)
         bench.reply(told, granted: 7, room: -5, missing: .slots)
@@ -100,14 +100,14 @@ private final class Bench {
         let bench = Bench()
         for _ in 0..<100 { #expect(bench.take(request: true, isLeaseValid: false) == .taken) }
         #expect(bench.ask(slots: 1) == nil)
-        #expect(!bench.wantsToAsk(after: 5000))
+        #expect(!bench.shouldRequest(after: 5000))
     }
 
     @Test func fewerSlotsHoldFromBeforeTheQuestionIsSent() throws {
         let bench = Bench(limit: 100)
         try bench.grant(8)
         #expect(bench.take() == .taken)
-        #expect(bench.wantsToAsk(after: 2000))
+        #expect(bench.shouldRequest(after: 2000))
         let ask = try #require(bench.ask())
         #expect(ask.target == 1 && ask.open == 1 && ask.held == 1)
         #expect(bench.take() == .unknown)
@@ -141,11 +141,11 @@ private final class Bench {
         let bench = Bench(limit: 10)
         let ask = try #require(bench.ask(slots: 1))
         bench.lane.failed(ask)
-        #expect(!bench.wantsToAsk(after: 99))
-        #expect(bench.wantsToAsk(after: 1))
+        #expect(!bench.shouldRequest(after: 99))
+        #expect(bench.shouldRequest(after: 1))
         #expect(!bench.lane.isIdle)
         bench.reply(try #require(bench.ask()), granted: 0)
-        #expect(!bench.wantsToAsk(after: 2000) && bench.lane.isIdle)
+        #expect(!bench.shouldRequest(after: 2000) && bench.lane.isIdle)
     }
 
     @Test func aRefusalIsRememberedAndWhatIsClosedMayBeOpenedAgain() throws {
@@ -172,7 +172,7 @@ private final class Bench {
         bench.lane.fenced(leaving: "a.1")
         bench.reply(pending, granted: 9)
         #expect(bench.lane.granted == 0 && bench.take() == .unknown)
-        #expect(bench.wantsToAsk(after: 100))
+        #expect(bench.shouldRequest(after: 100))
         let ask = try #require(bench.ask())
         #expect(ask.replaces == "a.1" && ask.open == 1 && ask.held == 1)
         bench.lane.failed(ask)
@@ -187,7 +187,7 @@ private final class Bench {
         let bench = Bench(limit: 10)
         try bench.grant(4)
         bench.lane.fenced(leaving: "a.1")
-        #expect(bench.wantsToAsk(after: 100))
+        #expect(bench.shouldRequest(after: 100))
         let ask = try #require(bench.ask())
         #expect(ask.replaces == "a.1" && ask.open == 0 && ask.held == 0)
     }
@@ -195,13 +195,13 @@ private final class Bench {
     @Test func whatIsCountedAboveTheGrantIsGivenBackToo() throws {
         let bench = Bench(limit: 10)
         for _ in 0..<3 { bench.lane.takeOnCredit(now: bench.now) }
-        #expect(bench.wantsToAsk(after: 100))
+        #expect(bench.shouldRequest(after: 100))
         let ask = try #require(bench.ask())
         bench.reply(ask, granted: 0)
         #expect(bench.lane.excess == 3 && bench.lane.counted == 3)
         for _ in 0..<3 { bench.lane.release() }
         #expect(!bench.lane.isIdle)
-        #expect(bench.wantsToAsk(after: 2000))
+        #expect(bench.shouldRequest(after: 2000))
         bench.reply(try #require(bench.ask()), granted: 0)
         #expect(bench.lane.isIdle)
     }
@@ -226,7 +226,7 @@ private final class Bench {
         bench.lane.apply(slotLimit: 0)
         #expect(bench.take() == .taken)
         bench.lane.apply(slotLimit: 10)
-        #expect(bench.wantsToAsk(after: 100))
+        #expect(bench.shouldRequest(after: 100))
         #expect(try #require(bench.ask()).open == 2)
     }
 
@@ -234,12 +234,12 @@ private final class Bench {
         let bench = Bench(limit: 1000)
         try bench.grant(1, room: 900)
         #expect(bench.take() == .taken)
-        #expect(bench.wantsToAsk(after: 100))
+        #expect(bench.shouldRequest(after: 100))
         let ask = try #require(bench.ask())
         #expect(ask.target == 9 && !ask.slotNeeded)
         bench.reply(ask, granted: 9, room: 8)
-        #expect(!bench.wantsToAsk(after: 500))
-        #expect(bench.wantsToAsk(after: 1500))
+        #expect(!bench.shouldRequest(after: 500))
+        #expect(bench.shouldRequest(after: 1500))
         let idle = try #require(bench.ask())
         #expect(idle.target == 1)
         bench.reply(idle, granted: 1, room: 3)
@@ -255,7 +255,7 @@ private final class Bench {
         bench.advance(500)
         #expect(bench.take() == .taken)
         // More than a client without such a peak would keep to spare.
-        #expect(!bench.wantsToAsk(after: 100))
+        #expect(!bench.shouldRequest(after: 100))
         #expect(bench.lane.granted == 40)
         // Long after the peak they go back, though the client goes on.
         for _ in 0..<4 {
@@ -263,17 +263,17 @@ private final class Bench {
             bench.lane.release()
             #expect(bench.take() == .taken)
         }
-        #expect(bench.wantsToAsk(after: 100))
-        #expect(try #require(bench.ask()).target <= 2 + Lane.mostSpare)
+        #expect(bench.shouldRequest(after: 100))
+        #expect(try #require(bench.ask()).target <= 2 + Lane.maxSpare)
     }
 
     @Test func whatIsHeldForLongIsDeclaredAgain() throws {
         let bench = Bench(limit: 10)
         try bench.grant(1)
         #expect(bench.take() == .taken)
-        #expect(!bench.wantsToAsk(after: 52_999))
+        #expect(!bench.shouldRequest(after: 52_999))
         // Spread over eight seconds, by the number of the question.
-        #expect(bench.wantsToAsk(after: 7001))
+        #expect(bench.shouldRequest(after: 7001))
     }
 }
 
@@ -301,7 +301,7 @@ private final class Bench {
         bench.advance(300)
         let refused = QuotaRefusal(kind: .connectRate, retryAfterMilliseconds: 400)
         #expect(bench.take(slot: false, request: true) == .refused(refused))
-        #expect(!bench.wantsToAsk(after: 399))
+        #expect(!bench.shouldRequest(after: 399))
         bench.advance(1)
         #expect(bench.take(slot: false, request: true) == .unknown)
     }
@@ -329,12 +329,12 @@ private final class Bench {
         let bench = Bench(pace: self.pace)
         bench.reply(try #require(bench.ask(requests: 1)), requests: 8)
         for _ in 0..<8 { #expect(bench.take(slot: false, request: true) == .taken) }
-        #expect(bench.wantsToAsk(after: 200))
+        #expect(bench.shouldRequest(after: 200))
         let ask = try #require(bench.ask())
         #expect(ask.requests == 10 && ask.requestsNeeded == 0)
         bench.reply(ask, requests: 10)
         // Not wanted any more: none.
-        #expect(!bench.wantsToAsk(after: 2000))
+        #expect(!bench.shouldRequest(after: 2000))
     }
 
     @Test func aSlotAndARequestAreTakenTogetherOrNotAtAll() throws {

@@ -63,7 +63,7 @@ private struct PlainList {
     /// 10,000 operations, half of them questions, over few enough subjects that they meet.
     @Test func answersAsAPlainListDoes() throws {
         var random = seeded(2)
-        var book = DenylistBook()
+        var book = DenylistReplica()
         var plain = PlainList()
         var now = start
         var denied = 0

@@ -15,7 +15,7 @@ extension OnRedis {
                 _ = try await store.load(someEntries(600))
                 try await withNode(port: server.port) { node in
                     try await node.list { $0.count == 600 }
-                    #expect(node.inForce.standing == .current)
+                    #expect(node.inForce.freshness == .current)
                     var updates = node.updates.makeAsyncIterator()
                     // The first is everything; then each change by itself.
                     #expect(await updates.next()?.fresh.count == 600)
@@ -63,7 +63,7 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let (changes, source) = AsyncStream.makeStream(of: NodeRegistry.Change.self)
                 try await withNode(port: server.port, nodesChanged: { source.yield($0) }) { node in
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     let registry = NodeRegistry(redis: redis)
                     for id in ["one", "one", "two"] {
                         _ = try await registry.register(
@@ -83,7 +83,7 @@ extension OnRedis {
         @Test func aNodeWithoutAListIsLoadedAllTheSame() async throws {
             try await withRedis { server, redis in
                 try await withNode(port: server.port) { node in
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     #expect(node.inForce.isLoaded)
                     #expect(node.inForce.list.isEmpty)
                     _ = try await RedisDenylistStore(redis: redis).add(subject("10.0.0.1"))
@@ -96,7 +96,7 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)
                 try await withNode(port: server.port, interval: .seconds(600)) { node in
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     _ = try await store.load(someEntries(3))
                     for index in 0..<100 {
                         _ = try await store.add(subject("10.9.0.\(index)"), .after(milliseconds: 3000))
@@ -126,7 +126,7 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let other = try await RedisServer.client(redis.url)
                 try await withNode(port: server.port) { node in
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     try await withThrowingTaskGroup(of: Void.self) { group in
                         for (part, client) in [redis, other].enumerated() {
                             group.addTask {
@@ -177,7 +177,7 @@ extension OnRedis {
                     try await redis.run("HINCRBY", .string(RedisKeys.denylist), "digest", 1)
                     _ = try await store.add(subject("10.9.0.1"))
                     try await node.list { $0.count == 6 }
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                 }
             }
         }
@@ -185,12 +185,12 @@ extension OnRedis {
         @Test func aNodeThatStartsBeforeRedis() async throws {
             let port = try await RedisServer.freePort()
             try await withNode(port: port) { node in
-                try await node.standing { if case .unreachable = $0 { true } else { false } }
+                try await node.freshness { if case .unreachable = $0 { true } else { false } }
                 #expect(!node.inForce.isLoaded)
                 #expect(node.inForce.age == nil)
                 let server = try await RedisServer.start(port: port)
                 do {
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                 } catch {
                     await server.stop()
                     throw error
@@ -225,7 +225,7 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)
                 try await withNode(port: server.port) { node in
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     let entries = try (0..<100_000).map { index in
                         DenylistEntry(
                             try subject(

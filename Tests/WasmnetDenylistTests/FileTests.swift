@@ -68,7 +68,7 @@ import WasmnetTesting
             try self.read(String(repeating: "?\n", count: 100_000))
         } throws: { error in
             guard let failure = error as? DenylistFile.Failure else { return false }
-            return failure.problems.count == DenylistFile.mostProblems && failure.hasMore
+            return failure.problems.count == DenylistFile.maxProblems && failure.hasMore
         }
     }
 

@@ -65,7 +65,7 @@ extension OnRedis {
                         try await node.list { $0.count == 10 }
                         let known = node.inForce.list
                         thief.set(.silence)
-                        try await node.standing { if case .unreachable = $0 { true } else { false } }
+                        try await node.freshness { if case .unreachable = $0 { true } else { false } }
                         let away = try #require(node.inForce.age)
                         for entry in try someEntries(1000, 2) { _ = try await store.add(entry.subject) }
                         _ = try await store.remove(subject("10.1.0.1"))
@@ -78,7 +78,7 @@ extension OnRedis {
                         thief.set(.none)
                         let list = try await node.list { $0.count == 1009 }
                         #expect(list.digest == (try await store.read()).digest)
-                        try await node.standing { $0 == .current }
+                        try await node.freshness { $0 == .current }
                     }
                 }
             }

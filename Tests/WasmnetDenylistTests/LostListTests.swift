@@ -64,7 +64,7 @@ extension OnRedis {
                 let list = try await redis.list { $0.version == known.version }
                 #expect(list.texts == known.texts)
                 #expect(list.generation == known.generation)
-                try await node.standing { $0 == .current }
+                try await node.freshness { $0 == .current }
                 #expect(node.mends == [.writtenBack: 1])
                 // Nothing was ever taken off, and nobody had to read it again.
                 #expect(changes.withLockedValue { $0 } == 0)
@@ -104,7 +104,7 @@ extension OnRedis {
                 let brief = try subject("*.brief.test")
                 #expect(list[brief]?.expiry == (added == 60 ? nil : known[brief]?.expiry))
                 #expect(try await store.read().texts == list.texts)
-                try await node.standing { $0 == .current }
+                try await node.freshness { $0 == .current }
                 #expect(node.mends == [.joined: 1])
                 _ = try await store.add(subject("10.9.0.1"))
                 try await node.list { $0.count == list.count + 1 && $0.version == list.version + 1 }
@@ -120,7 +120,7 @@ extension OnRedis {
                 try await lose(loss)
                 let store = RedisDenylistStore(redis: redis)
                 try await withNode(port: server.port, interval: .milliseconds(100)) { late in
-                    try await late.standing { $0 == .current }
+                    try await late.freshness { $0 == .current }
                     // It knows nothing, and adopts what there is.
                     #expect(late.inForce.list.texts == (try await store.read()).texts)
                     if adds {
@@ -163,7 +163,7 @@ extension OnRedis {
                 }
                 #expect(counts.withLockedValue { $0 } == [600])
                 #expect(try await redis.list { $0.version == list.version }.texts == list.texts)
-                try await node.standing { $0 == .current }
+                try await node.freshness { $0 == .current }
                 if isSilent { #expect(node.mends == [.replaced: 1]) }
             }
         }
@@ -211,7 +211,7 @@ extension OnRedis {
                     try await redis.run("FLUSHALL")
                     #expect(try await redis.list { $0.count == 2000 }.texts == known.texts)
                     for node in nodes {
-                        try await node.standing { $0 == .current }
+                        try await node.freshness { $0 == .current }
                         #expect(node.inForce.list.version == known.version)
                     }
                     #expect(nodes.map { $0.mends[.writtenBack] ?? 0 }.reduce(0, +) == 1)
@@ -240,7 +240,7 @@ extension OnRedis {
                         let list = try await node.list { $0.count >= 3000 }
                         #expect(try someEntries(3000).allSatisfy { list[$0.subject] != nil })
                         try await redis.list { $0.count >= 3000 && node.inForce.list.digest == $0.digest }
-                        try await node.standing { $0 == .current }
+                        try await node.freshness { $0 == .current }
                     }
                 }
             }
@@ -261,7 +261,7 @@ extension OnRedis {
                     // An empty list is one as well: an old snapshot does not undo it.
                     try await redis.run("FLUSHALL")
                     try await redis.list { $0.generation == cleared.generation && $0.version == cleared.version }
-                    try await node.standing { $0 == .current }
+                    try await node.freshness { $0 == .current }
                     #expect(node.mends == [.writtenBack: 1])
                 }
             }

@@ -108,7 +108,7 @@ extension OnRedis {
                 let clock: @Sendable () -> UnixTime = { now.withLockedValue { $0 } }
                 let shared: any DenylistStore = RedisDenylistStore(redis: redis, most: 120, clock: clock)
                 let own: any DenylistStore = InProcessDenylist(
-                    to: DenylistInForce(systemTime: start), most: 120, systemTime: clock)
+                    to: ActiveDenylist(systemTime: start), most: 120, systemTime: clock)
                 var random = seeded(4)
                 var seen: Set<DenylistOutcome> = []
                 for step in 0..<2500 {
@@ -152,7 +152,7 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let stores: [any DenylistStore] = [
                     RedisDenylistStore(redis: redis, clock: { start }),
-                    InProcessDenylist(to: DenylistInForce(systemTime: start), systemTime: { start }),
+                    InProcessDenylist(to: ActiveDenylist(systemTime: start), systemTime: { start }),
                 ]
                 for store in stores {
                     for expiry in [.after(milliseconds: .max), .at(UnixTime(milliseconds: .max))] as [DenylistExpiry] {
@@ -181,7 +181,7 @@ extension OnRedis {
                 now.withLockedValue { $0 = start.adding(milliseconds: 4) }
                 #expect(try await store.sweep().count == 200)
                 now.withLockedValue { $0 = start.adding(milliseconds: 5) }
-                #expect(try await store.sweep().count == 200 - DenylistBook.mostSwept)
+                #expect(try await store.sweep().count == 200 - DenylistReplica.maxSwept)
                 for _ in 0..<3 { try await store.sweep() }
                 let receipt = try await store.sweep()
                 #expect((receipt.count, receipt.version, receipt.digest) == (0, 400, DenylistDigest()))

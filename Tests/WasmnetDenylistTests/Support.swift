@@ -61,7 +61,7 @@ func withRedis(
 
 /// A node as far as the denylist goes: the list in force, and the feed that keeps it.
 final class Node: Sendable {
-    let inForce = DenylistInForce(systemTime: start)
+    let inForce = ActiveDenylist(systemTime: start)
     let redis: RedisClient
     private let task: Task<Void, any Error>
     private let lists: AsyncStream<DenylistUpdate>
@@ -96,11 +96,11 @@ final class Node: Sendable {
     }
 
     /// Waits for how sure the node is of its list.
-    func standing(within time: Duration = .seconds(30), _ fits: @escaping @Sendable (DenylistStanding) -> Bool)
+    func freshness(within time: Duration = .seconds(30), _ fits: @escaping @Sendable (DenylistFreshness) -> Bool)
         async throws
     {
         try await withTimeout(time) { [inForce] in
-            while !fits(inForce.standing) { try await Task.sleep(for: .milliseconds(1)) }
+            while !fits(inForce.freshness) { try await Task.sleep(for: .milliseconds(1)) }
         }
     }
 

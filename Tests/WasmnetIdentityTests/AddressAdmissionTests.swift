@@ -10,20 +10,20 @@ import WasmnetRelay
 @Suite struct AddressAdmissionTests {
     private func admit(
         origins allowed: [String], origin: String?, peer: String? = "192.0.2.7"
-    ) throws -> Result<Admitted, HTTPRefusal> {
+    ) throws -> Result<AdmittedClient, HTTPRefusal> {
         var rules = Policy.Rules()
         rules.clients.allowedOrigins = allowed
         rules.limits.maxConnections = 7
         var request = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
         if let origin { request.headers.add(name: "Origin", value: origin) }
         let address = try peer.map { try SocketAddress(ipAddress: $0, port: 5) }
-        let asked = AdmissionRequest(head: request, peer: address?.bareAddress)
+        let asked = AdmissionRequest(head: request, peer: address?.hostAddress)
         let loop = EmbeddedEventLoop()
         return Result { try AddressAdmission().admit(asked, policy: Policy(rules), on: loop).wait() }
             .mapError { $0 as? HTTPRefusal ?? HTTPRefusal(.internalServerError, "\($0)") }
     }
 
-    private func isAdmitted(_ result: Result<Admitted, HTTPRefusal>) -> Bool {
+    private func isAdmitted(_ result: Result<AdmittedClient, HTTPRefusal>) -> Bool {
         if case .success = result { true } else { false }
     }
 

@@ -115,7 +115,7 @@ import WasmnetTesting
     /// Past the cap the walk ends at the last hop that was looked at, which is a proxy of ours.
     @Test func aChainIsWalkedForSoManyHopsOnly() throws {
         let peer = try #require(IPAddress("10.0.0.1"))
-        let hops = (0..<ForwardedHeaders.mostHops).map { "10.0.1.\($0)" }
+        let hops = (0..<ForwardedHeaders.maxHops).map { "10.0.1.\($0)" }
         let long = (["192.0.2.9"] + hops).joined(separator: ",")
         #expect(
             ClientAddress.find(["X-Forwarded-For": long], peer: peer, trusted: Self.trusted)

@@ -51,7 +51,7 @@ import WasmnetTesting
         for _ in 0..<100 { limit.count(self.here, now: 0) }
         for host in 0..<100_000 {
             limit.count(IPAddress(v6: UInt64(host) | 0x2001 << 48, low: 0), now: Int64(host))
-            #expect(limit.count <= FailureLimit.mostAddresses)
+            #expect(limit.count <= FailureLimit.maxAddresses)
         }
         #expect(limit.isReached(by: self.here, now: 100_000))
     }

@@ -5,7 +5,7 @@ import WasmnetQuota
 /// What a token's destinations and tier do to a policy: only ever take away.
 @Suite struct NarrowingTests {
     private func policy(_ allow: [String], base: Policy = .default) throws -> Policy {
-        base.applied(to: ClientTerms(allow: try allow.map { try PolicyEntry($0) }))
+        base.applied(to: TokenRestrictions(allow: try allow.map { try PolicyEntry($0) }))
     }
 
     private func isAllowed(_ policy: Policy, _ address: String, _ port: UInt16, name: String? = nil) throws -> Bool {
@@ -120,10 +120,10 @@ import WasmnetQuota
         rules.tiers["pro"] = rules.limits
         rules.tiers["pro"]?.maxConnections = 500
         let policy = Policy(rules)
-        #expect(policy.applied(to: ClientTerms(tier: "pro")).limits.maxConnections == 500)
-        #expect(policy.applied(to: ClientTerms(tier: "gone")).limits.maxConnections == 5)
-        #expect(policy.applied(to: ClientTerms()).limits.maxConnections == 5)
-        #expect(policy.applied(to: ClientTerms(tier: "pro")).limits(tier: "gone").maxConnections == 5)
+        #expect(policy.applied(to: TokenRestrictions(tier: "pro")).limits.maxConnections == 500)
+        #expect(policy.applied(to: TokenRestrictions(tier: "gone")).limits.maxConnections == 5)
+        #expect(policy.applied(to: TokenRestrictions()).limits.maxConnections == 5)
+        #expect(policy.applied(to: TokenRestrictions(tier: "pro")).limits(tier: "gone").maxConnections == 5)
         #expect(policy.hasTier("pro") && !policy.hasTier("gone"))
         let limited = policy.limitingBandwidth(megabitsPerSecond: 3)
         #expect(limited.limits(tier: "pro").maxBandwidthBitsPerSecond == 3_000_000)

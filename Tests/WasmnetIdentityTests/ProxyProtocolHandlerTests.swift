@@ -9,12 +9,12 @@ import WasmnetRelay
     private final class Connection {
         let channel = EmbeddedChannel()
         let counters = AdmissionCounters()
-        private(set) var announced: [IPAddress?] = []
+        private(set) var proxiedAddress: [IPAddress?] = []
 
         init(_ mode: ProxyProtocolMode, isTrusted: Bool) throws {
             let handler = ProxyProtocolHandler(
                 mode: mode, isTrusted: isTrusted, timeout: .seconds(5), counters: self.counters
-            ) { [unowned self] in self.announced.append($1) }
+            ) { [unowned self] in self.proxiedAddress.append($1) }
             try self.channel.pipeline.syncOperations.addHandler(handler)
             self.channel.connect(to: try SocketAddress(ipAddress: "192.0.2.1", port: 1), promise: nil)
         }
@@ -44,37 +44,37 @@ import WasmnetRelay
             let connection = try Connection(mode, isTrusted: true)
             try connection.receive(Array(bytes[..<split]))
             try connection.receive(Array(bytes[split...]))
-            #expect(connection.announced == [IPAddress("203.0.113.7")], "split at \(split)")
+            #expect(connection.proxiedAddress == [IPAddress("203.0.113.7")], "split at \(split)")
             #expect(try connection.passedOn() == Self.request, "split at \(split)")
         }
         let connection = try Connection(mode, isTrusted: true)
         for byte in bytes { try connection.receive([byte]) }
-        #expect(connection.announced == [IPAddress("203.0.113.7")])
+        #expect(connection.proxiedAddress == [IPAddress("203.0.113.7")])
         #expect(try connection.passedOn() == Self.request)
     }
 
     @Test func aMappedClientIsItsIPv4Address() throws {
         let connection = try Connection(.required, isTrusted: true)
         try connection.receive(Array("PROXY TCP6 ::ffff:203.0.113.7 ::1 1 2\r\n".utf8))
-        #expect(connection.announced == [IPAddress("203.0.113.7")])
+        #expect(connection.proxiedAddress == [IPAddress("203.0.113.7")])
     }
 
     @Test func theProxysOwnConnectionsArePassedOnAsItself() throws {
         let connection = try Connection(.required, isTrusted: true)
         try connection.receive(ProxyBytes.v2(0x20, 0, []) + Self.request)
-        #expect(connection.announced == [nil])
+        #expect(connection.proxiedAddress == [nil])
         #expect(try connection.passedOn() == Self.request)
     }
 
     @Test func withoutAHeaderOptionalGoesOnAndRequiredCloses() throws {
         let optional = try Connection(.optional, isTrusted: true)
         try optional.receive(Self.request)
-        #expect(optional.announced == [nil])
+        #expect(optional.proxiedAddress == [nil])
         #expect(try optional.passedOn() == Self.request)
 
         let required = try Connection(.required, isTrusted: true)
         try required.receive(Self.request)
-        #expect(required.announced.isEmpty)
+        #expect(required.proxiedAddress.isEmpty)
         #expect(!required.channel.isActive)
         #expect(required.counters.total(.badProxyHeader) == 1)
     }
@@ -82,7 +82,7 @@ import WasmnetRelay
     @Test func anUntrustedHeaderIsReadPastIgnoredAndCounted() throws {
         let connection = try Connection(.optional, isTrusted: false)
         try connection.receive(Self.headers[0] + Self.request)
-        #expect(connection.announced == [nil])
+        #expect(connection.proxiedAddress == [nil])
         #expect(try connection.passedOn() == Self.request)
         #expect(connection.counters.total(.untrustedProxyHeader) == 1)
     }
@@ -91,7 +91,7 @@ import WasmnetRelay
         let connection = try Connection(.required, isTrusted: false)
         #expect(!connection.channel.isActive)
         #expect(connection.counters.total(.untrustedProxyHeader) == 1)
-        #expect(connection.announced.isEmpty)
+        #expect(connection.proxiedAddress.isEmpty)
     }
 
     @Test func aMalformedHeaderCloses() throws {

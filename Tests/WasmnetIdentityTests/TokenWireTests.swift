@@ -275,7 +275,7 @@ import WasmnetTesting
         await target.stop()
     }
 
-    /// Every gate: TCP, TLS, UDP, single datagrams, look-ups, binding; then under another policy.
+    /// Every gate: TCP, TLS, UDP, single datagrams, lookups, binding; then under another policy.
     @Test func aTokensDestinationsHoldAtEveryGateAndAfterAnotherPolicy() async throws {
         let (target, other) = (try await TestTarget.start(.echo), try await TestTarget.start(.echo))
         let (port, wrong) = (UInt16(target.port), UInt16(other.port))

@@ -313,14 +313,14 @@ import WasmnetPolicyFile
                 "2001:db8:122:344:c0:0:aa00:0", "2001:db8:122:344::192.0.0.171", "64:ff9b::192.0.0.170", "2a00::1",
                 "fe80::192.0.0.170", "ff02::192.0.0.170", "::192.0.0.170",
             ].compactMap { IPAddress($0) } + [IPAddress(v4: (192, 0, 0, 170))]
-        let found = NAT64Prefix.announced(by: answers)
+        let found = NAT64Prefix.proxiedAddress(by: answers)
         #expect(
             found.map(\.description) == [
                 "2001:db8::/32", "2001:db8:100::/40", "2001:db8:122::/48", "2001:db8:122:300::/56",
                 "2001:db8:122:344::/64", "2001:db8:122:344::/96",
             ])
         var place = Place()
-        place.translators = NAT64Prefix.announced(by: [try #require(IPAddress("2a00:64::192.0.0.170"))])
+        place.translators = NAT64Prefix.proxiedAddress(by: [try #require(IPAddress("2a00:64::192.0.0.170"))])
         let open = try Self.policy("open").placed(in: place)
         #expect(try Self.decide(open, "2a00:64::8.8.8.8", 443).allowed)
         for inside in ["10.0.0.1", "127.0.0.1", "169.254.169.254", "168.63.129.16"] {

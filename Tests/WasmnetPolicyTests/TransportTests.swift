@@ -242,7 +242,7 @@ import WasmnetTesting
     /// `name>address`, or an address.
     private static func parts(_ destination: String) throws -> (String, HostName?, IPAddress) {
         let parts = destination.split(separator: ">").map(String.init)
-        let address = try #require(IPAddress(parts[parts.count - 1])).unmapped
+        let address = try #require(IPAddress(parts[parts.count - 1])).withoutV4Mapping
         return (parts[0], parts.count > 1 ? try HostName(parsing: parts[0]) : nil, address)
     }
 

@@ -61,7 +61,7 @@ struct BoundsTests {
         let limits = ClientLimits.only(bytesPerSecond: Double(rate), byteBurst: Int(burst))
         // Eight sessions of one client, each with an allowance of its own asking.
         let sessions = (0..<8).map { _ in ledger.allowance(for: ClientID(text: "t:sim"), limits: limits) }
-        let mostRead = 65_536
+        let maxRead = 65_536
 
         var passed: [(time: Int64, bytes: Int64)] = []
         var time = noon
@@ -75,7 +75,7 @@ struct BoundsTests {
                 if Bool.random(using: &random) { time = max(time, until) }
                 continue
             }
-            let bytes = Int.random(in: 1...mostRead, using: &random)
+            let bytes = Int.random(in: 1...maxRead, using: &random)
             session.charge(bytes: bytes, now: reading)
             passed.append((latest.microseconds, Int64(bytes)))
         }
@@ -85,7 +85,7 @@ struct BoundsTests {
             for last in first..<min(passed.count, first + 300) {
                 sum += passed[last].bytes
                 let span = passed[last].time - passed[first].time
-                let bound = burst + span * rate / 1_000_000 + 1 + Int64(mostRead)
+                let bound = burst + span * rate / 1_000_000 + 1 + Int64(maxRead)
                 guard sum > bound else { continue }
                 Issue.record("seed \(seed): \(sum) bytes in \(span) us, bound \(bound)")
                 return

@@ -106,7 +106,7 @@ struct TokenBucketTests {
         let amounts: [Int64] = [.min, -1, 0, 1, 65_536, 1 << 32, 1 << 52, .max]
         let rates: [Double] = [.leastNonzeroMagnitude, 0.5, 1, 1e6, 1e12, 1e300]
         let bursts: [Int] = [.min, 0, 1, 1 << 20, .max]
-        let most = TokenBucket.mostBytes * 1_000_000
+        let most = TokenBucket.maxBytes * 1_000_000
         for _ in 0..<5_000 {
             var bucket = TokenBucket()
             for _ in 0..<8 {

@@ -9,7 +9,7 @@ import WasmnetQuota
     @Test(arguments: ["192.0.2.7", "2001:db8::1", "::1", "::"]) func thereAndBack(text: String) throws {
         let address = try #require(IPAddress(text))
         let socketAddress = try SocketAddress(address, port: 65_535)
-        #expect(socketAddress.bareAddress == address)
+        #expect(socketAddress.hostAddress == address)
         #expect(socketAddress.port == 65_535)
         #expect(try SocketAddress(ipAddress: text, port: 65_535) == socketAddress, "NIO reads it the same")
     }
@@ -17,18 +17,18 @@ import WasmnetQuota
     /// RFC 4291, section 2.5.5.2: only ::ffff:0:0/96 is IPv4 in other clothes.
     @Test func mappedAddressesAreUnmapped() throws {
         let four = IPAddress(v4: (192, 0, 2, 7))
-        #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 1).bareAddress == four)
+        #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 1).hostAddress == four)
         #expect(four.mapped == IPAddress("::ffff:192.0.2.7"))
-        #expect(four.mapped.unmapped == four)
+        #expect(four.mapped.withoutV4Mapping == four)
         for other in ["::192.0.2.7", "::fffe:192.0.2.7", "1::ffff:192.0.2.7", "64:ff9b::192.0.2.7"] {
             let address = try #require(IPAddress(other))
-            #expect(address.unmapped == address && address.mapped == address)
+            #expect(address.withoutV4Mapping == address && address.mapped == address)
         }
     }
 
     @Test func anotherKindOfSocketHasNoAddress() throws {
         let unix = try SocketAddress(unixDomainSocketPath: "relay.socket")
-        #expect(unix.bareAddress == nil)
+        #expect(unix.hostAddress == nil)
         #expect(unix.endpointText == "unknown")
     }
 

@@ -18,7 +18,7 @@ import Testing
         var taken = 0
         var markers: [(number: UInt64, behind: Int)] = []
         var answers: [(number: UInt64, at: Int64)] = []
-        var mostQueued = 0
+        var maxQueued = 0
 
         mutating func mark() { self.markers.append((self.window.mark(now: self.now), self.sent)) }
 
@@ -30,7 +30,7 @@ import Testing
                     if self.window.send(16 << 10) { self.mark() }
                 }
                 self.now += 1_000_000
-                self.mostQueued = max(self.mostQueued, self.queued)
+                self.maxQueued = max(self.maxQueued, self.queued)
                 let take = min(self.queued, self.rate)
                 self.queued -= take
                 self.taken += take
@@ -63,9 +63,9 @@ import Testing
         var way = Way(delay: 100_000, rate: 20_000)
         way.mark()
         way.run(milliseconds: 500)
-        way.mostQueued = 0
+        way.maxQueued = 0
         way.run(milliseconds: 5000)
-        #expect(way.mostQueued <= 320 << 10, "\(way.mostQueued)")
+        #expect(way.maxQueued <= 320 << 10, "\(way.maxQueued)")
         #expect(way.taken >= 5400 * 20_000)
     }
 
@@ -73,9 +73,9 @@ import Testing
         var way = Way(delay: 100_000, rate: 1000)
         way.mark()
         way.run(milliseconds: 3000)
-        way.mostQueued = 0
+        way.maxQueued = 0
         way.run(milliseconds: 3000)
-        #expect(way.mostQueued <= 96 << 10, "\(way.mostQueued)")
+        #expect(way.maxQueued <= 96 << 10, "\(way.maxQueued)")
         #expect(way.taken >= 5900 * 1000)
     }
 
@@ -88,7 +88,7 @@ import Testing
         way.run(milliseconds: 3000)
         #expect(way.taken - before >= 3000 * 90_000, "\(way.taken - before)")
         #expect(way.window.limit >= 9_000_000)
-        #expect(way.mostQueued <= 32_000_000)
+        #expect(way.maxQueued <= 32_000_000)
     }
 
     /// The way gets longer in mid-life: the window follows within a few lifetimes of the old measurement.

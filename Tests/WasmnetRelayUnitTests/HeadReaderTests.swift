@@ -12,7 +12,7 @@ import Testing
         while var part = bytes.readSlice(length: min(piece, bytes.readableBytes)), part.readableBytes > 0 {
             let result = reader.take(from: &part)
             if result != .more { return (result, part.readableBytes + bytes.readableBytes) }
-            #expect(reader.heldBytes <= 2 * HeadReader.mostBytes)
+            #expect(reader.heldBytes <= 2 * HeadReader.maxBytes)
         }
         return (.more, 0)
     }
@@ -25,14 +25,14 @@ import Testing
 
     @Test(arguments: [1, 7, 4096, Int.max]) func boundsOfAHead(piece: Int) throws {
         for (text, expected) in [
-            (Self.filled(HeadReader.mostBytes + 1), HeadReader.Result.failed(.tooLarge)),
-            ("GET /" + String(repeating: "x", count: HeadReader.mostBytes), .failed(.lineTooLong)),
-            (String(repeating: "\r\n", count: HeadReader.mostBytes), .failed(.lineTooLong)),
+            (Self.filled(HeadReader.maxBytes + 1), HeadReader.Result.failed(.tooLarge)),
+            ("GET /" + String(repeating: "x", count: HeadReader.maxBytes), .failed(.lineTooLong)),
+            (String(repeating: "\r\n", count: HeadReader.maxBytes), .failed(.lineTooLong)),
             (Self.line + String(repeating: "A: 1\r\n", count: 101) + "\r\n", .failed(.tooManyFields)),
             (Self.line + "Host: x\r\n", .more), ("", .more),
         ] { #expect(self.read(text, piece: piece).result == expected, "\(text.prefix(30))") }
         for text in [
-            Self.filled(HeadReader.mostBytes), Self.line + "\r\n",
+            Self.filled(HeadReader.maxBytes), Self.line + "\r\n",
             Self.line + String(repeating: "A: 1\r\n", count: 100) + "\r\n",
         ] {
             let (result, rest) = self.read(text + "behind", piece: piece)

@@ -35,7 +35,7 @@ import WasmnetProtocol
     }
 
     @Test func theKernelKnowsItsOwnAddresses() throws {
-        let own = try System.enumerateDevices().compactMap { $0.address?.bareAddress }
+        let own = try System.enumerateDevices().compactMap { $0.address?.hostAddress }
             .filter { !$0.description.hasPrefix("fe80") }
         #expect(!own.isEmpty)
         // By the routes, and where netlink is not allowed.
@@ -84,11 +84,11 @@ import WasmnetProtocol
         #expect(own == Array(asked.prefix(6)), "\(own)")
     }
 
-    /// The denylist's news reach what goes by a translator that the network announced.
+    /// The denylist's news reach what goes by a translator that the network proxiedAddress.
     @Test func aNewEntryEndsWhatGoesThroughAnAnnouncedTranslator() throws {
         let harness = try CarrierHarness(.v2)
         let session = try #require(harness.session)
-        let prefix = NAT64Prefix.announced(by: [try #require(IPAddress("2a00:64::192.0.0.170"))])
+        let prefix = NAT64Prefix.proxiedAddress(by: [try #require(IPAddress("2a00:64::192.0.0.170"))])
         harness.environment.changePlace { $0.translators = prefix }
         for (id, address) in [(SocketID(1), "2a00:64::8.8.8.8"), (2, "2a00:64::8.8.4.4"), (3, "2a00:65::8.8.8.8")] {
             let target = SocketTarget(

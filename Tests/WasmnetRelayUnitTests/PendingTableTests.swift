@@ -95,7 +95,7 @@ private final class Table {
         let table = Table(10_000)
         var ids: [PendingTable.ID] = []
         let size = 12 << 10
-        let fitting = PendingTable.mostHeadBytes / size
+        let fitting = PendingTable.maxHeadBytes / size
         for number in 0..<fitting {
             let id = try #require(table.enter(self.address(number))).id
             #expect(table.set(id, number == 3 ? .whole : .unfinished, headBytes: size) == [])
@@ -105,7 +105,7 @@ private final class Table {
         #expect(table.set(ids[3], .whole, headBytes: 16 << 10) == [])
         let newcomer = try #require(table.enter(self.address(5000))).id
         #expect(table.set(newcomer, .unfinished, headBytes: 8 << 10) == [ids[7]])
-        #expect(table.headBytes <= PendingTable.mostHeadBytes)
+        #expect(table.headBytes <= PendingTable.maxHeadBytes)
     }
 
     /// Random steps beside a plain model: counts, bounds, and nothing is left.

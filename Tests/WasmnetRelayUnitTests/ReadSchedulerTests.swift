@@ -21,11 +21,11 @@ import WasmnetProtocol
         let sockets = (0..<2).map { _ in Name() }
         struct State: Hashable {
             var held: Set<Int> = []
-            var answersPileUp = false
+            var replyBacklogExceeded = false
         }
         var seen: Set<State> = []
         func walk(_ scheduler: ReadScheduler, _ state: State) {
-            #expect(scheduler.readsCarrier == (state.held.isEmpty && !state.answersPileUp), "\(state)")
+            #expect(scheduler.readsCarrier == (state.held.isEmpty && !state.replyBacklogExceeded), "\(state)")
             guard seen.insert(state).inserted else { return }
             for (index, socket) in sockets.enumerated() {
                 var (next, after) = (scheduler, state)
@@ -37,7 +37,7 @@ import WasmnetProtocol
             }
             for flag in [true, false] {
                 var (next, after) = (scheduler, state)
-                (next.answersPileUp, after.answersPileUp) = (flag, flag)
+                (next.replyBacklogExceeded, after.replyBacklogExceeded) = (flag, flag)
                 walk(next, after)
             }
         }

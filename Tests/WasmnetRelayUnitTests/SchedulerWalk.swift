@@ -4,7 +4,7 @@ import WasmnetProtocol
 
 /// Everything that can be said to a ``ReadScheduler`` about the bytes that come down, with every value that makes a difference.
 enum SchedulerInput: Equatable {
-    case read(SocketID, isSparse: Bool, hasRoom: Bool, mayRead: Bool, quantum: Int)
+    case read(SocketID, isInteractive: Bool, hasRoom: Bool, mayRead: Bool, quantum: Int)
     case nextReader
     case forgetReaders
     case hasRead(SocketID, isUrgent: Bool)
@@ -16,14 +16,15 @@ enum SchedulerInput: Equatable {
 
     static func all(of id: SocketID) -> [SchedulerInput] {
         let flags = [true, false]
-        let reads = flags.flatMap { isSparse in
+        let reads = flags.flatMap { isInteractive in
             flags.flatMap { hasRoom in
                 flags.map { mayRead in
-                    SchedulerInput.read(id, isSparse: isSparse, hasRoom: hasRoom, mayRead: mayRead, quantum: .max)
+                    SchedulerInput.read(
+                        id, isInteractive: isInteractive, hasRoom: hasRoom, mayRead: mayRead, quantum: .max)
                 }
             }
         }
-        let paced = SchedulerInput.read(id, isSparse: false, hasRoom: true, mayRead: true, quantum: 3000)
+        let paced = SchedulerInput.read(id, isInteractive: false, hasRoom: true, mayRead: true, quantum: 3000)
         let turns = [8 << 10, 16 << 10].flatMap { bytes in flags.map { SchedulerInput.turn(bytes: bytes, hasMore: $0) }
         }
         return reads + turns + flags.map { .hasRead(id, isUrgent: $0) }
@@ -60,10 +61,10 @@ struct WalkedScheduler: Hashable {
 
     private mutating func step(_ input: SchedulerInput) -> String? {
         switch input {
-        case .read(let id, let isSparse, let hasRoom, let mayRead, let quantum):
+        case .read(let id, let isInteractive, let hasRoom, let mayRead, let quantum):
             let read = self.scheduler.read(
-                id, isSparse: isSparse, hasRoom: hasRoom, mayRead: mayRead, quantum: quantum)
-            return self.broken(read, of: id, isSparse, hasRoom, mayRead, quantum)
+                id, isInteractive: isInteractive, hasRoom: hasRoom, mayRead: mayRead, quantum: quantum)
+            return self.broken(read, of: id, isInteractive, hasRoom, mayRead, quantum)
         case .nextReader:
             let first = self.line.isEmpty ? nil : self.line.removeFirst()
             if self.scheduler.nextReader() != first { return "the first in line is not the first to read" }
@@ -97,16 +98,17 @@ struct WalkedScheduler: Hashable {
     }
 
     private mutating func broken(
-        _ read: ReadScheduler.Read, of id: SocketID, _ isSparse: Bool, _ hasRoom: Bool, _ mayRead: Bool, _ quantum: Int
+        _ read: ReadScheduler.Read, of id: SocketID, _ isInteractive: Bool, _ hasRoom: Bool, _ mayRead: Bool,
+        _ quantum: Int
     ) -> String? {
         switch read {
         case .now(let limit):
             if !mayRead { return "it reads against the client's limits" }
-            if !isSparse, !hasRoom { return "it reads without room" }
-            if !isSparse, !self.line.isEmpty { return "it reads before whoever waits" }
+            if !isInteractive, !hasRoom { return "it reads without room" }
+            if !isInteractive, !self.line.isEmpty { return "it reads before whoever waits" }
             if limit != (hasRoom ? min(quantum, self.share) : 4 << 10) { return "it reads \(limit) bytes" }
         case .later(let isNew):
-            if mayRead, isSparse || (hasRoom && self.line.isEmpty) { return "it waits for nothing" }
+            if mayRead, isInteractive || (hasRoom && self.line.isEmpty) { return "it waits for nothing" }
             if isNew == self.line.contains(id) { return "it is in line twice, or not at all" }
             if isNew { self.line.append(id) }
         }

@@ -29,18 +29,18 @@ import Testing
     }
 
     @Test func aPartTooSmallToBeWorthAMessageWaitsUntilItIsUrged() {
-        let least = SendCredit.leastPart
+        let least = SendCredit.smallPart
         var credit = SendCredit(least - 1)
         #expect(!credit.takes(least) && !credit.takes(.max))
         #expect(credit.takes(least - 1) && credit.takes(1))
-        credit.urge()
+        credit.releaseSmallPart()
         #expect(credit.takes(.max))
         credit.spend(10)
         #expect(!credit.takes(least))
         credit.add(11)
         #expect(credit.takes(.max))
         credit.spend(least)
-        credit.urge()
+        credit.releaseSmallPart()
         #expect(!credit.takes(1))
     }
 

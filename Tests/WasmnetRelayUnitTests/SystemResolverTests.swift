@@ -11,7 +11,7 @@ import WasmnetQuota
 
 /// Names that begin with `slow` block their thread until they are let go.
 private final class SlowNames: Sendable {
-    /// The names whose look-up a thread began.
+    /// The names whose lookup a thread began.
     let begun: AsyncStream<String>
     private let begin: AsyncStream<String>.Continuation
     private let gate = DispatchSemaphore(value: 0)

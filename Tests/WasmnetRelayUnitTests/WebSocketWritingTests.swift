@@ -95,7 +95,7 @@ import WasmnetProtocol
         carrier.sendData(header: self.header, payload: ByteBuffer(string: "x"))
         carrier.close(.normal, "again")
         #expect(try harness.frames().map(\.opcode) == [.connectionClose])
-        #expect(!carrier.hasRoom && !carrier.takesUrgent)
+        #expect(!carrier.hasRoom && !carrier.acceptsUrgentData)
         try harness.finish()
     }
 
@@ -104,9 +104,9 @@ import WasmnetProtocol
     @Test func aSocketThatTakesNothingHasNoRoomButTakesAnswers() throws {
         let harness = try CarrierHarness(.v1)
         let carrier = try #require(harness.session?.carrier)
-        #expect(carrier.hasRoom && carrier.takesUrgent)
+        #expect(carrier.hasRoom && carrier.acceptsUrgentData)
         harness.setWritable(false)
-        #expect(!carrier.hasRoom && !carrier.takesUrgent)
+        #expect(!carrier.hasRoom && !carrier.acceptsUrgentData)
         carrier.sendAnswer(ByteBuffer(string: "x"), isText: false)
         #expect(try harness.frames().count == 1)
         harness.setWritable(true)

@@ -25,7 +25,7 @@ final class SimulatedSocket: ChannelDuplexHandler {
     private var unflushed = Deque<Write>()
     private var queue = Deque<Write>()
     private(set) var queuedBytes = 0
-    private(set) var mostQueued = 0
+    private(set) var maxQueued = 0
     /// What the kernel took and the peer has not read yet.
     private(set) var outgoing = ByteBuffer()
     private var outputClose: EventLoopPromise<Void>?
@@ -67,7 +67,7 @@ final class SimulatedSocket: ChannelDuplexHandler {
         }
         let bytes = self.unwrapOutboundIn(data)
         self.queuedBytes += bytes.readableBytes
-        self.mostQueued = max(self.mostQueued, self.queuedBytes)
+        self.maxQueued = max(self.maxQueued, self.queuedBytes)
         self.unflushed.append(Write(bytes: bytes, promise: promise))
         self.updateWritability(context)
     }

@@ -6,15 +6,15 @@ import WasmnetQuota
 /// Whatever happens in whatever order: the same bytes in order or one reason, bounded memory, and each socket ends once.
 @Suite struct SimulationTests {
     /// What the node may hold for a target: what the client may have on its way, and a read of the carrier.
-    private static let mostForTarget = 4 * Simulation.window + 8192
+    private static let maxForTarget = 4 * Simulation.window + 8192
     /// And toward the page: high water, a turn's reads, and what answers there are.
-    private static let mostForPage = 32 << 10
+    private static let maxForPage = 32 << 10
 
     private func check(_ simulation: Simulation) {
         #expect(simulation.faults.isEmpty, "seed \(simulation.seed): \(simulation.faults)")
-        #expect(simulation.carrier.mostQueued <= Self.mostForPage, "seed \(simulation.seed)")
+        #expect(simulation.carrier.maxQueued <= Self.maxForPage, "seed \(simulation.seed)")
         for (id, target) in simulation.targets {
-            #expect(target.socket.mostQueued <= Self.mostForTarget, "seed \(simulation.seed): socket \(id)")
+            #expect(target.socket.maxQueued <= Self.maxForTarget, "seed \(simulation.seed): socket \(id)")
         }
     }
 

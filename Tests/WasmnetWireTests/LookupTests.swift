@@ -52,11 +52,11 @@ import WasmnetTesting
                 for id in 1...64 { client.send(.resolve(SocketID(id), name: "slow\(session)x\(id).example")) }
                 flood.append(client)
             }
-            // Four sessions of one client: 256 look-ups, of which so many are kept.
+            // Four sessions of one client: 256 lookups, of which so many are kept.
             #expect(try await self.comes(resolver, waiting: 128, busy: 8))
             try await other.ask(.resolve(1, name: "quick.example"), for: .resolved())
             try await other.connect(2, "target.example", port: target.port)
-            // Its own look-ups go with it; what runs, runs on, and holds up nobody either.
+            // Its own lookups go with it; what runs, runs on, and holds up nobody either.
             for client in flood { await client.close() }
             #expect(try await self.comes(resolver, waiting: 0, busy: 8))
             try await other.connect(3, "target.example", port: target.port)

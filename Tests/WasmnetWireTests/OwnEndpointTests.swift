@@ -12,7 +12,7 @@ import WasmnetTesting
 @Suite(.timeLimit(.minutes(1))) struct OwnEndpointTests {
     /// Loopback in every spelling, and what the machine's interfaces have.
     private func local() throws -> [String] {
-        let interfaces = try System.enumerateDevices().compactMap { $0.address?.bareAddress }
+        let interfaces = try System.enumerateDevices().compactMap { $0.address?.hostAddress }
             .filter { !$0.description.hasPrefix("fe80") }
         return [
             "127.0.0.1", "127.0.0.2", "127.255.255.254", "::1", "0.0.0.0", "::", "localhost", "::ffff:127.0.0.3",

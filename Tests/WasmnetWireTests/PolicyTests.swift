@@ -229,7 +229,7 @@ import WasmnetTesting
         await outside.stop()
     }
 
-    /// First public, then private: the second look-up is decided as strictly as the first.
+    /// First public, then private: the second lookup is decided as strictly as the first.
     @Test func aRebindingResolverNeverReachesThePrivateAddress() async throws {
         let resolver = ScriptedResolver(["rebind.example": [["8.8.8.8"], ["127.0.0.1"]]])
         try await TestNode.withClient(policy: .default, resolver: resolver) { node, target, client in

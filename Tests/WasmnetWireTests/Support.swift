@@ -13,7 +13,7 @@ func policy(_ toml: String) throws -> Policy {
     try PolicyFile.parse(toml, file: "test.toml")
 }
 
-/// Answers each look-up of a name with the next of its answers, and the last one for ever.
+/// Answers each lookup of a name with the next of its answers, and the last one for ever.
 final class ScriptedResolver: NameResolver {
     private let answers: NIOLockedValueBox<[String: [[String]]]>
 
@@ -32,7 +32,7 @@ final class ScriptedResolver: NameResolver {
     }
 }
 
-/// Keeps look-ups waiting until it is told to answer them.
+/// Keeps lookups waiting until it is told to answer them.
 final class HeldResolver: NameResolver {
     private let waiting = NIOLockedValueBox<[EventLoopPromise<[IPAddress]>]>([])
 

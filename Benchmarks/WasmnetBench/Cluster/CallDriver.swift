@@ -77,13 +77,13 @@ final class CallDriver: Sendable {
                 self.state.withLock { state in
                     state.underWay -= 1
                     state.outcome.times.append(Clock.now - start)
-                    if !Self.isSound(result, call) { state.outcome.failures += 1 }
+                    if !Self.isValid(result, call) { state.outcome.failures += 1 }
                 }
                 self.send(done)
             }
     }
 
-    private static func isSound(_ result: Result<RESPValue, any Error>, _ call: ClusterCall) -> Bool {
+    private static func isValid(_ result: Result<RESPValue, any Error>, _ call: ClusterCall) -> Bool {
         guard case .success(let reply) = result, let numbers = reply.array?.compactMap(\.int64) else { return false }
         guard numbers.count == call.integers else { return false }
         // The status, where 1 is done; of a grant, bytes of the bandwidth or of the day.

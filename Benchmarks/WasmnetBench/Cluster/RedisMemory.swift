@@ -33,7 +33,7 @@ struct RedisMemory {
             [{ keys.lease(.sessions, of: $0, node: 1) }, { keys.lease(.sockets, of: $0, node: 1) }])
         try add("more, the day's bytes", [{ keys.bytes(of: $0, rate: nil, day: 1 << 40) }])
         try add(
-            "more while active: bandwidth, connects, look-ups",
+            "more while active: bandwidth, connects, lookups",
             [
                 { keys.bytes(of: $0, rate: keys.rate, day: 0) }, { keys.request(.sockets, of: $0) },
                 { keys.request(.resolves, of: $0) },
@@ -82,8 +82,8 @@ private struct ClientKeys: Sendable {
 
     private func reserve(_ lane: LaneKind, _ index: Int, _ ask: LedgerAsk, _ pace: GCRA.Pace?, node: Int) -> ClusterCall
     {
-        let standing = ClusterCall.Standing(
+        let leaseState = ClusterCall.LeaseState(
             name: "\(self.settings.nodeID).\(node)", generation: 0, joins: true, stamp: (1, RedisProbe.time))
-        return .reserve(lane, of: self.client(index), ask, pace: pace, dayLimit: 0, standing, self.settings)
+        return .reserve(lane, of: self.client(index), ask, pace: pace, dayLimit: 0, leaseState, self.settings)
     }
 }

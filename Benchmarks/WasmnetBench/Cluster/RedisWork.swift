@@ -78,16 +78,16 @@ struct RedisCalls: Sendable {
         case .grant: return self.grant(client, wantsDay: false)
         case .grantDay: return self.grant(client, wantsDay: true)
         case .heartbeat:
-            return .heartbeat(bucket: index % RedisKeys.bucketCount, self.standing(joins: false), self.settings)
+            return .heartbeat(bucket: index % RedisKeys.bucketCount, self.leaseState(joins: false), self.settings)
         case .crowdedHeartbeat:
-            let standing = self.standing(node: index % self.work.count, joins: false)
-            return .heartbeat(bucket: RedisKeys.bucket(of: self.firstOfBucket[0]), standing, self.settings)
+            let leaseState = self.leaseState(node: index % self.work.count, joins: false)
+            return .heartbeat(bucket: RedisKeys.bucket(of: self.firstOfBucket[0]), leaseState, self.settings)
         }
     }
 
-    func standing(node: Int = 0, joins: Bool) -> ClusterCall.Standing {
+    func leaseState(node: Int = 0, joins: Bool) -> ClusterCall.LeaseState {
         let name = "\(self.settings.nodeID).\(node)"
-        return ClusterCall.Standing(name: name, generation: 0, joins: joins, stamp: (1, RedisProbe.time))
+        return ClusterCall.LeaseState(name: name, generation: 0, joins: joins, stamp: (1, RedisProbe.time))
     }
 
     /// One slot more is needed of the fifty; a few are kept for later.
@@ -105,12 +105,12 @@ struct RedisCalls: Sendable {
     private func declare(_ client: ClientID, _ sequence: Int, node: Int = 0, joins: Bool) -> ClusterCall {
         .reserve(
             .sockets, of: client, self.slots(sequence), pace: nil, dayLimit: 0,
-            self.standing(node: node, joins: joins), self.settings)
+            self.leaseState(node: node, joins: joins), self.settings)
     }
 
     private func reserve(_ client: ClientID, _ ask: LedgerAsk) -> ClusterCall {
         .reserve(
-            .sockets, of: client, ask, pace: Self.pace, dayLimit: 0, self.standing(joins: false), self.settings)
+            .sockets, of: client, ask, pace: Self.pace, dayLimit: 0, self.leaseState(joins: false), self.settings)
     }
 
     private func grant(_ client: ClientID, wantsDay: Bool) -> ClusterCall {

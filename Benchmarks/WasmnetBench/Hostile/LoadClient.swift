@@ -41,7 +41,7 @@ final class MessageClient: LoadClient {
     /// What waits here before no more is written: a node that does not read is noticed.
     private static let unsentLimit = 16 << 10
     /// The other clients have their turns too.
-    private static let mostPerTurn = 500
+    private static let maxPerTurn = 500
 
     /// - Parameters:
     ///   - opening: What it says first.
@@ -69,7 +69,7 @@ final class MessageClient: LoadClient {
     override func offer(upTo count: Int) {
         let connection = self.link.connection
         guard self.isReady, connection.isOpen else { return }
-        let count = min(count, self.sent + Self.mostPerTurn)
+        let count = min(count, self.sent + Self.maxPerTurn)
         while self.sent < count {
             while self.sent < count, connection.unsent < Self.unsentLimit {
                 self.write(self.link, self.sent)

@@ -1,8 +1,8 @@
 /// What a crowd did to the honest client and to the node, beside what it may do.
-struct Verdict {
-    static let mostRatio = 5.0
-    static let mostGrownMiB = 32.0
-    static let mostLinesPerSecond = 100.0
+struct ReplyStatus {
+    static let maxRatio = 5.0
+    static let maxGrownMiB = 32.0
+    static let maxLinesPerSecond = 100.0
 
     var crowd: Crowd
     var polite: [CrowdRun]
@@ -30,9 +30,9 @@ struct Verdict {
     var misses: [String] {
         var misses: [String] = []
         if self.hasCrashed { misses.append("crash") }
-        if self.ratio > Self.mostRatio { misses.append("p99") }
-        if self.grownMiB >= Self.mostGrownMiB { misses.append("memory") }
-        if self.linesPerSecond >= Self.mostLinesPerSecond { misses.append("log") }
+        if self.ratio > Self.maxRatio { misses.append("p99") }
+        if self.grownMiB >= Self.maxGrownMiB { misses.append("memory") }
+        if self.linesPerSecond >= Self.maxLinesPerSecond { misses.append("log") }
         if self.failures > 0 { misses.append("failures") }
         if self.politeShare < 0.9 { misses.append("polite clients held up") }
         return misses

@@ -1,10 +1,10 @@
 import ArgumentParser
 import WasmnetPolicy
 
-/// What a look-up in the denylist and a change of it cost, in a small list and in a large one.
+/// What a lookup in the denylist and a change of it cost, in a small list and in a large one.
 struct DenylistBench: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "denylist", abstract: "What a look-up in the denylist and a change of it cost.")
+        commandName: "denylist", abstract: "What a lookup in the denylist and a change of it cost.")
 
     @Option(help: "Entries of the large list; 1,000 or more.")
     var entries = 100_000

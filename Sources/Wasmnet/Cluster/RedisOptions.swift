@@ -17,7 +17,7 @@ public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
-    /// Milliseconds that connects, look-ups and bytes wait for an answer of Redis, 10 to 1000. Default 50. After that they go on, up to this
+    /// Milliseconds that connects, lookups and bytes wait for an answer of Redis, 10 to 1000. Default 50. After that they go on, up to this
     /// node's part of their limits, and what passed is charged with the next answer.
     public var timeoutMilliseconds = 50
     /// Seconds for which Redis is silent before it is an outage, in which the policy's `redis_failure` holds, 1 to 60. Default 5.

@@ -12,8 +12,8 @@ import WasmnetRelay
 final class MetricsSampler: Sendable {
     /// Where the numbers come from.
     struct Sources: Sendable {
-        var denylist: DenylistKeeper
-        var policy: PolicyKeeper
+        var denylist: DenylistService
+        var policy: PolicyReloader
         var admissions: AdmissionCounters
         var pending: PendingConnections
         var isDraining: @Sendable () -> Bool
@@ -96,7 +96,7 @@ final class MetricsSampler: Sendable {
         self.denylistVersion.set(list.version)
         self.denylistEntries.set(list.count)
         self.denylistAge.set(Self.seconds(self.sources.denylist.inForce.age))
-        let policy = self.sources.policy.standing
+        let policy = self.sources.policy.status
         self.policyGeneration.set(Double(policy.generation))
         self.policyStale.set(policy.lastError == nil ? 0 : 1)
         self.draining.set(self.sources.isDraining() ? 1 : 0)

@@ -4,7 +4,7 @@ import WasmnetCluster
 import WasmnetPolicy
 
 extension NodeAdmin {
-    private var keeper: DenylistKeeper { self.server.denylist }
+    private var keeper: DenylistService { self.server.denylist }
 
     func denylist(_ window: PageWindow) async throws -> DenylistReport {
         let view = self.keeper.inForce.view

@@ -14,7 +14,7 @@ import WasmnetText
 struct NodeAdmin: AdminBackend {
     let server: Server
     let quotas: any QuotaStore
-    let snapshots: SnapshotMaker
+    let snapshots: DashboardSnapshots
     let readyNeedsRedis: Bool
 
     private var environment: RelayEnvironment { self.server.environment }
@@ -161,10 +161,10 @@ struct NodeAdmin: AdminBackend {
     // MARK: Policy
 
     func policy() async throws -> PolicyReport {
-        let standing = self.server.policies.standing
+        let status = self.server.policies.status
         return PolicyReport(
-            generation: standing.generation, source: self.server.policies.source?.path,
-            ageSeconds: self.age(since: standing.since), text: standing.text, lastError: standing.lastError)
+            generation: status.generation, source: self.server.policies.source?.path,
+            ageSeconds: self.age(since: status.since), text: status.text, lastError: status.lastError)
     }
 
     func reloadPolicy() async throws -> PolicyReport {

@@ -80,12 +80,13 @@ struct RunningAdmin: Sendable {
 
     private static func snapshots(
         of server: Server, _ registry: PrometheusRegistry, _ latencies: LatencyWindows, _ lag: LoopLag
-    ) -> SnapshotMaker {
+    ) -> DashboardSnapshots {
         let inView = server.member.map { member in
             NodesInView(member.registry) { server.environment.clock.uptimeNanoseconds() }
         }
-        return SnapshotMaker(registry: registry, latencies: latencies, lag: lag, nodeName: server.environment.nodeName)
-        {
+        return DashboardSnapshots(
+            registry: registry, latencies: latencies, lag: lag, nodeName: server.environment.nodeName
+        ) {
             guard let inView else { return [NodeSnapshot.Node(server.entry(id: ""))] }
             return await inView.nodes().map(NodeSnapshot.Node.init)
         }

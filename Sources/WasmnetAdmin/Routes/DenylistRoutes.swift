@@ -62,7 +62,7 @@ private struct DenylistAdditions: Decodable {
 
     init(from decoder: any Decoder) throws {
         self.entries = try decoder.strictContainer(CodingKeys.self).decode([Item].self, forKey: .entries)
-        if self.entries.isEmpty { throw BodyError(path: "entries", "there is none") }
+        if self.entries.isEmpty { throw BodyError(path: "entries", "must not be empty") }
     }
 }
 
@@ -76,7 +76,7 @@ private struct DenylistRemovals: Decodable {
 
     init(from decoder: any Decoder) throws {
         self.entries = try decoder.strictContainer(CodingKeys.self).decode([String].self, forKey: .entries)
-        if self.entries.isEmpty { throw BodyError(path: "entries", "there is none") }
+        if self.entries.isEmpty { throw BodyError(path: "entries", "must not be empty") }
         try Self.check(self.entries)
     }
 

@@ -34,7 +34,7 @@ final class ConnectionCap: Sendable {
 
     let most: Int
     /// From one address: half of all, so that another one always finds room.
-    var mostOfOne: Int { max(self.most / 2, 1) }
+    var maxOfOne: Int { max(self.most / 2, 1) }
     private let state = NIOLockedValueBox(State())
 
     init(_ most: Int) { self.most = most }
@@ -48,9 +48,9 @@ final class ConnectionCap: Sendable {
         let (isIn, loser) = self.state.withLockedValue { state -> (Bool, Member?) in
             let ofOne = state.entries.values.count { $0.member.origin == member.origin }
             var loser: Member?
-            if ofOne >= self.mostOfOne || state.entries.count >= self.most {
+            if ofOne >= self.maxOfOne || state.entries.count >= self.most {
                 let rivals = state.entries.values.filter { entry in
-                    entry.idleSince != nil && (ofOne < self.mostOfOne || entry.member.origin == member.origin)
+                    entry.idleSince != nil && (ofOne < self.maxOfOne || entry.member.origin == member.origin)
                 }
                 guard let longest = rivals.min(by: { ($0.idleSince ?? 0) < ($1.idleSince ?? 0) }) else {
                     return (false, nil)

@@ -16,7 +16,7 @@ import WasmnetPolicy
 package struct DenylistFeed: Sendable {
     private let redis: RedisClient
     private let options: RedisClientOptions
-    private let inForce: DenylistInForce
+    private let inForce: ActiveDenylist
     private let interval: Duration
     private let deadline: TimeAmount
     private let patience: TimeAmount
@@ -34,7 +34,7 @@ package struct DenylistFeed: Sendable {
     ///   - isOutage: whether others have told the log that Redis is away.
     ///   - nodesChanged: told of nodes that come and go, which they say on the same channel.
     package init(
-        redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: DenylistInForce,
+        redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: ActiveDenylist,
         interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2),
         patience: TimeAmount = .seconds(15),
         isOutage: @escaping @Sendable () -> Bool = { false },

@@ -8,7 +8,7 @@ struct DenylistFollower {
     private let reader: DenylistReader
     private let mender: DenylistMender
     private let store: RedisDenylistStore
-    private let inForce: DenylistInForce
+    private let inForce: ActiveDenylist
     private let logger: Logger
     private var list: Denylist
     private var lineage = DenylistLineage()
@@ -28,7 +28,7 @@ struct DenylistFollower {
     var hasFailed: Bool { self.failedSince != nil }
 
     init(
-        redis: RedisClient, deadline: TimeAmount, inForce: DenylistInForce, patience: TimeAmount,
+        redis: RedisClient, deadline: TimeAmount, inForce: ActiveDenylist, patience: TimeAmount,
         isOutage: @escaping @Sendable () -> Bool, logger: Logger
     ) {
         self.reader = DenylistReader(redis: redis, deadline: deadline)
@@ -49,7 +49,9 @@ struct DenylistFollower {
             return
         }
         // It was in the list already when that was read.
-        if message.to <= self.list.version, self.lineage.knows(message.id), self.inForce.standing == .current { return }
+        if message.to <= self.list.version, self.lineage.knows(message.id), self.inForce.freshness == .current {
+            return
+        }
         guard let records = message.records, message.from == self.list.version, !message.before.isEmpty,
             message.before == self.lineage.id
         else {
@@ -172,7 +174,7 @@ struct DenylistFollower {
     mutating func sweep() async {
         guard self.list.generation != 0, let next = self.nextSweep(), next <= self.inForce.now else { return }
         var last = self.list.version
-        while let receipt = try? await self.store.sweep(), receipt.version - last >= DenylistBook.mostSwept {
+        while let receipt = try? await self.store.sweep(), receipt.version - last >= DenylistReplica.maxSwept {
             last = receipt.version
         }
         await self.ask()

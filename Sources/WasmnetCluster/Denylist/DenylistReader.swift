@@ -9,8 +9,8 @@ struct DenylistReader: Sendable {
     let deadline: TimeAmount
 
     /// How often a snapshot is begun anew that the list has outrun, or that does not have Redis' digest.
-    private static let mostAttempts = 5
-    private static let mostMisses = 2
+    private static let maxAttempts = 5
+    private static let maxMisses = 2
 
     enum Progress {
         /// Redis has no list.
@@ -84,7 +84,7 @@ struct DenylistReader: Sendable {
     func snapshot() async throws(RedisError) -> (list: Denylist, poll: DenylistPoll)? {
         var last: (list: Denylist, poll: DenylistPoll)?
         var misses = 0
-        for _ in 0..<Self.mostAttempts {
+        for _ in 0..<Self.maxAttempts {
             let start = try await DenylistPoll.ask(self.redis, generation: 0, version: 0, deadline: self.deadline)
             guard start.status != .none, !start.isBuilding else { return nil }
             var builder = DenylistBuilder()
@@ -94,7 +94,7 @@ struct DenylistReader: Sendable {
             last = (list, end)
             if end.digest == list.digest { break }
             misses += 1
-            if misses == Self.mostMisses { break }
+            if misses == Self.maxMisses { break }
         }
         // A digest that is never met: entries that this version of the program cannot read. The others hold.
         guard let last else { throw .unavailable("the denylist changes faster than it can be read") }

@@ -3,18 +3,18 @@ package import WasmnetPolicy
 
 /// The denylist of a node without Redis: the same list in the process, lost when it ends.
 package actor InProcessDenylist: DenylistStore {
-    private var book: DenylistBook
-    private let inForce: DenylistInForce
+    private var book: DenylistReplica
+    private let inForce: ActiveDenylist
     private let systemTime: @Sendable () -> UnixTime
 
     /// - Parameters:
     ///   - systemTime: the clock that expiry is reckoned by.
     ///   - most: entries the list may have.
     package init(
-        to inForce: DenylistInForce, most: Int = DenylistBook.mostEntries,
+        to inForce: ActiveDenylist, most: Int = DenylistReplica.maxEntries,
         systemTime: @escaping @Sendable () -> UnixTime
     ) {
-        self.book = DenylistBook(most: most)
+        self.book = DenylistReplica(most: most)
         self.inForce = inForce
         self.systemTime = systemTime
         inForce.install(self.book.list, fresh: [], confirmed: .now())

@@ -16,7 +16,7 @@ package struct RedisDenylistStore: DenylistStore {
     ///   - logLength: changes that Redis keeps, about.
     ///   - clock: nil: Redis' own decides what is over. Another is for tests.
     package init(
-        redis: RedisClient, deadline: TimeAmount = .seconds(5), most: Int = DenylistBook.mostEntries,
+        redis: RedisClient, deadline: TimeAmount = .seconds(5), most: Int = DenylistReplica.maxEntries,
         logLength: Int = DenylistLimits.log, clock: (@Sendable () -> UnixTime)? = nil
     ) {
         self.redis = redis
@@ -93,7 +93,7 @@ package struct RedisDenylistStore: DenylistStore {
         ]
         let settings: [RedisArgument] = [
             .integer(self.clock.map { $0().milliseconds &* 1000 } ?? 0), RedisArgument(flags),
-            RedisArgument(self.logLength), RedisArgument(self.most), RedisArgument(DenylistBook.mostSwept),
+            RedisArgument(self.logLength), RedisArgument(self.most), RedisArgument(DenylistReplica.maxSwept),
             .string(RedisKeys.denylistChannel), .string(DenylistLineage.random()), RedisArgument(DenylistLimits.ids),
             .string(id), .integer(version), RedisArgument(ids.count),
         ]

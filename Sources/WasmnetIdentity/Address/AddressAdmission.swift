@@ -15,7 +15,7 @@ package struct AddressAdmission: Admission {
 
     package func admit(
         _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
-    ) -> EventLoopFuture<Admitted> {
+    ) -> EventLoopFuture<AdmittedClient> {
         eventLoop.makeCompletedFuture {
             let address = try self.address(of: request, policy: policy).get()
             // A policy that was changed to ask for tokens, on a node that has no key to tell them by.
@@ -23,7 +23,7 @@ package struct AddressAdmission: Admission {
                 self.counters.count(.tokenMissing)
                 throw HTTPRefusal.tokenNeeded
             }
-            return Admitted(
+            return AdmittedClient(
                 client: ClientID(peer: address), address: address, limits: policy.limits)
         }
     }
@@ -36,7 +36,7 @@ package struct AddressAdmission: Admission {
             return .failure(HTTPRefusal(.forbidden, "This origin may not open a session here.", code: .policyDenied))
         }
         let address = ClientAddress.find(
-            request.head.headers, peer: request.announced ?? request.peer, trusted: clients.trustedProxies
+            request.head.headers, peer: request.proxiedAddress ?? request.peer, trusted: clients.trustedProxies
         ) { self.counters.count(.untrustedForwarding) }
         switch address {
         case .of(let address): return .success(address)

@@ -13,10 +13,10 @@ package enum ForwardedHop: Equatable, Sendable {
 /// The hops that a request's headers tell, the nearest to this node last.
 package enum ForwardedHeaders {
     /// The most hops that are looked at, counted from the nearest.
-    package static let mostHops = 32
+    package static let maxHops = 32
     /// The most bytes that all lines of `Forwarded` may have. (Those of `X-Forwarded-For` are read from the right, and are bounded as
     /// all headers are.)
-    package static let mostBytes = 8192
+    package static let maxBytes = 8192
 
     /// `X-Forwarded-For`: addresses between commas, over all its lines in order; IPv6 with or without brackets, any with or without a
     /// port. Empty elements count as not written (RFC 9110, section 5.6.1.2). Nil when there is none.
@@ -27,7 +27,7 @@ package enum ForwardedHeaders {
         // From the right, since what is left of the first stranger is the stranger's own text.
         for line in lines.reversed() {
             for part in ByteText(line).list().reversed() {
-                guard hops.count < self.mostHops else { return hops.reversed() }
+                guard hops.count < self.maxHops else { return hops.reversed() }
                 hops.append(self.hop(part))
             }
         }
@@ -40,10 +40,10 @@ package enum ForwardedHeaders {
     package static func forwarded(_ headers: HTTPHeaders) throws(Malformed) -> [ForwardedHop]? {
         let lines = headers["Forwarded"]
         guard !lines.isEmpty else { return nil }
-        guard lines.reduce(0, { $0 + $1.utf8.count }) <= self.mostBytes else { throw Malformed() }
+        guard lines.reduce(0, { $0 + $1.utf8.count }) <= self.maxBytes else { throw Malformed() }
         var hops: [ForwardedHop] = []
         for line in lines { hops += try self.elements(line) }
-        return Array(hops.suffix(self.mostHops))
+        return Array(hops.suffix(self.maxHops))
     }
 
     package struct Malformed: Error {}
@@ -76,11 +76,11 @@ package enum ForwardedHeaders {
 
     /// `192.0.2.1`, `192.0.2.1:80`, `2001:db8::1`, `[2001:db8::1]`, `[2001:db8::1]:80`, `[2001:db8::1]:_port`.
     private static func hop(_ node: ByteText) -> ForwardedHop {
-        if let address = IPAddress(node.text) { return .address(address.unmapped) }
+        if let address = IPAddress(node.text) { return .address(address.withoutV4Mapping) }
         guard let (host, port) = node.cutLast(at: ":"), self.isPort(port), !host.has(":") || host.starts(with: "["),
             let address = IPAddress(host.text)
         else { return .hidden }
-        return .address(address.unmapped)
+        return .address(address.withoutV4Mapping)
     }
 
     /// One to five digits, or an obfuscated port.

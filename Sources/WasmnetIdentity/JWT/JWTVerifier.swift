@@ -9,9 +9,9 @@ package struct JWTVerifier: Sendable {
     private let rules: ClaimRules
 
     /// The longest token that is looked at, in bytes.
-    package static let mostBytes = 8192
+    package static let maxBytes = 8192
     /// The most keys that one token's signature is held against.
-    package static let mostTried = 4
+    package static let maxTried = 4
 
     package init(keys: [VerificationKey], rules: ClaimRules) {
         self.keys = keys
@@ -44,7 +44,7 @@ package struct JWTVerifier: Sendable {
     }
 
     private func claims(of token: String) async throws(TokenFault) -> Claims {
-        guard token.utf8.count <= Self.mostBytes else { throw .tooLong }
+        guard token.utf8.count <= Self.maxBytes else { throw .tooLong }
         let candidates = try self.candidates(try Self.header(of: token))
         guard !candidates.isEmpty else { throw .key }
         var fault = TokenFault.signature
@@ -75,18 +75,18 @@ package struct JWTVerifier: Sendable {
     private func candidates(_ header: Header) throws(TokenFault) -> ArraySlice<VerificationKey> {
         guard let algorithm = SigningAlgorithm(name: header.alg) else { throw .algorithm }
         let keys = self.keys.filter { $0.algorithm == algorithm }
-        guard let kid = header.kid.map({ ByteText($0) }) else { return keys.prefix(Self.mostTried) }
+        guard let kid = header.kid.map({ ByteText($0) }) else { return keys.prefix(Self.maxTried) }
         let named = keys.filter { $0.id.map { ByteText($0) } == kid }
-        return (named + keys.filter { $0.id == nil }).prefix(Self.mostTried)
+        return (named + keys.filter { $0.id == nil }).prefix(Self.maxTried)
     }
 
     /// A sentence for each algorithm with more keys than are tried.
     package static func warnings(about keys: [VerificationKey]) -> [String] {
         SigningAlgorithm.allCases.compactMap { algorithm in
             let count = keys.count { $0.algorithm == algorithm }
-            guard count > Self.mostTried else { return nil }
+            guard count > Self.maxTried else { return nil }
             return """
-                there are \(count) keys for \(algorithm.rawValue), and a token is held against \(Self.mostTried) at most: one that \
+                there are \(count) keys for \(algorithm.rawValue), and a token is held against \(Self.maxTried) at most: one that \
                 names no kid, or one of a key without, may not find its key
                 """
         }

@@ -10,7 +10,7 @@ package struct KeySetFile: Sendable {
     package let skipped: [String]
 
     /// The most keys of one set.
-    package static let mostKeys = 64
+    package static let maxKeys = 64
 
     private struct Set: Decodable {
         var keys: [Entry]
@@ -61,8 +61,8 @@ package struct KeySetFile: Sendable {
         guard let set = try? JSONDecoder().decode(Set.self, from: Data(json)) else {
             throw IdentityFileError("\(file): this is no JSON Web Key Set")
         }
-        guard set.keys.count <= Self.mostKeys else {
-            throw IdentityFileError("\(file): more than \(Self.mostKeys) keys")
+        guard set.keys.count <= Self.maxKeys else {
+            throw IdentityFileError("\(file): more than \(Self.maxKeys) keys")
         }
         var keys: [VerificationKey] = []
         var skipped: [String] = []

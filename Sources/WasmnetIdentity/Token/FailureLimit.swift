@@ -7,7 +7,7 @@ struct FailureLimit {
     static let perSecond = 20.0
     static let burst = 100.0
     /// Addresses that are remembered. Where there are more, the half that failed least is forgotten.
-    static let mostAddresses = 8192
+    static let maxAddresses = 8192
 
     private struct Debt {
         /// Failures that are not forgiven yet, at that time.
@@ -34,19 +34,19 @@ struct FailureLimit {
     /// A token of this address was wrong.
     mutating func count(_ address: IPAddress?, now: Int64) {
         let key = Self.key(address)
-        if self.debts[key] == nil, self.debts.count >= Self.mostAddresses { self.forget(now) }
+        if self.debts[key] == nil, self.debts.count >= Self.maxAddresses { self.forget(now) }
         let left = self.debts[key]?.left(at: now) ?? 0
         self.debts[key] = Debt(failures: min(left + 1, Self.burst), at: now)
     }
 
     private mutating func forget(_ now: Int64) {
         let kept = self.debts.map { (key: $0.key, left: $0.value.left(at: now)) }.filter { $0.left > 0 }
-            .sorted { $0.left > $1.left }.prefix(Self.mostAddresses / 2)
+            .sorted { $0.left > $1.left }.prefix(Self.maxAddresses / 2)
         self.debts = Dictionary(uniqueKeysWithValues: kept.map { ($0.key, Debt(failures: $0.left, at: now)) })
     }
 
     private static func key(_ address: IPAddress?) -> IPAddress? {
-        address?.unmapped.masked(to: address?.unmapped.isIPv4 == true ? 32 : 64)
+        address?.withoutV4Mapping.masked(to: address?.withoutV4Mapping.isIPv4 == true ? 32 : 64)
     }
 }
 

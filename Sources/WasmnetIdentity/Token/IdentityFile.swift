@@ -12,11 +12,11 @@ package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConver
 
 enum IdentityFile {
     /// The most bytes that are read. Default 4 MiB.
-    static let mostBytes = 4 << 20
+    static let maxBytes = 4 << 20
 
     static func bytes(_ path: String) throws(IdentityFileError) -> [UInt8] {
         do {
-            return try FileBytes.read(path, upTo: self.mostBytes)
+            return try FileBytes.read(path, upTo: self.maxBytes)
         } catch {
             throw IdentityFileError("\(path): the file cannot be read: \(error)")
         }

@@ -17,7 +17,7 @@ package struct StaticTokens: Sendable {
     private let entries: [Entry]
 
     /// The most lines that count; each is compared at each admission.
-    package static let mostTokens = 10_000
+    package static let maxTokens = 10_000
     /// The fewest bytes a token may have: a shorter one could be guessed from its hash.
     package static let fewestBytes = 16
 
@@ -45,7 +45,7 @@ package struct StaticTokens: Sendable {
             let tier = fields.count == 3 ? fields[2].text : nil
             guard tier.map(Policy.isTierName) != false else { throw wrong(Policy.tierNameRule) }
             guard hashes.insert(hash).inserted else { throw wrong("the same token stands on an earlier line") }
-            guard entries.count < Self.mostTokens else { throw wrong("more than \(Self.mostTokens) tokens") }
+            guard entries.count < Self.maxTokens else { throw wrong("more than \(Self.maxTokens) tokens") }
             entries.append(Entry(hash: hash, grant: TokenGrant(subject: subject, tier: tier)))
         }
         guard !entries.isEmpty else { throw IdentityFileError("\(file): there is no token in it") }

@@ -34,7 +34,7 @@ package struct TokenAdmission: Admission {
 
     package func admit(
         _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
-    ) -> EventLoopFuture<Admitted> {
+    ) -> EventLoopFuture<AdmittedClient> {
         let address: IPAddress?
         switch self.address.address(of: request, policy: policy) {
         case .success(let value): address = value
@@ -51,7 +51,7 @@ package struct TokenAdmission: Admission {
             return eventLoop.makeFailedFuture(HTTPRefusal.tokenNeeded)
         case .none:
             return eventLoop.makeSucceededFuture(
-                Admitted(
+                AdmittedClient(
                     client: ClientID(peer: address), address: address, limits: policy.limits))
         case .unclear:
             return eventLoop.makeFailedFuture(self.refusal(.unclear, address))
@@ -65,7 +65,7 @@ package struct TokenAdmission: Admission {
 
     private func admitted(
         _ result: Result<TokenGrant, TokenFault>, _ address: IPAddress?, _ policy: Policy
-    ) throws -> Admitted {
+    ) throws -> AdmittedClient {
         let grant: TokenGrant
         switch result {
         case .success(let value): grant = value
@@ -73,10 +73,10 @@ package struct TokenAdmission: Admission {
         }
         if let tier = grant.tier, !policy.hasTier(tier) { throw self.refusal(.tier, address) }
         let subject = ClientID(text: "t:\(grant.subject)")
-        return Admitted(
+        return AdmittedClient(
             client: policy.clients.identifyBy == .token ? subject : ClientID(peer: address), address: address,
             subject: subject, limits: policy.limits(tier: grant.tier),
-            terms: ClientTerms(tier: grant.tier, allow: grant.allow))
+            terms: TokenRestrictions(tier: grant.tier, allow: grant.allow))
     }
 
     /// The operator may learn which part was wrong; the client may not, and the log holds nothing of the token.

@@ -12,7 +12,7 @@ package struct TokenVerifier: Sendable {
 
     /// - Parameter now: seconds since 1970.
     package func verify(_ token: String, now: Double) async -> Result<TokenGrant, TokenFault> {
-        guard token.utf8.count <= JWTVerifier.mostBytes else { return .failure(.tooLong) }
+        guard token.utf8.count <= JWTVerifier.maxBytes else { return .failure(.tooLong) }
         if let grant = self.tokens?.grant(for: token) { return .success(grant) }
         guard let jwt = self.jwt else { return .failure(.unknown) }
         return await jwt.verify(token, now: now)

@@ -4,7 +4,7 @@ import WasmnetText
 /// The denylist at one version: a value that never changes.
 ///
 /// Another version of it shares all that did not change: to make one from a list of 100,000 entries and one more costs microseconds,
-/// see ``applying(_:generation:version:)``. Look-ups probe the policy's tables for networks and names, see ``PrefixTable``.
+/// see ``applying(_:generation:version:)``. Lookups probe the policy's tables for networks and names, see ``PrefixTable``.
 package struct Denylist: Sendable {
     /// When the list began, by the store that keeps it; one that replaces it begins another. 0: no list was ever written.
     package let generation: Int64
@@ -68,7 +68,7 @@ package enum DenylistRecord: Sendable, Hashable {
     case drop(String)
 }
 
-// MARK: Look-up
+// MARK: Lookup
 
 extension Denylist {
     /// The entry that denies an address, the longest network first.

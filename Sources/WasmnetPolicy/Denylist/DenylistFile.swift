@@ -12,7 +12,7 @@ package enum DenylistFile {
     /// What is wrong with a list, line by line.
     package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         package let name: String
-        /// Lines count from 1. No more of them than ``mostProblems``.
+        /// Lines count from 1. No more of them than ``maxProblems``.
         package let problems: [(line: Int, error: DenylistError)]
         /// Whether there are others.
         package let hasMore: Bool
@@ -27,7 +27,7 @@ package enum DenylistFile {
         package static func == (left: Failure, right: Failure) -> Bool { left.description == right.description }
     }
 
-    package static let mostProblems = 20
+    package static let maxProblems = 20
 
     /// Reads a list. An entry that stands there twice is read twice.
     ///
@@ -43,13 +43,13 @@ package enum DenylistFile {
                 if let entry = try self.entry(line) { entries.append(entry) }
             } catch {
                 problems.append((number, error))
-                if problems.count > self.mostProblems { break }
+                if problems.count > self.maxProblems { break }
             }
         }
         guard problems.isEmpty else {
             throw Failure(
-                name: name, problems: Array(problems.prefix(self.mostProblems)),
-                hasMore: problems.count > self.mostProblems)
+                name: name, problems: Array(problems.prefix(self.maxProblems)),
+                hasMore: problems.count > self.maxProblems)
         }
         return entries
     }

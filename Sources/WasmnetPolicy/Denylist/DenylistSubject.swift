@@ -92,7 +92,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
         guard case .network(let written) = entry.subject, entry.ports == nil else {
             throw DenylistError("client:a: \"\(text)\" is neither an address nor a network")
         }
-        let prefix = written.unmapped
+        let prefix = written.withoutV4Mapping
         guard prefix.address.isIPv4 || prefix.length <= 64 else {
             let whole = prefix.address.masked(to: 64)
             throw DenylistError("IPv6 clients are told apart by their /64: write client:a:\(whole)/64")
@@ -118,7 +118,7 @@ extension PolicyEntry {
         switch self.subject {
         case .everything: return nil
         case .network(let written):
-            let prefix = written.unmapped
+            let prefix = written.withoutV4Mapping
             let isBare = prefix.address.isIPv4 || ports == nil
             let rest = prefix.isSingle ? "" : "/\(prefix.length)"
             let host = isBare ? prefix.shortText : "[\(prefix.address)]\(rest)"

@@ -98,7 +98,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     func draw(bytes: Int, now: QuotaInstant) -> Int {
         guard bytes > 0 else { return 0 }
-        let bytes = min(Int64(bytes), TokenBucket.mostBytes)
+        let bytes = min(Int64(bytes), TokenBucket.maxBytes)
         guard !self.needsModel(now) else { return Int(self.change { $0.draw(bytes: bytes, at: now) }) }
         var uncounted = self.uncounted.load(ordering: .relaxed)
         while true {
@@ -122,12 +122,12 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
 
     func charge(overhead bytes: Int, now: QuotaInstant) {
         guard bytes > 0, self.readQuantum < .max else { return }
-        self.change { $0.charge(overhead: min(Int64(bytes), TokenBucket.mostBytes), at: now) }
+        self.change { $0.charge(overhead: min(Int64(bytes), TokenBucket.maxBytes), at: now) }
     }
 
     func charge(bytes: Int, now: QuotaInstant) {
         guard bytes > 0 else { return }
-        let bytes = min(Int64(bytes), TokenBucket.mostBytes)
+        let bytes = min(Int64(bytes), TokenBucket.maxBytes)
         guard !self.needsModel(now) else { return self.change { $0.charge(bytes: bytes, at: now) } }
         let uncounted = self.uncounted.wrappingAdd(UInt64(bytes), ordering: .relaxed).newValue
         if uncounted >= self.settleAt.load(ordering: .relaxed) { self.change { _ = $0.daySpent(at: now) } }
@@ -162,7 +162,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     }
 
     /// Asked for once more, by another session.
-    func meetAgain(limits: ClientLimits, now: QuotaInstant) {
+    func updateLimits(limits: ClientLimits, now: QuotaInstant) {
         self.onNode.apply(limits)
         self.changeState { state in
             state.limits = limits

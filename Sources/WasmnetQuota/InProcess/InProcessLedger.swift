@@ -1,14 +1,14 @@
 /// The quotas of one node, kept in the process.
 ///
-/// One lock for the table of clients, not shards: it is taken once a session (never for a byte, a socket or a name), for a look-up
+/// One lock for the table of clients, not shards: it is taken once a session (never for a byte, a socket or a name), for a lookup
 /// of about a tenth of a microsecond; what many threads do at the same time, they do on the allowances. Lock order: table,
 /// then allowance; an allowance never asks for the table.
 package final class InProcessLedger: QuotaLedger {
     private let table: Guarded<ClientTable>
     private let shared: LedgerTotals
-    /// Limits set for single clients, known or not; at most ``mostOverrides``.
+    /// Limits set for single clients, known or not; at most ``maxOverrides``.
     private let overrides = Guarded<[ClientID: ActiveOverrides]>([:])
-    package static let mostOverrides = 10_000
+    package static let maxOverrides = 10_000
 
     /// - Parameters:
     ///   - capacity: how many clients are remembered, idle ones included; past it idle ones are forgotten, and come back with
@@ -23,7 +23,7 @@ package final class InProcessLedger: QuotaLedger {
         let now = self.shared.clock()
         return self.table.withLock { table in
             if let known = table.find(client) {
-                known.meetAgain(limits: limits, now: now)
+                known.updateLimits(limits: limits, now: now)
                 return known
             }
             let fresh = InProcessAllowance(
@@ -61,14 +61,14 @@ package final class InProcessLedger: QuotaLedger {
 
     /// Sets limits in place of the policy's for so long, and in place of those set earlier.
     ///
-    /// - Returns: false where ``mostOverrides`` are set already.
+    /// - Returns: false where ``maxOverrides`` are set already.
     @discardableResult
     package func set(_ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) -> Bool {
         let now = self.shared.clock()
         let active = ActiveOverrides(overrides: overrides, until: now + time)
         let isSet = self.overrides.withLock { all in
-            if all.count >= Self.mostOverrides { all = all.filter { now < $0.value.until } }
-            guard all[client] != nil || all.count < Self.mostOverrides else { return false }
+            if all.count >= Self.maxOverrides { all = all.filter { now < $0.value.until } }
+            guard all[client] != nil || all.count < Self.maxOverrides else { return false }
             all[client] = active
             return true
         }

@@ -21,9 +21,9 @@ package struct TokenBucket: Sendable, Hashable {
     }
 
     /// The most bytes that one charge, one burst and one debt can be.
-    package static let mostBytes: Int64 = 1 << 32
+    package static let maxBytes: Int64 = 1 << 32
     private static let unit: Int64 = 1_000_000
-    private static let deepest = mostBytes * unit
+    private static let deepest = maxBytes * unit
 
     package mutating func refill(at now: QuotaInstant, rate: Rate) {
         let capacity = rate.burst * Self.unit
@@ -45,7 +45,7 @@ package struct TokenBucket: Sendable, Hashable {
     package mutating func charge(bytes: Int64, at now: QuotaInstant, rate: Rate) {
         self.refill(at: now, rate: rate)
         self.level = max(
-            self.level - min(max(bytes, 0), Self.mostBytes) * Self.unit, -min(rate.mostDebt * Self.unit, Self.deepest))
+            self.level - min(max(bytes, 0), Self.maxBytes) * Self.unit, -min(rate.maxDebt * Self.unit, Self.deepest))
     }
 
     /// Hands out up to `wanted` whole bytes to be spent later; never into debt.
@@ -85,7 +85,7 @@ extension TokenBucket {
         package let burst: Int64
 
         /// What was charged beyond this is forgiven: two bursts, and at least 1 MiB.
-        var mostDebt: Int64 { max(2 * self.burst, 1 << 20) }
+        var maxDebt: Int64 { max(2 * self.burst, 1 << 20) }
 
         /// What one read may bring: a 64th of a second's bytes, 16 to 256 KiB.
         package var readQuantum: Int { Int(min(max(self.bytesPerSecond / 64, 16 << 10), 256 << 10)) }
@@ -96,7 +96,7 @@ extension TokenBucket {
             guard rate > 0, rate.isFinite else { return nil }
             self.bytesPerSecond = Int64(min(max(rate.rounded(), 1), 1e12))
             self.burst = min(
-                burst > 0 ? Int64(burst) : max(self.bytesPerSecond / 4, 64 << 10), TokenBucket.mostBytes)
+                burst > 0 ? Int64(burst) : max(self.bytesPerSecond / 4, 64 << 10), TokenBucket.maxBytes)
         }
     }
 }

@@ -76,7 +76,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         }
         do {
             self.bound(try DatagramPort(binding: address, on: self.context.eventLoop))
-        } catch let error where Exhaustion.isBehind(error) {
+        } catch let error where Exhaustion.isResourceExhaustion(error) {
             self.fail(.noResources)
         } catch  where mayFallBack && !local.isIPv4 {
             // A machine without IPv6.
@@ -202,7 +202,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     }
 
     private func received(_ data: ByteBuffer, _ from: SocketAddress) {
-        guard let address = from.bareAddress else { return }
+        guard let address = from.hostAddress else { return }
         let peer = DatagramPeer(address: address, port: UInt16(clamping: from.port ?? 0))
         let fits = data.readableBytes <= self.context.settings.maxDatagramBytes
         let count = data.readableBytes
@@ -244,7 +244,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     var mayRead: Bool { !self.readIsPending && !self.core.hasEnded && self.port != nil }
 
     /// Without room what is read is dropped, so that what comes later is not old.
-    let isSparse = true
+    let isInteractive = true
 
     /// Datagrams wait in the kernel meanwhile, for which a read has no limit.
     func read(limit: Int) {
@@ -264,7 +264,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         self.port?.close()
     }
 
-    func reconsider(_ policy: Policy) -> PolicyDecision? {
+    func reapply(_ policy: Policy) -> PolicyDecision? {
         // Peers that it may no longer send to are no longer listened to either.
         self.peers.keep { [destinations = self.context.destinations] candidate in
             SocketTarget(

@@ -83,7 +83,7 @@ final class Dial {
     }
 
     /// The policy or the denylist has changed: gives up what is denied by now.
-    func reconsider() {
+    func reapply() {
         if let connection = self.handshaking, let denial = self.denial(connection.address) {
             self.complete(.failure(denial))
             return
@@ -164,7 +164,7 @@ final class Dial {
         }
         self.handshaking = connection
         let start = NIODeadline.now()
-        tls.shakeHands(
+        tls.startHandshake(
             on: connection.channel, serverName: serverName, host: self.host,
             timeout: self.settings.tlsHandshakeTimeout
         ) { result in
@@ -212,7 +212,7 @@ final class Dial {
             }
             return Refusal(.unreachable, "\(place) could not be reached")
         }
-        if Exhaustion.isBehind(error) { return .noResources }
+        if Exhaustion.isResourceExhaustion(error) { return .noResources }
         switch error.errnoCode {
         case ECONNREFUSED: return Refusal(.refused, "\(place) refused the connection")
         case ETIMEDOUT: return Refusal(.connectTimeout, "\(place) did not answer in time")

@@ -22,7 +22,7 @@ final class TargetTLS: Sendable {
     ///
     /// - Parameter serverName: the name to send (SNI) and to check; nil for an address, which is then looked for in the
     ///   certificate itself.
-    func shakeHands(
+    func startHandshake(
         on channel: any Channel, serverName: String?, host: String, timeout: TimeAmount,
         completion: @escaping (Result<String?, Refusal>) -> Void
     ) {

@@ -29,7 +29,7 @@ package enum AddressLookup {
         var next = list
         while let entry = next {
             if let raw = entry.pointee.ai_addr,
-                let address = IPAddress(socketAddress: UnsafeRawPointer(raw))?.unmapped,
+                let address = IPAddress(socketAddress: UnsafeRawPointer(raw))?.withoutV4Mapping,
                 !addresses.contains(address)
             {
                 addresses.append(address)
@@ -47,9 +47,9 @@ package enum AddressLookup {
     ///   - error: errno, 0 before the call.
     static func refusal(_ name: String, status: CInt, error: CInt) -> Refusal {
         // Out of descriptors, glibc may say EAI_SYSTEM and may say EAI_NONAME, of names that there are: errno decides.
-        if status == EAI_MEMORY || Exhaustion.isBehind(errno: error) {
+        if status == EAI_MEMORY || Exhaustion.isResourceExhaustion(errno: error) {
             return Refusal(
-                .overloaded, "the node has no resources left for a look-up", retryAfterMilliseconds: 1000)
+                .overloaded, "the node has no resources left for a lookup", retryAfterMilliseconds: 1000)
         }
         switch status {
         case EAI_AGAIN, EAI_SYSTEM: return self.noAnswer(name)

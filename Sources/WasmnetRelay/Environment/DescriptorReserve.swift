@@ -5,7 +5,7 @@ import NIOCore
 import Synchronization
 import WasmnetQuota
 
-/// The descriptors that clients may not use up: the node's own listeners, Redis, the admin server, look-ups, the log and the runtime need some,
+/// The descriptors that clients may not use up: the node's own listeners, Redis, the admin server, lookups, the log and the runtime need some,
 /// and a process without any is soon dead.
 ///
 /// Counts what clients hold, connections and sockets, exactly; and asks the system now and then, for what is not counted.

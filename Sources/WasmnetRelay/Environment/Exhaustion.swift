@@ -9,22 +9,22 @@ package enum Exhaustion {
     /// How long a listener rests before it tries to accept again: the connection that waits would wake it at once, again and again.
     private static let rest = TimeAmount.milliseconds(200)
 
-    package static func isBehind(_ error: any Error) -> Bool {
-        (error as? IOError).map { self.isBehind(errno: $0.errnoCode) } ?? false
+    package static func isResourceExhaustion(_ error: any Error) -> Bool {
+        (error as? IOError).map { self.isResourceExhaustion(errno: $0.errnoCode) } ?? false
     }
 
-    static func isBehind(errno code: CInt) -> Bool { self.codes.contains(code) }
+    static func isResourceExhaustion(errno code: CInt) -> Bool { self.codes.contains(code) }
 
     /// Belongs at the start of a listener's own pipeline.
     package static func makeAcceptHandler() -> AcceptBackoffHandler {
-        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { self.isBehind($0) ? self.rest : nil }
+        AcceptBackoffHandler(shouldForwardIOErrorCaught: false) { self.isResourceExhaustion($0) ? self.rest : nil }
     }
 }
 
 extension Refusal {
     /// The system did not let an address be bound.
     static func notBound(_ address: IPAddress, _ port: UInt16, _ error: any Error) -> Refusal {
-        Exhaustion.isBehind(error)
+        Exhaustion.isResourceExhaustion(error)
             ? .noResources : Refusal(.addressInUse, "\(address.endpointText(port: port)) cannot be bound")
     }
 

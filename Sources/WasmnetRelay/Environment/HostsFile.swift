@@ -4,19 +4,19 @@ import WasmnetText
 /// The machine's hosts file (hosts(5)), read anew for each lookup, as the C library does.
 enum HostsFile {
     /// What is behind so many bytes is not read.
-    private static let mostBytes = 16 << 20
+    private static let maxBytes = 16 << 20
 
     /// The addresses of a name, in the file's order; none where the file cannot be read.
     ///
     /// - Parameter name: in lower case; the file's names are compared without regard to case.
     static func addresses(of name: String, in path: String = "/etc/hosts") -> [IPAddress] {
-        guard let bytes = try? FileBytes.beginning(of: path, upTo: self.mostBytes) else { return [] }
+        guard let bytes = try? FileBytes.beginning(of: path, upTo: self.maxBytes) else { return [] }
         let name = ByteText(name)
         var addresses: [IPAddress] = []
-        for line in ByteText(bytes.prefix(self.mostBytes)).lines {
+        for line in ByteText(bytes.prefix(self.maxBytes)).lines {
             let fields = line.before("#").words
             guard let first = fields.first, fields.dropFirst().contains(where: { $0.isEqual(ignoringCase: name) }),
-                let address = IPAddress(first.text)?.unmapped, !addresses.contains(address)
+                let address = IPAddress(first.text)?.withoutV4Mapping, !addresses.contains(address)
             else { continue }
             addresses.append(address)
         }

@@ -12,7 +12,7 @@ enum LocalAddress {
 
     /// - Parameter byRoute: asks for the kind of the route to an address; nil where the kernel cannot be asked.
     static func isOwn(_ address: IPAddress, byRoute: (IPAddress) -> Bool?) -> Bool {
-        let address = address.unmapped
+        let address = address.withoutV4Mapping
         if address.isLoopback || address.bytes.allSatisfy({ $0 == 0 }) { return true }
         return byRoute(address) ?? self.isItsOwnSource(address)
     }

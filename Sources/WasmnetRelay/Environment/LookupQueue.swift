@@ -1,21 +1,21 @@
 import DequeModule
 
-/// Whose look-up gets a thread next: one queue a client, served in turns.
+/// Whose lookup gets a thread next: one queue a client, served in turns.
 ///
 /// A client may hold a third of the threads that are free as well: alone a quarter of all, and the less the more are busy, so
 /// that a few clients whose names are slow leave some for the others. Where one is free, every client may have one.
 package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
     package typealias ID = UInt64
 
-    /// Why a look-up is not taken.
+    /// Why a lookup is not taken.
     package enum Rejection: Error, Equatable { case clientFull, full }
 
-    /// Look-ups that run at once.
+    /// Lookups that run at once.
     private let threads: Int
-    /// Look-ups that may wait.
-    private let mostWaiting: Int
-    /// Look-ups of one client that may wait.
-    private let mostWaitingOfClient: Int
+    /// Lookups that may wait.
+    private let maxWaiting: Int
+    /// Lookups of one client that may wait.
+    private let maxWaitingOfClient: Int
 
     private var waiting: [Client: Deque<ID>] = [:]
     /// The clients of ``waiting``, in the order of their turns.
@@ -26,20 +26,20 @@ package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
 
     package init(threads: Int, waiting: Int, waitingPerClient: Int) {
         self.threads = max(1, threads)
-        self.mostWaiting = max(1, waiting)
-        self.mostWaitingOfClient = max(1, waitingPerClient)
+        self.maxWaiting = max(1, waiting)
+        self.maxWaitingOfClient = max(1, waitingPerClient)
     }
 
-    /// A look-up waits for its turn, behind its client's others.
+    /// A lookup waits for its turn, behind its client's others.
     package mutating func add(_ id: ID, of client: Client) throws(Rejection) {
-        guard self.waiting[client, default: []].count < self.mostWaitingOfClient else { throw .clientFull }
-        guard self.waitingCount < self.mostWaiting else { throw .full }
+        guard self.waiting[client, default: []].count < self.maxWaitingOfClient else { throw .clientFull }
+        guard self.waitingCount < self.maxWaiting else { throw .full }
         if self.waiting[client] == nil { self.turns.append(client) }
         self.waiting[client, default: []].append(id)
         self.waitingCount += 1
     }
 
-    /// Takes the look-up whose turn it is, and a thread for it; nil: none may run now.
+    /// Takes the lookup whose turn it is, and a thread for it; nil: none may run now.
     package mutating func next() -> (id: ID, client: Client)? {
         // Whoever may not have a thread has one: no more of them are passed over than there are threads.
         guard let index = self.turns.firstIndex(where: self.mayRun) else { return nil }

@@ -6,10 +6,10 @@ package import WasmnetQuota
 ///
 /// One that keeps nobody waiting needs only ``resolve(_:on:)``; one that does serves its askers in turns.
 package protocol NameResolver: Sendable {
-    /// A look-up of the node's own.
+    /// A lookup of the node's own.
     func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]>
 
-    /// Fails with a ``Refusal``: `name_not_found`, with a retry time where no answer was had; `overloaded` when too many look-ups
+    /// Fails with a ``Refusal``: `name_not_found`, with a retry time where no answer was had; `overloaded` when too many lookups
     /// are under way, or the machine has nothing left for one.
     ///
     /// - Parameter timeout: from now on, the wait for a turn included.
@@ -23,7 +23,7 @@ package protocol NameResolver: Sendable {
         on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]>
 
-    /// The asker is gone: its look-ups fail now with `client_closed`, and those that wait never run.
+    /// The asker is gone: its lookups fail now with `client_closed`, and those that wait never run.
     func drop(_ asker: LookupAsker)
 }
 
@@ -44,7 +44,7 @@ extension NameResolver {
     package func drop(_ asker: LookupAsker) {}
 }
 
-/// Who asks for a look-up. Clients share the resolver's threads; a client's sessions share the client's part.
+/// Who asks for a lookup. Clients share the resolver's threads; a client's sessions share the client's part.
 package struct LookupAsker: Hashable, Sendable {
     package let client: ClientID
     /// The session's name; empty for what is none.

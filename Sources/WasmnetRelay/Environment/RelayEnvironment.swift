@@ -130,7 +130,7 @@ package final class RelayEnvironment: Sendable {
             return policy
         }
         let inForce = policy.under(self.denylist())
-        for session in self.registry.sessions { session.reconsider(inForce) }
+        for session in self.registry.sessions { session.reapply(inForce) }
     }
 
     /// Ends the sessions and sockets that new entries of the denylist deny.

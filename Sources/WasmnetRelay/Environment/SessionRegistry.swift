@@ -97,8 +97,8 @@ package struct SessionHandle: Sendable {
         self.eventLoop.execute { self.session.value.deny(by: news) }
     }
 
-    func reconsider(_ policy: Policy) {
-        self.eventLoop.execute { self.session.value.reconsider(policy) }
+    func reapply(_ policy: Policy) {
+        self.eventLoop.execute { self.session.value.reapply(policy) }
     }
 
     /// How the session stands; nil when its event loop has ended.

@@ -58,7 +58,7 @@ package struct SocketRecord: Sendable {
 
 /// How long the steps of a socket's opening took, in nanoseconds; nil for what did not happen.
 package struct SocketTimes: Sendable {
-    /// The name's look-up.
+    /// The name's lookup.
     package var resolve: Int64?
     /// From the first attempt to the connection, TLS included.
     package var dial: Int64?

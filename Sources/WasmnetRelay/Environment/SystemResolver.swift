@@ -7,7 +7,7 @@ import WasmnetQuota
 
 /// The machine's own resolver, which blocks, on threads of its own, so that no event loop waits.
 ///
-/// Whose turn it is: ``LookupQueue``. Threads start when there is something to look up and end when there is not. Every look-up
+/// Whose turn it is: ``LookupQueue``. Threads start when there is something to look up and end when there is not. Every lookup
 /// is answered within its time, also while its thread is stuck.
 package final class SystemResolver: NameResolver {
     /// Blocks until a name's addresses are known; throws a ``Refusal``.
@@ -50,9 +50,9 @@ package final class SystemResolver: NameResolver {
     private let lookUp: @Sendable (String, LookupScope) throws -> [IPAddress]
 
     /// - Parameters:
-    ///   - threads: look-ups that run at once; default 32.
-    ///   - waiting: look-ups that may wait; default 4096.
-    ///   - waitingPerClient: look-ups of one client that may wait; default 128.
+    ///   - threads: lookups that run at once; default 32.
+    ///   - waiting: lookups that may wait; default 4096.
+    ///   - waitingPerClient: lookups of one client that may wait; default 128.
     ///   - lookUp: how a name is looked up, in whatever scope; nil for the machine's way.
     package init(
         threads: Int = 32, waiting: Int = 4096, waitingPerClient: Int = 128,
@@ -67,12 +67,12 @@ package final class SystemResolver: NameResolver {
         }
     }
 
-    /// Look-ups that wait for a thread, and threads that are busy.
+    /// Lookups that wait for a thread, and threads that are busy.
     package var load: (waiting: Int, busy: Int) {
         self.state.withLockedValue { ($0.queue.waitingCount, $0.queue.busyThreads) }
     }
 
-    /// Answers all look-ups with `draining`, now and from now on. Threads that are stuck are left to themselves.
+    /// Answers all lookups with `draining`, now and from now on. Threads that are stuck are left to themselves.
     package func shutDown() async {
         let left = self.state.withLockedValue { state in
             state.isShutDown = true
@@ -139,7 +139,7 @@ package final class SystemResolver: NameResolver {
         return .success((id, state.startable()))
     }
 
-    /// Takes look-ups out of the queue; their threads, if they have any, stay busy.
+    /// Takes lookups out of the queue; their threads, if they have any, stay busy.
     private static func take(_ ids: [UInt64], of state: inout State) -> [Lookup] {
         ids.compactMap { id in
             guard let lookup = state.lookups.removeValue(forKey: id) else { return nil }
@@ -148,7 +148,7 @@ package final class SystemResolver: NameResolver {
         }
     }
 
-    /// Answers look-ups that have no answer yet.
+    /// Answers lookups that have no answer yet.
     private func end(_ ids: [UInt64], _ refusal: Refusal) {
         let ended = self.state.withLockedValue { state in Self.take(ids, of: &state) }
         for lookup in ended { lookup.promise.fail(refusal) }
@@ -161,12 +161,12 @@ package final class SystemResolver: NameResolver {
         while let job = jobs.popFirst() {
             guard !DetachedThread.start({ self.work(job) }) else { continue }
             let refusal = Refusal(
-                .overloaded, "the node has no thread left for a look-up", retryAfterMilliseconds: 1000)
+                .overloaded, "the node has no thread left for a lookup", retryAfterMilliseconds: 1000)
             jobs += self.finish(job, .failure(refusal))
         }
     }
 
-    /// A thread's whole life: this look-up, then others until none may run.
+    /// A thread's whole life: this lookup, then others until none may run.
     private func work(_ first: Job) {
         var job: Job? = first
         while let current = job {

@@ -80,7 +80,7 @@ final class TargetListener: WholeSocket {
         self.channel?.close(promise: nil)
     }
 
-    func reconsider(_ policy: Policy) -> PolicyDecision? {
+    func reapply(_ policy: Policy) -> PolicyDecision? {
         let decision = policy.decideBind(address: self.address, port: self.core.facts.port, transport: .tcp)
         return decision.allowed ? nil : decision
     }

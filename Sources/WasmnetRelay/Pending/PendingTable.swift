@@ -39,11 +39,11 @@ struct PendingTable: Sendable {
     }
 
     /// From one address.
-    static let mostOfOne = 64
+    static let maxOfOne = 64
     /// Bytes of all heads together.
-    static let mostHeadBytes = 32 << 20
+    static let maxHeadBytes = 32 << 20
     /// How many owners are asked for one that can give way.
-    private static let mostAsked = 32
+    private static let maxAsked = 32
 
     let most: Int
     private var entries: [ID: Entry] = [:]
@@ -59,8 +59,8 @@ struct PendingTable: Sendable {
     /// - Parameter most: connections in all.
     init(most: Int) {
         self.most = max(1, most)
-        self.levels = Array(repeating: AgeOrder(), count: Self.mostOfOne + 1)
-        self.heads = Array(repeating: AgeOrder(), count: HeadReader.mostBytes / 1024 + 1)
+        self.levels = Array(repeating: AgeOrder(), count: Self.maxOfOne + 1)
+        self.heads = Array(repeating: AgeOrder(), count: HeadReader.maxBytes / 1024 + 1)
     }
 
     var count: Int { self.entries.count }
@@ -73,7 +73,7 @@ struct PendingTable: Sendable {
         self.lastID += 1
         let id = self.lastID
         let owner = address.map(Owner.init) ?? .connection(id)
-        let isFullHere = self.groups[owner, default: []].count >= Self.mostOfOne
+        let isFullHere = self.groups[owner, default: []].count >= Self.maxOfOne
         var leaving: ID?
         if isFullHere || self.entries.count >= self.most {
             leaving = isFullHere ? self.weakest(of: owner) : self.weakest()
@@ -91,7 +91,7 @@ struct PendingTable: Sendable {
     mutating func name(_ id: ID, _ address: IPAddress) -> ID? {
         guard let entry = self.entries[id] else { return nil }
         let owner = Owner(address)
-        let isFull = self.groups[owner, default: []].count >= Self.mostOfOne
+        let isFull = self.groups[owner, default: []].count >= Self.maxOfOne
         let leaving = isFull ? self.weakest(of: owner) ?? id : nil
         if let leaving { self.leave(leaving) }
         guard leaving != id else { return leaving }
@@ -112,7 +112,7 @@ struct PendingTable: Sendable {
         self.entries[id]?.headBytes = headBytes
         self.countHead(id, stage, headBytes)
         var leaving: [ID] = []
-        while self.headBytes > Self.mostHeadBytes, let largest = self.heads.last(where: { !$0.isEmpty })?.first {
+        while self.headBytes > Self.maxHeadBytes, let largest = self.heads.last(where: { !$0.isEmpty })?.first {
             guard let entry = self.entries[largest] else { break }
             self.countHead(largest, entry.stage, -entry.headBytes)
             self.entries[largest]?.stage = .answered
@@ -162,7 +162,7 @@ struct PendingTable: Sendable {
         for level in self.levels.reversed() {
             var owner = level.first
             var best: (id: ID, stage: Stage)?
-            while let current = owner, asked < Self.mostAsked {
+            while let current = owner, asked < Self.maxAsked {
                 asked += 1
                 if let id = self.weakest(of: current), let stage = self.entries[id]?.stage {
                     if stage == .idle { return id }

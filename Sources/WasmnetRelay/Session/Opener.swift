@@ -205,7 +205,7 @@ final class Opener {
     /// - Returns: false where it may not go on. Then it has failed, or had ended before.
     private func mayGoOn(_ socket: some SessionSocket) -> Bool {
         guard socket.core.isOpening, self.core.phase == .ended || self.table.holds(socket) else { return false }
-        guard let decision = socket.reconsider(self.core.policy) else { return true }
+        guard let decision = socket.reapply(self.core.policy) else { return true }
         socket.fail(Refusal(decision, of: socket.core))
         return false
     }
@@ -231,14 +231,14 @@ final class Opener {
         let remote = channel.remoteAddress
         func refuse(_ refusal: Refusal) {
             var record = SocketRecord(socket: listener.id, kind: .accepted, opened: self.core.now)
-            record.address = remote?.bareAddress
+            record.address = remote?.hostAddress
             self.log.openRefused(record, refusal)
             channel.close(promise: nil)
         }
         if let refusal = self.refusalOfAccept(from: listener) { return refuse(refusal) }
         let target = SocketTarget(
-            host: remote?.bareAddress?.description ?? "", port: UInt16(clamping: remote?.port ?? 0),
-            address: remote?.bareAddress, transport: .tcp)
+            host: remote?.hostAddress?.description ?? "", port: UInt16(clamping: remote?.port ?? 0),
+            address: remote?.hostAddress, transport: .tcp)
         self.slots.reserve(.accepted) { result, isLate in
             let slot: QuotaSlot?
             switch result {
@@ -251,7 +251,7 @@ final class Opener {
             }
             let stream = TargetStream(
                 id: id, encoding: listener.encoding, kind: .accepted, target: target, context: listener.context)
-            if let decision = stream.reconsider(self.core.policy) { return refuse(Refusal(decision)) }
+            if let decision = stream.reapply(self.core.policy) { return refuse(Refusal(decision)) }
             let receiver = ReceiveAllocator(largest: self.core.environment.settings.wideReadChunkBytes)
             try? channel.syncOptions?.setOption(.recvAllocator, value: receiver)
             let address = target.address ?? .unspecified

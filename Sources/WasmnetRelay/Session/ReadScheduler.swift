@@ -9,7 +9,7 @@ import WasmnetProtocol
 /// target without credit holds more than its allowance, the client's limits say no (``ClientBudget``), or our answers pile up.
 struct ReadScheduler: Hashable {
     /// What a sparse socket may have read that waits for room, in bytes.
-    static let sparseReadBytes = 4 << 10
+    static let interactiveReadBytes = 4 << 10
     /// What a read may take at the least, in bytes, however many sockets share a turn.
     static let leastShare = 8 << 10
 
@@ -29,7 +29,7 @@ struct ReadScheduler: Hashable {
     private let turnBytes: Int
     private var heldUploads: Set<ObjectIdentifier> = []
     /// Whether so many answers are queued that no more should be asked for.
-    var answersPileUp = false
+    var replyBacklogExceeded = false
 
     /// - Parameters:
     ///   - chunk: the most bytes of a socket's turn.
@@ -78,14 +78,14 @@ struct ReadScheduler: Hashable {
     ///   - mayRead: whether the client's limits let anything be read.
     ///   - quantum: the most bytes of one read within the client's limits, and that its way takes well.
     mutating func read(
-        _ id: SocketID, isSparse: Bool, hasRoom: Bool, mayRead: Bool, quantum: @autoclosure () -> Int
+        _ id: SocketID, isInteractive: Bool, hasRoom: Bool, mayRead: Bool, quantum: @autoclosure () -> Int
     ) -> Read {
-        guard mayRead, isSparse || (self.readers.isEmpty && hasRoom) else {
+        guard mayRead, isInteractive || (self.readers.isEmpty && hasRoom) else {
             let isNew = self.readerSet.insert(id).inserted
             if isNew { self.readers.append(id) }
             return .later(isNew: isNew)
         }
-        return .now(limit: hasRoom ? self.limit(quantum()) : Self.sparseReadBytes)
+        return .now(limit: hasRoom ? self.limit(quantum()) : Self.interactiveReadBytes)
     }
 
     var hasReaders: Bool { !self.readers.isEmpty }
@@ -115,7 +115,7 @@ struct ReadScheduler: Hashable {
     // MARK: Whether the carrier is read
 
     /// Whether nothing here keeps the carrier from being read; the client's limits may.
-    var readsCarrier: Bool { self.heldUploads.isEmpty && !self.answersPileUp }
+    var readsCarrier: Bool { self.heldUploads.isEmpty && !self.replyBacklogExceeded }
 
     /// - Returns: whether that is new.
     mutating func holdUploads(of socket: ObjectIdentifier) -> Bool { self.heldUploads.insert(socket).inserted }

@@ -33,7 +33,7 @@ extension PolicyDecision {
         let place = port == 0 ? name.text : "\(name.text):\(port)"
         switch self.rule {
         case .denylisted: return "\(place) leads to what is on the denylist"
-        case .beyondToken: return "\(place) leads to what is not among the destinations of the client's token"
+        case .notAllowedByToken: return "\(place) leads to what is not among the destinations of the client's token"
         default: return "\(place) leads to no address that the policy allows"
         }
     }

@@ -23,7 +23,8 @@ final class Session {
 
     init(
         environment: RelayEnvironment, eventLoop: any EventLoop, carrier: any SessionCarrier, version: WireVersion,
-        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, terms: ClientTerms = ClientTerms(),
+        client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil,
+        terms: TokenRestrictions = TokenRestrictions(),
         allowance: any ClientAllowance, slot: QuotaSlot?, trace: (any Sendable)? = nil
     ) {
         let origin = SessionOrigin(
@@ -122,7 +123,7 @@ final class Session {
     }
 
     /// A changed policy decides every live socket again.
-    func reconsider(_ policy: Policy) {
+    func reapply(_ policy: Policy) {
         let policy = policy.applied(to: self.core.terms)
         self.core.allowance.apply(limits: policy.limits)
         self.idleSweep.schedule()

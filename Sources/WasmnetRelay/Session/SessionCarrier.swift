@@ -6,11 +6,11 @@ package protocol SessionCarrier: AnyObject {
     /// Whether data may be handed over; answers always may.
     var hasRoom: Bool { get }
     /// Whether a little data that should not wait may be handed over, though there may be no room for more.
-    var takesUrgent: Bool { get }
+    var acceptsUrgentData: Bool { get }
     /// The most bytes of one message that still is a small part of what may be on its way, where that is known.
     var piece: Int? { get }
     /// Whether so many answers are queued that no more should be asked for.
-    var answersPileUp: Bool { get }
+    var replyBacklogExceeded: Bool { get }
     func sendAnswer(_ message: ByteBuffer, isText: Bool)
     /// `header` and `payload` are one binary message. The payload may be written with the room in front of its bytes.
     func sendData(header: ByteBuffer, payload: ByteBuffer)

@@ -11,14 +11,14 @@ final class SessionCore {
     let eventLoop: any EventLoop
     let origin: SessionOrigin
     let allowance: any ClientAllowance
-    let terms: ClientTerms
+    let terms: TokenRestrictions
     private(set) var phase = Phase.live
     /// Monotonic nanoseconds, read once for each batch of events.
     private(set) var now: Int64
 
     init(
         _ environment: RelayEnvironment, on eventLoop: any EventLoop, _ origin: SessionOrigin,
-        _ allowance: any ClientAllowance, _ terms: ClientTerms
+        _ allowance: any ClientAllowance, _ terms: TokenRestrictions
     ) {
         self.environment = environment
         self.eventLoop = eventLoop

@@ -82,7 +82,7 @@ final class SocketTable {
     /// Ends what a policy does not allow.
     func endDisallowed(by policy: Policy) {
         for socket in self.all {
-            guard let decision = socket.reconsider(policy) else { continue }
+            guard let decision = socket.reapply(policy) else { continue }
             socket.end(Refusal(decision, of: socket.core))
         }
     }

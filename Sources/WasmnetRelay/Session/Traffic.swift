@@ -42,7 +42,7 @@ final class Traffic {
 
     /// A socket has bytes of its target.
     func offer(_ stream: TargetStream) {
-        let isUrgent = stream.isSparse && self.carrier.takesUrgent
+        let isUrgent = stream.isInteractive && self.carrier.acceptsUrgentData
         if self.scheduler.hasRead(stream.id, isUrgent: isUrgent), let piece = stream.nextPiece() {
             self.messages.sendData(stream.id, piece, as: stream.encoding)
         } else if self.scheduler.nobodyWaits {
@@ -83,7 +83,7 @@ final class Traffic {
     func readWanted(_ socket: some ReadingSocket) {
         guard socket.mayRead else { return }
         let read = self.scheduler.read(
-            socket.id, isSparse: socket.isSparse, hasRoom: self.carrier.hasRoom, mayRead: self.limitsAllow(),
+            socket.id, isInteractive: socket.isInteractive, hasRoom: self.carrier.hasRoom, mayRead: self.limitsAllow(),
             quantum: self.readQuantum)
         switch read {
         case .now(let limit): socket.read(limit: limit)
@@ -129,8 +129,8 @@ final class Traffic {
 
     func carrierHasRoom() {
         self.core.readTime()
-        if self.scheduler.answersPileUp, !self.carrier.answersPileUp {
-            self.scheduler.answersPileUp = false
+        if self.scheduler.replyBacklogExceeded, !self.carrier.replyBacklogExceeded {
+            self.scheduler.replyBacklogExceeded = false
             self.updateReading()
         }
         self.takeTurns()
@@ -139,7 +139,7 @@ final class Traffic {
     /// Whether a datagram finds room; one that does not is dropped.
     func takesDatagram() -> Bool {
         self.core.readTime()
-        return self.carrier.hasRoom && !self.carrier.answersPileUp
+        return self.carrier.hasRoom && !self.carrier.replyBacklogExceeded
     }
 
     /// Whether one read may spend what the client's limits leave.
@@ -166,14 +166,14 @@ final class Traffic {
         self.flushSockets()
         self.messages.settleCosts()
         // Pongs are answers as well, and no message comes with a ping.
-        if self.carrier.answersPileUp { self.scheduler.answersPileUp = true }
+        if self.carrier.replyBacklogExceeded { self.scheduler.replyBacklogExceeded = true }
         self.updateReading()
     }
 
     /// A message was answered, or may have been.
     func answered() {
-        guard self.carrier.answersPileUp, !self.scheduler.answersPileUp else { return }
-        self.scheduler.answersPileUp = true
+        guard self.carrier.replyBacklogExceeded, !self.scheduler.replyBacklogExceeded else { return }
+        self.scheduler.replyBacklogExceeded = true
         self.updateReading()
     }
 

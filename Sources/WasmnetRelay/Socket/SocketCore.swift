@@ -59,7 +59,7 @@ protocol SessionSocket: AnyObject {
     /// Ends it with a reason, once what both sides sent by now is delivered.
     func windUp(_ reason: ReasonCode, _ message: String)
     /// Holds it against a changed policy; nil when that still allows it, else the decision that does not.
-    func reconsider(_ policy: Policy) -> PolicyDecision?
+    func reapply(_ policy: Policy) -> PolicyDecision?
 }
 
 extension SessionSocket {
@@ -153,7 +153,7 @@ protocol ReadingSocket: SessionSocket {
     /// Whether a read may be asked for, the client's side aside.
     var mayRead: Bool { get }
     /// Whether it may be read, a little, also while the carrier has no room.
-    var isSparse: Bool { get }
+    var isInteractive: Bool { get }
     /// Asks the peer for at most `limit` bytes.
     func read(limit: Int)
 }

@@ -9,7 +9,7 @@ struct BytesDown {
     private(set) var credit: SendCredit
     /// The last read was short: its target has said all that it had to say for now. Such a socket may be read when others wait, a
     /// little, and its bytes go first: it is somebody's keystroke.
-    private(set) var isSparse = true
+    private(set) var isInteractive = true
 
     init(_ credit: SendCredit) {
         self.credit = credit
@@ -26,7 +26,7 @@ struct BytesDown {
     ///
     /// - Returns: whether it is next in line to be drawn from the client's limits; what came before and waits keeps its place.
     mutating func add(_ bytes: ByteBuffer) -> Bool {
-        self.isSparse = bytes.readableBytes < ReadScheduler.sparseReadBytes / 2
+        self.isInteractive = bytes.readableBytes < ReadScheduler.interactiveReadBytes / 2
         self.undrawn.append(bytes)
         return self.undrawn.count == 1
     }
@@ -63,8 +63,8 @@ struct BytesDown {
     }
 
     /// A part too small to be worth a message has waited long enough.
-    mutating func urge() {
-        self.credit.urge()
+    mutating func releaseSmallPart() {
+        self.credit.releaseSmallPart()
     }
 
     mutating func discard() {

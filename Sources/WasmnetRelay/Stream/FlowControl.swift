@@ -8,7 +8,7 @@ package struct SendCredit: Equatable, Sendable {
     private static let most = 1 << 30
     /// The least part of a larger piece that is worth a message, in bytes. A client may give credit back a message at a
     /// time; parts below this would come back as credit for parts as small, for good (RFC 1122, section 4.2.3.4).
-    package static let leastPart = 4 << 10
+    package static let smallPart = 4 << 10
     /// How long a piece waits for credit worth a message, in milliseconds, before a smaller part of it is sent after all:
     /// the client may have no more to give until it has that part.
     package static let patience: Int64 = 100
@@ -24,11 +24,11 @@ package struct SendCredit: Equatable, Sendable {
     /// Whether a piece of so many bytes is sent now, at least a part of it.
     package func takes(_ bytes: Int) -> Bool {
         guard let available = self.available else { return true }
-        return available >= (self.isUrged ? 1 : min(bytes, Self.leastPart))
+        return available >= (self.isUrged ? 1 : min(bytes, Self.smallPart))
     }
 
     /// A piece waited long enough: the next part may be as small as the credit.
-    package mutating func urge() {
+    package mutating func releaseSmallPart() {
         self.isUrged = true
     }
 

@@ -46,7 +46,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     var asSocket: Socket { .stream(self) }
     var isAllSent: Bool { self.up.unsent == 0 }
     var hasTargetBytes: Bool { !self.down.isEmpty }
-    var isSparse: Bool { self.down.isSparse }
+    var isInteractive: Bool { self.down.isInteractive }
     var credit: SendCredit { self.down.credit }
 
     // MARK: Opening
@@ -96,10 +96,10 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.context.readWanted(self)
     }
 
-    func reconsider(_ policy: Policy) -> PolicyDecision? {
+    func reapply(_ policy: Policy) -> PolicyDecision? {
         guard self.core.kind == .accepted else {
             let decision = self.target.forbidden(by: policy)
-            if decision == nil { self.dial?.reconsider() }
+            if decision == nil { self.dial?.reapply() }
             return decision
         }
         let decision = self.target.address.map { policy.decideAccepted(from: $0) }
@@ -282,7 +282,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     /// Asks the target for at most `limit` bytes.
     func read(limit: Int) {
-        self.receiver?.limit = min(limit, max(self.credit.limit, SendCredit.leastPart))
+        self.receiver?.limit = min(limit, max(self.credit.limit, SendCredit.smallPart))
         self.readNow()
     }
 
@@ -307,7 +307,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
                 in: .milliseconds(SendCredit.patience)
             ) {
                 self.creditTask = nil
-                self.down.urge()
+                self.down.releaseSmallPart()
                 if !self.core.hasEnded, self.hasTargetBytes { self.context.offer(self) }
             }
         }

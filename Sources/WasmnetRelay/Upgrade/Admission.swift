@@ -26,7 +26,7 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
 }
 
 /// Who asks for a session, and under which terms.
-package struct Admitted: Sendable {
+package struct AdmittedClient: Sendable {
     /// Who pays for what it uses.
     package var client: ClientID
     /// Where it comes from, behind trusted proxies; nil for what has no IP address.
@@ -35,11 +35,11 @@ package struct Admitted: Sendable {
     package var subject: ClientID?
     package var limits: ClientLimits
     /// What the client's token adds to the policy, now and after each change of it.
-    package var terms: ClientTerms
+    package var terms: TokenRestrictions
 
     package init(
         client: ClientID, address: IPAddress? = nil, subject: ClientID? = nil, limits: ClientLimits,
-        terms: ClientTerms = ClientTerms()
+        terms: TokenRestrictions = TokenRestrictions()
     ) {
         self.client = client
         self.address = address
@@ -67,13 +67,13 @@ package struct AdmissionRequest: Sendable {
     package var head: HTTPRequestHead
     /// The TCP peer; nil for what has no IP address.
     package var peer: IPAddress?
-    /// Whom a trusted peer announced by the PROXY protocol, if it announced anyone.
-    package var announced: IPAddress?
+    /// Whom a trusted peer proxiedAddress by the PROXY protocol, if it proxiedAddress anyone.
+    package var proxiedAddress: IPAddress?
 
-    package init(head: HTTPRequestHead, peer: IPAddress?, announced: IPAddress? = nil) {
+    package init(head: HTTPRequestHead, peer: IPAddress?, proxiedAddress: IPAddress? = nil) {
         self.head = head
         self.peer = peer
-        self.announced = announced
+        self.proxiedAddress = proxiedAddress
     }
 }
 
@@ -84,13 +84,13 @@ package protocol Admission: Sendable {
     /// Fails with an ``HTTPRefusal``.
     func admit(
         _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
-    ) -> EventLoopFuture<Admitted>
+    ) -> EventLoopFuture<AdmittedClient>
 }
 
 extension ClientID {
     /// IPv4 by address, mapped into IPv6 (RFC 4291, section 2.5.5.2) or not; IPv6 by /64: what one subscriber usually has.
     package init(peer: IPAddress?) {
-        guard let peer = peer?.unmapped else {
+        guard let peer = peer?.withoutV4Mapping else {
             self.init(text: "a:local")
             return
         }
@@ -118,7 +118,7 @@ extension ClientID {
         }
         let place = written.dropping(prefix: "a:") ?? written
         let network = place.dropping(suffix: "/64")
-        guard let address = IPAddress((network ?? place).text)?.unmapped else { return nil }
+        guard let address = IPAddress((network ?? place).text)?.withoutV4Mapping else { return nil }
         if network != nil, address.isIPv4 { return nil }
         self.init(peer: address)
     }

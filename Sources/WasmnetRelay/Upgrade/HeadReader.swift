@@ -16,9 +16,9 @@ package enum HeadError: Error, Equatable, Sendable {
 /// Collects the head of one request up to its empty line (RFC 9112, section 2.1), within bounds. A value, without I/O.
 package struct HeadReader {
     /// Bytes of a head, its request line and the empty line included.
-    package static let mostBytes = 16 << 10
+    package static let maxBytes = 16 << 10
     /// Field lines of a head.
-    package static let mostFields = 100
+    package static let maxFields = 100
 
     package enum Result: Equatable {
         /// All bytes were taken, and the head goes on.
@@ -46,7 +46,7 @@ package struct HeadReader {
 
     /// Takes bytes up to the head's end.
     package mutating func take(from bytes: inout ByteBuffer) -> Result {
-        let most = min(bytes.readableBytes, Self.mostBytes - self.taken)
+        let most = min(bytes.readableBytes, Self.maxBytes - self.taken)
         var count = 0
         var end: HeadError?
         var isWhole = false
@@ -72,7 +72,7 @@ package struct HeadReader {
             self.head.moveReaderIndex(to: first)
             return .whole(self.head)
         }
-        guard self.taken < Self.mostBytes else { return .failed(self.lines == 0 ? .lineTooLong : .tooLarge) }
+        guard self.taken < Self.maxBytes else { return .failed(self.lines == 0 ? .lineTooLong : .tooLarge) }
         return .more
     }
 
@@ -81,6 +81,6 @@ package struct HeadReader {
         self.lineLength = 0
         if isEmpty { return (self.lines > 0, nil) }
         self.lines += 1
-        return (false, self.lines > 1 + Self.mostFields ? .tooManyFields : nil)
+        return (false, self.lines > 1 + Self.maxFields ? .tooManyFields : nil)
     }
 }

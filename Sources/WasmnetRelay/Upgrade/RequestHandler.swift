@@ -39,7 +39,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var deadline: Scheduled<Void>?
 
     /// Requests that one connection may send.
-    package static let mostRequests = 100
+    package static let maxRequests = 100
 
     init(
         upgrader: SessionUpgrader, environment: RelayEnvironment, pages: StaticPages, place: PendingPlace
@@ -174,7 +174,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
         let hasBody =
             headers.contains(name: "Transfer-Encoding")
             || !headers["Content-Length"].allSatisfy { $0.utf8.elementsEqual("0".utf8) }
-        return self.requests < Self.mostRequests && request.version == .http1_1 && request.isKeepAlive && !hasBody
+        return self.requests < Self.maxRequests && request.version == .http1_1 && request.isKeepAlive && !hasBody
             && (request.method == .GET || request.method == .HEAD)
     }
 

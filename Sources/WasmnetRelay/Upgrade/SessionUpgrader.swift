@@ -4,31 +4,31 @@ import NIOWebSocket
 package import WasmnetPolicy
 import WasmnetText
 
-/// Turns one HTTP connection into a session: the path, what ``SessionOpening`` asks, then the WebSocket handshake (RFC 6455,
+/// Turns one HTTP connection into a session: the path, what ``PendingSession`` asks, then the WebSocket handshake (RFC 6455,
 /// section 4.2).
 ///
 /// One object a connection. A refusal leaves the connection to the HTTP handlers behind it, with ``refusal`` telling why; but a page is
-/// not told the status of a failed handshake, so its handshake goes through and the WebSocket is closed at once (``Farewell``).
+/// not told the status of a failed handshake, so its handshake goes through and the WebSocket is closed at once (``RejectionClose``).
 package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     package let supportedProtocol = "websocket"
     package let requiredUpgradeHeaders: [String] = []
 
     private let environment: RelayEnvironment
     private let admission: any Admission
-    private let announced: IPAddress?
-    private var opening: SessionOpening?
-    private var farewell: Farewell?
+    private let proxiedAddress: IPAddress?
+    private var opening: PendingSession?
+    private var farewell: RejectionClose?
     private(set) var refusal: HTTPRefusal?
     /// Whether the upgrade that comes leads to a close frame and not to a session.
     var saysFarewell: Bool { self.farewell != nil }
     private var isWatched = false
     private var isOver = false
 
-    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
-    package init(environment: RelayEnvironment, admission: any Admission, announced: IPAddress? = nil) {
+    /// - Parameter proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
+    package init(environment: RelayEnvironment, admission: any Admission, proxiedAddress: IPAddress? = nil) {
         self.environment = environment
         self.admission = admission
-        self.announced = announced
+        self.proxiedAddress = proxiedAddress
     }
 
     package func buildUpgradeResponse(
@@ -86,8 +86,8 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         }
         if let refusal = Handshake.refusal(of: request) { return channel.eventLoop.makeFailedFuture(refusal) }
         let isRetried = self.isRetried(channel)
-        return SessionOpening.open(
-            request, on: channel, announced: self.announced, in: self.environment, admission: self.admission
+        return PendingSession.open(
+            request, on: channel, proxiedAddress: self.proxiedAddress, in: self.environment, admission: self.admission
         ).assumeIsolated().flatMapThrowing { opening in
             guard !self.isOver else {
                 opening.giveUp()
@@ -96,7 +96,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             self.opening = opening
             return opening.headers
         }.flatMapErrorThrowing { error in
-            guard let farewell = Farewell(after: error, to: request, isRetried: isRetried) else { throw error }
+            guard let farewell = RejectionClose(after: error, to: request, isRetried: isRetried) else { throw error }
             self.farewell = farewell
             return farewell.headers
         }.nonisolated()
@@ -106,9 +106,9 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
 extension SessionUpgrader {
     /// Whether a balancer stands between, which tries another node where this one goes away: it has to see the status.
     private func isRetried(_ channel: any Channel) -> Bool {
-        guard self.announced == nil else { return true }
+        guard self.proxiedAddress == nil else { return true }
         let trusted = self.environment.policy.clients.trustedProxies
-        return channel.remoteAddress?.bareAddress.map { peer in trusted.contains { $0.contains(peer) } } ?? false
+        return channel.remoteAddress?.hostAddress.map { peer in trusted.contains { $0.contains(peer) } } ?? false
     }
 }
 

@@ -35,7 +35,7 @@ struct DeliveryWindow {
     /// A marker this few bytes after a time without data measures the way and no queue.
     private static let shortWay: UInt64 = 16 << 10
     /// A peer that stops answering must not cost memory.
-    private static let mostMarkers = 64
+    private static let maxMarkers = 64
 
     /// Bytes that may be on their way.
     private(set) var limit = DeliveryWindow.largestFloor
@@ -82,7 +82,7 @@ struct DeliveryWindow {
     mutating func mark(now: Int64) -> UInt64 {
         self.lastNumber += 1
         self.nextMark = self.sent + UInt64(self.limit / 3)
-        if self.markers.count < Self.mostMarkers {
+        if self.markers.count < Self.maxMarkers {
             self.markers.append(
                 Marker(
                     number: self.lastNumber, sent: self.sent, time: now, arrived: self.arrived,

@@ -40,14 +40,14 @@ struct FrameReader {
             bytes.moveReaderIndex(forwardBy: header.headerLength)
             guard let payload = bytes.readSlice(length: header.length) else { return nil }
             return self.receive(header, payload)
-        case .header(let header): self.putAside(&bytes, expecting: header.totalLength)
-        case .incomplete(let needed): self.putAside(&bytes, expecting: needed)
+        case .header(let header): self.startBuffering(&bytes, expecting: header.totalLength)
+        case .incomplete(let needed): self.startBuffering(&bytes, expecting: needed)
         case .error(let error): return self.fail(error, &bytes)
         }
         return nil
     }
 
-    private mutating func putAside(_ bytes: inout ByteBuffer, expecting total: Int) {
+    private mutating func startBuffering(_ bytes: inout ByteBuffer, expecting total: Int) {
         self.partial = ByteBuffer()
         self.partial.reserveCapacity(min(total, Self.firstRoom))
         self.partial.writeBuffer(&bytes)

@@ -6,16 +6,16 @@ extension WebSocketHandler: SessionCarrier {
     /// A message up to this size is copied into the outbox; a larger one is written as it stands.
     private static let gatherLimit = 4 << 10
 
-    package var hasRoom: Bool { self.takesUrgent && (!self.deliveryIsLimited || self.delivery.hasRoom) }
+    package var hasRoom: Bool { self.acceptsUrgentData && (!self.deliveryIsLimited || self.delivery.hasRoom) }
 
-    package var takesUrgent: Bool {
+    package var acceptsUrgentData: Bool {
         guard self.state == .open, let context = self.context else { return false }
         return self.unflushed < self.settings.outboundHighWaterBytes && context.channel.isWritable
     }
 
     package var piece: Int? { self.deliveryIsLimited && self.delivery.isAnswered ? self.delivery.limit / 3 : nil }
 
-    package var answersPileUp: Bool {
+    package var replyBacklogExceeded: Bool {
         self.answersQueued > self.settings.answerBacklogBytes
     }
 

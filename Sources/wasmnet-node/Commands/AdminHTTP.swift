@@ -15,7 +15,7 @@ struct AdminHTTP: Sendable {
     /// For a request with its answer.
     static let requestTime = Duration.seconds(10)
     /// The most bytes of an answer.
-    private static let mostBytes = 4 << 20
+    private static let maxBytes = 4 << 20
 
     static func with<Answer: Sendable>(_ work: (AdminHTTP) async throws -> Answer) async throws -> Answer {
         var configuration = HTTPClient.Configuration(
@@ -40,7 +40,7 @@ struct AdminHTTP: Sendable {
             return try await withThrowingTaskGroup(of: (HTTPClientResponse, Data).self) { tasks in
                 tasks.addTask { [client] in
                     let response = try await client.execute(request, deadline: .distantFuture)
-                    return (response, Data(buffer: try await response.body.collect(upTo: Self.mostBytes)))
+                    return (response, Data(buffer: try await response.body.collect(upTo: Self.maxBytes)))
                 }
                 tasks.addTask {
                     try await Task.sleep(for: Self.requestTime)

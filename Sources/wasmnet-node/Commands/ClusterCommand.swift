@@ -6,7 +6,7 @@ struct ClusterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster", abstract: "List the nodes of a cluster.",
         discussion:
-            "A node tells of itself every five seconds and is listed until it has been silent for fifteen; one that ends goes at once."
+            "A node reports every five seconds and is listed until it has been silent for fifteen; one that stops is removed at once."
     )
 
     @OptionGroup var redis: RedisArguments

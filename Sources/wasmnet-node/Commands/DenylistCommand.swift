@@ -7,7 +7,8 @@ import WasmnetText
 
 struct DenylistCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "denylist", abstract: "Show and change what nobody may reach, and who may reach nothing.",
+        commandName: "denylist",
+        abstract: "Show and edit the denylist: targets that no client may reach, and clients that may reach nothing.",
         discussion: """
             An ENTRY is an address or network (203.0.113.7, 10.0.0.0/8, [2001:db8::1]:443), a name or wildcard (api.example.com, *.example.org:25), \
             or a client (client:a:203.0.113.7, client:t:NAME). Live sockets and sessions that match end.
@@ -35,7 +36,7 @@ struct DenylistCommand: ParsableCommand {
         var ttl: TimeSpan?
         @Option(parsing: .unconditional, help: ArgumentHelp("Why, for people: a line.", valueName: "words"))
         var reason: String?
-        @OptionGroup var place: DenylistPlace
+        @OptionGroup var place: DenylistTarget
 
         func run() async throws {
             let expiry: DenylistExpiry =
@@ -59,7 +60,7 @@ struct DenylistCommand: ParsableCommand {
             abstract: "Remove entries; those that are not there are passed over.")
 
         @Argument(help: "What to deny no longer.") var entries: [String]
-        @OptionGroup var place: DenylistPlace
+        @OptionGroup var place: DenylistTarget
 
         func run() async throws {
             let changes = try self.entries.map { DenylistChange.remove(try DenylistCommand.subject($0)) }
@@ -70,7 +71,7 @@ struct DenylistCommand: ParsableCommand {
     struct List: AsyncParsableCommand {
         static let configuration = CommandConfiguration(abstract: "Show all entries.")
 
-        @OptionGroup var place: DenylistPlace
+        @OptionGroup var place: DenylistTarget
         @Flag(help: "JSON instead of a table.") var json = false
 
         func run() async throws {
@@ -107,7 +108,7 @@ struct DenylistCommand: ParsableCommand {
 
         @Argument(help: "A list file; - is standard input.") var file: String
         @Flag(help: "Make it the list: what it does not name is removed.") var replace = false
-        @OptionGroup var place: DenylistPlace
+        @OptionGroup var place: DenylistTarget
 
         func run() async throws {
             let bytes: Data
@@ -136,7 +137,7 @@ struct DenylistCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Print the list as a file that import reads.")
 
-        @OptionGroup var place: DenylistPlace
+        @OptionGroup var place: DenylistTarget
 
         func run() async throws {
             let entries = try await self.place.open { try await $0.entries() }

@@ -26,11 +26,11 @@ extension QuotaCommand {
             parsing: .unconditional,
             help: ArgumentHelp("Sockets at once after a quiet time; twice a second's if not given.", valueName: "n"))
         var connectBurst: Int?
-        @Option(parsing: .unconditional, help: ArgumentHelp("Look-ups a second.", valueName: "n"))
+        @Option(parsing: .unconditional, help: ArgumentHelp("Lookups a second.", valueName: "n"))
         var resolvesPerSec: Double?
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("Look-ups at once after a quiet time; twice a second's if not given.", valueName: "n"))
+            help: ArgumentHelp("Lookups at once after a quiet time; twice a second's if not given.", valueName: "n"))
         var resolveBurst: Int?
         @Option(parsing: .unconditional, help: ArgumentHelp("Megabits a second, both ways together.", valueName: "n"))
         var maxBandwidthMbps: Double?

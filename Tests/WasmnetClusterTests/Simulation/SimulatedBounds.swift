@@ -124,7 +124,7 @@ final class SimulatedBounds: @unchecked Sendable {
         guard self.now - self.unsettledAt >= Self.excessTime else { return }
         self.isForgotten = false
         guard !self.cluster.schedule.keepsExcess else { return }
-        for client in self.cluster.clients.indices where self.cluster.total(client) > self.mostGranted {
+        for client in self.cluster.clients.indices where self.cluster.total(client) > self.maxGranted {
             self.cluster.fault(
                 "client \(client) has \(self.cluster.total(client)) open 10 s after all is well, and the limit is \(self.limit)"
             )
@@ -152,7 +152,7 @@ final class SimulatedBounds: @unchecked Sendable {
     }
 
     /// Above a limit that was lowered what was granted may stay.
-    var mostGranted: Int { max(self.limit, self.found.max() ?? 0) }
+    var maxGranted: Int { max(self.limit, self.found.max() ?? 0) }
 
     private var limit: Int { self.cluster.live.map { self.cluster.limits[$0].maxConnections }.max() ?? 0 }
 

@@ -143,7 +143,7 @@ final class SimulatedCluster: @unchecked Sendable {
         node.tells = { [unowned self, unowned node] in self.bounds.tellsToEnd(node, $0, $1, isFence: $2, silence: $3) }
         node.ends = { [unowned node] client, count in node.close(client, count, newest: true) }
         node.isDone = { [unowned self, unowned node] in
-            if let words = $0.fault(most: self.bounds.mostGranted) { self.fault("\(node.name): \(words)") }
+            if let words = $0.fault(most: self.bounds.maxGranted) { self.fault("\(node.name): \(words)") }
         }
         node.gaveUp = { [unowned self] in self.time.after(.seconds(1)) { self.startWhenAllowed() } }
         node.start()

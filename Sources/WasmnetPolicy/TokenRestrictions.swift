@@ -1,18 +1,18 @@
 /// What a token adds to the policy in force for the client that holds it. It can only take away reach, never add any.
-package struct ClientTerms: Sendable {
+package struct TokenRestrictions: Sendable {
     /// Which of the policy's tiers gives the limits; nil, and a tier that the policy no longer has, mean the limits of everyone.
     package var tier: String?
-    let narrowing: Narrowing?
+    let tokenDestinations: TokenDestinations?
 
     /// - Parameter allow: the only destinations; nil means all that the policy allows, and no entry means none.
     package init(tier: String? = nil, allow: [PolicyEntry]? = nil) {
         self.tier = tier
-        self.narrowing = allow.map(Narrowing.init)
+        self.tokenDestinations = allow.map(TokenDestinations.init)
     }
 }
 
 /// The only destinations of one client: each gate asks it after the policy itself has allowed.
-final class Narrowing: Sendable {
+final class TokenDestinations: Sendable {
     private let lists: EntryLists
 
     init(_ entries: [PolicyEntry]) {

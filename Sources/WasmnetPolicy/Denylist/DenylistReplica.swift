@@ -1,17 +1,17 @@
 /// How the list changes, as a value: what the script that writes does in Redis, step by step, for a node without Redis and for the tests
 /// that compare the two.
-package struct DenylistBook: Sendable {
+package struct DenylistReplica: Sendable {
     package private(set) var list = Denylist.empty
     private var expiries = DenylistExpiries()
 
     /// Entries a list may have.
-    package static let mostEntries = 1_000_000
+    package static let maxEntries = 1_000_000
     /// Entries whose time is over that one write takes out, at most.
-    package static let mostSwept = 64
+    package static let maxSwept = 64
 
     private let most: Int
 
-    package init(most: Int = Self.mostEntries) {
+    package init(most: Int = Self.maxEntries) {
         self.most = most
     }
 
@@ -39,7 +39,7 @@ package struct DenylistBook: Sendable {
     }
 
     private mutating func sweep(_ page: inout Page) {
-        var left = Self.mostSwept
+        var left = Self.maxSwept
         while left > 0, let (text, moment) = self.expiries.popOver(at: page.now) {
             if page.drop(text, at: moment) { left -= 1 }
         }

@@ -3,11 +3,11 @@ package import NIOCore
 package import WasmnetPolicy
 
 /// The denylist that a node holds destinations and clients against, and how sure it is of it. Whoever keeps the list puts it here;
-/// whoever decides asks here, from any thread: an answer costs one lock for a moment and a look-up.
-package final class DenylistInForce: Sendable {
+/// whoever decides asks here, from any thread: an answer costs one lock for a moment and a lookup.
+package final class ActiveDenylist: Sendable {
     private struct State {
         var list = Denylist.empty
-        var standing = DenylistStanding.starting
+        var freshness = DenylistFreshness.starting
         /// When the list was last known to be the store's.
         var confirmed: NIODeadline?
         var clock: DenylistClock
@@ -26,7 +26,7 @@ package final class DenylistInForce: Sendable {
     /// The list, and the time that its entries' expiry is held against: what a policy decides under.
     package var view: DenylistView { self.state.withLockedValue { DenylistView($0.list, at: $0.clock.now) } }
     package var list: Denylist { self.state.withLockedValue { $0.list } }
-    package var standing: DenylistStanding { self.state.withLockedValue { $0.standing } }
+    package var freshness: DenylistFreshness { self.state.withLockedValue { $0.freshness } }
     /// Whether a list, be it empty, was ever read: before that a node does not know whom to deny.
     package var isLoaded: Bool { self.state.withLockedValue { $0.confirmed != nil } }
     /// Calls back once a list, be it empty, was read: at once, or on no event loop.
@@ -62,7 +62,7 @@ package final class DenylistInForce: Sendable {
             let isNew = state.list.generation != list.generation || state.list.version != list.version || fresh == nil
             state.list = list
             state.confirmed = confirmed
-            state.standing = .current
+            state.freshness = .current
             let waiting = state.whenLoaded
             state.whenLoaded = []
             return (state.observers, state.clock.now, isNew, waiting)
@@ -74,10 +74,10 @@ package final class DenylistInForce: Sendable {
     }
 
     /// - Returns: whether that is news.
-    func report(_ standing: DenylistStanding) -> Bool {
+    func report(_ freshness: DenylistFreshness) -> Bool {
         self.state.withLockedValue { state in
-            defer { state.standing = standing }
-            return state.standing != standing
+            defer { state.freshness = freshness }
+            return state.freshness != freshness
         }
     }
 
@@ -96,7 +96,7 @@ package struct DenylistUpdate: Sendable {
 }
 
 /// How sure a node is of its list.
-package enum DenylistStanding: Sendable, Equatable {
+package enum DenylistFreshness: Sendable, Equatable {
     /// Nothing was read yet.
     case starting
     case current

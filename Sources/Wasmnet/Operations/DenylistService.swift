@@ -8,8 +8,8 @@ import WasmnetQuota
 import WasmnetRelay
 
 /// A node's denylist: in force here, kept in Redis for all nodes or in this process for this one.
-final class DenylistKeeper: Sendable {
-    let inForce: DenylistInForce
+final class DenylistService: Sendable {
+    let inForce: ActiveDenylist
     let store: any DenylistStore
     private let source: Source
 
@@ -23,7 +23,7 @@ final class DenylistKeeper: Sendable {
     ///   - clock: its instants are microseconds since the Unix epoch.
     init(_ member: ClusterMember?, clock: any RelayClock, logger: Logger) {
         let time: @Sendable () -> UnixTime = { UnixTime(milliseconds: clock.now().microseconds / 1000) }
-        self.inForce = DenylistInForce(systemTime: time())
+        self.inForce = ActiveDenylist(systemTime: time())
         if let member {
             self.store = RedisDenylistStore(redis: member.redis)
             self.source = .redis(
@@ -54,7 +54,7 @@ final class DenylistKeeper: Sendable {
     }
 }
 
-extension DenylistKeeper {
+extension DenylistService {
     private static let loadTime = TimeAmount.seconds(30)
 
     /// Returns once the list was read: before that the node does not know whom to deny.
@@ -68,7 +68,7 @@ extension DenylistKeeper {
         let timer = eventLoop.scheduleTask(in: Self.loadTime) { end.succeed(false) }
         defer { timer.cancel() }
         guard await end.wait() == true else {
-            let reason = if case .unreachable(let words) = self.inForce.standing { ": \(words)" } else { "" }
+            let reason = if case .unreachable(let words) = self.inForce.freshness { ": \(words)" } else { "" }
             throw StartError("\(name): the denylist could not be read within half a minute\(reason)")
         }
     }

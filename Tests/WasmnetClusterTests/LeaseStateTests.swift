@@ -19,26 +19,26 @@ import WasmnetQuota
         #expect(settings.hold > settings.timeToLive && settings.leaseTime < settings.timeToLive)
     }
 
-    private func ask() throws -> (LeaseBucket.Standing, QuotaInstant) {
+    private func ask() throws -> (LeaseBucket.LeaseState, QuotaInstant) {
         let now = self.clock.now
-        return (try #require(self.bucket.standing(under: self.bucket.epoch, now: now, isLease: true)), now)
+        return (try #require(self.bucket.leaseState(under: self.bucket.epoch, now: now, isLease: true)), now)
     }
 
     @discardableResult
     private func answer(
-        _ question: (LeaseBucket.Standing, QuotaInstant), _ verdict: LeaseBucket.Verdict = .done,
+        _ question: (LeaseBucket.LeaseState, QuotaInstant), _ status: LeaseBucket.ReplyStatus = .done,
         generation: Int64 = 7, renews: Bool = true
     ) -> LeaseBucket.Outcome {
         self.bucket.answered(
-            question.0, verdict, sentAt: question.1, now: self.clock.now,
+            question.0, status, sentAt: question.1, now: self.clock.now,
             data: .init(generation: generation, hold: .zero), renews: renews)
     }
 
     private var isValid: Bool { self.bucket.isValid(epoch: self.bucket.epoch, now: self.clock.now) }
 
-    /// Whether the consequence is that all is declared again.
-    private func redeclares(_ consequence: LeaseBucket.Consequence) -> Bool {
-        if case .redeclare = consequence { true } else { false }
+    /// Whether the effect is that all is declared again.
+    private func redeclares(_ effect: LeaseBucket.Effect) -> Bool {
+        if case .redeclare = effect { true } else { false }
     }
 
     @Test func anEpochIsJoinedByAnAnswerInTime() throws {
@@ -56,7 +56,7 @@ import WasmnetQuota
         let question = try self.ask()
         self.clock.advance(self.leaseTime)
         let outcome = self.answer(question)
-        #expect(!outcome.counts && !self.redeclares(outcome.consequence) && !self.isValid)
+        #expect(!outcome.counts && !self.redeclares(outcome.effect) && !self.isValid)
         let again = try self.ask()
         #expect(again.0.epoch == question.0.epoch && again.0.joins)
     }
@@ -67,7 +67,7 @@ import WasmnetQuota
         #expect(!heartbeat.0.joins)
         self.clock.advance(self.leaseTime)
         let outcome = self.answer(heartbeat)
-        #expect(!outcome.counts && self.redeclares(outcome.consequence))
+        #expect(!outcome.counts && self.redeclares(outcome.effect))
         #expect(!self.isValid && self.bucket.epoch != heartbeat.0.epoch)
         #expect(!self.answer(heartbeat).counts)
         #expect(!self.isValid)
@@ -78,11 +78,11 @@ import WasmnetQuota
         let epoch = self.bucket.epoch
         #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
         self.clock.advance(self.leaseTime)
-        #expect(self.bucket.standing(under: epoch, now: self.clock.now, isLease: true) == nil)
+        #expect(self.bucket.leaseState(under: epoch, now: self.clock.now, isLease: true) == nil)
         #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
         #expect(self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
         #expect(self.bucket.epoch != epoch)
-        #expect(self.bucket.standing(under: epoch, now: self.clock.now, isLease: true) == nil)
+        #expect(self.bucket.leaseState(under: epoch, now: self.clock.now, isLease: true) == nil)
         #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now)))
     }
 
@@ -114,8 +114,8 @@ import WasmnetQuota
             self.clock.advance(.microseconds(4_999_999))
             #expect(self.bucket.heartbeat(now: self.clock.now) == nil)
             self.clock.advance(.microseconds(1))
-            let standing = try #require(self.bucket.heartbeat(now: self.clock.now))
-            #expect(self.answer((standing, self.clock.now)).counts)
+            let leaseState = try #require(self.bucket.heartbeat(now: self.clock.now))
+            #expect(self.answer((leaseState, self.clock.now)).counts)
         }
         #expect(self.isValid)
         // One that is not answered is sent again soon.
@@ -137,12 +137,12 @@ import WasmnetQuota
     @Test func fencedAndLostLeaveTheEpoch() throws {
         self.answer(try self.ask())
         let first = try self.ask()
-        #expect(self.redeclares(self.answer(first, .fenced).consequence))
+        #expect(self.redeclares(self.answer(first, .fenced).effect))
         #expect(self.bucket.epoch != first.0.epoch && !self.isValid)
         self.answer(try self.ask())
         let second = try self.ask()
         #expect(second.0.generation == 7)
-        #expect(self.redeclares(self.answer(second, .lost, generation: 8).consequence))
+        #expect(self.redeclares(self.answer(second, .lost, generation: 8).effect))
         #expect(self.bucket.epoch != second.0.epoch)
         #expect(try self.ask().0.generation == 8)
     }

@@ -7,7 +7,7 @@ import WasmnetPolicy
 import WasmnetText
 
 /// Where the list is that a command is about: the flags, and what they lead to.
-struct DenylistPlace: ParsableArguments {
+struct DenylistTarget: ParsableArguments {
     @OptionGroup var redis: RedisArguments
 
     @Option(
@@ -19,7 +19,7 @@ struct DenylistPlace: ParsableArguments {
     @OptionGroup var adminToken: AdminTokenArguments
 
     func open<Answer: Sendable>(
-        _ work: @escaping @Sendable (any DenylistDoor) async throws -> Answer
+        _ work: @escaping @Sendable (any DenylistClient) async throws -> Answer
     ) async throws -> Answer {
         guard let admin = self.admin else {
             guard self.redis.options(environment: ProcessInfo.processInfo.environment) != nil else {
@@ -27,7 +27,7 @@ struct DenylistPlace: ParsableArguments {
                     "name the cluster's Redis by --redis or WASMNET_REDIS, or a node's admin server by --admin")
             }
             return try await self.redis.withRedis {
-                try await work(RedisDenylistDoor(store: RedisDenylistStore(redis: $0)))
+                try await work(RedisDenylistClient(store: RedisDenylistStore(redis: $0)))
             }
         }
         let token = try self.adminToken.token(environment: ProcessInfo.processInfo.environment)
@@ -35,7 +35,7 @@ struct DenylistPlace: ParsableArguments {
             throw ConfigurationError("--admin is a URL such as http://127.0.0.1:9100, not \"\(admin)\"")
         }
         let base = ByteText(admin).dropping(suffix: "/")?.text ?? admin
-        return try await AdminHTTP.with { try await work(AdminDenylistDoor(base: base, token: token, http: $0)) }
+        return try await AdminHTTP.with { try await work(AdminDenylistClient(base: base, token: token, http: $0)) }
     }
 }
 
@@ -50,7 +50,7 @@ struct DenylistSummary {
 }
 
 /// A denylist somewhere.
-protocol DenylistDoor: Sendable {
+protocol DenylistClient: Sendable {
     /// By their texts.
     func entries() async throws -> [DenylistEntry]
     func change(_ changes: [DenylistChange]) async throws -> DenylistSummary
@@ -58,7 +58,7 @@ protocol DenylistDoor: Sendable {
 }
 
 /// The cluster's list.
-struct RedisDenylistDoor: DenylistDoor {
+struct RedisDenylistClient: DenylistClient {
     let store: RedisDenylistStore
 
     func entries() async throws -> [DenylistEntry] { try await self.store.read().sorted() }
@@ -74,7 +74,7 @@ struct RedisDenylistDoor: DenylistDoor {
     private static func summary(_ receipt: DenylistReceipt) throws -> DenylistSummary {
         guard !receipt.outcomes.contains(.full) else {
             throw ConfigurationError(
-                "the denylist has as many entries as it may have, \(DenylistBook.mostEntries); the last ones were not added"
+                "the denylist has as many entries as it may have, \(DenylistReplica.maxEntries); the last ones were not added"
             )
         }
         return DenylistSummary(

@@ -4,7 +4,7 @@ import WasmnetProtocol
 
 /// The refusal of a client that cannot see an HTTP status: a page learns nothing of a handshake that fails (the WebSocket standard
 /// hides it), so its WebSocket is opened and closed at once with the reason's code word.
-package struct Farewell {
+package struct RejectionClose {
     private let code: CloseCode
     private let reason: String
     /// What the handshake's answer must say: the subprotocol, without which a browser fails the connection before it reads the close.
@@ -17,7 +17,7 @@ package struct Farewell {
     init?(after error: any Error, to request: HTTPRequestHead, isRetried: Bool = false) {
         guard let refusal = error as? HTTPRefusal,
             Self.isAdmission(refusal.status) || (refusal.status == .serviceUnavailable && !isRetried),
-            request.headers.contains(name: "Origin"), let echo = SessionOpening.subprotocol(for: request)
+            request.headers.contains(name: "Origin"), let echo = PendingSession.subprotocol(for: request)
         else { return nil }
         (self.code, self.reason) = Self.words(for: error)
         self.headers = ["Sec-WebSocket-Protocol": echo]
@@ -36,7 +36,7 @@ package struct Farewell {
 
     /// Sends the close frame; the connection ends with the peer's answer to it, or after `timeout`.
     func say(on channel: any Channel, within timeout: TimeAmount) throws {
-        try channel.pipeline.syncOperations.addHandler(DeafHandler())
+        try channel.pipeline.syncOperations.addHandler(AwaitPeerCloseHandler())
         var frame = ByteBuffer()
         frame.writeInteger(UInt8(0x80) | FrameKind.close.rawValue)
         let reason = self.reason.utf8.prefix(123)
@@ -50,7 +50,7 @@ package struct Farewell {
 }
 
 /// Takes in what the peer still says, and hears nothing of it but that it speaks: that is its own close frame, most likely.
-private final class DeafHandler: ChannelInboundHandler {
+private final class AwaitPeerCloseHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
     private var hasAnswered = false

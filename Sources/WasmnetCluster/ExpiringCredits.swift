@@ -2,23 +2,23 @@ import WasmnetQuota
 
 /// Things that were granted ahead of use and may be used for a while only. The oldest go first, so none is kept for longer than that
 /// by newer ones.
-struct Perishables: Sendable, Hashable {
-    private struct Lot: Sendable, Hashable {
+struct ExpiringCredits: Sendable, Hashable {
+    private struct Batch: Sendable, Hashable {
         var count: Int64
         var until: QuotaInstant
     }
 
     /// The oldest first; few, since questions are far apart.
-    private var lots: [Lot] = []
+    private var batches: [Batch] = []
 
     func count(at now: QuotaInstant) -> Int64 {
-        self.lots.reduce(0) { now < $1.until ? $0 + $1.count : $0 }
+        self.batches.reduce(0) { now < $1.until ? $0 + $1.count : $0 }
     }
 
     /// Adds what may be used before `until`.
     mutating func add(_ count: Int64, until: QuotaInstant) {
         guard count > 0 else { return }
-        self.lots.append(Lot(count: count, until: until))
+        self.batches.append(Batch(count: count, until: until))
     }
 
     /// Forgets what is too old.
@@ -26,9 +26,9 @@ struct Perishables: Sendable, Hashable {
     /// - Returns: how many that were.
     @discardableResult
     mutating func expire(_ now: QuotaInstant) -> Int64 {
-        guard let first = self.lots.first, now >= first.until else { return 0 }
-        let lost = self.lots.reduce(0) { now < $1.until ? $0 : $0 + $1.count }
-        self.lots.removeAll { now >= $0.until }
+        guard let first = self.batches.first, now >= first.until else { return 0 }
+        let lost = self.batches.reduce(0) { now < $1.until ? $0 : $0 + $1.count }
+        self.batches.removeAll { now >= $0.until }
         return lost
     }
 
@@ -38,13 +38,13 @@ struct Perishables: Sendable, Hashable {
     mutating func take(_ wanted: Int64, now: QuotaInstant) -> Int64 {
         self.expire(now)
         var taken: Int64 = 0
-        while taken < wanted, let first = self.lots.first {
+        while taken < wanted, let first = self.batches.first {
             let part = min(first.count, wanted - taken)
             taken += part
             if part < first.count {
-                self.lots[0].count -= part
+                self.batches[0].count -= part
             } else {
-                self.lots.removeFirst()
+                self.batches.removeFirst()
             }
         }
         return taken

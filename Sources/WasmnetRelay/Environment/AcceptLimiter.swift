@@ -2,7 +2,7 @@ package import NIOCore
 
 /// Stands in the pipeline of the node's listener, and lets it accept in steps while descriptors are short: each step's connections are closed at
 /// once, so that clients learn of it, and there is never more than a step of them. Whoever accepts must have a batch smaller than the reserve.
-package final class AcceptGate: ChannelOutboundHandler {
+package final class AcceptLimiter: ChannelOutboundHandler {
     package typealias OutboundIn = Channel
     package typealias OutboundOut = Channel
 
@@ -30,4 +30,4 @@ package final class AcceptGate: ChannelOutboundHandler {
 }
 
 @available(*, unavailable)
-extension AcceptGate: Sendable {}
+extension AcceptLimiter: Sendable {}

@@ -8,8 +8,8 @@ import WasmnetText
 
 /// The policy in force and how it changes: by its file, by an operator, by the program. Another policy is read and proven whole before
 /// the old one goes; one that is wrong changes nothing.
-final class PolicyKeeper: Sendable {
-    struct Standing: Sendable {
+final class PolicyReloader: Sendable {
+    struct Status: Sendable {
         /// Counts the policies that came into force.
         var generation: UInt64 = 1
         /// Monotonic nanoseconds of when it did.
@@ -29,7 +29,7 @@ final class PolicyKeeper: Sendable {
     private let metrics: NodeMetrics
     private let logger: Logger
     private let interval: Duration
-    private let standingBox: NIOLockedValueBox<Standing>
+    private let statusBox: NIOLockedValueBox<Status>
     private let onChange: @Sendable (Policy) -> Void
 
     /// - Parameters:
@@ -48,14 +48,14 @@ final class PolicyKeeper: Sendable {
         self.interval = configuration.policyWatchInterval
         self.onChange = onChange
         let file = configuration.policyFile
-        self.standingBox = NIOLockedValueBox(
-            Standing(
+        self.statusBox = NIOLockedValueBox(
+            Status(
                 since: environment.clock.uptimeNanoseconds(), text: Self.text(of: configuration.policy, file),
                 fingerprint: file.flatMap { FileFingerprint(path: $0.path) },
                 shadowFingerprint: configuration.shadowPolicyFile.flatMap { FileFingerprint(path: $0) }))
     }
 
-    var standing: Standing { self.standingBox.withLockedValue { $0 } }
+    var status: Status { self.statusBox.withLockedValue { $0 } }
 
     /// Puts a policy in force that the program made.
     func replace(_ policy: Policy) {
@@ -73,7 +73,7 @@ final class PolicyKeeper: Sendable {
         // Before it is read: a change that comes meanwhile is seen by the next look.
         let fingerprint = FileFingerprint(path: source.path)
         let shadowFingerprint = self.shadowPath.flatMap { FileFingerprint(path: $0) }
-        self.standingBox.withLockedValue {
+        self.statusBox.withLockedValue {
             $0.fingerprint = fingerprint
             $0.shadowFingerprint = shadowFingerprint
         }
@@ -88,9 +88,9 @@ final class PolicyKeeper: Sendable {
             self.metrics.policyReloadsOK.increment()
             self.logger.notice(
                 "the policy was read again and is in force",
-                metadata: ["file": "\(source.path)", "generation": "\(self.standing.generation)"])
+                metadata: ["file": "\(source.path)", "generation": "\(self.status.generation)"])
         } catch {
-            self.standingBox.withLockedValue { $0.lastError = error.description }
+            self.statusBox.withLockedValue { $0.lastError = error.description }
             self.metrics.policyReloadsFailed.increment()
             // A line for each thing that is wrong: a field of the log has no room for all.
             for problem in ByteText(error.description).lines.prefix(20) {
@@ -104,7 +104,7 @@ final class PolicyKeeper: Sendable {
 
     private func enforce(_ policy: Policy, text: String) {
         let now = self.environment.clock.uptimeNanoseconds()
-        self.standingBox.withLockedValue {
+        self.statusBox.withLockedValue {
             $0.generation += 1
             $0.since = now
             $0.text = text
@@ -124,8 +124,8 @@ final class PolicyKeeper: Sendable {
         guard let source = self.source else { return }
         var settling = Settling<Look>()
         while (try? await Task.sleep(for: self.interval)) != nil {
-            let standing = self.standing
-            let known = Look(policy: standing.fingerprint, shadow: standing.shadowFingerprint)
+            let status = self.status
+            let known = Look(policy: status.fingerprint, shadow: status.shadowFingerprint)
             let policy = FileFingerprint(path: source.path)
             let shadow = self.shadowPath.flatMap { FileFingerprint(path: $0) }
             // A file that is gone or empty for a moment, as while an editor replaces it, is no change.

@@ -5,7 +5,7 @@ import WasmnetAdmin
 import WasmnetCluster
 
 /// What the events of the admin API tell each second, out of the Prometheus registry.
-struct SnapshotMaker: Sendable {
+struct DashboardSnapshots: Sendable {
     let registry: PrometheusRegistry
     let latencies: LatencyWindows
     let lag: LoopLag

@@ -12,13 +12,13 @@ import WasmnetTesting
 @testable import WasmnetRelay
 
 /// What a connection leaves behind that never became a session.
-@Suite struct HTTPFrontTests {
+@Suite struct HTTPEntryTests {
     /// Lets everyone in; lives as long as somebody refers to it.
     private final class WatchedAdmission: Admission {
         func admit(
             _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
-        ) -> EventLoopFuture<Admitted> {
-            eventLoop.makeSucceededFuture(Admitted(client: ClientID(text: "t:amy"), limits: .unlimited))
+        ) -> EventLoopFuture<AdmittedClient> {
+            eventLoop.makeSucceededFuture(AdmittedClient(client: ClientID(text: "t:amy"), limits: .unlimited))
         }
     }
 
@@ -49,7 +49,7 @@ import WasmnetTesting
         watch(admission)
         let channel = EmbeddedChannel()
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try HTTPFront.install(on: channel, environment: environment, admission: admission)
+        try HTTPEntry.install(on: channel, environment: environment, admission: admission)
         if !request.isEmpty { try channel.writeInbound(ByteBuffer(string: request)) }
         channel.embeddedEventLoop.run()
         channel.close(promise: nil)
@@ -59,11 +59,11 @@ import WasmnetTesting
 
     /// Decides when the test says so.
     private final class HeldAdmission: Admission {
-        let promise: EventLoopPromise<Admitted>
+        let promise: EventLoopPromise<AdmittedClient>
         init(_ eventLoop: any EventLoop) { self.promise = eventLoop.makePromise() }
         func admit(
             _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
-        ) -> EventLoopFuture<Admitted> { self.promise.futureResult }
+        ) -> EventLoopFuture<AdmittedClient> { self.promise.futureResult }
     }
 
     private func environment(_ ledger: InProcessLedger) throws -> RelayEnvironment {
@@ -76,12 +76,12 @@ import WasmnetTesting
     /// What a handshake is answered with, of a page that offers v2 or of another client, where the test decides about it meanwhile. The
     /// channel stays open.
     private func answer(
-        isPage: Bool, in environment: RelayEnvironment, deciding decide: (EventLoopPromise<Admitted>) -> Void
+        isPage: Bool, in environment: RelayEnvironment, deciding decide: (EventLoopPromise<AdmittedClient>) -> Void
     ) throws -> (bytes: ByteBuffer, channel: EmbeddedChannel) {
         let channel = EmbeddedChannel()
         let admission = HeldAdmission(channel.embeddedEventLoop)
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-        try HTTPFront.install(on: channel, environment: environment, admission: admission)
+        try HTTPEntry.install(on: channel, environment: environment, admission: admission)
         let page = "Origin: https://page.example\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n"
         try channel.writeInbound(ByteBuffer(string: Self.upgrade + (isPage ? page : "") + "\r\n"))
         channel.embeddedEventLoop.run()
@@ -118,7 +118,7 @@ import WasmnetTesting
         let (bytes, channel) = try self.answer(isPage: isPage, in: environment) { decision in
             #expect(environment.registry.count == 0)
             environment.registry.close()
-            decision.succeed(Admitted(client: ClientID(text: "t:amy"), limits: .unlimited))
+            decision.succeed(AdmittedClient(client: ClientID(text: "t:amy"), limits: .unlimited))
         }
         self.expectTryLater(bytes, "draining", isPage: isPage)
         #expect(environment.registry.count == 0 && ledger.counts.sessions == 0)
@@ -131,7 +131,7 @@ import WasmnetTesting
         func connect(_ head: String) throws -> EmbeddedChannel {
             let channel = EmbeddedChannel()
             try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
-            try HTTPFront.install(on: channel, environment: environment, admission: WatchedAdmission())
+            try HTTPEntry.install(on: channel, environment: environment, admission: WatchedAdmission())
             try channel.writeInbound(ByteBuffer(string: head))
             return channel
         }
@@ -141,11 +141,11 @@ import WasmnetTesting
         // Others, of which each holds less than the large one.
         let other = EmbeddedChannel()
         var places: [PendingPlace] = []
-        let count = PendingTable.mostHeadBytes / (8 << 10)
+        let count = PendingTable.maxHeadBytes / (8 << 10)
         for number in 0..<count {
             let address = IPAddress(v4: (10, 0, UInt8(number >> 13), UInt8(number >> 5 & 255)))
             guard let place = environment.pending.enter(other, from: address) else { break }
-            place.set(.unfinished, headBytes: PendingTable.mostHeadBytes / count)
+            place.set(.unfinished, headBytes: PendingTable.maxHeadBytes / count)
             places.append(place)
         }
         for channel in [large, small] { channel.embeddedEventLoop.run() }
@@ -164,7 +164,7 @@ import WasmnetTesting
         let channel = EmbeddedChannel()
         try channel.connect(to: SocketAddress(ipAddress: "127.0.0.1", port: 1)).wait()
         environment.pending.drain()
-        try HTTPFront.install(on: channel, environment: environment, admission: WatchedAdmission())
+        try HTTPEntry.install(on: channel, environment: environment, admission: WatchedAdmission())
         channel.embeddedEventLoop.run()
         #expect(!channel.isActive && environment.pending.count == 0)
         _ = try? channel.finish(acceptAlreadyClosed: true)

@@ -6,20 +6,21 @@ package import WasmnetPolicy
 import WasmnetProtocol
 
 /// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.
-package enum HTTPFront {
+package enum HTTPEntry {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
     ///
     /// - Parameters:
-    ///   - announced: whom a trusted peer announced by the PROXY protocol.
+    ///   - proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
     ///   - place: the connection's among those that are not admitted; nil: it takes one now, or is closed where there is none.
     package static func install(
-        on channel: any Channel, announced: IPAddress? = nil, environment: RelayEnvironment, admission: any Admission,
+        on channel: any Channel, proxiedAddress: IPAddress? = nil, environment: RelayEnvironment,
+        admission: any Admission,
         pages: StaticPages = StaticPages(), place: PendingPlace? = nil
     ) throws {
-        guard let place = place ?? environment.pending.enter(channel, from: announced) else {
+        guard let place = place ?? environment.pending.enter(channel, from: proxiedAddress) else {
             return channel.close(promise: nil)
         }
-        let upgrader = SessionUpgrader(environment: environment, admission: admission, announced: announced)
+        let upgrader = SessionUpgrader(environment: environment, admission: admission, proxiedAddress: proxiedAddress)
         try channel.pipeline.syncOperations.addHandler(
             RequestHandler(upgrader: upgrader, environment: environment, pages: pages, place: place))
     }
@@ -105,12 +106,12 @@ extension HTTPRefusal {
     init(_ error: HeadError) {
         switch error {
         case .lineTooLong:
-            self.init(.uriTooLong, "A request line is shorter than \(HeadReader.mostBytes) bytes.")
+            self.init(.uriTooLong, "A request line is shorter than \(HeadReader.maxBytes) bytes.")
         case .tooLarge:
             self.init(
-                .requestHeaderFieldsTooLarge, "A request's head is at most \(HeadReader.mostBytes) bytes.")
+                .requestHeaderFieldsTooLarge, "A request's head is at most \(HeadReader.maxBytes) bytes.")
         case .tooManyFields:
-            self.init(.requestHeaderFieldsTooLarge, "A request has at most \(HeadReader.mostFields) fields.")
+            self.init(.requestHeaderFieldsTooLarge, "A request has at most \(HeadReader.maxFields) fields.")
         case .version: self.init(.httpVersionNotSupported, "HTTP/1.1 is spoken here.")
         case .malformed(let what): self.init(.badRequest, "This is not an HTTP request: \(what).")
         }

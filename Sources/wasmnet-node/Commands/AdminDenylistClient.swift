@@ -8,7 +8,7 @@ import WasmnetPolicy
 import WasmnetText
 
 /// The denylist by a node's admin API.
-struct AdminDenylistDoor: DenylistDoor {
+struct AdminDenylistClient: DenylistClient {
     let base: String
     let token: String?
     let http: AdminHTTP

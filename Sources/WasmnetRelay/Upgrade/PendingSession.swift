@@ -5,10 +5,10 @@ import WasmnetProtocol
 import WasmnetQuota
 
 /// A session that was admitted and does not run yet: it holds the client's slot until it is started or given up.
-package struct SessionOpening {
+package struct PendingSession {
     private let environment: RelayEnvironment
     private let version: WireVersion
-    private let admitted: Admitted
+    private let admitted: AdmittedClient
     private let allowance: any ClientAllowance
     private let slot: QuotaSlot?
     private let request: HTTPRequestHead
@@ -18,13 +18,13 @@ package struct SessionOpening {
     /// Everything that can refuse a session, in this order: subprotocol, who the client is, how often it opens sessions, how
     /// many it has.
     ///
-    /// - Parameter announced: whom a trusted peer announced by the PROXY protocol.
+    /// - Parameter proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
     ///
     /// Fails with an ``HTTPRefusal``.
     package static func open(
-        _ request: HTTPRequestHead, on channel: any Channel, announced: IPAddress? = nil,
+        _ request: HTTPRequestHead, on channel: any Channel, proxiedAddress: IPAddress? = nil,
         in environment: RelayEnvironment, admission: any Admission
-    ) -> EventLoopFuture<SessionOpening> {
+    ) -> EventLoopFuture<PendingSession> {
         let eventLoop = channel.eventLoop
         let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
         guard case .accepted(let version, let echo, _) = offer.answer else {
@@ -34,21 +34,22 @@ package struct SessionOpening {
         guard !environment.registry.isClosed else { return Self.refuse(.draining, on: eventLoop, in: environment) }
         var headers = HTTPHeaders()
         if let echo { headers.add(name: "Sec-WebSocket-Protocol", value: echo) }
-        let asked = AdmissionRequest(head: request, peer: channel.remoteAddress?.bareAddress, announced: announced)
+        let asked = AdmissionRequest(
+            head: request, peer: channel.remoteAddress?.hostAddress, proxiedAddress: proxiedAddress)
         return admission.admit(asked, policy: environment.policy, on: eventLoop).flatMap { admitted in
             let entry = environment.denylist()?.entry(
                 forClient: admitted.client, at: admitted.address, subject: admitted.subject)
             guard entry == nil else { return eventLoop.makeFailedFuture(HTTPRefusal.denylisted) }
             return Self.reserve(admitted, on: eventLoop, in: environment).map { (admitted, $0.allowance, $0.slot) }
         }.assumeIsolated().flatMapThrowing {
-            [headers] (reserved: (Admitted, any ClientAllowance, QuotaSlot?)) -> SessionOpening in
+            [headers] (reserved: (AdmittedClient, any ClientAllowance, QuotaSlot?)) -> PendingSession in
             let (admitted, allowance, slot) = reserved
             // A drain that began meanwhile.
             guard !environment.registry.isClosed else {
                 slot?.release()
                 throw HTTPRefusal.draining
             }
-            return SessionOpening(
+            return PendingSession(
                 environment: environment, version: version, admitted: admitted, allowance: allowance, slot: slot,
                 request: request, headers: headers)
         }.flatMapErrorThrowing { error in
@@ -59,13 +60,13 @@ package struct SessionOpening {
 
     private static func refuse(
         _ refusal: HTTPRefusal, on eventLoop: any EventLoop, in environment: RelayEnvironment
-    ) -> EventLoopFuture<SessionOpening> {
+    ) -> EventLoopFuture<PendingSession> {
         environment.observer.sessionRefused(refusal.code)
         return eventLoop.makeFailedFuture(refusal)
     }
 
     private static func reserve(
-        _ admitted: Admitted, on eventLoop: any EventLoop, in environment: RelayEnvironment
+        _ admitted: AdmittedClient, on eventLoop: any EventLoop, in environment: RelayEnvironment
     ) -> EventLoopFuture<(allowance: any ClientAllowance, slot: QuotaSlot?)> {
         let allowance = environment.ledger.allowance(for: admitted.client, limits: admitted.limits)
         let now = environment.clock.now()
@@ -117,7 +118,7 @@ package struct SessionOpening {
 }
 
 @available(*, unavailable)
-extension SessionOpening: Sendable {}
+extension PendingSession: Sendable {}
 
 extension HTTPRefusal {
     static let denylisted = HTTPRefusal(.forbidden, "This client may not open a session here.", code: .denylisted)
