@@ -25,7 +25,8 @@ final class CarrierHarness {
     init(
         _ version: WireVersion, settings: RelaySettings = RelaySettings(), policy: Policy = .unrestricted,
         loop: EmbeddedEventLoop = EmbeddedEventLoop(), turns: InputTurns? = nil, ration: Ration? = nil,
-        eachLookupTakes time: TimeAmount = .zero, network: HeldNetwork? = nil
+        eachLookupTakes time: TimeAmount = .zero, network: HeldNetwork? = nil,
+        terms: TokenRestrictions = TokenRestrictions()
     ) throws {
         self.loop = loop
         let clock = self.clock
@@ -47,7 +48,7 @@ final class CarrierHarness {
             if let network { allowance = network.holding(allowance) }
             let session = Session(
                 environment: environment, eventLoop: channel.eventLoop, carrier: carrier, version: version,
-                client: client, allowance: allowance, slot: nil)
+                client: client, terms: terms, allowance: allowance, slot: nil)
             self.session = session
             return session
         }

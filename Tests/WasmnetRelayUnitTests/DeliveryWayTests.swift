@@ -19,15 +19,18 @@ import Testing
         var markers: [(number: UInt64, behind: Int)] = []
         var answers: [(number: UInt64, at: Int64)] = []
         var maxQueued = 0
+        /// The most bytes of one message; a session sends up to a third of the window in one.
+        var largestPiece = 16 << 10
 
         mutating func mark() { self.markers.append((self.window.mark(now: self.now), self.sent)) }
 
         mutating func run(milliseconds: Int) {
             for _ in 0..<milliseconds {
                 while self.window.hasRoom, self.queued < 8 << 20 {
-                    self.sent += 16 << 10
-                    self.queued += 16 << 10
-                    if self.window.send(16 << 10) { self.mark() }
+                    let piece = max(16 << 10, min(self.largestPiece, self.window.limit / 3))
+                    self.sent += piece
+                    self.queued += piece
+                    if self.window.send(piece) { self.mark() }
                 }
                 self.now += 1_000_000
                 self.maxQueued = max(self.maxQueued, self.queued)
@@ -45,6 +48,18 @@ import Testing
                 }
             }
         }
+    }
+
+    /// A round trip is measured anew every ten seconds, also where one message is more than the way is measured behind.
+    @Test(arguments: [(Int64(40_000_000), 12_500), (100_000_000, 50_000), (1_000_000, 100_000)])
+    func largeMessagesFillAWayForGood(delay: Int64, rate: Int) {
+        var way = Way(delay: delay, rate: rate)
+        way.largestPiece = 256 << 10
+        way.mark()
+        way.run(milliseconds: 5000)
+        let before = way.taken
+        way.run(milliseconds: 30_000)
+        #expect(way.taken - before >= 27_000 * rate, "\((way.taken - before) / rate) ms of 30,000")
     }
 
     @Test func aPeerThatAnswersNoMarkerIsGivenUp() {

@@ -38,13 +38,13 @@ import WasmnetProtocol
 
     private static let id: SocketID = 7
 
-    private func harness() throws -> (CarrierHarness, HeldNetwork) {
+    private func harness(_ terms: TokenRestrictions = TokenRestrictions()) throws -> (CarrierHarness, HeldNetwork) {
         let loop = EmbeddedEventLoop()
         let network = HeldNetwork(loop: loop)
         var rules = Policy.Rules()
         rules.allow = [try PolicyEntry("*"), try PolicyEntry("198.51.100.7")]
         rules.bindPorts = PortSet([7000...7000])
-        let harness = try CarrierHarness(.v2, policy: Policy(rules), loop: loop, network: network)
+        let harness = try CarrierHarness(.v2, policy: Policy(rules), loop: loop, network: network, terms: terms)
         _ = try harness.events()
         return (harness, network)
     }
@@ -159,6 +159,26 @@ import WasmnetProtocol
         #expect(!channel.isActive && network.slots == 0 && network.openChannels == 0)
         #expect(try #require(harness.session).table.count == (end.leavesID ? 1 : 0))
         try harness.finish()
+    }
+
+    /// A token that names one port lets it be bound, also when the slot for it comes late.
+    @Test func aTokensPortIsBoundThoughItsSlotComesLate() throws {
+        let terms = TokenRestrictions(allow: [try PolicyEntry("127.0.0.1:7000")])
+        for request: Request in [
+            .bind(Self.id, host: "127.0.0.1", port: 7000), .bindUDP(Self.id, host: "127.0.0.1", port: 7000),
+        ] {
+            let (harness, network) = try self.harness(terms)
+            try harness.receive(request)
+            let slot = try #require(network.next())
+            #expect(slot.step == .slot)
+            slot.answer(true)
+            harness.loop.run()
+            let denied = try harness.events().filter { event in
+                if case .refused(_, let refusal) = event { refusal.code == .policyDenied } else { false }
+            }
+            #expect(denied == [])
+            try harness.finish()
+        }
     }
 
     /// What was allowed when it was asked for, and is not when its slot, its addresses or its connection come.

@@ -91,7 +91,8 @@ struct WalkedScheduler: Hashable {
             self.queued.remove(id)
         case .turnEnded:
             self.scheduler.turnEnded()
-            self.share = max(8 << 10, min(SchedulerWalk.largestRead, SchedulerWalk.turnBytes / max(1, self.reads)))
+            self.share = max(
+                8 << 10, min(SchedulerWalk.largestRead, SchedulerWalk.turnBytes / max(1, self.reads, self.line.count)))
             self.reads = 0
         }
         return nil

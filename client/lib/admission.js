@@ -17,14 +17,14 @@ const WORDS = {
 const REASONS = {
   not_admitted: "it needs a valid token, as the option token",
   policy_denied: `it takes nobody from ${globalThis.origin ?? "here"}; its operator may add this origin to allowed_origins`,
-  denylisted: "its operator has denied this client",
+  denylisted: "its operator denied this client",
 };
 
 /** Why a WebSocket that was up ended, or why none came to be: `seen` is what Node's WebSocket tells of a handshake, and no page's. */
 export function endOf(url, wasUp, { code, reason }, seen) {
   const known = WORDS[code] ?? WORDS[/response: (\d+)/.exec(seen)?.[1]];
   const word = known && codes[reason] < 256 ? reason : known;
-  const why = REASONS[word] ?? (word ? `${word}, ${wasUp ? reason : "try again later"}` : seen || "it is not there, or the way to it is cut");
+  const why = REASONS[word] ?? (word ? `${word}, ${wasUp ? reason : "try again later"}` : seen || "it is down or cut off");
   return new WasmnetError(word ?? "connection_lost",
     `the node at ${publicUrl(url)} ${wasUp ? "ended the connection" : word ? "did not let this client in" : "cannot be reached"}: ${why}`);
 }

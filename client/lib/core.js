@@ -144,12 +144,13 @@ export class Core extends EventTarget {
 
   /** @param call a socket, or what is like one here: `_attach(link)` or `_end(error)` is called when it is known which */
   #withLink(call) {
-    if (this.#link) return call._attach(this.#link);
+    // One that fails is about to go: `_down` says whether the call waits for the next.
+    if (this.#link?._isUp) return call._attach(this.#link);
     if (!this.#dialing && this.#error && !this.#options._backoff) return call._end(this.#error);
     this.#waiting.add(call);
     // Without an attempt on its way, or one that is due, this call makes one.
     const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt === 0);
-    if (!this.#dialing && isDue) this.#dial();
+    if (!this.#link && !this.#dialing && isDue) this.#dial();
   }
 
   #failWaiting(error) {

@@ -130,7 +130,7 @@ export class Link {
     try {
       this.ws.send(message);
     } catch (error) {
-      return later(() => this._fail(new WasmnetError("connection_lost", `the WebSocket takes no more (${error?.name})`)));
+      return later(() => this._fail(new WasmnetError("connection_lost", `the WebSocket failed (${error?.name})`)));
     }
     if (this.ws.bufferedAmount > before) return;
     // It left at once, as from Node's WebSocket, which so never looks full: it counts as waiting until the event loop has turned, else a program
@@ -248,18 +248,16 @@ export class Link {
 
   #dispatch(event) {
     const { ev, id } = event;
-    const socket = this._sockets.get(id) ?? this._calls.get(id);
-    if (socket) return socket._event(event);
     const isRefusal = ev === "error" || ev === "denied";
+    const socket = this._sockets.get(id) ?? ((ev === "resolved" || isRefusal) && this._calls.get(id));
+    if (socket) return socket._event(event);
     const isSession = ev === "hello" || ev === "goaway";
     // What an id that was used is told late is for a socket that this side has forgotten.
     if (id > this.#highest[Number(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this._isUp === (ev === "hello")))) {
       throw violation(`${ev} for id ${id}`);
     }
-    switch (ev) {
-      case "hello": return this.#hello(event);
-      case "goaway": return this._owner._goaway(this, event);
-    }
+    if (ev === "hello") return this.#hello(event);
+    if (ev === "goaway") return this._owner._goaway(this, event);
     if (!isRefusal) return;
     if (id === this.#probe.id) {
       if (this.#probe.sent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probe.sent);

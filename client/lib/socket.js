@@ -278,9 +278,9 @@ export class Socket extends Mailbox {
 
   #datagram(bytes, request, ...to) {
     this.#link?.send();
-    const message = this.#link?._room > 0 && this.#link._codec[request](this.id, ...to, bytes);
     this.dropped++;
-    if (bytes.length > MOST_DATAGRAM || message.length > this.#link._terms?.max_message) {
+    const message = bytes.length <= MOST_DATAGRAM && this.#link?._room > 0 && this.#link._codec[request](this.id, ...to, bytes);
+    if (bytes.length > MOST_DATAGRAM || message.length > this.#link?._terms?.max_message) {
       throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
     }
     if (!message) return;

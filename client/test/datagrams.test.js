@@ -62,6 +62,15 @@ test("a datagram that cannot be sent is an error of the datagram, not the socket
   assert.equal(socket.state, "open");
 });
 
+test("a datagram before there is a WebSocket is dropped and counted; one that is far too large is told so", LIMIT, async (t) => {
+  const client = connectClient(t, node.url);
+  const socket = client.socket("udp", "127.0.0.1", 9);
+  socket.send("x");
+  assert.equal(socket.dropped, 1);
+  for (const size of [65508, 200000]) assert.throws(() => socket.send(new Uint8Array(size)), { code: "message_too_large" });
+  assert.equal(socket.dropped, 3);
+});
+
 test("a datagram that is too large rejects and is counted; the largest arrives; reading goes on", LIMIT, async (t) => {
   const { port, heard } = await startServer(t, () => "got it");
   for (const options of [{}, { protocol: "v1" }, { protocol: "v1", binary: true }]) {

@@ -131,6 +131,21 @@ test("v2: an id is accepted once at a time", LIMIT, async (t) => {
   }));
 });
 
+test("v2: only `resolved`, `error` and `denied` answer a lookup", LIMIT, async (t) => {
+  for (const [type, body, ends] of [
+    [0x81, '{"addrs":5}', false], [0x82, "x", false], [0x90, JSON.stringify({ ...HELLO, addrs: [{}] }), true], [0x8d, [4, 5], true],
+  ]) {
+    const { client, peer } = await session(t);
+    const lookup = client.resolve("a.example");
+    lookup.catch(() => {});
+    const { id } = await peer.request((request) => request.type === 0x08);
+    peer.send(type, id, body);
+    if (!ends) peer.send(0x89, id, '["192.0.2.1"]');
+    if (ends) await assert.rejects(within(5000, lookup, "the end"), { code: "protocol_error" });
+    else assert.deepEqual(await within(5000, lookup, "the answer"), ["192.0.2.1"]);
+  }
+});
+
 test("v2: addresses by the million, or that are none", LIMIT, async (t) => {
   for (const addrs of [JSON.stringify(Array(1e6).fill("1.1.1.1")), JSON.stringify(Array(4097).fill("::1")), '["x",1]', "{}", "7", "null", '"1.1.1.1"', '{"length":1}', `["${"x".repeat(65)}"]`]) {
     let lookup;

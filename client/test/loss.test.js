@@ -9,7 +9,7 @@ import { once } from "node:events";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
-import { startFakeNode } from "./fake-node.js";
+import { connected, opening, startFakeNode } from "./fake-node.js";
 import { LANGUAGES, LOOPBACK, connectClient, echo, firstBytes, next, startNode, startTarget, within } from "./support.js";
 
 const LIMIT = { timeout: 60000 };
@@ -175,4 +175,23 @@ test("an origin that the policy does not list is told so, as a page is", LIMIT, 
   await assert.rejects(bad.ready(), ({ code }) => ["policy_denied", "not_admitted"].includes(code));
   assert.equal((await gone).retryInMs, null);
   await connectClient(t, node.url, { WebSocket: withOrigin("https://good.example") }).ready();
+});
+
+test("what a program asks for as it is told of a loss is for the next WebSocket", LIMIT, async (t) => {
+  const node = await startFakeNode();
+  t.after(() => node.close());
+  const client = connectClient(t, node.url, { ...FAST, openTimeoutMs: 5000 });
+  const connecting = client.connect("a", 1);
+  const first = (await once(node.server, "peer"))[0];
+  connected(first, (await opening(first)).id);
+  const id = await connecting;
+  const second = once(node.server, "peer");
+  const again = new Promise((resolve) => client.onClose(id, () => resolve([client.connect("b", 1), client.resolve("c")])));
+  first.ws.terminate();
+  const [socket, lookup] = await within(5000, again, "the loss");
+  const [peer] = await within(5000, second, "the next WebSocket");
+  connected(peer, (await within(5000, opening(peer), "the open")).id);
+  peer.send(0x89, (await within(5000, peer.request((request) => request.type === 0x08), "the lookup")).id, '["192.0.2.1"]');
+  await within(5000, socket, "the socket");
+  assert.deepEqual(await within(5000, lookup, "the answer"), ["192.0.2.1"]);
 });

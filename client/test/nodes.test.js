@@ -252,7 +252,7 @@ test("a client that is not admitted learns why, and does not ask again", LIMIT, 
 for (const [code, reason, words] of [
   [1008, "not_admitted", /did not let this client in: it needs a valid token, as the option token$/],
   [1008, "policy_denied", /: it takes nobody from here; its operator may add this origin to allowed_origins$/],
-  [1008, "denylisted", /: its operator has denied this client$/],
+  [1008, "denylisted", /: its operator denied this client$/],
 ]) {
   test(`${reason} ends it at once, also where it would be tried again`, LIMIT, async (t) => {
     let isShut = true;

@@ -37,12 +37,12 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     }
 
     /// A bound one. It waits for whatever comes, as a listener does, and is never idle.
-    init(id: SocketID, encoding: WireEncoding, boundTo address: IPAddress, context: SocketContext) {
+    init(id: SocketID, encoding: WireEncoding, boundTo address: IPAddress, port: UInt16, context: SocketContext) {
         self.context = context
         (self.target, self.boundTo) = (nil, address)
         self.peers = RecentPeers(limit: context.settings.maxDatagramPeers)
         var facts = SocketRecord(socket: id, kind: .udpListener, opened: context.now)
-        (facts.host, facts.address) = (address.description, address)
+        (facts.host, facts.port, facts.address) = (address.description, port, address)
         self.core = SocketCore(.whole, facts, encoding: encoding)
     }
 

@@ -62,7 +62,8 @@ final class Opener {
 
     private func bindUDP(_ request: OpenRequest, _ context: SocketContext) {
         guard let (address, ports) = self.bindable(request, .udp) else { return }
-        let socket = DatagramSocket(id: request.id, encoding: request.encoding, boundTo: address, context: context)
+        let socket = DatagramSocket(
+            id: request.id, encoding: request.encoding, boundTo: address, port: request.port, context: context)
         self.open(socket) { socket.open(ports) }
     }
 

@@ -105,10 +105,11 @@ struct ReadScheduler: Hashable {
     /// The most bytes of one read. With a bandwidth limit reads are small, so that the sockets' turns are short.
     func limit(_ quantum: Int) -> Int { min(quantum, self.share) }
 
-    /// A turn of the event loop is over. Sockets that had bytes in it share what the next may bring, so that one with many busy
+    /// A turn of the event loop is over. Sockets that had bytes in it, or wait to read, share what the next may bring, so that one with many busy
     /// sockets is no longer than one with few, and what is urgent waits for neither.
     mutating func turnEnded() {
-        self.share = max(Self.leastShare, min(self.largestRead, self.turnBytes / max(1, self.readsThisTurn)))
+        let busy = max(1, self.readsThisTurn, self.readers.count)
+        self.share = max(Self.leastShare, min(self.largestRead, self.turnBytes / busy))
         self.readsThisTurn = 0
     }
 

@@ -52,6 +52,8 @@ struct DeliveryWindow {
     private(set) var roundTrip: Int64?
     private var roundTripTime: Int64 = 0
     private var isEmptying = false
+    /// The way was emptied to be measured, and what comes next on it is to be a marker alone: behind a large message it would measure that.
+    private var mustProbe = false
 
     /// Bytes sent and not known to have arrived.
     var onTheirWay: Int { Int(clamping: self.sent - self.arrived) }
@@ -66,8 +68,8 @@ struct DeliveryWindow {
         if !self.isAnswered { self.isGivenUp = true }
     }
 
-    /// Nothing more may be sent, and no answer is awaited that could change it.
-    var needsMarker: Bool { !self.hasRoom && self.markers.isEmpty }
+    /// A marker is due by itself: nothing more may be sent, and no answer is awaited that could change it, or the way is to be measured.
+    var needsMarker: Bool { (self.mustProbe || !self.hasRoom) && self.markers.isEmpty }
 
     /// Counts bytes that are sent.
     /// - Returns: Whether a marker is due behind them: so much was sent since the last, or they filled the window and no answer is awaited
@@ -81,6 +83,7 @@ struct DeliveryWindow {
     /// - Returns: Its number.
     mutating func mark(now: Int64) -> UInt64 {
         self.lastNumber += 1
+        self.mustProbe = false
         self.nextMark = self.sent + UInt64(self.limit / 3)
         if self.markers.count < Self.maxMarkers {
             self.markers.append(
@@ -116,6 +119,7 @@ struct DeliveryWindow {
         }
         self.updateLimit()
         if self.markers.isEmpty {
+            self.mustProbe = self.isEmptying && now - self.roundTripTime > Self.roundTripLifetime
             // The way is empty, or as good as: what comes next measures it soon.
             self.isEmptying = false
             if self.onTheirWay <= Int(Self.shortWay) { self.nextMark = self.sent + Self.shortWay }

@@ -65,7 +65,7 @@ for (const browser of BROWSERS) {
     assert.deepEqual(outcome, {
       cut: 2, cutTwice: 1, old: 1, token: 2, wrongToken: "not_admitted",
       origin: `the node at ${closed.url} did not let this client in: it takes nobody from ${harness.origin}; its operator may add this origin to allowed_origins`,
-      nobody: `the node at ${late.url}?… cannot be reached: it is not there, or the way to it is cut`,
+      nobody: `the node at ${late.url}?… cannot be reached: it is down or cut off`,
       refused: { code: "invalid_argument", message: "no WebSocket to ws://127.0.0.1:9/?… can be made here (SyntaxError)" },
       offline: ["connection_lost", "connection_lost"], online: true,
     });
