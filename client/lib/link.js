@@ -129,8 +129,8 @@ export class Link {
     if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
     try {
       this.ws.send(message);
-    } catch (error) {
-      return later(() => this._fail(new WasmnetError("connection_lost", `the WebSocket failed (${error?.name})`)));
+    } catch {
+      return later(() => this._fail(new WasmnetError("connection_lost", "the WebSocket failed")));
     }
     if (this.ws.bufferedAmount > before) return;
     // It left at once, as from Node's WebSocket, which so never looks full: it counts as waiting until the event loop has turned, else a program
