@@ -121,7 +121,7 @@ extension NodeTests {
             #expect(await node.end() == 0)
             let lines = await log.whole().split(separator: "\n")
             #expect(lines.last?.contains("ended") == true)
-            let lost = lines.compactMap { $0.firstMatch(of: /were lost.* lines=(\d+)/).flatMap { Int($0.1) } }
+            let lost = lines.compactMap { $0.firstMatch(of: /were dropped.* lines=(\d+)/).flatMap { Int($0.1) } }
             let told = lines.count { $0.contains("open refused") }
             #expect(lost.reduce(told, +) == count, "\(told) lines, \(lost) lost")
         }
