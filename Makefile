@@ -5,7 +5,7 @@ CHECKS = --explicit-target-dependency-import-check error
 # The node that WASMNET_NODE names, or one built for it.
 NODE = export WASMNET_NODE && WASMNET_NODE="$${WASMNET_NODE:-$$(scripts/release.sh)/wasmnet-node}"
 
-.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page hostile soak outage simulate cluster check-deploy \
+.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page instructions hostile soak outage simulate cluster check-deploy \
 	dist lint format help deps deps-lint deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -52,6 +52,9 @@ model-check: deps-model ## the lease protocol in spin: the model must pass, its 
 
 bench: deps-bench ## figures side by side with a direct connection, HAProxy and websockify
 	scripts/bench.sh $(ARGS)
+
+instructions: deps-bench ## instructions and allocations of a message and a connect, under callgrind, beside their thresholds; WASMNET_NODE=FILE
+	$(NODE) && python3 -B Benchmarks/instructions.py $(ARGS)
 
 bench-client: deps-web ## what the client costs in a page, beside a plain WebSocket; ARGS="--browser firefox --only streams"; WASMNET_NODE=FILE instead of building
 	$(NODE) && node client/bench/bench.js $(ARGS)

@@ -63,7 +63,12 @@ extension OnRedis {
             try await withRedis { server, redis in
                 let (changes, source) = AsyncStream.makeStream(of: NodeRegistry.Change.self)
                 try await withNode(port: server.port, nodesChanged: { source.yield($0) }) { node in
-                    try await node.freshness { $0 == .current }
+                    // Current by a look at the list it may be before its subscription stands.
+                    func listeners() async throws -> Int64? {
+                        let reply = try await redis.send(["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)])
+                        return reply.array?.last?.int64
+                    }
+                    while try await listeners() != 1 { try await Task.sleep(for: .milliseconds(1)) }
                     let registry = NodeRegistry(redis: redis)
                     for id in ["one", "one", "two"] {
                         _ = try await registry.register(
