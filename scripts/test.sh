@@ -90,7 +90,8 @@ if [[ " $* " == *" swift "* || " $* " == *" cluster "* ]]; then
 fi
 if [ -z "${WASMNET_NODE:-}" ]; then
     built build-release scripts/release.sh
-    WASMNET_NODE=$(scripts/release.sh)/wasmnet-node
+    # Its last line says where.
+    WASMNET_NODE=$(tail -n 1 "$logs/build-release")/wasmnet-node
 fi
 export WASMNET_NODE
 

@@ -1,7 +1,7 @@
 import Synchronization
 import WasmnetQuota
 
-/// This node's leaseState in one bucket of clients: under which epoch its leases are kept, and until when they count.
+/// The state of this node's leases in one bucket of clients: under which epoch its leases are kept, and until when they count.
 ///
 /// 1. An epoch is joined by the first answer to a question asked under it that comes in time; its lease ends ``ClusterSettings/leaseTime``
 ///    after the sending of the last question or heartbeat that Redis answered.
@@ -55,7 +55,7 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    /// What an answer says of the leaseState it was asked under.
+    /// What an answer says of the lease state it was asked under.
     enum ReplyStatus: Int64, Sendable {
         case fenced, done, late, lost
     }
@@ -143,7 +143,7 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    /// The leaseState, without asking anything.
+    /// The lease state, without asking anything.
     func currentState(now: QuotaInstant) -> LeaseState { self.state.withLock { self.leaseState($0, now) } }
 
     /// What to do now for a roll call, if one lasts.
@@ -164,7 +164,7 @@ final class LeaseBucket: Sendable {
 
     var isInRollCall: Bool { self.state.withLock { $0.rollCall != nil } }
 
-    /// The leaseState for a heartbeat, if one is due: of leases that count still.
+    /// The lease state for a heartbeat, if one is due: of leases that count still.
     func heartbeat(now: QuotaInstant) -> LeaseState? {
         self.state.withLock { state in
             guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !self.reach.isOutage else {

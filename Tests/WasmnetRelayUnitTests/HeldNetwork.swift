@@ -126,18 +126,14 @@ final class HeldNetwork: TargetConnector, NameResolver, SlotOwner {
 }
 
 /// An allowance whose slots for sockets come later. Lookups are paid for at once.
-private final class HeldAllowance: ClientAllowance {
-    private let base: any ClientAllowance
+private final class HeldAllowance: WrappedAllowance {
+    let base: any ClientAllowance
     private let network: HeldNetwork
 
     init(_ base: any ClientAllowance, _ network: HeldNetwork) {
         self.base = base
         self.network = network
     }
-
-    var client: ClientID { self.base.client }
-    var onNode: NodeLimits { self.base.onNode }
-    var readQuantum: Int { self.base.readQuantum }
 
     func reserve(
         _ what: Reservation, now: QuotaInstant, later: @escaping @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
@@ -146,12 +142,4 @@ private final class HeldAllowance: ClientAllowance {
         self.network.reserve(later)
         return nil
     }
-
-    func draw(bytes: Int, now: QuotaInstant) -> Int { self.base.draw(bytes: bytes, now: now) }
-    func charge(bytes: Int, now: QuotaInstant) {}
-    func charge(overhead bytes: Int, now: QuotaInstant) {}
-    func pause(now: QuotaInstant) -> QuotaInstant? { nil }
-    func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? { nil }
-    func apply(limits: ClientLimits) { self.base.apply(limits: limits) }
-    func usage(now: QuotaInstant) -> QuotaUsage { self.base.usage(now: now) }
 }

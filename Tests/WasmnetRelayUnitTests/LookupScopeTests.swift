@@ -84,7 +84,7 @@ import WasmnetProtocol
         #expect(own == Array(asked.prefix(6)), "\(own)")
     }
 
-    /// The denylist's news reach what goes by a translator that the network proxiedAddress.
+    /// The denylist's news reach what goes by a translator that the network announced.
     @Test func aNewEntryEndsWhatGoesThroughAnAnnouncedTranslator() throws {
         let harness = try CarrierHarness(.v2)
         let session = try #require(harness.session)

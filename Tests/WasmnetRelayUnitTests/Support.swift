@@ -52,16 +52,12 @@ final class Ration: Sendable {
     }
 }
 
-/// An allowance whose bytes are rationed.
-final class RationedAllowance: ClientAllowance {
-    private let base: any ClientAllowance
-    private let ration: Ration
+/// An allowance that is another's but for what a test holds back. Nothing is charged, and the day has no end.
+protocol WrappedAllowance: ClientAllowance {
+    var base: any ClientAllowance { get }
+}
 
-    init(_ base: any ClientAllowance, _ ration: Ration) {
-        self.base = base
-        self.ration = ration
-    }
-
+extension WrappedAllowance {
     var client: ClientID { self.base.client }
     var onNode: NodeLimits { self.base.onNode }
     var readQuantum: Int { self.base.readQuantum }
@@ -72,13 +68,26 @@ final class RationedAllowance: ClientAllowance {
         self.base.reserve(what, now: now, later: later)
     }
 
-    func draw(bytes: Int, now: QuotaInstant) -> Int { self.ration.draw(bytes) }
+    func draw(bytes: Int, now: QuotaInstant) -> Int { self.base.draw(bytes: bytes, now: now) }
     func charge(bytes: Int, now: QuotaInstant) {}
     func charge(overhead bytes: Int, now: QuotaInstant) {}
     func pause(now: QuotaInstant) -> QuotaInstant? { nil }
     func dayBytesExhausted(now: QuotaInstant) -> QuotaRefusal? { nil }
     func apply(limits: ClientLimits) { self.base.apply(limits: limits) }
     func usage(now: QuotaInstant) -> QuotaUsage { self.base.usage(now: now) }
+}
+
+/// An allowance whose bytes are rationed.
+final class RationedAllowance: WrappedAllowance {
+    let base: any ClientAllowance
+    private let ration: Ration
+
+    init(_ base: any ClientAllowance, _ ration: Ration) {
+        self.base = base
+        self.ration = ration
+    }
+
+    func draw(bytes: Int, now: QuotaInstant) -> Int { self.ration.draw(bytes) }
 }
 
 extension IPAddress {

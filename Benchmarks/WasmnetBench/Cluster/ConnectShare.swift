@@ -34,11 +34,11 @@ struct ConnectShare {
         guard sample.units > 0 else { throw BenchError("no connect came through") }
         let calls = max(0, Double(sample.redisCalls) - idleCalls * sample.seconds)
         let share = max(0, 1 - calls / sample.units)
-        let status = share >= Self.goal ? "met" : "MISSED"
+        let verdict = share >= Self.goal ? "met" : "MISSED"
         return [
             self.work.name, format(sample.units / sample.seconds), format(Double(sample.redisCalls) / sample.seconds),
             "\(format(share * 100)) %", format(sample.percentile(50).map { $0 / 1000 }),
             format(sample.percentile(99).map { $0 / 1000 }),
-        ] + (self.hasGoal ? [">= 90 %", status] : ["", ""])
+        ] + (self.hasGoal ? [">= 90 %", verdict] : ["", ""])
     }
 }

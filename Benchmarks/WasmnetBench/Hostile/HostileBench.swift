@@ -58,18 +58,18 @@ struct HostileBench: ParsableCommand {
             names.stop()
             target.stop()
         }
-        var verdicts: [ReplyStatus] = []
+        var verdicts: [Verdict] = []
         for crowd in self.options.crowds {
             Console.note("\(crowd.name): \(self.options.rounds) rounds")
             let node = try WatchedNode(
                 executable: self.options.node, processor: self.options.nodeProcessor,
                 policy: self.options.policy ?? policy.path, on: reactor)
             defer { node.stop() }
-            let status = try Trial(crowd, node: node, target: target, on: reactor).run(self.options)
-            if status.hasCrashed { Console.note("the node ended; the last of its log:\n\(node.logTail)") }
-            verdicts.append(status)
+            let verdict = try Trial(crowd, node: node, target: target, on: reactor).run(self.options)
+            if verdict.hasCrashed { Console.note("the node ended; the last of its log:\n\(node.logTail)") }
+            verdicts.append(verdict)
         }
-        print(Table(header: ReplyStatus.header, rows: verdicts.map(\.cells)).text)
+        print(Table(header: Verdict.header, rows: verdicts.map(\.cells)).text)
         guard verdicts.allSatisfy(\.misses.isEmpty) else { throw ExitCode(1) }
     }
 

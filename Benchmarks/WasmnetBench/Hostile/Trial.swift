@@ -37,7 +37,7 @@ final class Trial {
         self.honest = try HonestClient(port: node.port, target: target, on: reactor)
     }
 
-    func run(_ options: HostileOptions) throws -> ReplyStatus {
+    func run(_ options: HostileOptions) throws -> Verdict {
         defer { self.honest.close() }
         for _ in 0..<options.rounds {
             self.polite.append(try self.run(polite: true, seconds: options.politeSeconds))
@@ -48,7 +48,7 @@ final class Trial {
             self.grown = max(self.grown, self.node.peak - before)
             guard self.node.isRunning else { break }
         }
-        return ReplyStatus(
+        return Verdict(
             crowd: self.crowd, polite: self.polite, hostile: self.hostile, grown: self.grown,
             hasCrashed: !self.node.isRunning)
     }

@@ -1,5 +1,5 @@
 /// What a crowd did to the honest client and to the node, beside what it may do.
-struct ReplyStatus {
+struct Verdict {
     static let maxRatio = 5.0
     static let maxGrownMiB = 32.0
     static let maxLinesPerSecond = 100.0

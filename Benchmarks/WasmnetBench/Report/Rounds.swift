@@ -58,9 +58,9 @@ struct ReportRow {
         ["work", "measure"] + Path.allCases.map(\.rawValue) + ["node/HAProxy", "websockify/HAProxy", "goal", ""]
 
     var cells: [String] {
-        let status = self.isMet.map { $0 ? "met" : "MISSED" } ?? ""
+        let verdict = self.isMet.map { $0 ? "met" : "MISSED" } ?? ""
         return [self.work, self.measure] + Path.allCases.map { format(median(self.values[$0] ?? [])) }
-            + [format(self.ratio(.node)), format(self.ratio(.websockify)), self.goalText, status]
+            + [format(self.ratio(.node)), format(self.ratio(.websockify)), self.goalText, verdict]
     }
 }
 
@@ -73,9 +73,9 @@ struct FigureRow {
 
     var cells: [String] {
         let own = self.figures[.node]
-        let status = self.goal.flatMap { goal in own.map { $0 <= goal ? "met" : "MISSED" } } ?? ""
+        let verdict = self.goal.flatMap { goal in own.map { $0 <= goal ? "met" : "MISSED" } } ?? ""
         let ratio = own.flatMap { own in self.figures[.haproxy].map { own / $0 } }
         return [self.work, self.measure] + Path.allCases.map { format(self.figures[$0]) }
-            + [format(ratio), "", self.goal.map { "<= \(format($0))" } ?? "", status]
+            + [format(ratio), "", self.goal.map { "<= \(format($0))" } ?? "", verdict]
     }
 }

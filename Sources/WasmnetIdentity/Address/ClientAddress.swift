@@ -9,7 +9,7 @@ package enum ClientAddress: Equatable, Sendable {
     case unclear
 
     /// - Parameters:
-    ///   - peer: whom the connection comes from: the TCP peer, or whom it proxiedAddress by the PROXY protocol.
+    ///   - peer: whom the connection comes from: the TCP peer, or whom it announced by the PROXY protocol.
     ///   - trusted: the policy's `trusted_proxies`.
     ///   - untrusted: told when there are headers that are not believed.
     package static func find(

@@ -4,7 +4,7 @@ public import NIOCore
 public struct RelaySettings: Sendable {
     /// Cap on one WebSocket message, in bytes; a larger one ends the session with 1009. Default 1 MiB.
     public var maxMessageBytes = 1 << 20
-    /// Bytes of messages that are not whole yet, of all sessions of one client, beyond 64 KiB for each session; at least one message. A
+    /// Bytes of messages that are not whole yet, of all sessions of one client, beyond 193 KiB for each session; at least one message. A
     /// session that would hold more is ended with 1013. Default 2 MiB.
     public var maxUnfinishedBytes = 2 << 20
     /// v1: bytes a stream may hold for a target that takes none before the WebSocket is no longer read. Default 256 KiB.

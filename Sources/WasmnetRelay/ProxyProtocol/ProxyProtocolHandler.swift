@@ -31,7 +31,7 @@ package final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChanne
     /// - Parameters:
     ///   - isTrusted: whether the peer's headers are believed.
     ///   - timeout: how long a header may take from the connection's start.
-    ///   - ready: puts the handlers behind this one; told the proxiedAddress client, nil where the peer stands for itself.
+    ///   - ready: puts the handlers behind this one; told the announced client, nil where the peer stands for itself.
     package init(
         mode: ProxyProtocolMode, isTrusted: Bool, timeout: TimeAmount, counters: AdmissionCounters,
         ready: @escaping (any Channel, IPAddress?) throws -> Void

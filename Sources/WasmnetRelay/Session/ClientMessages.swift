@@ -80,7 +80,7 @@ final class ClientMessages {
         self.core.allowance.charge(overhead: bytes, now: self.core.environment.clock.now())
     }
 
-    /// Beyond the first 64 KiB, which fit what programs send at once, a client's sessions share room for messages that are not whole.
+    /// Beyond the first 193 KiB, which fit what a page sends at once, a client's sessions share room for messages that are not whole.
     ///
     /// - Parameter bytes: of the message that are kept.
     /// - Returns: false where there is no room for them.

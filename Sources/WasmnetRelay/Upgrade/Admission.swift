@@ -67,7 +67,7 @@ package struct AdmissionRequest: Sendable {
     package var head: HTTPRequestHead
     /// The TCP peer; nil for what has no IP address.
     package var peer: IPAddress?
-    /// Whom a trusted peer proxiedAddress by the PROXY protocol, if it proxiedAddress anyone.
+    /// Whom a trusted peer announced by the PROXY protocol, if it announced anyone.
     package var proxiedAddress: IPAddress?
 
     package init(head: HTTPRequestHead, peer: IPAddress?, proxiedAddress: IPAddress? = nil) {

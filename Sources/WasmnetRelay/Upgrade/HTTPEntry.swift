@@ -10,7 +10,7 @@ package enum HTTPEntry {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
     ///
     /// - Parameters:
-    ///   - proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
+    ///   - proxiedAddress: whom a trusted peer announced by the PROXY protocol.
     ///   - place: the connection's among those that are not admitted; nil: it takes one now, or is closed where there is none.
     package static func install(
         on channel: any Channel, proxiedAddress: IPAddress? = nil, environment: RelayEnvironment,

@@ -18,7 +18,7 @@ package struct PendingSession {
     /// Everything that can refuse a session, in this order: subprotocol, who the client is, how often it opens sessions, how
     /// many it has.
     ///
-    /// - Parameter proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
+    /// - Parameter proxiedAddress: whom a trusted peer announced by the PROXY protocol.
     ///
     /// Fails with an ``HTTPRefusal``.
     package static func open(

@@ -24,7 +24,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     private var isWatched = false
     private var isOver = false
 
-    /// - Parameter proxiedAddress: whom a trusted peer proxiedAddress by the PROXY protocol.
+    /// - Parameter proxiedAddress: whom a trusted peer announced by the PROXY protocol.
     package init(environment: RelayEnvironment, admission: any Admission, proxiedAddress: IPAddress? = nil) {
         self.environment = environment
         self.admission = admission
