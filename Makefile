@@ -31,11 +31,11 @@ test-programs: deps-web deps-programs ## curl, mosquitto, adig, netcat and sic o
 	scripts/test.sh programs
 
 test-tsan: deps-test ## the relay's tests under ThreadSanitizer
-	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "WasmnetRelayTests|WasmnetWire|WasmnetPeers|WasmnetQuota" \
+	$(SWIFT) test --scratch-path .build-tsan --sanitize thread --filter "^WireTests|^UnitTests" \
 		--skip tenThousandOpensAtOnce --experimental-maximum-parallelization-width 2
 
 test-asan: deps-test ## the relay's tests under AddressSanitizer
-	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize address --filter "WasmnetRelay|WasmnetWire|WasmnetSimulation|WasmnetProtocol" \
+	ASAN_OPTIONS=detect_leaks=0 $(SWIFT) test --scratch-path .build-asan --sanitize address --filter "^WireTests|^UnitTests|^SimulationTests" \
 		--experimental-maximum-parallelization-width 2
 
 test-autobahn: deps ## the node's WebSocket under the Autobahn test suite of PyPI; it needs Python 2.7 (PYTHON2=FILE)

@@ -74,13 +74,13 @@ let package = Package(
         .target(
             name: "WasmnetPolicy", dependencies: ["WasmnetQuota", "WasmnetText", hashTrees, heap], swiftSettings: strict
         ),
-        // Asks the kernel's routing table: its interface is macros of C.
-        .target(name: "CRoute"),
+        // What Linux has in C headers that Swift cannot read: epoll(7), rtnetlink(7).
+        .target(name: "CLinux"),
         // The data plane: sessions, streams, dialing.
         .target(
             name: "WasmnetRelay",
             dependencies: [
-                "CEpoll", "CRoute", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
+                "CLinux", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict
@@ -116,14 +116,6 @@ let package = Package(
             ],
             swiftSettings: strict
         ),
-        // Flags and environment to plain values.
-        .target(
-            name: "WasmnetConfiguration",
-            dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetQuota", "WasmnetRelay", "WasmnetText", argumentParser, logging,
-            ],
-            swiftSettings: strict
-        ),
         // Redis by hiredis's protocol over NIO's sockets; knows nothing of wasmnet.
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
@@ -138,16 +130,7 @@ let package = Package(
                 "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetText", nioCore, nioPosix, nioConcurrency,
                 logging,
             ],
-            resources: [
-                .embedInCode("Scripts/common.lua"), .embedInCode("Scripts/denylist-poll.lua"),
-                .embedInCode("Scripts/denylist-restore.lua"), .embedInCode("Scripts/denylist-write.lua"),
-                .embedInCode("Scripts/generation.lua"),
-                .embedInCode("Scripts/grant.lua"), .embedInCode("Scripts/heartbeat.lua"),
-                .embedInCode("Scripts/override.lua"), .embedInCode("Scripts/register.lua"),
-                .embedInCode("Scripts/repair.lua"), .embedInCode("Scripts/reserve.lua"),
-                .embedInCode("Scripts/retire.lua"), .embedInCode("Scripts/rights.lua"),
-                .embedInCode("Scripts/rollcall.lua"),
-            ],
+            resources: [.embedInCode("Scripts")],
             swiftSettings: strict
         ),
         // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
@@ -165,41 +148,15 @@ let package = Package(
             ],
             // Tells Node, which tests the dashboard's parts, what they are.
             exclude: ["Dashboard/package.json"],
-            resources: [
-                .embedInCode("openapi.json"),
-                .embedInCode("Dashboard/dashboard-api.js"),
-                .embedInCode("Dashboard/dashboard-charts.js"),
-                .embedInCode("Dashboard/dashboard-cluster.js"),
-                .embedInCode("Dashboard/dashboard-denylist.js"),
-                .embedInCode("Dashboard/dashboard-dom.js"),
-                .embedInCode("Dashboard/dashboard-format.js"),
-                .embedInCode("Dashboard/dashboard-history.js"),
-                .embedInCode("Dashboard/dashboard-icon.svg"),
-                .embedInCode("Dashboard/dashboard-live.js"),
-                .embedInCode("Dashboard/dashboard-node.js"),
-                .embedInCode("Dashboard/dashboard-pages.js"),
-                .embedInCode("Dashboard/dashboard-parts.css"),
-                .embedInCode("Dashboard/dashboard-plot.js"),
-                .embedInCode("Dashboard/dashboard-policy.js"),
-                .embedInCode("Dashboard/dashboard-quota.js"),
-                .embedInCode("Dashboard/dashboard-router.js"),
-                .embedInCode("Dashboard/dashboard-scale.js"),
-                .embedInCode("Dashboard/dashboard-stream.js"),
-                .embedInCode("Dashboard/dashboard-summary.js"),
-                .embedInCode("Dashboard/dashboard-table.js"),
-                .embedInCode("Dashboard/dashboard.css"),
-                .embedInCode("Dashboard/dashboard.html"),
-                .embedInCode("Dashboard/dashboard.js"),
-            ],
+            resources: [.embedInCode("openapi.json"), .embedInCode("Dashboard")],
             swiftSettings: strict
         ),
-        .target(name: "CEpoll"),
         .target(name: "CNodeSystem"),
         .executableTarget(
             name: "wasmnet-node",
             dependencies: [
                 "CNodeSystem",
-                "RedisClient", "Wasmnet", "WasmnetAdmin", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity",
+                "RedisClient", "Wasmnet", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
                 "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
                 argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix,
                 "WasmnetRelay",
@@ -213,7 +170,7 @@ let package = Package(
         .executableTarget(
             name: "wasmnet-bench",
             dependencies: [
-                "CEpoll", "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "CLinux", "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
                 nioCore, nioPosix, logging, argumentParser,
             ],
             path: "Benchmarks/WasmnetBench",
@@ -236,121 +193,67 @@ let package = Package(
             name: "autobahn-echo",
             dependencies: ["WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioHTTP1, nioWebSocket],
             path: "Tests/Autobahn", swiftSettings: strict),
+        // One module at a time, without a network.
         .testTarget(
-            name: "WasmnetRelayTests",
+            name: "UnitTests",
             dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioEmbedded, logging,
+                "PrometheusMetrics", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota",
+                "WasmnetRelay",
+                "WasmnetTesting", "WasmnetText", coreMetrics, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix,
+                nioWebSocket, logging,
             ],
             swiftSettings: strict
         ),
+        // One node in this process, its clients and targets on real sockets.
         .testTarget(
-            name: "WasmnetRelayUnitTests",
+            name: "WireTests",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
-                nioCore, nioPosix, nioHTTP1, nioEmbedded, nioWebSocket, logging,
+                "Wasmnet", "WasmnetCluster", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded, nioHTTP1,
+                nioPosix,
+                nioSSL, nioTLS, nioWebSocket, crypto, jwtKit, logging,
             ],
             swiftSettings: strict
         ),
+        // What nodes share, on a real Redis.
         .testTarget(
-            name: "WasmnetSimulationTests",
+            name: "ClusterTests",
+            dependencies: [
+                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded, nioPosix,
+                nioSSL,
+                logging,
+            ],
+            swiftSettings: strict
+        ),
+        // The admin port: the server alone, and with a node behind it.
+        .testTarget(
+            name: "AdminTests",
+            dependencies: [
+                "PrometheusMetrics", "Wasmnet", "WasmnetAdmin", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
+                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", asyncHTTPClient, coreMetrics, inMemoryTracing,
+                lifecycle,
+                logging, nioConcurrency, nioCore, nioFoundation, nioHTTP1, nioPosix, tracing,
+            ],
+            swiftSettings: strict
+        ),
+        // The program: its commands, flags, exit codes and words.
+        .testTarget(
+            name: "NodeTests",
+            dependencies: [
+                "wasmnet-node", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "WasmnetRelay", "WasmnetTesting", argumentParser, logging, nioCore, nioHTTP1, nioPosix,
+            ],
+            swiftSettings: strict
+        ),
+        // A session's whole life in virtual time.
+        .testTarget(
+            name: "SimulationTests",
             dependencies: [
                 "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore,
                 nioEmbedded, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict
         ),
-        .testTarget(
-            name: "WasmnetWireTests",
-            dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay",
-                "WasmnetTesting", nioCore, nioPosix, nioHTTP1, nioWebSocket, nioConcurrency,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetPeersTests",
-            dependencies: [
-                "Wasmnet", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
-                nioCore, nioPosix, nioSSL, nioTLS, nioConcurrency,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetNodeTests",
-            dependencies: [
-                "wasmnet-node", "WasmnetCluster", "WasmnetProtocol", "WasmnetQuota", "WasmnetTesting", nioCore,
-                nioHTTP1, nioPosix,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetIdentityTests",
-            dependencies: [
-                "Wasmnet", "WasmnetCluster", "WasmnetConfiguration", "WasmnetIdentity", "WasmnetPolicy",
-                "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
-                argumentParser, nioCore, nioPosix, nioHTTP1, nioEmbedded, nioConcurrency, logging, jwtKit, crypto,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "RedisClientTests",
-            dependencies: [
-                "RedisClient", "WasmnetTesting", nioCore, nioPosix, nioSSL, nioConcurrency, nioEmbedded,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "ClusterTests",
-            dependencies: [
-                "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
-                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore, nioPosix, nioConcurrency, logging,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetClusterTests",
-            dependencies: [
-                "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetQuota", "WasmnetTesting", nioCore, nioPosix,
-                nioConcurrency,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetDenylistTests",
-            dependencies: [
-                "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetTesting", nioCore, nioPosix, nioConcurrency,
-                logging,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "PrometheusMetricsTests",
-            dependencies: ["PrometheusMetrics", "WasmnetTesting", coreMetrics, nioConcurrency],
-            swiftSettings: strict),
-        .testTarget(
-            name: "WasmnetAdminTests",
-            dependencies: [
-                "PrometheusMetrics", "WasmnetAdmin", "WasmnetQuota", "WasmnetTesting", coreMetrics, nioCore, nioPosix,
-                nioConcurrency,
-                logging, lifecycle,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(
-            name: "WasmnetOperationsTests",
-            dependencies: [
-                "PrometheusMetrics", "Wasmnet", "WasmnetConfiguration", "WasmnetPolicy", "WasmnetPolicyFile",
-                "WasmnetProtocol", "WasmnetRelay",
-                "WasmnetTesting", asyncHTTPClient, nioCore, nioFoundation, nioHTTP1, logging, tracing, inMemoryTracing,
-            ],
-            swiftSettings: strict
-        ),
-        .testTarget(name: "WasmnetProtocolTests", dependencies: ["WasmnetProtocol", nioCore], swiftSettings: strict),
-        .testTarget(
-            name: "WasmnetPolicyTests",
-            dependencies: ["WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetTesting", "WasmnetText"],
-            swiftSettings: strict),
-        .testTarget(name: "WasmnetQuotaTests", dependencies: ["WasmnetQuota"], swiftSettings: strict),
     ]
 )

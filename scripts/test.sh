@@ -43,7 +43,7 @@ done
 
 run() {
     case "$1" in
-        cluster) "$swift" test --skip-build --filter '^ClusterTests\.' ;;
+        cluster) "$swift" test --skip-build --filter '^ClusterTests\.Cluster/' ;;
         dashboard) node --test --test-reporter=spec --test-concurrency=2 Tests/dashboard/*.test.mjs ;;
         client) node --test --test-reporter=spec --test-concurrency=2 client/test/*.test.js client/test/browser/*.test.js ;;
         wasi) node --test --test-reporter=spec --test-concurrency=1 client/test/wasi/*.test.js ;;
@@ -56,7 +56,7 @@ run() {
         outage) python3 -B Tests/Fleet/outage.py short ;;
         rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
         faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
-        swift) "$swift" test --skip-build --skip '^ClusterTests\.' --experimental-maximum-parallelization-width 3 ;;
+        swift) "$swift" test --skip-build --skip '^ClusterTests\.Cluster/' --experimental-maximum-parallelization-width 3 ;;
         programs) node --test --test-reporter=spec --test-concurrency=1 client/test/wasi/programs/*.test.js ;;
     esac
 }

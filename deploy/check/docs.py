@@ -3,7 +3,8 @@
 
 A link whose file is a suite (`[name](../Tests/.../SomeTests.swift)`) must have the name of a test in it. In the pages of RULES every item of a list is a
 rule and ends with `Test:` and the tests that hold it, in backquotes: the function of a Swift test (`name`, or `SomeTests.name` where several suites have
-one of that name) or a file; or it says `No test.`. Exits 1 with a line an error.
+one of that name) or a file; or it says `No test.`. The tables of docs/architecture.md name every target and what it imports, as Package.swift does. Exits 1
+with a line an error.
 """
 import re
 import sys
@@ -70,6 +71,21 @@ def rules(page, suites):
     return wrong, named
 
 
+def imports(manifest):
+    """Each target of the package, and those of its targets that it depends on."""
+    parts = re.split(r"\.(?:executableTarget|testTarget|target|systemLibrary)\(", manifest.read_text())[1:]
+    named = {re.search(r'name: "([^"]+)"', part).group(1): part for part in parts if re.match(r'\s*name: "', part)}
+    lists = {name: re.search(r"(?s)dependencies: \[(.*?)\]", part) for name, part in named.items()}
+    return {name: {other for other in re.findall(r'"([^"]+)"', found.group(1)) if other in named} if found else set() for name, found in lists.items()}
+
+
+def chart(page, package):
+    """Errors of the tables of targets."""
+    rows = {name: set(re.findall(r"`([^`]+)`", cell)) for name, cell in re.findall(r"(?m)^\| `([\w-]+)` \|.*\| ([^|]*) \|$", page.read_text())}
+    return [f"{name} imports {', '.join(sorted(package.get(name, []))) or 'nothing'} in Package.swift, and {', '.join(sorted(rows.get(name, []))) or 'nothing'} here"
+            for name in sorted(rows.keys() | package.keys()) if rows.get(name) != package.get(name)]
+
+
 def main():
     suites = defaultdict(list)
     for path in sorted((ROOT / "Tests").glob("*/**/*.swift")):
@@ -83,6 +99,7 @@ def main():
     for rule in RULES:
         if not sum(named for page, _, named in results if page == ROOT / rule):
             wrong.append(f"{rule}: no test is named")
+    wrong += [f"docs/architecture.md: {error}" for error in chart(ROOT / "docs/architecture.md", imports(ROOT / "Package.swift"))]
     for line in wrong:
         print(line)
     return 1 if wrong else 0

@@ -1,4 +1,4 @@
-import CEpoll
+import CLinux
 import Glibc
 
 /// Something with a file descriptor that wants to hear when it can be read or written.

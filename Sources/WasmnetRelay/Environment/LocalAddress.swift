@@ -1,4 +1,4 @@
-import CRoute
+import CLinux
 import Glibc
 import NIOCore
 import WasmnetPolicy

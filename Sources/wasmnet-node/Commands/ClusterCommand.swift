@@ -1,6 +1,5 @@
 import ArgumentParser
 import WasmnetCluster
-import WasmnetConfiguration
 
 struct ClusterCommand: AsyncParsableCommand {
     static let configuration = CommandConfiguration(

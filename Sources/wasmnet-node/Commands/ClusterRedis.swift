@@ -2,7 +2,6 @@ import Foundation
 import RedisClient
 import Wasmnet
 import WasmnetCluster
-import WasmnetConfiguration
 
 extension RedisArguments {
     /// Connects, does the work, and disconnects.

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Wasmnet
 import WasmnetCluster
-import WasmnetConfiguration
 import WasmnetPolicy
 import WasmnetText
 

@@ -2,7 +2,6 @@ import ArgumentParser
 import Foundation
 import Wasmnet
 import WasmnetAdmin
-import WasmnetConfiguration
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetQuota

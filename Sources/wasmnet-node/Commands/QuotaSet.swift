@@ -1,7 +1,6 @@
 import ArgumentParser
 import Wasmnet
 import WasmnetAdmin
-import WasmnetConfiguration
 import WasmnetPolicyFile
 import WasmnetQuota
 import WasmnetText

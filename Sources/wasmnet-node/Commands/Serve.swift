@@ -5,7 +5,6 @@ import NIOCore
 import ServiceLifecycle
 import UnixSignals
 import Wasmnet
-import WasmnetConfiguration
 import WasmnetRelay
 
 struct Serve: AsyncParsableCommand {

@@ -1,0 +1,19 @@
+import Synchronization
+package import WasmnetQuota
+import WasmnetRelay
+
+/// A clock that goes when a test says so; safe from every thread.
+package final class ManualClock: RelayClock {
+    private let microseconds: Atomic<Int64>
+
+    /// - Parameter start: by default half past noon of 2026-02-02.
+    package init(_ start: QuotaInstant = QuotaInstant(microseconds: 1_770_035_400_000_000)) {
+        self.microseconds = Atomic(start.microseconds)
+    }
+
+    package func now() -> QuotaInstant { QuotaInstant(microseconds: self.microseconds.load(ordering: .relaxed)) }
+    package func uptimeNanoseconds() -> Int64 { self.microseconds.load(ordering: .relaxed) * 1000 }
+
+    package func set(_ instant: QuotaInstant) { self.microseconds.store(instant.microseconds, ordering: .relaxed) }
+    package func advance(_ time: QuotaDuration) { self.microseconds.wrappingAdd(time.microseconds, ordering: .relaxed) }
+}

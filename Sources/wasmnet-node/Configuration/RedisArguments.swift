@@ -1,0 +1,38 @@
+import ArgumentParser
+import Wasmnet
+import WasmnetText
+
+/// The flags that name the cluster's Redis, for every command that needs it. Each may also come from the environment
+/// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag wins.
+struct RedisArguments: ParsableArguments {
+    @Option(
+        help: ArgumentHelp(
+            "The Redis where limits are counted for all nodes together: redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://. With a password rather give WASMNET_REDIS.",
+            valueName: "url"))
+    var redis: String?
+
+    @Option(help: ArgumentHelp("Authorities (PEM) that rediss:// trusts beside the system's.", valueName: "file"))
+    var redisCaFile: [String] = []
+
+    /// What ArgumentParser fills in.
+    init() {}
+
+    /// Nil where no Redis is named.
+    func options(environment: [String: String]) -> RedisOptions? {
+        guard let url = self.redis ?? Self.variable("REDIS", environment) else { return nil }
+        var options = RedisOptions(url: url)
+        if self.redis == nil { options.name = "WASMNET_REDIS" }
+        if self.redisCaFile.isEmpty { options.authoritiesName = "WASMNET_REDIS_CA_FILE" }
+        options.authorities = self.authorities(environment)
+        return options
+    }
+
+    private func authorities(_ environment: [String: String]) -> [String] {
+        guard self.redisCaFile.isEmpty else { return self.redisCaFile }
+        return Self.variable("REDIS_CA_FILE", environment).map { ByteText($0).list().map(\.text) } ?? []
+    }
+
+    private static func variable(_ name: String, _ environment: [String: String]) -> String? {
+        environment["WASMNET_\(name)"].flatMap { $0.isEmpty ? nil : $0 }
+    }
+}
