@@ -24,11 +24,6 @@ let deque = Target.Dependency.product(name: "DequeModule", package: "swift-colle
 let hashTrees = Target.Dependency.product(name: "HashTreeCollections", package: "swift-collections")
 let heap = Target.Dependency.product(name: "HeapModule", package: "swift-collections")
 let coreMetrics = Target.Dependency.product(name: "CoreMetrics", package: "swift-metrics")
-let hummingbird = Target.Dependency.product(name: "Hummingbird", package: "hummingbird")
-let hummingbirdCore = Target.Dependency.product(name: "HummingbirdCore", package: "hummingbird")
-let httpTypes = Target.Dependency.product(name: "HTTPTypes", package: "swift-http-types")
-let nioHTTPTypes = Target.Dependency.product(name: "NIOHTTPTypes", package: "swift-nio-extras")
-let nioHTTPTypesHTTP1 = Target.Dependency.product(name: "NIOHTTPTypesHTTP1", package: "swift-nio-extras")
 let asyncHTTPClient = Target.Dependency.product(name: "AsyncHTTPClient", package: "async-http-client")
 let tracing = Target.Dependency.product(name: "Tracing", package: "swift-distributed-tracing")
 let inMemoryTracing = Target.Dependency.product(name: "InMemoryTracing", package: "swift-distributed-tracing")
@@ -53,12 +48,9 @@ let package = Package(
         .package(url: "https://github.com/apple/swift-distributed-tracing", exact: "1.7.3"),
         .package(url: "https://github.com/apple/swift-log", exact: "1.16.2"),
         .package(url: "https://github.com/apple/swift-metrics", exact: "2.13.0"),
-        .package(url: "https://github.com/apple/swift-http-types", exact: "1.8.0"),
         .package(url: "https://github.com/apple/swift-nio", exact: "2.101.2"),
-        .package(url: "https://github.com/apple/swift-nio-extras", exact: "1.35.2"),
         .package(url: "https://github.com/apple/swift-nio-ssl", exact: "2.37.6"),
         .package(url: "https://github.com/swift-server/async-http-client", exact: "1.37.0"),
-        .package(url: "https://github.com/hummingbird-project/hummingbird", exact: "2.28.1"),
         .package(url: "https://github.com/swift-server/swift-service-lifecycle", exact: "2.13.0"),
         .package(url: "https://github.com/LebJe/TOMLKit", exact: "0.6.0"),
         .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
@@ -120,7 +112,7 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
             name: "RedisClient",
-            dependencies: ["CHiredis", "WasmnetText", nioCore, nioPosix, nioSSL, nioConcurrency],
+            dependencies: ["CHiredis", "WasmnetText", crypto, nioCore, nioPosix, nioSSL, nioConcurrency],
             swiftSettings: strict
         ),
         // Quotas, nodes and denylist shared in Redis.
@@ -141,10 +133,8 @@ let package = Package(
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", hummingbird, hummingbirdCore, httpTypes, nioCore,
-                nioConcurrency,
-                nioHTTP1,
-                nioHTTPTypes, nioHTTPTypesHTTP1, logging, lifecycle, crypto,
+                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", nioCore, nioConcurrency, nioHTTP1, nioPosix, logging,
+                crypto,
             ],
             // Tells Node, which tests the dashboard's parts, what they are.
             exclude: ["Dashboard/package.json"],
@@ -232,7 +222,7 @@ let package = Package(
             dependencies: [
                 "PrometheusMetrics", "Wasmnet", "WasmnetAdmin", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
                 "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", asyncHTTPClient, coreMetrics, inMemoryTracing,
-                lifecycle,
+
                 logging, nioConcurrency, nioCore, nioFoundation, nioHTTP1, nioPosix, tracing,
             ],
             swiftSettings: strict

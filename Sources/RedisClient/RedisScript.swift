@@ -1,3 +1,5 @@
+import Crypto
+
 /// A Lua script. It is sent once by its text to each server and then by its digest.
 package struct RedisScript: Sendable, Hashable {
     package let source: String
@@ -6,7 +8,7 @@ package struct RedisScript: Sendable, Hashable {
 
     package init(_ source: String) {
         self.source = source
-        digest = SHA1.hex(source)
+        digest = Insecure.SHA1.hash(data: Array(source.utf8)).map { String(Int($0) | 0x100, radix: 16).dropFirst() }.joined()
     }
 
     /// `EVALSHA`, for servers that know the script.

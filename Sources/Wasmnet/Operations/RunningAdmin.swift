@@ -2,57 +2,38 @@ import Logging
 import NIOCore
 import NIOPosix
 import PrometheusMetrics
-import ServiceLifecycle
 import WasmnetAdmin
 import WasmnetCluster
 import WasmnetQuota
 import WasmnetRelay
 
-/// The admin server while it runs, on an event loop that no session of the node is on. The loop is the process' own: Hummingbird may still
-/// close its listener after it has ended, which needs a loop that lives.
+/// The admin server while it runs, on an event loop that no session of the node is on.
 struct RunningAdmin: Sendable {
     let address: AdminServer.Address
-    private let services: ServiceGroup
-    private let task: Task<Void, any Error>
+    private let admin: AdminServer.Running
     private let helpers: Task<Void, Never>
 
     /// - Throws: ``ConfigurationError`` when its options cannot be, or it cannot listen.
     static func start(
         _ options: AdminOptions, of server: Server, registry: PrometheusRegistry, lag: LoopLag
     ) async throws -> RunningAdmin {
-        let group = MultiThreadedEventLoopGroup.singleton
         let latencies = LatencyWindows(registry)
-        let listening = OneShot<AdminServer.Address?>(on: group.any())
+        let logger = server.configuration.logger
         do {
-            let admin = try AdminServer(
+            let admin = try await AdminServer(
                 AdminConfiguration(options),
                 backend: NodeAdmin(
                     server: server, quotas: Self.quotas(of: server),
                     snapshots: Self.snapshots(of: server, registry, latencies, lag),
                     readyNeedsRedis: options.readyNeedsRedis),
-                registry: registry, documents: Dashboard.documents, eventLoopGroup: group,
-                logger: Self.quiet(server.configuration.logger), audit: server.configuration.logger.audit,
-                onListening: { listening.succeed($0) })
-            let services = ServiceGroup(
-                services: [admin], logger: Logger(label: "wasmnet.admin") { _ in SwiftLogNoOpLogHandler() })
-            // Detached, so that a graceful shutdown of the whole does not reach it: it tells of the drain to its end.
-            let task = Task.detached {
-                defer { listening.succeed(nil) }
-                try await services.run()
-            }
-            guard let address = await listening.wait() ?? nil else {
-                // It has ended, so this throws.
-                try await task.value
-                throw ConfigurationError("the admin server ended at once")
-            }
+                registry: registry, documents: Dashboard.documents,
+                eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger, audit: logger.audit
+            ).start()
             return RunningAdmin(
-                address: address, services: services, task: task, helpers: Task.detached { await latencies.run() })
+                address: admin.address, admin: admin, helpers: Task.detached { await latencies.run() })
+        } catch let error as AdminConfigurationError {
+            throw ConfigurationError("\(error)")
         } catch {
-            listening.succeed(nil)
-            if error is ConfigurationError { throw error }
-            guard error is IOError || error is SocketAddressError.UnknownHost else {
-                throw ConfigurationError("\(error)")
-            }
             throw StartError(listening: "the admin server", host: options.host, port: options.port, error)
         }
     }
@@ -60,14 +41,8 @@ struct RunningAdmin: Sendable {
     /// Ends it and what runs beside it.
     func stop() async {
         self.helpers.cancel()
-        await self.services.triggerGracefulShutdown()
-        _ = await self.task.result
+        await self.admin.stop()
         await self.helpers.value
-    }
-
-    /// Warnings and worse: what the HTTP library tells of its life nobody needs.
-    private static func quiet(_ logger: Logger) -> Logger {
-        Logger(label: logger.label) { _ in WarningsOnly(logger.handler) }
     }
 
     private static func quotas(of server: Server) -> any QuotaStore {

@@ -1,14 +1,19 @@
-import HTTPTypes
+import NIOHTTP1
 
 /// What went wrong with a request, as it is answered: a status, a code for programs and words for people.
 package struct AdminError: Error, Sendable, Hashable {
+    struct Header: Hashable {
+        let name: String
+        let value: String
+    }
+
     /// The HTTP status.
     package let status: Int
     /// Of a closed list per status, snake_case.
     package let code: String
     package let message: String
     /// Header fields beside the usual ones.
-    var headers: [HTTPField] = []
+    var headers: [Header] = []
 
     package init(status: Int, code: String, message: String) {
         self.status = status
@@ -38,14 +43,14 @@ package struct AdminError: Error, Sendable, Hashable {
             status: 401, code: isTokenWrong ? "wrong_token" : "no_token",
             message: isTokenWrong ? "the bearer token is wrong" : "a bearer token is required")
         let challenge = #"Bearer realm="wasmnet admin""# + (isTokenWrong ? #", error="invalid_token""# : "")
-        error.headers = [HTTPField(name: .wwwAuthenticate, value: challenge)]
+        error.headers = [Header(name: "WWW-Authenticate", value: challenge)]
         return error
     }
 
-    static func methodNotAllowed(allowing methods: [HTTPRequest.Method]) -> Self {
+    static func methodNotAllowed(allowing methods: [HTTPMethod]) -> Self {
         let names = methods.map(\.rawValue).joined(separator: ", ")
         var error = Self(status: 405, code: "method_not_allowed", message: "this path takes \(names)")
-        error.headers = [HTTPField(name: .allow, value: names)]
+        error.headers = [Header(name: "Allow", value: names)]
         return error
     }
 

@@ -1,7 +1,6 @@
 import FoundationEssentials
-import HTTPTypes
-import Hummingbird
 import NIOCore
+import NIOHTTP1
 
 /// An answer before it is written.
 struct Reply: Sendable {
@@ -9,16 +8,19 @@ struct Reply: Sendable {
         case bytes(ByteBuffer, type: String)
         case none
         /// Written while it comes to be.
-        case stream(type: String, @Sendable (inout any ResponseBodyWriter) async throws -> Void)
+        case stream(type: String, Source)
     }
 
-    var status: HTTPResponse.Status = .ok
+    /// Writes parts by what it is called with, until it returns; it throws where the client is gone. It is cancelled where the server stops.
+    typealias Source = @Sendable (_ write: @escaping @Sendable (ByteBuffer) async throws -> Void) async throws -> Void
+
+    var status: HTTPResponseStatus = .ok
     var body: Body
-    var headers = HTTPFields()
+    var headers = HTTPHeaders()
     /// What was changed, for the audit; nil: the path's parameters.
     var subject: String?
 
-    static func json(_ value: some Encodable, status: HTTPResponse.Status = .ok, subject: String? = nil) throws -> Reply
+    static func json(_ value: some Encodable, status: HTTPResponseStatus = .ok, subject: String? = nil) throws -> Reply
     {
         let bytes = try JSONText.encode(value)
         return Reply(
@@ -42,29 +44,26 @@ struct Reply: Sendable {
         let envelope = Envelope(error: .init(code: error.code, message: error.message))
         let bytes = (try? JSONText.encode(envelope)) ?? Array(#"{"error":{"code":"internal","message":""}}"#.utf8)
         var reply = Reply(
-            status: HTTPResponse.Status(code: error.status),
+            status: HTTPResponseStatus(statusCode: error.status),
             body: .bytes(ByteBuffer(bytes: bytes), type: "application/json"))
-        for field in error.headers { reply.headers.append(field) }
+        for header in error.headers { reply.headers.add(name: header.name, value: header.value) }
         return reply
     }
 
-    /// - Parameter isHead: the fields of the answer to a GET, and no body.
-    func response(isHead: Bool) -> Response {
-        var headers = self.headers
+    /// All that stands in the answer's header but what tells of the connection; those of a HEAD are those of the GET.
+    var fields: HTTPHeaders {
+        var fields = self.headers
         // Nothing here is to be kept by a cache or guessed at by a browser.
-        headers[.cacheControl] = headers[.cacheControl] ?? "no-store"
-        headers[.xContentTypeOptions] = "nosniff"
+        if !fields.contains(name: "Cache-Control") { fields.add(name: "Cache-Control", value: "no-store") }
+        fields.add(name: "X-Content-Type-Options", value: "nosniff")
         switch self.body {
-        case .none: return Response(status: self.status, headers: headers)
+        case .none: break
         case .bytes(let bytes, let type):
-            headers[.contentType] = type
-            headers[.contentLength] = String(bytes.readableBytes)
-            let body = isHead ? ResponseBody() : ResponseBody(byteBuffer: bytes)
-            return Response(status: self.status, headers: headers, body: body)
-        case .stream(let type, let write):
-            headers[.contentType] = type
-            return Response(status: self.status, headers: headers, body: isHead ? ResponseBody() : ResponseBody(write))
+            fields.add(name: "Content-Type", value: type)
+            fields.add(name: "Content-Length", value: "\(bytes.readableBytes)")
+        case .stream(let type, _): fields.add(name: "Content-Type", value: type)
         }
+        return fields
     }
 }
 

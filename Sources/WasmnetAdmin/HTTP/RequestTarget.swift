@@ -50,6 +50,8 @@ struct RequestTarget: Hashable {
 struct Query {
     private let values: [String: String]
 
+    init(_ values: [String: String]) { self.values = values }
+
     /// - Throws: ``AdminError`` 400 for a name that is unknown or there twice.
     init(_ pairs: [(name: String, value: String)], known: [String]) throws(AdminError) {
         var values: [String: String] = [:]

@@ -1,4 +1,4 @@
-import HTTPTypes
+import NIOHTTP1
 
 /// One method on one path.
 struct Route: Sendable {
@@ -18,7 +18,7 @@ struct Route: Sendable {
         case json
     }
 
-    let method: HTTPRequest.Method
+    let method: HTTPMethod
     let pattern: PathPattern
     /// What the audit calls it, and the OpenAPI document its operation: `denylist.add`.
     let operation: String
@@ -27,11 +27,11 @@ struct Route: Sendable {
     var parameters: [String]? = []
     var body = Body.none
     /// Whether an answered call goes to the audit.
-    var isChange: Bool { self.method != .get }
+    var isChange: Bool { self.method != .GET }
     let handle: @Sendable (RouteCall) async throws -> Reply
 
     init(
-        _ method: HTTPRequest.Method, _ path: String, _ operation: String, access: Access = .token,
+        _ method: HTTPMethod, _ path: String, _ operation: String, access: Access = .token,
         parameters: [String]? = [], body: Body = .none, handle: @escaping @Sendable (RouteCall) async throws -> Reply
     ) {
         self.method = method
@@ -83,7 +83,7 @@ struct RouteCall: Sendable {
     /// By name, never empty.
     let path: [String: String]
     let query: Query
-    let headers: HTTPFields
+    let headers: HTTPHeaders
     /// Empty where the route takes none.
     let body: [UInt8]
 
@@ -98,21 +98,21 @@ struct RouteTable: Sendable {
         case found(Route, path: [String: String])
         case noPath
         /// The path is there, the method is not.
-        case noMethod([HTTPRequest.Method])
+        case noMethod([HTTPMethod])
 
         /// Whether it is a probe's, which may name any `Host`.
         var isProbe: Bool { if case .found(let route, _) = self { route.access == .probe } else { false } }
     }
 
     /// HEAD is GET without its body (RFC 9110, 9.3.2).
-    func match(_ method: HTTPRequest.Method, _ path: [String]) -> Match {
-        var allowed: [HTTPRequest.Method] = []
+    func match(_ method: HTTPMethod, _ path: [String]) -> Match {
+        var allowed: [HTTPMethod] = []
         for route in self.routes {
             guard let parameters = route.pattern.match(path) else { continue }
-            if route.method == method || route.method == .get && method == .head {
+            if route.method == method || route.method == .GET && method == .HEAD {
                 return .found(route, path: parameters)
             }
-            allowed += route.method == .get ? [.get, .head] : [route.method]
+            allowed += route.method == .GET ? [.GET, .HEAD] : [route.method]
         }
         return allowed.isEmpty ? .noPath : .noMethod(allowed)
     }

@@ -1,4 +1,4 @@
-import HTTPTypes
+import NIOHTTP1
 import Logging
 package import NIOCore
 import PrometheusMetrics
@@ -40,11 +40,9 @@ struct AdminRoutes: Sendable {
     }
 
     private static func route(_ document: AdminDocument) -> Route {
-        Route(.get, document.path, "document", access: .open) { _ in
+        Route(.GET, document.path, "document", access: .open) { _ in
             var reply = Reply(body: .bytes(document.bytes, type: document.contentType))
-            if let name = HTTPField.Name("Content-Security-Policy") {
-                reply.headers[name] = document.contentSecurityPolicy
-            }
+            reply.headers.add(name: "Content-Security-Policy", value: document.contentSecurityPolicy)
             return reply
         }
     }

@@ -1,19 +1,19 @@
-import HTTPTypes
+import NIOHTTP1
 import WasmnetText
 
 extension AdminRoutes {
     /// What nobody may reach, and who may reach nothing.
     var denylist: [Route] {
         [
-            Route(.get, "/v1/denylist", "denylist.list", parameters: ["cursor", "limit"]) { call in
+            Route(.GET, "/v1/denylist", "denylist.list", parameters: ["cursor", "limit"]) { call in
                 try .json(try await self.backend.denylist(try call.query.window()))
             },
-            Route(.post, "/v1/denylist", "denylist.add", body: .json) { call in
+            Route(.POST, "/v1/denylist", "denylist.add", body: .json) { call in
                 let additions = try JSONText.decode(DenylistAdditions.self, from: call.body).entries
                 let change = try await self.backend.addToDenylist(additions.map(\.addition))
                 return try .json(change, subject: Self.subject(additions.map(\.addition.entry)))
             },
-            Route(.delete, "/v1/denylist", "denylist.remove", body: .json) { call in
+            Route(.DELETE, "/v1/denylist", "denylist.remove", body: .json) { call in
                 let entries = try JSONText.decode(DenylistRemovals.self, from: call.body).entries
                 let change = try await self.backend.removeFromDenylist(entries)
                 return try .json(change, subject: Self.subject(entries))

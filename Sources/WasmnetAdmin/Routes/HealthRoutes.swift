@@ -1,4 +1,4 @@
-import HTTPTypes
+import NIOHTTP1
 import PrometheusMetrics
 
 extension AdminRoutes {
@@ -7,22 +7,22 @@ extension AdminRoutes {
         let metricsAccess: Route.Access = self.configuration.metricsNeedToken ? .token : .open
         return [
             // Scrapers may add parameters, such as Prometheus' `params`.
-            Route(.get, "/metrics", "metrics", access: metricsAccess, parameters: nil) { call in
-                let format = ExpositionFormat(accept: call.headers[.accept])
+            Route(.GET, "/metrics", "metrics", access: metricsAccess, parameters: nil) { call in
+                let format = ExpositionFormat(accept: call.headers.first(name: "Accept"))
                 var reply = Reply.bytes(self.registry.exposition(format), type: format.contentType)
-                reply.headers[.vary] = "Accept"
+                reply.headers.add(name: "Vary", value: "Accept")
                 return reply
             },
-            Route(.get, "/livez", "livez", access: .probe, parameters: nil) { _ in try .json(Liveness(alive: true)) },
-            Route(.get, "/readyz", "readyz", access: .probe, parameters: nil) { _ in
+            Route(.GET, "/livez", "livez", access: .probe, parameters: nil) { _ in try .json(Liveness(alive: true)) },
+            Route(.GET, "/readyz", "readyz", access: .probe, parameters: nil) { _ in
                 let checks = try await self.backend.readiness()
                 let isReady = checks.allSatisfy(\.isWell)
                 return try .json(
                     Readiness(ready: isReady, checks: checks.map(Readiness.Check.init)),
                     status: isReady ? .ok : .serviceUnavailable)
             },
-            Route(.get, "/version", "version") { _ in try .json(try await self.backend.version()) },
-            Route(.get, "/openapi.json", "openapi", access: .open) { _ in
+            Route(.GET, "/version", "version") { _ in try .json(try await self.backend.version()) },
+            Route(.GET, "/openapi.json", "openapi", access: .open) { _ in
                 .bytes(Self.openAPI, type: "application/json")
             },
         ]

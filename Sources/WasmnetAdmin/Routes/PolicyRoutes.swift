@@ -1,15 +1,15 @@
-import HTTPTypes
+import NIOHTTP1
 import WasmnetText
 
 extension AdminRoutes {
     var policy: [Route] {
         [
-            Route(.get, "/v1/policy", "policy.read") { _ in try .json(try await self.backend.policy()) },
-            Route(.post, "/v1/policy/reload", "policy.reload") { _ in
+            Route(.GET, "/v1/policy", "policy.read") { _ in try .json(try await self.backend.policy()) },
+            Route(.POST, "/v1/policy/reload", "policy.reload") { _ in
                 let report = try await self.backend.reloadPolicy()
                 return try .json(report, subject: "generation \(report.generation)")
             },
-            Route(.get, "/v1/policy/explain", "policy.explain", parameters: ["destination", "udp"]) { call in
+            Route(.GET, "/v1/policy/explain", "policy.explain", parameters: ["destination", "udp"]) { call in
                 guard let destination = call.query.text("destination") else {
                     throw AdminError.badRequest("bad_parameter", "destination is missing; it is host:port")
                 }

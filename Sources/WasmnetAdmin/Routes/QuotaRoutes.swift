@@ -1,22 +1,22 @@
-import HTTPTypes
+import NIOHTTP1
 
 extension AdminRoutes {
     /// What one client may use and uses. A client's id may hold slashes, which are written `%2F`.
     var quota: [Route] {
         [
-            Route(.get, "/v1/quota/{client}", "quota.read") { call in
+            Route(.GET, "/v1/quota/{client}", "quota.read") { call in
                 guard let report = try await self.backend.quota(of: call.parameter("client")) else {
                     throw AdminError.notFound("there is no such client")
                 }
                 return try .json(report)
             },
-            Route(.put, "/v1/quota/{client}", "quota.override", body: .json) { call in
+            Route(.PUT, "/v1/quota/{client}", "quota.override", body: .json) { call in
                 let body = try JSONText.decode(QuotaBody.self, from: call.body)
                 return try .json(
                     try await self.backend.overrideQuota(
                         of: call.parameter("client"), with: body.request, for: body.time))
             },
-            Route(.delete, "/v1/quota/{client}", "quota.clear") { call in
+            Route(.DELETE, "/v1/quota/{client}", "quota.clear") { call in
                 guard try await self.backend.clearQuotaOverride(of: call.parameter("client")) else {
                     throw AdminError.notFound("the client has no override")
                 }

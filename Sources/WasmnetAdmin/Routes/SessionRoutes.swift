@@ -1,11 +1,11 @@
-import HTTPTypes
+import NIOHTTP1
 
 extension AdminRoutes {
     /// What is live, and its end.
     var sessions: [Route] {
         [
             Route(
-                .get, "/v1/sessions", "session.list",
+                .GET, "/v1/sessions", "session.list",
                 parameters: ["cursor", "limit", "client", "state", "destination"]
             ) { call in
                 let question = SessionQuestion(
@@ -13,14 +13,14 @@ extension AdminRoutes {
                     state: try call.query.choice("state"), destination: call.query.text("destination"))
                 return try .json(try await self.backend.sessions(question))
             },
-            Route(.delete, "/v1/sessions/{id}", "session.close") { call in
+            Route(.DELETE, "/v1/sessions/{id}", "session.close") { call in
                 guard try await self.backend.closeSession(call.parameter("id")) else {
                     throw AdminError.notFound("there is no such session")
                 }
                 return .noContent
             },
             Route(
-                .get, "/v1/sockets", "socket.list",
+                .GET, "/v1/sockets", "socket.list",
                 parameters: ["cursor", "limit", "client", "state", "destination", "session"]
             ) { call in
                 let question = SocketQuestion(
@@ -29,7 +29,7 @@ extension AdminRoutes {
                     session: call.query.text("session"))
                 return try .json(try await self.backend.sockets(question))
             },
-            Route(.delete, "/v1/sockets/{session}/{id}", "socket.close") { call in
+            Route(.DELETE, "/v1/sockets/{session}/{id}", "socket.close") { call in
                 let (session, id) = (call.parameter("session"), call.parameter("id"))
                 guard try await self.backend.closeSocket(session: session, id: id) else {
                     throw AdminError.notFound("there is no such socket")

@@ -1,25 +1,23 @@
-import HTTPTypes
-import Hummingbird
 import Logging
-import NIOCore
+import NIOHTTP1
 import WasmnetText
 
-/// Where a request comes from.
-struct AdminRequestContext: InitializableFromSource {
+/// A request that may be answered: its route, and what it says of itself.
+struct AdminRequest: Sendable {
+    let route: Route
+    let path: [String: String]
+    let headers: HTTPHeaders
+    /// `address:port`.
     let remote: String
+    fileprivate(set) var query = Query([:])
+    fileprivate(set) var hasToken = false
 
-    init(source: ApplicationRequestContextSource) {
-        self.remote =
-            source.channel.remoteAddress.map { address in
-                "\(address.ipAddress ?? "?"):\(address.port.map(String.init) ?? "?")"
-            } ?? "?"
-    }
+    /// Whether the route is called with the body.
+    var takesBody: Bool { self.route.body == .json }
 }
 
 /// From a request to its answer: is it for us, which route, who asks, what, and then the route itself.
-struct AdminResponder: HTTPResponder {
-    typealias Context = AdminRequestContext
-
+struct AdminResponder: Sendable {
     let table: RouteTable
     let hostCheck: HostCheck
     let tokenCheck: TokenCheck
@@ -27,83 +25,85 @@ struct AdminResponder: HTTPResponder {
     let logger: Logger
     let audit: AuditHook
 
-    func respond(to request: Request, context: Context) async throws -> Response {
-        let isHead = request.method == .head
+    /// All that the head of a request tells.
+    ///
+    /// - Throws: what to answer instead, of which the audit knows.
+    func admit(_ head: HTTPRequestHead, from remote: String) throws(AdminError) -> AdminRequest {
+        let (route, path, target) = try self.route(of: head)
+        var request = AdminRequest(route: route, path: path, headers: head.headers, remote: remote)
         do {
-            let head = request.head
-            let target = try RequestTarget(head.path ?? "")
-            let match = self.table.match(request.method, target.segments)
-            if !match.isProbe {
-                try self.hostCheck.check(
-                    authority: head.authority, origin: request.headers[.origin],
-                    site: HTTPField.Name("Sec-Fetch-Site").flatMap { request.headers[$0] })
+            if route.access == .token {
+                try self.tokenCheck.check(head.headers.first(name: "Authorization"))
+                request.hasToken = self.tokenCheck.isNeeded
             }
-            switch match {
-            case .noPath: throw AdminError.notFound("there is nothing at this path")
-            case .noMethod(let allowed): throw AdminError.methodNotAllowed(allowing: allowed)
-            case .found(let route, let path):
-                return await self.call(route, path, target, request, context).response(isHead: isHead)
-            }
+            if let parameters = route.parameters { request.query = try Query(target.query(), known: parameters) }
+            if request.takesBody { try self.checkBody(head.headers) }
         } catch {
-            return Reply.error(self.told(error)).response(isHead: isHead)
+            throw self.refused(request, error)
         }
+        return request
     }
 
     /// Calls the route, and tells the audit of a change whatever came of it.
-    private func call(
-        _ route: Route, _ path: [String: String], _ target: RequestTarget, _ request: Request, _ context: Context
-    ) async -> Reply {
-        var reply: Reply
-        var refusal: AdminError?
-        var hasToken = false
+    func answer(_ request: AdminRequest, body: [UInt8]) async -> Reply {
+        let call = RouteCall(path: request.path, query: request.query, headers: request.headers, body: body)
         do {
-            if route.access == .token {
-                try self.tokenCheck.check(request.headers[.authorization])
-                hasToken = self.tokenCheck.isNeeded
+            let route = request.route
+            let reply = try await withDeadline(self.limits.requestTime, orThrow: .tooSlow) {
+                try await route.handle(call)
             }
-            let query = try route.parameters.map { try Query(target.query(), known: $0) } ?? Query([], known: [])
-            let body = try await self.body(of: request, for: route)
-            let call = RouteCall(path: path, query: query, headers: request.headers, body: body)
-            reply = try await withDeadline(self.limits.requestTime, orThrow: .tooSlow) { try await route.handle(call) }
+            self.tellAudit(request, subject: reply.subject, status: Int(reply.status.code), refusal: nil)
+            return reply
         } catch {
-            let error = self.told(error)
-            refusal = error
-            reply = .error(error)
+            return .error(self.refused(request, self.told(error)))
         }
-        if route.isChange {
-            let named = path.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
-            self.audit(
-                AuditRecord(
-                    remote: context.remote, hasToken: hasToken, operation: route.operation,
-                    subject: reply.subject ?? named, status: reply.status.code, refusal: refusal?.code))
-        }
-        return reply
     }
 
-    private func body(of request: Request, for route: Route) async throws -> [UInt8] {
-        guard route.body == .json else { return [] }
-        let type = ByteText(request.headers[.contentType] ?? "").before(";").trimmed
+    /// Tells the audit of a change that is not made.
+    func refused(_ request: AdminRequest, _ error: AdminError) -> AdminError {
+        self.tellAudit(request, subject: nil, status: error.status, refusal: error.code)
+        return error
+    }
+
+    private func route(of head: HTTPRequestHead) throws(AdminError) -> (Route, [String: String], RequestTarget) {
+        // RFC 9112, section 3.2: one Host field, which only HTTP/1.0 may leave out. A target in absolute form stands above it (3.2.2); one that
+        // is neither that nor a path names some other host.
+        let hosts = head.headers["Host"]
+        let absolute = AbsoluteTarget(head.uri)
+        let isOurs = absolute != nil || ["/", "*"].contains { ByteText(head.uri).starts(with: $0) }
+        guard hosts.count <= 1, hosts.count == 1 || head.version == .http1_0, isOurs else {
+            throw .badRequest("bad_request", "a request has one Host field")
+        }
+        let target = try RequestTarget(absolute?.originForm ?? head.uri)
+        let match = self.table.match(head.method, target.segments)
+        if !match.isProbe {
+            try self.hostCheck.check(
+                authority: absolute?.authority ?? hosts.first, origin: head.headers.first(name: "Origin"),
+                site: head.headers.first(name: "Sec-Fetch-Site"))
+        }
+        switch match {
+        case .noPath: throw .notFound("there is nothing at this path")
+        case .noMethod(let allowed): throw .methodNotAllowed(allowing: allowed)
+        case .found(let route, let path): return (route, path, target)
+        }
+    }
+
+    private func checkBody(_ headers: HTTPHeaders) throws(AdminError) {
+        let type = ByteText(headers.first(name: "Content-Type") ?? "").before(";").trimmed
         guard type.isEqual(ignoringCase: "application/json") else {
             throw AdminError(status: 415, code: "wrong_media_type", message: "the body is application/json")
         }
-        let limit = self.limits.bodyBytes
-        let length = request.headers[.contentLength].flatMap { Int($0) }
-        if let length, length > limit { throw AdminError.bodyTooLarge }
-        return try await withDeadline(self.limits.requestTime, orThrow: .bodyTooSlow) {
-            var bytes: [UInt8] = []
-            do {
-                for try await part in request.body {
-                    guard bytes.count + part.readableBytes <= limit else { throw AdminError.bodyTooLarge }
-                    bytes.append(contentsOf: part.readableBytesView)
-                }
-            } catch let error as AdminError {
-                throw error
-            } catch {
-                // Whatever ends a body before its end is the client's doing: chunks that are none, or a connection that is gone.
-                throw AdminError.bodyBroken
-            }
-            return bytes
-        }
+        let length = headers.first(name: "Content-Length").flatMap { Int($0) }
+        if let length, length > self.limits.bodyBytes { throw .bodyTooLarge }
+    }
+
+    private func tellAudit(_ request: AdminRequest, subject: String?, status: Int, refusal: String?) {
+        guard request.route.isChange else { return }
+        let named = request.path.sorted { $0.key < $1.key }.map { "\($0.key)=\($0.value)" }.joined(separator: " ")
+        self.audit(
+            AuditRecord(
+                remote: request.remote, hasToken: request.hasToken, operation: request.route.operation,
+                subject: subject ?? named, status: status, refusal: refusal))
     }
 
     /// What the caller is told of an error.

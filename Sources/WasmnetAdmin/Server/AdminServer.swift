@@ -1,16 +1,12 @@
-import Hummingbird
-import HummingbirdCore
 package import Logging
 package import NIOCore
+import NIOHTTP1
+import NIOPosix
 package import PrometheusMetrics
-import ServiceLifecycle
 
 /// The operator's door to a node: metrics, health, the API of `openapi.json`, events and documents such as a dashboard, on a port
 /// of its own.
-///
-/// ``run()`` listens until its task is cancelled or ServiceLifecycle shuts it down gracefully, which ends the events and lets
-/// requests in progress finish.
-package struct AdminServer: Service {
+package struct AdminServer: Sendable {
     /// Where it listens.
     package struct Address: Sendable, Hashable {
         package let host: String
@@ -21,8 +17,6 @@ package struct AdminServer: Service {
     private let configuration: AdminConfiguration
     private let responder: AdminResponder
     private let eventLoopGroup: any EventLoopGroup
-    private let logger: Logger
-    private let onListening: @Sendable (Address) async -> Void
 
     /// - Parameters:
     ///   - backend: the node.
@@ -30,12 +24,10 @@ package struct AdminServer: Service {
     ///   - documents: what is given as it is; none by default.
     ///   - eventLoopGroup: best one that no session is on.
     ///   - audit: told of each change; by default a line of the log each.
-    ///   - onListening: called once it takes connections.
     /// - Throws: ``AdminConfigurationError``, as where it needs a token and has none.
     package init(
         _ configuration: AdminConfiguration, backend: any AdminBackend, registry: PrometheusRegistry,
-        documents: [AdminDocument] = [], eventLoopGroup: any EventLoopGroup, logger: Logger, audit: AuditHook? = nil,
-        onListening: @escaping @Sendable (Address) async -> Void = { _ in }
+        documents: [AdminDocument] = [], eventLoopGroup: any EventLoopGroup, logger: Logger, audit: AuditHook? = nil
     ) throws(AdminConfigurationError) {
         try configuration.validate()
         self.configuration = configuration
@@ -48,8 +40,6 @@ package struct AdminServer: Service {
             tokenCheck: TokenCheck(configuration.token), limits: configuration.limits, logger: logger,
             audit: audit ?? logger.audit)
         self.eventLoopGroup = eventLoopGroup
-        self.logger = logger
-        self.onListening = onListening
     }
 
     /// Every route as `METHOD /path/{parameter}`, documents aside.
@@ -58,25 +48,55 @@ package struct AdminServer: Service {
             .map { "\($0.method.rawValue) \($0.pattern.text)" }
     }
 
-    package func run() async throws {
-        let limits = self.configuration.limits
-        let cap = ConnectionCap(limits.connections)
-        let channel = HTTP1Channel.Configuration(
-            additionalChannelHandlers: [ConnectionGuard(limits, cap: cap)],
-            httpDecoderConfiguration: .init(
-                maxHeaderFieldSize: limits.headerBytes, maxHeaderListSize: limits.headerBytes, maxHeaderFieldCount: 100)
-        )
-        let application = Application(
-            responder: self.responder,
-            server: .http1(configuration: channel),
-            configuration: ApplicationConfiguration(
-                address: .hostname(self.configuration.host, port: self.configuration.port)),
-            onServerRunning: { channel in
-                let address = channel.localAddress
-                let listening = Address(host: address?.ipAddress ?? self.configuration.host, port: address?.port ?? 0)
-                await self.onListening(listening)
-            },
-            eventLoopGroupProvider: .shared(self.eventLoopGroup), logger: self.logger)
-        try await application.run()
+    /// Listens.
+    ///
+    /// - Throws: what `bind` throws: an `IOError`, or `SocketAddressError.UnknownHost`.
+    package func start() async throws -> Running {
+        let cap = ConnectionCap(self.configuration.limits.connections)
+        let (limits, responder) = (self.configuration.limits, self.responder)
+        let listener = try await ServerBootstrap(group: self.eventLoopGroup)
+            .serverChannelOption(.backlog, value: 256)
+            .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
+            .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
+            // A client may close its half once it has asked.
+            .childChannelOption(.allowRemoteHalfClosure, value: true)
+            .childChannelInitializer { channel in
+                channel.eventLoop.makeCompletedFuture {
+                    try Self.configure(channel, limits: limits, cap: cap, responder: responder)
+                }
+            }
+            .bind(host: self.configuration.host, port: self.configuration.port).get()
+        let address = Address(
+            host: listener.localAddress?.ipAddress ?? self.configuration.host, port: listener.localAddress?.port ?? 0)
+        return Running(address: address, listener: listener, cap: cap)
+    }
+
+    private static func configure(
+        _ channel: any Channel, limits: AdminConfiguration.Limits, cap: ConnectionCap, responder: AdminResponder
+    ) throws {
+        var decoding = NIOHTTPDecoderLimitConfiguration()
+        decoding.maxHeaderFieldSize = limits.headerBytes
+        decoding.maxHeaderListSize = limits.headerBytes
+        decoding.maxHeaderFieldCount = 100
+        let pipeline = channel.pipeline.syncOperations
+        try pipeline.addHandler(HTTPResponseEncoder())
+        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: decoding)))
+        // One request at a time.
+        try pipeline.addHandler(HTTPServerPipelineHandler())
+        try pipeline.addHandler(ConnectionGuard(limits, cap: cap))
+        try pipeline.addHandler(RequestHandler(responder))
+    }
+
+    /// A server that listens.
+    package struct Running: Sendable {
+        package let address: Address
+        fileprivate let listener: any Channel
+        fileprivate let cap: ConnectionCap
+
+        /// Takes no more connections, ends the events, lets requests in progress finish, and returns when all connections have ended.
+        package func stop() async {
+            try? await self.listener.close()
+            await self.cap.drain()
+        }
     }
 }

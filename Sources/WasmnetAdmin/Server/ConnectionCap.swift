@@ -25,6 +25,8 @@ final class ConnectionCap: Sendable {
     private struct State {
         var entries: [ObjectIdentifier: Entry] = [:]
         var turn: UInt64 = 0
+        /// Whoever waits for the last one's end; nil: connections may come.
+        var drained: [CheckedContinuation<Void, Never>]?
 
         mutating func nextTurn() -> UInt64 {
             self.turn += 1
@@ -46,6 +48,7 @@ final class ConnectionCap: Sendable {
     /// - Returns: false: there is no room, and it has to end.
     func enter(_ member: Member) -> Bool {
         let (isIn, loser) = self.state.withLockedValue { state -> (Bool, Member?) in
+            guard state.drained == nil else { return (false, nil) }
             let ofOne = state.entries.values.count { $0.member.origin == member.origin }
             var loser: Member?
             if ofOne >= self.maxOfOne || state.entries.count >= self.most {
@@ -74,7 +77,28 @@ final class ConnectionCap: Sendable {
         }
     }
 
-    func leave(_ id: ObjectIdentifier) { self.state.withLockedValue { $0.entries[id] = nil } }
+    func leave(_ id: ObjectIdentifier) {
+        let drained = self.state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
+            state.entries[id] = nil
+            guard state.entries.isEmpty, let drained = state.drained else { return [] }
+            state.drained = []
+            return drained
+        }
+        for continuation in drained { continuation.resume() }
+    }
+
+    /// Takes no more connections, tells those that are there to end, and returns when they have.
+    func drain() async {
+        await withCheckedContinuation { continuation in
+            let members = self.state.withLockedValue { state in
+                state.drained = (state.drained ?? []) + [continuation]
+                return state.entries.values.map(\.member)
+            }
+            for member in members { member.end() }
+            // Where there was none.
+            self.leave(ObjectIdentifier(self))
+        }
+    }
 
     /// Who counts as one: the address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
     static func origin(of address: SocketAddress?) -> [UInt8] {

@@ -1,22 +1,21 @@
-import HTTPTypes
 import NIOCore
 import NIOHTTP1
-import NIOHTTPTypes
-import NIOHTTPTypesHTTP1
 
 /// Ends connections that take too long: to send a request, to come with the next, or to take an answer; and those that give way to
 /// another under the ``ConnectionCap``. Answers a request that cannot be read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
-    typealias InboundIn = HTTPRequestPart
-    typealias InboundOut = HTTPRequestPart
-    typealias OutboundIn = HTTPResponsePart
-    typealias OutboundOut = HTTPResponsePart
+    typealias InboundIn = HTTPServerRequestPart
+    typealias InboundOut = HTTPServerRequestPart
+    typealias OutboundIn = HTTPServerResponsePart
+    typealias OutboundOut = HTTPServerResponsePart
 
     private let limits: AdminConfiguration.Limits
     private let cap: ConnectionCap
-    /// Its place is another's: it ends as soon as it has no request in progress.
+    /// Its place is another's, or the server stops: it ends as soon as it has no request in progress.
     private var isEvicted = false
     private var isOver = false
+    /// The connection ends with the answer that is being written: what else comes is no request.
+    private var isLast = false
     private var watch = ConnectionWatch()
     private var watched: Scheduled<Void>?
     private var stalled: Scheduled<Void>?
@@ -30,10 +29,6 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func handlerAdded(context: ChannelHandlerContext) {
-        let pipeline = context.pipeline.syncOperations
-        if let codec = try? pipeline.handler(type: HTTP1ToHTTPServerCodec.self) {
-            try? pipeline.addHandler(HostFieldCheck(), position: .before(codec))
-        }
         self.schedule(context)
         if context.channel.isActive, !self.enter(context) { context.close(promise: nil) }
     }
@@ -57,7 +52,12 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private func evict(_ context: ChannelHandlerContext) {
         self.isEvicted = true
-        if !self.isOver, self.watch.isIdle { context.close(promise: nil) }
+        guard !self.isOver else { return }
+        if self.watch.isIdle {
+            context.close(promise: nil)
+        } else {
+            context.fireUserInboundEventTriggered(RequestHandler.ServerStops())
+        }
     }
 
     private func cancelAll() {
@@ -104,18 +104,20 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
-        guard case .end = self.unwrapOutboundIn(data) else {
-            context.write(data, promise: promise)
-            return
+        switch self.unwrapOutboundIn(data) {
+        case .head(let head): self.isLast = head.headers["Connection"].contains("close")
+        case .body: break
+        case .end: self.update(context) { $0.answerWritten() }
         }
-        self.update(context) { $0.answerWritten() }
-        guard self.isEvicted, self.watch.isIdle else {
+        guard case .end = self.unwrapOutboundIn(data), self.isLast || self.isEvicted && self.watch.isIdle else {
             context.write(data, promise: promise)
             return
         }
         let written = promise ?? context.eventLoop.makePromise()
-        let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
-        written.futureResult.whenComplete { _ in loopBound.value.close(promise: nil) }
+        let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        written.futureResult.whenComplete { _ in
+            loopBound.value.0.close(context: loopBound.value.1, mode: .all, promise: nil)
+        }
         context.write(data, promise: written)
     }
 
@@ -127,9 +129,8 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        let isUnreadable =
-            error is HTTPParserError || error is HTTP1TypeConversionError || error is HostFieldCheck.Failure
-        guard isUnreadable, [.firstRequest, .nextRequest].contains(self.watch.phase) else {
+        guard !self.isLast else { return }
+        guard error is HTTPParserError, [.firstRequest, .nextRequest].contains(self.watch.phase) else {
             context.fireErrorCaught(error)
             return
         }
@@ -137,16 +138,13 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         let answer =
             isTooLarge
             ? AdminError(status: 431, code: "header_too_large", message: "the request's header is too large")
-            : AdminError.badRequest(
-                "bad_request",
-                error is HostFieldCheck.Failure ? "a request has one Host field" : "this is not an HTTP request")
-        guard case .bytes(let bytes, let type) = Reply.error(answer).body else { return }
-        let fields: HTTPFields = [
-            .contentType: type, .contentLength: String(bytes.readableBytes), .connection: "close",
-        ]
-        let head = HTTPResponse(status: .init(code: answer.status), headerFields: fields)
+            : AdminError.badRequest("bad_request", "this is not an HTTP request")
+        let reply = Reply.error(answer)
+        guard case .bytes(let bytes, _) = reply.body else { return }
+        var head = HTTPResponseHead(version: .http1_1, status: reply.status, headers: reply.fields)
+        head.headers.add(name: "Connection", value: "close")
         context.write(self.wrapOutboundOut(.head(head)), promise: nil)
-        context.write(self.wrapOutboundOut(.body(bytes)), promise: nil)
+        context.write(self.wrapOutboundOut(.body(.byteBuffer(bytes))), promise: nil)
         let loopBound = NIOLoopBound(context, eventLoop: context.eventLoop)
         context.writeAndFlush(self.wrapOutboundOut(.end(nil))).whenComplete { _ in
             loopBound.value.close(promise: nil)

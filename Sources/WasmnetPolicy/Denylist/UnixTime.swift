@@ -1,3 +1,5 @@
+import Glibc
+
 /// A moment, in milliseconds since the Unix epoch.
 package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible {
     package let milliseconds: Int64
@@ -24,12 +26,16 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
 
     /// As in `2026-11-25T08:30:00Z` or `2026-11-25T08:30:00.125Z` (RFC 3339, UTC only).
     package var description: String {
-        let (day, rest) = Self.split(self.milliseconds, by: 86_400_000)
-        let (seconds, fraction) = Self.split(rest, by: 1000)
-        let (year, month, dayOfMonth) = Self.date(day: day)
-        let time = [seconds / 3600, seconds / 60 % 60, seconds % 60].map { Self.digits($0, 2) }.joined(separator: ":")
-        return "\(Self.digits(year, 4))-\(Self.digits(month, 2))-\(Self.digits(dayOfMonth, 2))T\(time)"
-            + (fraction == 0 ? "" : ".\(Self.digits(fraction, 3))") + "Z"
+        let (quotient, remainder) = self.milliseconds.quotientAndRemainder(dividingBy: 1000)
+        let fraction = remainder < 0 ? remainder + 1000 : remainder
+        var seconds = time_t(remainder < 0 ? quotient - 1 : quotient)
+        var parts = tm()
+        gmtime_r(&seconds, &parts)
+        let date = [(parts.tm_year + 1900, 4), (parts.tm_mon + 1, 2), (parts.tm_mday, 2)]
+        let time = [(parts.tm_hour, 2), (parts.tm_min, 2), (parts.tm_sec, 2)]
+        return date.map { Self.digits($0, $1) }.joined(separator: "-") + "T"
+            + time.map { Self.digits($0, $1) }.joined(separator: ":")
+            + (fraction == 0 ? "" : "." + Self.digits(Int32(fraction), 3)) + "Z"
     }
 
     /// Reads what ``description`` writes, for the years 1970 to 9999; up to three digits of a second's fraction.
@@ -39,53 +45,32 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
         for (index, mark) in [(4, "-"), (7, "-"), (10, "T"), (13, ":"), (16, ":")] as [(Int, Unicode.Scalar)] {
             guard bytes[index] == UInt8(ascii: mark) else { return nil }
         }
-        func number(_ range: Range<Int>) -> Int64? {
-            bytes[range].reduce(Int64?.some(0)) { sum, byte in
+        func number(_ range: Range<Int>) -> Int32? {
+            bytes[range].reduce(Int32?.some(0)) { sum, byte in
                 guard let sum, (0x30...0x39).contains(byte) else { return nil }
-                return sum * 10 + Int64(byte - 0x30)
+                return sum * 10 + Int32(byte - 0x30)
             }
         }
         guard let year = number(0..<4), let month = number(5..<7), let day = number(8..<10),
             let hour = number(11..<13), let minute = number(14..<16), let second = number(17..<19),
-            year >= 1970, (1...12).contains(month), hour < 24, minute < 60, second < 60
+            year >= 1970, hour < 24, minute < 60, second < 60
         else { return nil }
-        var fraction: Int64 = 0
+        var fraction: Int32 = 0
         if bytes.count > 20 {
             guard bytes[19] == UInt8(ascii: "."), let digits = number(20..<(bytes.count - 1)) else { return nil }
             fraction = [digits * 100, digits * 10, digits][bytes.count - 22]
         }
-        let days = Self.day(year: year, month: month, day: day)
-        guard Self.date(day: days) == (year, month, day) else { return nil }
-        self.milliseconds = ((days * 24 + hour) * 60 + minute) * 60_000 + second * 1000 + fraction
+        var parts = tm()
+        (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1900, month - 1, day)
+        (parts.tm_hour, parts.tm_min, parts.tm_sec) = (hour, minute, second)
+        // It makes 1 March of 30 February: a date that it changes is none.
+        let seconds = timegm(&parts)
+        guard parts.tm_mon == month - 1, parts.tm_mday == day else { return nil }
+        self.milliseconds = Int64(seconds) * 1000 + Int64(fraction)
     }
 
-    private static func digits(_ number: Int64, _ count: Int) -> String {
+    private static func digits(_ number: Int32, _ count: Int) -> String {
         let text = String(number)
         return String(repeating: "0", count: max(0, count - text.count)) + text
-    }
-
-    /// Rounds towards the past.
-    private static func split(_ number: Int64, by unit: Int64) -> (Int64, Int64) {
-        let rest = ((number % unit) + unit) % unit
-        return ((number - rest) / unit, rest)
-    }
-
-    // Days and dates of the proleptic Gregorian calendar after H. Hinnant, "chrono-Compatible Low-Level Date Algorithms" (2013):
-    // years begin in March, so that the leap day is a year's last.
-
-    private static func day(year: Int64, month: Int64, day: Int64) -> Int64 {
-        let (era, yearOfEra) = self.split(month > 2 ? year : year - 1, by: 400)
-        let dayOfYear = (153 * ((month + 9) % 12) + 2) / 5 + day - 1
-        return era * 146_097 + yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear - 719_468
-    }
-
-    private static func date(day: Int64) -> (year: Int64, month: Int64, day: Int64) {
-        let (era, dayOfEra) = self.split(day + 719_468, by: 146_097)
-        let yearOfEra = (dayOfEra - dayOfEra / 1460 + dayOfEra / 36_524 - dayOfEra / 146_096) / 365
-        let dayOfYear = dayOfEra - (365 * yearOfEra + yearOfEra / 4 - yearOfEra / 100)
-        let monthFromMarch = (5 * dayOfYear + 2) / 153
-        let month = monthFromMarch < 10 ? monthFromMarch + 3 : monthFromMarch - 9
-        let year = yearOfEra + era * 400 + (month <= 2 ? 1 : 0)
-        return (year, month, dayOfYear - (153 * monthFromMarch + 2) / 5 + 1)
     }
 }

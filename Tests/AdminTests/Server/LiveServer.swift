@@ -2,7 +2,6 @@ import Logging
 import NIOConcurrencyHelpers
 import NIOPosix
 import PrometheusMetrics
-import ServiceLifecycle
 import WasmnetAdmin
 
 /// A server on a free port of loopback, for as long as the body runs.
@@ -14,7 +13,7 @@ struct LiveServer: Sendable {
     let registry: PrometheusRegistry
     let audit: NIOLockedValueBox<[AuditRecord]>
     let server: AdminServer
-    private let group: ServiceGroup
+    private let running: AdminServer.Running
 
     static func with<Value: Sendable>(
         _ configuration: AdminConfiguration = LiveServer.withToken, _ backend: FakeBackend = FakeBackend(),
@@ -22,7 +21,6 @@ struct LiveServer: Sendable {
     ) async throws -> Value {
         let registry = try PrometheusRegistry()
         let audit = NIOLockedValueBox<[AuditRecord]>([])
-        let (addresses, listening) = AsyncStream.makeStream(of: AdminServer.Address.self)
         var logger = Logger(label: "admin")
         logger.logLevel = .critical
         var configuration = configuration
@@ -30,28 +28,16 @@ struct LiveServer: Sendable {
         let server = try AdminServer(
             configuration, backend: backend, registry: registry, documents: documents,
             eventLoopGroup: MultiThreadedEventLoopGroup.singleton, logger: logger,
-            audit: { record in audit.withLockedValue { $0.append(record) } },
-            onListening: { listening.yield($0) })
-        let group = ServiceGroup(configuration: .init(services: [server], logger: logger))
-        return try await withThrowingTaskGroup(of: Value?.self) { tasks in
-            tasks.addTask {
-                try await group.run()
-                return nil
-            }
-            var iterator = addresses.makeAsyncIterator()
-            guard let address = await iterator.next() else { throw CancellationError() }
-            let live = LiveServer(
-                address: address, backend: backend, registry: registry, audit: audit, server: server, group: group)
-            tasks.addTask { try await body(live) }
-            defer {
-                backend.letGo()
-                tasks.cancelAll()
-            }
-            while let value = try await tasks.next() {
-                if let value { return value }
-            }
-            throw CancellationError()
-        }
+            audit: { record in audit.withLockedValue { $0.append(record) } })
+        let running = try await server.start()
+        let live = LiveServer(
+            address: running.address, backend: backend, registry: registry, audit: audit, server: server,
+            running: running)
+        let result: Result<Value, any Error>
+        do { result = .success(try await body(live)) } catch { result = .failure(error) }
+        backend.letGo()
+        await running.stop()
+        return try result.get()
     }
 
     static var withToken: AdminConfiguration { AdminConfiguration(port: 0, token: Self.token) }
@@ -64,7 +50,7 @@ struct LiveServer: Sendable {
         return configuration
     }
 
-    func shutDown() async { await self.group.triggerGracefulShutdown() }
+    func shutDown() async { await self.running.stop() }
 
     /// Sends a request with the token and reads the answer to its end.
     func send(

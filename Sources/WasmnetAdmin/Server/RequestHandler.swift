@@ -1,0 +1,192 @@
+import Glibc
+import NIOCore
+import NIOHTTP1
+
+/// The requests of one connection, one at a time: takes in the body that a route wants, has the request answered and writes the answer.
+///
+/// A request that is refused by its head is answered at once; its body is thrown away as it comes. The ``ConnectionGuard`` before it ends the
+/// connection behind an answer that says so.
+final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
+    typealias InboundIn = HTTPServerRequestPart
+    typealias OutboundOut = HTTPServerResponsePart
+
+    /// The server ends: a connection in the middle of a request ends with its answer, and a stream now.
+    struct ServerStops {}
+
+    private enum State {
+        case waiting
+        case reading(AdminRequest, body: [UInt8], deadline: Scheduled<Void>)
+        case answering(Task<Void, Never>)
+        case streaming(Task<Void, Never>)
+    }
+
+    private let responder: AdminResponder
+    private var state = State.waiting
+    /// Of the request in progress.
+    private var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
+    private var isInputClosed = false
+
+    init(_ responder: AdminResponder) { self.responder = responder }
+
+    func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+        switch self.unwrapInboundIn(data) {
+        case .head(let head):
+            self.head = head
+            do throws(AdminError) {
+                let remote = context.remoteAddress.map(Self.text) ?? "?"
+                self.begin(try self.responder.admit(head, from: remote), context)
+            } catch {
+                self.write(.error(error), context)
+            }
+        case .body(let part):
+            guard case .reading(let request, var body, let deadline) = self.state else { return }
+            guard body.count + part.readableBytes <= self.responder.limits.bodyBytes else {
+                return self.refuse(.bodyTooLarge, context)
+            }
+            // Held once: appending copies nothing but the part.
+            self.state = .waiting
+            body.append(contentsOf: part.readableBytesView)
+            self.state = .reading(request, body: body, deadline: deadline)
+        case .end:
+            guard case .reading(let request, let body, let deadline) = self.state else { return }
+            deadline.cancel()
+            self.call(request, body, context)
+        }
+    }
+
+    func errorCaught(context: ChannelHandlerContext, error: any Error) {
+        // Chunks that are none, or an end before the body's: the client's doing.
+        guard case .reading = self.state else { return context.close(promise: nil) }
+        self.refuse(.bodyBroken, context)
+    }
+
+    func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
+        switch event {
+        case is ServerStops:
+            if case .streaming(let task) = self.state { task.cancel() }
+        case ChannelEvent.inputClosed:
+            self.isInputClosed = true
+            switch self.state {
+            case .waiting: context.close(promise: nil)
+            case .reading: self.refuse(.bodyBroken, context)
+            case .answering, .streaming: break
+            }
+        default: context.fireUserInboundEventTriggered(event)
+        }
+    }
+
+    func channelInactive(context: ChannelHandlerContext) {
+        switch self.state {
+        case .waiting: break
+        case .reading(let request, _, let deadline):
+            deadline.cancel()
+            _ = self.responder.refused(request, .bodyBroken)
+        case .answering(let task), .streaming(let task): task.cancel()
+        }
+        self.state = .waiting
+        context.fireChannelInactive()
+    }
+
+    // MARK: From a request to its answer
+
+    private func begin(_ request: AdminRequest, _ context: ChannelHandlerContext) {
+        guard request.takesBody else { return self.call(request, [], context) }
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let deadline = context.eventLoop.scheduleTask(in: TimeAmount(self.responder.limits.requestTime)) {
+            bound.value.0.refuse(.bodyTooSlow, bound.value.1)
+        }
+        self.state = .reading(request, body: [], deadline: deadline)
+    }
+
+    private func call(_ request: AdminRequest, _ body: [UInt8], _ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        self.state = .answering(
+            Task { [responder, eventLoop = context.eventLoop] in
+                let reply = await responder.answer(request, body: body)
+                eventLoop.execute { bound.value.0.answered(reply, bound.value.1) }
+            })
+    }
+
+    private func answered(_ reply: Reply, _ context: ChannelHandlerContext) {
+        guard case .answering = self.state else { return }
+        self.write(reply, context)
+    }
+
+    /// Ends the request whose body is being read, and the connection: what else it sends cannot be told from a request.
+    private func refuse(_ error: AdminError, _ context: ChannelHandlerContext) {
+        guard case .reading(let request, _, let deadline) = self.state else { return }
+        deadline.cancel()
+        self.write(.error(self.responder.refused(request, error)), context, isLast: true)
+    }
+
+    // MARK: Writing
+
+    private func write(_ reply: Reply, _ context: ChannelHandlerContext, isLast: Bool = false) {
+        let isHead = self.head.method == .HEAD
+        var response = HTTPResponseHead(version: self.head.version, status: reply.status, headers: reply.fields)
+        response.headers.add(name: "Date", value: Self.date(time(nil)))
+        switch reply.body {
+        case .stream(_, let source) where !isHead:
+            response.headers.add(name: "Connection", value: "close")
+            context.writeAndFlush(self.wrapOutboundOut(.head(response)), promise: nil)
+            self.stream(source, context)
+        case .bytes(let bytes, _) where !isHead:
+            self.finish(response, bytes, context, isLast)
+        case .bytes, .none: self.finish(response, nil, context, isLast)
+        // Its end is the connection's: the encoder would write the end of a body.
+        case .stream:
+            response.headers.add(name: "Connection", value: "close")
+            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
+            context.writeAndFlush(self.wrapOutboundOut(.head(response))).whenComplete { _ in
+                bound.value.close(promise: nil)
+            }
+        }
+    }
+
+    private func finish(
+        _ response: HTTPResponseHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext, _ isLast: Bool
+    ) {
+        var response = response
+        let isLast = isLast || self.isInputClosed || !self.head.isKeepAlive
+        if isLast || self.head.version == .http1_0 {
+            response.headers.add(name: "Connection", value: isLast ? "close" : "keep-alive")
+        }
+        self.state = .waiting
+        context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+        if let body { context.write(self.wrapOutboundOut(.body(.byteBuffer(body))), promise: nil) }
+        context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
+    }
+
+    /// Each part is written once the one before is with the kernel.
+    private func stream(_ source: @escaping Reply.Source, _ context: ChannelHandlerContext) {
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        let channel = context.channel
+        self.state = .streaming(
+            Task {
+                try? await source { part in
+                    try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(part))).get()
+                }
+                channel.eventLoop.execute {
+                    let (handler, context) = bound.value
+                    guard case .streaming = handler.state else { return }
+                    handler.state = .waiting
+                    context.writeAndFlush(handler.wrapOutboundOut(.end(nil)), promise: nil)
+                }
+            })
+    }
+
+    /// As RFC 9110, section 5.6.7, writes it.
+    static func date(_ seconds: time_t) -> String {
+        var (seconds, parts, bytes) = (seconds, tm(), [CChar](repeating: 0, count: 32))
+        gmtime_r(&seconds, &parts)
+        let count = strftime(&bytes, bytes.count, "%a, %d %b %Y %H:%M:%S GMT", &parts)
+        return String(decoding: bytes.prefix(count).map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+
+    private static func text(_ address: SocketAddress) -> String {
+        "\(address.ipAddress ?? "?"):\(address.port.map(String.init) ?? "?")"
+    }
+}
+
+@available(*, unavailable)
+extension RequestHandler: Sendable {}
