@@ -133,7 +133,8 @@ let package = Package(
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", nioCore, nioConcurrency, nioHTTP1, nioPosix, logging,
+                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", nioCore, nioConcurrency, nioHTTP1, nioPosix,
+                logging,
                 crypto,
             ],
             // Tells Node, which tests the dashboard's parts, what they are.

@@ -8,7 +8,8 @@ package struct RedisScript: Sendable, Hashable {
 
     package init(_ source: String) {
         self.source = source
-        digest = Insecure.SHA1.hash(data: Array(source.utf8)).map { String(Int($0) | 0x100, radix: 16).dropFirst() }.joined()
+        digest = Insecure.SHA1.hash(data: Array(source.utf8)).map { String(Int($0) | 0x100, radix: 16).dropFirst() }
+            .joined()
     }
 
     /// `EVALSHA`, for servers that know the script.
