@@ -113,6 +113,8 @@ package struct Lane: Sendable {
     /// Slots in use that no lease stands for since they were opened on credit, or their lease lapsed: where there is no room for them, they
     /// end. Slots above a limit that was lowered are not among them.
     package private(set) var loose = 0
+    /// Slots in use that the newest answer knew of. Of what was opened since it says nothing.
+    private var answeredFor = 0
     /// When sockets were last told to end; by the next time they have.
     private var endedExcessAt = QuotaInstant.epoch
     private var requests = ExpiringCredits()
@@ -343,6 +345,7 @@ package struct Lane: Sendable {
             self.room = max(reply.room, 0)
             self.isRoomKnown = true
             self.isAboveLimit = reply.room < 0
+            self.answeredFor = ask.open
             if self.isAboveLimit { self.granted = min(self.granted, self.open) }
             // Opened without a grant while the question was on its way: to be told.
             self.needsSync = self.open > self.counted
@@ -408,8 +411,8 @@ package struct Lane: Sendable {
 
     /// How many of the slots in use must end by an answer that came just now. Those that are told to end are told once.
     package mutating func endExcess(now: QuotaInstant) -> Int {
-        let excess = min(self.excess, self.loose)
-        guard excess > 0, now - self.endedExcessAt >= Self.excessTime else { return 0 }
+        let excess = min(min(self.open, self.answeredFor) - self.granted, self.loose)
+        guard self.slotLimit > 0, excess > 0, now - self.endedExcessAt >= Self.excessTime else { return 0 }
         self.endedExcessAt = now
         return excess
     }

@@ -32,6 +32,8 @@ final class LeaseBucket: Sendable {
         var epoch: UInt64
         var generation: Int64 = 0
         var rollCall: RollCall?
+        /// The last roll call ended by time: nodes that did not answer may be elsewhere, with limits of their own.
+        var isUnconfirmed = false
         var clients: [ClientID: RedisAllowance] = [:]
         /// Leases may stand under the epoch.
         var isHeld = false
@@ -243,7 +245,13 @@ final class LeaseBucket: Sendable {
                 state.rollCall = RollCall(now: now)
                 state.generation = data.generation
             }
-            if data.generation == state.generation, data.hold <= .zero { state.rollCall = nil }
+            // Where the roll call is over without this node, others may have been granted what it holds; and where it was over without others,
+            // they may hold what it was granted since.
+            let isFirm = outcome.isLoss && data.hold > .zero && !state.isUnconfirmed
+            if data.generation == state.generation, data.hold <= .zero, let rollCall = state.rollCall {
+                state.isUnconfirmed = rollCall.lasts(self.settings.hold, until: now)
+                state.rollCall = nil
+            }
             let isOfAnother = data.generation != state.generation && status == .done
             guard leaseState.epoch == state.epoch, !isOfAnother else {
                 outcome.counts = false
@@ -252,9 +260,7 @@ final class LeaseBucket: Sendable {
             let hasLapsed = self.hasLapsed(now)
             if self.isJoined, hasLapsed || outcome.isLoss || status == .fenced {
                 outcome.counts = false
-                // Where the roll call is over without this node, others may have been granted what it holds.
-                let isFirm = outcome.isLoss && !hasLapsed && data.hold > .zero
-                outcome.effect = self.leaveAndRedeclare(&state, isLoss: isFirm)
+                outcome.effect = self.leaveAndRedeclare(&state, isLoss: isFirm && !hasLapsed)
                 return outcome
             }
             outcome.counts = status == .done && (self.isJoined || !renews || now < sentAt + self.settings.leaseTime)

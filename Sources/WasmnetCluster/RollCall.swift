@@ -45,6 +45,11 @@ struct RollCall: Sendable {
         return .answer
     }
 
+    /// Whether it took about as long as growth is held where somebody does not answer: whoever notices late, by its heartbeat, sees less of it.
+    func lasts(_ hold: QuotaDuration, until now: QuotaInstant) -> Bool {
+        (now - self.began).microseconds >= hold.microseconds - 6_000_000
+    }
+
     /// Nobody else is there who could have lost anything.
     mutating func isAlone() { self.readsPeersAfter = nil }
 }

@@ -88,7 +88,7 @@ final class ClusterMember: Sendable {
         events.rollCallIsLong = { missing in
             logger.warning(
                 "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s. wasmnet-node cluster lists the nodes that are there, with their ids",
-                metadata: ["missing": "\(missing.joined(separator: " "))"])
+                metadata: ["missing": missing.isEmpty ? "not known yet" : "\(missing.joined(separator: " "))"])
         }
         events.recovered = { time in
             logger.notice(

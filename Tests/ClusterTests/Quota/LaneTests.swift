@@ -96,6 +96,22 @@ private final class Bench {
         #expect(bench.lane.loose == 4 && bench.lane.slotsInOutage(parts: 3, now: bench.now) == most)
     }
 
+    /// As where the question waited out a silence of Redis: its answer knows nothing of what was opened on credit meanwhile.
+    @Test func anAnswerEndsNothingThatWasOpenedSinceItsQuestion() throws {
+        let bench = Bench(limit: 30)
+        let old = try #require(bench.ask(slots: 1))
+        for _ in 0..<5 { #expect(bench.lane.takeOnCredit(30, now: bench.now) == .taken) }
+        bench.reply(old, granted: 0, room: 30)
+        bench.advance(3000)
+        #expect(bench.lane.endExcess(now: bench.now) == 0)
+        // It is declared at once, and judged by the answer to that.
+        let next = try #require(bench.ask())
+        #expect(next.open == 5 && next.loose == 5)
+        #expect(bench.lane.takeOnCredit(30, now: bench.now) == .taken)
+        bench.reply(next, granted: 2)
+        #expect(bench.lane.endExcess(now: bench.now) == 3)
+    }
+
     @Test func withoutALimitNothingIsAsked() {
         let bench = Bench()
         for _ in 0..<100 { #expect(bench.take(request: true, isLeaseValid: false) == .taken) }
