@@ -73,7 +73,7 @@ struct ServeOptions: ParsableArguments {
 
     @OptionGroup var clusterRedis: RedisArguments
 
-    @Flag(help: "Start, and serve by the policy's redis_failure, while Redis is out of reach.")
+    @Flag(help: "Start while Redis is out of reach: serve by redis_failure, and without the cluster's denylist.")
     var redisOptional = false
 
     @Option(
