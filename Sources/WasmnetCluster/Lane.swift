@@ -335,7 +335,8 @@ package struct Lane: Sendable {
         self.renewalTime = Self.renewalTime(ask.sequence)
         if ask.slotLimit > 0 {
             // Redis takes back nothing that it granted, so its key is gone, and others may have what stood there.
-            if self.counted > 0, ask.replaces.isEmpty, reply.granted < ask.open - ask.loose { self.loose = self.open }
+            let known = min(ask.open - ask.loose, self.granted)
+            if self.counted > 0, ask.replaces.isEmpty, reply.granted < known { self.loose = self.open }
             self.counted = max(reply.granted, ask.held)
             self.replaces = ""
         }

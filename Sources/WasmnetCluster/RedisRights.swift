@@ -5,7 +5,7 @@ package import RedisClient
 package enum RedisRights {
     /// - Returns: the commands that are refused, `HGET` among them; empty where all is well.
     package static func missing(redis: RedisClient) async throws(RedisError) -> [String] {
-        // A clock of its own, since TIME is not needed.
+        // A clock of its own, since TIME may be what is missing.
         let reply = try await redis.evaluate(
             ClusterScripts.rights, keys: [.string(RedisKeys.rights)], arguments: [1], deadline: .seconds(10))
         return reply.array?.compactMap(\.string) ?? []

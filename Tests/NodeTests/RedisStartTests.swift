@@ -184,11 +184,14 @@ extension NodeTests {
                 try await Task.sleep(for: .seconds(2))
                 #expect(Self.news(node) == [])
                 #expect(await node.waitFor(Self.loss))
+                let gone = ContinuousClock.now
                 if isKilled { await server.kill() } else { server.pause() }
                 try await Task.sleep(for: .seconds(10))
                 #expect(await node.waitFor("limits go by redis_failure"))
+                let away = gone.duration(to: .now)
                 if isKilled { try await server.launch() } else { server.resume() }
                 #expect(await node.waitFor("limits are the cluster's again"))
+                let all = gone.duration(to: .now)
                 // What would come late.
                 try await Task.sleep(for: .seconds(2))
                 let news = Self.news(node)
@@ -202,7 +205,8 @@ extension NodeTests {
                         && news.first?.contains(isKilled ? "refuses connections" : "in") == true, "\(news)")
                 let seconds = news.last?.firstMatch(of: /silent_seconds=(\d+)/).flatMap { Int($0.1) } ?? 0
                 // What is silent without a word is noticed at the next question.
-                #expect((isKilled ? 8...14 : 5...14).contains(seconds), "\(news)")
+                let silence = (away - .seconds(isKilled ? 2 : 5))...all
+                #expect(silence.contains(.seconds(seconds)), "\(news)")
                 node.signal(SIGTERM)
                 #expect(await node.wait() == 0)
             }

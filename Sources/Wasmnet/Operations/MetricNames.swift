@@ -98,7 +98,7 @@ package enum MetricNames {
             Self.redisEvicts, .gauge, help: "1 where Redis drops keys when its memory is full, and limits with them."),
         MetricDescription(
             Self.fences, .counter,
-            help: "Times this node's leases had lapsed and were declared again, by groups of clients."),
+            help: "Times this node's leases had lapsed or were lost and were declared again, by groups of clients."),
         MetricDescription(
             Self.losses, .counter,
             help: "Times data in Redis was gone or old, by groups of clients: 256 hold all."),

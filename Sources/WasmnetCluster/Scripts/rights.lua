@@ -10,7 +10,7 @@ for _, command in ipairs({
     {'HEXISTS', key, 'a'}, {'HDEL', key, 'a'},
     {'ZADD', key, '1', 'a'}, {'ZSCORE', key, 'a'}, {'ZRANGE', key, '0', '1'}, {'ZREVRANGE', key, '0', '1'},
     {'ZRANGEBYSCORE', key, '0', '1'}, {'ZREMRANGEBYSCORE', key, '0', '0'}, {'ZREMRANGEBYRANK', key, '9', '9'}, {'ZREM', key, 'a'},
-    {'XADD', key, '*', 'a', '1'}, {'XRANGE', key, '-', '+', 'COUNT', '1'}, {'RENAME', key, key}, {'UNLINK', key},
+    {'TIME'}, {'XADD', key, '*', 'a', '1'}, {'XRANGE', key, '-', '+', 'COUNT', '1'}, {'RENAME', key, key}, {'UNLINK', key},
 }) do
     local answer = redis.pcall(unpack(command))
     local words = type(answer) == 'table' and answer.err or ''

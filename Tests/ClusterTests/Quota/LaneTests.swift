@@ -112,6 +112,20 @@ private final class Bench {
         #expect(bench.lane.endExcess(now: bench.now) == 3)
     }
 
+    /// A limit where there was none, as a lower one, lets what is open stay.
+    @Test func aFirstLimitEndsNothing() throws {
+        let bench = Bench()
+        for _ in 0..<9 { #expect(bench.take() == .taken) }
+        bench.lane.apply(slotLimit: 4)
+        for _ in 0..<3 {
+            bench.advance(3000)
+            let ask = try #require(bench.ask())
+            bench.reply(ask, granted: 4, room: -5)
+            #expect(bench.lane.endExcess(now: bench.now) == 0)
+        }
+        #expect(bench.lane.loose == 0 && bench.take() == .unknown)
+    }
+
     @Test func withoutALimitNothingIsAsked() {
         let bench = Bench()
         for _ in 0..<100 { #expect(bench.take(request: true, isLeaseValid: false) == .taken) }

@@ -4,7 +4,7 @@ import Testing
 /// What is asked of Redis' user at the start is what the scripts need.
 @Suite struct RightsTests {
     /// Those that a script may be without: it goes on when they are refused.
-    private static let optional: Set<String> = ["TIME", "INFO", "CLUSTER", "PUBLISH"]
+    private static let optional: Set<String> = ["INFO", "CLUSTER", "PUBLISH"]
 
     @Test func everyCommandOfAScriptIsTried() throws {
         let folder = URL(filePath: #filePath).deletingLastPathComponent()
