@@ -46,7 +46,8 @@ public struct RelaySettings: Sendable {
     public var closeTimeout = TimeAmount.seconds(5)
     /// Time that a client gets to read an HTTP answer that ends its connection, and to stop sending. Default 2 s.
     public var answerLinger = TimeAmount.seconds(2)
-    /// Bytes that a client may send beside an answer that ends its connection, or behind its close frame; they are dropped. Default 1 MiB.
+    /// Bytes that a client may send beside an answer that ends its connection, or behind its close frame, and that a target may send when its
+    /// socket is closed; they are dropped. Default 1 MiB.
     public var lingerBytes = 1 << 20
     /// Time for a TLS handshake with a target. Default 10 s.
     public var tlsHandshakeTimeout = TimeAmount.seconds(10)

@@ -27,6 +27,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var down: BytesDown
     private var readIsPending = false
     private var lingerTask: Scheduled<Void>?
+    /// Bytes of the target that came when nobody wanted them.
+    private var thrownAway = 0
     private var creditTask: Scheduled<Void>?
 
     init(id: SocketID, encoding: WireEncoding, kind: SocketKind, target: SocketTarget, context: SocketContext) {
@@ -206,7 +208,8 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         let bytes = self.unwrapInboundIn(data)
-        guard self.core.machine.wantsTargetBytes, bytes.readableBytes > 0 else { return }
+        guard self.core.machine.wantsTargetBytes else { return self.throwAway(bytes.readableBytes) }
+        guard bytes.readableBytes > 0 else { return }
         self.core.lastActivity = self.context.now
         if self.core.facts.times.firstByte == nil {
             self.core.facts.times.firstByte =
@@ -228,6 +231,20 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         guard self.down.waitsForLimits else { return }
         self.draw()
         if self.hasTargetBytes { self.context.offer(self) }
+    }
+
+    /// A target that sends on and on when nobody reads is reset, as the kernel does it after close(2) (RFC 1122, section 4.2.2.13), once it has
+    /// acknowledged all that the client sent, and the end of it.
+    private func throwAway(_ count: Int) {
+        self.thrownAway += count
+        guard self.core.machine.phase == .lingering, self.thrownAway >= self.context.settings.lingerBytes else {
+            return
+        }
+        self.thrownAway = 0
+        let provider = self.channelContext?.channel as? any SocketOptionProvider
+        provider?.getTCPInfo().assumeIsolated().whenSuccess {
+            if Int($0.tcpi_state) == TCP_FIN_WAIT2 { self.carryOut(self.core.machine.lingerExpired()) }
+        }
     }
 
     func channelReadComplete(context: ChannelHandlerContext) {

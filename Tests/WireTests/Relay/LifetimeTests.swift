@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import NIOCore
 import Testing
 import Wasmnet
@@ -8,6 +9,54 @@ import WasmnetTesting
 @Suite struct LifetimeTests {
     private final class Weak {
         weak var environment: RelayEnvironment?
+    }
+
+    /// Takes what comes, and sends without end, also when nothing more will come.
+    private final class Flood: ChannelInboundHandler {
+        typealias InboundIn = ByteBuffer
+        typealias OutboundOut = ByteBuffer
+        private let received: NIOLockedValueBox<Int>
+        private let part = ByteBuffer(repeating: 7, count: 1 << 16)
+
+        init(_ received: NIOLockedValueBox<Int>) { self.received = received }
+
+        func channelActive(context: ChannelHandlerContext) { self.send(context) }
+        func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
+
+        func channelRead(context: ChannelHandlerContext, data: NIOAny) {
+            let count = self.unwrapInboundIn(data).readableBytes
+            self.received.withLockedValue { $0 += count }
+        }
+
+        private func send(_ context: ChannelHandlerContext) {
+            let loop = context.eventLoop.assumeIsolated()
+            context.writeAndFlush(self.wrapOutboundOut(self.part)).assumeIsolated().whenSuccess {
+                // What comes in is read between two parts.
+                loop.execute { self.send(context) }
+            }
+        }
+    }
+
+    /// Its socket is closed, and it goes on sending: it has all that the client sent, and is reset long before the linger time is over.
+    @Test(.timeLimit(.minutes(1)), arguments: WireVersion.allCases)
+    func aTargetThatSendsWithoutEndIsResetWhenItsSocketIsClosed(version: WireVersion) async throws {
+        let received = NIOLockedValueBox(0)
+        let ended = NIOLockedValueBox<[EventLoopFuture<Void>]>([])
+        let flood = TestTarget.Behaviour.custom { channel in
+            ended.withLockedValue { $0.append(channel.closeFuture) }
+            try channel.pipeline.syncOperations.addHandler(Flood(received))
+        }
+        try await TestNode.withClient(version: version, target: flood, configure: { $0.settings.linger = .hours(1) }) {
+            _, target, client in
+            client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
+            try await client.expect(.connected(1))
+            for _ in 0..<16 { client.send(.send(1, ByteBuffer(repeating: 1, count: 1000))) }
+            client.send(.close(1))
+            // The node may be connected before the target knows.
+            while ended.withLockedValue({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
+            for end in ended.withLockedValue({ $0 }) { try await end.get() }
+            #expect(received.withLockedValue { $0 } == 16_000)
+        }
     }
 
     /// An embedder may start and stop as many servers as it likes.
