@@ -130,7 +130,7 @@ export class Connection extends Shape {
         return 1;
       },
     });
-    this._start(signal, () => this.#info(), () => this.#endReadable(this._hasFailed ? this._failure : undefined));
+    this._start(signal, () => this.#info(), () => this.#endReadable(this._hasFailed));
   }
 
   reset() { this.socket.reset(); }
@@ -147,11 +147,11 @@ export class Connection extends Shape {
     return { localAddress, localPort, remoteAddress, remotePort, alpn };
   }
 
-  #endReadable(failure) {
+  #endReadable(hasFailed) {
     if (!this.#isReadable) return;
     this.#isReadable = false;
-    if (failure) {
-      this.#readable.error(failure);
+    if (hasFailed) {
+      this.#readable.error(this._failure);
     } else {
       this.#readable.close();
       // A reader that brought its own buffer gets it back empty.

@@ -35,6 +35,21 @@ test("what is written to a target that is refused rejects, and so does the close
   }
 });
 
+test("a reason to abort that is no error, and falsy, fails what is read all the same", LIMIT, async (t) => {
+  const target = await startTarget(t, echo);
+  const client = connectClient(t, node.url);
+  for (const reason of [null, 0, "", false]) {
+    const controller = new AbortController();
+    const connection = client.open(`127.0.0.1:${target.port}`, { signal: controller.signal });
+    await connection.opened;
+    const pending = connection.readable.getReader().read();
+    controller.abort(reason);
+    for (const promise of [pending, connection.closed]) {
+      assert.deepEqual(await promise.then(() => "resolved", (rejected) => [rejected]), [reason]);
+    }
+  }
+});
+
 test("abort before, while and after opening, with the program's own reason", LIMIT, async (t) => {
   const target = await startTarget(t, echo);
   const client = connectClient(t, node.url);
