@@ -34,8 +34,8 @@ export interface ClientOptions {
    */
   token?: string | (() => string | Promise<string>) | undefined;
   /**
-   * After a first attempt that failed, goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000), both in
-   * ms, 1 to 2,147,483,647. `first: false`: not after the first attempt, which then rejects all that waits. Default true.
+   * After a first attempt that failed, goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000) until a
+   * session has lasted 10 s, both in ms, 1 to 2,147,483,647. `first: false`: not after the first attempt, which then rejects all that waits. Default true.
    */
   reconnect?: boolean | { baseMs?: number | undefined; capMs?: number | undefined; first?: boolean | undefined } | undefined;
   /** How long anything may take to open, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
@@ -65,7 +65,7 @@ export interface ClientEventMap {
   connected: Event & { isReconnect: boolean; version: 1 | 2; terms: Terms | null };
   /** The connection ended, and its sockets with it. `retryInMs` is null when it is not tried again. */
   disconnected: Event & { error: WasmnetError; retryInMs: number | null };
-  /** The node drains. Its sockets go on for a while; new ones are opened on the next connection. */
+  /** The node drains. Its sockets go on for a while, those of four such nodes at most; new ones are opened on the next connection. */
   goaway: Event & { reconnectInMs: number; message: string };
   /** A socket of whatever kind is open. */
   socketopen: Event & { socket: Socket };
@@ -249,7 +249,7 @@ export declare class Socket implements SocketListeners {
    */
   send(data: Data): void;
   sendTo(host: string, port: number, data: Data): void;
-  /** So many bytes of what `ondata` was given are read: the node may send as many more. Over v1 it does nothing. */
+  /** So many bytes of what `ondata` was given are read, all of it at most: the node may send as many more. Over v1 it does nothing. */
   consumed(count: number): void;
   listen(backlog?: number): void;
   /** Half-close, after what was sent. Over v1 nothing is told: v1 has no half-close. */

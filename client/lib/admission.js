@@ -12,7 +12,7 @@ export const bearer = (token) => (/^[\w!#$%&'*+.^`|~-]+$/.test(token)
 /** By close code, and by HTTP status where one is seen. */
 const WORDS = {
   1001: "draining", 1002: "protocol_error", 1008: "not_admitted", 1009: "message_too_large", 1013: "overloaded",
-  401: "not_admitted", 403: "policy_denied", 429: "overloaded", 503: "draining",
+  401: "not_admitted", 403: "policy_denied", 429: "connect_rate", 503: "draining",
 };
 const REASONS = {
   not_admitted: "it needs a valid token, as the option token",

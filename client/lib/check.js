@@ -50,13 +50,15 @@ export function target(of) {
 export const publicUrl = (url) => String(url).replace(/\/\/[^/?#]*@/, "//").replace(/([?#]).*/s, "$1…");
 
 export function urlOf(url) {
+  let shown = typeof url;
   try {
+    shown = publicUrl(url);
     // "localhost:9300" is a URL too, of the scheme "localhost".
     if (/^wss?:\/\/[^/?#][^#]*$/i.test(url) && new URL(url)) return String(url);
   } catch {
     // It is none.
   }
-  return check("the url", 0, "", "absolute, with ws:// or wss://, without a fragment", publicUrl(url));
+  return check("the url", 0, "", "absolute, with ws:// or wss://, without a fragment", shown);
 }
 
 /** A token, which no error shows. */

@@ -17,35 +17,17 @@ export class JsonCodec {
 
   /** @returns an event as the binary codec's; throws on a message that cannot be read. */
   decode(string) {
-    const { ev, id, ...rest } = JSON.parse(string);
-    const event = { ev, id };
+    const { ev, id, data, addr, port, conn_id: connId, local, remote, alpn, code, msg: message, retry_after_ms: retryAfterMs, addrs } = JSON.parse(string);
     switch (ev) {
-      case "data": event.data = fromBase64(rest.data); break;
-      case "data_from":
-        event.data = fromBase64(rest.data);
-        event.addr = rest.addr;
-        event.port = rest.port;
-        break;
-      case "accepted":
-        event.connId = rest.conn_id;
-        event.remote = rest.remote;
-        break;
-      case "connected":
-        event.local = rest.local;
-        event.remote = rest.remote;
-        event.alpn = rest.alpn;
-        break;
-      case "closed": case "error": case "denied":
-        event.code = rest.code && wordOf(rest.code);
-        event.message = rest.msg;
-        event.retryAfterMs = rest.retry_after_ms;
-        break;
-      case "listening": case "udp_bound": event.port = rest.port; break;
-      case "resolved": event.addrs = rest.addrs; break;
-      default:
-        if (typeof ev !== "string") throw ev;
-        return null;
+      case "data": return { ev, id, data: fromBase64(data) };
+      case "data_from": return { ev, id, data: fromBase64(data), addr, port };
+      case "accepted": return { ev, id, connId, remote };
+      case "connected": return { ev, id, local, remote, alpn };
+      case "closed": case "error": case "denied": return { ev, id, code: code && wordOf(code), message, retryAfterMs };
+      case "listening": case "udp_bound": return { ev, id, port };
+      case "resolved": return { ev, id, addrs };
     }
-    return event;
+    if (typeof ev !== "string") throw ev;
+    return null;
   }
 }

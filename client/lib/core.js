@@ -11,6 +11,12 @@ import { Socket } from "./socket.js";
 const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
 /** Who is turned away so, or cannot even ask, is so again: it is not tried again. */
 const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
+/** A session that lasted so long is no failed attempt. */
+const LASTING_MS = 10000;
+/** Nodes that drain and whose sockets go on: of one more the oldest is left. */
+const MOST_DRAINING = 4;
+/** So often in a row a call need not wait for when a draining node said. */
+const MOST_AT_ONCE = 3;
 
 export class Core extends EventTarget {
   #draining = new Set();
@@ -20,16 +26,17 @@ export class Core extends EventTarget {
   #missed = 0;
   /** Calls that wait for a WebSocket: `{_attach(link), _end(error)}`. */
   #waiting = new Set();
-  #wasUp = false;
   #hasSpokenV2 = false;
-  #faults = 0;
   #options;
   #error = null;
   #dialing = null;
   #retryTimer = null;
   /** From 2^52 on ids are the node's, for what it accepts. */
   #nextId = 1;
+  /** Attempts in a row that led to no session that lasted. */
   #attempt = 0;
+  /** When a node let the client in last; 0: none did yet. */
+  #upSince = 0;
   /** The page is put aside: nothing is dialed until it is back. */
   #isAside = false;
   #stopListening;
@@ -37,14 +44,17 @@ export class Core extends EventTarget {
   constructor(url, options) {
     super();
     this.#options = { url: urlOf(url), ...read(options) };
-    this.#stopListening = onPageLife(() => {
-      // What was down may be up, and what was up may have no network under it any more.
-      for (const link of this.#links) link._ping?.();
-      this.#redial();
-    }, (isAside) => {
+    this.#stopListening = onPageLife((isAside) => {
       this.#isAside = isAside;
-      if (isAside) for (const link of this.#links) link._fail(new WasmnetError("connection_lost", "the page was put aside"));
-      else this.#redial();
+      for (const link of this.#links) {
+        if (isAside) link._fail(new WasmnetError("connection_lost", "the page was put aside"));
+        // What was up may have no network under it any more.
+        else link._ping?.();
+      }
+      if (isAside || this.#links.length) return;
+      // What was down may be up.
+      this.#attempt = 0;
+      if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
     });
     this.#dial();
   }
@@ -95,7 +105,7 @@ export class Core extends EventTarget {
     clearTimeout(this.#retryTimer);
     this.#error = new WasmnetError("client_closed", "the client was disconnected");
     for (const link of this.#links) link._fail(this.#error, 1000);
-    this.#failWaiting(this.#error);
+    this.#tellWaiting((call) => call._end(this.#error));
   }
 
   // What sockets tell.
@@ -149,23 +159,22 @@ export class Core extends EventTarget {
     if (!this.#dialing && this.#error && !this.#options._backoff) return call._end(this.#error);
     this.#waiting.add(call);
     // Without an attempt on its way, or one that is due, this call makes one.
-    const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt === 0);
+    const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt < MOST_AT_ONCE);
     if (!this.#link && !this.#dialing && isDue) this.#dial();
   }
 
-  #failWaiting(error) {
-    for (const call of this.#takeWaiting()) call._end(error);
-  }
-
   /** What is called by these may wait again. */
-  #takeWaiting() {
+  #tellWaiting(tell) {
     const waiting = this.#waiting;
     this.#waiting = new Set();
-    return waiting;
+    waiting.forEach(tell);
   }
 
-  /** Ids are never used twice, over all WebSockets of this client: a million a second would do for a hundred years. */
-  #takeId() { return this.#nextId++; }
+  /** Ids are never used twice, over all WebSockets of this client: a million a second would do for a hundred years. A v1 node may have taken some. */
+  #takeId() {
+    while (this.#link?._sockets.has(this.#nextId)) this.#nextId++;
+    return this.#nextId++;
+  }
 
   // Dialing.
 
@@ -188,7 +197,7 @@ export class Core extends EventTarget {
     const open = (given) => {
       if (this.#dialing !== asking) return;
       try {
-        this.#open(isPlain, given);
+        this.#dialing = new Link(this.#options, this.#offer(isPlain, given), this.#takeId(), this);
       } catch (error) {
         // A page's own policy, or a class that the program gave. Only the name: the message may show the token.
         const words = `no WebSocket to ${publicUrl(this.#options.url)} can be made here (${error?.name})`;
@@ -198,32 +207,20 @@ export class Core extends EventTarget {
     if (typeof token !== "function") return open(token);
     const timer = setTimeout(() => fail(late("no token", openTimeoutMs)), openTimeoutMs);
     Promise.resolve().then(token).then(tokenOf)
-      .then(open, (reason) => fail(new WasmnetError("not_admitted", `no token${wordsOf(reason)}`)))
+      .then(open, (cause) => fail(Object.assign(new WasmnetError("not_admitted", "the token function failed"), { cause })))
       .finally(() => clearTimeout(timer));
-  }
-
-  #open(isPlain, token) {
-    this.#dialing = new Link(this.#options, this.#offer(isPlain, token), this.#takeId(), this);
-  }
-
-  /** Dials now where an attempt is due later. */
-  #redial() {
-    if (this.#links.length) return;
-    this.#attempt = 0;
-    if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
   }
 
   // What links tell.
 
   _up(link) {
-    const isReconnect = this.#wasUp;
+    const isReconnect = this.#upSince > 0;
     this.#dialing = null;
     this.#link = link;
     this.#error = null;
-    this.#attempt = 0;
-    this.#wasUp = true;
+    this.#upSince = performance.now();
     this.#missed = 0;
-    for (const call of this.#takeWaiting()) call._attach(link);
+    this.#tellWaiting((call) => call._attach(link));
     this._tell("connected", { isReconnect, version: link.version, terms: link._terms });
   }
 
@@ -231,12 +228,11 @@ export class Core extends EventTarget {
     if (this.#draining.delete(link)) return;
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
-    else this.#link = null;
+    else this.#leave();
     if (link.version === 2) this.#hasSpokenV2 = true;
     const { _backoff: backoff, protocol, token } = this.#options;
     // Whom a node has turned away it turns away again; a token may be had the next time.
-    const isFinal = FINAL.includes(error.code) && (link instanceof Link || !this.#wasUp);
-    const mayRetry = backoff && (this.#wasUp || backoff.first) && !isFinal;
+    const mayRetry = backoff && (this.#upSince || backoff.first) && !(FINAL.includes(error.code) && (link instanceof Link || !this.#upSince));
     // A page is told no more of a node that knows no subprotocols than of a handshake that was cut: so v2 is tried twice.
     if (wasDialing && link._isOld !== false && !this.#hasSpokenV2 && token === undefined && protocol === "auto") {
       this.#missed++;
@@ -244,20 +240,28 @@ export class Core extends EventTarget {
         this.#missed = 0;
         return this.#dial(true);
       }
-      if (!mayRetry) return void this.#scheduleRetry();
+      if (!mayRetry) return this.#scheduleRetry();
     }
     this.#error = error;
-    // A node that is up for a moment each time, and then breaks the protocol, must not be dialed without pause.
-    if (error.code === "protocol_error") this.#attempt = this.#faults++;
-    if (!mayRetry) this.#failWaiting(error);
+    if (!mayRetry) this.#tellWaiting((call) => call._end(error));
     const retryInMs = mayRetry ? this.#scheduleRetry() : null;
     this._tell("disconnected", { error, retryInMs });
   }
 
-  /** Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together. */
+  /** Who lets the client in for a moment each time must not be dialed without pause. */
+  #leave() {
+    this.#link = null;
+    if (performance.now() - this.#upSince >= LASTING_MS) this.#attempt = 0;
+  }
+
+  /**
+   * Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together.
+   *
+   * @param ms when the node said, which is waited for at least, and alone the first time
+   */
   #scheduleRetry(ms) {
     const { baseMs, capMs } = this.#options._backoff || BACKOFF;
-    const delay = ms ?? Math.random() * Math.min(capMs, baseMs * 2 ** this.#attempt++);
+    const delay = Math.max(ms ?? 0, Math.random() * Math.min(capMs, baseMs * (2 ** this.#attempt++ - (ms >= 0))));
     clearTimeout(this.#retryTimer);
     this.#retryTimer = setTimeout(() => this.#dial(), delay);
     return delay;
@@ -266,11 +270,13 @@ export class Core extends EventTarget {
   /** The node drains: its sockets go on, new ones go elsewhere. */
   _goaway(link, { reconnectInMs, message }) {
     if (this.#link !== link) return;
-    this.#link = null;
+    this.#leave();
     this.#hasSpokenV2 = true;
-    this.#draining.add(link);
+    const [oldest] = this.#draining.add(link);
+    const error = new WasmnetError("draining", message);
     if (this.#options._backoff) this.#scheduleRetry(reconnectInMs);
-    else this.#error = new WasmnetError("draining", message);
+    else this.#error = error;
+    if (this.#draining.size > MOST_DRAINING) oldest._fail(error);
     this._tell("goaway", { reconnectInMs, message });
   }
 
@@ -281,25 +287,16 @@ export class Core extends EventTarget {
 /** The options of a client, each as it must be. */
 function read(options) {
   const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token, WebSocket = globalThis.WebSocket } = optionsOf(options);
-  check("the option WebSocket", WebSocket ?? 0, "function", "a class where there is no global one", typeof WebSocket);
+  check("the option WebSocket", typeof WebSocket, ["function"], "a class where there is no global one");
   check("protocol", protocol, ["auto", "v1", "v2"]);
   check("binary", binary, "boolean");
   msOf(openTimeoutMs);
   if (typeof (token ?? read) !== "function") tokenOf(token);
-  const backoff = reconnect && { ...BACKOFF, ...(reconnect === true ? null : optionsOf(reconnect, "reconnect")) };
+  const backoff = reconnect !== false && { ...BACKOFF, ...(reconnect === true ? null : optionsOf(reconnect, "reconnect")) };
   if (backoff) {
     msOf(backoff.baseMs, "reconnect.baseMs");
     msOf(backoff.capMs, "reconnect.capMs");
     check("reconnect.first", backoff.first, "boolean");
   }
   return { protocol, _backoff: backoff, openTimeoutMs, binary, token, WebSocket };
-}
-
-/** Of whatever a token function threw. */
-function wordsOf(reason) {
-  try {
-    return `: ${reason?.message ?? reason}`;
-  } catch {
-    return "";
-  }
 }

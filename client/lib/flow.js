@@ -29,6 +29,8 @@ export class ReceiveWindow {
    * @returns how much credit to grant; 0 while it is not worth a message
    */
   consumed(count, link, now) {
+    // Never more than what lies with the program: what is neither out nor waits to be granted.
+    count = Math.min(count, this.#size - this.#outstanding - this.#consumed);
     this.#consumed += count;
     const round = Math.max(LEAST_ROUND_MS, link._rtt ?? 0);
     const elapsed = now - this.#roundStart;
@@ -53,8 +55,5 @@ export class ReceiveWindow {
   }
 
   /** The socket is over: its growth is another's. */
-  _release(link) {
-    link._windowGrowth -= this.#grown;
-    this.#grown = 0;
-  }
+  _release(link) { link._windowGrowth -= this.#grown; }
 }

@@ -334,6 +334,5 @@ export class Link {
 
 /** v1's binary form has no codes. */
 export function refusal(event) {
-  const unnamed = event.ev === "denied" ? "policy_denied" : "internal";
-  return new WasmnetError(event.code ?? unnamed, event.message, event.retryAfterMs);
+  return new WasmnetError(event.code ?? (event.ev === "denied" ? "policy_denied" : "internal"), event.message, event.retryAfterMs);
 }

@@ -76,7 +76,7 @@ export class Socket extends Mailbox {
   get sendable() {
     if (this.isShut || this.#queue.size > 0) return 0;
     const allowance = this.#allowance();
-    if (allowance === 0) this.#noteStarvation();
+    if (!allowance) this.#noteStarvation();
     return allowance;
   }
 
@@ -113,7 +113,7 @@ export class Socket extends Mailbox {
   /** Asks the node for the listener's port once more; connections are accepted from `bind` on. */
   listen(backlog = 128) {
     check("backlog", backlog, [0, 65535]);
-    if (this.#link && !this.ending) this.#link._say("listen", this.id, backlog);
+    if (!this.ending) this.#link?._say("listen", this.id, backlog);
   }
 
   // Ending.
@@ -140,9 +140,7 @@ export class Socket extends Mailbox {
 
   #drop(error) {
     if (this.ending) return;
-    if (this.#link) {
-      this.#link._say(this.#link.version === 2 && this.isStream ? "reset" : "close", this.id);
-    }
+    this.#link?._say(this.#link.version === 2 && this.isStream ? "reset" : "close", this.id);
     this._dropMail();
     this._end(error);
   }
@@ -195,7 +193,9 @@ export class Socket extends Mailbox {
         this.bytesDown += event.data.length;
         return this._mailDatagram(event.data, event.addr, event.port);
       case "connected":
-        for (const field of ["local", "remote", "alpn"]) this[field] = event[field] ?? null;
+        this.local = event.local ?? null;
+        this.remote = event.remote ?? null;
+        this.alpn = event.alpn ?? null;
         return this.#opened();
       case "listening": case "udp_bound":
         this.localPort = event.port;

@@ -31,6 +31,7 @@ const SIGNALS = [5, "s", {}, new AbortController()];
 const URLS = [
   undefined, null, "", "localhost:9300", "localhost", "/", "//a/", "http://a/", "https://a/", "file:///a", "ws:", "ws://", "ws:///a", "ws://a:b/", "ws://a:99999/",
   "ws://a/#", "ws://a/#b", "ws://a b/", 5, {}, [],
+  { toString() { throw new Error("s3cret"); } }, Object.create(null), Symbol("s"),
 ];
 const TARGETS = [undefined, null, 5, true, "", "a", "a:", ":", "a:b", "::1:80", "a:80:80", "http://a:80", "a:123456", "a:99999", {}, { hostname: "a" }, { port: 80 }, []];
 
@@ -44,7 +45,7 @@ const TABLE = [
   ["protocol", ["v3", 2, null], inOptions("protocol"), /^protocol must be auto or v1 or v2, not /],
   ["binary", [1, "true"], inOptions("binary"), /^binary must be a boolean, not /],
   ["openTimeoutMs", TIMES, inOptions("openTimeoutMs"), /^openTimeoutMs must be a whole number from 1 to 2147483647, not /],
-  ["reconnect", [5, "yes"], inOptions("reconnect"), /^reconnect must be an object, not \w+$/],
+  ["reconnect", [5, "yes", "", 0, null, NaN], inOptions("reconnect"), /^reconnect must be an object, not \w+$/],
   ["reconnect.baseMs", TIMES, (baseMs) => make(node.url, { reconnect: { baseMs } }), /^reconnect.baseMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.capMs", TIMES, (capMs) => make(node.url, { reconnect: { capMs } }), /^reconnect.capMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.first", [0, "no"], (first) => make(node.url, { reconnect: { first } }), /^reconnect.first must be a boolean, not /],

@@ -131,6 +131,18 @@ test("v2: an id is accepted once at a time", LIMIT, async (t) => {
   }));
 });
 
+test("v1: an id that the node took for a connection is no id of the client's own", LIMIT, async (t) => {
+  const { client, peer, sockets: { listener } } = await session(t, { language: "v1 JSON", kinds: ["listener"] });
+  const accepting = new Promise((resolve) => { listener.onaccept = resolve; });
+  peer.ws.send(JSON.stringify({ ev: "accepted", id: listener.id, conn_id: listener.id + 1, remote: "a:1" }));
+  const accepted = await within(5000, accepting, "the connection");
+  const own = client.socket("tcp", "b", 1);
+  assert.equal(own.id, listener.id + 2);
+  const ends = [accepted, own].map((socket) => new Promise((resolve) => { socket.onclosed = resolve; }));
+  peer.ws.terminate();
+  for (const { code } of await within(5000, Promise.all(ends), "the ends of both")) assert.equal(code, "connection_lost");
+});
+
 test("v2: only `resolved`, `error` and `denied` answer a lookup", LIMIT, async (t) => {
   for (const [type, body, ends] of [
     [0x81, '{"addrs":5}', false], [0x82, "x", false], [0x90, JSON.stringify({ ...HELLO, addrs: [{}] }), true], [0x8d, [4, 5], true],
@@ -319,6 +331,64 @@ test("a node that lets the client in and breaks the protocol each time is asked 
   for (let i = 0; i < 6; i++) waits.push((await next(client, "disconnected")).retryInMs);
   assert.deepEqual(waits, [4, 8, 16, 32, 64, 128]);
   assert.equal(node.peers.length, 6);
+});
+
+/** Of what the client does at random the latest, with times in ms that double. */
+function latest(t) {
+  const { random } = Math;
+  Math.random = () => 1;
+  t.after(() => { Math.random = random; });
+  return { reconnect: { baseMs: 4, capMs: 2 ** 31 - 1 } };
+}
+
+test("a node that lets the client in and leaves each time is asked more and more seldom, until a session lasts", LIMIT, async (t) => {
+  const node = await fake(t, { onconnection: ({ ws }) => ws.close(1001, "draining") });
+  const { now } = performance;
+  t.after(() => { delete performance.now; });
+  let passed = 0;
+  performance.now = () => now.call(performance) + passed;
+  const client = connectClient(t, node.url, latest(t));
+  const waits = [];
+  for (let i = 0; i < 5; i++) waits.push((await next(client, "disconnected")).retryInMs);
+  client.addEventListener("connected", () => { passed += 10000; }, { once: true });
+  for (let i = 0; i < 2; i++) waits.push((await next(client, "disconnected")).retryInMs);
+  assert.deepEqual(waits, [4, 8, 16, 32, 64, 4, 8]);
+});
+
+test("a node that says goaway each time and never closes is asked more and more seldom, and left but for four connections", LIMIT, async (t) => {
+  const leave = (peer) => peer.send(0x8d, 0, [4, 0], "bye");
+  const node = await fake(t, { onconnection: (peer) => node.peers.length > 1 && leave(peer) });
+  const client = connectClient(t, node.url, latest(t));
+  const socket = client.socket("tcp", "a", 1);
+  const ended = new Promise((resolve) => { socket.onclosed = resolve; });
+  await client.ready();
+  connected(node.peers[0], (await opening(node.peers[0])).id);
+  await settle(client, node.peers[0]);
+  const begun = performance.now();
+  leave(node.peers[0]);
+  for (let i = 0; i < 4; i++) await next(client, "goaway");
+  assert.equal(socket.ending, null, "it goes on while its node drains");
+  for (let i = 0; i < 3; i++) await next(client, "goaway");
+  assert.equal((await ended).code, "draining");
+  // 0, 4, 12, 28, 60 and 124; a timer may be early by less than one.
+  assert.ok(performance.now() - begun > 220, `${performance.now() - begun} ms`);
+  const gone = node.peers.slice(0, 3).map(({ ws }) => ws.readyState < 2 && new Promise((resolve) => ws.once("close", resolve)));
+  await within(5000, Promise.all(gone), "the close of the oldest");
+  assert.deepEqual(node.peers.map(({ ws }) => ws.readyState), [3, 3, 3, 1, 1, 1, 1]);
+});
+
+test("a program that opens and opens does not dial a node that says goaway each time without pause", LIMIT, async (t) => {
+  const node = await fake(t, { onconnection: (peer) => peer.send(0x8d, 0, [4, 60000], "bye") });
+  const client = connectClient(t, node.url);
+  const leaving = [];
+  client.addEventListener("goaway", () => {
+    leaving.push(node.peers.length);
+    client.socket("tcp", "a", 1);
+  });
+  while (leaving.length < 3) await next(client, "goaway");
+  // What is on its way has its time: another WebSocket would have been dialed as the program opened.
+  assert.equal(client.ws, null);
+  assert.deepEqual(leaving, [1, 2, 3]);
 });
 
 test("goaway in a day is waited for, unless something is opened", LIMIT, async (t) => {

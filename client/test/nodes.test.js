@@ -66,7 +66,7 @@ test("a token may be fetched, anew for each connection; without one there is non
   await again;
   assert.deepEqual(node.peers.map(({ offer }) => offer.split(".").at(-1)), ["token-1", "token-2"]);
   const without = connectClient(t, node.url, { token: () => Promise.reject(new Error("signed out")) });
-  await assert.rejects(without.ready(), { code: "not_admitted", message: "no token: signed out" });
+  await assert.rejects(without.ready(), { code: "not_admitted", message: "the token function failed" });
   const early = connectClient(t, node.url, { token: () => new Promise(() => {}) });
   const waiting = early.connect("a", 1);
   early.disconnect();
@@ -281,6 +281,16 @@ test("limits are waited out, and say in words what they are", LIMIT, async (t) =
     ["connect_rate", "connect_rate, try again later"],
     ["overloaded", "overloaded, try again later"],
   ]);
+});
+
+test("where the status of a handshake is seen, 429 is the client's own limit and not a node without room", LIMIT, async (t) => {
+  const full = createServer().on("upgrade", (request, socket) => {
+    socket.end("HTTP/1.1 429 Too Many Requests\r\nRetry-After: 1\r\nContent-Length: 0\r\n\r\n");
+  }).listen(0, "127.0.0.1");
+  await once(full, "listening");
+  t.after(() => full.close());
+  const client = connectClient(t, `ws://127.0.0.1:${full.address().port}/`, { reconnect: false });
+  await assert.rejects(client.ready(), { code: "connect_rate", message: /did not let this client in: connect_rate, try again later$/ });
 });
 
 test("a message that cannot be read ends the connection and all that hangs on it", LIMIT, async (t) => {

@@ -67,6 +67,26 @@ test("credit is given for what was consumed, and none without", LIMIT, async (t)
   assert.deepEqual(grants(), [400]);
 });
 
+test("credit for more than was received is not given, however much the program says it consumed", LIMIT, async (t) => {
+  const node = await fake(t, { hello: { ...HELLO, window: 1000 } });
+  const client = connectClient(t, node.url);
+  const socket = client.socket("tcp", "a", 1, { ondata: () => {} });
+  await client.ready();
+  const peer = node.peers[0];
+  const { id } = await opening(peer);
+  connected(peer, id);
+  peer.send(0x82, id, new Uint8Array(600));
+  await settle(client, peer);
+  const grants = () => peer.requests.filter(({ type }) => type === 0x0a).map(({ payload }) => payload.readUInt32BE());
+  // Beyond 32 bits, of which the wire would have shown the rest; what was there is granted once.
+  for (const count of [5e9, 2 ** 53 - 1, 1]) socket.consumed(count);
+  await settle(client, peer);
+  assert.deepEqual(grants(), [600]);
+  peer.send(0x82, id, new Uint8Array(1000));
+  await settle(client, peer);
+  assert.equal(socket.ending, null, "the node kept to its credit");
+});
+
 test("a stream that is not read grants nothing; reading does", LIMIT, async (t) => {
   const node = await fake(t, { hello: { ...HELLO, window: 1000 } });
   const client = connectClient(t, node.url);
