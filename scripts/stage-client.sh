@@ -5,10 +5,16 @@
 #   scripts/stage-client.sh --package FOLDER   only what the npm package is packed from: no playground, nothing gzipped
 #   scripts/stage-client.sh --minify MODULE    prints a module of client/ with all that it imports, as it is published
 set -euo pipefail
-# What begins with "_" is the client's own: no program names it.
-minify() { esbuild "$@" --bundle --minify --mangle-props=^_ --format=esm --target=es2022 --log-level=warning; }
+client=$(realpath "$(dirname "$0")/../client")
+version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$client/package.json")
+# What begins with "_" is the client's own: no program names it. The whole client says what it is, in few bytes.
+minify() {
+    local banner=()
+    [ "$1" != wasmnet-client.js ] || banner=(--banner:js="//wasmnet $version, MIT")
+    esbuild "$@" "${banner[@]}" --bundle --minify --mangle-props=^_ --format=esm --target=es2022 --log-level=warning
+}
 if [ "${1:-}" = --minify ]; then
-    cd "$(dirname "$0")/../client"
+    cd "$client"
     minify "${2:?which module}"
     exit
 fi
@@ -18,7 +24,7 @@ if [ "${1:-}" = --package ]; then
     shift
 fi
 folder=$(realpath -m "${1:?where the client goes}")
-cd "$(dirname "$0")/../client"
+cd "$client"
 fail() { echo "stage-client.sh: $*" >&2; exit 1; }
 for program in esbuild zopfli; do
     command -v "$program" >/dev/null || fail "$program is missing (Debian: $program)"
@@ -31,8 +37,7 @@ mkdir -p "$folder"
 files=$(git ls-files ./*.js ./*.ts package.json README.md "${parts[@]}" 2>/dev/null) ||
     files=$(find ./*.js ./*.ts package.json README.md "${parts[@]}" -type f)
 grep -vE '(^|/)(Makefile|\.gitignore|[^/]*\.c)$|guests/' <<<"$files" | tar --create --files-from=- | tar --extract --directory "$folder"
-version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' package.json)
-minify wasmnet-client.js --banner:js="// wasmnet $version, MIT license" --outfile="$folder/wasmnet-client.min.js"
+minify wasmnet-client.js --outfile="$folder/wasmnet-client.min.js"
 [[ " ${parts[*]} " == *" playground "* ]] || exit 0
 mkdir -p "$folder/playground/guests"
 install -m 644 playground/guests/{netcat,echo-server}.wasm "$folder/playground/guests/"

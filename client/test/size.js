@@ -1,5 +1,5 @@
-// What a page loads: each entry with all that it imports, minified and gzipped as scripts/stage-client.sh publishes it. Prints it, and fails over
-// the limit.
+// What a page loads: each entry with all that it imports, minified and gzipped as scripts/stage-client.sh publishes it, the whole client with its
+// banner. Prints it, and fails over the limit.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
