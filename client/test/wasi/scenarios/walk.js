@@ -10,7 +10,7 @@ import { compare } from "../walk-table.js";
 
 const execute = promisify(execFile);
 
-/** Calls in a row. Three are 27,000 walks; a process and a page have gone through them by WASMNET_WALK=3. */
+/** Calls in a row. Three are 27,000 walks, half a minute in each page: WASMNET_WALK=3 goes through them, and finds no more than what is listed. */
 const depth = process.env.WASMNET_WALK ?? "2";
 
 let native; // the table, made once for all modes
