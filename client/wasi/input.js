@@ -1,7 +1,8 @@
 // The guest's standard input: what was given of it and not read yet.
 
+import { toBytes } from "../lib/bytes.js";
+import { check } from "../lib/check.js";
 import { ByteQueue } from "./queue.js";
-import { utf8 } from "./memory.js";
 import { AGAIN } from "./table.js";
 
 /** Bytes read ahead from a stream before the guest has taken them. */
@@ -57,7 +58,10 @@ export class Input {
 /** The bytes of a string, of bytes, of a ReadableStream or of any async iterable of bytes or strings, part by part. */
 export async function* chunksOf(source) {
   if (typeof source === "string" || ArrayBuffer.isView(source)) source = [source];
-  for await (const part of typeof source.getReader === "function" ? readAll(source) : source) yield typeof part === "string" ? utf8(part) : part;
+  for await (const part of typeof source.getReader === "function" ? readAll(source) : source) {
+    if (typeof part !== "string" && !ArrayBuffer.isView(part)) check("each part of stdin", part, [], "a string or bytes");
+    yield toBytes(part);
+  }
 }
 
 // Not every browser iterates over streams.

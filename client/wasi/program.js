@@ -47,7 +47,7 @@ export async function runProgram(module, {
     const opened = [];
     for (const listener of listen) opened.push(await openListener(core, { nonblocking: schedulesItself(module), ...listener }));
     if (opened.length > 0) onlisten?.(opened);
-    if (!onready) input.fill(stdin).catch(() => input.end());
+    if (!onready) input.fill(stdin).catch((error) => core.abort(error));
     instance = await WebAssembly.instantiate(module, all);
     return { exitCode: await callEntry(instance, blocker) };
   } finally {

@@ -4,6 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { compile, emscriptenWebSocket, pickStrategy, run, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
+import { Input, chunksOf } from "../../wasi/input.js";
 import { ClientTransport } from "../../wasi/transport.js";
 import { fake } from "../fake-node.js";
 import { connectClient } from "../support.js";
@@ -29,6 +30,7 @@ const TABLE = [
   ["run: args", ["a b", 5, {}, null], inRun("args"), /^args must be an array of strings, not /],
   ["run: one of args", [[5], ["a", null], ["a\0"]], inRun("args"), /^args\[\d\] must be a string without NUL, not /],
   ["run: env", OBJECTS, inRun("env"), /^env must be an object, not /],
+  ["run: env as a process has it", [["A=1"], []], inRun("env"), /^env must be an object of names and values, not /],
   ["run: a value of env", [{ A: 5 }, { A: null }, { A: "\0s3cret" }], inRun("env"), /^env\.A must be a string without NUL, not /],
   ["run: a name of env", [{ "A=B": "c" }, { "": "c" }], inRun("env"), /^a name in env must be a string without = and NUL, not /],
   ["run: stdin", [5, {}, () => {}], inRun("stdin"), /^stdin must be a string, bytes, a ReadableStream or an async iterable, not /],
@@ -81,6 +83,19 @@ for (const [what, values, work, says] of TABLE) {
     }
   });
 }
+
+test("what stdin yields is bytes or a string, of whatever class; anything else is an error that names it", async () => {
+  const yields = async function* (part) { yield part; };
+  const streamOf = (part) => new ReadableStream({ start(sink) { sink.enqueue(part); sink.close(); } });
+  for (const part of [5, null, undefined, {}, [1, 2], true]) {
+    for (const source of [yields(part), streamOf(part)]) {
+      await assert.rejects(new Input().fill(source), { name: "WasmnetError", code: "invalid_argument", message: /^each part of stdin must be a string or bytes, not / });
+    }
+  }
+  for (const part of ["hi", new TextEncoder().encode("hi"), new DataView(Uint8Array.of(104, 105).buffer), Uint16Array.of(0x6968)]) {
+    for await (const bytes of chunksOf(yields(part))) assert.deepEqual([...bytes], [104, 105]);
+  }
+});
 
 test("an aborted signal rejects run() with its reason", async () => {
   const reason = new Error("enough");
