@@ -111,8 +111,10 @@ export interface ConnectionInfo {
   alpn: string | null;
 }
 
-/** Streams that `for await` takes. */
-export type Readable<T> = ReadableStream<T> & AsyncIterable<T>;
+/** Streams that `for await` takes, of which older TypeScript does not know. */
+export type Readable<T> = ReadableStream<T> & AsyncIterable<T> & {
+  values(options?: { preventCancel?: boolean | undefined }): AsyncIterableIterator<T>;
+};
 
 /** A TCP or TLS connection as two streams. */
 export declare class Connection {

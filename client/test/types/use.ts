@@ -26,6 +26,7 @@ export async function byStream(): Promise<void> {
   const writer = connection.writable.getWriter();
   await writer.write(`${remoteAddress} ${remotePort}`);
   await writer.write(new Uint8Array(3));
+  for await (const chunk of connection.readable.values({ preventCancel: true })) console.log(chunk.length);
   await connection.readable.pipeTo(new WritableStream<Uint8Array>());
   for await (const accepted of client.listenOn("0.0.0.0:0")) await accepted.close();
   const udp = client.openUdp("9.9.9.9:53");
