@@ -242,7 +242,9 @@ final class LeaseBucket: Sendable {
             let isNews = leaseState.generation == state.generation && data.generation != state.generation
             outcome.isLoss = isNews && state.generation != 0
             if isNews {
-                state.rollCall = RollCall(now: now)
+                // What is left of the hold tells how long it has lasted already.
+                let age = outcome.isLoss ? self.settings.hold.microseconds - data.hold.microseconds : 0
+                state.rollCall = RollCall(now: now, age: .microseconds(max(age, 0)))
                 state.generation = data.generation
             }
             // Where the roll call is over without this node, others may have been granted what it holds; and where it was over without others,

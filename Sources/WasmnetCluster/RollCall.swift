@@ -11,13 +11,16 @@ struct RollCall: Sendable {
     private static let longestPause = QuotaDuration.seconds(2)
 
     private let began: QuotaInstant
+    private let age: QuotaDuration
     private var next: QuotaInstant
     /// Nil: nobody else is there.
     private var readsPeersAfter: QuotaInstant?
     private var hasDeclared = false
 
-    init(now: QuotaInstant) {
+    /// - Parameter age: how long it lasted before the node noticed.
+    init(now: QuotaInstant, age: QuotaDuration = .zero) {
         self.began = now
+        self.age = age
         self.next = now
         self.readsPeersAfter = now + Self.noticeTime
     }
@@ -47,7 +50,7 @@ struct RollCall: Sendable {
 
     /// Whether it took about as long as growth is held where somebody does not answer: whoever notices late, by its heartbeat, sees less of it.
     func lasts(_ hold: QuotaDuration, until now: QuotaInstant) -> Bool {
-        (now - self.began).microseconds >= hold.microseconds - 6_000_000
+        (now - self.began).microseconds + self.age.microseconds >= hold.microseconds - 6_000_000
     }
 
     /// Nobody else is there who could have lost anything.

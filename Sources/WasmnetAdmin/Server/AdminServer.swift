@@ -68,7 +68,8 @@ package struct AdminServer: Sendable {
             .bind(host: self.configuration.host, port: self.configuration.port).get()
         let address = Address(
             host: listener.localAddress?.ipAddress ?? self.configuration.host, port: listener.localAddress?.port ?? 0)
-        return Running(address: address, listener: listener, cap: cap)
+        return Running(
+            address: address, listener: listener, cap: cap, patience: limits.requestTime + limits.stalledTime)
     }
 
     private static func configure(
@@ -80,7 +81,10 @@ package struct AdminServer: Sendable {
         decoding.maxHeaderFieldCount = 100
         let pipeline = channel.pipeline.syncOperations
         try pipeline.addHandler(HTTPResponseEncoder())
-        try pipeline.addHandler(ByteToMessageHandler(HTTPRequestDecoder(limitConfiguration: decoding)))
+        try pipeline.addHandler(
+            ByteToMessageHandler(
+                HTTPRequestDecoder(limitConfiguration: decoding),
+                maximumBufferSize: max(2 * limits.headerBytes, 1 << 16)))
         // One request at a time.
         try pipeline.addHandler(HTTPServerPipelineHandler())
         try pipeline.addHandler(ConnectionGuard(limits, cap: cap))
@@ -92,11 +96,18 @@ package struct AdminServer: Sendable {
         package let address: Address
         fileprivate let listener: any Channel
         fileprivate let cap: ConnectionCap
+        fileprivate let patience: Duration
 
-        /// Takes no more connections, ends the events, lets requests in progress finish, and returns when all connections have ended.
+        /// Takes no more connections, ends the events, lets requests in progress finish, and returns when all connections have ended: after
+        /// the time of a request and of a client that reads nothing, at the latest.
         package func stop() async {
             try? await self.listener.close()
+            let cutter = Task { [cap, patience] in
+                try await Task.sleep(for: patience)
+                cap.cut()
+            }
             await self.cap.drain()
+            cutter.cancel()
         }
     }
 }

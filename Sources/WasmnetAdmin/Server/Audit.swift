@@ -28,7 +28,7 @@ package struct AuditRecord: Sendable, Hashable {
     }
 }
 
-/// Where records of changes go. Called on a task of the request, before its answer is written.
+/// Where records of changes go. Called before the answer is written, of a refusal on the event loop: it must not block.
 package typealias AuditHook = @Sendable (AuditRecord) -> Void
 
 extension Logger {

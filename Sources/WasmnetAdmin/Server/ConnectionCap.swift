@@ -14,6 +14,8 @@ final class ConnectionCap: Sendable {
         let origin: [UInt8]
         /// Ends it, from any thread.
         let end: @Sendable () -> Void
+        /// Closes it at once, from any thread.
+        let cut: @Sendable () -> Void
     }
 
     private struct Entry {
@@ -85,6 +87,11 @@ final class ConnectionCap: Sendable {
             return drained
         }
         for continuation in drained { continuation.resume() }
+    }
+
+    /// Closes all that are there.
+    func cut() {
+        for entry in self.state.withLockedValue({ Array($0.entries.values) }) { entry.member.cut() }
     }
 
     /// Takes no more connections, tells those that are there to end, and returns when they have.

@@ -16,6 +16,10 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private var isOver = false
     /// The connection ends with the answer that is being written: what else comes is no request.
     private var isLast = false
+    /// Its end is on its way to the kernel.
+    private var isClosing = false
+    /// Answers of which the kernel does not have all.
+    private var unwritten = 0
     private var watch = ConnectionWatch()
     private var watched: Scheduled<Void>?
     private var stalled: Scheduled<Void>?
@@ -44,16 +48,17 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     private func enter(_ context: ChannelHandlerContext) -> Bool {
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let (eventLoop, origin) = (context.eventLoop, ConnectionCap.origin(of: context.channel.remoteAddress))
-        let member = ConnectionCap.Member(id: ObjectIdentifier(self), origin: origin) {
-            eventLoop.execute { loopBound.value.0.evict(loopBound.value.1) }
-        }
-        return self.cap.enter(member)
+        return self.cap.enter(
+            ConnectionCap.Member(
+                id: ObjectIdentifier(self), origin: origin,
+                end: { eventLoop.execute { loopBound.value.0.evict(loopBound.value.1) } },
+                cut: { eventLoop.execute { loopBound.value.1.close(promise: nil) } }))
     }
 
     private func evict(_ context: ChannelHandlerContext) {
         self.isEvicted = true
         guard !self.isOver else { return }
-        if self.watch.isIdle {
+        if self.watch.isIdle, self.unwritten == 0 {
             context.close(promise: nil)
         } else {
             context.fireUserInboundEventTriggered(RequestHandler.ServerStops())
@@ -76,6 +81,11 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     /// A close with bytes unread is a reset, which may take the answer from a client that is still sending: what it sends is taken in for a
     /// moment.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
+        guard mode != .all || self.unwritten == 0 else {
+            self.isLast = true
+            context.channel.closeFuture.cascade(to: promise)
+            return
+        }
         guard mode == .all, self.watch.phase == .body, self.lingering == nil, context.channel.isActive else {
             context.close(mode: mode, promise: promise)
             return
@@ -95,12 +105,18 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if case .end = self.unwrapInboundIn(data) { context.close(promise: nil) }
             return
         }
+        // RFC 9112, section 9.6: what comes behind the last request is not processed.
+        guard !self.isClosing else { return }
         switch self.unwrapInboundIn(data) {
         case .head: self.update(context) { $0.headCame() }
         case .body: break
         case .end: self.update(context) { $0.endCame() }
         }
         context.fireChannelRead(data)
+        // Its answer may have gone before.
+        if self.isEvicted, self.watch.isIdle, self.unwritten == 0 {
+            self.close(context: context, mode: .all, promise: nil)
+        }
     }
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
@@ -109,16 +125,22 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .body: break
         case .end: self.update(context) { $0.answerWritten() }
         }
-        guard case .end = self.unwrapOutboundIn(data), self.isLast || self.isEvicted && self.watch.isIdle else {
+        guard case .end = self.unwrapOutboundIn(data) else {
             context.write(data, promise: promise)
             return
         }
+        if self.isLast || self.isEvicted { self.isClosing = true }
+        self.unwritten += 1
         let written = promise ?? context.eventLoop.makePromise()
         let loopBound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        written.futureResult.whenComplete { _ in
-            loopBound.value.0.close(context: loopBound.value.1, mode: .all, promise: nil)
-        }
+        written.futureResult.whenComplete { _ in loopBound.value.0.wasWritten(loopBound.value.1) }
         context.write(data, promise: written)
+    }
+
+    private func wasWritten(_ context: ChannelHandlerContext) {
+        self.unwritten -= 1
+        guard self.unwritten == 0, self.isLast || self.isEvicted else { return }
+        self.close(context: context, mode: .all, promise: nil)
     }
 
     func channelWritabilityChanged(context: ChannelHandlerContext) {

@@ -16,7 +16,9 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     private enum State {
         case waiting
         case reading(AdminRequest, body: [UInt8], deadline: Scheduled<Void>)
-        case answering(Task<Void, Never>)
+        /// It was refused by its head.
+        case refused
+        case answering
         case streaming(Task<Void, Never>)
     }
 
@@ -25,6 +27,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     /// Of the request in progress.
     private var head = HTTPRequestHead(version: .http1_1, method: .GET, uri: "/")
     private var isInputClosed = false
+    private var isStopping = false
 
     init(_ responder: AdminResponder) { self.responder = responder }
 
@@ -36,7 +39,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
                 let remote = context.remoteAddress.map(Self.text) ?? "?"
                 self.begin(try self.responder.admit(head, from: remote), context)
             } catch {
-                self.write(.error(error), context)
+                self.refuseLater(error, context)
             }
         case .body(let part):
             guard case .reading(let request, var body, let deadline) = self.state else { return }
@@ -63,13 +66,14 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         switch event {
         case is ServerStops:
+            self.isStopping = true
             if case .streaming(let task) = self.state { task.cancel() }
         case ChannelEvent.inputClosed:
             self.isInputClosed = true
             switch self.state {
             case .waiting: context.close(promise: nil)
             case .reading: self.refuse(.bodyBroken, context)
-            case .answering, .streaming: break
+            case .refused, .answering, .streaming: break
             }
         default: context.fireUserInboundEventTriggered(event)
         }
@@ -77,11 +81,12 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         switch self.state {
-        case .waiting: break
+        // A call that was begun is done to its end, and the audit hears of it.
+        case .waiting, .refused, .answering: break
         case .reading(let request, _, let deadline):
             deadline.cancel()
             _ = self.responder.refused(request, .bodyBroken)
-        case .answering(let task), .streaming(let task): task.cancel()
+        case .streaming(let task): task.cancel()
         }
         self.state = .waiting
         context.fireChannelInactive()
@@ -100,16 +105,27 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     private func call(_ request: AdminRequest, _ body: [UInt8], _ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        self.state = .answering(
-            Task { [responder, eventLoop = context.eventLoop] in
-                let reply = await responder.answer(request, body: body)
-                eventLoop.execute { bound.value.0.answered(reply, bound.value.1) }
-            })
+        self.state = .answering
+        Task { [responder, eventLoop = context.eventLoop] in
+            let reply = await responder.answer(request, body: body)
+            eventLoop.execute { bound.value.0.answered(reply, bound.value.1) }
+        }
     }
 
     private func answered(_ reply: Reply, _ context: ChannelHandlerContext) {
         guard case .answering = self.state else { return }
         self.write(reply, context)
+    }
+
+    /// Not while a request is taken in: the handler that holds back the next one would deliver it from within, and so on, as deep as requests
+    /// were sent at once.
+    private func refuseLater(_ error: AdminError, _ context: ChannelHandlerContext) {
+        self.state = .refused
+        let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
+        context.eventLoop.execute {
+            guard case .refused = bound.value.0.state else { return }
+            bound.value.0.write(.error(error), bound.value.1)
+        }
     }
 
     /// Ends the request whose body is being read, and the connection: what else it sends cannot be told from a request.
@@ -136,10 +152,10 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         // Its end is the connection's: the encoder would write the end of a body.
         case .stream:
             response.headers.add(name: "Connection", value: "close")
-            let bound = NIOLoopBound(context, eventLoop: context.eventLoop)
-            context.writeAndFlush(self.wrapOutboundOut(.head(response))).whenComplete { _ in
-                bound.value.close(promise: nil)
-            }
+            self.state = .waiting
+            context.write(self.wrapOutboundOut(.head(response)), promise: nil)
+            context.flush()
+            context.close(mode: .all, promise: nil)
         }
     }
 
@@ -147,7 +163,9 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ response: HTTPResponseHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext, _ isLast: Bool
     ) {
         var response = response
-        let isLast = isLast || self.isInputClosed || !self.head.isKeepAlive
+        // NIO's parser reads nothing behind a request to change the protocol.
+        let changesProtocol = self.head.method == .CONNECT || self.head.headers.contains(name: "Upgrade")
+        let isLast = isLast || changesProtocol || self.isInputClosed || !self.head.isKeepAlive
         if isLast || self.head.version == .http1_0 {
             response.headers.add(name: "Connection", value: isLast ? "close" : "keep-alive")
         }
@@ -157,22 +175,25 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
     }
 
-    /// Each part is written once the one before is with the kernel.
+    /// Each part is written once the one before is with the kernel; a client that takes none for too long is left.
     private func stream(_ source: @escaping Reply.Source, _ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
-        let channel = context.channel
-        self.state = .streaming(
-            Task {
-                try? await source { part in
-                    try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(part))).get()
-                }
-                channel.eventLoop.execute {
-                    let (handler, context) = bound.value
-                    guard case .streaming = handler.state else { return }
-                    handler.state = .waiting
-                    context.writeAndFlush(handler.wrapOutboundOut(.end(nil)), promise: nil)
-                }
-            })
+        let (channel, stalledTime) = (context.channel, TimeAmount(self.responder.limits.stalledTime))
+        let task = Task {
+            try? await source { part in
+                let stalled = channel.eventLoop.scheduleTask(in: stalledTime) { channel.close(promise: nil) }
+                defer { stalled.cancel() }
+                try await channel.writeAndFlush(HTTPServerResponsePart.body(.byteBuffer(part))).get()
+            }
+            channel.eventLoop.execute {
+                let (handler, context) = bound.value
+                guard case .streaming = handler.state else { return }
+                handler.state = .waiting
+                context.writeAndFlush(handler.wrapOutboundOut(.end(nil)), promise: nil)
+            }
+        }
+        self.state = .streaming(task)
+        if self.isStopping { task.cancel() }
     }
 
     /// As RFC 9110, section 5.6.7, writes it.

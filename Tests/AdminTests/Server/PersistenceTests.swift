@@ -1,4 +1,5 @@
 import Foundation
+import NIOConcurrencyHelpers
 import Testing
 import WasmnetAdmin
 
@@ -16,6 +17,38 @@ import WasmnetAdmin
             let last = live.request("GET", "/version")
             let text = try await Connection.exchange(one + other + last, port: live.address.port)
             #expect(self.statuses(text) == [200, 404, 200])
+        }
+    }
+
+    /// Each would be answered from within the one before it.
+    @Test func anyNumberOfRequestsMayBeSentAtOnce() async throws {
+        try await LiveServer.with { live async throws in
+            let bad = String(repeating: "GET / HTTP/1.1\r\n\r\n", count: 20_000)
+            let first = live.request("GET", "/livez", headers: ["Connection": nil])
+            let text = try await Connection.exchange(
+                first + bad + live.request("GET", "/version"), port: live.address.port)
+            let statuses = self.statuses(text)
+            #expect(statuses.count == 20_002 && statuses.first == 200 && statuses.last == 200)
+        }
+    }
+
+    /// RFC 9112, section 9.6.
+    @Test func whatComesBehindTheLastRequestIsNotProcessed() async throws {
+        try await LiveServer.with { live async throws in
+            let text = try await Connection.exchange(
+                live.request("GET", "/livez") + live.request("POST", "/v1/drain"), port: live.address.port)
+            #expect(self.statuses(text) == [200])
+            #expect(live.audit.withLockedValue { $0 } == [])
+        }
+    }
+
+    /// NIO's parser reads nothing behind a request to change the protocol, so the client must not send another.
+    @Test func aConnectionThatAsksForAnotherProtocolEndsWithItsAnswer() async throws {
+        try await LiveServer.with { live async throws in
+            let text = try await Connection.exchange(
+                live.request("GET", "/livez", headers: ["Connection": "Upgrade", "Upgrade": "h2c"]),
+                port: live.address.port)
+            #expect(try Answer(text).headers["connection"] == "close")
         }
     }
 

@@ -89,14 +89,17 @@ import WasmnetTesting
 
     /// Nodes that did not answer a roll call may be at another Redis, with limits of their own: when all are back at one, what was granted since
     /// is firm only where the roll call had all answers.
-    @Test(arguments: [1, 16]) func aRollCallThatEndedByTimeConfirmsNothing(seconds: Int) throws {
+    ///
+    /// - Parameter age: how long it had lasted when the node noticed.
+    @Test(arguments: [(1, 0), (16, 0), (1, 12)])
+    func aRollCallThatEndedByTimeConfirmsNothing(seconds: Int, age: Int) throws {
         self.answer(try self.ask())
         func loss(_ generation: Int64) throws -> UInt64 {
             let question = try self.ask()
             let epoch = self.bucket.epoch
             let outcome = self.bucket.answered(
                 question.0, .lost, sentAt: question.1, now: self.clock.now(),
-                data: .init(generation: generation, hold: .seconds(16)), renews: false)
+                data: .init(generation: generation, hold: .seconds(16 - Int64(age))), renews: false)
             #expect(outcome.isLoss)
             return epoch
         }
@@ -110,7 +113,7 @@ import WasmnetTesting
                 data: .init(generation: 8, hold: .seconds(second == seconds ? 0 : 16)), renews: true)
         }
         let second = try loss(9)
-        #expect(self.bucket.countedUntilLoss(epoch: second) == (seconds == 1))
+        #expect(self.bucket.countedUntilLoss(epoch: second) == (seconds + age == 1))
     }
 
     /// Who heard of a loss, and could not declare what it holds before others may have got it, holds nothing for sure.
