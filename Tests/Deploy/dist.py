@@ -70,7 +70,7 @@ class DistTests(unittest.TestCase):
         node = subprocess.Popen([self.node, "serve", "--port", "0", "--no-admin", "--serve-client"], cwd="/", stderr=subprocess.PIPE, text=True)
         try:
             port = next(found.group(1) for line in node.stderr if (found := re.search(r"ws://127\.0\.0\.1:(\d+)/", line)))
-            for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasmnet-client.min.js", b"// wasmnet "), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
+            for path, start in (("client/wasmnet-client.js", b"//"), ("client/wasmnet-client.min.js", b"//wasmnet "), ("client/wasi/index.js", b""), ("playground/", b"<!doctype html>"),
                                 ("playground/guests/netcat.wasm", b"\0asm"), ("playground/guests/echo-server.wasm", b"\0asm")):
                 request = urllib.request.Request(f"http://127.0.0.1:{port}/{path}", headers={"Accept-Encoding": "gzip"})
                 with urllib.request.urlopen(request, timeout=10) as answer:

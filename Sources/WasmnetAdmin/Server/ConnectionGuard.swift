@@ -121,7 +121,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         switch self.unwrapOutboundIn(data) {
-        case .head(let head): self.isLast = head.headers["Connection"].contains("close")
+        case .head(let head): self.isLast = head.headers.first(name: "Connection") == "close"
         case .body: break
         case .end: self.update(context) { $0.answerWritten() }
         }
