@@ -15,5 +15,11 @@ package final class ManualClock: RelayClock {
     package func uptimeNanoseconds() -> Int64 { self.microseconds.load(ordering: .relaxed) * 1000 }
 
     package func set(_ instant: QuotaInstant) { self.microseconds.store(instant.microseconds, ordering: .relaxed) }
-    package func advance(_ time: QuotaDuration) { self.microseconds.wrappingAdd(time.microseconds, ordering: .relaxed) }
+
+    /// - Returns: the moment after it.
+    @discardableResult
+    package func advance(_ time: QuotaDuration) -> QuotaInstant {
+        let moment = self.microseconds.wrappingAdd(time.microseconds, ordering: .sequentiallyConsistent).newValue
+        return QuotaInstant(microseconds: moment)
+    }
 }

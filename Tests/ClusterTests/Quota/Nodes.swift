@@ -41,8 +41,6 @@ final class LedgerNode: Sendable {
         self.id = settings.nodeID
         settings.modes = outage
         settings.answerTime = answerTime
-        // Where time goes by at each look at the clock, a slow answer is no outage either.
-        settings.outageTime = max(settings.outageTime, answerTime)
         var events = ClusterEvents()
         let (excess, modes, losses) = (self.excess, self.modes, self.losses)
         let (ledger, peers) = (NIOLockedValueBox<RedisLedger?>(nil), self.peers)
