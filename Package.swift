@@ -223,7 +223,6 @@ let package = Package(
             dependencies: [
                 "PrometheusMetrics", "Wasmnet", "WasmnetAdmin", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
                 "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", asyncHTTPClient, coreMetrics, inMemoryTracing,
-
                 logging, nioConcurrency, nioCore, nioFoundation, nioHTTP1, nioPosix, tracing,
             ],
             swiftSettings: strict

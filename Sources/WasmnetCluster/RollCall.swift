@@ -48,7 +48,8 @@ struct RollCall: Sendable {
         return .answer
     }
 
-    /// Whether it took about as long as growth is held where somebody does not answer: whoever notices late, by its heartbeat, sees less of it.
+    /// Whether it took about as long as growth is held where somebody does not answer: what a node knows of the hold is as old as its last
+    /// answer, a heartbeat at most.
     func lasts(_ hold: QuotaDuration, until now: QuotaInstant) -> Bool {
         (now - self.began).microseconds + self.age.microseconds >= hold.microseconds - 6_000_000
     }
