@@ -56,15 +56,15 @@ let package = Package(
         .package(url: "https://github.com/vapor/jwt-kit", exact: "5.7.1"),
     ],
     targets: [
-        // Text from outside: cut, compared and shown by bytes. Imports nothing.
-        .target(name: "WasmnetText", swiftSettings: strict),
+        // The ground floor: text by bytes, addresses, time, files. Imports nothing of the project's.
+        .target(name: "WasmnetNet", swiftSettings: strict),
         // The wire language: messages and codecs over ByteBuffer; no I/O.
-        .target(name: "WasmnetProtocol", dependencies: ["WasmnetText", nioCore], swiftSettings: strict),
+        .target(name: "WasmnetProtocol", dependencies: ["WasmnetNet", nioCore], swiftSettings: strict),
         // How much? Pure values, the ledger protocol, the in-process ledger.
-        .target(name: "WasmnetQuota", dependencies: ["WasmnetText"], swiftSettings: strict),
+        .target(name: "WasmnetQuota", dependencies: ["WasmnetNet"], swiftSettings: strict),
         // May it be reached, and how much by whom? Pure values.
         .target(
-            name: "WasmnetPolicy", dependencies: ["WasmnetQuota", "WasmnetText", hashTrees, heap], swiftSettings: strict
+            name: "WasmnetPolicy", dependencies: ["WasmnetQuota", "WasmnetNet", hashTrees, heap], swiftSettings: strict
         ),
         // What Linux has in C headers that Swift cannot read: epoll(7), rtnetlink(7).
         .target(name: "CLinux"),
@@ -72,7 +72,7 @@ let package = Package(
         .target(
             name: "WasmnetRelay",
             dependencies: [
-                "CLinux", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetText",
+                "CLinux", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetNet",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict
@@ -81,7 +81,7 @@ let package = Package(
         .target(
             name: "WasmnetPolicyFile",
             dependencies: [
-                "WasmnetPolicy", "WasmnetQuota", "WasmnetText", .product(name: "TOMLKit", package: "TOMLKit"),
+                "WasmnetPolicy", "WasmnetQuota", "WasmnetNet", .product(name: "TOMLKit", package: "TOMLKit"),
             ],
             swiftSettings: strict
         ),
@@ -89,7 +89,7 @@ let package = Package(
         .target(
             name: "WasmnetIdentity",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetText", nioCore, nioHTTP1,
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetNet", nioCore, nioHTTP1,
                 logging, jwtKit, crypto,
             ],
             swiftSettings: strict
@@ -101,7 +101,7 @@ let package = Package(
             dependencies: [
                 "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
                 "WasmnetRelay",
-                "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
+                "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetNet",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, crypto, logging, lifecycle,
                 coreMetrics,
                 tracing,
@@ -112,14 +112,14 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
             name: "RedisClient",
-            dependencies: ["CHiredis", "WasmnetText", crypto, nioCore, nioPosix, nioSSL, nioConcurrency],
+            dependencies: ["CHiredis", "WasmnetNet", crypto, nioCore, nioPosix, nioSSL, nioConcurrency],
             swiftSettings: strict
         ),
         // Quotas, nodes and denylist shared in Redis.
         .target(
             name: "WasmnetCluster",
             dependencies: [
-                "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetText", nioCore, nioPosix, nioConcurrency,
+                "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetNet", nioCore, nioPosix, nioConcurrency,
                 logging,
             ],
             resources: [.embedInCode("Scripts")],
@@ -127,13 +127,13 @@ let package = Package(
         ),
         // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
         .target(
-            name: "PrometheusMetrics", dependencies: ["WasmnetText", coreMetrics, nioConcurrency], swiftSettings: strict
+            name: "PrometheusMetrics", dependencies: ["WasmnetNet", coreMetrics, nioConcurrency], swiftSettings: strict
         ),
         // The admin server: metrics, health and the API, over a backend protocol of its own.
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", "WasmnetQuota", "WasmnetText", nioCore, nioConcurrency, nioHTTP1, nioPosix,
+                "PrometheusMetrics", "WasmnetQuota", "WasmnetNet", nioCore, nioConcurrency, nioHTTP1, nioPosix,
                 logging,
                 crypto,
             ],
@@ -148,7 +148,7 @@ let package = Package(
             dependencies: [
                 "CNodeSystem",
                 "RedisClient", "Wasmnet", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
-                "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetText",
+                "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetNet",
                 argumentParser, asyncHTTPClient, logging, lifecycle, nioCore, nioFoundation, nioHTTP1, nioPosix,
                 "WasmnetRelay",
                 .product(name: "UnixSignals", package: "swift-service-lifecycle"),
@@ -161,7 +161,8 @@ let package = Package(
         .executableTarget(
             name: "wasmnet-bench",
             dependencies: [
-                "CLinux", "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "CLinux", "RedisClient", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetNet",
+                "WasmnetQuota",
                 nioCore, nioPosix, logging, argumentParser,
             ],
             path: "Benchmarks/WasmnetBench",
@@ -173,7 +174,7 @@ let package = Package(
             name: "WasmnetTesting",
             dependencies: [
                 "CSpawn", "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol",
-                "WasmnetQuota",
+                "WasmnetNet", "WasmnetQuota",
                 "WasmnetRelay",
                 nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, logging,
             ],
@@ -190,7 +191,7 @@ let package = Package(
             dependencies: [
                 "PrometheusMetrics", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol", "WasmnetQuota",
                 "WasmnetRelay",
-                "WasmnetTesting", "WasmnetText", coreMetrics, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix,
+                "WasmnetTesting", "WasmnetNet", coreMetrics, nioConcurrency, nioCore, nioEmbedded, nioHTTP1, nioPosix,
                 nioWebSocket, logging,
             ],
             swiftSettings: strict
@@ -200,7 +201,8 @@ let package = Package(
             name: "WireTests",
             dependencies: [
                 "Wasmnet", "WasmnetCluster", "WasmnetIdentity", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
-                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded, nioHTTP1,
+                "WasmnetNet", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded,
+                nioHTTP1,
                 nioPosix,
                 nioSSL, nioTLS, nioWebSocket, crypto, jwtKit, logging,
             ],
@@ -211,7 +213,8 @@ let package = Package(
             name: "ClusterTests",
             dependencies: [
                 "RedisClient", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
-                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded, nioPosix,
+                "WasmnetNet", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioConcurrency, nioCore, nioEmbedded,
+                nioPosix,
                 nioSSL,
                 logging,
             ],
@@ -222,7 +225,8 @@ let package = Package(
             name: "AdminTests",
             dependencies: [
                 "PrometheusMetrics", "Wasmnet", "WasmnetAdmin", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetProtocol",
-                "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", asyncHTTPClient, coreMetrics, inMemoryTracing,
+                "WasmnetNet", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", asyncHTTPClient, coreMetrics,
+                inMemoryTracing,
                 logging, nioConcurrency, nioCore, nioFoundation, nioHTTP1, nioPosix, tracing,
             ],
             swiftSettings: strict
@@ -231,7 +235,8 @@ let package = Package(
         .testTarget(
             name: "NodeTests",
             dependencies: [
-                "wasmnet-node", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota",
+                "wasmnet-node", "Wasmnet", "WasmnetCluster", "WasmnetPolicy", "WasmnetProtocol", "WasmnetNet",
+                "WasmnetQuota",
                 "WasmnetRelay", "WasmnetTesting", argumentParser, logging, nioCore, nioHTTP1, nioPosix,
             ],
             swiftSettings: strict
@@ -240,7 +245,8 @@ let package = Package(
         .testTarget(
             name: "SimulationTests",
             dependencies: [
-                "WasmnetPolicy", "WasmnetProtocol", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting", nioCore,
+                "WasmnetPolicy", "WasmnetProtocol", "WasmnetNet", "WasmnetQuota", "WasmnetRelay", "WasmnetTesting",
+                nioCore,
                 nioEmbedded, nioConcurrency, logging, deque,
             ],
             swiftSettings: strict

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// The two texts a Prometheus server reads.
 package enum ExpositionFormat: String, Sendable, CaseIterable {

@@ -1,7 +1,7 @@
 import NIOCore
 import NIOPosix
 import NIOSSL
-import WasmnetText
+import WasmnetNet
 
 /// Names what went wrong with a connection, from the errors of the libraries below.
 enum ConnectFailure {

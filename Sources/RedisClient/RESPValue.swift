@@ -1,5 +1,5 @@
 package import NIOCore
-import WasmnetText
+import WasmnetNet
 
 /// One reply of a Redis server in RESP2.
 ///

@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// Where a Redis server listens.
 package enum RedisEndpoint: Sendable, Hashable, CustomStringConvertible {
     /// A name, an IPv4 or an IPv6 address (without brackets), and a TCP port.
@@ -8,7 +10,7 @@ package enum RedisEndpoint: Sendable, Hashable, CustomStringConvertible {
     /// `host:port`, `[v6]:port` or the socket's path.
     package var description: String {
         switch self {
-        case .host(let host, let port): host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
+        case .host(let host, let port): HostPort.text(host, port)
         case .unixSocket(let path): path
         }
     }

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 extension RedisURL {
     /// Reads a URL (the forms are listed at ``RedisURL``; the parts are those of RFC 3986).
@@ -153,24 +153,16 @@ private struct Parts {
     }
 
     private static func endpoint(_ text: ByteText, _ defaultPort: Int) throws(RedisURLError) -> RedisEndpoint {
-        let host: ByteText
-        let port: ByteText?
-        if let bracket = text.dropping(prefix: "[") {
-            guard let (inside, rest) = bracket.cut(at: "]") else { throw RedisURLError("a [ without its ]") }
-            port = rest.dropping(prefix: ":")
-            guard rest.isEmpty || port != nil else { throw RedisURLError("only a port may follow a ]") }
-            host = inside
-        } else {
-            host = text.before(":")
-            port = text.cut(at: ":")?.after
-            guard port?.has(":") != true else { throw RedisURLError("an IPv6 address stands in brackets") }
+        let place: HostPort
+        do {
+            place = try HostPort(text)
+        } catch {
+            throw RedisURLError(error.rawValue)
         }
-        guard !host.isEmpty else { throw RedisURLError("a host is missing") }
-        guard let port else { return .host(host.text, port: defaultPort) }
-        guard let number = port.decimal(as: UInt16.self), number > 0 else {
-            throw RedisURLError("a port is no number from 1 to 65535")
-        }
-        return .host(host.text, port: Int(number))
+        guard !place.host.isEmpty else { throw RedisURLError("a host is missing") }
+        guard place.port != nil else { return .host(place.host.text, port: defaultPort) }
+        guard let port = place.portNumber() else { throw RedisURLError("a port is no number from 1 to 65535") }
+        return .host(place.host.text, port: Int(port))
     }
 }
 

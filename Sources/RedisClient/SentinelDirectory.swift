@@ -1,6 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
-import WasmnetText
+import WasmnetNet
 
 /// Finds a master through its sentinels (Redis documentation, "Guidelines for Redis clients with support for Redis
 /// Sentinel"): asks one after the other, then has the server confirm that it is a master.

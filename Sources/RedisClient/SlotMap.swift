@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Who serves which slot of a Redis Cluster.
 package struct SlotMap: Sendable, Equatable {

@@ -4,7 +4,7 @@ import NIOCore
 import NIOHTTP1
 import WasmnetPolicy
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 /// The browser client as pages of the node's port: the package at `/client/`, its playground at `/playground/`.
 enum ClientPages {

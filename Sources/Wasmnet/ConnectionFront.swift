@@ -1,5 +1,6 @@
 import NIOCore
 import NIOSSL
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

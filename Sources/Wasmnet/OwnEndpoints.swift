@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import RedisClient
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
 

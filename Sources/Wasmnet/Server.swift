@@ -14,7 +14,7 @@ package import WasmnetCluster
 public import WasmnetPolicy
 import WasmnetQuota
 package import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 /// A wasmnet node: WebSockets in; TCP, TLS, UDP and DNS out, under a policy.
 ///
@@ -143,13 +143,13 @@ public final class Server: Service, Sendable {
     ///
     /// - Throws: ``ConfigurationError``.
     public convenience init(policy: Policy, address: String) throws {
-        guard let (host, digits) = ByteText(address).cutLast(at: ":"), let port = digits.decimal(as: Int.self) else {
+        guard let place = try? HostPort(ByteText(address)), let port = place.portNumber(in: 0...65535) else {
             throw ConfigurationError("an address is HOST:PORT, not \(address)")
         }
         var configuration = ServerConfiguration()
         configuration.policy = policy
-        configuration.host = host.without("[").without("]").text
-        configuration.port = port
+        configuration.host = place.host.text
+        configuration.port = Int(port)
         try self.init(configuration: configuration)
     }
 
@@ -402,7 +402,7 @@ public final class Server: Service, Sendable {
         let state = self.state.withLockedValue { $0 }
         return NodeEntry(
             id: id, name: self.configuration.nodeName,
-            address: state.address ?? "\(self.configuration.host):\(self.configuration.port)",
+            address: state.address ?? HostPort.text(self.configuration.host, self.configuration.port),
             version: WasmnetVersion.current, state: state.drainEnds == nil ? .serving : .draining,
             sessions: counts.sessions,
             sockets: counts.sockets, startedAt: state.startedAt,

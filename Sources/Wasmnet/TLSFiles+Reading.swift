@@ -1,6 +1,6 @@
 import NIOSSL
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 extension ServerConfiguration.TLSFiles {
     /// What a listener serves `wss://` with.

@@ -1,6 +1,6 @@
 package import WasmnetPolicy
 package import WasmnetQuota
-import WasmnetText
+import WasmnetNet
 
 /// How a node takes part in shared quotas.
 package struct ClusterSettings: Sendable {

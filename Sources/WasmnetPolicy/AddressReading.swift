@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// How an address is decided: as itself, as the IPv4 address that it is translated to, or as itself and all that is inside it.
 struct AddressReading {
     /// The address as it is dialed; IPv4 where it was written IPv4-mapped.
@@ -33,15 +35,7 @@ struct AddressReading {
 }
 
 extension IPAddress {
-    var isUnspecified: Bool { self.high == 0 && self.low == 0 }
-    /// ::ffff:a.b.c.d
-    var isMapped: Bool { !self.isIPv4 && self.high == 0 && self.low >> 32 == 0xFFFF }
-    package var isLoopback: Bool { self.isIPv4 ? self.low >> 24 == 127 : self.high == 0 && self.low == 1 }
-
     private static func low32(_ bits: UInt64) -> IPAddress { IPAddress(v4Bits: UInt32(truncatingIfNeeded: bits)) }
-
-    /// ::ffff:a.b.c.d as a.b.c.d, which it is only another way to write (RFC 4291, section 2.5.5.2).
-    package var withoutV4Mapping: IPAddress { self.isMapped ? Self.low32(self.low) : self }
 
     /// The IPv4 address that an address of 64:ff9b::/96 is translated to (RFC 6052, section 2.1).
     var wellKnownTranslation: IPAddress? {
@@ -72,15 +66,5 @@ extension IPAddress {
     package var embedded: [IPAddress] {
         if self.isMapped { return [self.withoutV4Mapping] }
         return self.wellKnownTranslation.map { [$0] } ?? self.tunneled
-    }
-}
-
-extension Prefix {
-    var isSingle: Bool { self.length == (self.address.isIPv4 ? 32 : 128) }
-
-    /// The IPv4 network that an IPv4-mapped one is another way to write (RFC 4291, section 2.5.5.2).
-    var withoutV4Mapping: Prefix {
-        guard self.length >= 96, self.address.isMapped else { return self }
-        return Prefix(self.address.withoutV4Mapping, length: self.length - 96) ?? self
     }
 }

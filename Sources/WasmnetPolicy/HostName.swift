@@ -1,5 +1,5 @@
 import HashTreeCollections
-import WasmnetText
+package import WasmnetNet
 
 /// A DNS name, checked, in lower case, without the trailing dot.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {

@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// A prefix by which a network's translator writes IPv4 addresses as IPv6 ones (RFC 6052, section 2.2).
 package struct NAT64Prefix: Hashable, Sendable, CustomStringConvertible {
     package let prefix: Prefix

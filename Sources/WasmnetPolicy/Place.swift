@@ -1,3 +1,5 @@
+public import WasmnetNet
+
 /// An address and port of the node itself, and of what it counts in.
 public struct ProtectedEndpoint: Sendable, Hashable {
     /// Nil, where there is no name either: every address of this machine. One of this machine's addresses stands for all of them.

@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 extension Policy {
     // MARK: Names
 
@@ -168,8 +170,7 @@ extension Policy {
     }
 
     private static func subject(_ address: IPAddress, _ port: UInt16?) -> String {
-        guard let port else { return "\(address)" }
-        return address.isIPv4 ? "\(address):\(port)" : "[\(address)]:\(port)"
+        port.map(address.endpointText) ?? "\(address)"
     }
 
     private func nameEntry(_ list: EntryList, _ name: HostName, _ port: UInt16?) -> PolicyEntry? {

@@ -1,3 +1,4 @@
+public import WasmnetNet
 public import WasmnetQuota
 
 /// What clients may reach, bind and use: an immutable snapshot, cheap to copy, decided without I/O.

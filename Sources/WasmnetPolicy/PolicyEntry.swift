@@ -1,4 +1,4 @@
-import WasmnetText
+package import WasmnetNet
 
 /// One entry of `allow` or `deny`: what it names, for which ports, and by which transport.
 public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {

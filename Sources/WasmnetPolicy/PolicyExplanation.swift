@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// How a destination is decided, step by step.
 package struct PolicyExplanation: Sendable, Equatable, CustomStringConvertible {
     package let steps: [String]

@@ -1,4 +1,4 @@
-import WasmnetText
+public import WasmnetNet
 
 /// Who a client is, and who may come.
 public struct ClientsPolicy: Sendable, Hashable {

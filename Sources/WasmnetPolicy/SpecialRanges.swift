@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// The built-in guard: ranges that lead to the node's own machine or network, or nowhere.
 ///
 /// Of IPv6 only global unicast, 2000::/3 (RFC 4291, section 2.4), is public at all, so a range that is assigned later is not open

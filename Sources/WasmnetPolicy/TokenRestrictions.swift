@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// What a token adds to the policy in force for the client that holds it. It can only take away reach, never add any.
 package struct TokenRestrictions: Sendable {
     /// Which of the policy's tiers gives the limits; nil, and a tier that the policy no longer has, mean the limits of everyone.

@@ -1,4 +1,4 @@
-package import WasmnetText
+package import WasmnetNet
 
 /// What carries the bytes.
 public enum TransportProtocol: String, Sendable, CaseIterable {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Where a page comes from, in the one form in which browsers write it (RFC 6454, section 6.2; the URL standard's host serializer).
 package struct WebOrigin: Hashable, Sendable {
@@ -27,21 +27,23 @@ package struct WebOrigin: Hashable, Sendable {
     }
 
     private static func parts(_ authority: ByteText) throws(DestinationError) -> (String, UInt16?) {
+        let place: HostPort
+        do {
+            place = try HostPort(authority)
+        } catch {
+            throw DestinationError(error.rawValue)
+        }
         let host: String
-        let rest: ByteText
-        if let (inside, after) = authority.dropping(prefix: "[")?.cut(at: "]") {
-            guard let address = IPAddress(inside.text), !address.isIPv4 else {
+        if place.isInBrackets {
+            guard let address = IPAddress(place.host.text), !address.isIPv4 else {
                 throw DestinationError("in the brackets is no IPv6 address")
             }
-            (host, rest) = ("[\(address.inURLs)]", after)
+            host = "[\(address.inURLs)]"
         } else {
-            let written = authority.before(":")
-            (host, rest) = (try self.host(written), authority.dropping(prefix: written) ?? "")
+            host = try self.host(place.host)
         }
-        guard !rest.isEmpty else { return (host, nil) }
-        guard let port = rest.dropping(prefix: ":")?.decimal(as: UInt16.self), port > 0 else {
-            throw DestinationError("its port is a number from 1 to 65535")
-        }
+        guard place.port != nil else { return (host, nil) }
+        guard let port = place.portNumber() else { throw DestinationError("its port is a number from 1 to 65535") }
         return (host, port)
     }
 

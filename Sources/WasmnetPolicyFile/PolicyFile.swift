@@ -1,7 +1,7 @@
 import Foundation
 import TOMLKit
 public import WasmnetPolicy
-import WasmnetText
+package import WasmnetNet
 
 /// A policy as a TOML file. Nothing is ever skipped in silence: an unknown key, a bad entry, an empty range is an error.
 public enum PolicyFile {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Everything that is wrong with a policy file, each with its line and the key's path.
 public struct PolicyFileError: Error, Sendable, CustomStringConvertible {

@@ -1,6 +1,6 @@
 import TOMLKit
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 import WasmnetQuota
 
 /// Reads the tables of a policy, gathering what is wrong.

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Finds the line of a key, or of one element of its array, in TOML text: TOMLKit tells lines only for errors of syntax.
 struct TOMLLocator {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Sizes in words: `500MB` (10^6), `20GiB` (2^30).
 package enum ByteCount {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// The names that settle a session's language in `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4).
 package enum Subprotocol {

@@ -1,4 +1,4 @@
-import WasmnetText
+package import WasmnetNet
 
 /// Whose use is counted: the key of one allowance, in this process and in the cluster.
 package struct ClientID: Hashable, Sendable, CustomStringConvertible {
@@ -24,5 +24,42 @@ package struct ClientID: Hashable, Sendable, CustomStringConvertible {
 
     package func hash(into hasher: inout Hasher) {
         for byte in self.text.utf8 { hasher.combine(byte) }
+    }
+}
+
+extension ClientID {
+    /// IPv4 by address, mapped into IPv6 (RFC 4291, section 2.5.5.2) or not; IPv6 by /64: what one subscriber usually has.
+    package init(peer: IPAddress?) {
+        guard let peer = peer?.withoutV4Mapping else {
+            self.init(text: "a:local")
+            return
+        }
+        if peer.isIPv4 {
+            self.init(text: "a:\(peer)")
+        } else {
+            let high = peer.bytes.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
+            self.init(text: "a:\(IPAddress(v6: high, low: 0))/64")
+        }
+    }
+}
+
+extension ClientID {
+    /// As operators write it: an address, alone or after `a:`, of IPv6 its /64 as well, `a:local`, or `t:NAME`; nil for what no client can be.
+    package init?(written text: String) {
+        let written = ByteText(text)
+        if let name = written.dropping(prefix: "t:") {
+            guard ClientName.isName(name.text) else { return nil }
+            self.init(text: text)
+            return
+        }
+        if written == "a:local" {
+            self.init(peer: nil)
+            return
+        }
+        let place = written.dropping(prefix: "a:") ?? written
+        let network = place.dropping(suffix: "/64")
+        guard let address = IPAddress((network ?? place).text)?.withoutV4Mapping else { return nil }
+        if network != nil, address.isIPv4 { return nil }
+        self.init(peer: address)
     }
 }

@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// A moment on the one clock of all quotas: whole microseconds since the Unix epoch, passed in by the caller.
 ///
 /// Values are clamped to `0...2^52` (the year 2112), so that sums with every interval used here stay exact in an `Int64` and in

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Wasmnet
-import WasmnetText
+import WasmnetNet
 
 /// What the program's exit codes mean.
 enum NodeExit {

@@ -18,14 +18,14 @@ let package = Package(
     name: "wasmnet-fuzz",
     dependencies: [.package(url: "https://github.com/apple/swift-nio", exact: "2.101.2")],
     targets: [
-        .target(name: "WasmnetText", swiftSettings: strict),
-        .target(name: "WasmnetProtocol", dependencies: ["WasmnetText", nioCore], swiftSettings: strict),
+        .target(name: "WasmnetNet", swiftSettings: strict),
+        .target(name: "WasmnetProtocol", dependencies: ["WasmnetNet", nioCore], swiftSettings: strict),
         .executableTarget(
             name: "protocol-fuzz", dependencies: ["WasmnetProtocol", nioCore], path: ".",
             exclude: ["Sources", "protocol.dict", "head.dict", "HeadFuzz.swift"],
             sources: ["ProtocolFuzz.swift"],
             swiftSettings: strict + [.unsafeFlags(["-parse-as-library"])]),
-        .target(name: "UpgradeHead", dependencies: ["WasmnetText", nioCore, nioHTTP1], swiftSettings: strict),
+        .target(name: "UpgradeHead", dependencies: ["WasmnetNet", nioCore, nioHTTP1], swiftSettings: strict),
         .executableTarget(
             name: "head-fuzz", dependencies: ["UpgradeHead", nioCore, nioHTTP1, nioEmbedded], path: ".",
             exclude: ["Sources", "protocol.dict", "head.dict", "ProtocolFuzz.swift"],

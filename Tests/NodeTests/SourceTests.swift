@@ -1,5 +1,6 @@
 import Foundation
 import Testing
+import WasmnetNet
 import WasmnetTesting
 
 extension NodeTests {
@@ -28,7 +29,7 @@ extension NodeTests {
             // A library's words.
             "WasmnetRelay/Dial/TargetTLS.swift",
             // The type itself.
-            "WasmnetText/ClientName.swift", "WasmnetText/TextFault.swift",
+            "WasmnetQuota/ClientName.swift", "WasmnetNet/Text/TextFault.swift",
         ]
 
         @Test func textFromOutsideIsReadByBytes() throws {

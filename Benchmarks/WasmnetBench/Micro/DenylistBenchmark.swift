@@ -1,4 +1,5 @@
 import ArgumentParser
+import WasmnetNet
 import WasmnetPolicy
 
 /// What a lookup in the denylist and a change of it cost, in a small list and in a large one.

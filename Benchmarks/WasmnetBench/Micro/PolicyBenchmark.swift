@@ -1,3 +1,4 @@
+import WasmnetNet
 import WasmnetPolicy
 
 /// What one decision costs under a policy of 1,000 entries: CIDRs, addresses, names and wildcards.

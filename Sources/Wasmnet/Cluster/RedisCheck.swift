@@ -1,5 +1,5 @@
 import RedisClient
-import WasmnetText
+import WasmnetNet
 
 /// What must be true of a Redis before a node relies on it, and what should be.
 struct RedisCheck {

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import RedisClient
 import WasmnetCluster
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 import WasmnetRelay

@@ -1,6 +1,7 @@
 import NIOCore
 import WasmnetAdmin
 import WasmnetCluster
+import WasmnetNet
 import WasmnetPolicy
 
 extension NodeAdmin {

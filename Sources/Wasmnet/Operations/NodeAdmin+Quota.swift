@@ -3,7 +3,7 @@ import WasmnetAdmin
 import WasmnetPolicy
 import WasmnetQuota
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 extension NodeAdmin {
     func quota(of client: String) async throws -> QuotaReport? {

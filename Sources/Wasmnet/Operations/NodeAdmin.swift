@@ -8,7 +8,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 /// What an operator may see of a server, and do to it.
 struct NodeAdmin: AdminBackend {

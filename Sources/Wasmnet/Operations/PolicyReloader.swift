@@ -4,7 +4,7 @@ import Logging
 import NIOConcurrencyHelpers
 import WasmnetPolicy
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 /// The policy in force and how it changes: by its file, by an operator, by the program. Another policy is read and proven whole before
 /// the old one goes; one that is wrong changes nothing.

@@ -4,6 +4,7 @@ import NIOPosix
 import PrometheusMetrics
 import WasmnetAdmin
 import WasmnetCluster
+import WasmnetNet
 import WasmnetQuota
 import WasmnetRelay
 
@@ -96,6 +97,6 @@ extension AdminConfiguration {
 extension AdminServer.Address {
     /// `host:port`
     var text: String {
-        self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+        HostPort.text(self.host, self.port)
     }
 }

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 package enum SocketState: String, Sendable, Codable, CaseIterable {
     /// Its name is resolved or its target dialed.

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// A request's path and query, taken apart (RFC 3986; the query as HTML forms write it, with `+` for a blank).
 struct RequestTarget: Hashable {

@@ -1,5 +1,5 @@
 import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 extension AdminRoutes {
     /// What nobody may reach, and who may reach nothing.

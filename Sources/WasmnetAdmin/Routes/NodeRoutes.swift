@@ -1,7 +1,7 @@
 import NIOHTTP1
 import Logging
 import NIOCore
-import WasmnetText
+import WasmnetNet
 
 extension AdminRoutes {
     /// The node as a whole.

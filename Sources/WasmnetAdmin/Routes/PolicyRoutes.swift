@@ -1,5 +1,5 @@
 import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 extension AdminRoutes {
     var policy: [Route] {
@@ -26,12 +26,9 @@ enum HostAndPort {
     static func parse(_ text: String) throws(AdminError) -> (host: String, port: UInt16) {
         let wrong = AdminError.badRequest(
             "bad_parameter", "destination is host:port with a port of 1 to 65535, an IPv6 address in brackets")
-        guard let (written, digits) = ByteText(text).cutLast(at: ":"), let port = digits.decimal(as: UInt16.self),
-            port > 0
+        guard let place = try? HostPort(ByteText(text)), let port = place.portNumber(),
+            (1...255).contains(place.host.count)
         else { throw wrong }
-        let inside = written.dropping(prefix: "[")?.dropping(suffix: "]")
-        let host = inside ?? written
-        guard inside != nil || !(host.has(":") || host.has("[")), (1...255).contains(host.count) else { throw wrong }
-        return (host.text, port)
+        return (place.host.text, port)
     }
 }

@@ -1,5 +1,5 @@
 import NIOCore
-import WasmnetText
+import WasmnetNet
 
 /// Where the admin server listens, who may ask it, and what it bears.
 package struct AdminConfiguration: Sendable {

@@ -1,6 +1,6 @@
 import Logging
 import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 /// A request that may be answered: its route, and what it says of itself.
 struct AdminRequest: Sendable {

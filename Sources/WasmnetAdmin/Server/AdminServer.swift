@@ -3,6 +3,7 @@ package import NIOCore
 import NIOHTTP1
 import NIOPosix
 package import PrometheusMetrics
+import WasmnetNet
 
 /// The operator's door to a node: metrics, health, the API of `openapi.json`, events and documents such as a dashboard, on a port
 /// of its own.

@@ -1,5 +1,5 @@
 package import Logging
-import WasmnetText
+import WasmnetNet
 
 /// One change that was asked for, whether it came to pass or not.
 package struct AuditRecord: Sendable, Hashable {

@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 import NIOCore
+import WasmnetNet
 
 /// How many connections there may be, all together and from one address, and which of them gives way to a new one.
 ///

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Whether a request's `Host` and `Origin` are those of someone who means this server.
 ///
@@ -45,13 +45,10 @@ struct HostCheck: Sendable {
 
     /// `host:port` or `[address]:port` without the port; nil for anything else (RFC 3986, section 3.2).
     private static func host(of authority: ByteText) -> ByteText? {
-        let isAddress = authority.starts(with: "[")
-        guard let host = isAddress ? authority.cut(at: "]")?.before : authority.before(":") else { return nil }
-        let port = isAddress ? authority.cut(at: "]")?.after ?? "" : authority.dropping(prefix: host) ?? ""
-        guard port.isEmpty || port == ":" || port.dropping(prefix: ":")?.decimal(as: UInt16.self) != nil else {
-            return nil
-        }
-        return isAddress ? ByteText(host.text + "]") : host
+        guard let place = try? HostPort(authority),
+            place.port?.isEmpty != false || place.portNumber(in: 0...65535) != nil
+        else { return nil }
+        return place.isInBrackets ? ByteText("[\(place.host.text)]") : place.host
     }
 
     /// What follows the scheme; nil for `null`.

@@ -1,6 +1,6 @@
 import Crypto
 import FoundationEssentials
-import WasmnetText
+import WasmnetNet
 
 /// Whether a request shows the token, in a time that tells nothing of it.
 struct TokenCheck: Sendable {

@@ -1,7 +1,7 @@
 import NIOCore
 package import RedisClient
 package import WasmnetQuota
-import WasmnetText
+import WasmnetNet
 
 /// The clients' accounts in Redis, for operators: what is used, limits set for one client, and a new start.
 package struct ClientAccounts: Sendable {

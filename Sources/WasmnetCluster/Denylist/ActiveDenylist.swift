@@ -1,5 +1,6 @@
 import NIOConcurrencyHelpers
 package import NIOCore
+package import WasmnetNet
 package import WasmnetPolicy
 
 /// The denylist that a node holds destinations and clients against, and how sure it is of it. Whoever keeps the list puts it here;

@@ -1,6 +1,7 @@
 package import Logging
 package import NIOCore
 package import RedisClient
+import WasmnetNet
 import WasmnetPolicy
 
 /// Keeps a node's denylist as it is in Redis.

@@ -1,6 +1,7 @@
 import Logging
 import NIOCore
 import RedisClient
+import WasmnetNet
 import WasmnetPolicy
 
 /// What the feed knows, and what each event makes of it.

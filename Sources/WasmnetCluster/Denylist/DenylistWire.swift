@@ -1,7 +1,7 @@
 import NIOCore
 import RedisClient
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// The denylist's texts in Redis, as the scripts write them.
 enum DenylistWire {

@@ -1,4 +1,5 @@
 import NIOCore
+package import WasmnetNet
 package import WasmnetPolicy
 
 /// The denylist of a node without Redis: the same list in the process, lost when it ends.

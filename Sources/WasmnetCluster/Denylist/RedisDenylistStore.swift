@@ -1,5 +1,6 @@
 package import NIOCore
 package import RedisClient
+package import WasmnetNet
 package import WasmnetPolicy
 
 /// The denylist in Redis: every change is one run of a script that writes the entries and the log and publishes the change.

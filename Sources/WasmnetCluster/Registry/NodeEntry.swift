@@ -1,3 +1,4 @@
+import WasmnetNet
 import WasmnetPolicy
 
 /// What a node tells the others and its operators of itself.

@@ -1,7 +1,7 @@
 import NIOCore
 package import RedisClient
 import WasmnetQuota
-import WasmnetText
+import WasmnetNet
 
 /// The nodes of a cluster, in Redis. An entry lives for three heartbeats.
 package struct NodeRegistry: Sendable {

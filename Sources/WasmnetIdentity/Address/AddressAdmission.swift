@@ -1,5 +1,6 @@
 package import NIOCore
 import NIOHTTP1
+import WasmnetNet
 package import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

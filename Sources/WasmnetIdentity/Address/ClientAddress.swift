@@ -1,5 +1,5 @@
 package import NIOHTTP1
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// From which address a request really comes: the peer's, or behind trusted proxies the nearest that is none of them.
 package enum ClientAddress: Equatable, Sendable {

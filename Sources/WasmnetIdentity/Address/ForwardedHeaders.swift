@@ -1,7 +1,6 @@
 package import NIOHTTP1
-package import WasmnetPolicy
 import WasmnetRelay
-import WasmnetText
+package import WasmnetNet
 
 /// One hop of a request, as a proxy wrote it down.
 package enum ForwardedHop: Equatable, Sendable {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Reads `token "=" ( token / quoted-string )` one after the other (RFC 7239, section 4; RFC 9110, sections 5.6.2 and 5.6.4).
 struct ForwardedScanner {

@@ -1,6 +1,7 @@
 import JWTKit
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
+import WasmnetQuota
 
 /// What a token claims (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
 struct Claims: JWTPayload {

@@ -1,7 +1,7 @@
 import Foundation
 import JWTKit
 import WasmnetProtocol
-import WasmnetText
+import WasmnetNet
 
 /// Tells by a set of keys whether a JWT (RFC 7519, signed as RFC 7515's compact serialization) is valid, and what it grants.
 package struct JWTVerifier: Sendable {

@@ -1,6 +1,6 @@
 import Crypto
 import Foundation
-import WasmnetText
+import WasmnetNet
 
 /// A key in a file of its own: `PATH` of a public key in PEM, whose type says its algorithm, or `ALGORITHM:PATH`; a secret needs `HS256:PATH`.
 package enum KeyFile {

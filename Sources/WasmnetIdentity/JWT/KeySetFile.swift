@@ -1,7 +1,7 @@
 import Crypto
 import Foundation
 import WasmnetProtocol
-import WasmnetText
+import WasmnetNet
 
 /// A JSON Web Key Set as a file: the keys in it that can be used here, and what the others are, which are ignored (RFC 7517, section 5).
 package struct KeySetFile: Sendable {

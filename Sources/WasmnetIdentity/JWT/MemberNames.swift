@@ -1,5 +1,5 @@
 import Foundation
-import WasmnetText
+import WasmnetNet
 
 /// The names in a JSON object's outermost level, to see whether one stands there twice: RFC 7515, section 4, and RFC 7519, section 4,
 /// want them unique, and readers that disagree on which of two counts disagree on what the token says.

@@ -1,6 +1,6 @@
 import Crypto
 import JWTKit
-import WasmnetText
+import WasmnetNet
 
 /// How a token may be signed here (RFC 7518, section 3.1; RFC 8037): never `none`, RSA or encryption.
 package enum SigningAlgorithm: String, Sendable, CaseIterable {

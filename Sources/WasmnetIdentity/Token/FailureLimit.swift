@@ -1,4 +1,5 @@
 import Synchronization
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
 

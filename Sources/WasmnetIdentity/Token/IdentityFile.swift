@@ -1,5 +1,5 @@
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// What is wrong with a file of tokens or keys, in words that hold nothing of its content.
 package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConvertible {

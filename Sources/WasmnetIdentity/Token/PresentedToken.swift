@@ -1,6 +1,6 @@
 package import NIOHTTP1
 import WasmnetProtocol
-import WasmnetText
+import WasmnetNet
 
 /// The token of a request: as an offered subprotocol, `wasmnet.bearer.TOKEN` or `wasmnet.bearer64.` with the token in base64url, which is
 /// all that a page can set; as `Authorization: Bearer` (RFC 6750, section 2.1); or as `?token=`.

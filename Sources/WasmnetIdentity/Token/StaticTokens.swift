@@ -2,7 +2,8 @@ import Crypto
 import Foundation
 import WasmnetPolicy
 import WasmnetProtocol
-import WasmnetText
+import WasmnetNet
+import WasmnetQuota
 
 /// Tokens that a file lists, by their hashes: who reads the file learns no token.
 ///

@@ -1,6 +1,7 @@
 package import Logging
 package import NIOCore
 import NIOHTTP1
+import WasmnetNet
 package import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

@@ -1,5 +1,5 @@
 import HashTreeCollections
-import WasmnetText
+package import WasmnetNet
 
 /// The denylist at one version: a value that never changes.
 ///

@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// What an operator wants of the list.
 package enum DenylistChange: Sendable, Hashable {
     case add(DenylistSubject, DenylistExpiry = .never, reason: DenylistReason? = nil)

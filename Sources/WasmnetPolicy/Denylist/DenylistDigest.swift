@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// What two lists are compared by: the sum of a number for each entry, modulo 2^48, so that it follows each change at no cost and
 /// fits the numbers of Lua. It finds lists that went apart by mistake, not ones that somebody made alike.
 package struct DenylistDigest: Hashable, Sendable, CustomStringConvertible {

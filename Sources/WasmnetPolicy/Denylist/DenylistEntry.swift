@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// One entry of the denylist: what it names, until when it holds, and why.
 package struct DenylistEntry: Sendable, Hashable, CustomStringConvertible {
     /// Entries are kept in several tables at once; a reference each costs less there than the value.

@@ -1,5 +1,6 @@
 import HashTreeCollections
 import HeapModule
+package import WasmnetNet
 
 /// Which entry's time is over next.
 package struct DenylistExpiries: Sendable {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// A list of entries as text: one a line.
 ///

@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// How the list changes, as a value: what the script that writes does in Redis, step by step, for a node without Redis and for the tests
 /// that compare the two.
 package struct DenylistReplica: Sendable {

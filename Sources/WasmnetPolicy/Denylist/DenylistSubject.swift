@@ -1,4 +1,5 @@
-import WasmnetText
+package import WasmnetNet
+import WasmnetQuota
 
 /// What an entry of the denylist names: destinations, or a client.
 package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {

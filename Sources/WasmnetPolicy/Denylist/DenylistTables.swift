@@ -1,4 +1,5 @@
 import HashTreeCollections
+import WasmnetNet
 
 /// What a list is looked up in. Every part is a persistent table: a copy shares all that is not changed in it.
 struct DenylistTables: Sendable {

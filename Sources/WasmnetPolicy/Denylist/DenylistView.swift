@@ -1,3 +1,6 @@
+package import WasmnetNet
+package import WasmnetQuota
+
 /// The denylist as it holds at one moment: what a policy decides under.
 package struct DenylistView: Sendable {
     package let list: Denylist
@@ -19,5 +22,18 @@ package struct DenylistView: Sendable {
     /// The entry that denies a destination, by its name or by its address.
     package func entry(for name: HostName?, _ address: IPAddress?, port: UInt16?) -> DenylistEntry? {
         self.list.isEmpty ? nil : self.list.entry(for: name, address, port: port, at: self.now)
+    }
+}
+
+extension DenylistView {
+    /// The entry that denies a client by any of its identities: who pays, its address (with every network around it), its token's subject.
+    package func entry(forClient client: ClientID, at address: IPAddress?, subject: ClientID?) -> DenylistEntry? {
+        // An address is looked up as such; without one a client is `a:local`.
+        var ids = address == nil ? [client, ClientID(peer: nil)] : [client]
+        if let subject, subject != client { ids.append(subject) }
+        for id in ids {
+            if let entry = self.entry(forClient: id.text, at: address) { return entry }
+        }
+        return nil
     }
 }

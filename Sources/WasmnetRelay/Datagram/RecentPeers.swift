@@ -1,4 +1,5 @@
 import DequeModule
+import WasmnetNet
 import WasmnetPolicy
 
 /// One end of datagrams.

@@ -1,4 +1,4 @@
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// The order in which a name's addresses are tried: the families in turns, beginning with the resolver's first choice
 /// (RFC 8305, section 4).

@@ -1,4 +1,4 @@
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// Happy eyeballs (RFC 8305, section 5) as a value: which address is tried when, and what the race comes to.
 package struct ConnectionRace: Sendable {

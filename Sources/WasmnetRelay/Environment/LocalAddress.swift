@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 
 /// Whether an address is one of this machine's own. The kernel is asked each time, so that one that is added or taken away counts at

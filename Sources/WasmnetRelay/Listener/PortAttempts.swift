@@ -1,5 +1,6 @@
 import Glibc
 import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 
 /// The ports that a bind tries one after the other, a bounded number of them in one turn of the event loop.

@@ -1,7 +1,7 @@
 import Logging
 import NIOConcurrencyHelpers
 package import NIOCore
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// The node's connections that are not admitted yet, from the accept to the session, from any thread: one address cannot take all
 /// descriptors, all heads together are bounded, and a drain finds who has no request.

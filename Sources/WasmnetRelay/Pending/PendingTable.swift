@@ -1,3 +1,4 @@
+import WasmnetNet
 import WasmnetPolicy
 
 /// Which connections are there that are not admitted yet, and which of them gives way when they are too many. A value, without I/O.

@@ -1,4 +1,4 @@
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// What a proxy says of a connection before its first byte: "The PROXY protocol, versions 1 & 2" (W. Tarreau, 2020), sections 2.1 and 2.2.
 package enum ProxyHeader: Equatable, Sendable {

@@ -1,5 +1,5 @@
 package import NIOCore
-package import WasmnetPolicy
+package import WasmnetNet
 
 /// Whether connections begin with a PROXY protocol header, which only trusted proxies may send.
 public enum ProxyProtocolMode: String, Sendable, CaseIterable {

@@ -1,4 +1,5 @@
 import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
@@ -127,7 +128,7 @@ final class Destinations {
             case (false, nil): .wouldAllow
             default: .same
             }
-        self.log.shadowDecided(verdict, denial ?? reason ?? "\(target.host):\(target.port)")
+        self.log.shadowDecided(verdict, denial ?? reason ?? HostPort.text(target.host, target.port))
     }
 }
 

@@ -1,5 +1,6 @@
 import DequeModule
 import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 

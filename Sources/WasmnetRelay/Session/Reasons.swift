@@ -1,7 +1,7 @@
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
-import WasmnetText
+import WasmnetNet
 
 extension ReasonCode {
     /// In words what happened to a socket that leads to `host`, for `closed` messages.

@@ -1,4 +1,5 @@
 import DequeModule
+import WasmnetNet
 import WasmnetPolicy
 
 /// Which names each address was resolved from in this session: guests resolve a name and then connect by address, and the rules for

@@ -1,4 +1,5 @@
 import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

@@ -1,3 +1,4 @@
+import WasmnetNet
 import WasmnetPolicy
 
 /// Where a socket leads, as the client named it and as it was dialed; kept to decide again when the policy changes.

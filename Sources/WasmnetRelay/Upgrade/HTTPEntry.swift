@@ -2,7 +2,7 @@ import Logging
 package import NIOCore
 import NIOHTTP1
 import NIOPosix
-package import WasmnetPolicy
+package import WasmnetNet
 import WasmnetProtocol
 
 /// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.

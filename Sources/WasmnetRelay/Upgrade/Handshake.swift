@@ -1,5 +1,5 @@
 import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 /// What a request must say to become a WebSocket (RFC 6455, section 4.2.1).
 enum Handshake {

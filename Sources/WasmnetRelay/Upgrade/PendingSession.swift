@@ -1,6 +1,7 @@
 package import NIOCore
 package import NIOHTTP1
-package import WasmnetPolicy
+package import WasmnetNet
+import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 

@@ -1,6 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 /// The head of a request as RFC 9112 has it, read strictly: what another program between could read otherwise is refused.
 package enum RequestHead {

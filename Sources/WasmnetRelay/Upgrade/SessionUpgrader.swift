@@ -1,8 +1,8 @@
 package import NIOCore
 package import NIOHTTP1
 import NIOWebSocket
-package import WasmnetPolicy
-import WasmnetText
+package import WasmnetNet
+import WasmnetPolicy
 
 /// Turns one HTTP connection into a session: the path, what ``PendingSession`` asks, then the WebSocket handshake (RFC 6455,
 /// section 4.2).

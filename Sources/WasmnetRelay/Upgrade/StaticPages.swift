@@ -1,6 +1,6 @@
 package import NIOCore
 package import NIOHTTP1
-import WasmnetText
+import WasmnetNet
 
 /// Files that the node's port gives over HTTP beside its WebSocket, by their paths. All are in memory, so that no request reaches a disk.
 package struct StaticPages: Sendable {

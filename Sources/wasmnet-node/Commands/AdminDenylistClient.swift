@@ -5,7 +5,7 @@ import NIOFoundationCompat
 import NIOHTTP1
 import Wasmnet
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// The denylist by a node's admin API.
 struct AdminDenylistClient: DenylistClient {

@@ -4,7 +4,7 @@ import NIOCore
 import NIOFoundationCompat
 import NIOPosix
 import Wasmnet
-import WasmnetText
+import WasmnetNet
 
 /// Requests to a node's admin server, for commands: an answer soon, or why there is none.
 struct AdminHTTP: Sendable {

@@ -3,7 +3,7 @@ import Foundation
 import Wasmnet
 import WasmnetCluster
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 struct DenylistCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -3,7 +3,7 @@ import Foundation
 import Wasmnet
 import WasmnetCluster
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// Where the list is that a command is about: the flags, and what they lead to.
 struct DenylistTarget: ParsableArguments {

@@ -4,7 +4,7 @@ import Wasmnet
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
@@ -43,13 +43,11 @@ struct PolicyCommand: ParsableCommand {
 
         func run() async throws {
             let policy = try PolicyCommand.load(self.file)
-            guard let (written, digits) = ByteText(self.destination).cutLast(at: ":"),
-                let port = digits.decimal(as: UInt16.self), port > 0
-            else {
+            guard let place = try? HostPort(ByteText(self.destination)), let port = place.portNumber() else {
                 throw ConfigurationError(
                     "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination.shown())")
             }
-            let explanation = try await Self.explain(policy, written.text, port, self.udp ? .udp : .tcp)
+            let explanation = try await Self.explain(policy, place.host.text, port, self.udp ? .udp : .tcp)
             Terminal.say(explanation.description)
             if !explanation.allowed { throw NodeExit.denied }
         }

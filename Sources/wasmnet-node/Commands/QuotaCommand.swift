@@ -6,7 +6,7 @@ import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetQuota
 import WasmnetRelay
-import WasmnetText
+import WasmnetNet
 
 struct QuotaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

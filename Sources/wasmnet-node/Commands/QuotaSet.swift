@@ -3,7 +3,7 @@ import Wasmnet
 import WasmnetAdmin
 import WasmnetPolicyFile
 import WasmnetQuota
-import WasmnetText
+import WasmnetNet
 
 extension QuotaCommand {
     struct Set: AsyncParsableCommand {

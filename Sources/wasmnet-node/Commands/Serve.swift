@@ -5,6 +5,7 @@ import NIOCore
 import ServiceLifecycle
 import UnixSignals
 import Wasmnet
+import WasmnetNet
 import WasmnetRelay
 
 struct Serve: AsyncParsableCommand {

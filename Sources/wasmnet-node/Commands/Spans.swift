@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 import Wasmnet
-import WasmnetText
+import WasmnetNet
 
 /// A span of time as people write it: `90s`, `30m`, `24h`, `7d`. One that no clock reaches is ``longest``, which every option refuses.
 struct TimeSpan: ExpressibleByArgument, Equatable {

@@ -1,5 +1,5 @@
 import Foundation
-import WasmnetText
+import WasmnetNet
 
 /// What commands say to people: text from Redis, from a node or from a file cannot steer the terminal.
 enum Terminal {

@@ -1,4 +1,4 @@
-import WasmnetText
+import WasmnetNet
 
 /// Rows under a heading, each column as wide as its widest cell. What a cell holds cannot steer the terminal.
 struct TextTable {

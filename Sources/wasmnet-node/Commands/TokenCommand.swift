@@ -2,7 +2,8 @@ import ArgumentParser
 import Foundation
 import Wasmnet
 import WasmnetIdentity
-import WasmnetText
+import WasmnetNet
+import WasmnetQuota
 
 struct TokenCommand: ParsableCommand {
     static let configuration = CommandConfiguration(

@@ -2,7 +2,7 @@ import ArgumentParser
 import Foundation
 import Wasmnet
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// The token of the operator's HTTP server, for the node that asks for it and for the commands that show it. It may also come from the
 /// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag wins.

@@ -1,6 +1,7 @@
 import Foundation
 import Logging
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
 import WasmnetQuota

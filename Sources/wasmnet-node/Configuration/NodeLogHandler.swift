@@ -1,7 +1,7 @@
 import Foundation
 import Logging
 import Synchronization
-import WasmnetText
+import WasmnetNet
 
 /// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata. Each field is
 /// escaped and held to 256 bytes (``ByteText/shown(upTo:quoting:)``), wherever it came from.

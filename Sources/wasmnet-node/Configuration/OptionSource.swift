@@ -1,5 +1,5 @@
 import Wasmnet
-import WasmnetText
+import WasmnetNet
 
 /// Reads options from flags first and the environment second, and gathers what is wrong with them.
 struct OptionSource {

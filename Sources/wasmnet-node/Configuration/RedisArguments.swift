@@ -1,6 +1,6 @@
 import ArgumentParser
 import Wasmnet
-import WasmnetText
+import WasmnetNet
 
 /// The flags that name the cluster's Redis, for every command that needs it. Each may also come from the environment
 /// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag wins.

@@ -1,5 +1,5 @@
 import ArgumentParser
-import WasmnetText
+import WasmnetNet
 
 /// Variables of the environment that look as if they were meant for the node and do nothing.
 enum UnknownVariables {

@@ -4,6 +4,7 @@ import NIOHTTP1
 import PrometheusMetrics
 import Testing
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay

@@ -8,6 +8,7 @@ import WasmnetPolicy
 import WasmnetTesting
 
 @testable import WasmnetCluster
+import WasmnetNet
 
 /// The tests that need a redis-server, one after the other: each starts its own.
 @Suite(.serialized) enum DenylistOnRedis {}

@@ -6,6 +6,7 @@ import WasmnetPolicy
 import WasmnetTesting
 
 @testable import WasmnetCluster
+import WasmnetNet
 
 extension DenylistOnRedis {
     @Suite(.timeLimit(.minutes(3))) struct FeedTests {

@@ -1,4 +1,5 @@
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetTesting
 

@@ -7,6 +7,7 @@ import WasmnetPolicy
 import WasmnetTesting
 
 @testable import WasmnetCluster
+import WasmnetNet
 
 extension DenylistOnRedis {
     /// What is in force on a running node stays so, whatever Redis lost: real restarts, with snapshots of before, and emptied ones.

@@ -3,6 +3,7 @@ import NIOCore
 import NIOEmbedded
 import NIOPosix
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

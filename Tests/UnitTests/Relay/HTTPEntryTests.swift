@@ -4,6 +4,7 @@ import NIOCore
 import NIOEmbedded
 import NIOHTTP1
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

@@ -1,6 +1,7 @@
 import NIOConcurrencyHelpers
 import NIOCore
 import NIOEmbedded
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

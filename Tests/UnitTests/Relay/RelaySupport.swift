@@ -1,5 +1,6 @@
 import NIOCore
 import Synchronization
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 import WasmnetTesting

@@ -1,5 +1,6 @@
 import NIOCore
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 

@@ -1,6 +1,7 @@
 import NIOHTTP1
 import Testing
 import WasmnetIdentity
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetTesting
 

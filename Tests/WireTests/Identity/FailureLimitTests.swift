@@ -8,6 +8,7 @@ import WasmnetRelay
 import WasmnetTesting
 
 @testable import WasmnetIdentity
+import WasmnetNet
 
 /// Wrong tokens: 20 a second by address, 100 at once.
 @Suite struct FailureLimitTests {

@@ -1,6 +1,7 @@
 import NIOCore
 import NIOEmbedded
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
 

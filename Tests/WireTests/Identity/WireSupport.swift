@@ -6,6 +6,7 @@ import NIOHTTP1
 import NIOPosix
 import Wasmnet
 import WasmnetIdentity
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetProtocol

@@ -3,6 +3,7 @@ import NIOPosix
 import NIOSSL
 import Testing
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay

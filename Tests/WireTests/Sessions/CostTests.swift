@@ -5,6 +5,7 @@ import NIOWebSocket
 import Testing
 import Wasmnet
 import WasmnetCluster
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

@@ -3,6 +3,7 @@ import NIOCore
 import NIOHTTP1
 import Testing
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay

@@ -3,6 +3,7 @@ import NIOCore
 import NIOPosix
 import Testing
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetRelay

@@ -2,6 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetProtocol

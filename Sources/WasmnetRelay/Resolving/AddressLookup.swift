@@ -1,5 +1,5 @@
 import Glibc
-package import WasmnetPolicy
+package import WasmnetNet
 package import WasmnetProtocol
 
 /// getaddrinfo: blocks until the machine's own resolver has an answer or gives up, for 10 s and more.

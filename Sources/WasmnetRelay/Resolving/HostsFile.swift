@@ -1,5 +1,5 @@
 import WasmnetPolicy
-import WasmnetText
+import WasmnetNet
 
 /// The machine's hosts file (hosts(5)), read anew for each lookup, as the C library does.
 enum HostsFile {

@@ -1,6 +1,7 @@
 import Testing
 import WasmnetPolicy
-import WasmnetText
+import WasmnetQuota
+import WasmnetNet
 
 /// Text from outside is cut, compared and shown by bytes.
 @Suite struct TextTests {

@@ -1,5 +1,6 @@
 import Glibc
 package import NIOCore
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 

@@ -1,6 +1,7 @@
 import Foundation
 import Glibc
 import Testing
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetTesting

@@ -1,4 +1,5 @@
 package import NIOCore
+package import WasmnetNet
 package import WasmnetPolicy
 package import WasmnetQuota
 

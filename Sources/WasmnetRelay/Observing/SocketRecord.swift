@@ -1,4 +1,4 @@
-package import WasmnetPolicy
+package import WasmnetNet
 package import WasmnetProtocol
 package import WasmnetQuota
 
@@ -52,7 +52,7 @@ package struct SocketRecord: Sendable {
     /// `host:port` as the client named it; nil where it named nothing.
     package var destination: String? {
         guard !self.host.isEmpty else { return nil }
-        return self.host.utf8.contains(UInt8(ascii: ":")) ? "[\(self.host)]:\(self.port)" : "\(self.host):\(self.port)"
+        return HostPort.text(self.host, self.port)
     }
 }
 

@@ -1,6 +1,7 @@
 import DequeModule
 import NIOConcurrencyHelpers
 package import NIOCore
+package import WasmnetNet
 package import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota

@@ -1,3 +1,5 @@
+package import WasmnetNet
+
 /// What a client may be called: in tokens, commands, the API, the denylist and quotas alike.
 package enum ClientName {
     /// In bytes of UTF-8.

@@ -1,4 +1,5 @@
 package import NIOCore
+package import WasmnetNet
 package import WasmnetPolicy
 
 /// How far a name is looked up.

@@ -1,6 +1,8 @@
 import NIOCore
 import NIOPosix
+import WasmnetNet
 package import WasmnetPolicy
+package import WasmnetRelay
 
 extension Policy {
     /// How a destination is decided, a name being looked up; one that is not found has no addresses.
