@@ -73,7 +73,7 @@ let package = Package(
             name: "WasmnetRelay",
             dependencies: [
                 "CLinux", "WasmnetProtocol", "WasmnetPolicy", "WasmnetQuota", "WasmnetNet",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, nioConcurrency, logging, deque,
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioTLS, logging, deque,
             ],
             swiftSettings: strict
         ),
@@ -102,7 +102,7 @@ let package = Package(
                 "CBuildInfo", "PrometheusMetrics", "RedisClient", "WasmnetAdmin", "WasmnetCluster", "WasmnetIdentity",
                 "WasmnetRelay",
                 "WasmnetProtocol", "WasmnetPolicy", "WasmnetPolicyFile", "WasmnetQuota", "WasmnetNet",
-                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, nioConcurrency, crypto, logging, lifecycle,
+                nioCore, nioPosix, nioHTTP1, nioWebSocket, nioSSL, crypto, logging, lifecycle,
                 coreMetrics,
                 tracing,
             ],
@@ -112,14 +112,14 @@ let package = Package(
         .systemLibrary(name: "CHiredis", providers: [.apt(["libhiredis-dev"])]),
         .target(
             name: "RedisClient",
-            dependencies: ["CHiredis", "WasmnetNet", crypto, nioCore, nioPosix, nioSSL, nioConcurrency],
+            dependencies: ["CHiredis", "WasmnetNet", crypto, nioCore, nioPosix, nioSSL],
             swiftSettings: strict
         ),
         // Quotas, nodes and denylist shared in Redis.
         .target(
             name: "WasmnetCluster",
             dependencies: [
-                "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetNet", nioCore, nioPosix, nioConcurrency,
+                "RedisClient", "WasmnetPolicy", "WasmnetQuota", "WasmnetNet", nioCore, nioPosix,
                 logging,
             ],
             resources: [.embedInCode("Scripts")],
@@ -127,13 +127,13 @@ let package = Package(
         ),
         // A swift-metrics backend with Prometheus' text and OpenMetrics; knows nothing of wasmnet.
         .target(
-            name: "PrometheusMetrics", dependencies: ["WasmnetNet", coreMetrics, nioConcurrency], swiftSettings: strict
+            name: "PrometheusMetrics", dependencies: ["WasmnetNet", coreMetrics], swiftSettings: strict
         ),
         // The admin server: metrics, health and the API, over a backend protocol of its own.
         .target(
             name: "WasmnetAdmin",
             dependencies: [
-                "PrometheusMetrics", "WasmnetQuota", "WasmnetNet", nioCore, nioConcurrency, nioHTTP1, nioPosix,
+                "PrometheusMetrics", "WasmnetQuota", "WasmnetNet", nioCore, nioHTTP1, nioPosix,
                 logging,
                 crypto,
             ],

@@ -1,5 +1,5 @@
+import WasmnetNet
 import CoreMetrics
-import NIOConcurrencyHelpers
 
 /// A distribution: how many values fell in each bucket, and their sum.
 ///
@@ -15,12 +15,12 @@ final class HistogramSeries: RecorderHandler, TimerHandler {
     }
 
     let buckets: Buckets
-    private let rows: [NIOLockedValueBox<Reading>]
+    private let rows: [Guarded<Reading>]
     private let discards: Discards
 
     init(buckets: Buckets, shards: Int, discards: Discards) {
         self.buckets = buckets
-        self.rows = (0..<shards).map { _ in NIOLockedValueBox(Self.empty(buckets)) }
+        self.rows = (0..<shards).map { _ in Guarded(Self.empty(buckets)) }
         self.discards = discards
     }
 
@@ -29,7 +29,7 @@ final class HistogramSeries: RecorderHandler, TimerHandler {
     func record(_ value: Double) {
         guard value.isFinite else { return self.discards.count(.notFinite) }
         let bucket = self.buckets.index(of: value)
-        self.rows[ThreadNumber.current % self.rows.count].withLockedValue { row in
+        self.rows[ThreadNumber.current % self.rows.count].withLock { row in
             row.buckets[bucket] &+= 1
             row.sum += value
         }
@@ -44,7 +44,7 @@ final class HistogramSeries: RecorderHandler, TimerHandler {
     func read() -> Reading {
         var reading = Self.empty(self.buckets)
         for row in self.rows {
-            row.withLockedValue { row in
+            row.withLock { row in
                 for index in row.buckets.indices { reading.buckets[index] &+= row.buckets[index] }
                 reading.sum += row.sum
             }

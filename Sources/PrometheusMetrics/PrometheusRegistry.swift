@@ -1,11 +1,11 @@
+import WasmnetNet
 import Foundation
-import NIOConcurrencyHelpers
 
 /// The metrics of a process, and their exposition.
 ///
 /// Making a series takes a lock; counting in one takes none, and a scrape holds the lock only while it takes the list of series.
 package final class PrometheusRegistry: Sendable {
-    private let catalog: NIOLockedValueBox<Catalog>
+    private let catalog: Guarded<Catalog>
     private let defaultBuckets: Buckets
     private let shards: Int
     private let discards = Discards()
@@ -27,7 +27,7 @@ package final class PrometheusRegistry: Sendable {
             }
         }
         let catalog = Catalog(limits: limits, descriptions: described, ownNames: OwnMetrics.names)
-        self.catalog = NIOLockedValueBox(catalog)
+        self.catalog = Guarded(catalog)
         self.defaultBuckets = defaultBuckets
         let processors = ProcessInfo.processInfo.activeProcessorCount
         self.shards = max(1, shards ?? min(max(2 * processors, 2), 16))
@@ -52,7 +52,7 @@ package final class PrometheusRegistry: Sendable {
     }
 
     /// How many series there are, a histogram counted as one.
-    package var seriesCount: Int { self.catalog.withLockedValue { $0.seriesCount } }
+    package var seriesCount: Int { self.catalog.withLock { $0.seriesCount } }
 
     /// A gauge whose value is read at each scrape, on the thread that scrapes.
     ///
@@ -79,7 +79,7 @@ package final class PrometheusRegistry: Sendable {
     ) -> Bool {
         var isNew = false
         let labels = LabelSet(labels)
-        _ = self.catalog.withLockedValue { catalog in
+        _ = self.catalog.withLock { catalog in
             catalog.series(name, labels) {
                 isNew = true
                 return .callback(read)
@@ -90,7 +90,7 @@ package final class PrometheusRegistry: Sendable {
 
     /// Everything there is to tell, in the order of names and labels.
     package func exposition(_ format: ExpositionFormat) -> [UInt8] {
-        let (families, refusals) = self.catalog.withLockedValue { $0.snapshot() }
+        let (families, refusals) = self.catalog.withLock { $0.snapshot() }
         var writer = ExpositionWriter(format)
         for family in OwnMetrics.merged(into: families, refusals: refusals, discards: self.discards) {
             writer.append(family)
@@ -100,7 +100,7 @@ package final class PrometheusRegistry: Sendable {
 
     /// The series of a name, in the order of their labels.
     func series(named name: String) -> [Series] {
-        self.catalog.withLockedValue { $0.series(named: name) }
+        self.catalog.withLock { $0.series(named: name) }
     }
 
     func counter(_ name: MetricName?, _ labels: [(String, String)]) -> CounterSeries? {
@@ -129,7 +129,7 @@ package final class PrometheusRegistry: Sendable {
     private func series(
         _ name: MetricName?, _ labels: LabelSet?, make: (MetricDescription?) -> SeriesCell
     ) -> SeriesCell? {
-        self.catalog.withLockedValue { catalog in
+        self.catalog.withLock { catalog in
             let description = name.flatMap { catalog.description(of: $0) }
             return catalog.series(name, labels) { make(description) }
         }

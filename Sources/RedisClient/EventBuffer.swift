@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 import NIOCore
 
 /// Holds events for one reader. When it is full it drops what comes until it has been read empty, and then says so:
@@ -12,7 +12,7 @@ final class EventBuffer: Sendable {
     }
 
     private let capacity: Int
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
 
     init(capacity: Int) {
         self.capacity = max(1, capacity)
@@ -20,11 +20,11 @@ final class EventBuffer: Sendable {
 
     /// Whether a reader waits for the next event.
     var hasReader: Bool {
-        state.withLockedValue { $0.reader != nil }
+        state.withLock { $0.reader != nil }
     }
 
     func append(_ event: RedisSubscriber.Event) {
-        let reader: CheckedContinuation<RedisSubscriber.Event?, Never>? = state.withLockedValue { state in
+        let reader: CheckedContinuation<RedisSubscriber.Event?, Never>? = state.withLock { state in
             guard !state.isFinished else { return nil }
             if let reader = state.reader {
                 state.reader = nil
@@ -43,7 +43,7 @@ final class EventBuffer: Sendable {
     /// The next event; nil at the end, and for a second reader while one waits.
     func next() async -> RedisSubscriber.Event? {
         await withCheckedContinuation { continuation in
-            let ready: RedisSubscriber.Event?? = state.withLockedValue { state in
+            let ready: RedisSubscriber.Event?? = state.withLock { state in
                 if let event = state.events.popFirst() { return .some(event) }
                 if state.hasLost {
                     state.hasLost = false
@@ -58,7 +58,7 @@ final class EventBuffer: Sendable {
     }
 
     func finish() {
-        let reader = state.withLockedValue { state in
+        let reader = state.withLock { state in
             state.isFinished = true
             defer { state.reader = nil }
             return state.reader

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import WasmnetNet
 
@@ -8,12 +7,12 @@ struct SentinelDirectory: Sendable {
     let master: String
     private let options: RedisConnectionOptions
     /// The one that answered last comes first.
-    private let sentinels: NIOLockedValueBox<[RedisEndpoint]>
+    private let sentinels: Guarded<[RedisEndpoint]>
 
     init(sentinels: [RedisEndpoint], master: String, options: RedisConnectionOptions) {
         self.master = master
         self.options = options
-        self.sentinels = NIOLockedValueBox(sentinels)
+        self.sentinels = Guarded(sentinels)
     }
 
     /// Finds the master; its connections are checked to be to one.
@@ -35,7 +34,7 @@ struct SentinelDirectory: Sendable {
         settings.observer = { _ in }
         let name = ByteText(master)
         return Subscription(
-            to: ["+switch-master"], locator: .rotating(sentinels.withLockedValue { $0 }), settings: settings,
+            to: ["+switch-master"], locator: .rotating(sentinels.withLock { $0 }), settings: settings,
             on: eventLoop
         ) { event in
             // The payload is `name old-host old-port new-host new-port`.
@@ -47,7 +46,7 @@ struct SentinelDirectory: Sendable {
     }
 
     private func locate(on eventLoop: any EventLoop) -> EventLoopFuture<RedisEndpoint> {
-        let order = sentinels.withLockedValue { $0 }
+        let order = sentinels.withLock { $0 }
         return ask(order[...], [], on: eventLoop)
     }
 
@@ -99,7 +98,7 @@ struct SentinelDirectory: Sendable {
     }
 
     private func prefer(_ sentinel: RedisEndpoint) {
-        sentinels.withLockedValue { order in
+        sentinels.withLock { order in
             guard let index = order.firstIndex(of: sentinel), index != order.startIndex else { return }
             order.remove(at: index)
             order.insert(sentinel, at: order.startIndex)
@@ -119,12 +118,12 @@ struct SentinelDirectory: Sendable {
 extension RedisLocator {
     /// Each attempt takes the next of some endpoints.
     static func rotating(_ endpoints: [RedisEndpoint]) -> RedisLocator {
-        let next = NIOLockedValueBox(0)
+        let next = Guarded(0)
         return RedisLocator { eventLoop in
             guard !endpoints.isEmpty else {
                 return eventLoop.makeFailedFuture(RedisError.unavailable("no endpoint is known"))
             }
-            let index = next.withLockedValue { next in
+            let index = next.withLock { next in
                 defer { next = (next + 1) % endpoints.count }
                 return next
             }

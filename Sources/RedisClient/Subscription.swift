@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 import NIOCore
 
 /// Keeps a connection subscribed to some channels, and hands on what comes.
@@ -15,7 +15,7 @@ final class Subscription: Sendable {
         to channels: [String], locator: RedisLocator, settings: LinkSettings, pingInterval: TimeAmount = .seconds(2),
         on eventLoop: any EventLoop, sink: @escaping @Sendable (RedisSubscriber.Event) -> Void
     ) {
-        let wasLive = NIOLockedValueBox(false)
+        let wasLive = Guarded(false)
         let deadline = settings.connection.connectTimeout
         var subscribing = locator
         subscribing.greet = { connection in
@@ -23,7 +23,7 @@ final class Subscription: Sendable {
                 Self.subscribe(connection, to: channels, deadline: deadline)
             }.map {
                 // Still within the read that held the confirmation, so no message comes before this.
-                let again = wasLive.withLockedValue { live in
+                let again = wasLive.withLock { live in
                     defer { live = true }
                     return live
                 }

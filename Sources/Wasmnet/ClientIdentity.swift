@@ -1,3 +1,4 @@
+import WasmnetNet
 import Foundation
 import Logging
 import WasmnetIdentity
@@ -55,7 +56,7 @@ enum ClientIdentity {
             verifier: verifier, counters: counters, logger: logger, uptime: clock.uptimeNanoseconds
         ) {
             // The wall clock itself, whose corrections count: a token's times are another machine's.
-            Date().timeIntervalSince1970
+            Double(MachineClock.wall().milliseconds) / 1000
         }
         return (admission, demands)
     }

@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 import NIOCore
 
 /// The connections that are open, so that a shutdown can wait for the last goodbye.
@@ -7,15 +7,15 @@ final class OpenConnections: Sendable {
         var count = 0
         var whenEmpty: [@Sendable () -> Void] = []
     }
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
 
     func add(_ channel: any Channel) {
-        self.state.withLockedValue { $0.count += 1 }
+        self.state.withLock { $0.count += 1 }
         channel.closeFuture.whenComplete { _ in self.removeOne() }
     }
 
     private func removeOne() {
-        let callbacks = self.state.withLockedValue { state -> [@Sendable () -> Void] in
+        let callbacks = self.state.withLock { state -> [@Sendable () -> Void] in
             state.count -= 1
             guard state.count == 0 else { return [] }
             defer { state.whenEmpty = [] }
@@ -25,7 +25,7 @@ final class OpenConnections: Sendable {
     }
 
     func whenEmpty(_ callback: @escaping @Sendable () -> Void) {
-        let isEmpty = self.state.withLockedValue { state in
+        let isEmpty = self.state.withLock { state in
             if state.count > 0 { state.whenEmpty.append(callback) }
             return state.count == 0
         }

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 import RedisClient
@@ -32,7 +31,7 @@ final class OwnEndpoints: Sendable {
         }
     }
 
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
     private let resolver: any NameResolver
     /// How often names are looked up again.
     private static let interval = Duration.seconds(10)
@@ -65,7 +64,7 @@ final class OwnEndpoints: Sendable {
 
     /// A server that was found; from any thread.
     func add(found server: RedisEndpoint) {
-        guard self.state.withLockedValue({ !$0.servers.contains(server) }) else { return }
+        guard self.state.withLock({ !$0.servers.contains(server) }) else { return }
         self.change { state in
             guard !state.servers.contains(server) else { return }
             state.servers.append(server)
@@ -77,7 +76,7 @@ final class OwnEndpoints: Sendable {
     /// Looks names up again from time to time, until its task is cancelled.
     func watch() async {
         while (try? await Task.sleep(for: Self.interval)) != nil {
-            for server in self.state.withLockedValue({ $0.servers }) { self.lookUp(server) }
+            for server in self.state.withLock({ $0.servers }) { self.lookUp(server) }
         }
     }
 
@@ -88,14 +87,14 @@ final class OwnEndpoints: Sendable {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         self.resolver.resolve(name, on: eventLoop).whenSuccess { addresses in
             // Of a name without an answer the addresses last known stay.
-            guard self.state.withLockedValue({ $0.addresses[name] != addresses }) else { return }
+            guard self.state.withLock({ $0.addresses[name] != addresses }) else { return }
             self.change { $0.addresses[name] = addresses }
         }
     }
 
     /// Within the lock, so that of two changes the later one is what the policies know.
     private func change(_ body: (inout State) -> Void) {
-        self.state.withLockedValue { state in
+        self.state.withLock { state in
             body(&state)
             let endpoints = state.endpoints
             state.environment?.changePlace { $0.endpoints = endpoints }

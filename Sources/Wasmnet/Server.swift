@@ -1,7 +1,6 @@
 import CoreMetrics
 import Foundation
 import Logging
-import NIOConcurrencyHelpers
 public import NIOCore
 import NIOPosix
 import NIOSSL
@@ -38,10 +37,11 @@ public final class Server: Service, Sendable {
         /// Monotonic nanoseconds of when the drain ends what is left; nil while there is none.
         var drainEnds: Int64?
         /// Milliseconds since the Unix epoch.
-        let startedAt = Int64(Date().timeIntervalSince1970 * 1000)
-        let started = NIODeadline.now()
+        let startedAt = MachineClock.wall().milliseconds
+        /// Monotonic nanoseconds.
+        let started = MachineClock.uptimeNanoseconds()
     }
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
     /// Nil without Redis.
     let member: ClusterMember?
     let denylist: DenylistService
@@ -134,7 +134,7 @@ public final class Server: Service, Sendable {
             .init(
                 denylist: denylist, policy: self.policies, admissions: self.admissionCounters,
                 pending: self.environment.pending,
-                isDraining: { [state] in state.withLockedValue { $0.drainEnds != nil } }, accessLog: accessLog,
+                isDraining: { [state] in state.withLock { $0.drainEnds != nil } }, accessLog: accessLog,
                 member: member),
             factory: factory)
     }
@@ -177,14 +177,14 @@ public final class Server: Service, Sendable {
     package var denylistInForce: ActiveDenylist { self.denylist.inForce }
 
     /// Whether the server takes no new sessions and ends with its last.
-    public var isDraining: Bool { self.state.withLockedValue { $0.drainEnds != nil } }
+    public var isDraining: Bool { self.state.withLock { $0.drainEnds != nil } }
 
     /// Begins to drain, as ServiceLifecycle's graceful shutdown does; nothing where it does so already, or does not listen.
     ///
     /// - Returns: seconds until what is left is ended.
     @discardableResult
     package func beginDrain() -> Double {
-        let (stop, ends) = self.state.withLockedValue { ($0.stop, $0.drainEnds) }
+        let (stop, ends) = self.state.withLock { ($0.stop, $0.drainEnds) }
         guard let ends else {
             stop?.stop(.drain)
             return self.configuration.drainTimeoutSeconds
@@ -194,7 +194,7 @@ public final class Server: Service, Sendable {
 
     /// Since the server was made.
     package var uptimeSeconds: Double {
-        Double((NIODeadline.now() - self.state.withLockedValue { $0.started }).nanoseconds) / 1e9
+        Double(MachineClock.uptimeNanoseconds() - self.state.withLock { $0.started }) / 1e9
     }
 
     /// Runs the server; the same as ``listen(onListening:)``.
@@ -260,12 +260,12 @@ public final class Server: Service, Sendable {
         guard let options = self.configuration.admin, let prometheus = self.prometheus else { return nil }
         let admin = try await RunningAdmin.start(options, of: self, registry: prometheus, lag: self.lag)
         self.ownEndpoints.add(port: admin.address.port)
-        self.state.withLockedValue { $0.adminAddress = admin.address.text }
+        self.state.withLock { $0.adminAddress = admin.address.text }
         return admin
     }
 
     /// Where the admin server listens, `host:port`; nil while it does not.
-    public var adminAddress: String? { self.state.withLockedValue { $0.adminAddress } }
+    public var adminAddress: String? { self.state.withLock { $0.adminAddress } }
 
     /// After the line that says where clients are served.
     private func tellAdminAddress() {
@@ -277,13 +277,13 @@ public final class Server: Service, Sendable {
         let threads = self.configuration.threads == 0 ? System.coreCount : self.configuration.threads
         let group = MultiThreadedEventLoopGroup(numberOfThreads: threads)
         let stop = StopSignal(on: group.any())
-        self.state.withLockedValue { $0.stop = stop }
+        self.state.withLock { $0.stop = stop }
         let unwatch = self.lag.watch(group)
         do {
             let listener = try await self.bind(group)
             if let address = listener.localAddress {
                 self.ownEndpoints.add(port: address.port)
-                self.state.withLockedValue { $0.address = address.endpointText }
+                self.state.withLock { $0.address = address.endpointText }
                 onListening?(address)
                 self.tellAdminAddress()
             }
@@ -313,7 +313,7 @@ public final class Server: Service, Sendable {
         let kind = await stop.first.wait()
         let timeoutSeconds = kind == .drain ? self.configuration.drainTimeoutSeconds : 0
         let ends = self.environment.clock.uptimeNanoseconds() + Int64(timeoutSeconds * 1e9)
-        self.state.withLockedValue { $0.drainEnds = ends }
+        self.state.withLock { $0.drainEnds = ends }
         let registry = self.environment.registry
         // No session comes in any more before those that are there are read: none is missed, and whoever comes is sent elsewhere.
         registry.close()
@@ -399,7 +399,7 @@ public final class Server: Service, Sendable {
     /// What the node tells the others of itself.
     func entry(id: String) -> NodeEntry {
         let counts = self.environment.ledger.counts
-        let state = self.state.withLockedValue { $0 }
+        let state = self.state.withLock { $0 }
         return NodeEntry(
             id: id, name: self.configuration.nodeName,
             address: state.address ?? HostPort.text(self.configuration.host, self.configuration.port),

@@ -1,11 +1,11 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 import NIOCore
 
 /// A promise that may be kept from several sides; the first one counts. Waiting for it goes on when the waiting task is cancelled,
 /// because a cancelled server still says goodbye to its clients.
 final class OneShot<Value: Sendable>: Sendable {
     private let promise: EventLoopPromise<Value>
-    private let isDone = NIOLockedValueBox(false)
+    private let isDone = Guarded(false)
 
     init(on eventLoop: any EventLoop) {
         self.promise = eventLoop.makePromise()
@@ -14,7 +14,7 @@ final class OneShot<Value: Sendable>: Sendable {
     /// False when it was kept before.
     @discardableResult
     func succeed(_ value: Value) -> Bool {
-        let isFirst = self.isDone.withLockedValue { done in
+        let isFirst = self.isDone.withLock { done in
             defer { done = true }
             return !done
         }

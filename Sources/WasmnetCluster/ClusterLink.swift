@@ -1,6 +1,7 @@
 import NIOCore
 import RedisClient
 package import Synchronization
+import WasmnetNet
 import WasmnetPolicy
 package import WasmnetQuota
 

@@ -1,4 +1,5 @@
 import Synchronization
+import WasmnetNet
 import WasmnetQuota
 
 /// The state of this node's leases in one bucket of clients: under which epoch its leases are kept, and until when they count.

@@ -1,5 +1,6 @@
 import RedisClient
 import Synchronization
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 

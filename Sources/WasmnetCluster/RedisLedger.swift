@@ -1,6 +1,7 @@
 import NIOCore
 package import RedisClient
 import Synchronization
+import WasmnetNet
 package import WasmnetPolicy
 package import WasmnetQuota
 

@@ -1,4 +1,5 @@
 import Synchronization
+import WasmnetNet
 import WasmnetQuota
 
 /// How one Redis answers, for all who ask it; read without a lock on every path.

@@ -33,10 +33,30 @@ extension NodeTests {
         ]
 
         @Test func textFromOutsideIsReadByBytes() throws {
+            try Self.check(Self.calls, except: Self.exceptions)
+        }
+
+        @Test func oneFileReadsTheClocks() throws {
+            try Self.check(
+                [
+                    #"\bDate\(\)"#, #"Deadline\.now\b"#, "ContinuousClock", "SuspendingClock", "DispatchTime",
+                    "clock_gettime",
+                    "gettimeofday",
+                ], except: ["WasmnetNet/Time/MachineClock.swift"])
+        }
+
+        @Test func oneTypeGuardsSharedValues() throws {
+            try Self.check(
+                ["NIOLock", #"\bMutex\b"#, "pthread_mutex", "NSLock", "DispatchSemaphore", "DispatchQueue"],
+                except: ["WasmnetNet/Sharing/Guarded.swift"])
+        }
+
+        /// Finds a call of the list in no file of Sources but the exceptions, and in each of these.
+        private static func check(_ calls: [String], except exceptions: [String]) throws {
             let root = NodeProgram.root.appending(path: "Sources")
-            let call = try NSRegularExpression(pattern: Self.calls.joined(separator: "|"))
+            let call = try NSRegularExpression(pattern: calls.joined(separator: "|"))
             var found: [String] = []
-            var unused = Set(Self.exceptions)
+            var unused = Set(exceptions)
             for case let path as String in try #require(FileManager.default.enumerator(atPath: root.path)) {
                 guard path.hasSuffix(".swift"), !path.hasPrefix("WasmnetTesting/") else { continue }
                 let text = try String(contentsOf: root.appending(path: path), encoding: .utf8)
@@ -44,7 +64,7 @@ extension NodeTests {
                     let code = line.trimmingCharacters(in: .whitespaces)
                     let range = NSRange(code.startIndex..., in: code)
                     guard !code.hasPrefix("//"), call.firstMatch(in: code, range: range) != nil else { continue }
-                    if Self.exceptions.contains(path) {
+                    if exceptions.contains(path) {
                         unused.remove(path)
                     } else {
                         found.append("\(path):\(index + 1): \(code)")

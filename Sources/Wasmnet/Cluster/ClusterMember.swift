@@ -1,5 +1,5 @@
+import WasmnetNet
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import RedisClient
 import WasmnetCluster
@@ -32,8 +32,8 @@ final class ClusterMember: Sendable {
         /// Commands that Redis does not let its user run.
         var forbidden: [String] = []
     }
-    private let state = NIOLockedValueBox(State())
-    private let modes: NIOLockedValueBox<OutageModes>
+    private let state = Guarded(State())
+    private let modes: Guarded<OutageModes>
     /// When the node is to tell of itself.
     private let registrations: AsyncStream<Void>
     private let register: AsyncStream<Void>.Continuation
@@ -41,9 +41,9 @@ final class ClusterMember: Sendable {
     private static let checkInterval = Duration.seconds(30)
 
     /// Whether any server is connected.
-    var isConnected: Bool { self.state.withLockedValue { $0.isConnected } }
+    var isConnected: Bool { self.state.withLock { $0.isConnected } }
     /// Whether Redis was seen to drop keys when its memory is full.
-    var evicts: Bool { self.state.withLockedValue { $0.evicts } }
+    var evicts: Bool { self.state.withLock { $0.evicts } }
 
     /// Begins to connect. Runs on NIO's shared event loops, so that it serves sessions on any.
     init(
@@ -59,7 +59,7 @@ final class ClusterMember: Sendable {
         self.patience = .seconds(Int64(options.outageSeconds) + 10)
         self.nodeHeartbeat = options.nodeHeartbeat
         self.logger = logger
-        let outageLog = OutageLog(outageTime: .seconds(options.outageSeconds), logger: logger)
+        let outageLog = OutageLog(outageTime: .seconds(Int64(options.outageSeconds)), logger: logger)
         self.outageLog = outageLog
         var client = try options.clientOptions(name: "wasmnet-node") { continuation.yield(($0, true)) }
         client.replyObserver = replyObserver
@@ -70,7 +70,7 @@ final class ClusterMember: Sendable {
         self.options = others
         self.redis = try options.makeClient(client)
         self.accounts = ClientAccounts(redis: self.redis)
-        let modes = NIOLockedValueBox(policy.outage)
+        let modes = Guarded(policy.outage)
         self.modes = modes
         var settings = ClusterSettings(clock: clock.now)
         self.nodeID = settings.nodeID
@@ -99,7 +99,7 @@ final class ClusterMember: Sendable {
     }
 
     private static func events(
-        registry: SessionRegistry, modes: NIOLockedValueBox<OutageModes>, outageLog: OutageLog, logger: Logger
+        registry: SessionRegistry, modes: Guarded<OutageModes>, outageLog: OutageLog, logger: Logger
     ) -> ClusterEvents {
         var events = ClusterEvents()
         events.excess = { client, count in
@@ -123,14 +123,14 @@ final class ClusterMember: Sendable {
                 metadata: ["removed": "\(removed)", "among": "\(keys.joined(separator: " "))"])
         }
         events.modeChanged = { outages, reason in
-            outageLog.changed(outages: outages, modes: modes.withLockedValue { $0 }, reason: reason)
+            outageLog.changed(outages: outages, modes: modes.withLock { $0 }, reason: reason)
         }
         return events
     }
 
     /// A policy that came into force says what holds in an outage.
     func apply(_ policy: Policy) {
-        self.modes.withLockedValue { $0 = policy.outage }
+        self.modes.withLock { $0 = policy.outage }
         self.ledger.modes = policy.outage
     }
 
@@ -174,14 +174,14 @@ final class ClusterMember: Sendable {
     /// Returns once limits grow. A node that starts on a Redis without data takes part in a roll call first; where it lasts, for a node that is
     /// gone, it serves meanwhile.
     func waitForRollCall() async {
-        let end = ContinuousClock.now + Self.startPatience
-        while self.ledger.rollCalls > 0, ContinuousClock.now < end {
+        let end = MachineClock.uptimeNanoseconds() + Self.startPatience.nanoseconds
+        while self.ledger.rollCalls > 0, MachineClock.uptimeNanoseconds() < end {
             guard (try? await Task.sleep(for: .milliseconds(50))) != nil else { return }
         }
     }
 
     /// Longer than a roll call in which all nodes answer.
-    private static let startPatience = Duration.milliseconds(3500)
+    private static let startPatience = TimeAmount.milliseconds(3500)
 
     /// Nodes announce themselves: the registry is to be read, so that a roll call waits for who came.
     func changed(_ change: NodeRegistry.Change) {
@@ -203,7 +203,7 @@ final class ClusterMember: Sendable {
         let check = try RedisCheck(info: info, isSingle: isSingle)
         check.replicas.forEach(self.serverFound)
         let evicts = !check.warnings.isEmpty
-        let isNews = self.state.withLockedValue { state in
+        let isNews = self.state.withLock { state in
             defer { state.evicts = evicts }
             return state.evicts != evicts
         }
@@ -215,7 +215,7 @@ final class ClusterMember: Sendable {
     /// The rights of Redis' user may change while the node runs.
     private func checkRights() async throws {
         let forbidden = try await RedisRights.missing(redis: self.redis)
-        let isNews = self.state.withLockedValue { state in
+        let isNews = self.state.withLock { state in
             defer { state.forbidden = forbidden }
             return state.forbidden != forbidden
         }
@@ -259,13 +259,13 @@ final class ClusterMember: Sendable {
                 switch event {
                 case _ where !isOfLimits: self.outageLog.subscription(event)
                 case .up(let endpoint):
-                    self.state.withLockedValue { $0.isConnected = true }
+                    self.state.withLock { $0.isConnected = true }
                     self.outageLog.connected(to: endpoint)
                     // A start without Redis that ends before it is an outage has no other end.
                     if self.ledger.outages == 0 { self.outageLog.ended() }
                     self.ledger.reconnected()
                 case .down(_, let reason):
-                    self.state.withLockedValue { $0.isConnected = false }
+                    self.state.withLock { $0.isConnected = false }
                     self.outageLog.disconnected(reason)
                     self.ledger.disconnected("\(reason)")
                 }

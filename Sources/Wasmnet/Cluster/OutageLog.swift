@@ -1,5 +1,6 @@
+import WasmnetNet
 import Logging
-import NIOConcurrencyHelpers
+import NIOCore
 import RedisClient
 import WasmnetPolicy
 
@@ -7,25 +8,25 @@ import WasmnetPolicy
 /// breaks is a line at debug, since a break that is over before `--redis-outage` changes nothing.
 final class OutageLog: Sendable {
     private struct State {
-        /// When Redis fell silent; nil: no outage was told of.
-        var since: ContinuousClock.Instant?
+        /// When Redis fell silent, in monotonic nanoseconds; nil: no outage was told of.
+        var since: Int64?
         var wasConnected = false
         var isForbidden = false
     }
 
-    private let state = NIOLockedValueBox(State())
-    private let outageTime: Duration
+    private let state = Guarded(State())
+    private let outageTime: TimeAmount
     private let logger: Logger
 
     /// - Parameter outageTime: the silence after which it is an outage.
-    init(outageTime: Duration, logger: Logger) {
+    init(outageTime: TimeAmount, logger: Logger) {
         self.outageTime = outageTime
         self.logger = logger
     }
 
     /// The node starts while Redis is away.
     func started(without reason: any Error) {
-        guard self.begins(.now) else { return }
+        guard self.begins(MachineClock.uptimeNanoseconds()) else { return }
         self.logger.warning(
             "starting without Redis: limits go by redis_failure until it answers", metadata: ["reason": "\(reason)"])
     }
@@ -33,7 +34,7 @@ final class OutageLog: Sendable {
     /// - Parameter outages: those that last now.
     func changed(outages: Int, modes: OutageModes, reason: String?) {
         guard outages > 0 else { return self.ended() }
-        guard self.begins(.now - self.outageTime) else { return }
+        guard self.begins(MachineClock.uptimeNanoseconds() - self.outageTime.nanoseconds) else { return }
         self.logger.warning(
             "limits go by redis_failure: Redis does not answer what nodes ask; the denylist stays as it was",
             metadata: ["mode": "\(modes.summary)", "reason": "\(reason ?? "unknown")"])
@@ -41,18 +42,18 @@ final class OutageLog: Sendable {
 
     /// Redis answers.
     func ended() {
-        let since = self.state.withLockedValue { state in
+        let since = self.state.withLock { state in
             defer { state.since = nil }
             return state.since
         }
         guard let since else { return }
         self.logger.notice(
             "limits are the cluster's again: Redis answers",
-            metadata: ["silent_seconds": "\((ContinuousClock.now - since).components.seconds)"])
+            metadata: ["silent_seconds": "\((MachineClock.uptimeNanoseconds() - since) / 1_000_000_000)"])
     }
 
-    private func begins(_ since: ContinuousClock.Instant) -> Bool {
-        self.state.withLockedValue { state in
+    private func begins(_ since: Int64) -> Bool {
+        self.state.withLock { state in
             guard state.since == nil else { return false }
             state.since = since
             return true
@@ -62,7 +63,7 @@ final class OutageLog: Sendable {
     // MARK: Connections
 
     func connected(to endpoint: RedisEndpoint) {
-        let isFirst = self.state.withLockedValue { state in
+        let isFirst = self.state.withLock { state in
             defer { state.wasConnected = true }
             return !state.wasConnected
         }
@@ -77,10 +78,10 @@ final class OutageLog: Sendable {
     func subscription(_ event: RedisLinkEvent) {
         switch event {
         case .up:
-            self.state.withLockedValue { $0.isForbidden = false }
+            self.state.withLock { $0.isForbidden = false }
             self.logger.debug("subscribed to the denylist's changes")
         case .down(_, .server(let error)) where error.code == "NOPERM":
-            let isNews = self.state.withLockedValue { state in
+            let isNews = self.state.withLock { state in
                 defer { state.isForbidden = true }
                 return !state.isForbidden
             }

@@ -1,5 +1,5 @@
+import WasmnetNet
 import Foundation
-import NIOConcurrencyHelpers
 import PrometheusMetrics
 import WasmnetAdmin
 import WasmnetCluster
@@ -16,7 +16,7 @@ struct DashboardSnapshots: Sendable {
     func snapshot() async -> NodeSnapshot {
         let nodes = await self.nodes()
         return NodeSnapshot(
-            time: Int64(Date().timeIntervalSince1970 * 1000), node: self.nodeName, gauges: self.gauges,
+            time: MachineClock.wall().milliseconds, node: self.nodeName, gauges: self.gauges,
             counters: self.counters, groups: self.groups, quantiles: self.latencies.now(), nodes: nodes)
     }
 
@@ -78,7 +78,7 @@ final class NodesInView: Sendable {
     }
     private let registry: NodeRegistry
     private let uptime: @Sendable () -> Int64
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
 
     init(_ registry: NodeRegistry, uptime: @escaping @Sendable () -> Int64) {
         self.registry = registry
@@ -87,14 +87,14 @@ final class NodesInView: Sendable {
 
     func nodes() async -> [NodeEntry] {
         let now = self.uptime()
-        let isDue = self.state.withLockedValue { state in
+        let isDue = self.state.withLock { state in
             if let asked = state.asked, now - asked < Self.interval { return false }
             state.asked = now
             return true
         }
         if isDue, let nodes = try? await self.registry.nodes().nodes {
-            self.state.withLockedValue { $0.nodes = nodes }
+            self.state.withLock { $0.nodes = nodes }
         }
-        return self.state.withLockedValue { $0.nodes }
+        return self.state.withLock { $0.nodes }
     }
 }

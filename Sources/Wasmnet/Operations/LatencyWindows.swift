@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 import PrometheusMetrics
 
 /// The latencies of about the last minute, out of histograms that count since the start.
@@ -12,7 +12,7 @@ final class LatencyWindows: Sendable {
     private static let length = 60
 
     private let registry: PrometheusRegistry
-    private let readings = NIOLockedValueBox<[String: [PrometheusRegistry.Distribution]]>([:])
+    private let readings = Guarded<[String: [PrometheusRegistry.Distribution]]>([:])
 
     init(_ registry: PrometheusRegistry) { self.registry = registry }
 
@@ -21,7 +21,7 @@ final class LatencyWindows: Sendable {
         while (try? await Task.sleep(for: .seconds(1))) != nil {
             for name in Self.names.values {
                 guard let reading = self.registry.distribution(of: name) else { continue }
-                self.readings.withLockedValue { all in
+                self.readings.withLock { all in
                     all[name, default: []].append(reading)
                     if all[name, default: []].count > Self.length { all[name]?.removeFirst() }
                 }
@@ -33,7 +33,7 @@ final class LatencyWindows: Sendable {
     func now() -> [String: [String: Double]] {
         var result: [String: [String: Double]] = [:]
         for (key, name) in Self.names {
-            let oldest = self.readings.withLockedValue { $0[name]?.first }
+            let oldest = self.readings.withLock { $0[name]?.first }
             guard let lately = self.registry.distribution(of: name)?.since(oldest) else { continue }
             for (label, part) in Self.quantiles {
                 if let value = lately.quantile(part) { result[key, default: [:]][label] = value }

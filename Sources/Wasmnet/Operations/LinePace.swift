@@ -1,4 +1,4 @@
-import Synchronization
+import WasmnetNet
 import WasmnetQuota
 
 /// How many lines of the log one client may have: a number a second, and some at once after a rest. What is left out is counted, by
@@ -15,7 +15,7 @@ final class LinePace: Sendable {
     }
 
     private let pace: GCRA.Pace?
-    private let entries = Mutex<[ClientID: Entry]>([:])
+    private let entries = Guarded<[ClientID: Entry]>([:])
 
     init(perSecond: Double, burst: Int) {
         self.pace = GCRA.Pace(perSecond: perSecond, burst: burst)

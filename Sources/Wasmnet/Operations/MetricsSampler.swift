@@ -1,5 +1,5 @@
+import WasmnetNet
 import CoreMetrics
-import NIOConcurrencyHelpers
 import NIOCore
 import PrometheusMetrics
 import Synchronization
@@ -28,7 +28,7 @@ final class MetricsSampler: Sendable {
     private let untrustedHeaders, pendingDropped: Counter
     private let denylistMends: [(mend: DenylistMend, counter: Counter)]
     private let cluster: ClusterMeters?
-    private let counted: NIOLockedValueBox<Counted>
+    private let counted: Guarded<Counted>
 
     private struct ClusterMeters: Sendable {
         let available, evicts, nodes, slotsGranted, slotsUsed, rollCall: Meter
@@ -79,7 +79,7 @@ final class MetricsSampler: Sendable {
                 fences: counter(MetricNames.fences), losses: counter(MetricNames.losses),
                 grantedBytes: counter(MetricNames.grantedBytes))
         }
-        self.counted = NIOLockedValueBox(Counted())
+        self.counted = Guarded(Counted())
         self.sample()
     }
 
@@ -101,7 +101,7 @@ final class MetricsSampler: Sendable {
         self.policyStale.set(policy.lastError == nil ? 0 : 1)
         self.draining.set(self.sources.isDraining() ? 1 : 0)
         self.pending.set(self.sources.pending.count)
-        self.counted.withLockedValue { counted in
+        self.counted.withLock { counted in
             self.pendingDropped.increment(by: counted.step("pending", self.sources.pending.dropped))
             let headers =
                 self.sources.admissions.total(.untrustedProxyHeader)

@@ -1,7 +1,6 @@
 import CoreMetrics
 import Foundation
 import Logging
-import NIOConcurrencyHelpers
 import WasmnetPolicy
 import WasmnetRelay
 import WasmnetNet
@@ -29,7 +28,7 @@ final class PolicyReloader: Sendable {
     private let metrics: NodeMetrics
     private let logger: Logger
     private let interval: Duration
-    private let statusBox: NIOLockedValueBox<Status>
+    private let statusBox: Guarded<Status>
     private let onChange: @Sendable (Policy) -> Void
 
     /// - Parameters:
@@ -48,14 +47,14 @@ final class PolicyReloader: Sendable {
         self.interval = configuration.policyWatchInterval
         self.onChange = onChange
         let file = configuration.policyFile
-        self.statusBox = NIOLockedValueBox(
+        self.statusBox = Guarded(
             Status(
                 since: environment.clock.uptimeNanoseconds(), text: Self.text(of: configuration.policy, file),
                 fingerprint: file.flatMap { FileFingerprint(path: $0.path) },
                 shadowFingerprint: configuration.shadowPolicyFile.flatMap { FileFingerprint(path: $0) }))
     }
 
-    var status: Status { self.statusBox.withLockedValue { $0 } }
+    var status: Status { self.statusBox.withLock { $0 } }
 
     /// Puts a policy in force that the program made.
     func replace(_ policy: Policy) {
@@ -73,7 +72,7 @@ final class PolicyReloader: Sendable {
         // Before it is read: a change that comes meanwhile is seen by the next look.
         let fingerprint = FileFingerprint(path: source.path)
         let shadowFingerprint = self.shadowPath.flatMap { FileFingerprint(path: $0) }
-        self.statusBox.withLockedValue {
+        self.statusBox.withLock {
             $0.fingerprint = fingerprint
             $0.shadowFingerprint = shadowFingerprint
         }
@@ -90,7 +89,7 @@ final class PolicyReloader: Sendable {
                 "the policy was read again and is in force",
                 metadata: ["file": "\(source.path)", "generation": "\(self.status.generation)"])
         } catch {
-            self.statusBox.withLockedValue { $0.lastError = error.description }
+            self.statusBox.withLock { $0.lastError = error.description }
             self.metrics.policyReloadsFailed.increment()
             // A line for each thing that is wrong: a field of the log has no room for all.
             for problem in ByteText(error.description).lines.prefix(20) {
@@ -104,7 +103,7 @@ final class PolicyReloader: Sendable {
 
     private func enforce(_ policy: Policy, text: String) {
         let now = self.environment.clock.uptimeNanoseconds()
-        self.statusBox.withLockedValue {
+        self.statusBox.withLock {
             $0.generation += 1
             $0.since = now
             $0.text = text

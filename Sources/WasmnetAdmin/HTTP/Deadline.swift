@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 
 /// Runs the body, and throws the error where it has not ended within the time.
 ///
@@ -34,10 +34,10 @@ private final class Race<Value: Sendable>: Sendable {
         case told
     }
 
-    private let state = NIOLockedValueBox(State.running)
+    private let state = Guarded(State.running)
 
     func wait(_ continuation: CheckedContinuation<Value, any Error>) {
-        let result = self.state.withLockedValue { state -> Result<Value, any Error>? in
+        let result = self.state.withLock { state -> Result<Value, any Error>? in
             guard case .finished(let result) = state else {
                 state = .awaited(continuation)
                 return nil
@@ -49,7 +49,7 @@ private final class Race<Value: Sendable>: Sendable {
     }
 
     func finish(_ result: Result<Value, any Error>) {
-        let continuation = self.state.withLockedValue { state -> CheckedContinuation<Value, any Error>? in
+        let continuation = self.state.withLock { state -> CheckedContinuation<Value, any Error>? in
             switch state {
             case .running:
                 state = .finished(result)

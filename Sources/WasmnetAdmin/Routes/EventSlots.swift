@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 
 /// How many clients read events at once.
 final class EventSlots: Sendable {
@@ -9,13 +9,13 @@ final class EventSlots: Sendable {
         deinit { self.slots.giveBack() }
     }
 
-    private let free: NIOLockedValueBox<Int>
+    private let free: Guarded<Int>
 
-    init(_ count: Int) { self.free = NIOLockedValueBox(count) }
+    init(_ count: Int) { self.free = Guarded(count) }
 
     /// - Returns: nil where all are taken.
     func take() -> Slot? {
-        let isFree = self.free.withLockedValue { free in
+        let isFree = self.free.withLock { free in
             guard free > 0 else { return false }
             free -= 1
             return true
@@ -23,5 +23,5 @@ final class EventSlots: Sendable {
         return isFree ? Slot(self) : nil
     }
 
-    private func giveBack() { self.free.withLockedValue { $0 += 1 } }
+    private func giveBack() { self.free.withLock { $0 += 1 } }
 }

@@ -1,4 +1,3 @@
-import NIOConcurrencyHelpers
 import NIOCore
 import WasmnetNet
 
@@ -40,17 +39,17 @@ final class ConnectionCap: Sendable {
     let most: Int
     /// From one address: half of all, so that another one always finds room.
     var maxOfOne: Int { max(self.most / 2, 1) }
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
 
     init(_ most: Int) { self.most = most }
 
-    var count: Int { self.state.withLockedValue { $0.entries.count } }
+    var count: Int { self.state.withLock { $0.entries.count } }
 
     /// Takes a connection that waits for its first request.
     ///
     /// - Returns: false: there is no room, and it has to end.
     func enter(_ member: Member) -> Bool {
-        let (isIn, loser) = self.state.withLockedValue { state -> (Bool, Member?) in
+        let (isIn, loser) = self.state.withLock { state -> (Bool, Member?) in
             guard state.drained == nil else { return (false, nil) }
             let ofOne = state.entries.values.count { $0.member.origin == member.origin }
             var loser: Member?
@@ -73,7 +72,7 @@ final class ConnectionCap: Sendable {
 
     /// It waits for a request, or it does not any more.
     func set(_ id: ObjectIdentifier, isIdle: Bool) {
-        self.state.withLockedValue { state in
+        self.state.withLock { state in
             guard let entry = state.entries[id], (entry.idleSince != nil) != isIdle else { return }
             let turn = isIdle ? state.nextTurn() : nil
             state.entries[id]?.idleSince = turn
@@ -81,7 +80,7 @@ final class ConnectionCap: Sendable {
     }
 
     func leave(_ id: ObjectIdentifier) {
-        let drained = self.state.withLockedValue { state -> [CheckedContinuation<Void, Never>] in
+        let drained = self.state.withLock { state -> [CheckedContinuation<Void, Never>] in
             state.entries[id] = nil
             guard state.entries.isEmpty, let drained = state.drained else { return [] }
             state.drained = []
@@ -92,13 +91,13 @@ final class ConnectionCap: Sendable {
 
     /// Closes all that are there.
     func cut() {
-        for entry in self.state.withLockedValue({ Array($0.entries.values) }) { entry.member.cut() }
+        for entry in self.state.withLock({ Array($0.entries.values) }) { entry.member.cut() }
     }
 
     /// Takes no more connections, tells those that are there to end, and returns when they have.
     func drain() async {
         await withCheckedContinuation { continuation in
-            let members = self.state.withLockedValue { state in
+            let members = self.state.withLock { state in
                 state.drained = (state.drained ?? []) + [continuation]
                 return state.entries.values.map(\.member)
             }

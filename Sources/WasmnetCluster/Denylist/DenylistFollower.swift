@@ -17,7 +17,7 @@ struct DenylistFollower {
     /// The digest that Redis has for a list that this program cannot read in whole.
     private var trusted: DenylistDigest?
     /// Since when Redis does not answer; nil where it did when it was last asked.
-    private var failedSince: NIODeadline?
+    private var failedSince: Int64?
     private var hasWarned = false
     /// Whether the log was told that Redis has lost the list.
     private var isLost = false
@@ -69,7 +69,7 @@ struct DenylistFollower {
             next,
             fresh: records.compactMap { record in
                 if case .put(let entry) = record { entry } else { nil }
-            }, at: .now())
+            }, at: MachineClock.uptimeNanoseconds())
     }
 
     /// Compares with Redis, reads what is missing here, and mends what is missing there.
@@ -84,11 +84,12 @@ struct DenylistFollower {
             (self.failedSince, self.hasWarned) = (nil, false)
         } catch {
             self.isWaiting = false
-            let since = self.failedSince ?? .now()
+            let now = MachineClock.uptimeNanoseconds()
+            let since = self.failedSince ?? now
             self.failedSince = since
             _ = self.inForce.report(.unreachable("\(error)"))
             // A Redis that is away is an outage of everything, which is told once for all.
-            let isOwnFault = !error.mayPass || (.now() - since >= self.patience && !self.isOutage())
+            let isOwnFault = !error.mayPass || (now - since >= self.patience.nanoseconds && !self.isOutage())
             guard isOwnFault, !self.hasWarned else { return }
             self.hasWarned = true
             self.logger.warning(
@@ -99,7 +100,7 @@ struct DenylistFollower {
 
     /// - Returns: whether there is nothing more to do at the moment.
     private mutating func look() async throws(RedisError) -> Bool {
-        var sentLast = NIODeadline.now()
+        var sentLast = MachineClock.uptimeNanoseconds()
         let progress = try await self.reader.progress(from: self.list, id: self.lineage.id, trusts: self.trusted) {
             poll, sent in
             sentLast = sent
@@ -184,7 +185,7 @@ struct DenylistFollower {
     /// When something is to be taken out.
     mutating func nextSweep() -> UnixTime? { self.hasFailed ? nil : self.expiries.next(in: self.list) }
 
-    private mutating func accept(_ list: Denylist, fresh: [DenylistEntry]?, at time: NIODeadline) {
+    private mutating func accept(_ list: Denylist, fresh: [DenylistEntry]?, at time: Int64) {
         self.list = list
         self.isLost = false
         if let fresh {

@@ -1,3 +1,4 @@
+import WasmnetNet
 import NIOCore
 import RedisClient
 import WasmnetPolicy
@@ -28,13 +29,14 @@ struct DenylistReader: Sendable {
     /// - Parameters:
     ///   - id: of the known version.
     ///   - trusts: a digest by which the known list counts as Redis' although it has another.
+    ///   - heard: called with each answer, and when it was asked for, in monotonic nanoseconds.
     func progress(
-        from known: Denylist, id: String, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: NIODeadline) -> Void
+        from known: Denylist, id: String, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: Int64) -> Void
     ) async throws(RedisError) -> Progress {
         var list = known
         var fresh: [DenylistEntry] = []
         while true {
-            let sent = NIODeadline.now()
+            let sent = MachineClock.uptimeNanoseconds()
             let poll = try await DenylistPoll.ask(
                 self.redis, generation: list.generation, version: list.version, id: id, deadline: self.deadline)
             heard(poll, sent)

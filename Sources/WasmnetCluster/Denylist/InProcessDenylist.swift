@@ -18,7 +18,7 @@ package actor InProcessDenylist: DenylistStore {
         self.book = DenylistReplica(most: most)
         self.inForce = inForce
         self.systemTime = systemTime
-        inForce.install(self.book.list, fresh: [], confirmed: .now())
+        inForce.install(self.book.list, fresh: [], confirmed: MachineClock.uptimeNanoseconds())
     }
 
     package func write(
@@ -47,7 +47,7 @@ package actor InProcessDenylist: DenylistStore {
         let fresh = records.compactMap { record in
             if case .put(let entry) = record { entry } else { nil }
         }
-        self.inForce.install(self.book.list, fresh: fresh, confirmed: .now())
+        self.inForce.install(self.book.list, fresh: fresh, confirmed: MachineClock.uptimeNanoseconds())
         return receipt
     }
 }

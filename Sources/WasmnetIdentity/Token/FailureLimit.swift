@@ -1,4 +1,3 @@
-import Synchronization
 import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
@@ -53,7 +52,7 @@ struct FailureLimit {
 
 /// One ``FailureLimit`` for all event loops.
 final class FailureGate: Sendable {
-    private let limit = Mutex(FailureLimit())
+    private let limit = Guarded(FailureLimit())
     private let uptime: @Sendable () -> Int64
 
     /// - Parameter uptime: monotonic nanoseconds.

@@ -25,7 +25,12 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
     package static let last = UnixTime(milliseconds: 253_402_300_799_999)
 
     /// As in `2026-11-25T08:30:00Z` or `2026-11-25T08:30:00.125Z` (RFC 3339, UTC only).
-    package var description: String {
+    package var description: String { self.text(withFraction: self.milliseconds % 1000 != 0) }
+
+    /// The same, always with its milliseconds.
+    package var preciseText: String { self.text(withFraction: true) }
+
+    private func text(withFraction: Bool) -> String {
         let (quotient, remainder) = self.milliseconds.quotientAndRemainder(dividingBy: 1000)
         let fraction = remainder < 0 ? remainder + 1000 : remainder
         var seconds = time_t(remainder < 0 ? quotient - 1 : quotient)
@@ -35,7 +40,7 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
         let time = [(parts.tm_hour, 2), (parts.tm_min, 2), (parts.tm_sec, 2)]
         return date.map { Self.digits($0, $1) }.joined(separator: "-") + "T"
             + time.map { Self.digits($0, $1) }.joined(separator: ":")
-            + (fraction == 0 ? "" : "." + Self.digits(Int32(fraction), 3)) + "Z"
+            + (withFraction ? "." + Self.digits(Int32(fraction), 3) : "") + "Z"
     }
 
     /// Reads what ``description`` writes, for the years 1970 to 9999; up to three digits of a second's fraction.

@@ -1,4 +1,5 @@
 import Synchronization
+import WasmnetNet
 
 /// A client's allowance kept in this process.
 ///

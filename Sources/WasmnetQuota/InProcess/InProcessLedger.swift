@@ -1,3 +1,5 @@
+import WasmnetNet
+
 /// The quotas of one node, kept in the process.
 ///
 /// One lock for the table of clients, not shards: it is taken once a session (never for a byte, a socket or a name), for a lookup

@@ -1,15 +1,15 @@
+import WasmnetNet
 import CLinux
 import Glibc
-import NIOConcurrencyHelpers
 import NIOCore
 
 /// Tells event loops when descriptors that are not NIO's have something to read, or an error. One thread does it for the process.
 final class ReadinessWatch: Sendable {
-    private static let only = NIOLockedValueBox<ReadinessWatch?>(nil)
+    private static let only = Guarded<ReadinessWatch?>(nil)
 
     /// The process's; made when it is first asked for.
     static func shared() throws -> ReadinessWatch {
-        try self.only.withLockedValue { only in
+        try self.only.withLock { only in
             if let only { return only }
             let made = try ReadinessWatch()
             only = made
@@ -23,7 +23,7 @@ final class ReadinessWatch: Sendable {
     }
 
     private let poller: CInt
-    private let entries = NIOLockedValueBox<(last: UInt64, live: [UInt64: Entry])>((0, [:]))
+    private let entries = Guarded<(last: UInt64, live: [UInt64: Entry])>((0, [:]))
 
     private init() throws {
         self.poller = epoll_create1(CInt(EPOLL_CLOEXEC))
@@ -44,7 +44,7 @@ final class ReadinessWatch: Sendable {
     /// Calls `ready` on the loop once after each ``arm(_:_:)``. The answer is what the others want to be given.
     func add(_ descriptor: CInt, on loop: any EventLoop, ready: @escaping @Sendable () -> Void) throws -> UInt64 {
         // The number of a descriptor is soon another's; this one is not.
-        let token = self.entries.withLockedValue { entries in
+        let token = self.entries.withLock { entries in
             entries.last += 1
             entries.live[entries.last] = Entry(loop: loop, ready: ready)
             return entries.last
@@ -52,7 +52,7 @@ final class ReadinessWatch: Sendable {
         var event = epoll_event(events: EPOLLONESHOT.rawValue, data: epoll_data_t(u64: token))
         guard epoll_ctl(self.poller, EPOLL_CTL_ADD, descriptor, &event) == 0 else {
             let code = errno
-            _ = self.entries.withLockedValue { $0.live.removeValue(forKey: token) }
+            _ = self.entries.withLock { $0.live.removeValue(forKey: token) }
             throw IOError(errnoCode: code, reason: "epoll_ctl")
         }
         return token
@@ -67,7 +67,7 @@ final class ReadinessWatch: Sendable {
     func remove(_ descriptor: CInt, _ token: UInt64) {
         var event = epoll_event()
         _ = epoll_ctl(self.poller, EPOLL_CTL_DEL, descriptor, &event)
-        _ = self.entries.withLockedValue { $0.live.removeValue(forKey: token) }
+        _ = self.entries.withLock { $0.live.removeValue(forKey: token) }
     }
 
     private func run() {
@@ -77,7 +77,7 @@ final class ReadinessWatch: Sendable {
             let count = epoll_wait(self.poller, &events, CInt(most), -1)
             guard count > 0 else { continue }
             for event in events.prefix(Int(count)) {
-                let entry = self.entries.withLockedValue { [token = event.data.u64] in $0.live[token] }
+                let entry = self.entries.withLock { [token = event.data.u64] in $0.live[token] }
                 guard let entry else { continue }
                 entry.loop.execute(entry.ready)
             }

@@ -1,6 +1,6 @@
+import WasmnetNet
 import Glibc
 import Logging
-import NIOConcurrencyHelpers
 import NIOCore
 import Synchronization
 import WasmnetQuota
@@ -14,7 +14,7 @@ package final class DescriptorReserve: Sendable {
     private let kept: Int
     private let probe: Int32
     private let used = Atomic<Int>(0)
-    private let nextWarning = NIOLockedValueBox(NIODeadline.uptimeNanoseconds(0))
+    private let nextWarning = Guarded(Int64(0))
 
     /// Goes by the soft limit of now: an eighth of it is kept back, 96 to 384, and never more than half.
     package init() {
@@ -58,11 +58,12 @@ package final class DescriptorReserve: Sendable {
     }
 
     /// Says so in the log, once a minute at most.
-    func warn(_ logger: Logger) {
-        let now = NIODeadline.now()
-        let isDue = self.nextWarning.withLockedValue { next in
+    ///
+    /// - Parameter now: monotonic nanoseconds.
+    func warn(_ logger: Logger, now: Int64) {
+        let isDue = self.nextWarning.withLock { next in
             guard now >= next else { return false }
-            next = now + .minutes(1)
+            next = now + 60_000_000_000
             return true
         }
         guard isDue else { return }

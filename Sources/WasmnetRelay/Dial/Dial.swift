@@ -164,7 +164,7 @@ final class Dial {
             return
         }
         self.handshaking = connection
-        let start = NIODeadline.now()
+        let start = connection.channel.eventLoop.now
         tls.startHandshake(
             on: connection.channel, serverName: serverName, host: self.host,
             timeout: self.settings.tlsHandshakeTimeout
@@ -174,7 +174,7 @@ final class Dial {
             case .success(let alpn):
                 var connection = connection
                 connection.alpn = alpn
-                connection.handshake = (NIODeadline.now() - start).nanoseconds
+                connection.handshake = (connection.channel.eventLoop.now - start).nanoseconds
                 self.complete(.success(connection))
             case .failure(let refusal):
                 connection.channel.close(promise: nil)

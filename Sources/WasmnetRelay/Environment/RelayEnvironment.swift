@@ -1,5 +1,5 @@
+import WasmnetNet
 package import Logging
-import NIOConcurrencyHelpers
 package import NIOCore
 package import WasmnetPolicy
 import WasmnetProtocol
@@ -22,9 +22,9 @@ package final class RelayEnvironment: Sendable {
     /// The connections that are not admitted yet: a quarter of the clients' descriptors at most.
     package let pending: PendingConnections
     let targetTLS: TargetTLS
-    private let inputTurns = NIOLockedValueBox<[ObjectIdentifier: NIOLoopBound<InputTurns>]>([:])
-    private let currentPolicy: NIOLockedValueBox<Policy>
-    private let currentShadow: NIOLockedValueBox<Policy?>
+    private let inputTurns = Guarded<[ObjectIdentifier: NIOLoopBound<InputTurns>]>([:])
+    private let currentPolicy: Guarded<Policy>
+    private let currentShadow: Guarded<Policy?>
     /// The denylist in force at this moment; nil: none is kept.
     let denylist: @Sendable () -> DenylistView?
 
@@ -39,13 +39,13 @@ package final class RelayEnvironment: Sendable {
         self.settings = settings
         var place = policy.place
         place.isLocal = LocalAddress.isOwn
-        let currentPolicy = NIOLockedValueBox(policy.placed(in: place))
+        let currentPolicy = Guarded(policy.placed(in: place))
         self.currentPolicy = currentPolicy
-        self.currentShadow = NIOLockedValueBox(shadowPolicy?.placed(in: place))
+        self.currentShadow = Guarded(shadowPolicy?.placed(in: place))
         self.denylist = denylist
         self.ledger = ledger
         self.resolver = ClientResolver(resolver) { name in
-            currentPolicy.withLockedValue { $0 }.mayAskDNS(for: name)
+            currentPolicy.withLock { $0 }.mayAskDNS(for: name)
         }
         self.connector = connector
         self.observer = observer
@@ -60,14 +60,14 @@ package final class RelayEnvironment: Sendable {
     }
 
     /// The policy in force, under the denylist in force: read once per open.
-    package var policy: Policy { self.currentPolicy.withLockedValue { $0 }.under(self.denylist()) }
+    package var policy: Policy { self.currentPolicy.withLock { $0 }.under(self.denylist()) }
 
     /// What another policy would decide is counted and told, and decides nothing; nil: none.
     package var shadowPolicy: Policy? {
-        get { self.currentShadow.withLockedValue { $0 } }
+        get { self.currentShadow.withLock { $0 } }
         set {
             let place = self.policy.place
-            self.currentShadow.withLockedValue { $0 = newValue?.placed(in: place) }
+            self.currentShadow.withLock { $0 = newValue?.placed(in: place) }
         }
     }
 
@@ -83,7 +83,7 @@ package final class RelayEnvironment: Sendable {
 
     /// The turns of an event loop's sessions. On the event loop.
     func inputTurns(on eventLoop: any EventLoop) -> InputTurns {
-        self.inputTurns.withLockedValue { all in
+        self.inputTurns.withLock { all in
             if let turns = all[ObjectIdentifier(eventLoop)] { return turns.value }
             let turns = InputTurns(eventLoop)
             all[ObjectIdentifier(eventLoop)] = NIOLoopBound(turns, eventLoop: eventLoop)
@@ -94,7 +94,7 @@ package final class RelayEnvironment: Sendable {
     /// Takes a descriptor for a client. Where none is left, that stands in the log.
     func takeDescriptor() -> Bool {
         guard !self.descriptors.take() else { return true }
-        self.descriptors.warn(self.logger)
+        self.descriptors.warn(self.logger, now: self.uptimeNanoseconds())
         return false
     }
 
@@ -125,7 +125,7 @@ package final class RelayEnvironment: Sendable {
     }
 
     private func change(_ body: (Policy) -> Policy) {
-        let policy = self.currentPolicy.withLockedValue { policy in
+        let policy = self.currentPolicy.withLock { policy in
             policy = body(policy)
             return policy
         }

@@ -1,4 +1,4 @@
-import NIOConcurrencyHelpers
+import WasmnetNet
 package import NIOCore
 import WasmnetPolicy
 package import WasmnetProtocol
@@ -14,21 +14,21 @@ package final class SessionRegistry: Sendable {
         var added: UInt64 = 0
         var isClosed = false
     }
-    private let state = NIOLockedValueBox(State())
+    private let state = Guarded(State())
 
-    package var count: Int { self.state.withLockedValue { $0.sessions.count } }
+    package var count: Int { self.state.withLock { $0.sessions.count } }
 
     /// Whether no session comes in any more.
-    package var isClosed: Bool { self.state.withLockedValue { $0.isClosed } }
+    package var isClosed: Bool { self.state.withLock { $0.isClosed } }
 
     /// Lets no session in from now on, so that ``sessions`` are all that a drain has to tell and to wait for.
     package func close() {
-        self.state.withLockedValue { $0.isClosed = true }
+        self.state.withLock { $0.isClosed = true }
     }
 
     /// - Returns: false where the registry is closed: the session must not begin.
     func add(_ session: Session) -> Bool {
-        self.state.withLockedValue { state in
+        self.state.withLock { state in
             guard !state.isClosed else { return false }
             state.added += 1
             state.sessions[ObjectIdentifier(session)] = SessionHandle(session, number: state.added)
@@ -37,7 +37,7 @@ package final class SessionRegistry: Sendable {
     }
 
     func remove(_ session: Session) {
-        let waiting = self.state.withLockedValue { state -> [@Sendable () -> Void] in
+        let waiting = self.state.withLock { state -> [@Sendable () -> Void] in
             state.sessions[ObjectIdentifier(session)] = nil
             guard state.sessions.isEmpty else { return [] }
             defer { state.whenEmpty = [] }
@@ -47,7 +47,7 @@ package final class SessionRegistry: Sendable {
     }
 
     /// The sessions that are live at this moment.
-    package var sessions: [SessionHandle] { self.state.withLockedValue { Array($0.sessions.values) } }
+    package var sessions: [SessionHandle] { self.state.withLock { Array($0.sessions.values) } }
 
     package func sessions(of client: ClientID) -> [SessionHandle] { self.sessions.filter { $0.client == client } }
 
@@ -64,7 +64,7 @@ package final class SessionRegistry: Sendable {
 
     /// Calls back once no session is left: at once, or on the thread of the last one's end.
     package func whenEmpty(_ callback: @escaping @Sendable () -> Void) {
-        let isEmpty = self.state.withLockedValue { state in
+        let isEmpty = self.state.withLock { state in
             if !state.sessions.isEmpty { state.whenEmpty.append(callback) }
             return state.sessions.isEmpty
         }

@@ -1,5 +1,4 @@
 import Logging
-import NIOConcurrencyHelpers
 package import NIOCore
 package import WasmnetNet
 
@@ -23,17 +22,17 @@ package final class PendingConnections: Sendable {
         var dropped = 0
     }
 
-    private let state: NIOLockedValueBox<State>
+    private let state: Guarded<State>
 
     /// - Parameter most: connections in all; from one address 64.
     init(most: Int) {
-        self.state = NIOLockedValueBox(State(table: PendingTable(most: most)))
+        self.state = Guarded(State(table: PendingTable(most: most)))
     }
 
-    package var count: Int { self.state.withLockedValue { $0.table.count } }
+    package var count: Int { self.state.withLock { $0.table.count } }
     /// How many had to end for others since the start, or found no place themselves.
-    package var dropped: Int { self.state.withLockedValue { $0.dropped } }
-    package var headBytes: Int { self.state.withLockedValue { $0.table.headBytes } }
+    package var dropped: Int { self.state.withLock { $0.dropped } }
+    package var headBytes: Int { self.state.withLock { $0.table.headBytes } }
 
     /// Takes a connection that was accepted.
     ///
@@ -44,7 +43,7 @@ package final class PendingConnections: Sendable {
         let bound = NIOLoopBound(place, eventLoop: channel.eventLoop)
         let eventLoop = channel.eventLoop
         let obey: @Sendable (Order) -> Void = { order in eventLoop.execute { bound.value.obey(order) } }
-        let entered = self.state.withLockedValue {
+        let entered = self.state.withLock {
             state -> (id: PendingTable.ID, loser: (@Sendable (Order) -> Void)?)? in
             guard !state.isDraining else { return nil }
             guard let (id, leaving) = state.table.enter(address) else {
@@ -65,13 +64,13 @@ package final class PendingConnections: Sendable {
     /// Takes the connection of a session that has ended until it is closed: it has its answer, and gives way like any that has. While the
     /// node drains none of them is awaited by another.
     func linger(_ channel: any Channel, from address: IPAddress?) {
-        guard !self.state.withLockedValue({ $0.isDraining }) else { return }
+        guard !self.state.withLock({ $0.isDraining }) else { return }
         guard let place = self.enter(channel, from: address) else { return channel.close(promise: nil) }
         place.set(.answered, headBytes: 0)
     }
 
     func name(_ id: PendingTable.ID, _ address: IPAddress) {
-        let loser = self.state.withLockedValue { state in
+        let loser = self.state.withLock { state in
             let leaving = state.table.name(id, address)
             if leaving != nil { state.dropped += 1 }
             return leaving.flatMap { state.members.removeValue(forKey: $0) }
@@ -80,7 +79,7 @@ package final class PendingConnections: Sendable {
     }
 
     func set(_ id: PendingTable.ID, _ stage: PendingTable.Stage, headBytes: Int) {
-        let losers = self.state.withLockedValue { state in
+        let losers = self.state.withLock { state in
             let leaving = state.table.set(id, stage, headBytes: headBytes)
             state.dropped += leaving.count
             return leaving.compactMap { state.members[$0] }
@@ -89,7 +88,7 @@ package final class PendingConnections: Sendable {
     }
 
     func leave(_ id: PendingTable.ID) {
-        self.state.withLockedValue { state in
+        self.state.withLock { state in
             state.table.leave(id)
             state.members[id] = nil
         }
@@ -97,7 +96,7 @@ package final class PendingConnections: Sendable {
 
     /// From now on none enters; those without a request end at once, and the others are answered.
     package func drain() {
-        let members = self.state.withLockedValue { state in
+        let members = self.state.withLock { state in
             state.isDraining = true
             return Array(state.members.values)
         }

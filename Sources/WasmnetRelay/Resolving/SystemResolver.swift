@@ -1,5 +1,4 @@
 import DequeModule
-import NIOConcurrencyHelpers
 package import NIOCore
 package import WasmnetNet
 package import WasmnetPolicy
@@ -47,7 +46,7 @@ package final class SystemResolver: NameResolver {
         }
     }
 
-    private let state: NIOLockedValueBox<State>
+    private let state: Guarded<State>
     private let lookUp: @Sendable (String, LookupScope) throws -> [IPAddress]
 
     /// - Parameters:
@@ -60,7 +59,7 @@ package final class SystemResolver: NameResolver {
         lookUp: LookUp? = nil
     ) {
         let queue = LookupQueue<ClientID>(threads: threads, waiting: waiting, waitingPerClient: waitingPerClient)
-        self.state = NIOLockedValueBox(State(queue: queue))
+        self.state = Guarded(State(queue: queue))
         if let lookUp {
             self.lookUp = { name, _ in try lookUp(name) }
         } else {
@@ -70,12 +69,12 @@ package final class SystemResolver: NameResolver {
 
     /// Lookups that wait for a thread, and threads that are busy.
     package var load: (waiting: Int, busy: Int) {
-        self.state.withLockedValue { ($0.queue.waitingCount, $0.queue.busyThreads) }
+        self.state.withLock { ($0.queue.waitingCount, $0.queue.busyThreads) }
     }
 
     /// Answers all lookups with `draining`, now and from now on. Threads that are stuck are left to themselves.
     package func shutDown() async {
-        let left = self.state.withLockedValue { state in
+        let left = self.state.withLock { state in
             state.isShutDown = true
             return Self.take(Array(state.lookups.keys), of: &state)
         }
@@ -98,7 +97,7 @@ package final class SystemResolver: NameResolver {
     ) -> EventLoopFuture<[IPAddress]> {
         let promise = eventLoop.makePromise(of: [IPAddress].self)
         let lookup = Lookup(asker: asker, name: name.text, scope: scope, promise: promise)
-        let admitted = self.state.withLockedValue { state in Self.admit(lookup, to: &state) }
+        let admitted = self.state.withLock { state in Self.admit(lookup, to: &state) }
         switch admitted {
         case .failure(let refusal): promise.fail(refusal)
         case .success(let (id, jobs)):
@@ -110,7 +109,7 @@ package final class SystemResolver: NameResolver {
     }
 
     package func drop(_ asker: LookupAsker) {
-        let ids = self.state.withLockedValue { state in
+        let ids = self.state.withLock { state in
             state.lookups.compactMap { $0.value.asker == asker ? $0.key : nil }
         }
         self.end(ids, Refusal(.clientClosed, "the session ended"))
@@ -151,7 +150,7 @@ package final class SystemResolver: NameResolver {
 
     /// Answers lookups that have no answer yet.
     private func end(_ ids: [UInt64], _ refusal: Refusal) {
-        let ended = self.state.withLockedValue { state in Self.take(ids, of: &state) }
+        let ended = self.state.withLock { state in Self.take(ids, of: &state) }
         for lookup in ended { lookup.promise.fail(refusal) }
     }
 
@@ -180,7 +179,7 @@ package final class SystemResolver: NameResolver {
 
     /// A thread is free again: answers, unless the time was up or the asker gone, and tells who runs next.
     private func finish(_ job: Job, _ result: Result<[IPAddress], any Error>) -> Deque<Job> {
-        let (lookup, jobs) = self.state.withLockedValue { state in
+        let (lookup, jobs) = self.state.withLock { state in
             state.queue.returned(by: job.asker.client)
             return (state.lookups.removeValue(forKey: job.id), state.startable())
         }

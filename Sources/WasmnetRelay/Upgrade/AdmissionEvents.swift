@@ -1,4 +1,4 @@
-import Synchronization
+import WasmnetNet
 
 /// What admission counts: a closed list, fit for a metric label.
 package enum AdmissionEvent: String, Sendable, CaseIterable {
@@ -17,7 +17,7 @@ package enum AdmissionEvent: String, Sendable, CaseIterable {
 
 /// How often each has happened since the start. Any thread.
 package final class AdmissionCounters: Sendable {
-    private let counts = Mutex<[AdmissionEvent: UInt64]>([:])
+    private let counts = Guarded<[AdmissionEvent: UInt64]>([:])
 
     package init() {}
 

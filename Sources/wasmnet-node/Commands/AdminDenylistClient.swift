@@ -25,7 +25,7 @@ struct AdminDenylistClient: DenylistClient {
                 query += "&cursor=" + (cursor.addingPercentEncoding(withAllowedCharacters: .alphanumerics) ?? "")
             }
             let page: Listing = try await self.ask(.GET, "/v1/denylist\(query)", Optional<Additions>.none)
-            let now = Date().timeIntervalSince1970
+            let now = Double(MachineClock.wall().milliseconds) / 1000
             entries += try page.items.map { item in
                 DenylistEntry(
                     try DenylistCommand.subject(item.entry),
@@ -81,7 +81,7 @@ struct AdminDenylistClient: DenylistClient {
                 case .never: break
                 case .after(let milliseconds): self.ttl_seconds = Double(milliseconds) / 1000
                 case .at(let time):
-                    let left = Double(time.milliseconds) / 1000 - Date().timeIntervalSince1970
+                    let left = Double(time.milliseconds - MachineClock.wall().milliseconds) / 1000
                     guard left > 0 else { return nil }
                     self.ttl_seconds = left
                 }

@@ -1,6 +1,6 @@
+import WasmnetNet
 import Dispatch
 import Foundation
-import Synchronization
 
 /// Lines for a file that may be slow, stuck or gone. They wait in memory, up to a bound, for a thread of their own to write them, so that
 /// a full pipe or disk costs lines and never holds up who wrote them.
@@ -11,7 +11,7 @@ final class LineWriter: Sendable {
         var lost = 0
     }
 
-    private let state = Mutex(State())
+    private let state = Guarded(State())
     private let queue = DispatchQueue(label: "log")
     private let descriptor: Int32
     private let capacity: Int

@@ -1,6 +1,5 @@
 import Foundation
 import Logging
-import Synchronization
 import WasmnetNet
 
 /// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata. Each field is
@@ -47,7 +46,7 @@ struct NodeLogHandler: LogHandler {
         _ level: Logger.Level, _ message: String, _ metadata: Logger.Metadata, _ format: NodeConfiguration.LogFormat
     ) -> String {
         let fields = metadata.sorted { $0.key < $1.key }
-        let time = Date().formatted(Date.ISO8601FormatStyle(includingFractionalSeconds: true))
+        let time = MachineClock.wall().preciseText
         var line: String
         switch format {
         case .text:
@@ -86,10 +85,10 @@ struct NodeLogHandler: LogHandler {
 
 /// The level of a program's log, which may change while it runs.
 final class LogLevelBox: Sendable {
-    private let level: Mutex<Logger.Level>
+    private let level: Guarded<Logger.Level>
 
     /// The level at the start.
-    init(_ level: Logger.Level) { self.level = Mutex(level) }
+    init(_ level: Logger.Level) { self.level = Guarded(level) }
 
     /// The level now.
     var value: Logger.Level {
