@@ -39,7 +39,7 @@ extension Server {
                         let encoder = try channel.pipeline.syncOperations.handler(type: WebSocketFrameEncoder.self)
                         try opening.start(on: channel, position: .before(encoder))
                     } catch {
-                        opening.giveUp()
+                        opening.abandon()
                         throw error
                     }
                 }

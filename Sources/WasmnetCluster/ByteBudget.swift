@@ -13,7 +13,7 @@ package import WasmnetQuota
 /// A lease is good for half a second at least, so that few are needed at any speed.
 package struct ByteBudget: Sendable {
     /// A question to the cluster.
-    package struct Ask: Sendable, Hashable {
+    package struct Query: Sendable, Hashable {
         /// Bytes that passed beyond earlier grants.
         package var debt: Int64
         package var wanted: Int64
@@ -48,7 +48,7 @@ package struct ByteBudget: Sendable {
         package var dayLeased: Int64
         package var day: Int64
         package var dayEndsIn: QuotaDuration
-        package var dayLeft: Int64
+        package var dayBytesLeft: Int64
     }
 
     /// How long a grant may be used.
@@ -60,7 +60,7 @@ package struct ByteBudget: Sendable {
     private static let small: Int64 = 4 << 10
     private static let smallDebtTime = QuotaDuration.seconds(1)
     /// Between two questions, on average: fewer than ten a second with those about slots, and more than grants need.
-    private static let askInterval = QuotaDuration.milliseconds(200)
+    private static let queryInterval = QuotaDuration.milliseconds(200)
     /// A grant that is all there is lasts this long: until shortly before the next.
     private static let evenTime = QuotaDuration.milliseconds(185)
 
@@ -80,7 +80,7 @@ package struct ByteBudget: Sendable {
     /// All there was at a time, and what passed since.
     private var even: (bytes: Int64, from: QuotaInstant, passed: Int64)?
 
-    private var dayLeft: Int64 = 0
+    private var dayLeaseLeft: Int64 = 0
     /// Bytes beyond the lease that may pass in an outage.
     private var dayLent: Int64 = 0
     /// In an outage: what is left is all there is.
@@ -91,12 +91,12 @@ package struct ByteBudget: Sendable {
     /// What others may still draw, as last heard; nil: never heard.
     package private(set) var dayBytesLeft: Int64?
 
-    package private(set) var inFlight: Ask?
-    private var lastAsk = QuotaInstant.epoch
+    package private(set) var inFlight: Query?
+    private var lastQuery = QuotaInstant.epoch
     private var lastUse = QuotaInstant.epoch
     /// Since the last question.
     private var used: Int64 = 0
-    private var pace = AskPace(interval: Self.askInterval, burst: 5)
+    private var pace = QueryPace(interval: Self.queryInterval, burst: 5)
 
     package init() {}
 
@@ -116,7 +116,7 @@ package struct ByteBudget: Sendable {
         self.charge(overhead: bytes, now: now)
         if self.bytesPerDay > 0 {
             self.rollDay(now)
-            self.dayLeft = max(self.dayLeft - bytes, -TokenBucket.maxBytes)
+            self.dayLeaseLeft = max(self.dayLeaseLeft - bytes, -TokenBucket.maxBytes)
         }
     }
 
@@ -134,7 +134,7 @@ package struct ByteBudget: Sendable {
     package mutating func draw(_ bytes: Int64, now: QuotaInstant) -> Int64 {
         self.lastUse = now
         self.rollDay(now)
-        let taken = self.bytesPerDay > 0 ? min(bytes, max(self.dayLeft + self.dayLent, 0)) : bytes
+        let taken = self.bytesPerDay > 0 ? min(bytes, max(self.dayLeaseLeft + self.dayLent, 0)) : bytes
         if taken > 0 { self.charge(taken, now: now) }
         return taken
     }
@@ -194,7 +194,7 @@ package struct ByteBudget: Sendable {
                 until = self.evenly(now)
             }
         }
-        if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeft + self.dayLent <= 0 {
+        if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeaseLeft + self.dayLent <= 0 {
             // Whoever waits for a lease uses it soon: without that no more would be asked for, once the last bytes passed a moment ago.
             self.lastUse = now
             until = max(until ?? .epoch, now + .milliseconds(1))
@@ -217,7 +217,7 @@ package struct ByteBudget: Sendable {
     package mutating func isDaySpent(_ now: QuotaInstant) -> QuotaDuration? {
         guard self.bytesPerDay > 0 else { return nil }
         self.rollDay(now)
-        guard self.dayLeft + self.dayLent <= 0, self.dayBytesLeft == 0 || self.dayIsFixed else { return nil }
+        guard self.dayLeaseLeft + self.dayLent <= 0, self.dayBytesLeft == 0 || self.dayIsFixed else { return nil }
         return self.dayBytesLeft == nil ? Outage.retry : self.dayEnd - now
     }
 
@@ -230,7 +230,7 @@ package struct ByteBudget: Sendable {
 
     private mutating func rollDay(_ now: QuotaInstant) {
         guard self.dayBytesLeft != nil, now >= self.dayEnd else { return }
-        self.dayLeft = min(self.dayLeft, 0)
+        self.dayLeaseLeft = min(self.dayLeaseLeft, 0)
         self.daySize = 0
         self.dayBytesLeft = nil
     }
@@ -243,14 +243,14 @@ package struct ByteBudget: Sendable {
         self.expire(now)
         self.rollDay(now)
         let isActive = now - self.lastUse < Self.grantLifetime
-        let owes = self.debt > Self.small || (self.debt > 0 && now - self.lastAsk >= Self.smallDebtTime)
+        let owes = self.debt > Self.small || (self.debt > 0 && now - self.lastQuery >= Self.smallDebtTime)
         let isShort = isActive && self.size > Self.small && self.left(now) < self.size / 12
         // What was all there is lasts until there is a grant's worth again.
-        let isSpendingAll = self.even != nil && now - self.lastAsk < Self.evenTime
+        let isSpendingAll = self.even != nil && now - self.lastQuery < Self.evenTime
         let wantsRate = self.rate != nil && (owes || isShort) && !isSpendingAll && now >= self.blockedUntil
         let wantsDay =
             self.bytesPerDay > 0
-            && (self.dayLeft < 0 || (isActive && self.dayBytesLeft != 0 && self.dayLeft <= self.daySize / 2))
+            && (self.dayLeaseLeft < 0 || (isActive && self.dayBytesLeft != 0 && self.dayLeaseLeft <= self.daySize / 2))
         guard wantsRate || wantsDay else { return false }
         return self.pace.allows(now)
     }
@@ -260,25 +260,25 @@ package struct ByteBudget: Sendable {
         self.lastUse = now
     }
 
-    package mutating func ask(now: QuotaInstant) -> Ask {
+    package mutating func makeQuery(now: QuotaInstant) -> Query {
         self.pace.spend(now)
         let perSecond = self.measure(now)
-        let ask = Ask(
-            debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeft, 0),
+        let query = Query(
+            debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeaseLeft, 0),
             dayReturned: 0, returnedDay: -1,
             // Earlier than it must be, so that one question serves for both.
-            wantsDay: self.bytesPerDay > 0 && self.dayBytesLeft != 0 && self.dayLeft <= self.daySize / 4 * 3,
+            wantsDay: self.bytesPerDay > 0 && self.dayBytesLeft != 0 && self.dayLeaseLeft <= self.daySize / 4 * 3,
             dayWanted: perSecond / 2, sentAt: now)
-        self.lastAsk = now
-        self.inFlight = ask
-        return ask
+        self.lastQuery = now
+        self.inFlight = query
+        return query
     }
 
     /// What is asked for follows what was used of late; it grows fast where that was all there was.
     ///
     /// - Returns: bytes a second of late; 0: not known.
     private mutating func measure(_ now: QuotaInstant) -> Int64 {
-        let elapsed = (now - self.lastAsk).microseconds
+        let elapsed = (now - self.lastQuery).microseconds
         var perSecond: Int64 = 0
         if elapsed > 0, elapsed <= 1_000_000 {
             let measured = Double(self.used) / Double(elapsed)
@@ -293,61 +293,61 @@ package struct ByteBudget: Sendable {
     }
 
     /// The question that gives back what is left of the day's lease; nil when nothing is.
-    package mutating func giveBack(now: QuotaInstant) -> Ask? {
+    package mutating func giveBack(now: QuotaInstant) -> Query? {
         guard self.inFlight == nil else { return nil }
         self.expire(now)
         self.rollDay(now)
-        let returned = max(self.dayLeft, 0)
-        let dayDebt = max(-self.dayLeft, 0)
+        let returned = max(self.dayLeaseLeft, 0)
+        let dayDebt = max(-self.dayLeaseLeft, 0)
         let debt = self.rate == nil ? 0 : self.debt
         guard returned > 0 || dayDebt > 0 || debt > 0 else { return nil }
-        self.dayLeft -= returned
-        let ask = Ask(
+        self.dayLeaseLeft -= returned
+        let query = Query(
             debt: debt, wanted: 0, dayDebt: dayDebt, dayReturned: returned, returnedDay: self.day, wantsDay: false,
             sentAt: now)
-        self.inFlight = ask
-        return ask
+        self.inFlight = query
+        return query
     }
 
     // MARK: Answers
 
-    package mutating func replied(_ ask: Ask, _ reply: Reply, now: QuotaInstant) {
-        guard ask == self.inFlight else { return }
+    package mutating func replied(_ query: Query, _ reply: Reply, now: QuotaInstant) {
+        guard query == self.inFlight else { return }
         self.inFlight = nil
         if self.rate != nil {
             self.expire(now)
             // What passed while the question was on its way is owed by the grant.
-            self.debt = max(self.debt - ask.debt, 0)
+            self.debt = max(self.debt - query.debt, 0)
             self.lent = 0
             let granted = max(reply.granted, 0)
             let paid = min(self.debt, granted)
             self.debt -= paid
-            self.grants.add(granted - paid, until: ask.sentAt + Self.grantLifetime)
+            self.grants.add(granted - paid, until: query.sentAt + Self.grantLifetime)
             self.blockedUntil = reply.wait > .zero ? now + reply.wait : .epoch
             let left = self.grants.count(at: now)
-            self.even = reply.granted < ask.wanted && left > 0 ? (left, now, 0) : nil
+            self.even = reply.granted < query.wanted && left > 0 ? (left, now, 0) : nil
         }
         if self.bytesPerDay > 0 {
-            if reply.day != self.day { self.dayLeft = min(self.dayLeft, 0) }
+            if reply.day != self.day { self.dayLeaseLeft = min(self.dayLeaseLeft, 0) }
             // A Redis may answer with anything: sums of it stay far from the type's end.
-            let left = self.dayLeft + ask.dayDebt + reply.dayLeased
-            self.dayLeft = min(max(left, -TokenBucket.maxBytes), ClusterLink.range.upperBound)
+            let left = self.dayLeaseLeft + query.dayDebt + reply.dayLeased
+            self.dayLeaseLeft = min(max(left, -TokenBucket.maxBytes), ClusterLink.range.upperBound)
             self.day = reply.day
             self.dayEnd = now + reply.dayEndsIn
-            self.dayBytesLeft = reply.dayLeft
-            if ask.wantsDay { self.daySize = reply.dayLeased }
+            self.dayBytesLeft = reply.dayBytesLeft
+            if query.wantsDay { self.daySize = reply.dayLeased }
         }
     }
 
     /// No answer came. What passed stays owed, if need be twice; a lease that was given back is lost.
-    package mutating func failed(_ ask: Ask) {
-        guard ask == self.inFlight else { return }
+    package mutating func failed(_ query: Query) {
+        guard query == self.inFlight else { return }
         self.inFlight = nil
     }
 
     /// Whether nothing would be lost if it were forgotten.
     package func isIdle(now: QuotaInstant) -> Bool {
         self.inFlight == nil && (self.rate == nil || self.debt == 0)
-            && (self.bytesPerDay == 0 || self.dayLeft == 0 || now >= self.dayEnd)
+            && (self.bytesPerDay == 0 || self.dayLeaseLeft == 0 || now >= self.dayEnd)
     }
 }

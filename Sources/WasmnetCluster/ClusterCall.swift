@@ -35,7 +35,7 @@ package struct ClusterCall: Sendable {
 
     /// Slots and requests of one client.
     package static func reserve(
-        _ lane: LaneKind, of client: ClientID, _ ask: Lane.Ask, pace: GCRA.Pace?, dayLimit: UInt64,
+        _ resource: ResourceKind, of client: ClientID, _ query: LocalGrant.Query, pace: GCRA.Pace?, dayLimit: UInt64,
         _ leaseState: LeaseState,
         _ settings: ClusterSettings
     ) -> ClusterCall {
@@ -44,29 +44,29 @@ package struct ClusterCall: Sendable {
             script: ClusterScripts.reserve,
             keys: [
                 RedisKeys.generation(bucket), RedisKeys.epochs(bucket),
-                RedisKeys.leases(lane.slots, of: client),
-                RedisKeys.requests(lane == .resolves ? .resolve : .connect, of: client),
-                RedisKeys.overrides(of: client), RedisKeys.day(of: client), RedisKeys.ungranted(lane, of: client),
+                RedisKeys.leases(resource.slots, of: client),
+                RedisKeys.requests(resource == .resolves ? .resolve : .connect, of: client),
+                RedisKeys.overrides(of: client), RedisKeys.day(of: client), RedisKeys.ungranted(resource, of: client),
             ],
             types: ["hash", "zset", "hash", "string", "hash", "hash", "hash"],
             arguments: [
                 .integer(leaseState.generation), .integer(settings.hold.microseconds),
                 .string(leaseState.name), .integer(settings.timeToLive.microseconds), leaseState.joins ? 1 : 0,
-                .string(ask.replaces), .integer(ask.sequence),
-                RedisArgument(ask.target), RedisArgument(ask.open), RedisArgument(ask.held),
-                RedisArgument(ask.slotLimit), ask.slotNeeded ? 1 : 0,
-                .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(ask.requests),
-                RedisArgument(ask.requestsNeeded), .integer(ClusterLink.number(dayLimit)),
-                .string(lane == .sessions ? "max_sessions" : "max_connections"),
-                .string(lane == .resolves ? "resolves" : "connects"), RedisArgument(ask.requestsOwed),
-                .integer(leaseState.stamp.since), .integer(leaseState.stamp.time), RedisArgument(ask.loose),
+                .string(query.replaces), .integer(query.sequence),
+                RedisArgument(query.target), RedisArgument(query.open), RedisArgument(query.held),
+                RedisArgument(query.slotLimit), query.slotNeeded ? 1 : 0,
+                .integer(pace?.interval ?? 0), .integer(pace?.burst ?? 0), RedisArgument(query.requests),
+                RedisArgument(query.requestsNeeded), .integer(ClusterLink.number(dayLimit)),
+                .string(resource == .sessions ? "max_sessions" : "max_connections"),
+                .string(resource == .resolves ? "resolves" : "connects"), RedisArgument(query.requestsOwed),
+                .integer(leaseState.stamp.since), .integer(leaseState.stamp.time), RedisArgument(query.loose),
             ],
             integers: 9)
     }
 
     /// Bytes of one client.
     package static func grant(
-        of client: ClientID, _ ask: ByteBudget.Ask, rate: TokenBucket.Rate?, bytesPerDay: UInt64
+        of client: ClientID, _ query: ByteBudget.Query, rate: TokenBucket.Rate?, bytesPerDay: UInt64
     ) -> ClusterCall {
         ClusterCall(
             script: ClusterScripts.grant,
@@ -76,10 +76,10 @@ package struct ClusterCall: Sendable {
             ],
             types: ["string", "hash", "hash", "hash"],
             arguments: [
-                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(ask.debt),
-                .integer(ask.wanted),
-                .integer(ClusterLink.number(bytesPerDay)), .integer(ask.dayDebt), .integer(ask.dayReturned),
-                .integer(ask.returnedDay), .integer(ask.wantsDay ? max(ask.dayWanted, 1) : 0),
+                .integer(rate?.bytesPerSecond ?? 0), .integer(rate?.burst ?? 0), .integer(query.debt),
+                .integer(query.wanted),
+                .integer(ClusterLink.number(bytesPerDay)), .integer(query.dayDebt), .integer(query.dayReturned),
+                .integer(query.returnedDay), .integer(query.wantsDay ? max(query.dayWanted, 1) : 0),
             ],
             integers: 7)
     }

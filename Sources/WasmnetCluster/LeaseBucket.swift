@@ -181,9 +181,9 @@ final class LeaseBucket: Sendable {
     /// A lease in Redis.
     struct Lease: Sendable {
         var client: RedisAllowance
-        var lane: LaneKind
+        var resource: ResourceKind
 
-        var key: String { RedisKeys.leases(self.lane.slots, of: self.client.client) }
+        var key: String { RedisKeys.leases(self.resource.slots, of: self.client.client) }
     }
 
     /// The leases that a heartbeat asks after, in case their keys are gone: of some clients, with the next one those of the next.

@@ -86,33 +86,33 @@ extension RedisAllowance {
     }
 
     func askForBytes() {
-        let ask: ByteBudget.Ask? = self.state.withLock { state in
+        let query: ByteBudget.Query? = self.state.withLock { state in
             let now = self.link.now
             guard state.outage == nil, !self.bucket.reach.isOutage, state.bytes.shouldRequest(now: now) else {
                 return nil
             }
-            return state.bytes.ask(now: now)
+            return state.bytes.makeQuery(now: now)
         }
-        if let ask { self.send(ask) }
+        if let query { self.send(query) }
     }
 
-    private func send(_ ask: ByteBudget.Ask) {
+    private func send(_ query: ByteBudget.Query) {
         let (rate, day) = self.state.withLock { ($0.bytes.rate, $0.bytes.bytesPerDay) }
-        let call = ClusterCall.grant(of: self.client, ask, rate: rate, bytesPerDay: day)
+        let call = ClusterCall.grant(of: self.client, query, rate: rate, bytesPerDay: day)
         self.link.run(call, bucket: self.bucket.index) { result in
             let now = self.link.now
             guard case .success(let numbers) = result else {
                 self.bucket.missed(now: now)
-                self.state.withLock { $0.bytes.failed(ask) }
+                self.state.withLock { $0.bytes.failed(query) }
                 return
             }
             self.link.counters.grantedBytes.wrappingAdd(Int(clamping: numbers[0]), ordering: .relaxed)
             self.state.withLock { state in
                 state.bytes.replied(
-                    ask,
+                    query,
                     ByteBudget.Reply(
                         granted: numbers[0], wait: .microseconds(numbers[1]), dayLeased: numbers[2], day: numbers[3],
-                        dayEndsIn: .microseconds(numbers[4]), dayLeft: numbers[5]), now: now)
+                        dayEndsIn: .microseconds(numbers[4]), dayBytesLeft: numbers[5]), now: now)
                 self.bytesChanged()
             }
         }
@@ -120,11 +120,11 @@ extension RedisAllowance {
 
     /// Returns what is left of the day's lease, and owns up to what passed.
     func giveBytesBack(now: QuotaInstant) {
-        let ask = self.state.withLock { state in
+        let query = self.state.withLock { state in
             self.bytesChanged()
             return state.bytes.giveBack(now: now)
         }
-        if let ask { self.send(ask) }
+        if let query { self.send(query) }
     }
 
     /// Under the lock: what stops the bytes may be another than it was.

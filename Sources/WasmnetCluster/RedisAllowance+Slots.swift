@@ -8,7 +8,7 @@ import WasmnetQuota
 /// Questions about slots and requests, and their answers.
 extension RedisAllowance {
     private struct Question: Sendable {
-        var ask: Lane.Ask
+        var query: LocalGrant.Query
         var epoch: UInt64
         var pace: GCRA.Pace?
         /// 0: not asked for.
@@ -16,25 +16,25 @@ extension RedisAllowance {
     }
 
     /// Asks if somebody waits or it is time to.
-    func ask(_ lane: LaneKind) {
-        self.settleHere(lane)
-        while let question = self.nextQuestion(lane) {
+    func ask(_ resource: ResourceKind) {
+        self.settleHere(resource)
+        while let question = self.nextQuestion(resource) {
             let leaseState = self.bucket.leaseState(
-                under: question.epoch, now: question.ask.sentAt, isLease: question.ask.slotLimit > 0)
-            if let leaseState { return self.send(lane, question, leaseState) }
+                under: question.epoch, now: question.query.sentAt, isLease: question.query.slotLimit > 0)
+            if let leaseState { return self.send(resource, question, leaseState) }
             // The bucket went on to another epoch meanwhile.
-            self.state.withLock { $0.lanes[lane].failed(question.ask) }
+            self.state.withLock { $0.grants[resource].failed(question.query) }
         }
     }
 
     /// Those who wait may have what they need by now, or waited for long enough, or an outage began.
-    private func settleHere(_ lane: LaneKind, endsLate: Bool = false) {
+    private func settleHere(_ resource: ResourceKind, endsLate: Bool = false) {
         let done: [(Waiter, Result<Void, QuotaRefusal>)] = self.state.withLock { state in
             let now = self.link.now
             self.follow(&state, now)
-            guard !state.waiters[lane].isEmpty else { return [] }
+            guard !state.waiters[resource].isEmpty else { return [] }
             var done: [(Waiter, Result<Void, QuotaRefusal>)] = []
-            self.settleWaiters(lane, nil, &state, now, endsLate: endsLate, &done)
+            self.settleWaiters(resource, nil, &state, now, endsLate: endsLate, &done)
             return done
         }
         self.complete(done)
@@ -44,109 +44,111 @@ extension RedisAllowance {
     private static let lookTime = QuotaDuration.milliseconds(50)
 
     /// Looks at those who wait after a while, and again for as long as anybody does.
-    func lookLater(_ lane: LaneKind) {
+    func lookLater(_ resource: ResourceKind) {
         let isDue = self.state.withLock { state in
-            defer { state.isLookDue[lane] = !state.waiters[lane].isEmpty }
-            return !state.isLookDue[lane] && !state.waiters[lane].isEmpty
+            defer { state.isLookDue[resource] = !state.waiters[resource].isEmpty }
+            return !state.isLookDue[resource] && !state.waiters[resource].isEmpty
         }
         guard isDue else { return }
         let time = min(Self.lookTime, self.link.settings.answerTime)
         self.link.carrier.schedule(in: .microseconds(time.microseconds)) { [weak self] in
-            self?.state.withLock { $0.isLookDue[lane] = false }
-            self?.settleHere(lane, endsLate: true)
-            self?.ask(lane)
-            self?.lookLater(lane)
+            self?.state.withLock { $0.isLookDue[resource] = false }
+            self?.settleHere(resource, endsLate: true)
+            self?.ask(resource)
+            self?.lookLater(resource)
         }
     }
 
-    private func nextQuestion(_ lane: LaneKind) -> Question? {
+    private func nextQuestion(_ resource: ResourceKind) -> Question? {
         let now = self.link.now
         self.link.leaveIfLapsed(self.bucket, now: now)
         return self.state.withLock { state in
             self.follow(&state, now)
             guard state.outage == nil else { return nil }
-            let waiters = state.waiters[lane]
+            let waiters = state.waiters[resource]
             if waiters.isEmpty {
-                guard state.lanes[lane].shouldRequest(now: now) else { return nil }
-                guard state.lanes[lane].mustSync(now: now) || state.pace.allows(now) else { return nil }
+                guard state.grants[resource].shouldRequest(now: now) else { return nil }
+                guard state.grants[resource].mustSync(now: now) || state.pace.allows(now) else { return nil }
             }
-            let ask = state.lanes[lane].ask(
+            let query = state.grants[resource].makeQuery(
                 for: waiters.map(\.what.need), now: now, sequence: self.link.nextSequence())
-            guard let ask else { return nil }
-            state.waiters[lane] = waiters.map { waiter in
+            guard let query else { return nil }
+            state.waiters[resource] = waiters.map { waiter in
                 var waiter = waiter
-                waiter.asks += 1
+                waiter.queries += 1
                 return waiter
             }
             state.pace.spend(now)
             // Only for who needs it, else nobody else would get past a day that is spent.
             let asksForDay = state.bytes.dayBytesLeft == nil && waiters.contains { $0.what == .socket }
             return Question(
-                ask: ask, epoch: state.epoch, pace: state.lanes[lane].pace,
+                query: query, epoch: state.epoch, pace: state.grants[resource].pace,
                 dayLimit: asksForDay ? state.limits.bytesPerDay : 0)
         }
     }
 
-    private func send(_ lane: LaneKind, _ question: Question, _ leaseState: LeaseBucket.LeaseState) {
-        let ask = question.ask
+    private func send(_ resource: ResourceKind, _ question: Question, _ leaseState: LeaseBucket.LeaseState) {
+        let query = question.query
         let call = ClusterCall.reserve(
-            lane, of: self.client, ask, pace: question.pace, dayLimit: question.dayLimit, leaseState.inCalls,
+            resource, of: self.client, query, pace: question.pace, dayLimit: question.dayLimit, leaseState.inCalls,
             self.link.settings)
-        self.link.run(call, bucket: self.bucket.index) { self.answered(lane, ask, leaseState, $0) }
+        self.link.run(call, bucket: self.bucket.index) { self.answered(resource, query, leaseState, $0) }
     }
 
     private func answered(
-        _ lane: LaneKind, _ ask: Lane.Ask, _ leaseState: LeaseBucket.LeaseState, _ result: Result<[Int64], RedisError>
+        _ resource: ResourceKind, _ query: LocalGrant.Query, _ leaseState: LeaseBucket.LeaseState,
+        _ result: Result<[Int64], RedisError>
     ) {
         // One question is on its way at a time, so none is late; were one, asking again at once might never end.
         guard case .success(let numbers) = result, let status = LeaseBucket.ReplyStatus(rawValue: numbers[0]),
             status != .late
         else {
             self.bucket.missed(now: self.link.now)
-            self.state.withLock { $0.lanes[lane].failed(ask) }
-            self.settleHere(lane)
+            self.state.withLock { $0.grants[resource].failed(query) }
+            self.settleHere(resource)
             return
         }
-        let renews = leaseState.joins && ask.slotLimit > 0
+        let renews = leaseState.joins && query.slotLimit > 0
         let counts = self.link.heard(
-            self.bucket, leaseState, status, sentAt: ask.sentAt, numbers[1], hold: numbers[2], renews: renews)
-        let reply = Lane.Reply(
+            self.bucket, leaseState, status, sentAt: query.sentAt, numbers[1], hold: numbers[2], renews: renews)
+        let reply = LocalGrant.Reply(
             granted: Int(clamping: numbers[3]), room: Int(clamping: numbers[4]), requests: Int(clamping: numbers[5]),
-            missing: Lane.Reply.Missing(rawValue: Int(clamping: numbers[6])) ?? .nothing,
+            missing: LocalGrant.Reply.Missing(rawValue: Int(clamping: numbers[6])) ?? .nothing,
             wait: .microseconds(numbers[7]))
         var done: [(Waiter, Result<Void, QuotaRefusal>)] = []
         let excess: Int = self.state.withLock { state in
             let now = self.link.now
             self.follow(&state, now)
             guard status == .done, counts else {
-                state.lanes[lane].failed(ask)
-                self.giveUp(lane, after: Waiter.maxAsksUnheard, &state, now, &done)
+                state.grants[resource].failed(query)
+                self.refuse(resource, after: Waiter.maxQueriesUnheard, &state, now, &done)
                 return 0
             }
-            state.lanes[lane].replied(ask, reply, now: now)
-            self.settleWaiters(lane, reply, &state, now, &done)
-            if reply.missing != .rollCall { self.giveUp(lane, after: Waiter.maxAsks, &state, now, &done) }
+            state.grants[resource].replied(query, reply, now: now)
+            self.settleWaiters(resource, reply, &state, now, &done)
+            if reply.missing != .rollCall { self.refuse(resource, after: Waiter.maxQueries, &state, now, &done) }
             // While data that was lost is told again, others' slots are not known yet.
-            guard lane == .sockets, ask.slotLimit > 0, numbers[2] == 0, !self.link.modes.keepsExcess else {
+            guard resource == .sockets, query.slotLimit > 0, numbers[2] == 0, !self.link.modes.keepsExcess else {
                 return 0
             }
-            return state.lanes[lane].endExcess(now: now)
+            return state.grants[resource].endExcess(now: now)
         }
         self.complete(done)
         if excess > 0 { self.link.events.excess(self.client, excess) }
         // In a roll call those who wait are looked at from time to time.
-        if reply.missing != .rollCall { self.ask(lane) }
+        if reply.missing != .rollCall { self.ask(resource) }
     }
 
     /// Whoever still does not know goes into the next question.
     ///
     /// - Parameter endsLate: whether those who waited for long enough are refused.
     private func settleWaiters(
-        _ lane: LaneKind, _ reply: Lane.Reply?, _ state: inout State, _ now: QuotaInstant, endsLate: Bool = false,
+        _ resource: ResourceKind, _ reply: LocalGrant.Reply?, _ state: inout State, _ now: QuotaInstant,
+        endsLate: Bool = false,
         _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]
     ) {
         var waiting: [Waiter] = []
-        for waiter in state.waiters[lane] {
+        for waiter in state.waiters[resource] {
             if let reply, reply.missing == .dayBytes, waiter.what == .socket {
                 done.append((waiter, .failure(QuotaRefusal(kind: .dayBytes, retryAfter: reply.wait))))
                 continue
@@ -162,20 +164,20 @@ extension RedisAllowance {
                 }
             }
         }
-        state.waiters[lane] = waiting
+        state.waiters[resource] = waiting
     }
 
     /// Refuses those for whom so many questions were asked and answered in vain.
-    private func giveUp(
-        _ lane: LaneKind, after asks: Int, _ state: inout State, _ now: QuotaInstant,
+    private func refuse(
+        _ resource: ResourceKind, after queries: Int, _ state: inout State, _ now: QuotaInstant,
         _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]
     ) {
-        for waiter in state.waiters[lane] where waiter.asks >= asks {
+        for waiter in state.waiters[resource] where waiter.queries >= queries {
             let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
-            let refusal = state.lanes[lane].giveUp(waiter.what.need, now: now, isLeaseValid: isValid)
+            let refusal = state.grants[resource].refuse(waiter.what.need, now: now, isLeaseValid: isValid)
             done.append((waiter, .failure(refusal)))
         }
-        state.waiters[lane].removeAll { $0.asks >= asks }
+        state.waiters[resource].removeAll { $0.queries >= queries }
     }
 
     private func complete(_ done: [(Waiter, Result<Void, QuotaRefusal>)]) {

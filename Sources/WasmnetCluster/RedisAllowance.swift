@@ -6,7 +6,7 @@ import WasmnetQuota
 
 /// What one client may use on this node, drawn from what the cluster shares in Redis.
 ///
-/// Every decision is made in values under one lock (``Lane``, ``ByteBudget``, ``OutageBudget``, ``Outage``); questions are sent after it
+/// Every decision is made in values under one lock (``LocalGrant``, ``ByteBudget``, ``OutageBudget``, ``Outage``); questions are sent after it
 /// is let go. Whoever needs what is not here waits for an answer: a slot for ``ClusterSettings/slotWait``, what is counted by the
 /// second for ``ClusterSettings/answerTime``, and then goes on from the outage's budget. In an outage the policy's modes decide at once.
 final class RedisAllowance: ClientAllowance, SlotOwner {
@@ -29,32 +29,32 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var since: QuotaInstant
         var completion: Completion
         /// Questions that were asked for it.
-        var asks = 0
+        var queries = 0
 
         /// One may be answered too late, or by one grant for many; the next tells what is missing. No answer is worth asking without
         /// end.
-        static let maxAsks = 2
+        static let maxQueries = 2
         /// Of those that an epoch or data which were gone left unanswered as well.
-        static let maxAsksUnheard = 8
+        static let maxQueriesUnheard = 8
     }
 
     struct State: Sendable {
         var limits: ClientLimits
-        /// The epoch under which the lanes' slots were granted.
+        /// The epoch under which the grants' slots were granted.
         var epoch: UInt64
-        var lanes = Lanes()
-        var waiters = PerLane<[Waiter]>([])
+        var grants = LocalGrants()
+        var waiters = PerResource<[Waiter]>([])
         /// Somebody will look at those who wait.
-        var isLookDue = PerLane(false)
+        var isLookDue = PerResource(false)
         /// Of questions about slots and requests that nobody waits for.
-        var pace = AskPace(interval: .milliseconds(220), burst: 5)
+        var pace = QueryPace(interval: .milliseconds(220), burst: 5)
         var bytes = ByteBudget()
         /// What may pass, by the second, while no answer comes.
         var budget = OutageBudget()
         /// In force while Redis is out of reach.
         var outage: Outage?
 
-        var waiterCount: Int { LaneKind.allCases.reduce(0) { $0 + self.waiters[$1].count } }
+        var waiterCount: Int { ResourceKind.allCases.reduce(0) { $0 + self.waiters[$1].count } }
     }
 
     init(client: ClientID, limits: ClientLimits, bucket: LeaseBucket, link: ClusterLink) {
@@ -62,7 +62,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.bucket = bucket
         self.link = link
         var state = State(limits: limits, epoch: bucket.epoch)
-        state.lanes.apply(limits)
+        state.grants.apply(limits)
         state.bytes.apply(limits)
         self.state = Guarded(state)
         self.publish(limits)
@@ -73,28 +73,29 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     func reserve(
         _ what: Reservation, now: QuotaInstant, later: @escaping Completion
     ) -> Result<QuotaSlot?, QuotaRefusal>? {
-        let lane = what.lane
+        let resource = what.resource
         let (answer, asksNow): (Result<Void, QuotaRefusal>?, Bool) = self.state.withLock { state in
             self.follow(&state, now)
             if what == .session { state.bytes.prepare(now: now) }
             if what == .socket, let wait = state.bytes.isDaySpent(now) {
                 return (.failure(QuotaRefusal(kind: .dayBytes, retryAfter: wait)), false)
             }
-            if state.outage != nil || state.waiters[lane].isEmpty || self.isSilent(now) {
+            if state.outage != nil || state.waiters[resource].isEmpty || self.isSilent(now) {
                 switch self.take(what, &state, now) {
-                case .taken: return (.success(()), state.outage == nil && state.lanes[lane].shouldRequest(now: now))
+                case .taken:
+                    return (.success(()), state.outage == nil && state.grants[resource].shouldRequest(now: now))
                 case .refused(let refusal): return (.failure(refusal), false)
                 case .unknown, .lacksRequest: break
                 }
             }
             guard self.mayWait(state, now) else { return (.failure(QuotaRefusal.unanswered), false) }
-            state.waiters[lane].append(Waiter(what: what, since: now, completion: later))
+            state.waiters[resource].append(Waiter(what: what, since: now, completion: later))
             self.link.waiting.wrappingAdd(1, ordering: .relaxed)
             return (nil, true)
         }
         self.link.counters.reserved(waited: answer == nil)
-        if answer == nil { self.lookLater(lane) }
-        if asksNow { self.ask(lane) }
+        if answer == nil { self.lookLater(resource) }
+        if asksNow { self.ask(resource) }
         if what == .session { self.askForBytes() }
         return answer.map { $0.map { self.slot(for: what) } }
     }
@@ -112,11 +113,11 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     /// Takes what is here, or in an outage what its rules allow; then it is never unknown.
-    func take(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> Lane.Answer {
+    func take(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> LocalGrant.Decision {
         let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
         let outage = state.outage
         let slots = what.slotKind.flatMap { outage?.slotsInAll($0) } ?? 0
-        let answer = state.lanes[what.lane].take(
+        let answer = state.grants[what.resource].take(
             what.need, now: now, isLeaseValid: isValid, slotsInAll: slots,
             isSilent: outage != nil || self.isSilent(now))
         switch answer {
@@ -132,7 +133,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     private func lend(
         _ what: Reservation, _ state: inout State, _ now: QuotaInstant, isLeaseValid: Bool
-    ) -> Lane.Answer {
+    ) -> LocalGrant.Decision {
         guard let kind = what.requestKind else { return .unknown }
         let refused = kind == .connect ? QuotaKind.connectRate : .resolveRate
         let mode = state.outage?.mode(kind) ?? .static
@@ -143,7 +144,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
                 return .refused(QuotaRefusal(kind: refused, retryAfter: wait))
             }
         }
-        state.lanes[what.lane].takeLent(
+        state.grants[what.resource].takeLent(
             what.need, now: now, isLeaseValid: isLeaseValid, isOwed: mode == .static)
         return .taken
     }
@@ -155,7 +156,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     }
 
     func slotReleased(_ kind: SlotKind) {
-        self.state.withLock { $0.lanes[kind == .session ? .sessions : .sockets].release() }
+        self.state.withLock { $0.grants[kind == .session ? .sessions : .sockets].release() }
         self.link.totals.closed(kind)
     }
 
@@ -164,8 +165,8 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     private func makeOutage(_ state: State, _ now: QuotaInstant) -> Outage {
         let parts = self.link.allowsCredit ? self.link.parts(now: now) : 0
         return Outage(
-            modes: self.link.modes, sessions: state.lanes.sessions.slotsInOutage(parts: parts, now: now),
-            sockets: state.lanes.sockets.slotsInOutage(parts: parts, now: now))
+            modes: self.link.modes, sessions: state.grants.sessions.slotsInOutage(parts: parts, now: now),
+            sockets: state.grants.sockets.slotsInOutage(parts: parts, now: now))
     }
 
     /// Goes over to the outage's rules, or back from them; and to the bucket's present epoch, under which nothing is granted yet.
@@ -174,7 +175,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         if epoch != state.epoch {
             let left = self.link.settings.name(ofEpoch: state.epoch)
             let isLoss = self.bucket.countedUntilLoss(epoch: state.epoch)
-            for lane in LaneKind.allCases { state.lanes[lane].fenced(leaving: left, isLoss: isLoss) }
+            for resource in ResourceKind.allCases { state.grants[resource].fenced(leaving: left, isLoss: isLoss) }
             state.epoch = epoch
         }
         let isOutage = self.bucket.reach.isOutage
@@ -188,7 +189,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             state.bytes.outageEnded()
             self.bytesChanged()
             // Answers were missed: what Redis knows of it is to be said again.
-            for lane in LaneKind.allCases { state.lanes[lane].resync() }
+            for resource in ResourceKind.allCases { state.grants[resource].resync() }
         }
     }
 
@@ -198,10 +199,10 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     func tick(now: QuotaInstant) {
         let isIdle = self.state.withLock { state in
             self.follow(&state, now)
-            return state.outage == nil && state.lanes.sessions.open == 0 && state.lanes.sockets.open == 0
+            return state.outage == nil && state.grants.sessions.open == 0 && state.grants.sockets.open == 0
         }
         if isIdle { self.giveBytesBack(now: now) }
-        for lane in LaneKind.allCases { self.ask(lane) }
+        for resource in ResourceKind.allCases { self.ask(resource) }
         self.askForBytes()
     }
 
@@ -211,55 +212,55 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             self.follow(&state, self.link.now)
             return state.outage.map { outage in
                 (
-                    sockets: outage.modes.sockets == .fence ? state.lanes.sockets.loose : 0,
-                    hasSessions: outage.modes.sessions == .fence && state.lanes.sessions.loose > 0
+                    sockets: outage.modes.sockets == .fence ? state.grants.sockets.loose : 0,
+                    hasSessions: outage.modes.sessions == .fence && state.grants.sessions.loose > 0
                 )
             }
         }
         if let fenced, fenced.sockets > 0 || fenced.hasSessions {
             self.link.events.fenced(self.client, fenced.sockets, fenced.hasSessions)
         }
-        for lane in LaneKind.allCases { self.ask(lane) }
+        for resource in ResourceKind.allCases { self.ask(resource) }
     }
 
     /// Redis may have missed what was said last.
     func resync() {
         self.state.withLock { state in
-            for lane in LaneKind.allCases { state.lanes[lane].resync() }
+            for resource in ResourceKind.allCases { state.grants[resource].resync() }
         }
     }
 
     /// What Redis must hold of it, where no question that changes it is on its way.
     var leases: [LeaseBucket.Lease] {
-        let lanes = self.state.withLock { state in
-            [LaneKind.sessions, .sockets].filter { state.lanes[$0].hasLease }
+        let grants = self.state.withLock { state in
+            [ResourceKind.sessions, .sockets].filter { state.grants[$0].hasLease }
         }
-        return lanes.map { LeaseBucket.Lease(client: self, lane: $0) }
+        return grants.map { LeaseBucket.Lease(client: self, resource: $0) }
     }
 
     /// Redis does not hold a lease that it should: what is open is declared again.
-    func leaseIsGone(_ lane: LaneKind) {
-        self.state.withLock { $0.lanes[lane].resync() }
-        self.ask(lane)
+    func leaseIsGone(_ resource: ResourceKind) {
+        self.state.withLock { $0.grants[resource].resync() }
+        self.ask(resource)
     }
 
     /// Whether it has no lease in Redis.
-    var isIdle: Bool { self.state.withLock { $0.lanes.isIdle && $0.waiters.isEmpty } }
+    var isIdle: Bool { self.state.withLock { $0.grants.isIdle && $0.waiters.isEmpty } }
 
     /// Whether Redis counts all that is open here.
     var isDeclared: Bool {
         let epoch = self.bucket.epoch
-        return self.state.withLock { $0.epoch == epoch && $0.lanes.areDeclared }
+        return self.state.withLock { $0.epoch == epoch && $0.grants.areDeclared }
     }
 
-    var grantedSockets: Int { self.state.withLock { $0.lanes.sockets.granted } }
+    var grantedSockets: Int { self.state.withLock { $0.grants.sockets.granted } }
 
     /// Whether nothing would be lost if it were forgotten.
     var isForgettable: Bool {
         let now = self.link.now
         guard self.onNode.areAtRest(now: now) else { return false }
         return self.state.withLock {
-            $0.lanes.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) && $0.budget.isFull(now: now)
+            $0.grants.isIdle && $0.waiters.isEmpty && $0.bytes.isIdle(now: now) && $0.budget.isFull(now: now)
         }
     }
 
@@ -269,7 +270,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.state.withLock { state in
             guard state.limits != limits else { return }
             state.limits = limits
-            state.lanes.apply(limits)
+            state.grants.apply(limits)
             state.bytes.apply(limits)
             if state.outage != nil { state.outage = self.makeOutage(state, self.link.now) }
             self.bytesChanged()
@@ -288,7 +289,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     func usage(now: QuotaInstant) -> QuotaUsage {
         self.state.withLock { state in
             QuotaUsage(
-                limits: state.limits, sessions: state.lanes.sessions.open, sockets: state.lanes.sockets.open,
+                limits: state.limits, sessions: state.grants.sessions.open, sockets: state.grants.sockets.open,
                 bytesToday: 0)
         }
     }

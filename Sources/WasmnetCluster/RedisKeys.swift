@@ -32,8 +32,8 @@ package enum RedisKeys {
     }
 
     /// Hash: what is open or passed without a grant: slots by epoch, and requests that are owed.
-    package static func ungranted(_ lane: LaneKind, of client: ClientID) -> String {
-        switch lane {
+    package static func ungranted(_ resource: ResourceKind, of client: ClientID) -> String {
+        switch resource {
         case .sessions: Self.key("us", client)
         case .sockets: Self.key("uc", client)
         case .resolves: Self.key("ur", client)

@@ -173,7 +173,7 @@ package final class RedisLedger: QuotaLedger {
             }
             link.heard(bucket, leaseState, status, sentAt: sentAt, numbers[1], hold: numbers[2], renews: true)
             for (index, lease) in leases.enumerated() where numbers[3] >> Int64(index) & 1 == 1 {
-                lease.client.leaseIsGone(lease.lane)
+                lease.client.leaseIsGone(lease.resource)
             }
         }
     }

@@ -64,26 +64,28 @@ private struct ClientKeys: Sendable {
         ClientID(text: "a:198.\(18 + index >> 16).\(index >> 8 & 0xFF).\(index & 0xFF)")
     }
 
-    func lease(_ lane: LaneKind, of index: Int, node: Int, sequence: Int64 = 1_000_000_000) -> ClusterCall {
-        let ask = LedgerAsk(sequence: sequence, slotLimit: 50, target: 4, open: 4, held: 4, sentAt: .epoch)
-        return self.reserve(lane, index, ask, nil, node: node)
+    func lease(_ resource: ResourceKind, of index: Int, node: Int, sequence: Int64 = 1_000_000_000) -> ClusterCall {
+        let query = LedgerQuery(sequence: sequence, slotLimit: 50, target: 4, open: 4, held: 4, sentAt: .epoch)
+        return self.reserve(resource, index, query, nil, node: node)
     }
 
-    func request(_ lane: LaneKind, of index: Int) -> ClusterCall {
+    func request(_ resource: ResourceKind, of index: Int) -> ClusterCall {
         self.reserve(
-            lane, index, LedgerAsk(sequence: 1, requests: 1, requestsNeeded: 1, sentAt: .epoch), self.pace, node: 0)
+            resource, index, LedgerQuery(sequence: 1, requests: 1, requestsNeeded: 1, sentAt: .epoch), self.pace,
+            node: 0)
     }
 
     func bytes(of index: Int, rate: TokenBucket.Rate?, day: UInt64) -> ClusterCall {
         .grant(
-            of: self.client(index), ByteBudget.Ask(wanted: 500_000, wantsDay: day > 0, sentAt: .epoch), rate: rate,
+            of: self.client(index), ByteBudget.Query(wanted: 500_000, wantsDay: day > 0, sentAt: .epoch), rate: rate,
             bytesPerDay: day)
     }
 
-    private func reserve(_ lane: LaneKind, _ index: Int, _ ask: LedgerAsk, _ pace: GCRA.Pace?, node: Int) -> ClusterCall
+    private func reserve(_ resource: ResourceKind, _ index: Int, _ query: LedgerQuery, _ pace: GCRA.Pace?, node: Int)
+        -> ClusterCall
     {
         let leaseState = ClusterCall.LeaseState(
             name: "\(self.settings.nodeID).\(node)", generation: 0, joins: true, stamp: (1, RedisProbe.time))
-        return .reserve(lane, of: self.client(index), ask, pace: pace, dayLimit: 0, leaseState, self.settings)
+        return .reserve(resource, of: self.client(index), query, pace: pace, dayLimit: 0, leaseState, self.settings)
     }
 }

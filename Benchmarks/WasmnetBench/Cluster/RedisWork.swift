@@ -1,8 +1,8 @@
 import WasmnetCluster
 import WasmnetQuota
 
-/// A question about slots and requests. A lane of the ledger's is what a client has of them, and none of the generator's.
-typealias LedgerAsk = WasmnetCluster.Lane.Ask
+/// A question about slots and requests. A resource of the ledger's is what a client has of them, and none of the generator's.
+typealias LedgerQuery = WasmnetCluster.LocalGrant.Query
 
 /// The calls that nodes make, one kind at a time, by one node for clients in turns.
 enum RedisWork: String, CaseIterable {
@@ -72,9 +72,9 @@ struct RedisCalls: Sendable {
         case .declare: return self.declare(client, sequence, joins: false)
         case .admit: return self.reserve(client, self.admit(sequence))
         case .both:
-            var ask = self.slots(sequence)
-            (ask.requests, ask.requestsNeeded) = (1, 1)
-            return self.reserve(client, ask)
+            var query = self.slots(sequence)
+            (query.requests, query.requestsNeeded) = (1, 1)
+            return self.reserve(client, query)
         case .grant: return self.grant(client, wantsDay: false)
         case .grantDay: return self.grant(client, wantsDay: true)
         case .heartbeat:
@@ -91,15 +91,15 @@ struct RedisCalls: Sendable {
     }
 
     /// One slot more is needed of the fifty; a few are kept for later.
-    private func slots(_ sequence: Int) -> LedgerAsk {
+    private func slots(_ sequence: Int) -> LedgerQuery {
         let open = 3 + sequence & 1
-        return LedgerAsk(
+        return LedgerQuery(
             sequence: Int64(sequence), slotLimit: 50, target: open + 8, open: open, held: open, slotNeeded: true,
             sentAt: .epoch)
     }
 
-    private func admit(_ sequence: Int) -> LedgerAsk {
-        LedgerAsk(sequence: Int64(sequence), requests: 1, requestsNeeded: 1, sentAt: .epoch)
+    private func admit(_ sequence: Int) -> LedgerQuery {
+        LedgerQuery(sequence: Int64(sequence), requests: 1, requestsNeeded: 1, sentAt: .epoch)
     }
 
     private func declare(_ client: ClientID, _ sequence: Int, node: Int = 0, joins: Bool) -> ClusterCall {
@@ -108,14 +108,14 @@ struct RedisCalls: Sendable {
             self.leaseState(node: node, joins: joins), self.settings)
     }
 
-    private func reserve(_ client: ClientID, _ ask: LedgerAsk) -> ClusterCall {
+    private func reserve(_ client: ClientID, _ query: LedgerQuery) -> ClusterCall {
         .reserve(
-            .sockets, of: client, ask, pace: Self.pace, dayLimit: 0, self.leaseState(joins: false), self.settings)
+            .sockets, of: client, query, pace: Self.pace, dayLimit: 0, self.leaseState(joins: false), self.settings)
     }
 
     private func grant(_ client: ClientID, wantsDay: Bool) -> ClusterCall {
         .grant(
-            of: client, ByteBudget.Ask(wanted: 100_000, wantsDay: wantsDay, sentAt: .epoch), rate: Self.rate,
+            of: client, ByteBudget.Query(wanted: 100_000, wantsDay: wantsDay, sentAt: .epoch), rate: Self.rate,
             bytesPerDay: wantsDay ? 1 << 50 : 0)
     }
 }

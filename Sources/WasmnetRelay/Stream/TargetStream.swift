@@ -362,7 +362,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             case .closeOutput: self.channelContext?.close(mode: .output, promise: nil)
             case .abort: self.abort()
             case .closeChannel:
-                if let context = self.channelContext { context.close(promise: nil) } else { self.giveUpDial() }
+                if let context = self.channelContext { context.close(promise: nil) } else { self.abandonDial() }
             }
         }
         if self.core.machine.phase == .lingering || self.core.machine.inbound == .discarded { self.readNow() }
@@ -379,7 +379,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     }
 
     private func abort() {
-        guard let context = self.channelContext else { return self.giveUpDial() }
+        guard let context = self.channelContext else { return self.abandonDial() }
         self.up.drop()
         self.context.releaseUploads(self)
         // A reset, so that the target does not take a cut for an end.
@@ -389,7 +389,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         (tls ?? context).close(promise: nil)
     }
 
-    private func giveUpDial() {
+    private func abandonDial() {
         self.dial.take()?.cancel()
         self.letGo()
     }

@@ -113,7 +113,7 @@ package struct PendingSession {
     }
 
     /// The handshake failed: the client's slot is free again.
-    package func giveUp() {
+    package func abandon() {
         self.slot?.release()
     }
 }

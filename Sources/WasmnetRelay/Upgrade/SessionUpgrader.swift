@@ -51,7 +51,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
                 channel: channel, upgradeRequest: upgradeRequest, initialResponseHeaders: initialResponseHeaders)
         }.flatMapErrorThrowing { error in
             let upgrader = upgrader.value
-            upgrader.opening?.giveUp()
+            upgrader.opening?.abandon()
             upgrader.opening = nil
             upgrader.refusal =
                 error as? HTTPRefusal
@@ -77,7 +77,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     /// The connection may end before it is known who comes, or before the request's own end: nobody else would give the slot back.
     private func connectionEnded() {
         self.isOver = true
-        self.opening.take()?.giveUp()
+        self.opening.take()?.abandon()
     }
 
     private func open(_ request: HTTPRequestHead, _ channel: any Channel) -> EventLoopFuture<HTTPHeaders> {
@@ -90,7 +90,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             request, on: channel, proxiedAddress: self.proxiedAddress, in: self.environment, admission: self.admission
         ).assumeIsolated().flatMapThrowing { opening in
             guard !self.isOver else {
-                opening.giveUp()
+                opening.abandon()
                 throw ChannelError.ioOnClosedChannel
             }
             self.opening = opening

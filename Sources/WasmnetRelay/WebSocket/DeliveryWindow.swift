@@ -10,7 +10,7 @@ import DequeModule
 /// trip is believed for ``roundTripLifetime``; then, under load, data is held until all of it has arrived, and the next marker
 /// measures anew.
 ///
-/// A peer that never answers a marker is not limited any more once ``giveUp()`` is called.
+/// A peer that never answers a marker is not limited any more once ``stopProbing()`` is called.
 struct DeliveryWindow {
     private struct Marker {
         var number: UInt64
@@ -64,7 +64,7 @@ struct DeliveryWindow {
     }
 
     /// The peer has had its time to answer the first marker.
-    mutating func giveUp() {
+    mutating func stopProbing() {
         if !self.isAnswered { self.isGivenUp = true }
     }
 

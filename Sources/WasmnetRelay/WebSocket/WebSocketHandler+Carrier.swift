@@ -69,7 +69,7 @@ extension WebSocketHandler: SessionCarrier {
     private func awaitFirstPong() {
         guard self.firstPongTask == nil, let context = self.context else { return }
         self.firstPongTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.firstPongTimeout) {
-            self.delivery.giveUp()
+            self.delivery.stopProbing()
             if self.hasRoom { self.session?.carrierHasRoom() }
         }
     }

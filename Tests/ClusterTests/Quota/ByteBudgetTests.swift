@@ -20,7 +20,7 @@ import WasmnetTesting
     ) -> ByteBudget.Reply {
         ByteBudget.Reply(
             granted: granted, wait: .milliseconds(wait), dayLeased: leased, day: day, dayEndsIn: .seconds(3600),
-            dayLeft: left)
+            dayBytesLeft: left)
     }
 
     @Test func theFirstBytesWaitForNothingAndAreOwed() {
@@ -28,15 +28,15 @@ import WasmnetTesting
         budget.charge(10_000, now: self.now)
         #expect(budget.pause(now: self.now) == nil)
         #expect(budget.shouldRequest(now: self.now) == true)
-        let ask = budget.ask(now: self.now)
-        #expect(ask.debt == 10_000 && ask.wanted > 0)
+        let query = budget.makeQuery(now: self.now)
+        #expect(query.debt == 10_000 && query.wanted > 0)
         budget.charge(ByteBudget.slack, now: self.now)
         #expect(budget.pause(now: self.now) == self.now + .milliseconds(1))
         // What passed meanwhile is owed by the grant.
-        budget.replied(ask, self.reply(20_000), now: self.now)
+        budget.replied(query, self.reply(20_000), now: self.now)
         #expect(budget.pause(now: self.now) == nil)
         budget.charge(20_000 - ByteBudget.slack, now: self.now)
-        let next = budget.ask(now: self.now)
+        let next = budget.makeQuery(now: self.now)
         #expect(next.debt == 0)
     }
 
@@ -45,32 +45,32 @@ import WasmnetTesting
         var budget = ByteBudget()
         budget.bytesPerDay = 1 << 20
         budget.prepare(now: self.now)
-        let ask = budget.ask(now: self.now)
+        let query = budget.makeQuery(now: self.now)
         #expect(budget.draw(1000, now: self.now) == 0)
-        budget.replied(ask, self.reply(leased: 1000, left: 5000), now: self.now)
+        budget.replied(query, self.reply(leased: 1000, left: 5000), now: self.now)
         #expect(budget.draw(1000, now: self.now) == 1000)
         let later = self.now + .seconds(2)
         #expect(budget.pause(now: later) == later + .milliseconds(1))
         #expect(budget.shouldRequest(now: later) == true)
-        #expect(budget.ask(now: later).wantsDay)
+        #expect(budget.makeQuery(now: later).wantsDay)
     }
 
     @Test func aGrantIsLostAfterItsTimeAndNotKeptByANewerOne() {
         var budget = self.budget()
         budget.prepare(now: self.now)
-        budget.replied(budget.ask(now: self.now), self.reply(1000), now: self.now)
+        budget.replied(budget.makeQuery(now: self.now), self.reply(1000), now: self.now)
         let later = self.now + .milliseconds(200)
-        budget.replied(budget.ask(now: later), self.reply(100), now: later)
+        budget.replied(budget.makeQuery(now: later), self.reply(100), now: later)
         let end = self.now + ByteBudget.grantLifetime
         budget.charge(150, now: end)
-        let next = budget.ask(now: end)
+        let next = budget.makeQuery(now: end)
         #expect(next.debt == 50)
     }
 
     @Test func whenNothingIsLeftNobodyReadsAndNobodyAsks() {
         var budget = self.budget()
         budget.charge(5000, now: self.now)
-        budget.replied(budget.ask(now: self.now), self.reply(wait: 80), now: self.now)
+        budget.replied(budget.makeQuery(now: self.now), self.reply(wait: 80), now: self.now)
         #expect(budget.pause(now: self.now) == self.now + .milliseconds(80))
         #expect(budget.shouldRequest(now: self.now + .milliseconds(79)) == false)
         #expect(budget.pause(now: self.now + .milliseconds(80)) == nil)
@@ -87,8 +87,8 @@ import WasmnetTesting
             budget.charge(1000, now: now)
             let reply = ByteBudget.Reply(
                 granted: number, wait: .microseconds(number), dayLeased: number, day: 5,
-                dayEndsIn: .microseconds(number), dayLeft: number)
-            budget.replied(budget.ask(now: now), reply, now: now)
+                dayEndsIn: .microseconds(number), dayBytesLeft: number)
+            budget.replied(budget.makeQuery(now: now), reply, now: now)
             _ = (budget.pause(now: now), budget.shouldRequest(now: now))
             now = now + .milliseconds(200)
         }
@@ -98,17 +98,17 @@ import WasmnetTesting
     @Test func aQuestionWithoutAnswerLeavesItsDebt() {
         var budget = self.budget()
         budget.charge(5000, now: self.now)
-        let ask = budget.ask(now: self.now)
-        budget.failed(ask)
-        let again = budget.ask(now: self.now + .milliseconds(1))
+        let query = budget.makeQuery(now: self.now)
+        budget.failed(query)
+        let again = budget.makeQuery(now: self.now + .milliseconds(1))
         #expect(again.debt == 5000)
-        budget.replied(ask, self.reply(5000), now: self.now)
+        budget.replied(query, self.reply(5000), now: self.now)
         #expect(budget.inFlight != nil)
     }
 
     @Test func whoPassesLittleIsChargedOnceASecond() {
         var budget = self.budget()
-        budget.replied(budget.ask(now: self.now), self.reply(16_384), now: self.now)
+        budget.replied(budget.makeQuery(now: self.now), self.reply(16_384), now: self.now)
         var calls = 0
         // Once what was granted first is forgotten.
         for tick in 0..<500 {
@@ -117,8 +117,8 @@ import WasmnetTesting
             #expect(budget.pause(now: now) == nil)
             guard budget.shouldRequest(now: now) else { continue }
             if tick >= 100 { calls += 1 }
-            let ask = budget.ask(now: now)
-            budget.replied(ask, self.reply(ask.wanted), now: now)
+            let query = budget.makeQuery(now: now)
+            budget.replied(query, self.reply(query.wanted), now: now)
         }
         #expect((6...8).contains(calls), "\(calls) in 8 s")
     }
@@ -126,9 +126,9 @@ import WasmnetTesting
     @Test func aGrantThatIsAllThereIsIsSpentEvenly() throws {
         var budget = self.budget()
         budget.charge(400_000, now: self.now)
-        let ask = budget.ask(now: self.now)
-        #expect(ask.wanted > 200_000)
-        budget.replied(ask, self.reply(200_000), now: self.now)
+        let query = budget.makeQuery(now: self.now)
+        #expect(query.wanted > 200_000)
+        budget.replied(query, self.reply(200_000), now: self.now)
         var passed: [Int64] = []
         for millisecond in 0..<185 {
             let now = self.now + .milliseconds(Int64(millisecond))
@@ -146,11 +146,11 @@ import WasmnetTesting
         var budget = ByteBudget()
         budget.bytesPerDay = 1 << 50
         budget.prepare(now: self.now)
-        let first = budget.ask(now: self.now)
+        let first = budget.makeQuery(now: self.now)
         #expect(first.wantsDay && first.dayWanted == 0)
         budget.replied(first, self.reply(leased: 64 << 20, left: 1 << 49), now: self.now)
         budget.charge(50 << 20, now: self.now + .milliseconds(50))
-        let next = budget.ask(now: self.now + .milliseconds(50))
+        let next = budget.makeQuery(now: self.now + .milliseconds(50))
         #expect(next.wantsDay && (499 << 20...501 << 20).contains(next.dayWanted))
     }
 
@@ -159,7 +159,7 @@ import WasmnetTesting
         budget.bytesPerDay = 10_000
         budget.prepare(now: self.now)
         #expect(budget.shouldRequest(now: self.now) == true)
-        let first = budget.ask(now: self.now)
+        let first = budget.makeQuery(now: self.now)
         #expect(first.wantsDay && first.wanted == 0)
         budget.replied(first, self.reply(leased: 1000, left: 9000), now: self.now)
         budget.charge(499, now: self.now)
@@ -178,7 +178,7 @@ import WasmnetTesting
         var budget = ByteBudget()
         budget.bytesPerDay = 1000
         budget.prepare(now: self.now)
-        budget.replied(budget.ask(now: self.now), self.reply(leased: 1000, left: 0), now: self.now)
+        budget.replied(budget.makeQuery(now: self.now), self.reply(leased: 1000, left: 0), now: self.now)
         budget.charge(999, now: self.now)
         #expect(budget.isDaySpent(self.now) == nil)
         #expect(budget.pause(now: self.now) == nil)
@@ -195,8 +195,8 @@ import WasmnetTesting
     func inAnOutageTheDayHasItsLeaseAndANodesPartOfTheRest(mode: OutageMode, most: Int64) throws {
         var budget = ByteBudget()
         budget.bytesPerDay = 5000
-        let ask = budget.ask(now: self.now)
-        budget.replied(ask, self.reply(leased: 400, left: 900), now: self.now)
+        let query = budget.makeQuery(now: self.now)
+        budget.replied(query, self.reply(leased: 400, left: 900), now: self.now)
         budget.outageBegan(mode, parts: 3)
         let drawn = budget.draw(1000, now: self.now)
         #expect(drawn == most)
@@ -211,7 +211,7 @@ import WasmnetTesting
     @Test func whatIsLentPassesAndIsOwed() throws {
         var budget = self.budget()
         budget.charge(ByteBudget.slack, now: self.now)
-        let unanswered = budget.ask(now: self.now)
+        let unanswered = budget.makeQuery(now: self.now)
         let (before, lacked) = (budget.pause(now: self.now), budget.lacksRate(now: self.now))
         #expect(before != nil && lacked)
         budget.lend(20_000)
@@ -221,7 +221,7 @@ import WasmnetTesting
         let (after, lacks) = (budget.pause(now: self.now), budget.lacksRate(now: self.now))
         #expect(after != nil && lacks)
         budget.failed(unanswered)
-        let again = budget.ask(now: self.now)
+        let again = budget.makeQuery(now: self.now)
         #expect(again.debt == ByteBudget.slack + 20_000)
     }
 
@@ -244,13 +244,13 @@ import WasmnetTesting
                 if Int.random(in: 0..<60, using: &random) == 0 { busy[node].toggle() }
                 if budgets[node].shouldRequest(now: now) {
                     calls += 1
-                    let ask = budgets[node].ask(now: now)
-                    bucket.charge(bytes: ask.debt, at: now, rate: rate)
-                    let granted = bucket.grant(bytes: ask.wanted, at: now, rate: rate)
+                    let query = budgets[node].makeQuery(now: now)
+                    bucket.charge(bytes: query.debt, at: now, rate: rate)
+                    let granted = bucket.grant(bytes: query.wanted, at: now, rate: rate)
                     let wait = bucket.level > 0 ? .zero : bucket.positive(rate: rate) - now
                     let reply = ByteBudget.Reply(
-                        granted: granted, wait: wait, dayLeased: 0, day: 0, dayEndsIn: .zero, dayLeft: 0)
-                    budgets[node].replied(ask, reply, now: now)
+                        granted: granted, wait: wait, dayLeased: 0, day: 0, dayEndsIn: .zero, dayBytesLeft: 0)
+                    budgets[node].replied(query, reply, now: now)
                 }
                 guard busy[node], budgets[node].pause(now: now) == nil else { continue }
                 let bytes = Int64.random(in: 1...ByteBudget.slack, using: &random)
@@ -279,7 +279,7 @@ import WasmnetTesting
 
 @Suite struct AskPaceTests {
     @Test func allowsOneAnIntervalAndAFewAtOnce() {
-        var pace = AskPace(interval: .milliseconds(250), burst: 4)
+        var pace = QueryPace(interval: .milliseconds(250), burst: 4)
         var now = QuotaInstant(microseconds: 1_000_000_000)
         for _ in 0..<4 {
             #expect(pace.allows(now))

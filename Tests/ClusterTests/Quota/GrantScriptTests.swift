@@ -44,7 +44,7 @@ extension OnRedis {
                 #expect(answer.dayEndsIn == 86_400_000_000 - scripts.clock.now().microseconds % 86_400_000_000)
                 while answer.leased > 0 {
                     leased += answer.leased
-                    #expect(answer.dayLeft == limit - leased)
+                    #expect(answer.dayBytesLeft == limit - leased)
                     answer = try await scripts.grant(.init(dayLimit: limit, wantsDay: true))
                 }
                 #expect(leased == limit)
@@ -72,13 +72,13 @@ extension OnRedis {
         @Test func whatIsGivenBackCountsForItsOwnDayOnly() async throws {
             try await withScripts { scripts in
                 let lease = try await scripts.grant(.init(dayLimit: 1000, wantsDay: true))
-                #expect(lease.leased == 1000 && lease.dayLeft == 0)
+                #expect(lease.leased == 1000 && lease.dayBytesLeft == 0)
                 let given = try await scripts.grant(.init(dayLimit: 1000, returned: 400, returnedDay: lease.day))
-                #expect(given.leased == 0 && given.dayLeft == 400)
+                #expect(given.leased == 0 && given.dayBytesLeft == 400)
                 let other = try await scripts.grant(.init(dayLimit: 1000, returned: 400, returnedDay: lease.day - 1))
-                #expect(other.dayLeft == 400)
-                #expect(try await scripts.grant(.init(dayLimit: 1000, dayPassed: 700)).dayLeft == 0)
-                #expect(try await scripts.grant(.init(dayLimit: 2000)).dayLeft == 700)
+                #expect(other.dayBytesLeft == 400)
+                #expect(try await scripts.grant(.init(dayLimit: 1000, dayPassed: 700)).dayBytesLeft == 0)
+                #expect(try await scripts.grant(.init(dayLimit: 2000)).dayBytesLeft == 700)
             }
         }
 

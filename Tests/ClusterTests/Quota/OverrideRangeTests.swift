@@ -87,23 +87,25 @@ extension OnRedis {
 
         @Test func whoeverGaveUpIsRefusedForAMomentWithoutAQuestion() throws {
             let start = QuotaInstant(microseconds: 1_000_000_000)
-            var lane = Lane(slots: .sockets, requests: .connectRate)
-            lane.apply(slotLimit: 10)
-            lane.pace = GCRA.Pace(perSecond: 10, burst: 0)
-            let (slot, request) = (Lane.Need(slot: true, request: false), Lane.Need(slot: false, request: true))
-            #expect(lane.giveUp(slot, now: start, isLeaseValid: true) == QuotaRefusal(kind: .sockets))
-            #expect(lane.giveUp(request, now: start, isLeaseValid: true).kind == .connectRate)
+            var resource = LocalGrant(slots: .sockets, requests: .connectRate)
+            resource.apply(slotLimit: 10)
+            resource.pace = GCRA.Pace(perSecond: 10, burst: 0)
+            let (slot, request) = (
+                LocalGrant.Need(slot: true, request: false), LocalGrant.Need(slot: false, request: true)
+            )
+            #expect(resource.refuse(slot, now: start, isLeaseValid: true) == QuotaRefusal(kind: .sockets))
+            #expect(resource.refuse(request, now: start, isLeaseValid: true).kind == .connectRate)
             for milliseconds in [Int64(0), 249] {
                 let now = start + .milliseconds(milliseconds)
                 for need in [slot, request] {
-                    guard case .refused = lane.take(need, now: now, isLeaseValid: true) else {
+                    guard case .refused = resource.take(need, now: now, isLeaseValid: true) else {
                         Issue.record("\(need) after \(milliseconds) ms")
                         return
                     }
                 }
             }
-            #expect(lane.take(slot, now: start + .milliseconds(250), isLeaseValid: true) == .unknown)
-            #expect(lane.take(request, now: start + .milliseconds(250), isLeaseValid: true) == .unknown)
+            #expect(resource.take(slot, now: start + .milliseconds(250), isLeaseValid: true) == .unknown)
+            #expect(resource.take(request, now: start + .milliseconds(250), isLeaseValid: true) == .unknown)
         }
     }
 }

@@ -106,9 +106,9 @@ extension OnRedis {
                 #expect(try await scripts.reserve(call).missing == .nothing)
                 (call.sequence, call.open, call.target, call.dayLimit) = (2, 1, 2, 1000)
                 let refused = try await scripts.reserve(call)
-                let dayLeft = 86_400_000_000 - scripts.clock.now().microseconds % 86_400_000_000
-                #expect(refused.missing == .dayBytes && refused.wait == dayLeft)
-                scripts.clock.advance(.microseconds(dayLeft))
+                let dayBytesLeft = 86_400_000_000 - scripts.clock.now().microseconds % 86_400_000_000
+                #expect(refused.missing == .dayBytes && refused.wait == dayBytesLeft)
+                scripts.clock.advance(.microseconds(dayBytesLeft))
                 call.sequence = 3
                 #expect(try await scripts.reserve(call).missing == .slots)
             }

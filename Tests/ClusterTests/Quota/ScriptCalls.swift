@@ -77,7 +77,7 @@ struct ScriptCalls {
         var leased: Int64
         var day: Int64
         var dayEndsIn: Int64
-        var dayLeft: Int64
+        var dayBytesLeft: Int64
     }
 
     static let timeToLive = QuotaDuration.seconds(15)
@@ -135,7 +135,7 @@ struct ScriptCalls {
         guard numbers.count == 7 else { throw RedisError.unavailable("\(numbers)") }
         return Granted(
             bytes: numbers[0], wait: numbers[1], leased: numbers[2], day: numbers[3], dayEndsIn: numbers[4],
-            dayLeft: numbers[5])
+            dayBytesLeft: numbers[5])
     }
 
     /// - Returns: status, generation, hold left.

@@ -66,7 +66,7 @@ import Testing
         var window = DeliveryWindow()
         while window.hasRoom { if window.send(16 << 10) { _ = window.mark(now: 0) } }
         #expect(window.onTheirWay == DeliveryWindow.largestFloor)
-        window.giveUp()
+        window.stopProbing()
         for _ in 0..<1000 {
             if window.send(1 << 20) { _ = window.mark(now: 0) }
             #expect(window.hasRoom)

@@ -13,7 +13,7 @@ import WasmnetTesting
             _ = window.mark(now: 0)
         }
         #expect(!window.hasRoom && !window.needsMarker)
-        window.giveUp()
+        window.stopProbing()
         #expect(window.hasRoom && !window.needsMarker)
         #expect(window.roundTrip == nil)
     }
@@ -22,7 +22,7 @@ import WasmnetTesting
         var window = DeliveryWindow()
         window.answered(window.mark(now: 0), now: Self.millisecond)
         _ = window.send(1 << 30)
-        window.giveUp()
+        window.stopProbing()
         #expect(!window.hasRoom && window.needsMarker)
     }
 

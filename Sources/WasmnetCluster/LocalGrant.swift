@@ -12,7 +12,7 @@ package import WasmnetQuota
 ///
 /// It asks for a few more slots than it needs while there is room, so that most sockets wait for nothing, and for about a quarter
 /// of a second's worth of requests; these are lost after ``requestLifetime``.
-package struct Lane: Sendable {
+package struct LocalGrant: Sendable {
     package struct Need: Sendable, Hashable {
         package var slot: Bool
         package var request: Bool
@@ -23,7 +23,7 @@ package struct Lane: Sendable {
         }
     }
 
-    package enum Answer: Sendable, Hashable {
+    package enum Decision: Sendable, Hashable {
         case taken
         case refused(QuotaRefusal)
         /// Ask, and try again.
@@ -33,7 +33,7 @@ package struct Lane: Sendable {
     }
 
     /// A question to the cluster.
-    package struct Ask: Sendable, Hashable {
+    package struct Query: Sendable, Hashable {
         /// Never used before for this client under this epoch, and more than any that was.
         package var sequence: Int64
         /// 0: not about slots.
@@ -102,7 +102,7 @@ package struct Lane: Sendable {
     /// The most slots that Redis may count for this node under its epoch.
     package private(set) var counted = 0
     private var replaces = ""
-    package private(set) var inFlight: Ask?
+    package private(set) var inFlight: Query?
     /// What Redis knows may differ from what is so here.
     package private(set) var needsSync = false
 
@@ -123,7 +123,7 @@ package struct Lane: Sendable {
     private var refusedUntil = QuotaInstant.epoch
     private var fullUntil = QuotaInstant.epoch
     private var lastTake = QuotaInstant.epoch
-    private var lastAsk = QuotaInstant.epoch
+    private var lastQuery = QuotaInstant.epoch
     private var lastReply = QuotaInstant.epoch
     /// Wanted since the last question, whether granted or not.
     private var demand = 0
@@ -138,9 +138,9 @@ package struct Lane: Sendable {
     /// How much of the future the requests drawn at once are for: less than they live, so that few are lost.
     private static let requestSpan = QuotaDuration.milliseconds(250)
     /// Requests that live no longer than this are renewed.
-    private static let askAhead = QuotaDuration.milliseconds(30)
+    private static let queryAhead = QuotaDuration.milliseconds(30)
     /// Between two questions that nobody waits for.
-    package static let pauseBetweenAsks = QuotaDuration.milliseconds(100)
+    package static let pauseBetweenQueries = QuotaDuration.milliseconds(100)
     /// A client that was refused costs another question after this; requests that come meanwhile are saved up for it.
     package static let pauseAfterRefusal = QuotaDuration.milliseconds(250)
     /// Half of ``idleTime``.
@@ -179,7 +179,7 @@ package struct Lane: Sendable {
     ///   - isSilent: whether nothing is to be had from the cluster now: a request that it did not grant is the outage's budget's to lend.
     package mutating func take(
         _ need: Need, now: QuotaInstant, isLeaseValid: Bool, slotsInAll: Int = 0, isSilent: Bool = false
-    ) -> Answer {
+    ) -> Decision {
         if need.slot, !self.isLeased(isLeaseValid), self.open >= slotsInAll {
             if now < self.fullUntil, self.open >= self.granted { return .refused(QuotaRefusal(kind: self.slotKind)) }
             return .unknown
@@ -224,7 +224,7 @@ package struct Lane: Sendable {
 
     /// Refuses what answers did not bring although they said that nothing is missing, and pauses: the next question waits for
     /// ``pauseAfterRefusal``.
-    package mutating func giveUp(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) -> QuotaRefusal {
+    package mutating func refuse(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) -> QuotaRefusal {
         let until = now + Self.pauseAfterRefusal
         if need.slot, self.slotLimit > 0, !(isLeaseValid && self.open < self.granted) {
             self.granted = min(self.granted, self.open)
@@ -254,7 +254,7 @@ package struct Lane: Sendable {
 
     /// Whether it is time to ask although nobody waits: little is left, spare slots are idle, or an answer was lost.
     package func shouldRequest(now: QuotaInstant) -> Bool {
-        guard self.inFlight == nil, now - self.lastAsk >= Self.pauseBetweenAsks else { return false }
+        guard self.inFlight == nil, now - self.lastQuery >= Self.pauseBetweenQueries else { return false }
         if self.needsSync { return true }
         let isActive = now - self.lastTake < Self.idleTime
         if self.slotLimit > 0 {
@@ -275,7 +275,7 @@ package struct Lane: Sendable {
         if self.owed > 0 { return true }
         if self.pace != nil, isActive, now >= self.refusedUntil {
             let block = self.requestBlock(now)
-            if block > 1, self.requests.count(at: now + Self.askAhead) <= block / 8 { return true }
+            if block > 1, self.requests.count(at: now + Self.queryAhead) <= block / 8 { return true }
         }
         return false
     }
@@ -286,23 +286,23 @@ package struct Lane: Sendable {
     /// The next question; nil while one is on its way, or when there is nothing to ask.
     ///
     /// - Parameter sequence: above all that were passed in before.
-    package mutating func ask(for waiting: [Need], now: QuotaInstant, sequence: Int64) -> Ask? {
+    package mutating func makeQuery(for waiting: [Need], now: QuotaInstant, sequence: Int64) -> Query? {
         guard self.inFlight == nil, self.slotLimit > 0 || self.pace != nil else { return nil }
         let slots = self.slotLimit > 0 ? waiting.count { $0.slot } : 0
         let requests = self.pace == nil ? 0 : waiting.count { $0.request }
         let target = self.slotLimit > 0 ? self.open + slots + self.spareWanted(now) : 0
         self.block = self.pace == nil ? 0 : self.requestBlock(now)
-        let left = Int(self.requests.count(at: now + Self.askAhead))
+        let left = Int(self.requests.count(at: now + Self.queryAhead))
         self.granted = min(self.granted, target)
-        let ask = Ask(
+        let query = Query(
             sequence: sequence, slotLimit: self.slotLimit, target: target, open: self.open,
             held: max(self.open, self.granted), loose: self.loose, slotNeeded: slots > 0,
             requests: requests + max(self.block - left, 0),
             requestsNeeded: requests, requestsOwed: self.owed, replaces: self.replaces, sentAt: now)
-        self.inFlight = ask
-        self.lastAsk = now
+        self.inFlight = query
+        self.lastQuery = now
         self.demand = 0
-        return ask
+        return query
     }
 
     /// Slots to keep for later: none when idle, up to ``maxSpare`` while there is room for many, and for as many as were open at once
@@ -319,7 +319,7 @@ package struct Lane: Sendable {
     /// Requests to have for later: as many as were wanted of late in ``requestSpan``, at most a quarter of the burst.
     private func requestBlock(_ now: QuotaInstant) -> Int {
         guard let pace = self.pace else { return 0 }
-        let elapsed = max((now - self.lastAsk).microseconds, Self.pauseBetweenAsks.microseconds)
+        let elapsed = max((now - self.lastQuery).microseconds, Self.pauseBetweenQueries.microseconds)
         guard elapsed < 2_000_000 else { return 0 }
         let lately = (Int64(self.demand) * Self.requestSpan.microseconds + elapsed - 1) / elapsed
         let wanted = max(lately, elapsed < 400_000 ? Int64(self.block) / 2 : 0)
@@ -328,37 +328,37 @@ package struct Lane: Sendable {
 
     // MARK: Answers
 
-    package mutating func replied(_ ask: Ask, _ reply: Reply, now: QuotaInstant) {
-        guard ask == self.inFlight else { return }
+    package mutating func replied(_ query: Query, _ reply: Reply, now: QuotaInstant) {
+        guard query == self.inFlight else { return }
         self.inFlight = nil
         self.lastReply = now
-        self.renewalTime = Self.renewalTime(ask.sequence)
-        if ask.slotLimit > 0 {
+        self.renewalTime = Self.renewalTime(query.sequence)
+        if query.slotLimit > 0 {
             // Redis takes back nothing that it granted, so its key is gone, and others may have what stood there.
-            let known = min(ask.open - ask.loose, self.granted)
-            if self.counted > 0, ask.replaces.isEmpty, reply.granted < known { self.loose = self.open }
-            self.counted = max(reply.granted, ask.held)
+            let known = min(query.open - query.loose, self.granted)
+            if self.counted > 0, query.replaces.isEmpty, reply.granted < known { self.loose = self.open }
+            self.counted = max(reply.granted, query.held)
             self.replaces = ""
         }
-        if self.slotLimit > 0, ask.slotLimit > 0 {
+        if self.slotLimit > 0, query.slotLimit > 0 {
             // Under a limit that was lowered meanwhile nothing is left to spare.
-            self.granted = ask.slotLimit > self.slotLimit ? min(reply.granted, self.open) : reply.granted
+            self.granted = query.slotLimit > self.slotLimit ? min(reply.granted, self.open) : reply.granted
             self.room = max(reply.room, 0)
             self.isRoomKnown = true
             self.isAboveLimit = reply.room < 0
-            self.answeredFor = ask.open
+            self.answeredFor = query.open
             if self.isAboveLimit { self.granted = min(self.granted, self.open) }
             // Opened without a grant while the question was on its way: to be told.
             self.needsSync = self.open > self.counted
             self.loose = min(self.loose, self.excess)
         }
-        self.owed -= ask.requestsOwed
-        self.requests.add(Int64(reply.requests), until: ask.sentAt + Self.requestLifetime)
+        self.owed -= query.requestsOwed
+        self.requests.add(Int64(reply.requests), until: query.sentAt + Self.requestLifetime)
         switch reply.missing {
         case .dayBytes, .rollCall: break
         case .nothing: self.refusedUntil = now + (reply.wait > .zero ? max(reply.wait, self.savingTime) : .zero)
         case .slots: self.fullUntil = now + max(reply.wait, Self.pauseAfterRefusal)
-        case .requests: self.refusedUntil = now + max(reply.wait, self.savingTime, Self.pauseBetweenAsks)
+        case .requests: self.refusedUntil = now + max(reply.wait, self.savingTime, Self.pauseBetweenQueries)
         }
     }
 
@@ -368,11 +368,11 @@ package struct Lane: Sendable {
     }
 
     /// No answer came, or none that says anything.
-    package mutating func failed(_ ask: Ask) {
-        guard ask == self.inFlight else { return }
+    package mutating func failed(_ query: Query) {
+        guard query == self.inFlight else { return }
         self.inFlight = nil
-        guard ask.slotLimit > 0 else { return }
-        self.counted = max(self.counted, ask.target, ask.held)
+        guard query.slotLimit > 0 else { return }
+        self.counted = max(self.counted, query.target, query.held)
         self.needsSync = self.slotLimit > 0
     }
 

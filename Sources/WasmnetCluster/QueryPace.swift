@@ -1,7 +1,7 @@
 import WasmnetQuota
 
 /// Keeps questions that nobody waits for apart by an interval, on average, with a few at once after a rest.
-struct AskPace: Sendable, Hashable {
+struct QueryPace: Sendable, Hashable {
     private let interval: Int64
     private let most: Int64
     /// Microseconds saved up; a question costs ``interval``.

@@ -3,49 +3,49 @@ import WasmnetQuota
 
 @testable import WasmnetCluster
 
-/// A lane with a clock, and answers at will.
+/// A resource with a clock, and answers at will.
 private final class Bench {
-    var lane = Lane(slots: .sockets, requests: .connectRate)
+    var resource = LocalGrant(slots: .sockets, requests: .connectRate)
     var now = QuotaInstant(microseconds: 1_000_000_000)
     private var sequence: Int64 = 0
 
     init(limit: Int = 0, pace: GCRA.Pace? = nil) {
-        self.lane.apply(slotLimit: limit)
-        self.lane.pace = pace
+        self.resource.apply(slotLimit: limit)
+        self.resource.pace = pace
     }
 
     func advance(_ milliseconds: Int64) { self.now = self.now + .milliseconds(milliseconds) }
 
-    func take(slot: Bool = true, request: Bool = false, isLeaseValid: Bool = true) -> Lane.Answer {
-        self.lane.take(Lane.Need(slot: slot, request: request), now: self.now, isLeaseValid: isLeaseValid)
+    func take(slot: Bool = true, request: Bool = false, isLeaseValid: Bool = true) -> LocalGrant.Decision {
+        self.resource.take(LocalGrant.Need(slot: slot, request: request), now: self.now, isLeaseValid: isLeaseValid)
     }
 
-    func ask(slots: Int = 0, requests: Int = 0) -> Lane.Ask? {
+    func ask(slots: Int = 0, requests: Int = 0) -> LocalGrant.Query? {
         self.sequence += 1
         let waiting =
-            [Lane.Need](repeating: Lane.Need(slot: true, request: false), count: slots)
-            + [Lane.Need](repeating: Lane.Need(slot: false, request: true), count: requests)
-        return self.lane.ask(for: waiting, now: self.now, sequence: self.sequence)
+            [LocalGrant.Need](repeating: LocalGrant.Need(slot: true, request: false), count: slots)
+            + [LocalGrant.Need](repeating: LocalGrant.Need(slot: false, request: true), count: requests)
+        return self.resource.makeQuery(for: waiting, now: self.now, sequence: self.sequence)
     }
 
     func reply(
-        _ ask: Lane.Ask, granted: Int = 0, room: Int = 0, requests: Int = 0,
-        missing: Lane.Reply.Missing = .nothing, wait: Int64 = 0
+        _ query: LocalGrant.Query, granted: Int = 0, room: Int = 0, requests: Int = 0,
+        missing: LocalGrant.Reply.Missing = .nothing, wait: Int64 = 0
     ) {
-        let reply = Lane.Reply(
+        let reply = LocalGrant.Reply(
             granted: granted, room: room, requests: requests, missing: missing, wait: .milliseconds(wait))
-        self.lane.replied(ask, reply, now: self.now)
+        self.resource.replied(query, reply, now: self.now)
     }
 
     /// Asks for slots and is granted them.
     func grant(_ slots: Int, room: Int = 0) throws {
-        let ask = try #require(self.ask(slots: 1))
-        self.reply(ask, granted: slots, room: room)
+        let query = try #require(self.ask(slots: 1))
+        self.reply(query, granted: slots, room: room)
     }
 
     func shouldRequest(after milliseconds: Int64) -> Bool {
         self.advance(milliseconds)
-        return self.lane.shouldRequest(now: self.now)
+        return self.resource.shouldRequest(now: self.now)
     }
 }
 
@@ -56,7 +56,7 @@ private final class Bench {
         try bench.grant(3)
         for _ in 0..<3 { #expect(bench.take() == .taken) }
         #expect(bench.take() == .unknown)
-        bench.lane.release()
+        bench.resource.release()
         #expect(bench.take(isLeaseValid: false) == .unknown)
         #expect(bench.take() == .taken)
     }
@@ -66,10 +66,10 @@ private final class Bench {
         let bench = Bench(limit: 10)
         try bench.grant(8)
         for _ in 0..<8 { #expect(bench.take() == .taken) }
-        let ask = try #require(bench.ask())
-        bench.reply(ask, granted: 8, room: -6)
-        bench.lane.release()
-        #expect(bench.lane.granted == 7)
+        let query = try #require(bench.ask())
+        bench.reply(query, granted: 8, room: -6)
+        bench.resource.release()
+        #expect(bench.resource.granted == 7)
         #expect(bench.take() == .unknown)
         // And Redis is told soon, though nobody waits.
         #expect(bench.shouldRequest(after: 200))
@@ -78,10 +78,10 @@ private final class Bench {
         bench.reply(told, granted: 7, room: -5, missing: .slots)
         #expect(bench.take() != .taken)
         // Below the limit again, a slot that falls free is one's own.
-        bench.lane.release()
+        bench.resource.release()
         let last = try #require(bench.ask())
         bench.reply(last, granted: 6, room: 0)
-        bench.lane.release()
+        bench.resource.release()
         #expect(bench.take() == .taken)
     }
 
@@ -90,40 +90,40 @@ private final class Bench {
         let bench = Bench(limit: 30)
         try bench.grant(4, room: 12)
         for _ in 0..<4 { #expect(bench.take() == .taken) }
-        let most = bench.lane.slotsInOutage(parts: 3, now: bench.now)
+        let most = bench.resource.slotsInOutage(parts: 3, now: bench.now)
         #expect(most == 8)
-        for _ in 0..<4 { #expect(bench.lane.takeOnCredit(most, now: bench.now) == .taken) }
-        #expect(bench.lane.loose == 4 && bench.lane.slotsInOutage(parts: 3, now: bench.now) == most)
+        for _ in 0..<4 { #expect(bench.resource.takeOnCredit(most, now: bench.now) == .taken) }
+        #expect(bench.resource.loose == 4 && bench.resource.slotsInOutage(parts: 3, now: bench.now) == most)
     }
 
     /// As where the question waited out a silence of Redis: its answer knows nothing of what was opened on credit meanwhile.
     @Test func anAnswerEndsNothingThatWasOpenedSinceItsQuestion() throws {
         let bench = Bench(limit: 30)
         let old = try #require(bench.ask(slots: 1))
-        for _ in 0..<5 { #expect(bench.lane.takeOnCredit(30, now: bench.now) == .taken) }
+        for _ in 0..<5 { #expect(bench.resource.takeOnCredit(30, now: bench.now) == .taken) }
         bench.reply(old, granted: 0, room: 30)
         bench.advance(3000)
-        #expect(bench.lane.endExcess(now: bench.now) == 0)
+        #expect(bench.resource.endExcess(now: bench.now) == 0)
         // It is declared at once, and judged by the answer to that.
         let next = try #require(bench.ask())
         #expect(next.open == 5 && next.loose == 5)
-        #expect(bench.lane.takeOnCredit(30, now: bench.now) == .taken)
+        #expect(bench.resource.takeOnCredit(30, now: bench.now) == .taken)
         bench.reply(next, granted: 2)
-        #expect(bench.lane.endExcess(now: bench.now) == 3)
+        #expect(bench.resource.endExcess(now: bench.now) == 3)
     }
 
     /// A limit where there was none, as a lower one, lets what is open stay.
     @Test func aFirstLimitEndsNothing() throws {
         let bench = Bench()
         for _ in 0..<9 { #expect(bench.take() == .taken) }
-        bench.lane.apply(slotLimit: 4)
+        bench.resource.apply(slotLimit: 4)
         for _ in 0..<3 {
             bench.advance(3000)
-            let ask = try #require(bench.ask())
-            bench.reply(ask, granted: 4, room: -5)
-            #expect(bench.lane.endExcess(now: bench.now) == 0)
+            let query = try #require(bench.ask())
+            bench.reply(query, granted: 4, room: -5)
+            #expect(bench.resource.endExcess(now: bench.now) == 0)
         }
-        #expect(bench.lane.loose == 0 && bench.take() == .unknown)
+        #expect(bench.resource.loose == 0 && bench.take() == .unknown)
     }
 
     @Test func withoutALimitNothingIsAsked() {
@@ -138,8 +138,8 @@ private final class Bench {
         try bench.grant(8)
         #expect(bench.take() == .taken)
         #expect(bench.shouldRequest(after: 2000))
-        let ask = try #require(bench.ask())
-        #expect(ask.target == 1 && ask.open == 1 && ask.held == 1)
+        let query = try #require(bench.ask())
+        #expect(query.target == 1 && query.open == 1 && query.held == 1)
         #expect(bench.take() == .unknown)
     }
 
@@ -147,8 +147,8 @@ private final class Bench {
         let bench = Bench(limit: 100)
         try bench.grant(8, room: 90)
         #expect(bench.take() == .taken)
-        let ask = try #require(bench.ask(slots: 2))
-        #expect(ask.open == 1 && ask.held == 8 && ask.slotNeeded)
+        let query = try #require(bench.ask(slots: 2))
+        #expect(query.open == 1 && query.held == 8 && query.slotNeeded)
         #expect(bench.take() == .taken)
     }
 
@@ -156,26 +156,26 @@ private final class Bench {
         let bench = Bench(limit: 10)
         let first = try #require(bench.ask(slots: 1))
         #expect(bench.ask(slots: 1) == nil)
-        bench.lane.failed(first)
+        bench.resource.failed(first)
         let second = try #require(bench.ask(slots: 1))
         #expect(second.sequence > first.sequence)
         bench.reply(first, granted: 5)
-        #expect(bench.lane.granted == 0)
+        #expect(bench.resource.granted == 0)
         bench.reply(second, granted: 2)
-        #expect(bench.lane.granted == 2)
+        #expect(bench.resource.granted == 2)
         bench.reply(second, granted: 5)
-        #expect(bench.lane.granted == 2)
+        #expect(bench.resource.granted == 2)
     }
 
     @Test func aLostQuestionIsAskedAgainBeforeLong() throws {
         let bench = Bench(limit: 10)
-        let ask = try #require(bench.ask(slots: 1))
-        bench.lane.failed(ask)
+        let query = try #require(bench.ask(slots: 1))
+        bench.resource.failed(query)
         #expect(!bench.shouldRequest(after: 99))
         #expect(bench.shouldRequest(after: 1))
-        #expect(!bench.lane.isIdle)
+        #expect(!bench.resource.isIdle)
         bench.reply(try #require(bench.ask()), granted: 0)
-        #expect(!bench.shouldRequest(after: 2000) && bench.lane.isIdle)
+        #expect(!bench.shouldRequest(after: 2000) && bench.resource.isIdle)
     }
 
     @Test func aRefusalIsRememberedAndWhatIsClosedMayBeOpenedAgain() throws {
@@ -183,10 +183,10 @@ private final class Bench {
         try bench.grant(2)
         #expect(bench.take() == .taken)
         #expect(bench.take() == .taken)
-        let ask = try #require(bench.ask(slots: 1))
-        bench.reply(ask, granted: 2, missing: .slots)
+        let query = try #require(bench.ask(slots: 1))
+        bench.reply(query, granted: 2, missing: .slots)
         #expect(bench.take() == .refused(QuotaRefusal(kind: .sockets)))
-        bench.lane.release()
+        bench.resource.release()
         #expect(bench.take() == .taken)
         bench.advance(249)
         #expect(bench.take() == .refused(QuotaRefusal(kind: .sockets)))
@@ -199,13 +199,13 @@ private final class Bench {
         try bench.grant(4)
         #expect(bench.take() == .taken)
         let pending = try #require(bench.ask(slots: 1))
-        bench.lane.fenced(leaving: "a.1")
+        bench.resource.fenced(leaving: "a.1")
         bench.reply(pending, granted: 9)
-        #expect(bench.lane.granted == 0 && bench.take() == .unknown)
+        #expect(bench.resource.granted == 0 && bench.take() == .unknown)
         #expect(bench.shouldRequest(after: 100))
-        let ask = try #require(bench.ask())
-        #expect(ask.replaces == "a.1" && ask.open == 1 && ask.held == 1)
-        bench.lane.failed(ask)
+        let query = try #require(bench.ask())
+        #expect(query.replaces == "a.1" && query.open == 1 && query.held == 1)
+        bench.resource.failed(query)
         let again = try #require(bench.ask())
         #expect(again.replaces == "a.1")
         bench.reply(again, granted: 1)
@@ -216,46 +216,46 @@ private final class Bench {
     @Test func aLeaseThatLapsedWithNothingOpenIsGivenUpToo() throws {
         let bench = Bench(limit: 10)
         try bench.grant(4)
-        bench.lane.fenced(leaving: "a.1")
+        bench.resource.fenced(leaving: "a.1")
         #expect(bench.shouldRequest(after: 100))
-        let ask = try #require(bench.ask())
-        #expect(ask.replaces == "a.1" && ask.open == 0 && ask.held == 0)
+        let query = try #require(bench.ask())
+        #expect(query.replaces == "a.1" && query.open == 0 && query.held == 0)
     }
 
     @Test func whatIsCountedAboveTheGrantIsGivenBackToo() throws {
         let bench = Bench(limit: 10)
-        for _ in 0..<3 { bench.lane.takeOnCredit(now: bench.now) }
+        for _ in 0..<3 { bench.resource.takeOnCredit(now: bench.now) }
         #expect(bench.shouldRequest(after: 100))
-        let ask = try #require(bench.ask())
-        bench.reply(ask, granted: 0)
-        #expect(bench.lane.excess == 3 && bench.lane.counted == 3)
-        for _ in 0..<3 { bench.lane.release() }
-        #expect(!bench.lane.isIdle)
+        let query = try #require(bench.ask())
+        bench.reply(query, granted: 0)
+        #expect(bench.resource.excess == 3 && bench.resource.counted == 3)
+        for _ in 0..<3 { bench.resource.release() }
+        #expect(!bench.resource.isIdle)
         #expect(bench.shouldRequest(after: 2000))
         bench.reply(try #require(bench.ask()), granted: 0)
-        #expect(bench.lane.isIdle)
+        #expect(bench.resource.isIdle)
     }
 
     @Test func aLowerLimitLeavesNothingToSpare() throws {
         let bench = Bench(limit: 10)
         try bench.grant(8)
         #expect(bench.take() == .taken)
-        bench.lane.apply(slotLimit: 4)
+        bench.resource.apply(slotLimit: 4)
         #expect(bench.take() == .unknown)
         // Nor does an answer under the old one.
-        let ask = try #require(bench.ask(slots: 1))
-        bench.lane.apply(slotLimit: 3)
-        bench.reply(ask, granted: 4)
-        #expect(bench.take() == .unknown && bench.lane.counted == 4)
+        let query = try #require(bench.ask(slots: 1))
+        bench.resource.apply(slotLimit: 3)
+        bench.reply(query, granted: 4)
+        #expect(bench.take() == .unknown && bench.resource.counted == 4)
     }
 
     @Test func aLimitThatComesBackIsToldWhatIsOpen() throws {
         let bench = Bench(limit: 10)
         try bench.grant(2)
         #expect(bench.take() == .taken)
-        bench.lane.apply(slotLimit: 0)
+        bench.resource.apply(slotLimit: 0)
         #expect(bench.take() == .taken)
-        bench.lane.apply(slotLimit: 10)
+        bench.resource.apply(slotLimit: 10)
         #expect(bench.shouldRequest(after: 100))
         #expect(try #require(bench.ask()).open == 2)
     }
@@ -265,9 +265,9 @@ private final class Bench {
         try bench.grant(1, room: 900)
         #expect(bench.take() == .taken)
         #expect(bench.shouldRequest(after: 100))
-        let ask = try #require(bench.ask())
-        #expect(ask.target == 9 && !ask.slotNeeded)
-        bench.reply(ask, granted: 9, room: 8)
+        let query = try #require(bench.ask())
+        #expect(query.target == 9 && !query.slotNeeded)
+        bench.reply(query, granted: 9, room: 8)
         #expect(!bench.shouldRequest(after: 500))
         #expect(bench.shouldRequest(after: 1500))
         let idle = try #require(bench.ask())
@@ -281,20 +281,20 @@ private final class Bench {
         let bench = Bench(limit: 1000)
         try bench.grant(40, room: 900)
         for _ in 0..<30 { #expect(bench.take() == .taken) }
-        for _ in 0..<29 { bench.lane.release() }
+        for _ in 0..<29 { bench.resource.release() }
         bench.advance(500)
         #expect(bench.take() == .taken)
         // More than a client without such a peak would keep to spare.
         #expect(!bench.shouldRequest(after: 100))
-        #expect(bench.lane.granted == 40)
+        #expect(bench.resource.granted == 40)
         // Long after the peak they go back, though the client goes on.
         for _ in 0..<4 {
             bench.advance(400)
-            bench.lane.release()
+            bench.resource.release()
             #expect(bench.take() == .taken)
         }
         #expect(bench.shouldRequest(after: 100))
-        #expect(try #require(bench.ask()).target <= 2 + Lane.maxSpare)
+        #expect(try #require(bench.ask()).target <= 2 + LocalGrant.maxSpare)
     }
 
     @Test func whatIsHeldForLongIsDeclaredAgain() throws {
@@ -360,46 +360,49 @@ private final class Bench {
         bench.reply(try #require(bench.ask(requests: 1)), requests: 8)
         for _ in 0..<8 { #expect(bench.take(slot: false, request: true) == .taken) }
         #expect(bench.shouldRequest(after: 200))
-        let ask = try #require(bench.ask())
-        #expect(ask.requests == 10 && ask.requestsNeeded == 0)
-        bench.reply(ask, requests: 10)
+        let query = try #require(bench.ask())
+        #expect(query.requests == 10 && query.requestsNeeded == 0)
+        bench.reply(query, requests: 10)
         // Not wanted any more: none.
         #expect(!bench.shouldRequest(after: 2000))
     }
 
     @Test func aSlotAndARequestAreTakenTogetherOrNotAtAll() throws {
         let bench = Bench(limit: 5, pace: self.pace)
-        let ask = try #require(bench.ask(slots: 1))
-        bench.reply(ask, granted: 2)
+        let query = try #require(bench.ask(slots: 1))
+        bench.reply(query, granted: 2)
         #expect(bench.take(slot: true, request: true) == .unknown)
-        #expect(bench.lane.open == 0)
+        #expect(bench.resource.open == 0)
         bench.reply(try #require(bench.ask(requests: 1)), granted: 2, requests: 1)
         #expect(bench.take(slot: true, request: true) == .taken)
-        #expect(bench.lane.open == 1)
+        #expect(bench.resource.open == 1)
     }
 }
 
 @Suite struct LanesTests {
     @Test func eachLimitIsOneLanes() {
-        var lanes = Lanes()
-        lanes.apply(
+        var grants = LocalGrants()
+        grants.apply(
             ClientLimits.only(
                 maxConnections: 7, maxSessions: 3, connectsPerSecond: 10, connectBurst: 5, resolvesPerSecond: 20))
-        #expect(lanes.sessions.slotLimit == 3 && lanes.sessions.pace == nil)
-        #expect(lanes.sockets.slotLimit == 7 && lanes.sockets.pace == GCRA.Pace(perSecond: 10, burst: 5))
-        #expect(lanes.resolves.slotLimit == 0 && lanes.resolves.pace == GCRA.Pace(perSecond: 20, burst: 40))
-        #expect(lanes.isIdle)
-        lanes[.sessions].takeOnCredit(now: .epoch)
-        #expect(lanes.sessions.open == 1 && !lanes.isIdle)
-        lanes.apply(.unlimited)
-        #expect(LaneKind.allCases.allSatisfy { lanes[$0].slotLimit == 0 && lanes[$0].pace == nil })
+        #expect(grants.sessions.slotLimit == 3 && grants.sessions.pace == nil)
+        #expect(grants.sockets.slotLimit == 7 && grants.sockets.pace == GCRA.Pace(perSecond: 10, burst: 5))
+        #expect(grants.resolves.slotLimit == 0 && grants.resolves.pace == GCRA.Pace(perSecond: 20, burst: 40))
+        #expect(grants.isIdle)
+        grants[.sessions].takeOnCredit(now: .epoch)
+        #expect(grants.sessions.open == 1 && !grants.isIdle)
+        grants.apply(.unlimited)
+        #expect(ResourceKind.allCases.allSatisfy { grants[$0].slotLimit == 0 && grants[$0].pace == nil })
     }
 
     @Test func eachReservationKnowsWhatItNeeds() {
-        #expect(Reservation.session.lane == .sessions && Reservation.session.need == .init(slot: true, request: false))
-        #expect(Reservation.socket.lane == .sockets && Reservation.socket.need == .init(slot: true, request: true))
-        #expect(Reservation.accepted.lane == .sockets && Reservation.accepted.need == .init(slot: true, request: false))
-        #expect(Reservation.resolve.lane == .resolves && Reservation.resolve.need == .init(slot: false, request: true))
+        #expect(
+            Reservation.session.resource == .sessions && Reservation.session.need == .init(slot: true, request: false))
+        #expect(Reservation.socket.resource == .sockets && Reservation.socket.need == .init(slot: true, request: true))
+        #expect(
+            Reservation.accepted.resource == .sockets && Reservation.accepted.need == .init(slot: true, request: false))
+        #expect(
+            Reservation.resolve.resource == .resolves && Reservation.resolve.need == .init(slot: false, request: true))
         #expect(Reservation.resolve.slotKind == nil && Reservation.accepted.slotKind == .socket)
     }
 
@@ -410,10 +413,10 @@ private final class Bench {
     }
 }
 
-extension Lane {
+extension LocalGrant {
     /// A slot that no lease stands for, as in an outage.
     @discardableResult
-    mutating func takeOnCredit(_ most: Int = .max, now: QuotaInstant) -> Lane.Answer {
+    mutating func takeOnCredit(_ most: Int = .max, now: QuotaInstant) -> LocalGrant.Decision {
         self.take(Need(slot: true, request: false), now: now, isLeaseValid: false, slotsInAll: most, isSilent: true)
     }
 }

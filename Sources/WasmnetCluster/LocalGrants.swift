@@ -1,47 +1,47 @@
 import WasmnetQuota
 
 /// What a client takes, by what is asked for together.
-package enum LaneKind: Int, CaseIterable, Sendable {
+package enum ResourceKind: Int, CaseIterable, Sendable {
     case sessions, sockets, resolves
 
     /// The slots that its leases are of; lookups have none, and name those of sockets.
     var slots: SlotKind { self == .sessions ? .session : .socket }
 }
 
-/// One value for each lane.
-struct PerLane<Value: Sendable>: Sendable {
+/// One value for each resource.
+struct PerResource<Value: Sendable>: Sendable {
     private var values: [Value]
 
     init(_ value: Value) {
-        self.values = LaneKind.allCases.map { _ in value }
+        self.values = ResourceKind.allCases.map { _ in value }
     }
 
-    subscript(lane: LaneKind) -> Value {
-        get { self.values[lane.rawValue] }
-        set { self.values[lane.rawValue] = newValue }
+    subscript(resource: ResourceKind) -> Value {
+        get { self.values[resource.rawValue] }
+        set { self.values[resource.rawValue] = newValue }
     }
 }
 
-extension PerLane where Value: Collection {
+extension PerResource where Value: Collection {
     var isEmpty: Bool { self.values.allSatisfy(\.isEmpty) }
 }
 
-/// The three lanes of one client.
-struct Lanes: Sendable {
-    var sessions = Lane(slots: .sessions, requests: .connectRate)
-    var sockets = Lane(slots: .sockets, requests: .connectRate)
-    var resolves = Lane(slots: .sockets, requests: .resolveRate)
+/// The three grants of one client.
+struct LocalGrants: Sendable {
+    var sessions = LocalGrant(slots: .sessions, requests: .connectRate)
+    var sockets = LocalGrant(slots: .sockets, requests: .connectRate)
+    var resolves = LocalGrant(slots: .sockets, requests: .resolveRate)
 
-    subscript(lane: LaneKind) -> Lane {
+    subscript(resource: ResourceKind) -> LocalGrant {
         get {
-            switch lane {
+            switch resource {
             case .sessions: self.sessions
             case .sockets: self.sockets
             case .resolves: self.resolves
             }
         }
         _modify {
-            switch lane {
+            switch resource {
             case .sessions: yield &self.sessions
             case .sockets: yield &self.sockets
             case .resolves: yield &self.resolves
@@ -62,7 +62,7 @@ struct Lanes: Sendable {
 }
 
 extension Reservation {
-    var lane: LaneKind {
+    var resource: ResourceKind {
         switch self {
         case .session: .sessions
         case .socket, .accepted: .sockets
@@ -70,11 +70,11 @@ extension Reservation {
         }
     }
 
-    var need: Lane.Need {
+    var need: LocalGrant.Need {
         switch self {
-        case .session, .accepted: Lane.Need(slot: true, request: false)
-        case .socket: Lane.Need(slot: true, request: true)
-        case .resolve: Lane.Need(slot: false, request: true)
+        case .session, .accepted: LocalGrant.Need(slot: true, request: false)
+        case .socket: LocalGrant.Need(slot: true, request: true)
+        case .resolve: LocalGrant.Need(slot: false, request: true)
         }
     }
 
