@@ -6,7 +6,7 @@ packages() {
     case "$1" in
         build) echo ca-certificates git libhiredis-dev make zlib1g-dev ;;
         lint) echo python3 ;;
-        test) echo curl iproute2 openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 ;;
+        test) echo binutils curl iproute2 openssl prometheus redis-server netcat-openbsd nodejs node-ws python3 valgrind ;;
         bench) echo binutils haproxy python3 redis-server valgrind websockify ;;
         hostile) echo iproute2 util-linux ;;
         web) echo chromium clang-14 esbuild firefox-esr fonts-dejavu-core libclang-rt-14-dev-wasm32 lld-14 make netbase nodejs node-typescript node-ws openssl procps python3 python3-pip util-linux wasi-libc zopfli ;;

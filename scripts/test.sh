@@ -17,6 +17,7 @@
 #   addresses        whose address a node counts by, behind HAProxy and nginx
 #   outage           a limit over three nodes while something happens to Redis: four rows of what `make outage` prints
 #   rolling-restart  three nodes behind HAProxy, restarted under load
+#   instructions     instructions and allocations of a message and a connect, under callgrind, beside their thresholds
 #   faults           the same under FAULTS=20 faults over SPAN=180 seconds; SEED=N
 #   swift            every other test in Swift
 #   programs         programs of Debian's sources in browsers; the first time takes minutes to build them, so only where it is named
@@ -34,7 +35,7 @@ trap 'exit 143' TERM
 
 swift=${SWIFT:-swift}
 # The first ones keep the whole machine busy; the last one ends with the runner's closing line.
-all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses outage rolling-restart faults swift)
+all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses outage rolling-restart instructions faults swift)
 named=(programs)
 [ $# -gt 0 ] || set -- "${all[@]}"
 for suite in "$@"; do
@@ -55,6 +56,7 @@ run() {
         addresses) python3 -B Tests/Fleet/addresses.py ;;
         outage) python3 -B Tests/Fleet/outage.py short ;;
         rolling-restart) python3 -B Tests/Fleet/rolling_restart.py ;;
+        instructions) python3 -B Benchmarks/instructions.py ;;
         faults) python3 -B Tests/Fleet/fault_sequence.py --faults "${FAULTS:-20}" --seconds "${SPAN:-180}" ${SEED:+--seed "$SEED"} ;;
         swift) "$swift" test --skip-build --skip '^ClusterTests\.Cluster/' --experimental-maximum-parallelization-width 3 ;;
         programs) node --test --test-reporter=spec --test-concurrency=1 client/test/wasi/programs/*.test.js ;;

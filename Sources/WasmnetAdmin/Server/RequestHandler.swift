@@ -1,6 +1,7 @@
 import Glibc
 import NIOCore
 import NIOHTTP1
+import WasmnetNet
 
 /// The requests of one connection, one at a time: takes in the body that a route wants, has the request answered and writes the answer.
 ///
@@ -140,7 +141,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     private func write(_ reply: Reply, _ context: ChannelHandlerContext, isLast: Bool = false) {
         let isHead = self.head.method == .HEAD
         var response = HTTPResponseHead(version: self.head.version, status: reply.status, headers: reply.fields)
-        response.headers.add(name: "Date", value: Self.date(time(nil)))
+        response.headers.add(name: "Date", value: Self.date(time_t(MachineClock.wall().milliseconds / 1000)))
         switch reply.body {
         case .stream(_, let source) where !isHead:
             response.headers.add(name: "Connection", value: "close")

@@ -1,3 +1,4 @@
+import NIOConcurrencyHelpers
 import Testing
 import WasmnetAdmin
 
@@ -51,6 +52,33 @@ import WasmnetAdmin
                 return start + (await connection.rest())
             }
             #expect(text.hasSuffix("0\r\n\r\n"), "the body is finished, not cut off")
+        }
+    }
+
+    /// Its place is another's then.
+    @Test func aReaderThatTakesNothingIsClosed() async throws {
+        let configuration = LiveServer.impatient { limits in
+            limits.requestTime = .seconds(10)
+            limits.eventClients = 1
+            limits.eventInterval = .milliseconds(1)
+            limits.stalledTime = .milliseconds(200)
+        }
+        let backend = FakeBackend()
+        // More than the kernel takes for a client that reads nothing.
+        backend.state.withLockedValue { $0.nodes = 200_000 }
+        try await LiveServer.with(configuration, backend) { live async throws in
+            try await Connection.with(port: live.address.port, reads: false) { stalled async throws in
+                try await stalled.write(live.request("GET", "/v1/events"))
+                while backend.state.withLockedValue({ $0.snapshots == 0 }) { await Task.yield() }
+                backend.state.withLockedValue { $0.nodes = 1 }
+                while true {
+                    let answer = try await Connection.with(port: live.address.port) { other in
+                        try await other.write(live.request("GET", "/v1/events"))
+                        return await other.text(until: "\r\n")
+                    }
+                    if answer.hasPrefix("HTTP/1.1 200 ") { break }
+                }
+            }
         }
     }
 

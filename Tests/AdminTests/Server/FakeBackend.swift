@@ -30,6 +30,8 @@ final class FakeBackend: AdminBackend {
         var level = Logger.Level.info
         var explained: [String] = []
         var snapshots = 0
+        /// In each snapshot.
+        var nodes = 1
         var held: [CheckedContinuation<Void, Never>] = []
     }
 
@@ -86,7 +88,9 @@ final class FakeBackend: AdminBackend {
                 time: Int64(state.snapshots), node: "n1", gauges: ["sessions": 3], counters: ["bytes_up": 10],
                 groups: ["denials": ["policy_denied": 1]],
                 quantiles: ["dial_seconds": ["0.5": 0.01, "0.99": .infinity]],
-                nodes: [.init(name: "n1", sessions: 3, sockets: 3, denylistVersion: 9, isDraining: false)])
+                nodes: (1...state.nodes).map {
+                    .init(name: "n\($0)", sessions: 3, sockets: 3, denylistVersion: 9, isDraining: false)
+                })
         }
     }
 

@@ -113,7 +113,11 @@ import WasmnetTesting
                     try channel.pipeline.syncOperations.addHandler(WholeAnswer(promise))
                 }
             }
-            .connect(host: "127.0.0.1", port: port).get()
+            .connect(host: "127.0.0.1", port: port)
+            .flatMapErrorThrowing { error in
+                promise.fail(error)
+                throw error
+            }.get()
         // On the event loop, so that no busy machine stretches the pauses beyond what the node waits for a request.
         try await parts.reduce(eventLoop.makeSucceededVoidFuture()) { sent, part in
             sent.flatMap { channel.writeAndFlush(ByteBuffer(bytes: part)) }
