@@ -9,8 +9,6 @@ export type ReasonCode =
   | "draining" | "overloaded" | "internal"
   /** The WebSocket ended without a word, or the node cannot be reached. */
   | "connection_lost"
-  /** A stream was aborted without a reason that is an error. */
-  | "aborted"
   /** An option or an argument cannot be, and the message names it and says what it may be. Trying again does not help. */
   | "invalid_argument";
 

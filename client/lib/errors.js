@@ -7,10 +7,10 @@ const WORDS = {
   32: "refused unreachable connect_timeout name_not_found tls_failed address_in_use",
   48: "protocol_error unknown_socket duplicate_id message_too_large too_slow",
   64: "draining overloaded internal",
-  256: "connection_lost aborted invalid_argument",
+  256: "connection_lost invalid_argument",
 };
 
-/** The codes of the wire, by word. The last three are this client's own and never travel. */
+/** The codes of the wire, by word. The last two are this client's own and never travel. */
 export const codes = {};
 for (const first in WORDS) WORDS[first].split(" ").forEach((word, i) => { codes[word] = Number(first) + i; });
 Object.freeze(codes);

@@ -192,7 +192,7 @@ test("v1: fields of a wrong type, range or size end the session", LIMIT, async (
 test("v1: what newer nodes add is ignored, and a word that is not known is `internal`", LIMIT, async (t) => {
   const { client, peer, sockets } = await session(t, { language: "v1 JSON", kinds: ["tcp"] });
   peer.ws.send(JSON.stringify({ ev: "later", id: 5, data: 7 }));
-  for (const code of ["later", "constructor", "aborted", 7, {}]) {
+  for (const code of ["later", "constructor", "connection_lost", 7, {}]) {
     const failing = client.connect("b", 1);
     const { id } = await peer.request((request) => request.op === "connect" && request.addr === "b" && !request.seen && (request.seen = true));
     peer.ws.send(JSON.stringify({ ev: "error", id, msg: "no", code, more: {} }));
