@@ -10,8 +10,7 @@ export const text = (bytes) => decoder.decode(bytes);
 
 /** What a program hands over to be sent, as bytes; strings are UTF-8. No copy where none is needed. */
 export function toBytes(data) {
-  if (data instanceof Uint8Array) return data;
-  if (typeof data === "string") return encoder.encode(data);
+  if (typeof data === "string") return utf8(data);
   if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
   // By what it is: that of another frame is of another class.
   check("data", ({}).toString.call(data), /ArrayBuffer\]$/, "a string, an ArrayBuffer or a view of one");

@@ -13,9 +13,6 @@ export const PIECE = 64 << 10;
 export const GATHERED = HEADER + (192 << 10);
 export const OPEN = { tcp: 0x01, tls: 0x09, udp: 0x06, listener: 0x02, "udp-listener": 0x0d };
 
-/** What a hello must say. */
-const NO_TERMS = { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0 };
-
 /** Parts are bytes, or numbers of 16 bits. The buffer may have the beginning of a message already. */
 function message(type, id, parts = [], buffer, begun) {
   let at = begun || HEADER;
@@ -89,7 +86,8 @@ export class BinaryCodec {
       case v2 && 0x8b: return { ev: "window", id, bytes: view.getUint32(HEADER) };
       case v2 && 0x8c: return { ev: "end", id };
       case v2 && 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
-      case v2 && 0x90: return { ...NO_TERMS, ...JSON.parse(rest(HEADER)), ev: "hello", id };
+      // With what a hello must say.
+      case v2 && 0x90: return { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0, ...JSON.parse(rest(HEADER)), ev: "hello", id };
     }
     return null;
   }

@@ -12,7 +12,7 @@ const WORDS = {
 
 /** The codes of the wire, by word. The last two are this client's own and never travel. */
 export const codes = {};
-for (const first in WORDS) WORDS[first].split(" ").forEach((word, i) => { codes[word] = Number(first) + i; });
+for (const first in WORDS) WORDS[first].split(" ").forEach((word, i) => { codes[word] = +first + i; });
 Object.freeze(codes);
 
 /** The word of a number or a word of the wire. One that this client does not know yet is as good as `internal`. */

@@ -36,7 +36,8 @@ export class Link {
   version = 0;
 
   #openTimer;
-  #probe = { id: 0, sent: 0 };
+  #probeId = 0;
+  #probeSent = 0;
   /** Sockets that wait for room: who was not called by `_mayPump` waits behind them. */
   _waiting = new Set();
   /** A message with data of one socket, which waits for more of it; and how long it may be, 0 where none waits. */
@@ -68,7 +69,7 @@ export class Link {
     this._owner = owner;
     this.#options = options;
     this.#protocols = protocols;
-    this.#probe.id = probeId;
+    this.#probeId = probeId;
     this.ws = new options.WebSocket(options.url, protocols);
     this.ws.binaryType = "arraybuffer";
     this.ws.addEventListener("open", () => this.#opened());
@@ -167,7 +168,7 @@ export class Link {
   }
 
   #note(id) {
-    const whose = Number(id >= FIRST_NODE_ID);
+    const whose = +(id >= FIRST_NODE_ID);
     this.#highest[whose] = Math.max(this.#highest[whose], id);
   }
 
@@ -253,15 +254,15 @@ export class Link {
     if (socket) return socket._event(event);
     const isSession = ev === "hello" || ev === "goaway";
     // What an id that was used is told late is for a socket that this side has forgotten.
-    if (id > this.#highest[Number(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this._isUp === (ev === "hello")))) {
+    if (id > this.#highest[+(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this._isUp === (ev === "hello")))) {
       throw violation(`${ev} for id ${id}`);
     }
     if (ev === "hello") return this.#hello(event);
     if (ev === "goaway") return this._owner._goaway(this, event);
     if (!isRefusal) return;
-    if (id === this.#probe.id) {
-      if (this.#probe.sent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probe.sent);
-      this.#probe.sent = 0;
+    if (id === this.#probeId) {
+      if (this.#probeSent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probeSent);
+      this.#probeSent = 0;
     } else if (id === 0) this._owner._tell("error", { error: refusal(event) });
   }
 
@@ -269,7 +270,7 @@ export class Link {
     this._terms = terms;
     this._piece = Math.min(PIECE, terms.max_message - 9);
     if (this._codec._buffer) this.#mostGathered = Math.min(GATHERED, terms.max_message);
-    this.#note(this.#probe.id);
+    this.#note(this.#probeId);
     this.#sendProbe();
     this.#watch();
     this.#up();
@@ -296,8 +297,8 @@ export class Link {
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.
 
   #sendProbe() {
-    this.#probe.sent ||= performance.now();
-    this._say("listen", this.#probe.id, 1);
+    this.#probeSent ||= performance.now();
+    this._say("listen", this.#probeId, 1);
   }
 
   /** Asks the node whether it is there, and gives it up if it says nothing for so long, in ms. */

@@ -68,7 +68,7 @@ export class Socket extends Mailbox {
   get isStream() { return !this.isDatagram && this.kind !== "listener"; }
 
   /** Whether nothing more can be sent: it was shut down, is being closed, or has ended. */
-  get isShut() { return this.#isFinishing || this.ending !== null; }
+  get isShut() { return this.#isFinishing || !!this.ending; }
 
   // Sending.
 
@@ -140,7 +140,7 @@ export class Socket extends Mailbox {
 
   #drop(error) {
     if (this.ending) return;
-    this.#link?._say(this.#link.version === 2 && this.isStream ? "reset" : "close", this.id);
+    this.#link?._say(this.#window ? "reset" : "close", this.id);
     this._dropMail();
     this._end(error);
   }
@@ -203,7 +203,8 @@ export class Socket extends Mailbox {
       case "accepted": return this.#accepted(event);
       case "end":
         this.#hasEnded = true;
-        return this.#isClosing ? undefined : this._mailEnd("onend");
+        if (!this.#isClosing) this._mailEnd("onend");
+        return;
       case "closed":
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
