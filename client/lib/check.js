@@ -2,13 +2,14 @@
 
 import { WasmnetError } from "./errors.js";
 
-const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? typeof value : String(value));
+const kindOf = (value) => (Array.isArray(value) ? "array" : typeof value);
+const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? kindOf(value) : String(value));
 
 /** Whether a value is as a rule has it: `check`'s, or the most characters of a string. */
 export const fits = (value, rule) => (rule[1] > 0 ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
   : rule.join ? rule.includes(value)
     : rule.test || rule >= 0 ? typeof value === "string" && (rule.test?.(value) ?? value.length <= rule)
-      : typeof value === rule ? value !== null : rule !== "object" && (value ?? null) === null);
+      : kindOf(value) === rule ? value !== null : rule !== "object" && (value ?? null) === null);
 
 /**
  * @param rule the least and the most of a whole number, the words that there are, what a string matches, or what `typeof` says: "object",
@@ -17,7 +18,7 @@ export const fits = (value, rule) => (rule[1] > 0 ? Number.isInteger(value) && v
  */
 export function check(name, value, rule, words, shown) {
   if (fits(value, rule)) return value;
-  words ??= rule[1] > 0 ? `a whole number from ${rule.join(" to ")}` : rule.join?.(" or ") ?? `a${rule === "object" ? "n" : ""} ${rule}`;
+  words ??= rule[1] > 0 ? `a whole number from ${rule.join(" to ")}` : rule.join?.(" or ") ?? `a ${rule}`;
   throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown ?? shownOf(value)}`);
 }
 
@@ -25,7 +26,7 @@ export function check(name, value, rule, words, shown) {
 export const msOf = (value, name = "openTimeoutMs") => check(name, value, [1, 2 ** 31 - 1]);
 
 /** Of which only the type is shown: a token may stand where they belong. */
-export const optionsOf = (options = {}, name = "options") => check(name, options, "object", undefined, typeof options);
+export const optionsOf = (options = {}, name = "options", words = "an object") => check(name, options, "object", words, kindOf(options));
 
 export function signalOf(signal) {
   check("signal", signal && (signal.addEventListener ?? signal), "function", "an AbortSignal");

@@ -5,8 +5,8 @@ const GATHER = 16 << 10;
 const SMALL = 4 << 10;
 
 export class ChunkQueue {
-  /** Bytes used of the last piece, when it is one that gathers; else -1. */
-  #filled = -1;
+  /** Bytes used of the last piece, when it is one that gathers; else 0. */
+  #filled = 0;
   #chunks = [];
   /** Bytes in the queue. */
   size = 0;
@@ -14,20 +14,14 @@ export class ChunkQueue {
   push(chunk) {
     const { length } = chunk;
     this.size += length;
-    const isSmall = length <= SMALL;
-    if (isSmall && this.#filled >= 0 && this.#filled + length <= GATHER) {
-      this.#chunks.at(-1).set(chunk, this.#filled);
-      this.#filled += length;
-      return;
+    const gathers = length <= SMALL && this.#chunks.length > 0;
+    if (!gathers || !this.#filled || this.#filled + length > GATHER) {
+      this.#seal();
+      this.#chunks.push(gathers ? new Uint8Array(GATHER) : chunk);
     }
-    this.#seal();
-    if (isSmall && this.#chunks.length) {
-      this.#chunks.push(new Uint8Array(GATHER));
-      this.#chunks.at(-1).set(chunk);
-      this.#filled = length;
-    } else {
-      this.#chunks.push(chunk);
-    }
+    if (!gathers) return;
+    this.#chunks.at(-1).set(chunk, this.#filled);
+    this.#filled += length;
   }
 
   /** Takes the first piece; there must be one. */
@@ -46,12 +40,12 @@ export class ChunkQueue {
 
   clear() {
     this.#chunks = [];
-    this.#filled = -1;
+    this.#filled = 0;
     this.size = 0;
   }
 
   #seal() {
-    if (this.#filled >= 0) this.#chunks.push(this.#chunks.pop().subarray(0, this.#filled));
-    this.#filled = -1;
+    if (this.#filled) this.#chunks.push(this.#chunks.pop().subarray(0, this.#filled));
+    this.#filled = 0;
   }
 }

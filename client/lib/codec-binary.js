@@ -11,7 +11,9 @@ export const PIECE = 64 << 10;
  * session, without counting it among the 2 MiB that a client has for such.
  */
 export const GATHERED = HEADER + (192 << 10);
-export const OPEN = { tcp: 0x01, tls: 0x09, udp: 0x06, listener: 0x02, "udp-listener": 0x0d };
+export const OPEN = {
+  tcp: [0x01, "connect"], tls: [0x09, "connect_tls"], udp: [0x06, "connect_udp"], listener: [0x02, "bind"], "udp-listener": [0x0d, "bind_udp"],
+};
 
 /** Parts are bytes, or numbers of 16 bits. The buffer may have the beginning of a message already. */
 function message(type, id, parts = [], buffer, begun) {
@@ -42,7 +44,7 @@ export class BinaryCodec {
     if (isCopied) this._buffer = new ArrayBuffer(GATHERED);
   }
 
-  open(kind, id, addr, port) { return message(OPEN[kind], id, [port, utf8(addr)]); }
+  open(kind, id, addr, port) { return message(OPEN[kind][0], id, [port, utf8(addr)]); }
   /** @param [begun] length of a message of the same socket in the one buffer, which the data comes behind */
   send(id, data, begun) { return message(0x04, id, [data], this._buffer, begun); }
   sendTo(id, addr, port, data) {

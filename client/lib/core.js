@@ -26,10 +26,11 @@ export class Core extends EventTarget {
   #missed = 0;
   /** Calls that wait for a WebSocket: `{_attach(link), _end(error)}`. */
   #waiting = new Set();
-  #hasSpokenV2 = false;
+  /** v2 alone is offered: the program wants that, or a node was seen to speak it. */
+  #isV2 = false;
   #options;
-  #error = null;
-  #dialing = null;
+  #error;
+  #dialing;
   #retryTimer = null;
   /** From 2^52 on ids are the node's, for what it accepts. */
   #nextId = 1;
@@ -39,12 +40,13 @@ export class Core extends EventTarget {
   #upSince = 0;
   /** The page is put aside: nothing is dialed until it is back. */
   #isAside = false;
-  #stopListening;
+  #life;
 
   constructor(url, options) {
     super();
     this.#options = { url: urlOf(url), ...read(options) };
-    this.#stopListening = onPageLife((isAside) => {
+    this.#isV2 = this.#options.protocol === "v2";
+    this.#life = onPageLife((isAside) => {
       this.#isAside = isAside;
       for (const link of this.#links) {
         if (isAside) link._fail(new WasmnetError("connection_lost", "the page was put aside"));
@@ -69,7 +71,7 @@ export class Core extends EventTarget {
   get openSockets() { return [...this.#live]; }
 
   /** Resolves when a node has let the client in; rejects after `openTimeoutMs`, and at once where it is not tried again. */
-  ready() { return this.#ask("no node was there", undefined, (link, resolve) => void resolve()); }
+  ready() { return this.#ask("no node was there", {}, (link, resolve) => { resolve(); }); }
 
   /**
    * Opens a socket, at the lowest level: events in, bytes out, credit by hand.
@@ -101,7 +103,7 @@ export class Core extends EventTarget {
   /** Ends every socket and the connection, for good. */
   disconnect() {
     this.#options._backoff = null;
-    this.#stopListening();
+    this.#life.abort();
     clearTimeout(this.#retryTimer);
     this.#error = new WasmnetError("client_closed", "the client was disconnected");
     for (const link of this.#links) link._fail(this.#error, 1000);
@@ -182,8 +184,9 @@ export class Core extends EventTarget {
   #offer(isPlain, token) {
     const { protocol } = this.#options;
     if (isPlain || (protocol === "v1" && !token)) return [];
-    const languages = protocol === "v1" ? ["wasmnet.v1"] : ["wasmnet.v2", "wasmnet.v1"].slice(0, protocol === "v2" || this.#hasSpokenV2 ? 1 : 2);
-    return token ? [...languages, bearer(token)] : languages;
+    const languages = ["wasmnet.v2", "wasmnet.v1"].slice(protocol === "v1", this.#isV2 ? 1 : 2);
+    if (token) languages.push(bearer(token));
+    return languages;
   }
 
   #dial(isPlain = false) {
@@ -193,7 +196,7 @@ export class Core extends EventTarget {
     const { token, openTimeoutMs } = this.#options;
     // The token is on its way, or the WebSocket's fault has still to be told: there is nothing to close yet.
     const fail = (error) => this.#dialing === asking && this._down(asking, error);
-    const asking = this.#dialing = { ws: null, _isOld: false, _fail: fail };
+    const asking = this.#dialing = { _isOld: false, _fail: fail };
     const open = (given) => {
       if (this.#dialing !== asking) return;
       try {
@@ -229,12 +232,12 @@ export class Core extends EventTarget {
     const wasDialing = this.#dialing === link;
     if (wasDialing) this.#dialing = null;
     else this.#leave();
-    if (link.version === 2) this.#hasSpokenV2 = true;
-    const { _backoff: backoff, protocol, token } = this.#options;
+    if (link.version === 2) this.#isV2 = true;
+    const { _backoff: backoff, token } = this.#options;
     // Whom a node has turned away it turns away again; a token may be had the next time.
     const mayRetry = backoff && (this.#upSince || backoff.first) && !(FINAL.includes(error.code) && (link instanceof Link || !this.#upSince));
     // A page is told no more of a node that knows no subprotocols than of a handshake that was cut: so v2 is tried twice.
-    if (wasDialing && link._isOld !== false && !this.#hasSpokenV2 && token === undefined && protocol === "auto") {
+    if (wasDialing && link._isOld !== false && !this.#isV2 && token === undefined) {
       this.#missed++;
       if (link._isOld || this.#missed > 1) {
         this.#missed = 0;
@@ -271,7 +274,7 @@ export class Core extends EventTarget {
   _goaway(link, { reconnectInMs, message }) {
     if (this.#link !== link) return;
     this.#leave();
-    this.#hasSpokenV2 = true;
+    this.#isV2 = true;
     const [oldest] = this.#draining.add(link);
     const error = new WasmnetError("draining", message);
     if (this.#options._backoff) this.#scheduleRetry(reconnectInMs);
@@ -292,7 +295,7 @@ function read(options) {
   check("binary", binary, "boolean");
   msOf(openTimeoutMs);
   if (typeof (token ?? read) !== "function") tokenOf(token);
-  const backoff = reconnect !== false && { ...BACKOFF, ...(reconnect === true ? null : optionsOf(reconnect, "reconnect")) };
+  const backoff = reconnect !== false && { ...BACKOFF, ...(reconnect === true ? null : optionsOf(reconnect, "reconnect", "a boolean or { baseMs, capMs, first }")) };
   if (backoff) {
     msOf(backoff.baseMs, "reconnect.baseMs");
     msOf(backoff.capMs, "reconnect.capMs");

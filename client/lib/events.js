@@ -45,7 +45,8 @@ export function readEvent(codec, data) {
   if (ev === "data" && data.byteLength && fits(event.id, FIELDS.id)) return event;
   if (size > MOST_OTHER && ev !== "data") throw violation(`a message of ${size} bytes`);
   for (const field in event) {
-    const [rule, value] = [FIELDS[field], event[field]];
+    const rule = FIELDS[field];
+    const value = event[field];
     if (rule && !fits(value, rule) && !(OPTIONAL[field] && value == null)) throw violation(`${field} of ${ev}: ${String(value).slice(0, 40)}`);
   }
   if (ev === "resolved" && !(event.addrs?.length <= MOST_ADDRESSES && event.addrs.every?.((address) => fits(address, FIELDS.addr)))) {

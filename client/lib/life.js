@@ -3,15 +3,13 @@
 /**
  * @param {(isAside: boolean) => void} changed the page was put aside by going elsewhere, and may come back; or it is here, and its network or its
  *   sleep may have changed everything
- * @returns a function that ends it
+ * @returns {AbortController} whose abort ends it
  */
 export function onPageLife(changed) {
   const life = new AbortController();
-  // `resume` is the document's; of the pages that go only those that may come back count.
-  for (const target of [globalThis, globalThis.document]) {
-    for (const type of ["offline", "online", "resume", "pagehide", "pageshow"]) {
-      target?.addEventListener?.(type, ({ persisted }) => persisted !== false && changed(type === "pagehide"), { signal: life.signal });
-    }
+  // Before they come to their target: `resume` is the document's, and does not rise from it. Of the pages that go only those that may come back count.
+  for (const type of ["offline", "online", "resume", "pagehide", "pageshow"]) {
+    globalThis.addEventListener?.(type, ({ persisted }) => persisted !== false && changed(type === "pagehide"), { signal: life.signal, capture: true });
   }
-  return () => life.abort();
+  return life;
 }

@@ -24,7 +24,7 @@ const PORTS = [undefined, null, -1, 65536, 1.5, NaN, "80", Infinity, [80]];
 const IDS = [undefined, null, 0, -1, 1.5, "1", { id: 1 }];
 const DATA = [undefined, null, 5, true, {}, [1, 2], new Map(), Symbol("s")];
 const CALLBACKS = [5, "f", {}, true];
-const OPTIONS = [null, 5, "s3cret", true];
+const OPTIONS = [null, 5, "s3cret", true, [], ["s3cret"]];
 const TIMES = [0, -1, 1.5, NaN, Infinity, 2 ** 31, "1", null];
 const BACKLOGS = [-1, 1.5, 65536, "5", null];
 const SIGNALS = [5, "s", {}, new AbortController()];
@@ -45,7 +45,7 @@ const TABLE = [
   ["protocol", ["v3", 2, null], inOptions("protocol"), /^protocol must be auto or v1 or v2, not /],
   ["binary", [1, "true"], inOptions("binary"), /^binary must be a boolean, not /],
   ["openTimeoutMs", TIMES, inOptions("openTimeoutMs"), /^openTimeoutMs must be a whole number from 1 to 2147483647, not /],
-  ["reconnect", [5, "yes", "", 0, null, NaN], inOptions("reconnect"), /^reconnect must be an object, not \w+$/],
+  ["reconnect", [5, "yes", "", 0, null, NaN, [], [500]], inOptions("reconnect"), /^reconnect must be a boolean or \{ baseMs, capMs, first \}, not \w+$/],
   ["reconnect.baseMs", TIMES, (baseMs) => make(node.url, { reconnect: { baseMs } }), /^reconnect.baseMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.capMs", TIMES, (capMs) => make(node.url, { reconnect: { capMs } }), /^reconnect.capMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.first", [0, "no"], (first) => make(node.url, { reconnect: { first } }), /^reconnect.first must be a boolean, not /],
@@ -78,10 +78,10 @@ const TABLE = [
   ["open: tls that transport contradicts", [true], (tls) => client.open("a:1", { tls, transport: "tcp" }), /^tls must be a boolean, as transport has it, not true$/],
 
   ["socket: kind", ["raw", "accepted", undefined, 5], (kind) => client.socket(kind, "a", 1), /^the kind must be tcp or tls or udp or listener or udp-listener, not /],
-  ["socket: listeners", [null, 5, "f"], (listeners) => client.socket("tcp", "a", 1, listeners), /^listeners must be an object, not \w+$/],
+  ["socket: listeners", [null, 5, "f", []], (listeners) => client.socket("tcp", "a", 1, listeners), /^listeners must be an object, not \w+$/],
   ["socket: a listener", CALLBACKS, (ondata) => client.socket("tcp", "a", 1, { ondata }), /^ondata must be a function, not /],
   ["socket: a listener that there is not", ["onData", "data", "send"], (name) => client.socket("tcp", "a", 1, { [name]() {} }), /^a listener must be onopen or .* or onerror, not "(onData|data|send)"$/],
-  ["socket: options", [null, 5], (options) => client.socket("tcp", "a", 1, {}, options), /^options must be an object, not \w+$/],
+  ["socket: options", [null, 5, []], (options) => client.socket("tcp", "a", 1, {}, options), /^options must be an object, not \w+$/],
 
   ["Socket.send: data", DATA, (data) => aSocket("tcp").send(data), /^data must be a string, an ArrayBuffer or a view of one, not /],
   ["Socket.sendTo: host", HOSTS, (host) => aSocket("udp").sendTo(host, 1, "x"), /^the host must be /],

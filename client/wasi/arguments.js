@@ -37,8 +37,7 @@ export function checkRunOptions(options) {
   if (clientOptions !== undefined) optionsOf(clientOptions, "clientOptions");
   if (imports !== undefined) optionsOf(imports, "imports");
   textsOf("args", args);
-  given("env", env, (value) => !Array.isArray(value), "an object of names and values");
-  for (const [name, value] of Object.entries(optionsOf(env, "env"))) {
+  for (const [name, value] of Object.entries(optionsOf(env, "env", "an object of names and values"))) {
     check("a name in env", name, /^[^\0=]+$/, "a string without = and NUL");
     check(`env.${name}`, value, /^[^\0]*$/, "a string without NUL", typeof value);
   }

@@ -15,7 +15,7 @@ const inRun = (name) => (value) => run(new Uint8Array(8), { url: URL_OK, [name]:
 const inWrap = (name) => (value) => wrapImports({}, { client, [name]: value });
 const inEmscripten = (name) => (value) => emscriptenWebSocket(client, { [name]: value });
 const listening = (name) => (value) => run(new Uint8Array(8), { url: URL_OK, listen: [{ [name]: value }] });
-const OBJECTS = [null, 5, "s3cret"];
+const OBJECTS = [null, 5, "s3cret", []];
 const FUNCTIONS = [5, "f", {}];
 const BOOLEANS = [1, "yes"];
 
@@ -29,8 +29,8 @@ const TABLE = [
   ["run: clientOptions", OBJECTS, inRun("clientOptions"), /^clientOptions must be an object, not /],
   ["run: args", ["a b", 5, {}, null], inRun("args"), /^args must be an array of strings, not /],
   ["run: one of args", [[5], ["a", null], ["a\0"]], inRun("args"), /^args\[\d\] must be a string without NUL, not /],
-  ["run: env", OBJECTS, inRun("env"), /^env must be an object, not /],
-  ["run: env as a process has it", [["A=1"], []], inRun("env"), /^env must be an object of names and values, not /],
+  ["run: env", OBJECTS, inRun("env"), /^env must be an object of names and values, not /],
+  ["run: env as a process has it", [["A=1"]], inRun("env"), /^env must be an object of names and values, not array$/],
   ["run: a value of env", [{ A: 5 }, { A: null }, { A: "\0s3cret" }], inRun("env"), /^env\.A must be a string without NUL, not /],
   ["run: a name of env", [{ "A=B": "c" }, { "": "c" }], inRun("env"), /^a name in env must be a string without = and NUL, not /],
   ["run: stdin", [5, {}, () => {}], inRun("stdin"), /^stdin must be a string, bytes, a ReadableStream or an async iterable, not /],
