@@ -62,5 +62,6 @@ export function urlOf(url) {
   return check("the url", 0, "", "absolute, with ws:// or wss://, without a fragment", shown);
 }
 
-/** A token, which no error shows. */
-export const tokenOf = (token) => check("a token", token, /^[!-~]{1,8192}$/, "1 to 8192 visible ASCII characters", "what was given");
+/** A token, which no error shows: what is wrong with it is said by its type, else by its length, else by that alone. */
+export const tokenOf = (token) => check("a token", token, /^[!-~]{1,8192}$/, "1 to 8192 visible ASCII characters",
+  typeof token !== "string" ? typeof token : /^.{1,8192}$/s.test(token) ? "others" : token.length);

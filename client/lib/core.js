@@ -209,9 +209,10 @@ export class Core extends EventTarget {
     };
     if (typeof token !== "function") return open(token);
     const timer = setTimeout(() => fail(late("no token", openTimeoutMs)), openTimeoutMs);
-    Promise.resolve().then(token).then(tokenOf)
-      .then(open, (cause) => fail(Object.assign(new WasmnetError("not_admitted", "the token function failed"), { cause })))
-      .finally(() => clearTimeout(timer));
+    // What it threw may show the token; the words for what it gave do not.
+    const failed = (cause, why = "") => fail(Object.assign(new WasmnetError("not_admitted", `the token function failed${why}`), { cause }));
+    Promise.resolve().then(token).then((given) => open(tokenOf(given)), failed)
+      .catch((cause) => failed(cause, `: ${cause.message}`)).finally(() => clearTimeout(timer));
   }
 
   // What links tell.

@@ -49,7 +49,8 @@ const TABLE = [
   ["reconnect.baseMs", TIMES, (baseMs) => make(node.url, { reconnect: { baseMs } }), /^reconnect.baseMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.capMs", TIMES, (capMs) => make(node.url, { reconnect: { capMs } }), /^reconnect.capMs must be a whole number from 1 to 2147483647, not /],
   ["reconnect.first", [0, "no"], (first) => make(node.url, { reconnect: { first } }), /^reconnect.first must be a boolean, not /],
-  ["token", ["", "s3cret\n", "s3cret ", "s3crét", 5, {}, "s".repeat(8193)], inOptions("token"), /^a token must be 1 to 8192 visible ASCII characters, not what was given$/],
+  ...[["", "0"], ["s3cret\n", "others"], ["s3cret ", "others"], ["s3crét", "others"], [5, "number"], [{}, "object"], [["s3cret"], "object"], ["s".repeat(8193), "8193"]]
+    .map(([token, not]) => [`token: ${not}`, [token], inOptions("token"), new RegExp(`^a token must be 1 to 8192 visible ASCII characters, not ${not}$`)]),
   ["WebSocket", [5, "ws", {}, ...(globalThis.WebSocket ? [] : [undefined])], inOptions("WebSocket"), /^the option WebSocket must be a class where there is no global one, not /],
 
   ...["connect", "connectTls", "connectUdp", "bind", "bindUdp"].flatMap((name) => [

@@ -8,7 +8,7 @@ import { join } from "node:path";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { bearer } from "../lib/admission.js";
-import { WasmnetClient } from "../wasmnet-client.js";
+import { WasmnetClient, WasmnetError } from "../wasmnet-client.js";
 import { fake, startFakeNode } from "./fake-node.js";
 import { LOOPBACK, connectClient, next, startNode, within } from "./support.js";
 import { WebSocket } from "./ws.js";
@@ -49,17 +49,20 @@ test("a node lets in who has such a token, and shows it nowhere", LIMIT, async (
   assert.ok(!node.output().includes("s3cret") && !node.output().includes(encoded), "the node's log has no token");
 });
 
+const FAILED = "the token function failed";
+const NOT = `${FAILED}: a token must be 1 to 8192 visible ASCII characters, not `;
+/** What they do, and the error's words. */
 const TOKEN_FUNCTIONS = {
-  "throws": () => { throw new Error("s3cret is bad"); },
-  "rejects": () => Promise.reject(new Error("s3cret is bad")),
-  "throws nothing": () => { throw undefined; },
-  "throws what has no words": () => { throw Object.create(null); },
-  "throws what throws": () => { throw { get message() { throw new Error("again"); } }; },
-  "gives undefined": () => undefined,
-  "gives an empty string": async () => "",
-  "gives a number": () => 5,
-  "gives a line's end": () => "s3cret\r\nX: y",
-  "gives too much": () => "s".repeat(8193),
+  "throws": [() => { throw new Error("s3cret is bad"); }, FAILED],
+  "rejects": [() => Promise.reject(new Error("s3cret is bad")), FAILED],
+  "throws nothing": [() => { throw undefined; }, FAILED],
+  "throws what has no words": [() => { throw Object.create(null); }, FAILED],
+  "throws what throws": [() => { throw { get message() { throw new Error("again"); } }; }, FAILED],
+  "gives undefined": [() => undefined, `${NOT}undefined`],
+  "gives an empty string": [async () => "", `${NOT}0`],
+  "gives a number": [() => 5, `${NOT}number`],
+  "gives a line's end": [() => "s3cret\r\nX: y", `${NOT}others`],
+  "gives too much": [() => "s".repeat(8193), `${NOT}8193`],
 };
 
 test("why a token function failed is the error's cause, and not in its words", LIMIT, async (t) => {
@@ -68,15 +71,18 @@ test("why a token function failed is the error's cause, and not in its words", L
   await assert.rejects(client.ready(), (error) => error.cause === cause && !error.message.includes("s3cret") && !error.stack.includes("s3cret"));
   const odd = connectClient(t, "ws://127.0.0.1:9/", { token: () => "s3cret\n" });
   await assert.rejects(odd.ready(), ({ cause: { code, message } }) => code === "invalid_argument" && /^a token must be 1 to 8192/.test(message));
+  // One that the program made itself may hold a token all the same.
+  const own = connectClient(t, "ws://127.0.0.1:9/", { token: () => { throw new WasmnetError("invalid_argument", "s3cret"); } });
+  await assert.rejects(own.ready(), ({ message, cause: { code } }) => message === "the token function failed" && code === "invalid_argument");
 });
 
-for (const [what, token] of Object.entries(TOKEN_FUNCTIONS)) {
+for (const [what, [token, message]] of Object.entries(TOKEN_FUNCTIONS)) {
   test(`a token function that ${what} ends every call, at the start and at a reconnect`, LIMIT, async (t) => {
     const node = await fake(t);
     const client = connectClient(t, node.url, { token });
     const gone = next(client, "disconnected");
     for (const call of [client.ready(), client.connect("a", 1), client.resolve("a"), client.open("a:1").opened]) {
-      await assert.rejects(call, { name: "WasmnetError", code: "not_admitted", message: "the token function failed" });
+      await assert.rejects(call, { name: "WasmnetError", code: "not_admitted", message });
     }
     assert.equal((await gone).retryInMs, null);
     await assert.rejects(client.ready(), { code: "not_admitted" }, "a later call asks again");
