@@ -12,7 +12,7 @@ const HIGH_WATER = 1 << 20;
 const ROOM_POLL_MS = 4;
 /** Bytes in the WebSocket unsent beyond which the node does not read: its messages must not pile up answers. */
 const MOST_UNSENT = 16 << 20;
-/** v1, which has no credit: bytes that all sockets together may hold unread. */
+/** Bytes, times the version, that may be unread in all: over v1, which has no credit, of all sockets; over v2 of those that the node opens at will. */
 const MOST_UNREAD = 64 << 20;
 /** How long a node may take to say that it is there, when there is a reason to ask. */
 const PING_MS = 5000;
@@ -29,7 +29,7 @@ export class Link {
   /** The node's terms (v2), as it says them. */
   _terms = null;
   /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
-  _rtt = undefined;
+  _rtt;
   _windowGrowth = 0;
   _error = null;
   /** 1 or 2 from the handshake on. */
@@ -45,7 +45,7 @@ export class Link {
   #gatheredId = 0;
   #mostGathered = 0;
   #unread = 0;
-  #heartbeatTimer = null;
+  #heartbeatTimer;
   #rushed = 0;
   #stoodStill = false;
   /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
@@ -77,7 +77,7 @@ export class Link {
     this.ws.addEventListener("close", (event) => this.#closed(event));
     // What follows is `close`, but not in Node 22, whose own WebSocket leaves it at that; without a listener that of `ws` would throw.
     this.ws.addEventListener("error", ({ message, error }) => {
-      this.#seen = message || error?.code || "";
+      this.#seen = message || error?.code;
       setTimeout(() => this.#closed({ code: 1006 }), 100);
     });
     this.#openTimer = setTimeout(
@@ -172,18 +172,19 @@ export class Link {
     this.#highest[whose] = Math.max(this.#highest[whose], id);
   }
 
-  /** Data came for a socket without credit. What is not read is bounded over all: the socket that holds the most of it ends. */
+  /** Data came of a socket that counts. What such ones hold unread is bounded over all: the one that holds the most of it ends. */
   _received(count) {
+    const most = MOST_UNREAD * this.version;
     this.#unread += count;
-    if (this.#unread <= MOST_UNREAD) return;
+    if (this.#unread <= most) return;
     // Counted anew only now: what was read since has left.
     this.#unread = 0;
-    let most = { held: -1 };
+    let fullest = { _unread: -1 };
     for (const socket of this._sockets.values()) {
-      this.#unread += socket.held;
-      if (socket.held > most.held) most = socket;
+      this.#unread += socket._unread;
+      if (socket._unread > fullest._unread) fullest = socket;
     }
-    if (this.#unread > MOST_UNREAD) most._overflow();
+    if (this.#unread > most) fullest._overflow();
   }
 
   _forget(socket) {
@@ -254,16 +255,16 @@ export class Link {
     if (socket) return socket._event(event);
     const isSession = ev === "hello" || ev === "goaway";
     // What an id that was used is told late is for a socket that this side has forgotten.
-    if (id > this.#highest[+(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (id === 0) || this._isUp === (ev === "hello")))) {
+    if (id > this.#highest[+(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (!id) || this._isUp === (ev === "hello")))) {
       throw violation(`${ev} for id ${id}`);
     }
-    if (ev === "hello") return this.#hello(event);
-    if (ev === "goaway") return this._owner._goaway(this, event);
+    if (ev === "hello") this.#hello(event);
+    if (ev === "goaway") this._owner._goaway(this, event);
     if (!isRefusal) return;
     if (id === this.#probeId) {
       if (this.#probeSent) this._rtt = Math.min(this._rtt ?? Infinity, performance.now() - this.#probeSent);
       this.#probeSent = 0;
-    } else if (id === 0) this._owner._tell("error", { error: refusal(event) });
+    } else if (!id) this._owner._tell("error", { error: refusal(event) });
   }
 
   #hello({ ev, id, ...terms }) {
@@ -283,15 +284,16 @@ export class Link {
   #checkRoom() {
     clearTimeout(this.#roomTimer);
     this.#roomTimer = null;
-    while (this._waiting.size && this._room > 0) {
+    while (this._waiting.size && this._room) {
       const [socket] = this._waiting;
       this._waiting.delete(socket);
       socket._mayPump(this._piece);
     }
     const [left] = this._waiting;
+    if (!left) return;
     // The other side has ended, and what is still to be sent to it may keep the WebSocket from saying so.
-    if (left && this.ws.readyState > 1) this.#roomTimer = setTimeout(() => this.#closed({ code: 1006 }), PING_MS);
-    else if (left) this._awaitRoom(left);
+    if (this.ws.readyState > 1) this.#roomTimer = setTimeout(() => this.#closed({ code: 1006 }), PING_MS);
+    else this._awaitRoom(left);
   }
 
   // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.

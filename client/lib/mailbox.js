@@ -25,8 +25,8 @@ export class Mailbox {
   /** Datagrams that were lost here: the oldest of those that wait too long to be read, and those that could not be sent. */
   dropped = 0;
 
-  /** Bytes that wait here, those of waiting connections too. */
-  get held() { return this.#accepts.reduce((sum, socket) => sum + socket.held, this.waitingBytes + this.#datagramBytes); }
+  /** Bytes that wait here, those of waiting connections too that have ended. */
+  get held() { return this.#accepts.reduce((sum, socket) => sum + (socket.ending && socket.held), this.waitingBytes); }
   get waitingBytes() { return this.#chunks.size; }
   get waitingDatagrams() { return this.#datagrams.length; }
   get waitingAccepts() { return this.#accepts.length; }
@@ -57,9 +57,9 @@ export class Mailbox {
     this.#deliver();
   }
 
-  _mailDatagram(data, addr, port) {
-    this.#datagrams.push([data, addr, port]);
-    this.#datagramBytes += data.length + DATAGRAM_COST;
+  _mailDatagram(...datagram) {
+    this.#datagrams.push(datagram);
+    this.#datagramBytes += datagram[0].length + DATAGRAM_COST;
     this.#deliver();
     for (; this.#datagramBytes > MOST_DATAGRAM_BYTES; this.dropped++) this.#nextDatagram();
   }
@@ -76,7 +76,7 @@ export class Mailbox {
   }
 
   _mailEnd(name, error) {
-    this.#ends[name] = [error];
+    this.#ends[name] = error;
     this.#deliver();
   }
 
@@ -95,9 +95,9 @@ export class Mailbox {
     // Who listens for the end alone gets it though data waits.
     for (const name in this.#ends) {
       if (!on[name] || (this.#chunks.size && on.ondata)) continue;
-      const told = this.#ends[name];
+      const error = this.#ends[name];
       delete this.#ends[name];
-      call(on[name], ...told);
+      call(on[name], error);
     }
   }
 }

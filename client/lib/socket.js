@@ -43,10 +43,10 @@ export class Socket extends Mailbox {
   #isStarved = true;
   #credit = 0;
   /** Of the opening, then of the close. */
-  #timer = null;
+  #timer;
   #isFinishing = false;
-  #isClosing = false;
-  #hasEnded = false;
+  #isClosing;
+  #hasEnded;
   /** What the node was told last of the end: "shutdown" or "close". */
   #told;
   #window = null;
@@ -80,6 +80,9 @@ export class Socket extends Mailbox {
     return allowance;
   }
 
+  /** Bytes that the program has not read, where the node decides how many there are: without credit, and of connections that it opens at will. */
+  get _unread() { return this.listener || !this.#window ? this.held : 0; }
+
   /** Bytes that wait in this socket for credit or for room. */
   get queued() { return this.#queue.size; }
 
@@ -90,7 +93,7 @@ export class Socket extends Mailbox {
     if (this.#isFinishing) throw new WasmnetError("client_closed", "the socket was shut down");
     if (this.isDatagram) return this.#datagram(bytes, "send");
     const sent = this.#queue.size ? 0 : this.#transmit(bytes);
-    if (sent < bytes.length) this.#queue.push(new Uint8Array(bytes.subarray(sent)));
+    if (sent < bytes.length) this.#queue.push(bytes.slice(sent));
     this.#noteStarvation();
   }
 
@@ -182,8 +185,7 @@ export class Socket extends Mailbox {
         if (this.#window && !this.#window._received(length)) throw violation("data beyond its credit");
         this.bytesDown += length;
         if (!this.#isClosing && length > 0) this._mailData(event.data);
-        if (!this.#window) this.#link._received(length);
-        return;
+        return this.#link._received(this._unread && length);
       }
       case "window":
         this.#credit += event.bytes;
@@ -228,14 +230,14 @@ export class Socket extends Mailbox {
       chunk.buffer.transfer?.(0);
     }
     this.#settle();
-    if (this.#isStarved && this.sendable > 0) {
+    if (this.#isStarved && this.sendable) {
       this.#isStarved = false;
       call(this.onsendable, this);
     }
     this.#noteStarvation();
   }
 
-  /** Holds the most of what a session without credit may leave unread. A listener holds its connections' bytes. */
+  /** Holds the most of what may be left unread in all. A listener holds its connections' bytes. */
   _overflow() {
     if (this.kind === "listener") this._dropMail();
     else this.#drop(new WasmnetError("too_slow", "the program does not read what is sent to it"));
@@ -292,20 +294,16 @@ export class Socket extends Mailbox {
 
   /** Whoever cannot send is told when it can: by the node's grant, or by the link when the WebSocket is what is full. */
   #noteStarvation() {
-    if (this.ending || !this.#link) return;
-    if (this.#queue.size || this.#allowance() === 0) {
-      this.#isStarved = true;
-      if (this.#credit > 0) this.#link._awaitRoom(this);
-    }
+    if (this.ending || !this.#link || (!this.#queue.size && this.#allowance())) return;
+    this.#isStarved = true;
+    if (this.#credit > 0) this.#link._awaitRoom(this);
   }
 
   /** Says that there is no more to send, once all of it has gone. */
   #settle() {
     if (!this.#isFinishing || this.#queue.size || !this.#link || this.ending) return;
-    const word = this.#isClosing ? "close" : this.#link.version === 2 && "shutdown";
-    if (!word || word === this.#told) return;
-    this.#told = word;
-    this.#link._say(word, this.id);
+    const word = this.#isClosing ? "close" : this.#window && "shutdown";
+    if (word && word !== this.#told) this.#link._say(this.#told = word, this.id);
   }
 
   #linger() {
@@ -320,9 +318,10 @@ export class Socket extends Mailbox {
   #opened() {
     if (this.state !== "opening") return;
     this.state = "open";
-    if (!this.#isClosing) clearTimeout(this.#timer);
     this.owner._socketOpened(this);
-    if (!this.#isClosing) call(this.onopen, this);
+    if (this.#isClosing) return;
+    clearTimeout(this.#timer);
+    call(this.onopen, this);
   }
 
   #accepted({ connId, remote }) {
@@ -331,7 +330,9 @@ export class Socket extends Mailbox {
     socket.listener = this;
     socket._attach(this.#link);
     const { _sockets: sockets, _terms: terms } = this.#link;
-    const waiting = this.waitingAccepts;
+    // Of all listeners: the node says whose a connection is.
+    let waiting = 0;
+    for (const { waitingAccepts } of sockets.values()) waiting += waitingAccepts;
     // v1 has no terms: nothing is more than undefined.
     if (this.#isClosing || waiting >= MOST_ACCEPTED || waiting * terms?.window >= MOST_ACCEPTED_BYTES
       || sockets.size > MOST_SOCKETS || sockets.size > terms?.max_sockets) {

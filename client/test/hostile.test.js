@@ -253,6 +253,78 @@ test("connections that nobody takes are bounded by number and by the bytes that 
   }
 });
 
+test("connections that nobody takes are bounded over all listeners together", LIMIT, async (t) => {
+  for (const [window, most] of [[HELLO.window, 256], [16 << 20, 4]]) {
+    const { client, peer, sockets: { listener } } = await session(t, { hello: { ...HELLO, window }, kinds: ["listener"] });
+    const listeners = [listener, client.socket("listener", "a", 2), client.socket("listener", "a", 3)];
+    for (const { id } of listeners.slice(1)) peer.send(0x83, id, [2, 1]);
+    for (let i = 0; i < 600; i++) peer.send(0x84, listeners[i % 3].id, [8, NODE_ID + i], "a:1");
+    await settle(client, peer);
+    assert.equal(listeners.reduce((sum, { waitingAccepts }) => sum + waitingAccepts, 0), most);
+    assert.equal(peer.requests.filter(({ type }) => type === 0x0c).length, 600 - most);
+    const taken = [];
+    for (const each of listeners) each.onaccept = (socket) => taken.push(socket);
+    assert.equal(taken.length, most);
+    peer.send(0x84, listener.id, [8, NODE_ID + 600], "a:1");
+    await settle(client, peer);
+    assert.equal(taken.length, most + 1, "there is room again");
+  }
+});
+
+test("connections without end leave no more than is stated, whether a program takes them or not", LIMIT, async (t) => {
+  for (const isTaken of [false, true]) {
+    const { client, peer, sockets: { listener } } = await session(t, { hello: { ...HELLO, max_sockets: 500 }, kinds: ["listener"] });
+    if (isTaken) listener.onaccept = () => {};
+    for (let i = 0; i < 100000; i++) {
+      peer.send(0x84, listener.id, [8, NODE_ID + i], "a:1");
+      if (i % 1000 === 0) await settle(client, peer);
+    }
+    await settle(client, peer);
+    assert.equal(client.openSockets.length, isTaken ? 500 : 257);
+    assert.equal(listener.waitingAccepts, isTaken ? 0 : 256);
+  }
+});
+
+test("what a listener's connections hold unread is bounded over all of them: the one that holds the most ends", LIMIT, async (t) => {
+  const { client, peer, sockets: { listener, tcp } } = await session(t, { hello: { ...HELLO, window: MIB }, kinds: ["listener", "tcp"] });
+  const taken = [];
+  listener.onaccept = (socket) => taken.push(socket);
+  peer.send(0x82, tcp.id, new Uint8Array(MIB));
+  for (let i = 0; i < 300; i++) {
+    peer.send(0x84, listener.id, [8, NODE_ID + i], "a:1");
+    peer.send(0x82, NODE_ID + i, new Uint8Array(i ? MIB / 2 : MIB));
+    if (i % 50 === 0) await settle(client, peer);
+  }
+  await settle(client, peer);
+  const held = taken.reduce((sum, { waitingBytes }) => sum + waitingBytes, 0);
+  assert.ok(held <= 128 * MIB && held > 126 * MIB, `${held} bytes`);
+  const ended = taken.filter(({ ending }) => ending);
+  assert.ok(ended.includes(taken[0]) && ended.every(({ ending, waitingBytes }) => ending.code === "too_slow" && waitingBytes === 0));
+  assert.equal(peer.requests.filter(({ type }) => type === 0x0c).length, ended.length);
+  assert.equal(tcp.waitingBytes, MIB, "what the program opened itself has its credit");
+  const reader = taken.at(-1);
+  let count = 0;
+  reader.ondata = ({ length }) => { count += length; reader.consumed(length); };
+  for (let i = 0; i < 256; i++) {
+    peer.send(0x82, reader.id, new Uint8Array(MIB / 2));
+    await settle(client, peer);
+  }
+  assert.equal(count, 128 * MIB + MIB / 2, "who reads may go on for ever");
+  assert.equal(reader.state, "open");
+});
+
+test("v1: connections that have ended before anybody took them count with what they hold", LIMIT, async (t) => {
+  const { client, peer, sockets: { listener } } = await session(t, { language: "v1 binary", kinds: ["listener"] });
+  for (let i = 0; i < 20; i++) {
+    peer.send(0x84, listener.id, [8, 1000 + i], "a:1");
+    for (let j = 0; j < 3; j++) peer.send(0x82, 1000 + i, new Uint8Array(4 * MIB));
+    peer.send(0x85, 1000 + i);
+    await settle(client, peer);
+    assert.ok(listener.held <= 64 * MIB, `${listener.held / MIB} MiB`);
+  }
+  assert.equal(listener.state, "open");
+});
+
 test("connections beyond what the node may have open at once are reset, though the program takes them", LIMIT, async (t) => {
   const { client, peer, sockets: { listener } } = await session(t, { hello: { ...HELLO, max_sockets: 10 }, kinds: ["listener"] });
   let count = 0;
@@ -274,15 +346,21 @@ test("v1: what the program does not read is bounded over all sockets: the one th
   take(1001, 3);
   take(tcp.id, 9);
   await settle(client, peer);
-  assert.deepEqual([tcp.waitingBytes, listener.held], [36 * MIB, 24 * MIB]);
+  const waiting = client.openSockets.filter(({ kind }) => kind === "accepted");
+  const held = () => waiting.map(({ waitingBytes }) => waitingBytes / MIB);
+  assert.deepEqual([tcp.waitingBytes / MIB, ...held()], [36, 12, 12]);
   take(tcp.id, 2);
   await settle(client, peer);
   assert.equal(tcp.ending.code, "too_slow");
   assert.equal(tcp.waitingBytes, 0);
-  assert.equal(listener.held, 24 * MIB, "the others are not touched");
-  take(1000, 11);
+  assert.deepEqual(held(), [12, 12], "the others are not touched");
+  take(1000, 10);
   await settle(client, peer);
-  assert.equal(listener.held, 0, "connections that wait are reset");
+  assert.deepEqual(held(), [52, 12], "each byte counts once");
+  take(1001, 1);
+  await settle(client, peer);
+  assert.deepEqual(held(), [0, 16]);
+  assert.equal(waiting[0].ending.code, "too_slow", "one that waits to be taken ends as any other");
   assert.equal(listener.state, "open");
   const reading = client.socket("tcp", "b", 1);
   const { id } = await peer.request(({ id }) => id === reading.id);
