@@ -26,23 +26,24 @@ async function refused() {
   return { code: error.code, message: error.message };
 }
 
-/** A node that says nothing any more, and the browser's word that the network has changed: the client asks, and does not wait for heartbeats. */
-async function silent({ silentUrl, pauseUrl }, type) {
+/** A node that says nothing any more, and the browser's word that all may have changed: the client asks, and does not wait for heartbeats. */
+async function silent({ silentUrl, pauseUrl }, type, target = globalThis) {
   const client = new WasmnetClient(silentUrl, { reconnect: false });
-  await client.ready();
+  // Its answer is the node's last word: one that came after the event would be a sign of life.
+  await client.resolve("localhost");
   await fetch(pauseUrl, { method: "POST" });
   const opening = codeOf(client.open("127.0.0.1:9").opened);
-  dispatchEvent(new Event(type));
+  target.dispatchEvent(new Event(type));
   const { error } = await next(client, "disconnected");
   return [error.code, await opening];
 }
 
-/** Online again: the attempt that is due in a long time is made now. */
-async function online({ lateUrl, startUrl }) {
+/** Online again, or awake: the attempt that is due in a long time is made now. */
+async function again({ lateUrl, startUrl }, type, target = globalThis) {
   const client = new WasmnetClient(lateUrl, { reconnect: { baseMs: 2 ** 31 - 1, capMs: 2 ** 31 - 1 } });
   const { retryInMs } = await next(client, "disconnected");
   await fetch(startUrl, { method: "POST" });
-  dispatchEvent(new Event("online"));
+  target.dispatchEvent(new Event(type));
   await client.ready();
   client.disconnect();
   return retryInMs !== null;
@@ -88,6 +89,9 @@ report(async (params) => {
   step("offline");
   outcome.offline = await silent(params.offline, "offline");
   step("online");
-  outcome.online = await online(params.online);
+  outcome.online = await again(params.online, "online");
+  // A page that was frozen hears it so: of its document, and the event does not rise from there.
+  step("resume");
+  outcome.resume = [...await silent(params.resume, "resume", document), await again(params.resume, "resume", document)];
   return outcome;
 });

@@ -31,6 +31,14 @@ async function stop(node) {
   while (!/\) T /.test(readFileSync(`/proc/${node.pid}/stat`, "utf8"))) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
+/** A node that is not there until it is started. */
+async function startLate(t) {
+  const node = await startFakeNode();
+  const { port } = node.server.address();
+  await node.close();
+  return { url: node.url, start: () => fake(t, { port }) };
+}
+
 /** Does something when the page asks for it. */
 async function startSwitch(t, work) {
   const server = createServer(async (request, response) => {
@@ -46,11 +54,9 @@ async function startSwitch(t, work) {
 for (const browser of BROWSERS) {
   test(`${browser}: what a page is told of its node, and what of its network`, { timeout: 120000 }, async (t) => {
     const node = await startNode(t);
-    const silent = await startNode(t);
+    const [silent, asleep] = [await startNode(t), await startNode(t)];
     const closed = await startNode(t, { policy: `${LOOPBACK}\n[clients]\nallowed_origins = ["https://another.example"]\n` });
-    const late = await startFakeNode();
-    const { port } = late.server.address();
-    await late.close();
+    const [late, later] = [await startLate(t), await startLate(t)];
     const harness = await openHarness();
     t.after(() => harness.close());
     const outcome = await harness.run(browser, "/client/test/browser/life.html", {
@@ -59,7 +65,8 @@ for (const browser of BROWSERS) {
         oldUrl: (await fake(t, { protocol: null })).url, tokenUrl: (await guarded(t)).url, token: TOKEN, closedUrl: closed.url,
         nobodyUrl: `${late.url}?token=s3cret`,
         offline: { silentUrl: silent.url, pauseUrl: await startSwitch(t, () => stop(silent)) },
-        online: { lateUrl: late.url, startUrl: await startSwitch(t, () => fake(t, { port })) },
+        online: { lateUrl: late.url, startUrl: await startSwitch(t, late.start) },
+        resume: { silentUrl: asleep.url, pauseUrl: await startSwitch(t, () => stop(asleep)), lateUrl: later.url, startUrl: await startSwitch(t, later.start) },
       },
     });
     assert.deepEqual(outcome, {
@@ -67,7 +74,7 @@ for (const browser of BROWSERS) {
       origin: `the node at ${closed.url} did not let this client in: it takes nobody from ${harness.origin}; its operator may add this origin to allowed_origins`,
       nobody: `the node at ${late.url}?… cannot be reached: it is down or cut off`,
       refused: { code: "invalid_argument", message: "no WebSocket to ws://127.0.0.1:9/?… can be made here (SyntaxError)" },
-      offline: ["connection_lost", "connection_lost"], online: true,
+      offline: ["connection_lost", "connection_lost"], online: true, resume: ["connection_lost", "connection_lost", true],
     });
   });
 
