@@ -185,9 +185,14 @@ const numbers = {
     client.send(id, `put ${params.bytes}\n`);
     const part = new Uint8Array(piece);
     const socket = client.sockets.get(id);
+    // Unlike a bare WebSocket the client says when there is room: a page that looks every 4 ms found nothing left to send two times in five.
+    let wake;
+    socket.onsendable = () => wake?.();
     for (let sent = 0; sent < params.bytes;) {
-      for (; sent < params.bytes && client.ws.bufferedAmount + socket.queued < highWater; sent += piece) client.send(id, part);
-      await pause();
+      const count = Math.min(piece, params.bytes - sent, socket.sendable);
+      if (count) client.send(id, part.subarray(0, count));
+      else await new Promise((resolve) => { wake = resolve; });
+      sent += count;
     }
     await received(client, id, 1);
   }),
