@@ -4,13 +4,14 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { createServer } from "node:http";
+import { createServer as createTcpServer } from "node:net";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { test } from "node:test";
 import { startCutter } from "../cutter.js";
-import { fake, startFakeNode } from "../fake-node.js";
+import { fake } from "../fake-node.js";
 import { LOOPBACK, startNode } from "../support.js";
 import { BROWSERS, openHarness } from "./harness.js";
 
@@ -31,12 +32,18 @@ async function stop(node) {
   while (!/\) T /.test(readFileSync(`/proc/${node.pid}/stat`, "utf8"))) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** A node that is not there until it is started. */
+/** A node that is not there until it is started. Until then its port is kept, by one who hangs up: a free one may be another's by then. */
 async function startLate(t) {
-  const node = await startFakeNode();
-  const { port } = node.server.address();
-  await node.close();
-  return { url: node.url, start: () => fake(t, { port }) };
+  const keeper = createTcpServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
+  await once(keeper, "listening");
+  const { port } = keeper.address();
+  t.after(() => keeper.close());
+  const start = async () => {
+    keeper.close();
+    await once(keeper, "close");
+    return fake(t, { port });
+  };
+  return { url: `ws://127.0.0.1:${port}/`, start };
 }
 
 /** Does something when the page asks for it. */
