@@ -2,6 +2,7 @@ import Glibc
 import NIOCore
 import NIOSSL
 import NIOTLS
+import WasmnetNet
 import WasmnetProtocol
 
 /// TLS toward targets: one context for all of a node's connections, certificate and name always checked, TLS 1.2 and 1.3.
@@ -89,7 +90,9 @@ private final class HandshakeWatcher: ChannelInboundHandler, RemovableChannelHan
             let text = "\(reason)"
             if text.contains("CERTIFICATE_VERIFY_FAILED") {
                 let handler = try? context.pipeline.syncOperations.handler(type: NIOSSLClientHandler.self)
-                if let certificate = handler?.peerCertificate, certificate.notValidAfter < time(nil) {
+                if let certificate = handler?.peerCertificate,
+                    certificate.notValidAfter < MachineClock.wall().milliseconds / 1000
+                {
                     return "the certificate has expired"
                 }
                 return "the certificate is not trusted"

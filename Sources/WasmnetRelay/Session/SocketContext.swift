@@ -86,7 +86,10 @@ struct SocketContext {
     var roundTrip: Int64? { self.session.carrier.roundTrip }
     /// By how many bytes the windows of the session may still grow.
     var windowRoom: Int { self.session.traffic.windowRoom }
-    func windowGrew(by bytes: Int) { self.session.traffic.windowGrew(by: bytes) }
+    /// The largest window of the session, in bytes; 0: none has grown.
+    var widestWindow: Int { self.session.traffic.widestWindow }
+    func windowGrew(by bytes: Int, to size: Int) { self.session.traffic.windowGrew(by: bytes, to: size) }
+    func windowEnded(grownBy bytes: Int) { self.session.traffic.windowEnded(grownBy: bytes) }
 
     // MARK: Toward the client
 

@@ -19,6 +19,8 @@ final class Traffic {
     private var isInCarrierRead = false
     /// Bytes by which the windows of the session have grown.
     private var windowGrowth = 0
+    /// The largest window that has grown since none had, in bytes.
+    private(set) var widestWindow = 0
 
     /// When what waits for the client's limits tries again.
     private static let retry = TimeAmount.milliseconds(1)
@@ -209,7 +211,16 @@ final class Traffic {
 
     /// By how many bytes the windows of the session may still grow.
     var windowRoom: Int { max(0, self.core.environment.settings.maxSessionWindowBytes - self.windowGrowth) }
-    func windowGrew(by bytes: Int) { self.windowGrowth += bytes }
+
+    func windowGrew(by bytes: Int, to size: Int) {
+        self.windowGrowth += bytes
+        self.widestWindow = max(self.widestWindow, size)
+    }
+
+    func windowEnded(grownBy bytes: Int) {
+        self.windowGrowth -= bytes
+        if self.windowGrowth == 0 { self.widestWindow = 0 }
+    }
 
     // MARK: The client's limits
 

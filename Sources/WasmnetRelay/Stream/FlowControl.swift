@@ -82,14 +82,20 @@ package struct ReceiveWindow: Equatable, Sendable {
     ///   - now: monotonic nanoseconds.
     ///   - roundTrip: nanoseconds to the client and back; nil while not known.
     ///   - room: by how much the window may grow, in bytes.
-    package mutating func drained(_ bytes: Int, now: Int64, roundTrip: Int64?, room: Int) -> (grant: Int, grown: Int) {
+    ///   - widest: the largest window of the session's other sockets, in bytes. What those have in flight makes this one's rounds longer, so
+    ///     it follows them where its own credit, and not its target, holds it back.
+    package mutating func drained(
+        _ bytes: Int, now: Int64, roundTrip: Int64?, room: Int, widest: Int
+    ) -> (grant: Int, grown: Int) {
         self.held -= min(bytes, self.held)
         self.roundBytes += bytes
         var grown = 0
         let isNear = (roundTrip ?? 0) < Self.nearby
         let round = isNear ? Self.nearbyRound : roundTrip ?? 0
         let elapsed = now - self.roundStart
-        if self.roundBytes >= self.size / 4 * 3, elapsed <= 2 * round {
+        let isQuick = self.roundBytes >= self.size / 4 * 3 && elapsed <= 2 * round
+        let isOutrun = self.size < widest && self.outstanding < self.size / 4 && self.held < self.size / 4
+        if isQuick || isOutrun {
             let largest = isNear ? min(self.largest, Self.nearbyLargest) : self.largest
             grown = max(0, min(self.size, largest - self.size, room))
             self.size += grown

@@ -167,12 +167,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     private func grant(_ count: Int) {
         guard self.core.machine.takesClientBytes else { return }
-        let room = self.context.windowRoom
+        let (room, widest) = (self.context.windowRoom, self.context.widestWindow)
         guard
             let (grant, grown) = self.window?.drained(
-                count, now: self.context.now, roundTrip: self.context.roundTrip, room: room)
+                count, now: self.context.now, roundTrip: self.context.roundTrip, room: room, widest: widest)
         else { return }
-        self.context.windowGrew(by: grown)
+        if grown > 0 { self.context.windowGrew(by: grown, to: self.window?.size ?? 0) }
         self.windowGrowth += grown
         if grant > 0 { self.context.send(.window(self.id, bytes: UInt32(clamping: grant)), as: self.encoding) }
     }
@@ -399,7 +399,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.up.drop()
         self.lingerTask?.cancel()
         self.context.releaseUploads(self)
-        self.context.windowGrew(by: -self.windowGrowth)
+        self.context.windowEnded(grownBy: self.windowGrowth)
         self.windowGrowth = 0
         self.releaseSlot()
     }

@@ -7,13 +7,13 @@ import WasmnetTesting
     private static let millisecond: Int64 = 1_000_000
 
     private func drain(_ window: inout ReceiveWindow, _ bytes: Int) -> Int {
-        window.drained(bytes, now: 0, roundTrip: nil, room: 0).grant
+        window.drained(bytes, now: 0, roundTrip: nil, room: 0, widest: 0).grant
     }
 
     private func growth(
         of window: inout ReceiveWindow, by bytes: Int, now: Int64 = 0, roundTrip: Int64?, room: Int
     ) -> Int {
-        window.drained(bytes, now: now, roundTrip: roundTrip, room: room).grown
+        window.drained(bytes, now: now, roundTrip: roundTrip, room: room, widest: 0).grown
     }
 
     @Test func oneByteMoreThanGrantedIsRefusedAndChangesNothing() {
@@ -57,7 +57,7 @@ import WasmnetTesting
         var window = ReceiveWindow(first: 1000, largest: 16_000)
         #expect(window.receive(1000) == true)
         let roundTrip = 100 * Self.millisecond
-        let (grant, grown) = window.drained(1000, now: roundTrip, roundTrip: roundTrip, room: .max)
+        let (grant, grown) = window.drained(1000, now: roundTrip, roundTrip: roundTrip, room: .max, widest: 0)
         #expect(grown == 1000)
         #expect(grant == 2000)
         #expect(window.size == 2000)
@@ -80,7 +80,9 @@ import WasmnetTesting
             for _ in 0..<1024 {
                 #expect(window.receive(64 << 10) == true)
                 now += Self.millisecond
-                if window.drained(64 << 10, now: now, roundTrip: roundTrip, room: .max).grant > 0 { grants += 1 }
+                if window.drained(64 << 10, now: now, roundTrip: roundTrip, room: .max, widest: 0).grant > 0 {
+                    grants += 1
+                }
             }
             #expect(window.size == 1 << 20, "round trip \(String(describing: roundTrip))")
             #expect(grants < 1024 / 7)
@@ -93,6 +95,26 @@ import WasmnetTesting
         }
     }
 
+    /// Of several uploads those that grew first would leave the others behind for good: what they have in flight makes every round longer.
+    @Test func aWindowFollowsTheSessionsWidestWhereItsCreditHoldsItBack() {
+        let slow = 50 * Self.millisecond
+        var window = ReceiveWindow(first: 1000, largest: 16_000)
+        #expect(window.receive(1000) == true)
+        #expect(window.drained(1000, now: slow, roundTrip: nil, room: .max, widest: 4000) == (2000, 1000))
+        #expect(window.receive(2000) == true)
+        #expect(window.drained(2000, now: 2 * slow, roundTrip: nil, room: .max, widest: 4000) == (4000, 2000))
+        #expect(window.receive(4000) == true)
+        #expect(window.drained(4000, now: 3 * slow, roundTrip: nil, room: .max, widest: 4000) == (4000, 0))
+        // Its target holds this one back.
+        var waiting = ReceiveWindow(first: 1000, largest: 16_000)
+        #expect(waiting.receive(1000) == true)
+        #expect(waiting.drained(600, now: slow, roundTrip: nil, room: .max, widest: 4000).grown == 0)
+        // And this one sends little.
+        var quiet = ReceiveWindow(first: 1000, largest: 16_000)
+        #expect(quiet.receive(500) == true)
+        #expect(quiet.drained(500, now: slow, roundTrip: nil, room: .max, widest: 4000).grown == 0)
+    }
+
     @Test func growthStopsAtTheSocketsAndAtTheSessionsBound() {
         let roundTrip = 10 * Self.millisecond
         var window = ReceiveWindow(first: 1000, largest: 3500)
@@ -103,7 +125,7 @@ import WasmnetTesting
         #expect(self.growth(of: &window, by: 1, roundTrip: roundTrip, room: -5) == 0)
         for _ in 0..<5 {
             #expect(window.receive(window.outstanding) == true)
-            _ = window.drained(window.held, now: 0, roundTrip: roundTrip, room: .max)
+            _ = window.drained(window.held, now: 0, roundTrip: roundTrip, room: .max, widest: 0)
         }
         #expect(window.size == 3500 && window.outstanding == 3500)
     }
@@ -111,7 +133,7 @@ import WasmnetTesting
     @Test func aLargestBelowTheFirstDoesNotShrinkIt() {
         var window = ReceiveWindow(first: 1000, largest: 10)
         #expect(window.receive(1000) == true)
-        let (grant, grown) = window.drained(1000, now: 0, roundTrip: 10 * Self.millisecond, room: .max)
+        let (grant, grown) = window.drained(1000, now: 0, roundTrip: 10 * Self.millisecond, room: .max, widest: 0)
         #expect(grant == 1000)
         #expect(grown == 0)
     }
@@ -142,7 +164,8 @@ import WasmnetTesting
                 let bytes = Bool.random(using: &random) ? held : Int.random(in: 0...held, using: &random)
                 let roundTrip = Int64.random(in: 0...20 * Self.millisecond, using: &random)
                 let (grant, grown) = window.drained(
-                    bytes, now: now, roundTrip: Bool.random(using: &random) ? roundTrip : nil, room: room)
+                    bytes, now: now, roundTrip: Bool.random(using: &random) ? roundTrip : nil, room: room,
+                    widest: Int.random(in: 0...200_000, using: &random))
                 held -= bytes
                 credit += grant
                 room -= grown
