@@ -3,16 +3,16 @@ package import WasmnetQuota
 
 /// Bytes that one client may still pass through one node: drawn from the cluster ahead of use. A value without clock, lock or I/O.
 ///
-/// Bandwidth: a grant is used, the oldest first, within ``grantLifetime`` of being asked for, or lost. Bytes beyond it are a debt that the next question
-/// charges before it draws anything; as long as the debt is below ``slack`` and the cluster has not said that nothing is left,
-/// reading goes on, so that a client that was quiet waits for nothing, and one that passes little lives on debt alone, charged once a second.
-/// What is asked for follows what was used of late. A grant smaller than what was asked for is all there is: it is spent evenly
-/// until the next one may be asked for, not in one gulp with a silence after it.
+/// Bandwidth: grants are used oldest first, and expire ``grantLifetime`` after the query. Bytes beyond them are a debt that the next query
+/// charges before it draws anything. While the debt is below ``slack`` and the cluster has not said that nothing is left,
+/// reading goes on: a client that was idle waits for nothing, and one that passes little lives on debt alone, charged once a second.
+/// The amount requested follows recent use. A grant smaller than requested is all there is: it is spent evenly
+/// until the next query is allowed, not in one burst followed by silence.
 ///
-/// Day: a lease is debited before it is used; the next one is asked for when half is left, and what is not used is given back.
-/// A lease is good for half a second at least, so that few are needed at any speed.
+/// Day: a lease is debited before it is used; the next one is requested when half is left, and the unused rest is returned.
+/// A lease lasts for half a second at least, so that few are needed at any speed.
 package struct ByteBudget: Sendable {
-    /// A question to the cluster.
+    /// A query to the cluster.
     package struct Query: Sendable, Hashable {
         /// Bytes that passed beyond earlier grants.
         package var debt: Int64
@@ -22,7 +22,7 @@ package struct ByteBudget: Sendable {
         package var dayReturned: Int64
         package var returnedDay: Int64
         package var wantsDay: Bool
-        /// What half a second takes, if that is known.
+        /// The bytes of half a second, if known.
         package var dayWanted: Int64
         package var sentAt: QuotaInstant
 
@@ -43,7 +43,7 @@ package struct ByteBudget: Sendable {
 
     package struct Reply: Sendable, Hashable {
         package var granted: Int64
-        /// Until there are bytes again; zero: there are.
+        /// Until bytes are available again; zero: now.
         package var wait: QuotaDuration
         package var dayLeased: Int64
         package var day: Int64
@@ -53,15 +53,15 @@ package struct ByteBudget: Sendable {
 
     /// How long a grant may be used.
     package static let grantLifetime = QuotaDuration.milliseconds(250)
-    /// Bytes that may pass before the cluster has said anything of them.
+    /// Bytes that may pass before the cluster has answered.
     package static let slack: Int64 = 16 << 10
     private static let smallestGrant: Int64 = 2 << 10
-    /// Who uses less than this in ``grantSpan`` has nothing granted ahead, and who owes less is not charged at once.
+    /// A client that uses less than this in ``grantSpan`` gets no grants ahead; a smaller debt is not charged at once.
     private static let small: Int64 = 4 << 10
     private static let smallDebtTime = QuotaDuration.seconds(1)
-    /// Between two questions, on average: fewer than ten a second with those about slots, and more than grants need.
+    /// Average time between queries: fewer than ten a second with those about slots, and more than grants need.
     private static let queryInterval = QuotaDuration.milliseconds(200)
-    /// A grant that is all there is lasts this long: until shortly before the next.
+    /// How long a grant smaller than requested lasts: until shortly before the next.
     private static let evenTime = QuotaDuration.milliseconds(185)
 
     package var rate: TokenBucket.Rate? {
@@ -73,28 +73,28 @@ package struct ByteBudget: Sendable {
     private var grants = ExpiringCredits()
     /// Bytes that passed beyond all grants.
     private var debt: Int64 = 0
-    /// Debt that may be made while no answer comes.
+    /// Debt that may be incurred while there is no answer.
     private var lent: Int64 = 0
     private var blockedUntil = QuotaInstant.epoch
     private var size: Int64 = Self.slack
-    /// All there was at a time, and what passed since.
+    /// A grant smaller than requested, when it was made, and what has passed since.
     private var even: (bytes: Int64, from: QuotaInstant, passed: Int64)?
 
     private var dayLeaseLeft: Int64 = 0
     /// Bytes beyond the lease that may pass in an outage.
     private var dayLent: Int64 = 0
-    /// In an outage: what is left is all there is.
+    /// In an outage: no more is granted than what is left.
     private var dayIsFixed = false
     private var daySize: Int64 = 0
     private var day: Int64 = -1
     private var dayEnd = QuotaInstant.epoch
-    /// What others may still draw, as last heard; nil: never heard.
+    /// What other nodes may still draw, as last reported; nil: never reported.
     package private(set) var dayBytesLeft: Int64?
 
     package private(set) var inFlight: Query?
     private var lastQuery = QuotaInstant.epoch
     private var lastUse = QuotaInstant.epoch
-    /// Since the last question.
+    /// Since the last query.
     private var used: Int64 = 0
     private var pace = QueryPace(interval: Self.queryInterval, burst: 5)
 
@@ -102,10 +102,10 @@ package struct ByteBudget: Sendable {
 
     package var isLimited: Bool { self.rate != nil || self.bytesPerDay > 0 }
 
-    /// A grant is for a little less time than it lives, so that nothing of it is lost.
+    /// A grant covers slightly less time than its lifetime, so that none of it is lost.
     private static let grantSpan = QuotaDuration.milliseconds(230)
 
-    /// What the whole rate passes in that time.
+    /// What the full rate passes in that time.
     private var largestGrant: Int64 {
         max(Self.smallestGrant, (self.rate?.bytesPerSecond ?? 0) * 23 / 100)
     }
@@ -120,7 +120,7 @@ package struct ByteBudget: Sendable {
         }
     }
 
-    /// Bytes of bandwidth alone.
+    /// Bytes that count towards the bandwidth only.
     package mutating func charge(overhead bytes: Int64, now: QuotaInstant) {
         self.lastUse = now
         self.used = min(self.used + bytes, TokenBucket.maxBytes)
@@ -130,7 +130,7 @@ package struct ByteBudget: Sendable {
         self.debt = min(self.debt + bytes - self.grants.take(bytes, now: now), TokenBucket.maxBytes)
     }
 
-    /// Takes bytes that are about to pass: of the day no more than is leased.
+    /// Takes bytes that are about to pass; of the day's, no more than is leased.
     package mutating func draw(_ bytes: Int64, now: QuotaInstant) -> Int64 {
         self.lastUse = now
         self.rollDay(now)
@@ -139,27 +139,27 @@ package struct ByteBudget: Sendable {
         return taken
     }
 
-    // MARK: While no answer comes
+    // MARK: While there is no answer
 
-    /// Bytes that it lacks to go on with.
+    /// Bytes missing to continue.
     package mutating func shortage(now: QuotaInstant) -> Int64 {
         self.expire(now)
         return Int64(self.rate?.readQuantum ?? 0) - min(self.left(now), 0)
     }
 
-    /// Whether nothing is left of what was granted and lent.
+    /// Whether nothing is left of the grants and the loan.
     package mutating func lacksRate(now: QuotaInstant) -> Bool {
         guard self.rate != nil else { return false }
         self.expire(now)
         return self.left(now) <= 0
     }
 
-    /// So many bytes may pass without a grant; they are owed.
+    /// Lets this many bytes pass without a grant; they are owed.
     package mutating func lend(_ bytes: Int64) {
         self.lent = min(self.lent + bytes, TokenBucket.maxBytes)
     }
 
-    /// Of the day, what is leased and this node's part of what was left may pass, and no more until the outage ends.
+    /// Of the day, the lease and this node's share of what was left may pass, and no more until the outage ends.
     package mutating func outageBegan(_ mode: OutageMode, parts: Int) {
         guard self.bytesPerDay > 0 else { return }
         switch mode {
@@ -172,7 +172,7 @@ package struct ByteBudget: Sendable {
         }
     }
 
-    /// What passed beyond the lease is owed to the day.
+    /// Bytes beyond the lease are owed to the day.
     package mutating func outageEnded() {
         self.dayLent = 0
         self.dayIsFixed = false
@@ -180,7 +180,7 @@ package struct ByteBudget: Sendable {
 
     // MARK: Pauses
 
-    /// Nil: read. Else not before then.
+    /// Nil: reading may go on; otherwise not before this time.
     package mutating func pause(now: QuotaInstant) -> QuotaInstant? {
         var until: QuotaInstant?
         if self.rate != nil {
@@ -195,7 +195,7 @@ package struct ByteBudget: Sendable {
             }
         }
         if self.bytesPerDay > 0, self.isDaySpent(now) == nil, self.dayLeaseLeft + self.dayLent <= 0 {
-            // Whoever waits for a lease uses it soon: without that no more would be asked for, once the last bytes passed a moment ago.
+            // A reader waiting for a lease will use it soon; otherwise no more would be requested once the last bytes passed a moment ago.
             self.lastUse = now
             until = max(until ?? .epoch, now + .milliseconds(1))
         }
@@ -213,7 +213,7 @@ package struct ByteBudget: Sendable {
         return nil
     }
 
-    /// Until the day ends, if its bytes are spent.
+    /// Time until the day ends, if its bytes are spent.
     package mutating func isDaySpent(_ now: QuotaInstant) -> QuotaDuration? {
         guard self.bytesPerDay > 0 else { return nil }
         self.rollDay(now)
@@ -221,7 +221,7 @@ package struct ByteBudget: Sendable {
         return self.dayBytesLeft == nil ? Outage.retry : self.dayEnd - now
     }
 
-    /// Below zero is debt.
+    /// Negative: debt.
     private func left(_ now: QuotaInstant) -> Int64 { self.grants.count(at: now) + self.lent - self.debt }
 
     private mutating func expire(_ now: QuotaInstant) {
@@ -235,9 +235,9 @@ package struct ByteBudget: Sendable {
         self.dayBytesLeft = nil
     }
 
-    // MARK: Asking
+    // MARK: Queries
 
-    /// Whether little is left and a question may be sent: five a second, on average.
+    /// Whether little is left and a query may be sent: five a second, on average.
     package mutating func shouldRequest(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, self.isLimited else { return false }
         self.expire(now)
@@ -245,7 +245,7 @@ package struct ByteBudget: Sendable {
         let isActive = now - self.lastUse < Self.grantLifetime
         let owes = self.debt > Self.small || (self.debt > 0 && now - self.lastQuery >= Self.smallDebtTime)
         let isShort = isActive && self.size > Self.small && self.left(now) < self.size / 12
-        // What was all there is lasts until there is a grant's worth again.
+        // A grant smaller than requested lasts until a full grant is available again.
         let isSpendingAll = self.even != nil && now - self.lastQuery < Self.evenTime
         let wantsRate = self.rate != nil && (owes || isShort) && !isSpendingAll && now >= self.blockedUntil
         let wantsDay =
@@ -255,7 +255,7 @@ package struct ByteBudget: Sendable {
         return self.pace.allows(now)
     }
 
-    /// A session begins: what it needs first is drawn before its bytes come.
+    /// A session begins: its first bytes are drawn before they arrive.
     package mutating func prepare(now: QuotaInstant) {
         self.lastUse = now
     }
@@ -266,7 +266,7 @@ package struct ByteBudget: Sendable {
         let query = Query(
             debt: self.debt, wanted: self.rate == nil ? 0 : self.size, dayDebt: max(-self.dayLeaseLeft, 0),
             dayReturned: 0, returnedDay: -1,
-            // Earlier than it must be, so that one question serves for both.
+            // Earlier than necessary, so that one query serves both.
             wantsDay: self.bytesPerDay > 0 && self.dayBytesLeft != 0 && self.dayLeaseLeft <= self.daySize / 4 * 3,
             dayWanted: perSecond / 2, sentAt: now)
         self.lastQuery = now
@@ -274,9 +274,9 @@ package struct ByteBudget: Sendable {
         return query
     }
 
-    /// What is asked for follows what was used of late; it grows fast where that was all there was.
+    /// Sizes the next request by recent use; it grows fast where grants were used up.
     ///
-    /// - Returns: bytes a second of late; 0: not known.
+    /// - Returns: recent bytes a second; 0: not known.
     private mutating func measure(_ now: QuotaInstant) -> Int64 {
         let elapsed = (now - self.lastQuery).microseconds
         var perSecond: Int64 = 0
@@ -292,7 +292,7 @@ package struct ByteBudget: Sendable {
         return perSecond
     }
 
-    /// The question that gives back what is left of the day's lease; nil when nothing is.
+    /// The query that returns the rest of the day's lease; nil when there is none.
     package mutating func giveBack(now: QuotaInstant) -> Query? {
         guard self.inFlight == nil else { return nil }
         self.expire(now)
@@ -316,7 +316,7 @@ package struct ByteBudget: Sendable {
         self.inFlight = nil
         if self.rate != nil {
             self.expire(now)
-            // What passed while the question was on its way is owed by the grant.
+            // Bytes that passed while the query was in flight are charged to the grant.
             self.debt = max(self.debt - query.debt, 0)
             self.lent = 0
             let granted = max(reply.granted, 0)
@@ -329,7 +329,7 @@ package struct ByteBudget: Sendable {
         }
         if self.bytesPerDay > 0 {
             if reply.day != self.day { self.dayLeaseLeft = min(self.dayLeaseLeft, 0) }
-            // A Redis may answer with anything: sums of it stay far from the type's end.
+            // Redis may answer with anything: keep sums far from the type's limits.
             let left = self.dayLeaseLeft + query.dayDebt + reply.dayLeased
             self.dayLeaseLeft = min(max(left, -TokenBucket.maxBytes), ClusterLink.range.upperBound)
             self.day = reply.day
@@ -339,13 +339,13 @@ package struct ByteBudget: Sendable {
         }
     }
 
-    /// No answer came. What passed stays owed, if need be twice; a lease that was given back is lost.
+    /// No answer arrived. What passed stays owed, possibly twice; a returned lease is lost.
     package mutating func failed(_ query: Query) {
         guard query == self.inFlight else { return }
         self.inFlight = nil
     }
 
-    /// Whether nothing would be lost if it were forgotten.
+    /// Whether it can be dropped without losing anything.
     package func isIdle(now: QuotaInstant) -> Bool {
         self.inFlight == nil && (self.rate == nil || self.debt == 0)
             && (self.bytesPerDay == 0 || self.dayLeaseLeft == 0 || now >= self.dayEnd)

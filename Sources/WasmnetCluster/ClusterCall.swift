@@ -1,20 +1,20 @@
 package import RedisClient
 package import WasmnetQuota
 
-/// A script with its keys and arguments, as the ledger sends it; the script's file says what they mean.
+/// A script with its keys and arguments, as the ledger sends it; the script's file documents them.
 package struct ClusterCall: Sendable {
     package let script: RedisScript
     package let keys: [String]
-    /// What Redis calls the type of each key.
+    /// The Redis type of each key.
     let types: [String]
-    /// Without the clock, which comes first.
+    /// Without the clock, which is prepended.
     package let arguments: [RedisArgument]
-    /// How many integers a sound answer has; the last is Redis' time in microseconds.
+    /// Number of integers in a valid answer; the last is Redis' time in microseconds.
     package let integers: Int
 
     package var isGrant: Bool { self.script == ClusterScripts.grant }
 
-    /// Under which epoch a bucket's leases are kept, and what is known of its data.
+    /// The epoch that holds a bucket's leases, and what is known of its data.
     package struct LeaseState: Sendable {
         /// The epoch's name.
         package var name: String
@@ -22,7 +22,7 @@ package struct ClusterCall: Sendable {
         package var generation: Int64
         /// The epoch is not known in Redis yet.
         package var joins: Bool
-        /// Since when there is contact, and what time it is, both by Redis' clock in microseconds; 0: not known.
+        /// Start of the contact and the present time, both by Redis' clock in microseconds; 0: not known.
         package var stamp: (since: Int64, time: Int64)
 
         package init(name: String, generation: Int64, joins: Bool, stamp: (since: Int64, time: Int64)) {
@@ -84,12 +84,12 @@ package struct ClusterCall: Sendable {
             integers: 7)
     }
 
-    /// The most leases that a heartbeat asks after.
+    /// The most leases that a heartbeat checks.
     static let maxLeases = 32
 
     /// All leases of a node in one bucket.
     ///
-    /// - Parameter leases: keys of those that it asks after, ``maxLeases`` at most.
+    /// - Parameter leases: keys of the leases to check, ``maxLeases`` at most.
     package static func heartbeat(
         bucket: Int, leases: [String] = [], _ leaseState: LeaseState, _ settings: ClusterSettings
     ) -> ClusterCall {
@@ -103,9 +103,9 @@ package struct ClusterCall: Sendable {
         .ofBucket(ClusterScripts.generation, bucket, leaseState, settings, [], integers: 3)
     }
 
-    /// All that this node holds in a bucket is declared.
+    /// Declares that this node has declared all that it holds in a bucket.
     ///
-    /// - Parameter peers: the nodes of which the same must be known.
+    /// - Parameter peers: the nodes that must have declared too.
     static func rollCall(
         bucket: Int, peers: [String], _ leaseState: LeaseState, _ settings: ClusterSettings
     ) -> ClusterCall {
@@ -129,7 +129,7 @@ package struct ClusterCall: Sendable {
 }
 
 extension ClusterCall {
-    /// Removes those of a call's keys that are of another type.
+    /// Removes the call's keys that have the wrong type.
     static func repair(of call: ClusterCall) -> ClusterCall {
         ClusterCall(
             script: ClusterScripts.repair, keys: call.keys, types: call.types,

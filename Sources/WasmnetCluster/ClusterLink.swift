@@ -5,7 +5,7 @@ import WasmnetNet
 import WasmnetPolicy
 package import WasmnetQuota
 
-/// What all clients of the Redis ledger use together: the connection, the settings, and what is counted of both.
+/// What all clients of the Redis ledger share: the connection, the settings, and their counters.
 final class ClusterLink: Sendable {
     let carrier: any ScriptCarrier
     let settings: ClusterSettings
@@ -13,9 +13,9 @@ final class ClusterLink: Sendable {
     let counters = ClusterCounters()
     let events: ClusterEvents
     private let nodes = Guarded(NodeCount())
-    /// One for a server alone; in a Redis Cluster one for each bucket, since each may be on another server.
+    /// One for a single server; in a Redis Cluster one for each bucket, since each may be on another server.
     private let reaches: [RedisReach]
-    /// Those who wait for answers, of all clients.
+    /// Requests that wait for answers, of all clients.
     let waiting = Atomic<Int>(0)
 
     init(carrier: any ScriptCarrier, settings: ClusterSettings, events: ClusterEvents) {
@@ -31,7 +31,7 @@ final class ClusterLink: Sendable {
 
     var now: QuotaInstant { self.settings.clock() }
 
-    /// Nodes last heard of, this one included; at least 1.
+    /// Nodes in the last registry read, this one included; at least 1.
     var nodeCount: Int {
         get { self.nodes.withLock { $0.latest } }
         set {
@@ -41,15 +41,15 @@ final class ClusterLink: Sendable {
     }
 
     private let lossCount = Atomic<Int>(0)
-    /// The first loss that was noticed since nothing is held: when, and whether it was said that its roll call is long.
+    /// The first loss noticed in the present roll call: when, and whether its length was reported.
     private let loss = Guarded<(began: QuotaInstant, isLong: Bool)?>(nil)
-    /// With all nodes alive a roll call is over by then.
+    /// With all nodes alive a roll call takes less than this.
     private static let longRollCall = QuotaDuration.seconds(5)
 
-    /// How often data of a bucket in Redis was noticed to be gone or old.
+    /// How often a loss of a bucket's data was noticed.
     var losses: Int { self.lossCount.load(ordering: .relaxed) }
 
-    /// The buckets of one loss are noticed one after the other, and it is told once.
+    /// The buckets of one loss are noticed one after the other; it is reported once.
     func noticedLoss() {
         self.lossCount.wrappingAdd(1, ordering: .relaxed)
         let now = self.now
@@ -62,13 +62,13 @@ final class ClusterLink: Sendable {
 
     private let hasHeard = Atomic<Bool>(false)
 
-    /// An answer came that shows what has become of a bucket's data.
+    /// An answer arrived that shows the state of a bucket's data.
     func heardOfData() { self.hasHeard.store(true, ordering: .relaxed) }
 
-    /// Whether such an answer came since this was last asked.
+    /// Whether such an answer arrived since the last call.
     func hasHeardOfData() -> Bool { self.hasHeard.exchange(false, ordering: .relaxed) }
 
-    /// - Parameter isInRollCall: whether growth is held in any bucket.
+    /// - Parameter isInRollCall: whether any bucket is in a roll call.
     func lookAtRollCall(now: QuotaInstant, isInRollCall: () -> Bool) {
         guard let (began, isLong) = self.loss.withLock({ $0 }) else { return }
         if !isInRollCall() {
@@ -80,7 +80,7 @@ final class ClusterLink: Sendable {
         }
     }
 
-    /// Those whom a roll call still waited for when it was last asked about; the first 52 of them.
+    /// The nodes that a roll call last waited for; the first 52 of them.
     private let missing = Guarded<[String]>([])
 
     func isMissing(_ nodes: [String]) { self.missing.withLock { $0 = nodes } }
@@ -88,7 +88,7 @@ final class ClusterLink: Sendable {
     /// The nodes that a roll call waits for.
     let peers = Guarded(Peers())
 
-    /// In how many parts limits are divided while Redis does not answer.
+    /// How many shares limits are divided into while Redis does not answer.
     func parts(now: QuotaInstant) -> Int { self.nodes.withLock { $0.largest(now: now) } }
 
     /// Whether slots may be opened on credit in an outage that begins now.
@@ -97,7 +97,7 @@ final class ClusterLink: Sendable {
     /// How the server of a bucket answers.
     func reach(ofBucket index: Int) -> RedisReach { self.reaches[self.reaches.count == 1 ? 0 : index] }
 
-    /// Outages that last.
+    /// Outages in progress.
     var outages: Int { self.reaches.count { $0.isOutage } }
 
     private let currentModes: Guarded<OutageModes>
@@ -109,7 +109,7 @@ final class ClusterLink: Sendable {
 
     private let sequence = Atomic<Int64>(0)
 
-    /// A sequence number above all that were given out before, whatever the client: one that is forgotten and comes again goes on.
+    /// A sequence number above all earlier ones, for any client, so that a client that is forgotten and returns continues the sequence.
     func nextSequence() -> Int64 { self.sequence.wrappingAdd(1, ordering: .relaxed).newValue }
 
     /// The first argument of every script.
@@ -117,10 +117,10 @@ final class ClusterLink: Sendable {
         self.settings.usesOwnClock ? .integer(self.now.microseconds) : 0
     }
 
-    /// Runs a script on a bucket that answers with integers. An error that speaks of its keys only is an answer too: those that are of
-    /// another type are removed.
+    /// Runs a script on a bucket that answers with integers. An error about its keys only is an answer too: keys of the wrong
+    /// type are removed.
     ///
-    /// - Parameter deadline: nil: the connection's own.
+    /// - Parameter deadline: nil: the connection's default.
     func run(
         _ call: ClusterCall, bucket: Int, deadline: TimeAmount? = nil,
         _ body: @escaping @Sendable (Result<[Int64], RedisError>) -> Void
@@ -163,17 +163,17 @@ final class ClusterLink: Sendable {
         }
     }
 
-    /// Why the last question had no answer.
+    /// Why the last query had no answer.
     private let lastFailure = Guarded<(code: String?, words: String)?>(nil)
 
-    /// What Redis said where it answers and refuses, such as OOM or READONLY; nil where it does not answer.
+    /// The error code of a Redis that answers but refuses, such as OOM or READONLY; nil where it does not answer.
     var refusalCode: String? { self.lastFailure.withLock { $0?.code } }
 
     private func answered(_ reach: RedisReach, time: Int64?, sentAt: QuotaInstant) {
         if reach.answered(time: time, sentAt: sentAt, now: self.now) { self.events.modeChanged(self.outages, nil) }
     }
 
-    /// In a Redis Cluster another server may have gone than the one that is asked.
+    /// In a Redis Cluster the lost server may not be the one being queried.
     func disconnected(_ reason: String) {
         self.lastFailure.withLock { $0 = (nil, reason) }
         if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
@@ -192,10 +192,10 @@ extension RedisError {
         if case .server(let error) = self { String(error.code) } else { nil }
     }
 
-    /// What is in the keys is wrong, as when a key is of another type; Redis itself answers and would take other writes.
+    /// The keys' contents are wrong, for example of another type; Redis itself answers and would accept other writes.
     var isOfKeys: Bool {
         guard case .server(let error) = self else { return false }
-        // Redis 6 puts ERR and the script's place before the words of what failed in it.
+        // Redis 6 puts ERR and the script's location before the message.
         let words = "\(error)".utf8
         return Self.wordsOfKeys.contains { words.contains($0.utf8) }
     }
@@ -206,13 +206,13 @@ extension RedisError {
 }
 
 extension ClusterLink {
-    /// What a number of a script can be: all that a double tells apart. Sums of such numbers fit.
+    /// The range of a script's numbers: integers that a double holds exactly. Sums of such numbers fit.
     static let range: ClosedRange<Int64> = -(1 << 53)...(1 << 53)
 
-    /// A limit as a script takes it.
+    /// A limit as a script argument.
     static func number(_ limit: UInt64) -> Int64 { min(Int64(clamping: limit), self.range.upperBound) }
 
-    /// What a script answers with.
+    /// A script's answer.
     static func numbers(_ reply: RESPValue, count: Int) throws(RedisError) -> [Int64] {
         guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count,
             numbers.allSatisfy(Self.range.contains)
@@ -223,41 +223,41 @@ extension ClusterLink {
     }
 }
 
-/// What the ledger tells others.
+/// Events of the ledger.
 package struct ClusterEvents: Sendable {
-    /// Sockets of a client were opened in an outage for which the cluster has no room: so many must end.
+    /// Sockets of a client were opened in an outage that the cluster has no room for: this many must end.
     package var excess: @Sendable (ClientID, Int) -> Void = { _, _ in }
-    /// In the mode `fence` the leases of a client ended: so many of its sockets must, and its sessions where it is said.
+    /// In the mode `fence` a client's leases ended: this many of its sockets must end, and its sessions if `sessions`.
     package var fenced: @Sendable (ClientID, _ sockets: Int, _ sessions: Bool) -> Void = { _, _, _ in }
-    /// So many of these keys in Redis were not what they should be, and were removed.
+    /// This many of these keys in Redis had the wrong type, and were removed.
     package var repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void = { _, _ in }
-    /// Data in Redis is gone or old: nothing grows until all nodes have declared again what they hold.
+    /// A loss: nothing grows until all nodes have declared again what they hold.
     package var lost: @Sendable () -> Void = {}
-    /// Some nodes did not do so for seconds: they are gone, or of an earlier version. Their ids, as far as they are known.
+    /// Some nodes have not declared for seconds: they are gone, or run an earlier version. Their ids, as far as known.
     package var rollCallIsLong: @Sendable (_ missing: [String]) -> Void = { _ in }
-    /// They have, so long after the loss was noticed.
+    /// The roll call is over; the time since the loss was noticed.
     package var recovered: @Sendable (QuotaDuration) -> Void = { _ in }
-    /// The registry is to be read: ``RedisLedger/registered(_:)``.
+    /// The registry must be read: ``RedisLedger/registered(_:)``.
     package var peersNeeded: @Sendable () -> Void = {}
-    /// An outage began or ended; those that last now, and of one that began the words of what went wrong.
+    /// An outage began or ended; the number in progress and, if one began, the reason.
     package var modeChanged: @Sendable (_ outages: Int, _ reason: String?) -> Void = { _, _ in }
 
     package init() {}
 }
 
-/// What the ledger has done, for metrics and benchmarks. Only ever grows.
+/// The ledger's counters, for metrics and benchmarks. They only grow.
 package final class ClusterCounters: Sendable {
     /// Scripts sent.
     package let calls = Atomic<Int>(0)
-    /// Scripts without a sound answer.
+    /// Scripts without a valid answer.
     package let failures = Atomic<Int>(0)
-    /// Reservations answered from what was here.
+    /// Reservations answered locally.
     package let local = Atomic<Int>(0)
     /// Reservations that waited for Redis.
     package let waited = Atomic<Int>(0)
-    /// Epochs that were left because their lease had ended, or Redis did not know them any more.
+    /// Epochs left because their lease had ended, or Redis no longer knew them.
     package let fences = Atomic<Int>(0)
-    /// Bytes granted, and those of them that were lost unused are not told apart.
+    /// Bytes granted, including those that expired unused.
     package let grantedBytes = Atomic<Int>(0)
 
     init() {}

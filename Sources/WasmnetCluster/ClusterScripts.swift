@@ -1,6 +1,6 @@
 import RedisClient
 
-/// The scripts, each its own file under `Scripts/` behind the text that all begin with.
+/// The scripts, each in its own file under `Scripts/`, prefixed with the common text.
 enum ClusterScripts {
     static let reserve = Self.script(PackageResources.reserve_lua)
     static let heartbeat = Self.script(PackageResources.heartbeat_lua)

@@ -6,18 +6,18 @@ import WasmnetNet
 package struct ClusterSettings: Sendable {
     /// 96 random bits: this process, in epochs and in the registry.
     package var nodeID: String
-    /// How long a node's leases count after its last heartbeat was sent. Default 15 s; heartbeats come three times as often.
+    /// How long a node's leases count after its last heartbeat was sent. Default 15 s; heartbeats are sent three times as often.
     package var timeToLive = QuotaDuration.seconds(15)
     package var modes = OutageModes()
-    /// How long what is counted by the second waits for an answer before it goes on from the outage's budget. Default 50 ms.
+    /// How long rates and bandwidth wait for an answer before they use the outage budget. Default 50 ms.
     package var answerTime = QuotaDuration.milliseconds(50)
     /// How long a slot waits for an answer before it is refused. Default 1 s.
     package var slotWait = QuotaDuration.seconds(1)
     /// How long Redis is silent before it is an outage. Default 5 s.
     package var outageTime = QuotaDuration.seconds(5)
-    /// How many may wait for answers at once, of one client and in all. Default 64 and 4,096.
+    /// How many requests may wait for answers at once, per client and in all. Default 64 and 4,096.
     package var maxWaiting = (client: 64, node: 4096)
-    /// Whether scripts go by the node's clock, for servers that refuse TIME in scripts.
+    /// Whether scripts use the node's clock, for servers that refuse TIME in scripts.
     package var usesOwnClock = false
     package var clock: @Sendable () -> QuotaInstant
     private let epochs = Epochs()
@@ -27,15 +27,15 @@ package struct ClusterSettings: Sendable {
         self.clock = clock
     }
 
-    /// How long nothing grows after data was lost: longer than any lease that was valid when it was.
+    /// How long nothing grows after a loss: longer than any lease that was valid at the time.
     var hold: QuotaDuration { .microseconds(self.timeToLive.microseconds + 1_000_000) }
 
     var heartbeat: QuotaDuration { .microseconds(self.timeToLive.microseconds / 3) }
 
-    /// How long a node counts on its own leases, from when it asked: less than ``timeToLive``, so it stops before Redis forgets it.
+    /// How long a node relies on its own leases, from when it asked: less than ``timeToLive``, so it stops before Redis forgets it.
     var leaseTime: QuotaDuration { .microseconds(self.timeToLive.microseconds / 30 * 29) }
 
-    /// A number that this process never used before, from 1.
+    /// A number that this process has never used, from 1.
     func makeEpoch() -> UInt64 { self.epochs.next() }
 
     func name(ofEpoch number: UInt64) -> String { "\(self.nodeID).\(number)" }

@@ -1,14 +1,14 @@
 import WasmnetQuota
 
-/// Things that were granted ahead of use and may be used for a while only. The oldest go first, so none is kept for longer than that
-/// by newer ones.
+/// Items granted ahead of use that expire after a while. The oldest are used first, so that newer ones do not extend their
+/// lifetime.
 struct ExpiringCredits: Sendable, Hashable {
     private struct Batch: Sendable, Hashable {
         var count: Int64
         var until: QuotaInstant
     }
 
-    /// The oldest first; few, since questions are far apart.
+    /// The oldest first; few, since queries are far apart.
     private var batches: [Batch] = []
 
     func count(at now: QuotaInstant) -> Int64 {
@@ -21,9 +21,9 @@ struct ExpiringCredits: Sendable, Hashable {
         self.batches.append(Batch(count: count, until: until))
     }
 
-    /// Forgets what is too old.
+    /// Drops expired items.
     ///
-    /// - Returns: how many that were.
+    /// - Returns: how many.
     @discardableResult
     mutating func expire(_ now: QuotaInstant) -> Int64 {
         guard let first = self.batches.first, now >= first.until else { return 0 }
@@ -32,9 +32,9 @@ struct ExpiringCredits: Sendable, Hashable {
         return lost
     }
 
-    /// Uses up to so many.
+    /// Takes up to this many.
     ///
-    /// - Returns: how many there were.
+    /// - Returns: how many were taken.
     mutating func take(_ wanted: Int64, now: QuotaInstant) -> Int64 {
         self.expire(now)
         var taken: Int64 = 0

@@ -2,49 +2,49 @@ import Synchronization
 import WasmnetNet
 import WasmnetQuota
 
-/// The state of this node's leases in one bucket of clients: under which epoch its leases are kept, and until when they count.
+/// The state of this node's leases in one bucket of clients: the epoch that holds them, and how long they are valid.
 ///
-/// 1. An epoch is joined by the first answer to a question asked under it that comes in time; its lease ends ``ClusterSettings/leaseTime``
-///    after the sending of the last question or heartbeat that Redis answered.
-/// 2. A lease whose end has passed is never revived, whatever Redis answers: the clock is looked at before an answer is taken and
+/// 1. An epoch is joined by the first answer to a query sent under it that arrives in time; its lease ends ``ClusterSettings/leaseTime``
+///    after the sending of the last query or heartbeat that Redis answered.
+/// 2. A lease that has ended is never revived, whatever Redis answers: the clock is checked before an answer is accepted and
 ///    before anything is sent. Then, and when Redis says that an epoch or all data is gone, the epoch is left for a new one.
-/// 3. An epoch that was not joined yet is not left, the same question is asked again; but for one that a loss of data began, at the end of
+/// 3. An epoch that was not joined yet is kept, and the same query is sent again; except for one begun by a loss, which ends with
 ///    the lease before it.
-/// 4. Where data was lost the nodes hold a roll call: each says when all that it holds is declared again, and nothing grows until all have.
+/// 4. After a loss the nodes hold a roll call: each reports when it has declared again all that it holds, and nothing grows until all have.
 ///
-/// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads the atomics here and nothing else. It
-/// notes under which epoch it was granted slots, so it never takes one epoch's grant for another's.
+/// Lock order: a bucket, then its clients' allowances. An allowance under its own lock reads only the atomics here. It
+/// records the epoch of its slots, so it never takes one epoch's grant for another's.
 final class LeaseBucket: Sendable {
     let index: Int
-    /// Whether Redis answers for it.
+    /// The Redis that serves it.
     let reach: RedisReach
     private let settings: ClusterSettings
     private let state: Guarded<State>
     /// When the lease ends; 0: the epoch is not joined.
     private let validUntil = Atomic<Int64>(0)
-    /// After a loss, when the lease that it ended would have: by then what is held is to be declared, or it may be granted to others; 0:
+    /// After a loss, the end of the lease that it ended: slots not declared by then may be granted to others; 0:
     /// no loss.
     private let firmUntil = Atomic<Int64>(0)
     private let number = Atomic<UInt64>(0)
-    /// The last epoch that was begun because leases did not count any more, and not because Redis' data was lost.
+    /// The last epoch begun because leases had lapsed, not because of a loss.
     private let lapse = Atomic<UInt64>(0)
 
     private struct State {
         var epoch: UInt64
         var generation: Int64 = 0
         var rollCall: RollCall?
-        /// The last roll call ended by time: nodes that did not answer may be elsewhere, with limits of their own.
+        /// The last roll call timed out: nodes that did not answer may be in another network partition, with limits of their own.
         var isUnconfirmed = false
         var clients: [ClientID: RedisAllowance] = [:]
-        /// Leases may stand under the epoch.
+        /// There may be leases under the epoch.
         var isHeld = false
         var questions: UInt64 = 0
         var nextHeartbeat = QuotaInstant.epoch
-        /// Leases that heartbeats asked after, from the first client on.
+        /// Leases that heartbeats have checked, from the first client on.
         var compared = 0
     }
 
-    /// Under what a question is asked.
+    /// The state that a query is sent under.
     struct LeaseState: Sendable {
         var epoch: UInt64
         var name: String
@@ -58,15 +58,15 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    /// What an answer says of the lease state it was asked under.
+    /// What an answer says of the lease state of its query.
     enum ReplyStatus: Int64, Sendable {
         case fenced, done, late, lost
     }
 
-    /// What an answer, or the clock, means for the clients of the bucket.
+    /// What an answer, or the clock, means for the bucket's clients.
     enum Effect: Sendable {
         case none
-        /// All leases are gone, and others may have got them.
+        /// All leases are gone, and others may have been granted them.
         case redeclare([RedisAllowance])
     }
 
@@ -82,10 +82,10 @@ final class LeaseBucket: Sendable {
     /// The present epoch's number.
     var epoch: UInt64 { self.number.load(ordering: .acquiring) }
 
-    /// Whether leases under an epoch before the present one counted until Redis' data was lost.
+    /// Whether leases under an epoch before the present one were valid until the loss.
     func countedUntilLoss(epoch: UInt64) -> Bool { self.lapse.load(ordering: .acquiring) <= epoch }
 
-    /// Whether leases under this epoch count in Redis for sure.
+    /// Whether leases under this epoch are certain to count in Redis.
     func isValid(epoch: UInt64, now: QuotaInstant) -> Bool {
         let until = self.validUntil.load(ordering: .acquiring)
         return now.microseconds < until && epoch == self.epoch
@@ -109,7 +109,7 @@ final class LeaseBucket: Sendable {
     var clients: [RedisAllowance] { self.state.withLock { Array($0.clients.values) } }
     var clientCount: Int { self.state.withLock { $0.clients.count } }
 
-    /// Forgets clients that nobody holds and that have nothing in Redis; without any the epoch is left to lapse.
+    /// Drops clients that are not in use and have nothing in Redis; without any clients the epoch is left to lapse.
     func sweep(idle: (RedisAllowance) -> Bool) {
         let (candidates, questions) = self.state.withLock { (Array($0.clients.keys), $0.questions) }
         for client in candidates {
@@ -126,15 +126,15 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    // MARK: Asking
+    // MARK: Queries
 
-    /// Leaves the epoch if its lease has ended. To be called before anything is sent.
+    /// Leaves the epoch if its lease has ended. Must be called before anything is sent.
     func leaveIfLapsed(now: QuotaInstant) -> Effect {
         guard self.hasLapsed(now) else { return .none }
         return self.state.withLock { self.hasLapsed(now) ? self.leaveAndRedeclare(&$0) : .none }
     }
 
-    /// For a question about slots that were counted under this epoch; nil when there is another one by now.
+    /// For a query about slots counted under this epoch; nil if there is another one by now.
     func leaseState(under epoch: UInt64, now: QuotaInstant, isLease: Bool) -> LeaseState? {
         self.state.withLock { state in
             guard epoch == state.epoch, !self.hasLapsed(now) else { return nil }
@@ -146,12 +146,12 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    /// The lease state, without asking anything.
+    /// The lease state, without sending a query.
     func currentState(now: QuotaInstant) -> LeaseState { self.state.withLock { self.leaseState($0, now) } }
 
-    /// What to do now for a roll call, if one lasts.
+    /// The next step of a roll call, if there is one.
     ///
-    /// - Parameter isDeclared: whether all is that a client holds.
+    /// - Parameter isDeclared: whether all that a client holds is declared.
     func rollCall(
         now: QuotaInstant, peersReadAt: QuotaInstant, isDeclared: (RedisAllowance) -> Bool
     ) -> (step: RollCall.Step, leaseState: LeaseState)? {
@@ -162,12 +162,12 @@ final class LeaseBucket: Sendable {
         }
     }
 
-    /// No other node is there that could have lost anything.
+    /// There is no other node that could have lost anything.
     func noOtherIsThere() { self.state.withLock { $0.rollCall?.isAlone() } }
 
     var isInRollCall: Bool { self.state.withLock { $0.rollCall != nil } }
 
-    /// The lease state for a heartbeat, if one is due: of leases that count still.
+    /// The lease state for a heartbeat, if one is due: of leases that are still valid.
     func heartbeat(now: QuotaInstant) -> LeaseState? {
         self.state.withLock { state in
             guard self.isJoined, !self.hasLapsed(now), now >= state.nextHeartbeat, !self.reach.isOutage else {
@@ -186,7 +186,7 @@ final class LeaseBucket: Sendable {
         var key: String { RedisKeys.leases(self.resource.slots, of: self.client.client) }
     }
 
-    /// The leases that a heartbeat asks after, in case their keys are gone: of some clients, with the next one those of the next.
+    /// The leases that a heartbeat checks, in case their keys are gone: of some clients, and with the next heartbeat of the next ones.
     func leasesToCompare(atMost most: Int) -> [Lease] {
         let (clients, compared) = self.state.withLock { (Array($0.clients.values), $0.compared) }
         let leases = clients.flatMap(\.leases)
@@ -195,7 +195,7 @@ final class LeaseBucket: Sendable {
         return (0..<most).map { leases[(compared + $0) % leases.count] }
     }
 
-    /// After an answer that did not come the next heartbeat waits no longer.
+    /// After a missed answer the next heartbeat waits at most this long.
     private static let retryTime = QuotaDuration.seconds(1)
 
     private func leaseState(_ state: State, _ now: QuotaInstant) -> LeaseState {
@@ -215,12 +215,12 @@ final class LeaseBucket: Sendable {
 
     // MARK: Answers
 
-    /// What follows from an answer.
+    /// The consequences of an answer.
     struct Outcome: Sendable {
         var effect = Effect.none
-        /// Whether the slots that the answer grants are to be believed.
+        /// Whether the slots granted by the answer are valid.
         var counts = true
-        /// Whether it is news that data was lost.
+        /// Whether this is the first sign of a loss.
         var isLoss = false
     }
 
@@ -231,7 +231,7 @@ final class LeaseBucket: Sendable {
         var hold: QuotaDuration
     }
 
-    /// An answer that came, to whatever was asked under `leaseState` at `sentAt`.
+    /// An answer arrived to a query sent under `leaseState` at `sentAt`.
     ///
     /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
     func answered(
@@ -243,12 +243,12 @@ final class LeaseBucket: Sendable {
             let isNews = leaseState.generation == state.generation && data.generation != state.generation
             outcome.isLoss = isNews && state.generation != 0
             if isNews {
-                // What is left of the hold tells how long it has lasted already.
+                // The rest of the hold shows how long it has lasted already.
                 let age = outcome.isLoss ? self.settings.hold.microseconds - data.hold.microseconds : 0
                 state.rollCall = RollCall(now: now, age: .microseconds(max(age, 0)))
                 state.generation = data.generation
             }
-            // Where the roll call is over without this node, others may have been granted what it holds; and where it was over without others,
+            // If the roll call ended without this node, others may have been granted what it holds; if it ended without others,
             // they may hold what it was granted since.
             let isFirm = outcome.isLoss && data.hold > .zero && !state.isUnconfirmed
             if data.generation == state.generation, data.hold <= .zero, let rollCall = state.rollCall {
@@ -279,12 +279,12 @@ final class LeaseBucket: Sendable {
         self.firmUntil.store(0, ordering: .relaxed)
     }
 
-    /// An answer did not come.
+    /// No answer arrived.
     func missed(now: QuotaInstant) {
         self.state.withLock { $0.nextHeartbeat = min($0.nextHeartbeat, now + Self.retryTime) }
     }
 
-    /// The epoch, if leases may stand under it; from now on there is a new one.
+    /// The epoch, if there may be leases under it; a new one begins.
     func retire() -> String? {
         self.state.withLock { state in
             guard state.isHeld else { return nil }
@@ -300,7 +300,7 @@ final class LeaseBucket: Sendable {
     }
 
     private func leave(_ state: inout State, isLoss: Bool = false) {
-        // Allowances read the end first and the number then: never the old epoch with a new end.
+        // Allowances read the end first and then the number: never the old epoch with a new end.
         let until = self.validUntil.exchange(0, ordering: .acquiringAndReleasing)
         self.firmUntil.store(isLoss ? until : 0, ordering: .relaxed)
         state.epoch = self.settings.makeEpoch()

@@ -1,17 +1,17 @@
 package import WasmnetQuota
 
-/// Slots, requests of a rate, or both, of one client on one node: what was granted by the cluster and is used here. A value
+/// Slots, requests of a rate, or both, of one client on one node: granted by the cluster and used here. A value
 /// without clock, lock or I/O.
 ///
-/// It takes from what it has; else it asks, one question at a time:
-/// 1. A question says the slots wanted in all and carries a number that only grows. A lost or late one does no harm.
-/// 2. An answer counts if it belongs to the newest question under the present epoch. Growth is by an answer only.
-/// 3. Fewer slots hold from before the question is sent.
-/// 4. Without an answer the question is asked again, with a new number, before anything else.
-/// 5. When the node's epoch is gone nothing is granted; the next question says what is open, and which epoch it replaces.
+/// It takes from what it has; otherwise it asks, with one query at a time:
+/// 1. A query states the total of slots wanted and carries a number that only grows. A lost or late one does no harm.
+/// 2. An answer counts if it belongs to the newest query under the present epoch. Only an answer adds slots.
+/// 3. A reduction takes effect before the query is sent.
+/// 4. Without an answer the query is repeated, with a new number, before anything else.
+/// 5. When the node's epoch is gone nothing is granted; the next query states what is open, and which epoch it replaces.
 ///
-/// It asks for a few more slots than it needs while there is room, so that most sockets wait for nothing, and for about a quarter
-/// of a second's worth of requests; these are lost after ``requestLifetime``.
+/// It requests a few more slots than it needs while there is room, so that most sockets wait for nothing, and about a quarter
+/// of a second's worth of requests; these expire after ``requestLifetime``.
 package struct LocalGrant: Sendable {
     package struct Need: Sendable, Hashable {
         package var slot: Bool
@@ -26,32 +26,32 @@ package struct LocalGrant: Sendable {
     package enum Decision: Sendable, Hashable {
         case taken
         case refused(QuotaRefusal)
-        /// Ask, and try again.
+        /// Send a query, and try again.
         case unknown
-        /// All is here but a request, and the cluster does not answer.
+        /// Only a request is missing, and the cluster does not answer.
         case lacksRequest
     }
 
-    /// A question to the cluster.
+    /// A query to the cluster.
     package struct Query: Sendable, Hashable {
-        /// Never used before for this client under this epoch, and more than any that was.
+        /// Greater than any used before for this client under this epoch.
         package var sequence: Int64
         /// 0: not about slots.
         package var slotLimit: Int
         /// Slots in all.
         package var target: Int
         package var open: Int
-        /// Slots that may be open by the time of the answer: those that are, and those granted before.
+        /// Slots that may be open when the answer arrives: those open now, and those granted before.
         package var held: Int
-        /// Those of the open ones that may have to end.
+        /// The open slots that may have to end.
         package var loose: Int
         package var slotNeeded: Bool
         package var requests: Int
-        /// Those of them that somebody waits for.
+        /// Those of them that are being waited for.
         package var requestsNeeded: Int
-        /// Requests that passed although nobody granted them.
+        /// Requests that passed without a grant.
         package var requestsOwed: Int
-        /// The epoch that slots were held under before; empty: none.
+        /// The epoch that held the slots before; empty: none.
         package var replaces: String
         package var sentAt: QuotaInstant
 
@@ -77,18 +77,18 @@ package struct LocalGrant: Sendable {
     }
 
     package struct Reply: Sendable, Hashable {
-        /// `rollCall`: data was lost, and nothing grows until all nodes have declared again what they hold.
+        /// `rollCall`: after a loss, nothing grows until all nodes have declared again what they hold.
         package enum Missing: Int, Sendable { case nothing, dayBytes, slots, requests, rollCall }
         package var granted: Int
-        /// Slots that are left to everybody; below 0 so many are open above the limit.
+        /// Slots left for any node; negative: slots open above the limit.
         package var room: Int
         package var requests: Int
         package var missing: Missing
-        /// Until it is there, zero if that is not known; if nothing is missing, until there is one more request.
+        /// Time until it is available, zero if unknown; if nothing is missing, until there is one more request.
         package var wait: QuotaDuration
     }
 
-    /// Slots at once in the whole cluster; 0: unlimited.
+    /// Concurrent slots in the whole cluster; 0: unlimited.
     package private(set) var slotLimit = 0
     /// Nil: unlimited.
     package var pace: GCRA.Pace?
@@ -103,49 +103,49 @@ package struct LocalGrant: Sendable {
     package private(set) var counted = 0
     private var replaces = ""
     package private(set) var inFlight: Query?
-    /// What Redis knows may differ from what is so here.
+    /// Redis' state may differ from the state here.
     package private(set) var needsSync = false
 
     private var room = 0
     private var isRoomKnown = false
-    /// More are open in the cluster than the limit, as after an outage: what closes here is not opened again without asking.
+    /// More are open in the cluster than the limit, as after an outage: a slot closed here is not reopened without a query.
     private var isAboveLimit = false
-    /// Slots in use that no lease stands for since they were opened on credit, or their lease lapsed: where there is no room for them, they
+    /// Slots in use without a lease since they were opened on credit, or their lease lapsed: if there is no room for them, they
     /// end. Slots above a limit that was lowered are not among them.
     package private(set) var loose = 0
-    /// Slots in use that the newest answer knew of. Of what was opened since it says nothing.
+    /// Slots in use that the newest answer covers; it does not cover those opened since.
     private var answeredFor = 0
-    /// When sockets were last told to end; by the next time they have.
+    /// When sockets were last asked to end; they have by the next time.
     private var endedExcessAt = QuotaInstant.epoch
     private var requests = ExpiringCredits()
-    /// Requests that passed although nobody granted them, since the cluster was last told.
+    /// Requests that passed without a grant, since they were last reported to the cluster.
     package private(set) var owed = 0
     private var refusedUntil = QuotaInstant.epoch
     private var fullUntil = QuotaInstant.epoch
     private var lastTake = QuotaInstant.epoch
     private var lastQuery = QuotaInstant.epoch
     private var lastReply = QuotaInstant.epoch
-    /// Wanted since the last question, whether granted or not.
+    /// Demand since the last query, whether granted or not.
     private var demand = 0
     private var block = 0
-    /// The most that were open at once in this stretch of ``peakTime`` and in the one before it.
+    /// The most slots open at once in this period of ``peakTime`` and in the one before it.
     private var peaks = (now: 0, before: 0, since: QuotaInstant.epoch)
 
-    /// The most slots that are kept for later.
+    /// The most spare slots to keep.
     static let maxSpare = 8
-    /// How long requests that were granted may be used, from when they were asked for.
+    /// How long granted requests may be used, from when they were requested.
     package static let requestLifetime = QuotaDuration.milliseconds(300)
-    /// How much of the future the requests drawn at once are for: less than they live, so that few are lost.
+    /// The time that one draw of requests covers: less than their lifetime, so that few expire.
     private static let requestSpan = QuotaDuration.milliseconds(250)
-    /// Requests that live no longer than this are renewed.
+    /// Requests that expire within this time are renewed.
     private static let queryAhead = QuotaDuration.milliseconds(30)
-    /// Between two questions that nobody waits for.
+    /// Between two queries that nothing waits for.
     package static let pauseBetweenQueries = QuotaDuration.milliseconds(100)
-    /// A client that was refused costs another question after this; requests that come meanwhile are saved up for it.
+    /// A refused client causes another query only after this; requests that become available meanwhile are saved up for it.
     package static let pauseAfterRefusal = QuotaDuration.milliseconds(250)
     /// Half of ``idleTime``.
     private static let peakTime = QuotaDuration.milliseconds(750)
-    /// After this long without use spare slots go back.
+    /// After this long without use spare slots are returned.
     package static let idleTime = QuotaDuration.milliseconds(1500)
     /// Slots are declared again after this long even if nothing changes, in case Redis lost the key; spread over eight seconds.
     package static func renewalTime(_ sequence: Int64) -> QuotaDuration { .seconds(53 + sequence & 7) }
@@ -156,7 +156,7 @@ package struct LocalGrant: Sendable {
         self.requestKind = requests
     }
 
-    /// Another limit; what is open is declared where it was not before, and a lower limit leaves no slots to spare.
+    /// Applies another limit; open slots are declared if they were not before, and a lower limit leaves no spare slots.
     package mutating func apply(slotLimit limit: Int) {
         let limit = max(limit, 0)
         if self.slotLimit == 0, limit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
@@ -171,12 +171,12 @@ package struct LocalGrant: Sendable {
 
     // MARK: Taking
 
-    /// Takes what is needed if it is here.
+    /// Takes what is needed if it is available here.
     ///
     /// - Parameters:
-    ///   - isLeaseValid: whether the node's leases count in the cluster still.
-    ///   - slotsInAll: where no lease has a slot left, more may be open up to this number.
-    ///   - isSilent: whether nothing is to be had from the cluster now: a request that it did not grant is the outage's budget's to lend.
+    ///   - isLeaseValid: whether the node's leases still count in the cluster.
+    ///   - slotsInAll: when no leased slot is left, more may be opened up to this total.
+    ///   - isSilent: whether the cluster does not answer now: a request that it did not grant must come from the outage budget.
     package mutating func take(
         _ need: Need, now: QuotaInstant, isLeaseValid: Bool, slotsInAll: Int = 0, isSilent: Bool = false
     ) -> Decision {
@@ -196,9 +196,9 @@ package struct LocalGrant: Sendable {
         return .taken
     }
 
-    /// Takes what is needed with a request that nobody granted.
+    /// Takes what is needed with a request that was not granted.
     ///
-    /// - Parameter isOwed: whether the cluster is told of it with the next question.
+    /// - Parameter isOwed: whether the next query reports it to the cluster.
     package mutating func takeLent(_ need: Need, now: QuotaInstant, isLeaseValid: Bool, isOwed: Bool) {
         self.took(need, now, isLeaseValid: isLeaseValid)
         if isOwed { self.owed = min(self.owed + 1, Self.maxOwed) }
@@ -222,7 +222,7 @@ package struct LocalGrant: Sendable {
         self.lastTake = now
     }
 
-    /// Refuses what answers did not bring although they said that nothing is missing, and pauses: the next question waits for
+    /// Refuses what answers did not grant although they said that nothing is missing, and pauses: the next query waits for
     /// ``pauseAfterRefusal``.
     package mutating func refuse(_ need: Need, now: QuotaInstant, isLeaseValid: Bool) -> QuotaRefusal {
         let until = now + Self.pauseAfterRefusal
@@ -250,9 +250,9 @@ package struct LocalGrant: Sendable {
         if self.isAboveLimit { self.granted = min(self.granted, self.open) }
     }
 
-    // MARK: Asking
+    // MARK: Queries
 
-    /// Whether it is time to ask although nobody waits: little is left, spare slots are idle, or an answer was lost.
+    /// Whether a query is due although nothing waits: little is left, spare slots are idle, or an answer was lost.
     package func shouldRequest(now: QuotaInstant) -> Bool {
         guard self.inFlight == nil, now - self.lastQuery >= Self.pauseBetweenQueries else { return false }
         if self.needsSync { return true }
@@ -264,7 +264,7 @@ package struct LocalGrant: Sendable {
             let spare = self.granted - self.open
             let wanted = self.spareWanted(now)
             if isActive {
-                // Who is refused for the rate opens nothing that would need more.
+                // A client refused by its rate opens nothing that would need more.
                 if now < self.refusedUntil { return false }
                 if spare < wanted / 2, now >= self.fullUntil { return true }
                 if self.counted - self.open > 2 * wanted + 1 { return true }
@@ -280,12 +280,12 @@ package struct LocalGrant: Sendable {
         return false
     }
 
-    /// Whether it must be said soon what is open, or counted: ahead of what is only convenient.
+    /// Whether open slots must be declared soon, or counted: ahead of queries that are merely useful.
     package func mustSync(now: QuotaInstant) -> Bool { self.needsSync && self.shouldRequest(now: now) }
 
-    /// The next question; nil while one is on its way, or when there is nothing to ask.
+    /// The next query; nil while one is in flight, or when there is nothing to ask.
     ///
-    /// - Parameter sequence: above all that were passed in before.
+    /// - Parameter sequence: greater than all passed before.
     package mutating func makeQuery(for waiting: [Need], now: QuotaInstant, sequence: Int64) -> Query? {
         guard self.inFlight == nil, self.slotLimit > 0 || self.pace != nil else { return nil }
         let slots = self.slotLimit > 0 ? waiting.count { $0.slot } : 0
@@ -305,18 +305,18 @@ package struct LocalGrant: Sendable {
         return query
     }
 
-    /// Slots to keep for later: none when idle, up to ``maxSpare`` while there is room for many, and for as many as were open at once
-    /// of late, so that a client that opens and closes many does not give them back and ask again all the time.
+    /// Spare slots to keep: none when idle, up to ``maxSpare`` while there is ample room, and as many as were recently open
+    /// at once, so that a client that opens and closes many does not return and request them all the time.
     private func spareWanted(_ now: QuotaInstant) -> Int {
         guard now - self.lastTake < Self.idleTime || !self.isRoomKnown else { return 0 }
         guard self.isRoomKnown else { return min(4, self.slotLimit / 8) }
-        // What is here already is room as well.
+        // Slots granted here already count as room.
         let free = self.room + max(self.granted - self.open, 0)
         let peak = max(self.peaks.now, self.peaks.before)
         return max(min(Self.maxSpare, free / 4), min(peak - self.open, free / 2))
     }
 
-    /// Requests to have for later: as many as were wanted of late in ``requestSpan``, at most a quarter of the burst.
+    /// Requests to keep: as many as were recently wanted in ``requestSpan``, at most a quarter of the burst.
     private func requestBlock(_ now: QuotaInstant) -> Int {
         guard let pace = self.pace else { return 0 }
         let elapsed = max((now - self.lastQuery).microseconds, Self.pauseBetweenQueries.microseconds)
@@ -334,21 +334,21 @@ package struct LocalGrant: Sendable {
         self.lastReply = now
         self.renewalTime = Self.renewalTime(query.sequence)
         if query.slotLimit > 0 {
-            // Redis takes back nothing that it granted, so its key is gone, and others may have what stood there.
+            // Redis takes back nothing that it granted, so its key is gone, and others may have been granted those slots.
             let known = min(query.open - query.loose, self.granted)
             if self.counted > 0, query.replaces.isEmpty, reply.granted < known { self.loose = self.open }
             self.counted = max(reply.granted, query.held)
             self.replaces = ""
         }
         if self.slotLimit > 0, query.slotLimit > 0 {
-            // Under a limit that was lowered meanwhile nothing is left to spare.
+            // Under a limit that was lowered meanwhile there are no spare slots.
             self.granted = query.slotLimit > self.slotLimit ? min(reply.granted, self.open) : reply.granted
             self.room = max(reply.room, 0)
             self.isRoomKnown = true
             self.isAboveLimit = reply.room < 0
             self.answeredFor = query.open
             if self.isAboveLimit { self.granted = min(self.granted, self.open) }
-            // Opened without a grant while the question was on its way: to be told.
+            // Opened without a grant while the query was in flight: must be declared.
             self.needsSync = self.open > self.counted
             self.loose = min(self.loose, self.excess)
         }
@@ -362,12 +362,12 @@ package struct LocalGrant: Sendable {
         }
     }
 
-    /// How long requests may be saved up without one being lost: well within the burst.
+    /// How long requests may be saved up without losing any: well within the burst.
     private var savingTime: QuotaDuration {
         min(.microseconds((self.pace?.window ?? 0) / 2), Self.pauseAfterRefusal)
     }
 
-    /// No answer came, or none that says anything.
+    /// No answer arrived, or no usable one.
     package mutating func failed(_ query: Query) {
         guard query == self.inFlight else { return }
         self.inFlight = nil
@@ -376,11 +376,11 @@ package struct LocalGrant: Sendable {
         self.needsSync = self.slotLimit > 0
     }
 
-    /// The node's leases count no more. What Redis may remember of them goes with the next declaration.
+    /// The node's leases no longer count. What Redis may remember of them is replaced by the next declaration.
     ///
     /// - Parameters:
-    ///   - epoch: the one that they stood under.
-    ///   - isLoss: they counted until Redis' data was lost: nobody can have been granted their slots, so what is open stays.
+    ///   - epoch: the one that held them.
+    ///   - isLoss: they counted until the loss: their slots cannot have been granted to others, so what is open stays.
     package mutating func fenced(leaving epoch: String, isLoss: Bool = false) {
         if self.slotLimit > 0, self.inFlight != nil || self.counted > 0 || self.open > 0 { self.replaces = epoch }
         self.inFlight = nil
@@ -389,28 +389,28 @@ package struct LocalGrant: Sendable {
         self.isRoomKnown = false
         self.isAboveLimit = false
         if !isLoss { self.loose = self.slotLimit > 0 ? self.open : 0 }
-        // Where nothing is open either, it is said that the old lease holds nothing; else it counts until it ends.
+        // Even if nothing is open, declare that the old lease holds nothing; otherwise it counts until it ends.
         self.needsSync = self.slotLimit > 0 && (self.open > 0 || (!isLoss && !self.replaces.isEmpty))
     }
 
-    /// Redis may have lost what it answered last: say it again.
+    /// Redis may have lost its last answer: declare again.
     package mutating func resync() {
         if self.slotLimit > 0, self.open > 0 || self.counted > 0 { self.needsSync = true }
     }
 
-    /// Whether Redis holds a lease of it, and no question is on its way.
+    /// Whether Redis holds a lease for it, and no query is in flight.
     package var hasLease: Bool { self.slotLimit > 0 && self.counted > 0 && self.inFlight == nil && !self.needsSync }
 
-    /// Whether Redis counts all that is open.
+    /// Whether Redis counts all open slots.
     package var isDeclared: Bool { self.slotLimit == 0 || (self.open <= self.counted && !self.needsSync) }
 
     /// Slots in use that the cluster did not grant.
     package var excess: Int { self.slotLimit > 0 ? max(self.open - self.granted, 0) : 0 }
 
-    /// After this long what is loose is declared again, and ends if there is still no room.
+    /// After this long loose slots are declared again, and end if there is still no room.
     private static let excessTime = QuotaDuration.seconds(2)
 
-    /// How many of the slots in use must end by an answer that came just now. Those that are told to end are told once.
+    /// How many slots in use must end after the answer that just arrived. Each is counted once only.
     package mutating func endExcess(now: QuotaInstant) -> Int {
         let excess = min(min(self.open, self.answeredFor) - self.granted, self.loose)
         guard self.slotLimit > 0, excess > 0, now - self.endedExcessAt >= Self.excessTime else { return 0 }
@@ -418,22 +418,22 @@ package struct LocalGrant: Sendable {
         return excess
     }
 
-    /// How many slots may be open in all, by this node, in an outage that begins now.
+    /// How many slots this node may have open in total, in an outage that begins now.
     ///
     /// - Parameters:
-    ///   - parts: in how many parts what is left is divided; 0: nothing may be opened on credit.
+    ///   - parts: number of shares that the rest is divided into; 0: nothing may be opened on credit.
     package func slotsInOutage(parts: Int, now: QuotaInstant) -> Int {
-        // What was opened on an earlier credit is part of this one.
+        // Slots opened on an earlier credit are part of this one.
         let held = max(self.open - self.loose, self.granted)
         guard parts > 0, self.slotLimit > 0 else { return held }
         if self.isRoomKnown, now - self.lastReply <= Self.roomMemory { return held + self.room / parts }
         return max(held, max(self.slotLimit / parts, 1))
     }
 
-    /// For so long an answer says how much room there is.
+    /// How long an answer's room counts as known.
     private static let roomMemory = QuotaDuration.seconds(60)
 
-    /// Whether nothing would be lost if it were forgotten.
+    /// Whether it can be dropped without losing anything.
     package var isIdle: Bool {
         self.open == 0 && self.counted == 0 && self.inFlight == nil && !self.needsSync && self.owed == 0
     }

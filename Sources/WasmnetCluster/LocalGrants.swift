@@ -1,10 +1,10 @@
 import WasmnetQuota
 
-/// What a client takes, by what is asked for together.
+/// What a client takes, grouped by what one query covers.
 package enum ResourceKind: Int, CaseIterable, Sendable {
     case sessions, sockets, resolves
 
-    /// The slots that its leases are of; lookups have none, and name those of sockets.
+    /// The kind of slot of its leases; lookups have none, and use that of sockets.
     var slots: SlotKind { self == .sessions ? .session : .socket }
 }
 

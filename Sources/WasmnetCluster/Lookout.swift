@@ -1,15 +1,15 @@
 import WasmnetQuota
 
-/// Which buckets are looked at, four times a second, for data that was lost. A value without clock or I/O.
+/// Which buckets are checked for a loss, four times a second. A value without clock or I/O.
 struct Lookout: Sendable {
-    /// Ticks in which all buckets are looked at once; zero: any bucket stands for all.
+    /// Ticks in which all buckets are checked once; zero: any one bucket represents all.
     private let round: Int
     private let bucketCount: Int
     private var ticks = 0
     private var losses = 0
-    /// Ticks since an answer about a bucket came.
+    /// Ticks since an answer about a bucket arrived.
     private var quietTicks = 0
-    /// With the tick in which the last answer came, at most a second.
+    /// With the tick of the last answer, at most a second.
     private static let maxQuietTicks = 3
 
     init(isCluster: Bool, bucketCount: Int = RedisKeys.bucketCount) {
@@ -19,8 +19,8 @@ struct Lookout: Sendable {
 
     /// - Parameters:
     ///   - losses: how many were noticed so far.
-    ///   - hasHeard: whether an answer about a bucket came since the last call. It tells as much as a look.
-    /// - Returns: whether there are more than last time, and the buckets to look at.
+    ///   - hasHeard: whether an answer about a bucket arrived since the last call. It shows as much as a check.
+    /// - Returns: whether there are more than last time, and the buckets to check.
     mutating func next(losses: Int, hasHeard: Bool) -> (isLoss: Bool, buckets: Range<Int>) {
         let count = self.bucketCount
         defer {

@@ -1,10 +1,10 @@
 import WasmnetQuota
 
-/// How many nodes there are, as read from the registry. A value without clock or I/O.
+/// The number of nodes, as read from the registry. A value without clock or I/O.
 struct NodeCount: Sendable {
-    /// Reads count for this long: a node that cannot reach Redis any more may still be serving.
+    /// How long a read counts: a node that can no longer reach Redis may still be serving.
     private static let memory = QuotaDuration.seconds(60)
-    /// Between the two reads that are needed: nodes that start together have all joined by the second.
+    /// Between the two reads required: nodes that start together have all joined by the second.
     private static let settling = QuotaDuration.seconds(1)
 
     /// The latest read of each size.
@@ -22,7 +22,7 @@ struct NodeCount: Sendable {
         self.reads.append((now, self.latest))
     }
 
-    /// The most nodes that were read in the last minute, or last.
+    /// The most nodes read in the last minute, or in the last read.
     func largest(now: QuotaInstant) -> Int {
         self.reads.reduce(self.latest) { now - $1.at <= Self.memory ? max($0, $1.count) : $0 }
     }

@@ -1,16 +1,16 @@
 import WasmnetPolicy
 import WasmnetQuota
 
-/// What holds for one client on this node while an outage lasts: fixed when it begins.
+/// The rules for one client on this node during an outage: fixed when it begins.
 struct Outage: Sendable {
     let modes: OutageModes
-    /// Slots in all that may be open in the mode `static`.
+    /// Total slots that may be open in the mode `static`.
     let sessions: Int
     let sockets: Int
-    /// A client that is refused for the outage may come again after this.
+    /// A client refused because of the outage may retry after this.
     static let retry = QuotaDuration.seconds(1)
 
-    /// Slots in all that may be open, whatever leases there are.
+    /// Total slots that may be open, whatever leases there are.
     func slotsInAll(_ kind: SlotKind) -> Int {
         switch self.mode(kind) {
         case .static: kind == .session ? self.sessions : self.sockets
@@ -30,6 +30,6 @@ struct Outage: Sendable {
 }
 
 extension OutageMode {
-    /// Whether nothing new is admitted beyond what is leased.
+    /// Whether nothing is admitted beyond the leases.
     var admitsNothing: Bool { self == .closed || self == .fence }
 }

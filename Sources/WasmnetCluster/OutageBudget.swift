@@ -1,8 +1,8 @@
 import WasmnetQuota
 
-/// What one client may pass on this node, of what is counted by the second, while Redis does not answer: this node's part of each burst,
-/// refilled at its part of the rate by time alone. It is kept for as long as the client is known; no outage makes or fills one, so many
-/// short ones give no more than a long one.
+/// What one client may pass on this node, of rates and bandwidth, while Redis does not answer: this node's share of each burst,
+/// refilled at its share of the rate. It is kept as long as the client is known, and no outage creates or refills it, so many
+/// short outages allow no more than a long one.
 struct OutageBudget: Sendable {
     private var connects = GCRA()
     private var resolves = GCRA()
@@ -13,7 +13,7 @@ struct OutageBudget: Sendable {
     private var limits = ClientLimits.unlimited
     private var nodes = 0
 
-    /// - Parameter nodes: in how many parts the limits are divided; at least 1.
+    /// - Parameter nodes: number of shares that the limits are divided into; at least 1.
     mutating func apply(_ limits: ClientLimits, nodes: Int) {
         let nodes = max(nodes, 1)
         guard limits != self.limits || nodes != self.nodes else { return }
@@ -41,18 +41,18 @@ struct OutageBudget: Sendable {
         }
     }
 
-    /// - Returns: up to so many bytes that may pass.
+    /// - Returns: how many bytes may pass, at most `wanted`.
     mutating func bytes(upTo wanted: Int64, now: QuotaInstant) -> Int64 {
         guard let rate = self.byteRate else { return wanted }
         return self.bytes.grant(bytes: wanted, at: now, rate: rate)
     }
 
-    /// When there are bytes again.
+    /// When bytes are available again.
     func bytesReturn(now: QuotaInstant) -> QuotaInstant {
         self.byteRate.map { max(self.bytes.positive(rate: $0), now + .milliseconds(1)) } ?? now
     }
 
-    /// Whether a fresh one would allow no more.
+    /// Whether it is full, so that a new one would be equal.
     func isFull(now: QuotaInstant) -> Bool {
         self.connects.isAtRest(at: now) && self.resolves.isAtRest(at: now)
             && (self.byteRate.map { self.bytes.isFull(at: now, rate: $0) } ?? true)

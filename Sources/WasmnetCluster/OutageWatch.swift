@@ -1,17 +1,17 @@
 package import WasmnetQuota
 
-/// Whether one Redis answers: at once, late, or for so long not at all that an outage's rules hold. A value without clock, lock or I/O.
+/// Whether one Redis answers: at once, late, or not for so long that it is an outage. A value without clock, lock or I/O.
 ///
 /// Time in which this node did not run is not Redis' silence: however late ``tick(now:)`` is called, it counts ``longestTick`` at most.
 package struct OutageWatch: Sendable, Hashable {
-    /// Between two questions while none is answered.
+    /// Between two queries while none is answered.
     package static let probeInterval = QuotaDuration.seconds(1)
     /// Twice the time between two ticks.
     static let longestTick = QuotaDuration.milliseconds(500)
 
     private let outageTime: QuotaDuration
     package private(set) var isOutage = false
-    /// When the first question was asked after the last answer; nil: all are answered.
+    /// When the first query after the last answer was sent; nil: all are answered.
     package private(set) var unansweredSince: QuotaInstant?
     private var lastQuestion = QuotaInstant.epoch
     private var silence = QuotaDuration.zero
@@ -35,7 +35,7 @@ package struct OutageWatch: Sendable, Hashable {
         return self.isOutage
     }
 
-    /// To be called four times a second.
+    /// Must be called four times a second.
     ///
     /// - Returns: whether an outage began just now.
     package mutating func tick(now: QuotaInstant) -> Bool {
@@ -49,7 +49,7 @@ package struct OutageWatch: Sendable, Hashable {
         return true
     }
 
-    /// Whether it is time to ask something although nobody needs to know.
+    /// Whether a probe is due although no query waits.
     package func isProbeDue(now: QuotaInstant) -> Bool {
         self.unansweredSince != nil && now - self.lastQuestion >= Self.probeInterval
     }

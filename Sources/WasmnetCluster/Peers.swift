@@ -1,15 +1,15 @@
 package import WasmnetQuota
 
-/// The other nodes as the registry told of them: those that a roll call waits for. A value without clock or I/O.
+/// The other nodes according to the registry: those that a roll call waits for. A value without clock or I/O.
 ///
-/// The registry is lost with the rest, or comes back old: a node that is not in it any more is waited for all the same, unless it said that
-/// it goes.
+/// The registry is lost with the rest, or returns in an old state: a node that is no longer in it is still waited for, unless it announced
+/// its departure.
 package struct Peers: Sendable {
-    /// For so long after a node was found missing: longer than growth is held. It does not count from when the node was seen last, for this
-    /// one may have been cut off itself since.
+    /// How long after a node was found missing: longer than growth is held. It does not count from when the node was last seen, since this
+    /// node may have been cut off itself in between.
     private static let memory = QuotaDuration.seconds(20)
 
-    /// Since when a node is missing; nil: it was there when the registry was read last.
+    /// Since when a node has been missing; nil: it was in the last read.
     private var missingSince: [String: QuotaInstant?] = [:]
     package private(set) var readAt = QuotaInstant.epoch
 
@@ -21,7 +21,7 @@ package struct Peers: Sendable {
         for id in ids { self.missingSince[id] = .some(nil) }
     }
 
-    /// A node gave back all that it held.
+    /// A node returned all that it held.
     package mutating func left(_ id: String) { self.missingSince.removeValue(forKey: id) }
 
     package var ids: [String] { self.missingSince.keys.sorted() }

@@ -1,16 +1,16 @@
 import WasmnetQuota
 
-/// Keeps questions that nobody waits for apart by an interval, on average, with a few at once after a rest.
+/// Spaces out queries that nothing waits for by an average interval, with a few at once after a rest.
 struct QueryPace: Sendable, Hashable {
     private let interval: Int64
     private let most: Int64
-    /// Microseconds saved up; a question costs ``interval``.
+    /// Microseconds saved up; a query costs ``interval``.
     private var left: Int64
     private var at = QuotaInstant.epoch
 
     /// - Parameters:
     ///   - interval: more than zero.
-    ///   - burst: questions at once after a rest, at least 1.
+    ///   - burst: queries at once after a rest, at least 1.
     init(interval: QuotaDuration, burst: Int64) {
         self.interval = interval.microseconds
         self.most = interval.microseconds * burst

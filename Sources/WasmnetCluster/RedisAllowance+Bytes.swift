@@ -4,7 +4,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 
-/// Bytes: what passes, and the questions that draw it ahead of use.
+/// Bytes: those that pass, and the queries that draw them ahead of use.
 extension RedisAllowance {
     var readQuantum: Int { self.quantum.load(ordering: .relaxed) }
 
@@ -24,7 +24,7 @@ extension RedisAllowance {
         self.count(now) { $0.bytes.charge(overhead: Int64(bytes), now: now) }
     }
 
-    /// Counts bytes under the lock, and asks for more where that makes it due.
+    /// Counts bytes under the lock, and sends a query if that makes it due.
     private func count<Answer>(_ now: QuotaInstant, _ body: (inout State) -> Answer) -> Answer {
         let (answer, shouldRequest) = self.state.withLock { state in
             self.follow(&state, now)
@@ -60,9 +60,9 @@ extension RedisAllowance {
         return now + Outage.retry
     }
 
-    /// While no answer comes, bytes that nobody granted pass on the outage's budget, and are owed.
+    /// Without an answer, ungranted bytes pass on the outage budget, and are owed.
     ///
-    /// - Returns: nil where answers come; else when there are bytes again, which is now where some were lent.
+    /// - Returns: nil if Redis answers; otherwise when bytes are available again, which is now if some were lent.
     private func lendBytes(_ state: inout State, _ now: QuotaInstant) -> QuotaInstant? {
         guard let mode = state.outage?.modes.bandwidth ?? (self.isSilent(now) ? .static : nil) else { return nil }
         switch mode {
@@ -118,7 +118,7 @@ extension RedisAllowance {
         }
     }
 
-    /// Returns what is left of the day's lease, and owns up to what passed.
+    /// Returns the rest of the day's lease, and reports what passed.
     func giveBytesBack(now: QuotaInstant) {
         let query = self.state.withLock { state in
             self.bytesChanged()
@@ -127,7 +127,7 @@ extension RedisAllowance {
         if let query { self.send(query) }
     }
 
-    /// Under the lock: what stops the bytes may be another than it was.
+    /// Under the lock: what stops the bytes may have changed.
     func bytesChanged() {
         self.mayPause.store(true, ordering: .relaxed)
         self.mayBeSpent.store(true, ordering: .relaxed)

@@ -5,7 +5,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 
-/// Questions about slots and requests, and their answers.
+/// Queries about slots and requests, and their answers.
 extension RedisAllowance {
     private struct Question: Sendable {
         var query: LocalGrant.Query
@@ -15,19 +15,19 @@ extension RedisAllowance {
         var dayLimit: UInt64
     }
 
-    /// Asks if somebody waits or it is time to.
+    /// Sends a query if a caller waits or one is due.
     func ask(_ resource: ResourceKind) {
         self.settleHere(resource)
         while let question = self.nextQuestion(resource) {
             let leaseState = self.bucket.leaseState(
                 under: question.epoch, now: question.query.sentAt, isLease: question.query.slotLimit > 0)
             if let leaseState { return self.send(resource, question, leaseState) }
-            // The bucket went on to another epoch meanwhile.
+            // The bucket has moved on to another epoch meanwhile.
             self.state.withLock { $0.grants[resource].failed(question.query) }
         }
     }
 
-    /// Those who wait may have what they need by now, or waited for long enough, or an outage began.
+    /// Waiters may be served or refused by now: slots arrived, their time is up, or an outage began.
     private func settleHere(_ resource: ResourceKind, endsLate: Bool = false) {
         let done: [(Waiter, Result<Void, QuotaRefusal>)] = self.state.withLock { state in
             let now = self.link.now
@@ -40,10 +40,10 @@ extension RedisAllowance {
         self.complete(done)
     }
 
-    /// Between two looks at those who wait.
+    /// Between two checks of the waiters.
     private static let lookTime = QuotaDuration.milliseconds(50)
 
-    /// Looks at those who wait after a while, and again for as long as anybody does.
+    /// Checks the waiters after a while, and again as long as there are any.
     func lookLater(_ resource: ResourceKind) {
         let isDue = self.state.withLock { state in
             defer { state.isLookDue[resource] = !state.waiters[resource].isEmpty }
@@ -79,7 +79,7 @@ extension RedisAllowance {
                 return waiter
             }
             state.pace.spend(now)
-            // Only for who needs it, else nobody else would get past a day that is spent.
+            // Only for waiters that need it; otherwise a spent day would block the others.
             let asksForDay = state.bytes.dayBytesLeft == nil && waiters.contains { $0.what == .socket }
             return Question(
                 query: query, epoch: state.epoch, pace: state.grants[resource].pace,
@@ -99,7 +99,7 @@ extension RedisAllowance {
         _ resource: ResourceKind, _ query: LocalGrant.Query, _ leaseState: LeaseBucket.LeaseState,
         _ result: Result<[Int64], RedisError>
     ) {
-        // One question is on its way at a time, so none is late; were one, asking again at once might never end.
+        // One query is in flight at a time, so none is late; if one were, asking again at once might never end.
         guard case .success(let numbers) = result, let status = LeaseBucket.ReplyStatus(rawValue: numbers[0]),
             status != .late
         else {
@@ -127,7 +127,7 @@ extension RedisAllowance {
             state.grants[resource].replied(query, reply, now: now)
             self.settleWaiters(resource, reply, &state, now, &done)
             if reply.missing != .rollCall { self.refuse(resource, after: Waiter.maxQueries, &state, now, &done) }
-            // While data that was lost is told again, others' slots are not known yet.
+            // While lost data is being declared again, others' slots are not known yet.
             guard resource == .sockets, query.slotLimit > 0, numbers[2] == 0, !self.link.modes.keepsExcess else {
                 return 0
             }
@@ -135,13 +135,13 @@ extension RedisAllowance {
         }
         self.complete(done)
         if excess > 0 { self.link.events.excess(self.client, excess) }
-        // In a roll call those who wait are looked at from time to time.
+        // In a roll call waiters are checked from time to time.
         if reply.missing != .rollCall { self.ask(resource) }
     }
 
-    /// Whoever still does not know goes into the next question.
+    /// Waiters still undecided are part of the next query.
     ///
-    /// - Parameter endsLate: whether those who waited for long enough are refused.
+    /// - Parameter endsLate: whether waiters whose time is up are refused.
     private func settleWaiters(
         _ resource: ResourceKind, _ reply: LocalGrant.Reply?, _ state: inout State, _ now: QuotaInstant,
         endsLate: Bool = false,
@@ -167,7 +167,7 @@ extension RedisAllowance {
         state.waiters[resource] = waiting
     }
 
-    /// Refuses those for whom so many questions were asked and answered in vain.
+    /// Refuses the waiters for whom this many queries were sent and answered in vain.
     private func refuse(
         _ resource: ResourceKind, after queries: Int, _ state: inout State, _ now: QuotaInstant,
         _ done: inout [(Waiter, Result<Void, QuotaRefusal>)]

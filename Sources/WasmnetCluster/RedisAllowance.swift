@@ -6,9 +6,9 @@ import WasmnetQuota
 
 /// What one client may use on this node, drawn from what the cluster shares in Redis.
 ///
-/// Every decision is made in values under one lock (``LocalGrant``, ``ByteBudget``, ``OutageBudget``, ``Outage``); questions are sent after it
-/// is let go. Whoever needs what is not here waits for an answer: a slot for ``ClusterSettings/slotWait``, what is counted by the
-/// second for ``ClusterSettings/answerTime``, and then goes on from the outage's budget. In an outage the policy's modes decide at once.
+/// Every decision is made in values under one lock (``LocalGrant``, ``ByteBudget``, ``OutageBudget``, ``Outage``); queries are sent after
+/// its release. A caller that needs what is not here waits for an answer: for a slot ``ClusterSettings/slotWait``, for rates and
+/// bandwidth ``ClusterSettings/answerTime``, and then uses the outage budget. In an outage the policy's modes decide at once.
 final class RedisAllowance: ClientAllowance, SlotOwner {
     let client: ClientID
     let onNode = NodeLimits()
@@ -17,9 +17,9 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
     let state: Guarded<State>
     let quantum = Atomic<Int>(.max)
     let countsBytes = Atomic<Bool>(false)
-    /// False: nothing stops the bytes, as far as the last look under the lock knew; what passes next is charged there, and looks again.
+    /// False: nothing stopped the bytes at the last check under the lock; the next ones are charged there, with a new check.
     let mayPause = Atomic<Bool>(true)
-    /// False: the day's bytes are not spent, as far as the last look knew.
+    /// False: the day's bytes were not spent at the last check.
     let mayBeSpent = Atomic<Bool>(true)
 
     typealias Completion = @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void
@@ -28,30 +28,30 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         var what: Reservation
         var since: QuotaInstant
         var completion: Completion
-        /// Questions that were asked for it.
+        /// Queries sent for it.
         var queries = 0
 
-        /// One may be answered too late, or by one grant for many; the next tells what is missing. No answer is worth asking without
-        /// end.
+        /// One may be answered too late, or with one grant for many; the next shows what is missing. No answer is worth asking
+        /// forever.
         static let maxQueries = 2
-        /// Of those that an epoch or data which were gone left unanswered as well.
+        /// Including those left unanswered because an epoch or the data was gone.
         static let maxQueriesUnheard = 8
     }
 
     struct State: Sendable {
         var limits: ClientLimits
-        /// The epoch under which the grants' slots were granted.
+        /// The epoch that the grants' slots were granted under.
         var epoch: UInt64
         var grants = LocalGrants()
         var waiters = PerResource<[Waiter]>([])
-        /// Somebody will look at those who wait.
+        /// A check of the waiters is scheduled.
         var isLookDue = PerResource(false)
-        /// Of questions about slots and requests that nobody waits for.
+        /// Of queries about slots and requests that nothing waits for.
         var pace = QueryPace(interval: .milliseconds(220), burst: 5)
         var bytes = ByteBudget()
-        /// What may pass, by the second, while no answer comes.
+        /// What may pass, of rates and bandwidth, while there is no answer.
         var budget = OutageBudget()
-        /// In force while Redis is out of reach.
+        /// The rules in force while Redis is out of reach.
         var outage: Outage?
 
         var waiterCount: Int { ResourceKind.allCases.reduce(0) { $0 + self.waiters[$1].count } }
@@ -100,19 +100,19 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         return answer.map { $0.map { self.slot(for: what) } }
     }
 
-    /// Whether one more may wait. Where answers come, nobody waits for long; while none does, those who wait are bounded.
+    /// Whether one more may wait. While Redis answers, no wait is long; while it does not, the number of waiters is bounded.
     private func mayWait(_ state: State, _ now: QuotaInstant) -> Bool {
         let most = self.link.settings.maxWaiting
         return !self.isSilent(now)
             || (state.waiterCount < most.client && self.link.waiting.load(ordering: .relaxed) < most.node)
     }
 
-    /// Whether no answer came for longer than what is counted by the second waits.
+    /// Whether there was no answer for longer than rates and bandwidth wait.
     func isSilent(_ now: QuotaInstant) -> Bool {
         self.bucket.reach.isSilent(for: self.link.settings.answerTime, now: now)
     }
 
-    /// Takes what is here, or in an outage what its rules allow; then it is never unknown.
+    /// Takes what is available, or in an outage what its rules allow; then the decision is never unknown.
     func take(_ what: Reservation, _ state: inout State, _ now: QuotaInstant) -> LocalGrant.Decision {
         let isValid = self.bucket.isValid(epoch: state.epoch, now: now)
         let outage = state.outage
@@ -124,7 +124,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         case .lacksRequest: return self.lend(what, &state, now, isLeaseValid: isValid)
         case .unknown:
             guard let outage, let kind = what.slotKind else { return answer }
-            // Where the mode lets none open beyond leases, it is not the client that has too many.
+            // If the mode allows nothing beyond leases, the client does not have too many.
             if outage.mode(kind).admitsNothing { return .refused(.unanswered) }
             return .refused(QuotaRefusal(kind: kind == .session ? .sessions : .sockets, retryAfter: Outage.retry))
         case .taken, .refused: return answer
@@ -169,7 +169,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             sockets: state.grants.sockets.slotsInOutage(parts: parts, now: now))
     }
 
-    /// Goes over to the outage's rules, or back from them; and to the bucket's present epoch, under which nothing is granted yet.
+    /// Switches to the outage's rules, or back; and to the bucket's present epoch, under which nothing is granted yet.
     func follow(_ state: inout State, _ now: QuotaInstant) {
         let epoch = self.bucket.epoch
         if epoch != state.epoch {
@@ -188,14 +188,14 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
             state.outage = nil
             state.bytes.outageEnded()
             self.bytesChanged()
-            // Answers were missed: what Redis knows of it is to be said again.
+            // Answers were missed: declare again.
             for resource in ResourceKind.allCases { state.grants[resource].resync() }
         }
     }
 
-    // MARK: From time to time
+    // MARK: Periodic work
 
-    /// Asks what is due although nobody waits; gives back what lies idle.
+    /// Sends queries that are due although nothing waits; returns what is idle.
     func tick(now: QuotaInstant) {
         let isIdle = self.state.withLock { state in
             self.follow(&state, now)
@@ -206,7 +206,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.askForBytes()
     }
 
-    /// The node's leases are gone from Redis, or count no more.
+    /// The node's leases are gone from Redis, or no longer count.
     func redeclare() {
         let fenced = self.state.withLock { state in
             self.follow(&state, self.link.now)
@@ -223,14 +223,14 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         for resource in ResourceKind.allCases { self.ask(resource) }
     }
 
-    /// Redis may have missed what was said last.
+    /// Redis may have missed the last declaration.
     func resync() {
         self.state.withLock { state in
             for resource in ResourceKind.allCases { state.grants[resource].resync() }
         }
     }
 
-    /// What Redis must hold of it, where no question that changes it is on its way.
+    /// The leases that Redis must hold for it, unless a query that changes them is in flight.
     var leases: [LeaseBucket.Lease] {
         let grants = self.state.withLock { state in
             [ResourceKind.sessions, .sockets].filter { state.grants[$0].hasLease }
@@ -238,7 +238,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         return grants.map { LeaseBucket.Lease(client: self, resource: $0) }
     }
 
-    /// Redis does not hold a lease that it should: what is open is declared again.
+    /// Redis lacks a lease that it should hold: open slots are declared again.
     func leaseIsGone(_ resource: ResourceKind) {
         self.state.withLock { $0.grants[resource].resync() }
         self.ask(resource)
@@ -255,7 +255,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
 
     var grantedSockets: Int { self.state.withLock { $0.grants.sockets.granted } }
 
-    /// Whether nothing would be lost if it were forgotten.
+    /// Whether it can be dropped without losing anything.
     var isForgettable: Bool {
         let now = self.link.now
         guard self.onNode.areAtRest(now: now) else { return false }
@@ -285,7 +285,7 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         self.countsBytes.store(limits.bytesPerSecond > 0 || limits.bytesPerDay > 0, ordering: .relaxed)
     }
 
-    /// What is in use on this node; what is left is the cluster's to say.
+    /// What is in use on this node; only the cluster knows what is left.
     func usage(now: QuotaInstant) -> QuotaUsage {
         self.state.withLock { state in
             QuotaUsage(

@@ -1,24 +1,24 @@
 package import WasmnetQuota
 
-/// Since when this node and one Redis have spoken without a break, and what time it is there. A value without clock, lock or I/O.
+/// Since when this node and one Redis have been in unbroken contact, and the time there. A value without clock, lock or I/O.
 ///
-/// Who could not speak for a while, or to whom Redis' clock has moved, must not take away what others could not renew meanwhile: scripts
-/// count another node's lease for one time to live after the asker's contact began, whatever time they see.
+/// A node that was out of contact for a while, or for which Redis' clock has moved, must not take away what others could not renew
+/// meanwhile: scripts count another node's lease for one time to live after the caller's contact began, whatever time it is.
 package struct RedisContact: Sendable {
-    /// A silence of so long, though something was asked, breaks it.
+    /// A silence this long breaks the contact, if a query was sent.
     package static let longestSilence = QuotaDuration.milliseconds(2500)
-    /// It breaks as well when nothing was heard for so long, asked or not: heartbeats and looks at the data come more often. A node that slept
-    /// while Redis stood still asked nothing in vain.
+    /// It also breaks when nothing was received for this long, with or without a query: heartbeats and checks of the data are more
+    /// frequent. A node that slept while Redis was down sent no query in vain.
     static let longestPause = QuotaDuration.seconds(7)
-    /// Redis' clock may move so far against this node's while the contact lasts: less than the half second by which a node stops counting on
+    /// Redis' clock may drift this far from this node's during a contact: less than the half second by which a node stops relying on
     /// its leases before Redis does.
     static let maxDrift: Int64 = 400_000
-    /// An answer that took longer says little of Redis' time; the contact begins anew with one that took less than half as long.
+    /// An answer that took longer says little about Redis' time; the contact begins anew with one that took less than half as long.
     private static let wide: Int64 = 100_000
-    /// For so long the quickest answer says what time it is.
+    /// How long the quickest answer determines the time.
     private static let memory = QuotaDuration.seconds(10)
 
-    /// By how much Redis' time is ahead of this node's, in microseconds: between both.
+    /// How far Redis' time is ahead of this node's, in microseconds: between both.
     private struct Offset: Sendable, Hashable {
         var low: Int64
         var high: Int64
@@ -33,7 +33,7 @@ package struct RedisContact: Sendable {
 
     package init() {}
 
-    /// An answer came that says what time it was there when the script ran.
+    /// An answer arrived that carries Redis' time when the script ran.
     ///
     /// - Parameter silence: how long nothing was answered before it.
     package mutating func answered(time: Int64, sentAt: QuotaInstant, now: QuotaInstant, silence: QuotaDuration) {
@@ -55,7 +55,7 @@ package struct RedisContact: Sendable {
         }
     }
 
-    /// Since when there is contact, in microseconds of Redis' time; 0: there is none.
+    /// The start of the contact, in microseconds of Redis' time; 0: there is none.
     ///
     /// - Parameter silence: how long nothing was answered, up to now.
     package func since(now: QuotaInstant, silence: QuotaDuration) -> Int64 {
@@ -66,7 +66,7 @@ package struct RedisContact: Sendable {
         silence >= Self.longestSilence || now - self.heardAt >= Self.longestPause
     }
 
-    /// What time it is at Redis, in microseconds; 0: not known.
+    /// Redis' time, in microseconds; 0: not known.
     package func time(now: QuotaInstant) -> Int64 {
         guard let offset = self.quickest?.offset else { return 0 }
         return now.microseconds + offset.low + offset.width / 2

@@ -3,18 +3,18 @@ package import WasmnetQuota
 
 /// The names of everything that wasmnet keeps in Redis.
 ///
-/// Clients fall into 256 buckets by a hash of their name. All keys of a bucket carry its hash tag, so that each script touches one slot
-/// of a Redis Cluster, and a node's heartbeats are one key a bucket however many clients it has. The tags are spread evenly:
+/// Clients are divided into 256 buckets by a hash of their name. All keys of a bucket carry its hash tag, so that each script touches one
+/// slot of a Redis Cluster, and a node's heartbeats are one key a bucket however many clients it has. The tags are spread evenly:
 /// bucket b lies in the b-th 256th of the 16,384 slots.
 package enum RedisKeys {
     package static let bucketCount = 256
 
-    /// In which bucket a client is.
+    /// A client's bucket.
     package static func bucket(of client: ClientID) -> Int {
         Int(HashSlot.crc16(client.text.utf8)) % Self.bucketCount
     }
 
-    /// Hash: when the bucket's data began and which process wrote it last; until when nothing grows because data was lost, and the nodes that
+    /// Hash: when the bucket's data began and which process wrote it last; until when nothing grows because of a loss, and the nodes that
     /// have declared again what they hold.
     static func generation(_ bucket: Int) -> String { "wn:{\(Self.tags[bucket])}:g" }
 
@@ -40,7 +40,7 @@ package enum RedisKeys {
         }
     }
 
-    /// String: the level of the bandwidth's bucket, and when.
+    /// String: the level of the bandwidth's bucket, and its time.
     static func bandwidth(of client: ClientID) -> String { Self.key("b", client) }
 
     /// Hash: the UTC day, and the bytes debited in it.
@@ -51,10 +51,10 @@ package enum RedisKeys {
 
     /// Sorted set: the nodes by the time of their last heartbeat. All keys of the registry are in one slot.
     static let nodes = "wn:{nodes}:all"
-    /// Never there for longer than a script runs.
+    /// Never exists for longer than a script runs.
     static let rights = "wn:{nodes}:rights"
 
-    /// Hash: what one node says of itself.
+    /// Hash: a node's entry.
     static func node(_ id: String) -> String { "wn:{nodes}:n:\(id)" }
 
     /// Hash: the denylist's generation, version, its id and digest. All keys of the denylist are in one slot.
@@ -63,24 +63,24 @@ package enum RedisKeys {
     /// Hash: the entries.
     package static let denylistEntries = "wn:{denylist}:e"
 
-    /// Sorted set: the entries that end, by when.
+    /// Sorted set: the entries with an expiry, by expiry.
     package static let denylistExpiries = "wn:{denylist}:x"
 
     /// Stream: the last changes.
     package static let denylistLog = "wn:{denylist}:l"
 
-    /// Sorted set: the ids of the versions that the list has come through, the newest last.
+    /// Sorted set: the ids of the versions that the list has passed through, the newest last.
     package static let denylistIDs = "wn:{denylist}:i"
 
-    /// Hash: how far a node has come that puts its list back; and what it has written so far, as the entries and those that end.
+    /// Hash: the progress of a node that writes its list back; and what it has written so far: the entries, and those with an expiry.
     static let denylistPieces = "wn:{denylist}:p"
     static let denylistPieceEntries = "wn:{denylist}:pe"
     static let denylistPieceExpiries = "wn:{denylist}:px"
 
-    /// String: which node mends the list at present.
+    /// String: which node is mending the list.
     static let denylistMender = "wn:{denylist}:w"
 
-    /// The channel on which changes are told.
+    /// The channel on which changes are published.
     package static let denylistChannel = "wn:{denylist}:changes"
 
     private static func key(_ kind: String, _ client: ClientID) -> String {

@@ -7,7 +7,7 @@ package import WasmnetQuota
 
 /// The quotas of a cluster, shared in Redis.
 ///
-/// ``run()`` must run beside it: heartbeats, probes, and what lies idle going back.
+/// ``run()`` must run beside it: it sends heartbeats and probes, and returns what is idle.
 package final class RedisLedger: QuotaLedger {
     private let link: ClusterLink
     private let buckets: [LeaseBucket]
@@ -15,7 +15,7 @@ package final class RedisLedger: QuotaLedger {
     /// How often ``tick()`` is called.
     static let tickInterval = Duration.milliseconds(250)
 
-    /// - Parameter bucketCount: fewer only where all clients are known to be in the first.
+    /// - Parameter bucketCount: fewer only if all clients are known to be in the first.
     package init(
         redis: any ScriptCarrier, settings: ClusterSettings, events: ClusterEvents = ClusterEvents(),
         bucketCount: Int = RedisKeys.bucketCount
@@ -48,12 +48,12 @@ package final class RedisLedger: QuotaLedger {
         self.buckets[RedisKeys.bucket(of: client)].known(client)
     }
 
-    /// Socket slots that Redis granted to this node's clients; where no limit counts them, none are.
+    /// Socket slots that Redis granted to this node's clients; without a limit on sockets, none are.
     package var grantedSockets: Int {
         self.buckets.reduce(0) { sum, bucket in sum + bucket.clients.reduce(0) { $0 + $1.grantedSockets } }
     }
 
-    /// What holds while Redis does not answer; for outages that begin from now on.
+    /// The modes used while Redis does not answer; for outages that begin from now on.
     package var modes: OutageModes {
         get { self.link.modes }
         set { self.link.modes = newValue }
@@ -61,19 +61,19 @@ package final class RedisLedger: QuotaLedger {
 
     package var counters: ClusterCounters { self.link.counters }
 
-    /// Outages that last: 0 or 1, in a Redis Cluster up to one for each bucket.
+    /// Outages in progress: 0 or 1, in a Redis Cluster up to one for each bucket.
     package var outages: Int { self.link.outages }
 
-    /// In an outage: the error by which Redis refuses what nodes ask, such as OOM or READONLY; nil where it does not answer.
+    /// In an outage: the error code of a Redis that refuses queries, such as OOM or READONLY; nil where it does not answer.
     package var refusalCode: String? { self.link.refusalCode }
 
-    /// Nodes last heard of, this one included.
+    /// Nodes in the last registry read, this one included.
     package var nodeCount: Int {
         get { self.link.nodeCount }
         set { self.link.nodeCount = newValue }
     }
 
-    /// The registry's nodes were read.
+    /// The nodes in the registry were read.
     package func registered(_ ids: [String]) {
         self.nodeCount = ids.count
         let (others, now) = (ids.filter { $0 != self.link.settings.nodeID }, self.link.now)
@@ -82,15 +82,15 @@ package final class RedisLedger: QuotaLedger {
         for bucket in self.buckets { self.answerRollCall(of: bucket) }
     }
 
-    /// A node said that it goes: no roll call waits for it.
+    /// A node announced its departure: no roll call waits for it.
     package func left(_ id: String) { self.link.peers.withLock { $0.left(id) } }
 
-    // MARK: Life
+    // MARK: Lifecycle
 
-    /// Learns the generation of every bucket, so that a loss of data is seen for what it is.
+    /// Learns the generation of every bucket, so that a loss is recognized as one.
     ///
-    /// - Parameter isAlone: whether no other node is there; else data that begins now may be what others lost, and nothing grows until
-    ///   they have had the time to say so.
+    /// - Parameter isAlone: whether there is no other node; otherwise data that begins now may be what others lost, and nothing grows until
+    ///   they have had time to say so.
     package func learnGenerations(isAlone: Bool) async throws(RedisError) {
         let failure = await withCheckedContinuation { done in
             self.learnGenerations(isAlone: isAlone) { done.resume(returning: $0) }
@@ -112,7 +112,7 @@ package final class RedisLedger: QuotaLedger {
         init(count: Int) { self.state = Guarded((count, nil)) }
     }
 
-    /// Asks for every bucket, and goes on once all have answered.
+    /// Sends a query for every bucket, and continues once all have answered.
     private func askAll(
         _ ask: (LeaseBucket, @escaping @Sendable (RedisError?) -> Void) -> Void,
         then done: @escaping @Sendable (RedisError?) -> Void
@@ -129,7 +129,7 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
-    /// How often data of a bucket was noticed to be gone or old.
+    /// How often a loss of a bucket's data was noticed.
     package var losses: Int { self.link.losses }
 
     /// Buckets in which nothing grows until all nodes have declared again what they hold.
@@ -143,7 +143,7 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
-    /// Whatever is due now.
+    /// Does all that is due now.
     package func tick() {
         self.link.tick(now: self.link.now)
         self.lookForLoss()
@@ -178,8 +178,8 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
-    /// Looks at a bucket or a few, so that a loss is noticed although nobody asks: within a second where one server has all, and within
-    /// five where each bucket may be on another, which heartbeats notice as well. When one is noticed, at all.
+    /// Checks a bucket or a few, so that a loss is noticed even without queries: within a second where one server has all, and within
+    /// five where each bucket may be on another, which heartbeats notice as well. Once one is noticed, checks all.
     private func lookForLoss() {
         guard self.link.outages == 0 else { return }
         let (isLoss, indices) = self.lookout.withLock {
@@ -206,7 +206,7 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
-    /// In a roll call, says that all is declared once it is.
+    /// In a roll call, reports that all is declared once it is.
     private func answerRollCall(of bucket: LeaseBucket, then done: @escaping @Sendable (RedisError?) -> Void = { _ in })
     {
         guard bucket.isInRollCall else { return done(nil) }
@@ -218,7 +218,7 @@ package final class RedisLedger: QuotaLedger {
             self.link.events.peersNeeded()
             return done(nil)
         }
-        // Nobody has an empty name, so that a roll call never ends by who does not know yet whom it waits for.
+        // No node has an empty name, so a node that does not know its peers yet never ends a roll call.
         let others = step == .declare ? [""] : peers.ids
         let call = ClusterCall.rollCall(bucket: bucket.index, peers: others, leaseState.inCalls, self.link.settings)
         self.link.run(call, bucket: bucket.index) { [link] result in
@@ -234,17 +234,17 @@ package final class RedisLedger: QuotaLedger {
         }
     }
 
-    /// There is no connection to a server that is alone: its silence began, whether anybody asks or not.
+    /// The connection to a single server is gone: its silence began, with or without a query.
     package func disconnected(_ reason: String) { self.link.disconnected(reason) }
 
-    /// The connection to Redis is new: what was said last may be lost.
+    /// The connection to Redis is new: the last declarations may be lost.
     package func reconnected() {
         for bucket in self.buckets where bucket.clientCount > 0 {
             for allowance in bucket.clients { allowance.resync() }
         }
     }
 
-    /// Gives all leases up at once; for a node whose sessions have ended.
+    /// Releases all leases at once; for a node whose sessions have ended.
     package func retire() async {
         for bucket in self.buckets {
             for allowance in bucket.clients { allowance.giveBytesBack(now: self.link.now) }
@@ -264,10 +264,10 @@ package final class RedisLedger: QuotaLedger {
 }
 
 extension ClusterLink {
-    /// Carries out what an answer means for a bucket.
+    /// Applies an answer to a bucket.
     ///
     /// - Parameter renews: whether Redis kept the epoch alive with it, if it is done.
-    /// - Returns: whether the slots that it grants are to be believed.
+    /// - Returns: whether the slots that it grants are valid.
     @discardableResult
     func heard(
         _ bucket: LeaseBucket, _ leaseState: LeaseBucket.LeaseState, _ status: LeaseBucket.ReplyStatus,
@@ -281,7 +281,7 @@ extension ClusterLink {
         return outcome.counts
     }
 
-    /// To be called before anything is sent under the bucket's epoch.
+    /// Must be called before anything is sent under the bucket's epoch.
     func leaveIfLapsed(_ bucket: LeaseBucket, now: QuotaInstant) { self.carryOut(bucket.leaveIfLapsed(now: now)) }
 
     private func carryOut(_ effect: LeaseBucket.Effect) {

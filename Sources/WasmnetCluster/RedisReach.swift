@@ -2,7 +2,7 @@ import Synchronization
 import WasmnetNet
 import WasmnetQuota
 
-/// How one Redis answers, for all who ask it; read without a lock on every path.
+/// How one Redis answers, for all its users; read without a lock on every path.
 final class RedisReach: Sendable {
     private struct State {
         var watch: OutageWatch
@@ -19,10 +19,10 @@ final class RedisReach: Sendable {
         self.state = Guarded(State(watch: OutageWatch(outageTime: outageTime)))
     }
 
-    /// Nothing was heard for so long that the policy's `redis_failure` holds.
+    /// Redis was silent for so long that the policy's `redis_failure` applies.
     var isOutage: Bool { self.outage.load(ordering: .acquiring) }
 
-    /// Whether something is unanswered for longer than what is counted by the second waits.
+    /// Whether something has been unanswered for longer than rates and bandwidth wait.
     func isSilent(for time: QuotaDuration, now: QuotaInstant) -> Bool {
         let since = self.unansweredSince.load(ordering: .relaxed)
         return since != 0 && now.microseconds - since >= time.microseconds
@@ -30,7 +30,7 @@ final class RedisReach: Sendable {
 
     func asked(now: QuotaInstant) { self.change { $0.watch.asked(now: now) } }
 
-    /// - Parameter time: what the answer says of Redis' time, in microseconds; nil: nothing.
+    /// - Parameter time: Redis' time according to the answer, in microseconds; nil: not stated.
     /// - Returns: whether an outage ended just now.
     func answered(time: Int64?, sentAt: QuotaInstant, now: QuotaInstant) -> Bool {
         self.change { state in
@@ -46,7 +46,7 @@ final class RedisReach: Sendable {
 
     func isProbeDue(now: QuotaInstant) -> Bool { self.state.withLock { $0.watch.isProbeDue(now: now) } }
 
-    /// Since when there is contact, and what time it is, both by Redis' clock in microseconds; 0: not known.
+    /// Start of the contact and the present time, both by Redis' clock in microseconds; 0: not known.
     func stamp(now: QuotaInstant) -> (since: Int64, time: Int64) {
         self.state.withLock {
             ($0.contact.since(now: now, silence: $0.silence(now: now)), $0.contact.time(now: now))

@@ -1,11 +1,11 @@
 import NIOCore
 package import RedisClient
 
-/// Whether the user of Redis may do what the scripts do: one that may not do all of it would have a part of them fail for ever.
+/// Whether the Redis user may run what the scripts run: without all of it, some would fail permanently.
 package enum RedisRights {
-    /// - Returns: the commands that are refused, `HGET` among them; empty where all is well.
+    /// - Returns: the commands that are refused, such as `HGET`; empty if there are none.
     package static func missing(redis: RedisClient) async throws(RedisError) -> [String] {
-        // A clock of its own, since TIME may be what is missing.
+        // The caller's clock, since TIME may be what is missing.
         let reply = try await redis.evaluate(
             ClusterScripts.rights, keys: [.string(RedisKeys.rights)], arguments: [1], deadline: .seconds(10))
         return reply.array?.compactMap(\.string) ?? []

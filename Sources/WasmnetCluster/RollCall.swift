@@ -5,7 +5,7 @@ import WasmnetQuota
 /// A node may be the first to notice, and may not know yet who joined since it last read the registry: it waits until the others have
 /// noticed, and are in the registry again.
 struct RollCall: Sendable {
-    /// Others look at some bucket once a second.
+    /// Other nodes check some bucket once a second.
     static let noticeTime = QuotaDuration.milliseconds(1500)
     private static let firstPause = QuotaDuration.milliseconds(250)
     private static let longestPause = QuotaDuration.seconds(2)
@@ -13,7 +13,7 @@ struct RollCall: Sendable {
     private let began: QuotaInstant
     private let age: QuotaDuration
     private var next: QuotaInstant
-    /// Nil: nobody else is there.
+    /// Nil: there is no other node.
     private var readsPeersAfter: QuotaInstant?
     private var hasDeclared = false
 
@@ -27,15 +27,15 @@ struct RollCall: Sendable {
 
     enum Step: Sendable {
         case wait
-        /// The registry is to be read.
+        /// The registry must be read.
         case readPeers
-        /// All is declared: it is time to say so, which ends nothing yet.
+        /// All is declared: it is time to report it, which ends nothing yet.
         case declare
-        /// It is time to say it, again, and to look whether all others have.
+        /// It is time to report it, again, and to check whether all others have.
         case answer
     }
 
-    /// - Parameter peersReadAt: when the registry was read last.
+    /// - Parameter peersReadAt: when the registry was last read.
     mutating func step(now: QuotaInstant, peersReadAt: QuotaInstant) -> Step {
         guard now >= self.next else { return .wait }
         if let time = self.readsPeersAfter, peersReadAt < time {
@@ -48,12 +48,12 @@ struct RollCall: Sendable {
         return .answer
     }
 
-    /// Whether it took about as long as growth is held where somebody does not answer: what a node knows of the hold is as old as its last
+    /// Whether it took about as long as growth is held if a node does not answer: what a node knows of the hold is as old as its last
     /// answer, a heartbeat at most.
     func lasts(_ hold: QuotaDuration, until now: QuotaInstant) -> Bool {
         (now - self.began).microseconds + self.age.microseconds >= hold.microseconds - 6_000_000
     }
 
-    /// Nobody else is there who could have lost anything.
+    /// There is no other node that could have lost anything.
     mutating func isAlone() { self.readsPeersAfter = nil }
 }

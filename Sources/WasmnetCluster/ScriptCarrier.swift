@@ -1,7 +1,7 @@
 package import NIOCore
 package import RedisClient
 
-/// What carries the ledger's scripts to Redis, and their answers back.
+/// Sends the ledger's scripts to Redis, and returns the answers.
 package protocol ScriptCarrier: Sendable {
     /// Whether each key may be on another server.
     var isCluster: Bool { get }
@@ -9,7 +9,7 @@ package protocol ScriptCarrier: Sendable {
     /// Runs a script on the server of its keys.
     ///
     /// - Parameters:
-    ///   - deadline: nil: the carrier's own.
+    ///   - deadline: nil: the carrier's default.
     ///   - done: called once, later, on any thread.
     func run(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument], deadline: TimeAmount?,

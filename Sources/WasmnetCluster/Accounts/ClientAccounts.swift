@@ -3,7 +3,7 @@ package import RedisClient
 package import WasmnetQuota
 import WasmnetNet
 
-/// The clients' accounts in Redis, for operators: what is used, limits set for one client, and a new start.
+/// The clients' accounts in Redis, for operators: usage, limits set for one client, and resets.
 package struct ClientAccounts: Sendable {
     private static let deadline = TimeAmount.seconds(5)
     private let redis: RedisClient
@@ -12,7 +12,7 @@ package struct ClientAccounts: Sendable {
         self.redis = redis
     }
 
-    /// What was counted. A client that was never seen has used nothing.
+    /// What was counted. An unknown client has used nothing.
     package func account(of client: ClientID) async throws(RedisError) -> ClientAccount {
         let now = try await self.redis.serverTime(deadline: Self.deadline)
         let commands: [RedisCommand] = [
@@ -34,9 +34,9 @@ package struct ClientAccounts: Sendable {
         return Self.read(replies, now: now)
     }
 
-    /// Sets limits in place of the policy's; those set earlier stay, and all end after `time`.
+    /// Overrides the policy's limits; overrides set earlier stay, and all expire after `time`.
     ///
-    /// Nodes follow with the next question they ask for the client, and only in what their policy limits at all. What is open
+    /// Nodes apply them from their next query for the client, and only to what their policy limits at all. What is open
     /// stays open.
     ///
     /// - Parameter time: up to ``QuotaOverrides/longestTime``.
@@ -49,15 +49,15 @@ package struct ClientAccounts: Sendable {
         _ = try await self.override(client, [.integer(time)] + fields)
     }
 
-    /// Takes back what was set: the policy's limits hold again.
+    /// Removes the overrides: the policy's limits apply again.
     ///
-    /// - Returns: whether there was anything, also where it cannot be read.
+    /// - Returns: whether there were any, even unreadable ones.
     @discardableResult
     package func clearOverrides(of client: ClientID) async throws(RedisError) -> Bool {
         try await self.override(client, [0]) > 0
     }
 
-    /// Forgets what was used of rates, of the bandwidth and of the day. Open sockets and sessions stay and stay counted.
+    /// Clears the usage of rates, of the bandwidth and of the day. Open sockets and sessions stay and remain counted.
     package func reset(_ client: ClientID) async throws(RedisError) {
         _ = try await self.redis.send(
             [
@@ -83,7 +83,7 @@ package struct ClientAccounts: Sendable {
             for (epoch, lease) in replies[index].fields where epochs.contains(epoch) {
                 let node = ClusterSettings.node(ofEpoch: epoch)
                 let count = ByteText(lease).words.last.flatMap { Int($0.text) } ?? 0
-                // Of a bad Redis too, sums over all nodes fit.
+                // Even if Redis returns bad data, sums over all nodes fit.
                 holdings[node, default: .init(node: node)][keyPath: slots] += min(max(count, 0), 1 << 32)
             }
         }
@@ -112,7 +112,7 @@ package struct ClientAccounts: Sendable {
 }
 
 extension RESPValue {
-    /// A hash: names and values in turns.
+    /// A hash: alternating names and values.
     var fields: [String: String] {
         let words = self.array?.map { $0.string ?? "" } ?? []
         var fields: [String: String] = [:]
@@ -122,7 +122,7 @@ extension RESPValue {
 }
 
 extension RedisClient {
-    /// What the server's clock shows.
+    /// The server's clock.
     func serverTime(deadline: TimeAmount) async throws(RedisError) -> QuotaInstant {
         let time = try await self.send(["TIME"], deadline: deadline).array?.compactMap {
             $0.string.flatMap(Int64.init)

@@ -4,14 +4,14 @@ package import RedisClient
 import WasmnetNet
 import WasmnetPolicy
 
-/// Keeps a node's denylist as it is in Redis.
+/// Keeps a node's denylist in step with Redis.
 ///
-/// It subscribes first, so that what comes while it reads the list waits behind it; then it reads the list, and then makes the changes
-/// that are published. A change that does not follow the last one, a subscription that stands again, and every 5 s in any case make it
-/// ask Redis what it has: what is missing comes from the log, and where that does not reach, or version and digest do not fit, from the
-/// whole list.
+/// It subscribes first, so that changes published during the read queue up behind it; then it reads the list and applies the published
+/// changes. A change that does not follow the last one, a renewed subscription, and in any case an interval of 5 s make it
+/// poll Redis: missing changes come from the log, or, where that does not reach back far enough or version and digest do not match,
+/// from the whole list.
 ///
-/// The last list stays in force while Redis is out of reach. It also stays when Redis comes back without it (a restart without
+/// The last list stays in force while Redis is out of reach. It also stays when Redis returns without it (a restart without
 /// persistence, an old snapshot, a replica that lagged): then it is written back, or joined with what was added there, see
 /// ``DenylistMend``. Only a list that replaces it ends it: ``DenylistStore/load(_:replaces:)`` and ``DenylistStore/clear()``.
 package struct DenylistFeed: Sendable {
@@ -27,13 +27,13 @@ package struct DenylistFeed: Sendable {
     private let logger: Logger
 
     /// - Parameters:
-    ///   - redis: for everything but the subscription, which has a connection of its own to the same URL.
+    ///   - redis: for everything but the subscription, which has its own connection to the same URL.
     ///   - options: for the subscription's connection.
-    ///   - interval: how often it asks Redis in any case.
+    ///   - interval: how often it polls Redis in any case.
     ///   - deadline: time for each answer of Redis. Default 2 s.
-    ///   - patience: how long Redis may be away before it is a warning. Default 15 s.
-    ///   - isOutage: whether others have told the log that Redis is away.
-    ///   - nodesChanged: told of nodes that come and go, which they say on the same channel.
+    ///   - patience: how long Redis may be away before a warning is logged. Default 15 s.
+    ///   - isOutage: whether the outage is already logged elsewhere.
+    ///   - nodesChanged: called when nodes join or leave, which they announce on the same channel.
     package init(
         redis: RedisClient, options: RedisClientOptions = RedisClientOptions(), to inForce: ActiveDenylist,
         interval: Duration = DenylistLimits.interval, deadline: TimeAmount = .seconds(2),
@@ -61,7 +61,7 @@ package struct DenylistFeed: Sendable {
         case expiry
     }
 
-    /// How long it waits after a failure, or for another node, before it asks again.
+    /// How long it waits after a failure, or for another node, before it polls again.
     private static let retry = Duration.milliseconds(500)
 
     /// Runs until its task is cancelled.
@@ -71,7 +71,7 @@ package struct DenylistFeed: Sendable {
         let subscriber = try RedisSubscriber(
             self.redis.url, channels: [RedisKeys.denylistChannel], options: self.options, group: self.group)
         defer { subscriber.close() }
-        // What does not fit is not missed for long: versions tell that something is missing, at the latest at the next tick.
+        // Dropped changes are not missed for long: the versions show the gap, at the latest at the next tick.
         let (wakes, source) = AsyncStream.makeStream(of: Wake.self, bufferingPolicy: .bufferingOldest(1024))
         await withDiscardingTaskGroup { tasks in
             tasks.addTask {
@@ -108,7 +108,7 @@ package struct DenylistFeed: Sendable {
                 }
                 if let next = follower.nextSweep(), sweepAt.map({ next < $0 }) ?? true {
                     sweepAt = next
-                    // Nodes come one after the other, so that the first spares the others the work.
+                    // Staggered, so that the first node spares the others the work.
                     let wait = self.wait(until: next) + .milliseconds(Int64(self.options.random() * 1000))
                     tasks.addTask { if await Self.sleep(wait) { source.yield(.expiry) } }
                 }

@@ -4,7 +4,7 @@ import RedisClient
 import WasmnetNet
 import WasmnetPolicy
 
-/// What the feed knows, and what each event makes of it.
+/// The feed's state, and how each event changes it.
 struct DenylistFollower {
     private let reader: DenylistReader
     private let mender: DenylistMender
@@ -14,16 +14,16 @@ struct DenylistFollower {
     private var list: Denylist
     private var lineage = DenylistLineage()
     private var expiries: DenylistExpiries
-    /// The digest that Redis has for a list that this program cannot read in whole.
+    /// Redis' digest of a list that this program cannot read completely.
     private var trusted: DenylistDigest?
-    /// Since when Redis does not answer; nil where it did when it was last asked.
+    /// When Redis stopped answering; nil if it answered the last poll.
     private var failedSince: Int64?
     private var hasWarned = false
-    /// Whether the log was told that Redis has lost the list.
+    /// Whether the loss of the list in Redis was logged.
     private var isLost = false
     private let patience: TimeAmount
     private let isOutage: @Sendable () -> Bool
-    /// Whether it is to ask again soon: another node mends the list, or it changes meanwhile.
+    /// Whether to poll again soon: another node mends the list, or it is changing.
     private(set) var isWaiting = false
 
     var hasFailed: Bool { self.failedSince != nil }
@@ -43,13 +43,13 @@ struct DenylistFollower {
         self.expiries = DenylistExpiries(self.list)
     }
 
-    /// A published change: made where it follows the last one, else the reason to ask.
+    /// A published change: applied if it follows the last one; otherwise a reason to poll.
     mutating func take(_ payload: ByteBuffer) async {
         guard let message = DenylistMessage(payload), message.generation == self.list.generation else {
             await self.ask()
             return
         }
-        // It was in the list already when that was read.
+        // The list already included it when it was read.
         if message.to <= self.list.version, self.lineage.knows(message.id), self.inForce.freshness == .current {
             return
         }
@@ -72,10 +72,10 @@ struct DenylistFollower {
             }, at: MachineClock.uptimeNanoseconds())
     }
 
-    /// Compares with Redis, reads what is missing here, and mends what is missing there.
+    /// Compares with Redis, reads what is missing here, and restores what is missing there.
     mutating func ask() async {
         do throws(RedisError) {
-            // Once more after each mend. Where others change the list meanwhile, again in a moment.
+            // Once more after each mend. If others change the list meanwhile, again shortly.
             self.isWaiting = true
             for _ in 0..<4 where self.isWaiting {
                 if try await self.look() { break }
@@ -88,7 +88,7 @@ struct DenylistFollower {
             let since = self.failedSince ?? now
             self.failedSince = since
             _ = self.inForce.report(.unreachable("\(error)"))
-            // A Redis that is away is an outage of everything, which is told once for all.
+            // An unreachable Redis is an outage of everything, which is logged once for all.
             let isOwnFault = !error.mayPass || (now - since >= self.patience.nanoseconds && !self.isOutage())
             guard isOwnFault, !self.hasWarned else { return }
             self.hasWarned = true
@@ -118,7 +118,7 @@ struct DenylistFollower {
             }
             self.lineage.pass(poll.id)
             self.accept(list, fresh: fresh, at: sentLast)
-            // A program of before wrote it: a write of nothing gives the version an id.
+            // Written by an earlier version: an empty write gives the list's version an id.
             if !poll.hasOwnID, (try? await self.store.sweep()) != nil { self.isWaiting = true }
             return !self.isWaiting
         case .none where self.list.generation == 0, .building where self.list.generation == 0:
@@ -135,7 +135,7 @@ struct DenylistFollower {
         }
     }
 
-    /// Does what is due where Redis does not know the list in force.
+    /// Restores the list in force if Redis does not know it.
     private mutating func mend(over poll: DenylistPoll?) async throws(RedisError) -> Bool {
         _ = self.inForce.report(.missing)
         guard let mend = DenylistMend(of: self.list, self.lineage, over: poll) else {
@@ -172,7 +172,7 @@ struct DenylistFollower {
         }
     }
 
-    /// Takes out of Redis what is over, for all nodes.
+    /// Removes expired entries from Redis, for all nodes.
     mutating func sweep() async {
         guard self.list.generation != 0, let next = self.nextSweep(), next <= self.inForce.now else { return }
         var last = self.list.version
@@ -182,7 +182,7 @@ struct DenylistFollower {
         await self.ask()
     }
 
-    /// When something is to be taken out.
+    /// When the next entry is due for removal.
     mutating func nextSweep() -> UnixTime? { self.hasFailed ? nil : self.expiries.next(in: self.list) }
 
     private mutating func accept(_ list: Denylist, fresh: [DenylistEntry]?, at time: Int64) {

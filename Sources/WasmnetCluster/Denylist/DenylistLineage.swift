@@ -1,11 +1,11 @@
 import WasmnetPolicy
 
-/// The versions that a list has come through, by their ids: Redis' list is an earlier one of it where its id is known here.
+/// The ids of the versions that a list has passed through: Redis' list is an earlier version of it if its id is known here.
 struct DenylistLineage: Sendable {
-    /// Of the version in force, or of the last before it that had one; empty: none had.
+    /// Of the version in force, or of the last one before it that had an id; empty: none had.
     private(set) var id = ""
     private var known: Set<String> = []
-    /// The same, as they came.
+    /// The same, in order of arrival.
     private var order: [String] = []
     private let most: Int
 
@@ -13,7 +13,7 @@ struct DenylistLineage: Sendable {
         self.most = most
     }
 
-    /// - Returns: whether the list has come through this version, as far as is known.
+    /// - Returns: whether the list has passed through this version, as far as is known.
     func knows(_ id: String) -> Bool { self.known.contains(id) }
 
     /// The newest, oldest first.
@@ -27,31 +27,31 @@ struct DenylistLineage: Sendable {
         self.order.removeFirst(self.order.count - self.most)
     }
 
-    /// The list in force is of this version now.
+    /// The list in force now has this version.
     mutating func pass(_ id: String) {
         guard !id.isEmpty else { return }
         self.remember([id])
         self.id = id
     }
 
-    /// An id as Redis has it; empty for what no node wrote.
+    /// An id as stored in Redis; empty for anything not written by a node.
     static func id(_ text: String) -> String { text.utf8.count <= 64 && text != "-" ? text : "" }
 
     /// The random part of an id.
     static func random() -> String { String(UInt64.random(in: 0 ... .max), radix: 36) }
 }
 
-/// What a node does whose list Redis does not know of.
+/// What a node does if Redis does not know its list.
 package enum DenylistMend: String, Sendable, CaseIterable {
-    /// Redis has an earlier version, or none: the list is put in its place.
+    /// Redis has an earlier version, or none: the list is written over it.
     case writtenBack = "written_back"
-    /// Redis has one that came about elsewhere: its entries and those in force are one list then.
+    /// Redis has one of another origin: its entries and those in force are merged.
     case joined
-    /// Redis has one that replaces whatever there was.
+    /// Redis has one that replaces all earlier ones.
     case replaced
 
     /// - Parameter poll: what Redis has; nil: nothing.
-    /// - Returns: nil: to wait, for a list that replaces this one and is not complete.
+    /// - Returns: nil: wait for a list that replaces this one and is not complete.
     init?(of list: Denylist, _ lineage: DenylistLineage, over poll: DenylistPoll?) {
         guard let poll, !lineage.knows(poll.id) else {
             self = .writtenBack

@@ -2,7 +2,7 @@ import NIOCore
 import RedisClient
 import WasmnetPolicy
 
-/// Puts what a node holds into a Redis that does not know of it, one node at a time: the others then find it done.
+/// Restores a node's list to a Redis that does not know it, one node at a time: the others then find it done.
 struct DenylistMender: Sendable {
     let redis: RedisClient
     let deadline: TimeAmount
@@ -17,7 +17,7 @@ struct DenylistMender: Sendable {
         case done
         /// Redis has another list by now.
         case overtaken
-        /// Another node is at it.
+        /// Another node is doing it.
         case busy
     }
 
@@ -83,7 +83,7 @@ struct DenylistMender: Sendable {
         }
     }
 
-    /// Adds entries to the list that Redis has, which has then come through the one in force.
+    /// Adds entries to the list in Redis, which then counts as descended from the one in force.
     private func join(
         _ entries: [DenylistEntry], _ list: Denylist, _ lineage: DenylistLineage, _ poll: DenylistPoll?
     ) async throws(RedisError) -> Bool {

@@ -3,32 +3,32 @@ import NIOCore
 import RedisClient
 import WasmnetPolicy
 
-/// Reads the list from Redis, whole or what changed, so that it is the list of one version.
+/// Reads the list from Redis, whole or by its changes, so that it matches exactly one version.
 struct DenylistReader: Sendable {
     let redis: RedisClient
     /// For each run of the script and each page.
     let deadline: TimeAmount
 
-    /// How often a snapshot is begun anew that the list has outrun, or that does not have Redis' digest.
+    /// How often a snapshot is restarted because the list changed too fast, or its digest does not match Redis'.
     private static let maxAttempts = 5
     private static let maxMisses = 2
 
     enum Progress {
         /// Redis has no list.
         case none
-        /// It has one that is not complete yet, and has come through the known one.
+        /// It has one that is not complete yet and has passed through the known one.
         case building
-        /// It has one that has not come through the known one.
+        /// It has one that has not passed through the known one.
         case unknown(DenylistPoll)
-        /// The list at the version that Redis has. `fresh`: what was put in since, nil for everything.
+        /// The list at Redis' version. `fresh`: entries added since, nil for possibly all.
         case current(Denylist, fresh: [DenylistEntry]?, DenylistPoll)
     }
 
-    /// What Redis has now, from what is known: by the log where that reaches, else by a snapshot.
+    /// Redis' present list, starting from a known one: by the log where that reaches back far enough, else by a snapshot.
     ///
     /// - Parameters:
     ///   - id: of the known version.
-    ///   - trusts: a digest by which the known list counts as Redis' although it has another.
+    ///   - trusts: a digest for which the known list counts as Redis' despite having another digest.
     ///   - heard: called with each answer, and when it was asked for, in monotonic nanoseconds.
     func progress(
         from known: Denylist, id: String, trusts: DenylistDigest?, heard: (DenylistPoll, _ sent: Int64) -> Void
@@ -61,7 +61,7 @@ struct DenylistReader: Sendable {
         }
     }
 
-    /// The ids of the versions that Redis' list has come through, oldest first, from the last one on that is known.
+    /// The ids of the versions that Redis' list has passed through, oldest first, from the last known one on.
     func ids(after knows: (String) -> Bool) async throws(RedisError) -> [String] {
         var ids: [String] = []
         while true {
@@ -77,10 +77,10 @@ struct DenylistReader: Sendable {
         }
     }
 
-    /// The whole list, and what Redis says of it.
+    /// The whole list, and what Redis reports about it.
     ///
-    /// Pages by HSCAN, which returns every field that stays throughout (and may return others, or one twice); then the log from the
-    /// version before the first page, whose records say what there is after each, makes it the list of the log's last version.
+    /// Pages by HSCAN, which returns every field that stays throughout (and may return others, or duplicates); then the log from the
+    /// version before the first page, whose records carry the resulting state, brings it to the log's last version.
     ///
     /// - Returns: nil where there is none.
     func snapshot() async throws(RedisError) -> (list: Denylist, poll: DenylistPoll)? {
@@ -98,7 +98,7 @@ struct DenylistReader: Sendable {
             misses += 1
             if misses == Self.maxMisses { break }
         }
-        // A digest that is never met: entries that this version of the program cannot read. The others hold.
+        // The digest never matches: this version of the program cannot read some entries. The others apply.
         guard let last else { throw .unavailable("the denylist changes faster than it can be read") }
         return last
     }
@@ -124,9 +124,9 @@ struct DenylistReader: Sendable {
         } while cursor != "0"
     }
 
-    /// Makes the changes that the log has since the pages were begun.
+    /// Applies the changes logged since the paging began.
     ///
-    /// - Returns: nil where the log does not reach as far, or another list has begun.
+    /// - Returns: nil where the log does not reach back far enough, or another list has begun.
     private func follow(
         _ builder: inout DenylistBuilder, from start: DenylistPoll
     ) async throws(RedisError) -> DenylistPoll? {

@@ -3,12 +3,12 @@ import RedisClient
 import WasmnetPolicy
 import WasmnetNet
 
-/// The denylist's texts in Redis, as the scripts write them.
+/// The denylist's text formats in Redis, as the scripts write them.
 enum DenylistWire {
-    /// What a script writes and answers: all that a double tells apart.
+    /// The range of a script's numbers: integers that a double holds exactly.
     static let numbers: ClosedRange<Int64> = 0...(1 << 53)
 
-    /// The words of a change.
+    /// A change as script arguments.
     static func words(_ change: DenylistChange) -> [RedisArgument] {
         switch change {
         case .remove(let subject): return ["-", .string(subject.text)]
@@ -25,7 +25,7 @@ enum DenylistWire {
         }
     }
 
-    /// The words of an entry that a node puts back.
+    /// An entry as script arguments, for a node that writes its list back.
     static func words(_ entry: DenylistEntry) -> [RedisArgument] {
         [
             .string(entry.text), .integer(entry.expiry?.milliseconds ?? 0),
@@ -33,7 +33,7 @@ enum DenylistWire {
         ]
     }
 
-    /// `+ EXPIRY SUBJECT REASON` or `- SUBJECT`; nil for what no node wrote.
+    /// `+ EXPIRY SUBJECT REASON` or `- SUBJECT`; nil for anything not written by a node.
     static func record(_ text: ByteText) -> DenylistRecord? {
         let words = text.split(at: " ", atMost: 4)
         if words.count == 2, words[0] == "-" { return .drop(words[1].text) }
@@ -41,7 +41,7 @@ enum DenylistWire {
         return self.entry(words[2].text, expiry, words[3]).map { .put($0) }
     }
 
-    /// A field and value of the hash: `MARK EXPIRY REASON`; nil for what no node wrote.
+    /// A field and value of the hash: `MARK EXPIRY REASON`; nil for anything not written by a node.
     static func entry(_ field: String, _ value: String) -> DenylistEntry? {
         let words = ByteText(value).split(at: " ", atMost: 3)
         guard words.count == 3, let expiry = words[1].decimal(as: Int64.self) else { return nil }
@@ -52,24 +52,24 @@ enum DenylistWire {
         guard (0...UnixTime.last.milliseconds).contains(expiry), let subject = try? DenylistSubject(text),
             subject.text == text
         else { return nil }
-        // A reason that this version would not take is no reason to forget the entry.
+        // An entry whose reason this version would not accept still applies.
         return DenylistEntry(
             subject, expiry: expiry == 0 ? nil : UnixTime(milliseconds: expiry),
             reason: (try? DenylistReason(reason.text)) ?? nil)
     }
 }
 
-/// What is published: `GENERATION FROM TO DIGEST bID nID`, the ids of the version before and of the new one, then the records from one
-/// version to the other where they are few. Programs of before pass over the ids, and write none.
+/// A published message: `GENERATION FROM TO DIGEST bID nID`, the ids of the version before and of the new one, then the records between
+/// the two versions if there are few. Earlier versions of the program ignore the ids, and write none.
 struct DenylistMessage: Equatable {
     var generation: Int64
     var from: Int64
     var to: Int64
     var digest: DenylistDigest
-    /// Empty where there was none.
+    /// Empty if there was none.
     var before = ""
     var id = ""
-    /// Nil: they are to be read from the log.
+    /// Nil: they must be read from the log.
     var records: [DenylistRecord]?
 
     init?(_ payload: ByteBuffer) {
@@ -90,11 +90,11 @@ struct DenylistMessage: Equatable {
     }
 }
 
-/// The answer of the script that tells what changed.
+/// The answer of the poll script.
 struct DenylistPoll {
     enum Status: Int64 {
         case none, same, records, trimmed
-        /// The list in Redis has not come through the version that was asked for.
+        /// The list in Redis has not passed through the version that was asked for.
         case unknown
     }
 
@@ -105,15 +105,15 @@ struct DenylistPoll {
     let version: Int64
     let digest: DenylistDigest
     let count: Int64
-    /// It is not to be in force yet.
+    /// It is not in force yet.
     let isBuilding: Bool
-    /// It was begun to replace whatever there was.
+    /// It was begun to replace all earlier ones.
     let replaces: Bool
-    /// The id is of this version, not of one before.
+    /// The id is this version's own, not an earlier one's.
     let hasOwnID: Bool
-    /// Empty where no version had one.
+    /// Empty if no version had one.
     let id: String
-    /// Nil in place of what no node wrote.
+    /// Nil in place of anything not written by a node.
     let records: [DenylistRecord?]
 
     init(_ reply: RESPValue) throws(RedisError) {
@@ -135,7 +135,7 @@ struct DenylistPoll {
         self.records = parts.dropFirst(8).map { $0.string.flatMap { DenylistWire.record(ByteText($0)) } }
     }
 
-    /// - Parameter id: of the known version, or of the last before it that had one.
+    /// - Parameter id: of the known version, or of the last one before it that had an id.
     static func ask(
         _ redis: RedisClient, generation: Int64, version: Int64, id: String = "", deadline: TimeAmount
     ) async throws(RedisError) -> DenylistPoll {
@@ -151,6 +151,6 @@ struct DenylistPoll {
                 deadline: deadline))
     }
 
-    /// What the script that puts a list back takes the one in Redis for.
+    /// The list in Redis, as the restore script expects it.
     var text: String { "\(self.generation) \(self.version) \(self.id)" }
 }

@@ -2,15 +2,15 @@ import NIOCore
 package import WasmnetNet
 package import WasmnetPolicy
 
-/// The denylist of a node without Redis: the same list in the process, lost when it ends.
+/// The denylist of a node without Redis: kept in memory, lost when the process ends.
 package actor InProcessDenylist: DenylistStore {
     private var book: DenylistReplica
     private let inForce: ActiveDenylist
     private let systemTime: @Sendable () -> UnixTime
 
     /// - Parameters:
-    ///   - systemTime: the clock that expiry is reckoned by.
-    ///   - most: entries the list may have.
+    ///   - systemTime: the clock for expiries.
+    ///   - most: the list's maximum number of entries.
     package init(
         to inForce: ActiveDenylist, most: Int = DenylistReplica.maxEntries,
         systemTime: @escaping @Sendable () -> UnixTime
@@ -31,7 +31,7 @@ package actor InProcessDenylist: DenylistStore {
 
     private static let interval = Duration.seconds(1)
 
-    /// Takes entries out whose time is over, until its task is cancelled. They do not hold in any case: it frees their memory.
+    /// Removes expired entries until its task is cancelled. They do not apply in any case: this frees their memory.
     package func run() async {
         while !Task.isCancelled {
             self.change([], false)

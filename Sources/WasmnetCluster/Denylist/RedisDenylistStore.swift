@@ -13,9 +13,9 @@ package struct RedisDenylistStore: DenylistStore {
 
     /// - Parameters:
     ///   - deadline: time for each run of a script and each page. Default 5 s.
-    ///   - most: entries the list may have.
-    ///   - logLength: changes that Redis keeps, about.
-    ///   - clock: nil: Redis' own decides what is over. Another is for tests.
+    ///   - most: the list's maximum number of entries.
+    ///   - logLength: changes that Redis keeps, approximately.
+    ///   - clock: nil: Redis' own decides what has expired. Another is for tests.
     package init(
         redis: RedisClient, deadline: TimeAmount = .seconds(5), most: Int = DenylistReplica.maxEntries,
         logLength: Int = DenylistLimits.log, clock: (@Sendable () -> UnixTime)? = nil
@@ -54,7 +54,7 @@ package struct RedisDenylistStore: DenylistStore {
         }
     }
 
-    /// Takes entries out whose time is over. Nothing else depends on it: they do not hold any more.
+    /// Removes expired entries. Nothing else depends on it: they no longer apply.
     @discardableResult
     package func sweep() async throws(DenylistStoreError) -> DenylistReceipt { try await self.write([]) }
 
@@ -66,14 +66,14 @@ package struct RedisDenylistStore: DenylistStore {
         }
     }
 
-    /// Adds what a node holds to a list that has come through a version: one piece of it.
+    /// Adds one piece of a node's entries to a list that has passed through a version.
     ///
     /// - Parameters:
-    ///   - hold: whether more follow.
+    ///   - hold: whether more pieces follow.
     ///   - id: of that version; empty: of any.
-    ///   - version: what the list's is above afterwards, where ids are given.
-    ///   - ids: of versions that the list has come through with this piece.
-    /// - Returns: nil where it has not, and nothing was done.
+    ///   - version: the list's version is above this afterwards, if ids are given.
+    ///   - ids: of versions that the list has passed through with this piece.
+    /// - Returns: nil if it has not, and nothing was done.
     func join(
         _ changes: ArraySlice<DenylistChange>, hold: Bool, after id: String, above version: Int64, _ ids: [String]
     ) async throws(RedisError) -> (receipt: DenylistReceipt, id: String)? {

@@ -1,11 +1,11 @@
 import WasmnetNet
 import WasmnetPolicy
 
-/// What a node tells the others and its operators of itself.
+/// What a node reports about itself to the others and to operators.
 package struct NodeEntry: Sendable, Equatable {
     package enum State: String, Sendable, Codable, CaseIterable {
         case serving
-        /// Takes no new sessions and ends with its last.
+        /// Takes no new sessions and exits after its last.
         case draining
     }
 
@@ -22,7 +22,7 @@ package struct NodeEntry: Sendable, Equatable {
     package var denylistVersion: Int64
     /// Milliseconds since the Unix epoch, by the node's clock.
     package var startedAt: Int64
-    /// Milliseconds since the Unix epoch, by Redis' clock. Ignored on the way in.
+    /// Milliseconds since the Unix epoch, by Redis' clock. Ignored when written.
     package var seenAt: Int64 = 0
 
     package init(
@@ -48,7 +48,7 @@ package struct NodeEntry: Sendable, Equatable {
         ]
     }
 
-    /// Reads a hash; nil for what no node wrote.
+    /// Reads a hash; nil for anything not written by a node.
     init?(id: String, fields: [String: String]) {
         guard id.utf8.count <= 64, Self.isPlain(id),
             let name = fields["name"], let address = fields["address"], let version = fields["version"],
@@ -69,6 +69,6 @@ package struct NodeEntry: Sendable, Equatable {
     private static let counts = 0...1 << 40
     private static let times = 0...UnixTime.last.milliseconds
 
-    /// Nothing that would steer a terminal.
+    /// No control characters, which could affect a terminal.
     private static func isPlain(_ text: String) -> Bool { text.utf8.allSatisfy { $0 >= 0x20 && $0 < 0x7F } }
 }

@@ -5,22 +5,22 @@ import WasmnetNet
 
 /// The nodes of a cluster, in Redis. An entry lives for three heartbeats.
 package struct NodeRegistry: Sendable {
-    /// How often a node tells of itself.
+    /// How often a node registers.
     package static let heartbeat = Duration.seconds(5)
     private static let timeToLive: Int64 = 15_000_000
-    /// The most nodes that ``nodes()`` answers.
+    /// The most nodes that ``nodes()`` returns.
     private static let most = 10_000
 
     private let redis: RedisClient
     private let repaired: @Sendable (_ keys: [String], _ removed: Int) -> Void
 
-    /// - Parameter repaired: called when so many of these keys were of another type, and were removed.
+    /// - Parameter repaired: called when this many of these keys had the wrong type, and were removed.
     package init(redis: RedisClient, repaired: @escaping @Sendable ([String], Int) -> Void = { _, _ in }) {
         self.redis = redis
         self.repaired = repaired
     }
 
-    /// What a node says of itself on the denylist's channel.
+    /// A node's announcement on the denylist's channel.
     package enum Change: Sendable, Equatable {
         case joined(String)
         case left(String)
@@ -38,9 +38,9 @@ package struct NodeRegistry: Sendable {
         }
     }
 
-    /// Tells that a node lives.
+    /// Registers a node as alive.
     ///
-    /// - Returns: the nodes that there are, this one included.
+    /// - Returns: the present nodes, this one included.
     package func register(_ entry: NodeEntry) async throws(RedisError) -> [String] {
         let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
         guard let ids = try await self.run(entry.id, fields).array?.compactMap(\.string), !ids.isEmpty else {
@@ -49,9 +49,9 @@ package struct NodeRegistry: Sendable {
         return Array(ids.prefix(Self.most))
     }
 
-    /// Takes a node out.
+    /// Removes a node.
     package func remove(id: String) async throws(RedisError) {
-        // The node is about to end: nothing else waits for this connection.
+        // The node is about to exit: nothing else waits for this connection.
         _ = try await self.run(id, [], deadline: .seconds(1))
     }
 
@@ -76,7 +76,7 @@ package struct NodeRegistry: Sendable {
         }
     }
 
-    /// The nodes that were heard within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.
+    /// The nodes seen within their time to live, by name, and the time by Redis' clock in milliseconds since the Unix epoch.
     package func nodes() async throws(RedisError) -> (nodes: [NodeEntry], now: Int64) {
         let now = try await self.redis.serverTime(deadline: .seconds(10)).microseconds
         let oldest = now - Self.timeToLive

@@ -1,32 +1,32 @@
--- What every script begins with. A script touches the keys of one client or of one bucket of clients, all in one hash slot and
+-- The common beginning of every script. A script touches the keys of one client or of one bucket of clients, all in one hash slot and
 -- all in KEYS; it returns integers only. Times are microseconds since the Unix epoch, below 2^53, so doubles hold them exactly.
 --
--- ARGV[1] is 0: the server's clock decides (the rule). Else it is the caller's, for servers that refuse TIME in scripts and for
+-- ARGV[1] is 0: the server's clock decides (the rule). Otherwise it is the caller's, for servers that refuse TIME in scripts and for
 -- tests; keys then live an hour longer, since callers' clocks differ.
 --
--- The first write of a script is one that a server without memory refuses: it lets a script that has begun to write go on, and
--- then its limit on memory would be none.
+-- The first write of a script is one that a server without memory refuses: it lets a script that has begun to write continue,
+-- which would make its memory limit useless.
 local now, slack = tonumber(ARGV[1]), 3600000
 if now == 0 then
     local time = redis.call('TIME')
     now, slack = tonumber(time[1]) * 1000000 + tonumber(time[2]), 0
 end
 
--- Clocks may run backwards this far without meaning a stepped clock.
+-- Clocks may run backwards this far without counting as set back.
 local TOLERANCE = 1000000
 local DAY = 86400000000
 
--- Whole numbers as text: Lua's own form turns to an exponent at 10^14.
+-- Integers as text: Lua's own format switches to an exponent at 10^14.
 local function text(number) return string.format('%.0f', number) end
 
--- Keeps a key for so many microseconds from now.
+-- Keeps a key for this many microseconds from now.
 local function keep(key, micros) redis.call('PEXPIRE', key, text(math.ceil(micros / 1000) + 1000 + slack)) end
 
--- What comes later than this after it was sent is late: much may have been otherwise then.
+-- A call that took longer than this to arrive is late: much may have changed since.
 local LATE = 300000
 
--- Since when a caller and this server have spoken without a break, and whether its call comes late; then its contact may have broken
--- since. `since` and `sent` are by this server's clock as the caller knows it, 0 where it does not.
+-- Since when a caller and this server have been in unbroken contact, and whether its call is late; then its contact may have broken
+-- since. `since` and `sent` are by this server's clock as the caller knows it, 0 if unknown.
 local function contact(since, sent)
     local late = math.abs(now - tonumber(sent)) > LATE
     since = tonumber(since)
@@ -34,21 +34,21 @@ local function contact(since, sent)
     return since, late
 end
 
--- The process that answers, as a number: after a restart or a failover its data may be old. 0: this user may not ask.
+-- The answering process, as a number: after a restart or a failover its data may be old. 0: this user may not ask.
 local function process()
     local info = redis.pcall('INFO', 'server')
     local id = type(info) == 'string' and string.match(info, 'run_id:(%x%x%x%x%x%x%x%x%x%x%x%x)')
     return id and tonumber(id, 16) or 0
 end
 
--- Which server of a Redis Cluster this is; it keeps its name when it starts again. Empty where there is no Cluster, or this user may not ask.
+-- Which server of a Redis Cluster this is; it keeps its name across restarts. Empty without a Cluster, or if this user may not ask.
 local function server()
     local id = redis.pcall('CLUSTER', 'MYID')
     return type(id) == 'string' and id or ''
 end
 
--- Whether a bucket came here with its slot, whole, from the server that wrote it last: that one is well and serves others. Else this one was its
--- replica, and may lack the last.
+-- Whether a bucket moved here with its slot, complete, from the server that last wrote it: that one is healthy and serves others. Otherwise
+-- this server was its replica, and may lack the last writes.
 local function moved(writer)
     if not writer or writer == '' or writer == server() then return false end
     local nodes = redis.pcall('CLUSTER', 'NODES')
@@ -61,23 +61,23 @@ local function moved(writer)
     return false
 end
 
--- Notes that this process wrote a bucket last.
+-- Records that this process wrote a bucket last.
 local function sign(key, this) redis.call('HSET', key, 'process', text(this), 'server', server()) end
 
--- Who has answered in a roll call stands in the generation's hash until the next one begins, or this one is over.
+-- The nodes that have answered in a roll call are kept in the generation's hash until the next one begins, or this one is over.
 local function forgetAnswers(key)
     for _, field in ipairs(redis.call('HKEYS', key)) do
         if string.sub(field, 1, 5) == 'node:' then redis.call('HDEL', key, field) end
     end
 end
 
--- The generation of a bucket: a number for its data, as long as none was lost. It ends when it is gone, when another process answers
--- than the one it was last written by, unless its slot of a Cluster moved, and when a caller knows a later one. Then no lease of before
--- counts, and the nodes hold a roll call: each declares again what it holds, and nobody's leases grow until all have (rollcall.lua), or
--- until `hold` has passed that the caller was in contact for. `hold` is longer than a lease, so that whoever has not heard of the loss
+-- The generation of a bucket: a number for its data, as long as there was no loss. It ends when it is gone, when the answering process is
+-- not the one that last wrote it, unless its slot of a Cluster moved, and when a caller knows a later one. Then no earlier lease
+-- counts, and the nodes hold a roll call: each declares again what it holds, and no lease grows until all have (rollcall.lua), or
+-- until `hold` has passed with the caller in contact. `hold` is longer than a lease, so a node unaware of the loss
 -- has stopped admitting when others grow.
--- Returns the generation, for how long growth is held, and whether the caller knows another one: then it is told so, and what it asks
--- is not done, for it may have been sent before the loss.
+-- Returns the generation, how long growth is held, and whether the caller knows another one: then it is notified, and its request
+-- is not done, since it may have been sent before the loss.
 local function generation(key, epochs, known, hold, since)
     local fields = redis.call('HMGET', key, 'id', 'process', 'until', 'server')
     local id, writer, ends = tonumber(fields[1] or ''), tonumber(fields[2] or '') or 0, tonumber(fields[3] or '') or 0
@@ -101,7 +101,7 @@ local function generation(key, epochs, known, hold, since)
     return id, left, asked ~= 0 and asked ~= id
 end
 
--- A client's own limit where an operator set one, else the caller's. Whatever stands in the key, what comes of it is a whole number of 1
+-- A client's own limit if an operator set one, else the caller's. Whatever the key contains, the result is an integer from 1
 -- to `most` (2^53 if not given, the largest that all doubles below are exact): a greater one would turn negative in an answer.
 local function limit(key, field, given, most)
     local own = tonumber(redis.call('HGET', key, field) or '')

@@ -1,10 +1,10 @@
 -- What changed in the denylist since a version. Writes nothing.
 --
--- KEYS 1 what the list says of itself, 2 entries, 3 log, 4 ids of versions
+-- KEYS 1 list's metadata, 2 entries, 3 log, 4 ids of versions
 -- ARGV 1 clock, 2 known generation (0: nothing is known), 3 known version, 4 most records, 5 its id, or the last before it (empty: none)
--- Returns status (0 no list; 1 nothing changed; 2 the next records follow; 3 they are not in the log; 4 the list has not come through
+-- Returns status (0 no list; 1 nothing changed; 2 the next records follow; 3 they are not in the log; 4 the list has not passed through
 -- the known version), the time in microseconds, generation, version, digest, entries, flags (1: the list is not shown yet, 2: it was
--- begun to replace whatever there was, 4: the id is of this very version), id, then the records
+-- begun to replace all earlier ones, 4: the id is this version's own), id, then the records
 local meta = redis.call('HMGET', KEYS[1], 'generation', 'version', 'digest', 'building', 'id', 'of', 'replaces')
 if not meta[1] then return {0, now, 0, 0, 0, 0, 0, ''} end
 local version, known = tonumber(meta[2] or 0), tonumber(ARGV[3])

@@ -1,11 +1,11 @@
--- Puts a list that a node holds in the place of an earlier version of it, or of none: piece by piece beside it, then at once.
+-- Replaces an earlier version of a node's list, or none, with that list: written beside it in pieces, then swapped in at once.
 --
--- KEYS 1 what the list says of itself, 2 entries, 3 entries by expiry, 4 log, 5 ids of versions, 6 what the pieces say of themselves,
+-- KEYS 1 list's metadata, 2 entries, 3 entries by expiry, 4 log, 5 ids of versions, 6 metadata of the pieces,
 --      7 their entries, 8 those by expiry
--- ARGV 1 clock, 2 what the list is taken for, "generation version id" (empty: there is none), 3 who writes, 4 entries in the pieces
---      before, 5 channel, 6 most ids, 7 whether this is the last piece, 8 generation, 9 version, 10 digest, 11 id, 12 how many ids
---      follow that it has come through, then those, then for each entry subject, expiry, mark and reason
--- Returns 0 (the list or the pieces are others by now), 1 (the piece is there) or 2 (the list is in its place)
+-- ARGV 1 clock, 2 the expected list, "generation version id" (empty: there is none), 3 the writer, 4 entries in the earlier
+--      pieces, 5 channel, 6 most ids, 7 whether this is the last piece, 8 generation, 9 version, 10 digest, 11 id, 12 how many ids
+--      of versions it has passed through follow, then those, then for each entry subject, expiry, mark and reason
+-- Returns 0 (the list or the pieces have changed), 1 (the piece is written) or 2 (the list is in place)
 local meta = redis.call('HMGET', KEYS[1], 'generation', 'version', 'id')
 local seen = meta[1] and table.concat({ meta[1], meta[2] or '0', meta[3] or '' }, ' ') or ''
 if seen ~= ARGV[2] then return 0 end
@@ -25,7 +25,7 @@ for at = 13 + tonumber(ARGV[12]), #ARGV, 4 do
 end
 redis.call('HSET', KEYS[6], 'count', text(count))
 if ARGV[7] ~= '1' then
-    -- Pieces that nobody follows up go by themselves.
+    -- Abandoned pieces expire.
     for index = 6, 8 do redis.call('PEXPIRE', KEYS[index], '60000') end
     return 1
 end
@@ -43,7 +43,7 @@ redis.call(
 local last = tonumber(redis.call('ZREVRANGE', KEYS[5], 0, 0, 'WITHSCORES')[2] or 0)
 for index = 1, tonumber(ARGV[12]) do redis.call('ZADD', KEYS[5], text(last + index), ARGV[12 + index]) end
 redis.call('ZREMRANGEBYRANK', KEYS[5], 0, -1 - tonumber(ARGV[6]))
--- Only a hint, and one that tells no changes.
+-- Only a hint, without changes.
 redis.pcall(
     'PUBLISH', ARGV[5], ARGV[8] .. ' ' .. ARGV[9] .. ' ' .. ARGV[9] .. ' ' .. ARGV[10] .. ' b- n' .. ARGV[11])
 return 2

@@ -1,21 +1,21 @@
--- Changes the denylist: the entries, the log of changes and the message to all who follow it, at once.
+-- Changes the denylist: atomically the entries, the log of changes and the message to all subscribers.
 --
--- KEYS 1 what the list says of itself, 2 entries, 3 entries by expiry, 4 log, 5 ids of versions
--- ARGV 1 clock, 2 flags (1: a list that begins here is not shown yet, 2: a new list takes the old one's place first, 4: an entry that
---      is there and ends later stays), 3 length of the log, 4 most entries, 5 most to take out, 6 channel, 7 random part of an id,
---      8 most ids, 9 an id that the list must have come through (empty: any), 10 a version that it is to be above afterwards, 11 how
---      many ids follow whose entries it has with this, then those, then the changes:
+-- KEYS 1 list's metadata, 2 entries, 3 entries by expiry, 4 log, 5 ids of versions
+-- ARGV 1 clock, 2 flags (1: a list that begins here is not shown yet, 2: a new list replaces the old one first, 4: an entry that
+--      exists and ends later stays), 3 length of the log, 4 most entries, 5 most to remove, 6 channel, 7 random part of an id,
+--      8 most ids, 9 an id that the list must have passed through (empty: any), 10 a version that it must exceed afterwards, 11 how
+--      many ids follow whose entries it includes from now on, then those, then the changes:
 --      '+', subject, expiry's kind (0 none, 1 from now, 2 moment), expiry, mark, reason
 --      '-', subject
--- Returns generation (0: there is no list, or it is another), version, digest, entries, the version's id, then for each change what
--- became of it (DenylistOutcome)
+-- Returns generation (0: there is no list, or it is another), version, digest, entries, the version's id, then the outcome of
+-- each change (DenylistOutcome)
 --
 -- Data: a hash of subject to "mark expiry reason", times in milliseconds, expiry 0 for none; a sorted set of those that expire; a
 -- stream of records, "+ expiry subject reason" or "- subject", whose ids are versions. They have no expiry: the list is the
 -- only copy. The digest is the sum of marks and expiries; it and every time stay below 2^48.
 --
--- Each version made here has an id, kept in a sorted set by a running number: who holds a version whose id is there holds an earlier
--- version of this list. `of` says whose id it is: programs of before write versions without.
+-- Each version made here has an id, kept in a sorted set by a running number: a node with a version whose id is there has an earlier
+-- version of this list. `of` says whose id it is: earlier versions of the program write versions without.
 local LAST, SUM = 253402300799999, 281474976710656
 local ms = math.floor(now / 1000)
 local meta = redis.call('HMGET', KEYS[1], 'generation', 'version', 'digest', 'building', 'id', 'of')
@@ -68,7 +68,7 @@ local function put(subject, entry)
     log('+ ' .. text(entry.expiry) .. ' ' .. subject .. ' ' .. entry.reason)
 end
 
--- The entry that holds; one whose time is over goes first.
+-- The valid entry; an expired one is removed first.
 local function current(subject)
     local entry = read(subject)
     if not entry or entry.expiry == 0 or entry.expiry > ms then return entry end
@@ -93,7 +93,7 @@ local function add(subject, kind, value, mark, reason)
 end
 
 if clears then
-    -- Goes before the first write that asks for memory.
+    -- Runs before the first write that needs memory.
     redis.call('UNLINK', KEYS[2], KEYS[3], KEYS[4])
     begin()
 end
@@ -104,7 +104,7 @@ if generation ~= 0 then
     end
 end
 
--- How many ids come with it.
+-- How many ids are given.
 local joined = tonumber(ARGV[11])
 local outcomes, at = {}, 12 + joined
 while ARGV[at] do
@@ -143,7 +143,7 @@ if began or version ~= first or building ~= was or joined > 0 or id == '-' then
     if not building and (began or version ~= first or was or joined > 0) then
         -- Longer ones are read from the log.
         local tail = #records <= 16 and table.concat(records, '\n') or ''
-        -- Only a hint: a user who may not publish has changed the list all the same.
+        -- Only a hint: a user without permission to publish has changed the list all the same.
         redis.pcall(
             'PUBLISH', ARGV[6],
             text(generation) .. ' ' .. text(first) .. ' ' .. text(version) .. ' ' .. text(digest) .. ' b' .. before

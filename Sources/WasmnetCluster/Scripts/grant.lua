@@ -1,17 +1,17 @@
 -- Bytes of one client: of its bandwidth and of its day.
 --
--- KEYS 1 bandwidth, 2 day, 3 leases of sessions (their count is that of the nodes that hold some of the client), 4 overrides
+-- KEYS 1 bandwidth, 2 day, 3 leases of sessions (their count is the number of nodes with leases of the client), 4 overrides
 -- ARGV 1 clock
 --      2 bytes a second (0: not asked for), 3 bytes at once, 4 bytes that passed beyond earlier grants, 5 bytes wanted
---      6 bytes a day (0: not asked for), 7 bytes that passed beyond earlier leases, 8 bytes of an earlier lease given back, 9 the day
---        of that lease, 10 whether more is wanted (0: no; else what the node passes in half a second, 1 if that is not known)
--- Returns bytes of bandwidth granted, microseconds until there are some again (0: there are),
+--      6 bytes a day (0: not asked for), 7 bytes that passed beyond earlier leases, 8 bytes of an earlier lease returned, 9 the day
+--        of that lease, 10 whether more is wanted (0: no; else what the node passes in half a second, 1 if unknown)
+-- Returns bytes of bandwidth granted, microseconds until some are available again (0: now),
 --      bytes of the day leased, the day, microseconds until it ends, bytes of the day left to others, the time
 --
--- Bandwidth: a token bucket in millionths of a byte, "level time". What passed is charged at once, into debt if need be; a grant
--- never is. A debt is at most two bursts, and may be 1 MiB. What is granted and not used in time is lost, so hoards do not grow. Bound: the grants of any span t are at most
--- burst + rate * t. Day: bytes are debited before they are used, in leases of an eighth of what is left by node, 256 KiB to 64 MiB, or to
--- half a second's bytes where that is more; so the limit is not passed, and a node that dies loses one lease.
+-- Bandwidth: a token bucket in millionths of a byte, "level time". Bytes that passed are charged at once, into debt if need be; a grant
+-- never is. A debt is at most two bursts, and may be 1 MiB. Unused grants expire, so hoards do not grow. Bound: the grants of any span t
+-- are at most burst + rate * t. Day: bytes are debited before they are used, in leases of an eighth of what is left by node, 256 KiB to
+-- 64 MiB, or half a second's bytes if that is more; so the limit is not exceeded, and a node that dies loses one lease.
 local UNIT, MOST, LEAST = 1000000, 4294967296, 1048576
 local granted, wait, leased, today, ends, left = 0, 0, 0, 0, 0, 0
 
@@ -23,7 +23,7 @@ if rate > 0 then
     local bucket = redis.call('GET', KEYS[1])
     if bucket then
         local a, b = string.match(bucket, '^(%-?%d+) (%d+)$')
-        -- What is no bucket is a fresh one.
+        -- An invalid bucket is replaced by a new one.
         level, time = math.min(tonumber(a or level), capacity), tonumber(b or now)
         local elapsed = now - time
         if elapsed > 0 then

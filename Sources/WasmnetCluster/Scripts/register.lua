@@ -1,13 +1,13 @@
--- A node tells that it lives; nodes that have not for a while are forgotten. Who comes or goes is announced, so that the others know whom to
--- wait for should data be lost.
+-- Registers a node as alive; nodes that have not registered for a while are removed. Joins and departures are announced, so that the others
+-- know whom to wait for after a loss.
 --
 -- KEYS 1 all nodes by their last heartbeat, 2 this node
--- ARGV 1 clock, 2 node id, 3 time to live, 4 the channel, 5… what the node says of itself, field and value in turns; none: it goes
+-- ARGV 1 clock, 2 node id, 3 time to live, 4 the channel, 5… the node's entry, alternating fields and values; none: it leaves
 -- Returns all nodes
 --
 -- Data: one member and one hash of ten fields a node, for as long as it lives and one time to live after.
 local ttl = tonumber(ARGV[3])
--- Where publishing is forbidden the others read of who came with their next heartbeat.
+-- If publishing is forbidden the others learn of a new node with their next heartbeat.
 local function announce(change) redis.pcall('PUBLISH', ARGV[4], change .. ' ' .. ARGV[2]) end
 if #ARGV == 4 then
     redis.call('ZREM', KEYS[1], ARGV[2])

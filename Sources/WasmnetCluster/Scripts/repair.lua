@@ -1,4 +1,4 @@
--- Removes keys that are not of the type that the other scripts know them by: what was counted there begins anew.
+-- Removes keys whose type is not the one the other scripts use: their counts begin anew.
 --
 -- KEYS any of one client or bucket
 -- ARGV 1 clock, 2… the type of each key

@@ -1,39 +1,39 @@
--- Slots and requests of one client, reserved together: written only if everything that is needed is there.
+-- Slots and requests of one client, reserved together: written only if everything needed is available.
 --
 -- KEYS 1 generation, 2 epochs of the bucket, 3 leases of this kind of slot, 4 requests, 5 overrides, 6 bytes of the day, 7 ungranted
 -- ARGV 1 clock, 2 known generation, 3 hold
 --      4 epoch of the caller, 5 its time to live, 6 whether it may join (1) or must be known (0)
 --      7 the epoch that it replaces for this client (empty: none)
---      8 sequence number, 9 slots wanted in all, 10 slots open, 11 slots that may be open when the answer arrives
+--      8 sequence number, 9 total slots wanted, 10 slots open, 11 slots that may be open when the answer arrives
 --      12 limit (0: slots are not asked for), 13 whether one more is needed (1)
 --      14 microseconds a request (0: requests are not asked for), 15 requests at once, 16 requests wanted,
---      17 how many of them somebody waits for, each with a slot where slots are asked for
+--      17 how many of them are being waited for, each with a slot if slots are asked for
 --      18 bytes a day that must not be spent (0: not asked for)
 --      19 and 20 the names of the limit and of the rate in the overrides, 21 requests that passed without being granted
---      22 since when the caller is in contact, 23 when this was sent, 24 slots that are loose
+--      22 start of the caller's contact, 23 when this was sent, 24 slots that are loose
 -- Returns status (0 fenced, 1 done, 2 late, 3 the caller knows another generation), generation, hold left,
---      slots granted, slots left to everybody (below 0: so many are open above the limit), requests granted,
---      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests, 4 a slot that may be there: after the roll call, or for a
---      question that comes in time), microseconds until it is there
---      (0: unknown); if nothing is, until there is one more request (0: there is), the time
+--      slots granted, slots left for any node (negative: slots open above the limit), requests granted,
+--      what is missing (0 nothing, 1 bytes of the day, 2 slots, 3 requests, 4 a slot that may be available: after the roll call, or for a
+--      query that arrives in time), microseconds until it is available
+--      (0: unknown); if nothing is missing, until there is one more request (0: now), the time
 -- Only an answer of status 1 has changed anything.
 --
--- Leases: one field a node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a time to come, and until
--- one time to live has passed since the caller's contact began: who could not speak takes away nothing that others could not renew. One of
--- no slots stays as long, for its sequence number. What is counted of a node is what it may have open: at least what it says is.
--- What of that was opened without a grant (in an outage) stands in "ungranted": there is room for what is open as far as the limit is
+-- Leases: one field per node's epoch, "sequence slots". A lease counts while its epoch is in the bucket's set with a future time, and until
+-- one time to live has passed since the caller's contact began: a node out of contact takes away nothing that others could not renew. One
+-- of no slots is kept as long, for its sequence number. The count of a node is what it may have open: at least what it says is.
+-- Slots opened without a grant (in an outage) are recorded in "ungranted": there is room for what is open as far as the limit is
 -- not granted to others, and room for more as far as nothing else is open; so an excess is shed once, and does not become a grant.
 -- Bound: the slots granted of a client are at most the limit; while more are open, nothing grows.
 -- Requests: the generic cell rate algorithm (ITU-T I.371 annex A). Bound: at most burst + t / interval in any span t. Those that passed
 -- without a grant are owed, at most two bursts of them, and nothing passes until they are paid.
--- A day: the UTC one. What counts slots is kept as long as the generation, so that none goes while it could not be renewed.
+-- A day: the UTC one. Slot counts are kept as long as the generation, so that none expires while it could not be renewed.
 local since, late = contact(ARGV[22], ARGV[23])
 local gen, held, lost = generation(KEYS[1], KEYS[2], ARGV[2], tonumber(ARGV[3]), since)
 local epoch, ttl, replaced = ARGV[4], tonumber(ARGV[5]), ARGV[7]
 local seq, target, open, held_open = tonumber(ARGV[8]), tonumber(ARGV[9]), tonumber(ARGV[10]), tonumber(ARGV[11])
 local most = tonumber(ARGV[12])
 local granted, room, requests, missing, wait = 0, 0, 0, 0, 0
--- Slots that others leave, and those of them that this node keeps whatever it is refused.
+-- Slots left by others, and those of them that this node keeps even if refused.
 local unheld, kept = 0, 0
 
 local function answer(status) return {status, gen, held, granted, room, requests, missing, wait, now} end
@@ -61,7 +61,7 @@ if most > 0 then
     local leases = redis.call('HGETALL', KEYS[3])
     for index = 1, #leases, 2 do
         local other, last, count = leases[index], string.match(leases[index + 1], '^(%d+) (%d+)$')
-        -- What is no lease is as if it were not there.
+        -- An invalid lease is ignored.
         last, count = tonumber(last or '-1'), tonumber(count or '0')
         local its = math.max(count - (ungranted[other] or 0), 0)
         if other == epoch and known then
@@ -78,23 +78,23 @@ if most > 0 then
     end
     for _, other in ipairs(gone) do
         redis.call('HDEL', KEYS[3], other)
-        -- A heartbeat that comes late does not bring it back; the node's other clients may still stand under one that is replaced.
+        -- A late heartbeat does not restore it; the node's other clients may still have leases under a replaced epoch.
         if other ~= replaced then redis.call('ZREM', KEYS[2], other) end
         if ungranted[other] then redis.call('HDEL', KEYS[7], other) end
     end
     unheld = most - others
     room = math.max(unheld, 0)
-    -- Above the limit (a node was away, or the limit fell) a node keeps what it was granted, and gets nothing to open more with.
+    -- Above the limit (a node was away, or the limit fell) a node keeps what it was granted, and is granted nothing to open more with.
     kept = math.max(math.min(current, held_open), math.min(open, math.max(most - theirs, 0)))
     granted = math.min(target, math.max(kept, room))
-    -- While the roll call lasts others' slots are not known: what was granted before it is granted again, above a limit that was lowered
-    -- too; the rest waits for its end.
+    -- During the roll call others' slots are not known: earlier grants are granted again, even above a limit that was lowered;
+    -- the rest waits for its end.
     if held > 0 then
         local firm = open - tonumber(ARGV[24])
         kept = math.max(kept, firm)
         granted = math.min(target, math.max(current, firm), math.max(granted, firm))
     end
-    -- What comes late counts every lease and frees none; it declares what is open, and gets nothing more.
+    -- A late call counts every lease and frees none; it declares what is open, and is granted nothing more.
     if late then granted = math.min(granted, kept) end
     if ARGV[13] == '1' and granted <= open then
         missing = 2
@@ -121,7 +121,7 @@ if interval > 0 and (missing == 0 or owed > 0) then
     local arrival = tonumber(redis.call('GET', KEYS[4]) or '0') or 0
     local cut = arrival - now > window + TOLERANCE
     if cut then arrival = now + window end
-    -- While something was owed, all that came by since went to it; what is owed from now on is paid by what there is now.
+    -- While something was owed, all requests earned since went to it; what is owed from now on is paid from the present ones.
     local before = ungranted['requests'] or 0
     if most == 0 then before = tonumber(redis.call('HGET', KEYS[7], 'requests') or '0') or 0 end
     local paid = math.min(before, math.max(math.floor((now + window - arrival) / interval), 0))
@@ -159,7 +159,7 @@ if most > 0 then
         redis.call('ZADD', KEYS[2], text(now + ttl), epoch)
         keep(KEYS[2], 7 * DAY)
     end
-    -- Nothing grows for a request that is refused; and what is open is open.
+    -- Nothing grows for a refused request; but open slots count.
     if missing ~= 0 then granted = math.min(granted, kept) end
     local counted = math.max(granted, held_open)
     redis.call('HSET', KEYS[3], epoch, text(seq) .. ' ' .. text(counted))

@@ -1,8 +1,8 @@
--- What of the commands that scripts call this user may not: each is tried on a key that is not there, and none is left.
+-- Which of the commands used by scripts this user may not run: each is tried on a key that does not exist, and none remains.
 --
 -- KEYS 1 such a key
 -- ARGV 1 clock
--- Returns the words of those commands
+-- Returns the names of those commands
 local key, refused = KEYS[1], {}
 for _, command in ipairs({
     {'SET', key, ''}, {'GET', key}, {'TYPE', key}, {'EXISTS', key}, {'PEXPIRE', key, '1000'}, {'PERSIST', key}, {'DEL', key},
@@ -14,7 +14,7 @@ for _, command in ipairs({
 }) do
     local answer = redis.pcall(unpack(command))
     local words = type(answer) == 'table' and answer.err or ''
-    -- Servers differ in how they say so within a script.
+    -- Servers word this differently within a script.
     local isRight = words:find('NOPERM') or words:find('ACL failure') or words:find('user executing the script')
     if isRight then refused[#refused + 1] = command[1] end
 end
