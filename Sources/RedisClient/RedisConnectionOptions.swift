@@ -48,7 +48,7 @@ package struct RedisConnectionOptions: Sendable {
     }
 }
 
-/// TLS towards a server; its certificate and its name are checked unless the configuration says otherwise.
+/// TLS toward a server; its certificate and its name are checked unless the configuration says otherwise.
 package struct RedisTLS: Sendable {
     private let context: NIOSSLContext
 

@@ -120,7 +120,7 @@ package struct ByteBudget: Sendable {
         }
     }
 
-    /// Bytes that count towards the bandwidth only.
+    /// Bytes that count toward the bandwidth only.
     package mutating func charge(overhead bytes: Int64, now: QuotaInstant) {
         self.lastUse = now
         self.used = min(self.used + bytes, TokenBucket.maxBytes)

@@ -1,5 +1,5 @@
 extension Int64 {
-    /// The nearest whole number, rounded towards zero: the largest or the smallest beyond the type's range, 0 for what is no number.
+    /// The nearest whole number, rounded toward zero: the largest or the smallest beyond the type's range, 0 for what is no number.
     ///
     /// For numbers from outside: the plain conversion traps.
     package init(saturating value: Double) {

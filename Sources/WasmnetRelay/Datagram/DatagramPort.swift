@@ -1,10 +1,10 @@
 import Glibc
 import NIOCore
 
-/// A UDP socket of the system's, bound to a port.
+/// A UDP socket of the operating system, bound to a port.
 ///
-/// It is told of the ICMP errors that its datagrams get back, which NIO's datagram channel is not made for: an error of the socket that
-/// is not ECONNREFUSED ends that channel, or the process.
+/// It reports the ICMP errors that its datagrams cause, which NIO's datagram channel does not support: a socket error
+/// other than ECONNREFUSED ends that channel, or the process.
 final class DatagramPort {
     enum Sent {
         case sent
@@ -12,7 +12,7 @@ final class DatagramPort {
         case dropped
     }
 
-    /// Where it is bound.
+    /// The bound address.
     let local: SocketAddress
     private let descriptor: CInt
     private let watch: ReadinessWatch
@@ -20,12 +20,12 @@ final class DatagramPort {
     private var isClosed = false
     /// Called on the loop, once after each ``awaitDatagram()``.
     private var onready: (() -> Void)?
-    /// Told of the first error of a kind that counts; the others of the next second are not looked for.
+    /// Called for the first error of a kind that counts; errors in the next second are ignored.
     private var onrefused: (() -> Void)?
     private var hearsErrors = false
     private var nextHearing: Int64 = 0
 
-    /// Nanoseconds for which errors are not looked for after one.
+    /// Nanoseconds after an error in which others are ignored.
     private static let errorPause: Int64 = 1_000_000_000
 
     init(binding address: SocketAddress, on loop: any EventLoop) throws {
@@ -54,7 +54,7 @@ final class DatagramPort {
 
     deinit { self.close() }
 
-    /// What the loop's closure holds: the port may be gone when it runs.
+    /// For the loop's closure, which may outlive the port.
     private struct Weak {
         weak var port: DatagramPort?
     }
@@ -82,7 +82,7 @@ final class DatagramPort {
     func send(_ data: ByteBuffer, to remote: SocketAddress, now: Int64) -> Sent {
         guard !self.isClosed else { return .dropped }
         if !self.hearsErrors, now >= self.nextHearing { self.hearErrors(true) }
-        // What an earlier datagram got back is told in place of sending this one.
+        // The error of an earlier datagram is reported instead of sending this one.
         for _ in 0..<3 where !self.isClosed {
             let sent = data.withUnsafeReadableBytes { bytes in
                 remote.withSockAddr { sendto(self.descriptor, bytes.baseAddress, bytes.count, 0, $0, socklen_t($1)) }
@@ -96,7 +96,7 @@ final class DatagramPort {
         return .dropped
     }
 
-    /// One datagram that has come and whoever sent it, of at most `most` bytes; nil where none is left.
+    /// One received datagram and its sender, of at most `most` bytes; nil if none is left.
     func receive(most: Int, now: Int64) -> (data: ByteBuffer, from: SocketAddress)? {
         for _ in 0..<4 where !self.isClosed {
             var from = sockaddr_storage()
@@ -120,16 +120,16 @@ final class DatagramPort {
         return nil
     }
 
-    /// There was nothing to read: what woke is an error that was told elsewhere, and wakes until it is out of the kernel's queue.
+    /// There was nothing to read: the wake-up was for an error reported elsewhere, and repeats until that leaves the kernel's queue.
     func wokeInVain(now: Int64) {
         if self.hearsErrors { self.heard(0, now: now) }
     }
 
-    /// An ICMP answer to an earlier datagram. UDP promises nothing, and the socket goes on.
+    /// An ICMP answer to an earlier datagram. UDP guarantees nothing, and the socket continues.
     private func heard(_ code: CInt, now: Int64) {
         guard self.hearsErrors else { return }
         self.nextHearing = now + Self.errorPause
-        // This empties the kernel's queue of errors too, which takes room from datagrams.
+        // This also empties the kernel's error queue, which takes room from datagrams.
         self.hearErrors(false)
         if code == ECONNREFUSED { self.onrefused?() }
     }

@@ -5,28 +5,28 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// One UDP socket of a client: datagrams whole or not at all.
+/// One UDP socket of a client: each datagram is relayed whole or not at all.
 ///
-/// A connected one has a peer that `send` goes to and takes datagrams from it and from whoever it was told to `send_to`; a bound one
-/// takes them from anyone. What finds no room is dropped and counted, either way; while the client's bandwidth is spent nothing is read.
+/// A connected one sends to its peer with `send`, and accepts datagrams from it and from the targets of `send_to`; a bound one
+/// accepts them from anyone. Datagrams without room are dropped and counted, both ways. While the bandwidth is spent nothing is read.
 final class DatagramSocket: WholeSocket, ReadingSocket {
     var core: SocketCore
     let context: SocketContext
     private let target: SocketTarget?
-    /// Where the client had it bound; nil where it has a target.
+    /// The address the client bound; nil if it has a target.
     private let boundTo: IPAddress?
     private var port: DatagramPort?
     private var peer: DatagramPeer?
     private var peers: RecentPeers
-    /// Datagrams that wait for the socket, in order.
+    /// Datagrams waiting for the socket, in order.
     private var early = Deque<(DatagramPeer?, ByteBuffer)>()
     private var earlyBytes = 0
     private var readIsPending = false
 
-    /// What a datagram that waits holds of memory at the least, in bytes.
+    /// The least memory that a waiting datagram counts for, in bytes.
     private static let leastHeld = 192
 
-    /// A connected one.
+    /// A connected socket.
     init(id: SocketID, encoding: WireEncoding, target: SocketTarget, context: SocketContext) {
         self.context = context
         (self.target, self.boundTo) = (target, nil)
@@ -37,7 +37,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         self.core.lastActivity = context.now
     }
 
-    /// A bound one. It waits for whatever comes, as a listener does, and is never idle.
+    /// A bound socket. It waits for incoming datagrams, like a listener, and is never idle.
     init(id: SocketID, encoding: WireEncoding, boundTo address: IPAddress, port: UInt16, context: SocketContext) {
         self.context = context
         (self.target, self.boundTo) = (nil, address)
@@ -51,7 +51,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
 
     // MARK: Opening
 
-    /// Binds the first of the ports that is free.
+    /// Binds the first free port of these.
     func open(_ ports: PortWalk) {
         self.bind(self.boundTo ?? .unspecified, PortAttempts(ports), mayFallBack: false)
     }
@@ -125,7 +125,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         let cost = MessageCosts.message + data.readableBytes
         if waits {
             guard self.context.takeWaitingRoom(cost) else { return self.context.datagramDropped(.up) }
-            // Not the whole read that it came in.
+            // Without keeping the whole read alive.
             data = ByteBuffer(buffer: data)
         }
         self.context.destinations.addresses(of: target) { [data] result, _ in
@@ -154,7 +154,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
             return
         }
         guard let port = self.port else {
-            // What a datagram holds of memory is more than its bytes.
+            // A datagram takes more memory than its bytes.
             let held = max(count, Self.leastHeld) + MessageCosts.message
             guard self.earlyBytes + held <= self.context.settings.datagramQueueBytes else {
                 self.context.datagramDropped(.up)
@@ -173,7 +173,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         self.core.facts.bytesUp += UInt64(count)
     }
 
-    /// The peer's address in the family of the socket: an IPv6 socket reaches IPv4 peers by their mapped form.
+    /// The peer's address in the socket's family: an IPv6 socket reaches IPv4 peers by their mapped form.
     private func remote(_ peer: DatagramPeer, _ port: DatagramPort) -> SocketAddress? {
         guard case .v6 = port.local, peer.address.isIPv4 else {
             return try? SocketAddress(peer.address, port: peer.port)
@@ -183,14 +183,14 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
 
     // MARK: From peers
 
-    /// Datagrams have come, or an error has: a bounded number of them in one turn of the event loop.
+    /// Datagrams or an error have arrived: handles a bounded number in one turn of the event loop.
     private func ready() {
         guard !self.core.hasEnded, let port = self.port else { return }
         let now = self.context.uptime
         var count = 0
-        // Where every read may spend the budget it is one.
+        // One, if every read may spend the budget.
         while count < (self.context.isPaced ? 1 : 16) {
-            // One byte more than the most: then a larger one is known by its size.
+            // One byte more than the maximum: a larger datagram is recognized by its size.
             let most = self.context.settings.maxDatagramBytes + 1
             guard let (data, from) = port.receive(most: most, now: now) else { break }
             count += 1
@@ -222,13 +222,13 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         self.context.send(.dataFrom(self.id, data, host: address.description, port: peer.port), as: self.encoding)
     }
 
-    /// A bound socket takes datagrams from anyone but whom the denylist names, as a listener does connections.
+    /// A bound socket accepts datagrams from anyone not on the denylist, as a listener does connections.
     private func takes(_ peer: DatagramPeer) -> Bool {
         guard self.target == nil else { return peer == self.peer || self.peers.contains(peer) }
         return self.context.takesPeer(peer.address)
     }
 
-    /// Nobody listens where a datagram went. The port says so once a second at most. v1 has no word for what ends nothing.
+    /// There is no receiver for a datagram. The port reports this once a second at most. v1 has no message for an error that ends nothing.
     private func refused() {
         guard !self.core.hasEnded else { return }
         self.context.datagramDropped(.up)
@@ -244,16 +244,16 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
 
     var mayRead: Bool { !self.readIsPending && !self.core.hasEnded && self.port != nil }
 
-    /// Without room what is read is dropped, so that what comes later is not old.
+    /// Without room, datagrams are read and dropped, so that later ones are not stale.
     let isInteractive = true
 
-    /// Datagrams wait in the kernel meanwhile, for which a read has no limit.
+    /// Datagrams wait in the kernel meanwhile; a read has no byte limit for them.
     func read(limit: Int) {
         self.readIsPending = true
         self.port?.awaitDatagram()
     }
 
-    /// One that is never idle stays so.
+    /// Records activity, except for a socket that is never idle.
     private func touch(_ now: Int64) {
         if self.core.lastActivity != nil { self.core.lastActivity = now }
     }
@@ -266,7 +266,7 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
     }
 
     func reapply(_ policy: Policy) -> PolicyDecision? {
-        // Peers that it may no longer send to are no longer listened to either.
+        // Peers that it may no longer send to may no longer send to it either.
         self.peers.keep { [destinations = self.context.destinations] candidate in
             SocketTarget(
                 host: "", port: candidate.port, ties: destinations.names(of: candidate.address),

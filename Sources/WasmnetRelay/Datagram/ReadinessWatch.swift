@@ -3,11 +3,11 @@ import CLinux
 import Glibc
 import NIOCore
 
-/// Tells event loops when descriptors that are not NIO's have something to read, or an error. One thread does it for the process.
+/// Notifies event loops when descriptors that are not NIO's have something to read, or an error. One thread serves the process.
 final class ReadinessWatch: Sendable {
     private static let only = Guarded<ReadinessWatch?>(nil)
 
-    /// The process's; made when it is first asked for.
+    /// The process's instance, created on first use.
     static func shared() throws -> ReadinessWatch {
         try self.only.withLock { only in
             if let only { return only }
@@ -41,9 +41,9 @@ final class ReadinessWatch: Sendable {
         }
     }
 
-    /// Calls `ready` on the loop once after each ``arm(_:_:)``. The answer is what the others want to be given.
+    /// Calls `ready` on the loop once after each ``arm(_:_:)``. Returns the token that the other methods take.
     func add(_ descriptor: CInt, on loop: any EventLoop, ready: @escaping @Sendable () -> Void) throws -> UInt64 {
-        // The number of a descriptor is soon another's; this one is not.
+        // A descriptor's number is soon reused; the token is not.
         let token = self.entries.withLock { entries in
             entries.last += 1
             entries.live[entries.last] = Entry(loop: loop, ready: ready)
@@ -63,7 +63,7 @@ final class ReadinessWatch: Sendable {
         _ = epoll_ctl(self.poller, EPOLL_CTL_MOD, descriptor, &event)
     }
 
-    /// Before the descriptor is closed.
+    /// Must be called before the descriptor is closed.
     func remove(_ descriptor: CInt, _ token: UInt64) {
         var event = epoll_event()
         _ = epoll_ctl(self.poller, EPOLL_CTL_DEL, descriptor, &event)

@@ -2,13 +2,13 @@ import DequeModule
 import WasmnetNet
 import WasmnetPolicy
 
-/// One end of datagrams.
+/// One endpoint of datagrams.
 struct DatagramPeer: Hashable {
     var address: IPAddress
     var port: UInt16
 }
 
-/// The peers a socket spoke to, the oldest forgotten first.
+/// The peers a socket sent to; the oldest are forgotten first.
 struct RecentPeers {
     private var order = Deque<DatagramPeer>()
     private var members: Set<DatagramPeer> = []

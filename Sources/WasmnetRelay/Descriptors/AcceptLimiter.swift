@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// Stands in the pipeline of the node's listener, and lets it accept in steps while descriptors are short: each step's connections are closed at
-/// once, so that clients learn of it, and there is never more than a step of them. Whoever accepts must have a batch smaller than the reserve.
+/// In the pipeline of the node's listener: while descriptors are short, accepts in batches and closes each batch's connections at
+/// once, so that clients notice. The listener's batch must be smaller than the reserve.
 package final class AcceptLimiter: ChannelOutboundHandler {
     package typealias OutboundIn = Channel
     package typealias OutboundOut = Channel

@@ -5,10 +5,10 @@ import NIOCore
 import Synchronization
 import WasmnetQuota
 
-/// The descriptors that clients may not use up: the node's own listeners, Redis, the admin server, lookups, the log and the runtime need some,
-/// and a process without any is soon dead.
+/// The descriptors that clients may not use: the node's own listeners, Redis, the admin server, lookups, the log and the runtime need some,
+/// and a process without any soon fails.
 ///
-/// Counts what clients hold, connections and sockets, exactly; and asks the system now and then, for what is not counted.
+/// Counts the clients' connections and sockets exactly; and checks with the system now and then for those that are not counted.
 package final class DescriptorReserve: Sendable {
     private let limit: Int
     private let kept: Int
@@ -16,7 +16,7 @@ package final class DescriptorReserve: Sendable {
     private let used = Atomic<Int>(0)
     private let nextWarning = Guarded(Int64(0))
 
-    /// Goes by the soft limit of now: an eighth of it is kept back, 96 to 384, and never more than half.
+    /// Uses the current soft limit: an eighth of it is reserved, 96 to 384, and never more than half.
     package init() {
         var limit = rlimit()
         let isKnown = getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0
@@ -27,20 +27,20 @@ package final class DescriptorReserve: Sendable {
 
     deinit { if self.probe >= 0 { Glibc.close(self.probe) } }
 
-    /// How many clients may have.
+    /// How many clients may use.
     var forClients: Int { self.limit - self.kept }
 
-    /// Whether clients have all that they may.
+    /// Whether clients use all they may.
     package var isShort: Bool { !self.hasOne(beside: self.used.load(ordering: .relaxed)) }
 
     private func hasOne(beside used: Int) -> Bool {
         used < self.limit - self.kept && self.lowestFree < self.limit - self.kept / 2
     }
 
-    /// The most connections to accept at once: they have descriptors before anybody can refuse them.
+    /// The most connections to accept at once: they have descriptors before they can be refused.
     package var acceptBatch: Int { min(32, max(1, self.kept / 4)) }
 
-    /// Takes one for a client. False where none is left.
+    /// Takes one for a client. False if none is left.
     func take() -> Bool {
         let isLeft = self.hasOne(beside: self.used.wrappingAdd(1, ordering: .relaxed).oldValue)
         if !isLeft { self.giveBack() }
@@ -49,7 +49,7 @@ package final class DescriptorReserve: Sendable {
 
     func giveBack() { self.used.wrappingSubtract(1, ordering: .relaxed) }
 
-    /// The system gives the lowest number that is free. Costs two calls.
+    /// The system returns the lowest free number. Costs two calls.
     private var lowestFree: Int {
         let lowest = fcntl(self.probe, F_DUPFD_CLOEXEC, 0)
         guard lowest >= 0 else { return .max }
@@ -57,7 +57,7 @@ package final class DescriptorReserve: Sendable {
         return Int(lowest)
     }
 
-    /// Says so in the log, once a minute at most.
+    /// Logs this, once a minute at most.
     ///
     /// - Parameter now: monotonic nanoseconds.
     func warn(_ logger: Logger, now: Int64) {
@@ -73,7 +73,7 @@ package final class DescriptorReserve: Sendable {
     }
 }
 
-/// A socket's slot together with its descriptor: both are given back at its end.
+/// A socket's slot together with its descriptor: both are released at its end.
 final class DescriptorSlot: SlotOwner {
     private let slot: QuotaSlot?
     private let reserve: DescriptorReserve

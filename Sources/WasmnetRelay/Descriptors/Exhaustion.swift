@@ -7,7 +7,7 @@ import WasmnetProtocol
 /// The system has no descriptors, buffers or memory left for one more socket.
 package enum Exhaustion {
     private static let codes: Set<Int32> = [EMFILE, ENFILE, ENOBUFS, ENOMEM]
-    /// How long a listener rests before it tries to accept again: the connection that waits would wake it at once, again and again.
+    /// How long a listener pauses before it accepts again: the waiting connection would wake it at once, again and again.
     private static let rest = TimeAmount.milliseconds(200)
 
     package static func isResourceExhaustion(_ error: any Error) -> Bool {
@@ -23,7 +23,7 @@ package enum Exhaustion {
 }
 
 extension Refusal {
-    /// The system did not let an address be bound.
+    /// The system refused to bind an address.
     static func notBound(_ address: IPAddress, _ port: UInt16, _ error: any Error) -> Refusal {
         Exhaustion.isResourceExhaustion(error)
             ? .noResources : Refusal(.addressInUse, "\(address.endpointText(port: port)) cannot be bound")

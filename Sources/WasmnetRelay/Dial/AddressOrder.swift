@@ -1,6 +1,6 @@
 package import WasmnetNet
 
-/// The order in which a name's addresses are tried: the families in turns, beginning with the resolver's first choice
+/// The order in which a name's addresses are tried: the families alternate, beginning with the resolver's first choice
 /// (RFC 8305, section 4).
 package enum AddressOrder {
     package static func interleaved(_ addresses: [IPAddress], limit: Int) -> [IPAddress] {

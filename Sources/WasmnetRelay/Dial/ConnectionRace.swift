@@ -1,6 +1,6 @@
 package import WasmnetNet
 
-/// Happy eyeballs (RFC 8305, section 5) as a value: which address is tried when, and what the race comes to.
+/// Happy eyeballs (RFC 8305, section 5) as a value: which address is tried when, and the outcome of the race.
 package struct ConnectionRace: Sendable {
     package enum Action: Equatable, Sendable {
         case attempt(IPAddress)
@@ -8,9 +8,9 @@ package struct ConnectionRace: Sendable {
         case stopDelay
         /// Every attempt failed.
         case fail
-        /// This connection is the one; every other attempt is dropped.
+        /// This connection wins; every other attempt is dropped.
         case win
-        /// A connection that came too late.
+        /// A connection that succeeded too late.
         case drop
     }
 
@@ -49,7 +49,7 @@ package struct ConnectionRace: Sendable {
         return [.stopDelay, .win]
     }
 
-    /// The client closed, or the time is over.
+    /// The client closed, or the time is up.
     package mutating func cancel() -> [Action] {
         guard !self.isOver else { return [] }
         self.isOver = true

@@ -6,11 +6,11 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 
-/// One dial: races the allowed addresses, shakes TLS hands, and hands the channel over, all within one deadline. Only addresses
-/// that passed the policy come here, and no name is looked up. What the policy says by now is asked again before each attempt
+/// One dial: races the allowed addresses, performs the TLS handshake, and hands the channel over, all within one deadline. It takes only
+/// addresses that passed the policy, and looks up no name. The present policy is checked again before each attempt
 /// and before the first byte on a connection.
 final class Dial {
-    /// How it ended, told exactly once: the channel, its address, its allocator and the ALPN name, or why not.
+    /// The outcome, reported exactly once: the channel, its address, its allocator and the ALPN name, or why it failed.
     typealias Completion = (Result<Connection, Refusal>) -> Void
 
     struct Connection {
@@ -18,7 +18,7 @@ final class Dial {
         var address: IPAddress
         var receiver: ReceiveAllocator
         var alpn: String?
-        /// Nanoseconds that TLS' handshake took.
+        /// Duration of the TLS handshake in nanoseconds.
         var handshake: Int64?
     }
 
@@ -26,7 +26,7 @@ final class Dial {
     private struct Attempt {
         var channel: any Channel
         var address: IPAddress
-        /// Why it was given up, where a changed policy is the reason.
+        /// Why it was abandoned, if a changed policy is the reason.
         var denial: Refusal?
     }
 
@@ -34,10 +34,10 @@ final class Dial {
     private let settings: RelaySettings
     private let connector: any TargetConnector
     private let port: UInt16
-    /// What the client calls the target, for words.
+    /// The target as the client named it, for messages.
     private let host: String
     private let tls: (TargetTLS, serverName: String?)?
-    /// Why an address may not be reached at this moment; nil where it may.
+    /// Why an address may not be reached now; nil if it may.
     private let denial: (IPAddress) -> Refusal?
     private var race: ConnectionRace
     private var completion: Completion?
@@ -77,13 +77,13 @@ final class Dial {
         self.isFresh = false
     }
 
-    /// Ends the dial; its completion is not called any more.
+    /// Ends the dial; its completion is no longer called.
     func cancel() {
         self.completion = nil
         self.complete(.failure(Refusal(.clientClosed, "")))
     }
 
-    /// The policy or the denylist has changed: gives up what is denied by now.
+    /// The policy or the denylist has changed: abandons what is now denied.
     func reapply() {
         if let connection = self.handshaking, let denial = self.denial(connection.address) {
             self.complete(.failure(denial))
@@ -184,7 +184,7 @@ final class Dial {
     }
 
     private func complete(_ result: Result<Connection, Refusal>) {
-        // Taken first: closing a channel in its handshake fails the handshake, which completes the dial once more.
+        // Taken first: closing a channel during its handshake fails the handshake, which completes the dial again.
         let completion = self.completion.take()
         self.isOver = true
         self.deadlineTask?.cancel()
@@ -204,7 +204,7 @@ final class Dial {
         for attempt in attempts { attempt.channel.close(promise: nil) }
     }
 
-    /// The operating system's error as a code and words of ours.
+    /// Maps the operating system's error to a code and our own wording.
     static func refusal(_ error: any Error, host: String, port: UInt16) -> Refusal {
         let place = "\(host) port \(port)"
         guard let error = error as? IOError else {

@@ -7,7 +7,7 @@ package protocol TargetConnector: Sendable {
     ///
     /// - Parameters:
     ///   - receiver: sizes each read of the channel.
-    ///   - opened: told of the channel as soon as it has a descriptor, on the event loop, so that it can be closed before it is connected.
+    ///   - opened: called with the channel once it has a descriptor, on the event loop, so that it can be closed before it is connected.
     func connect(
         to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
         opened: @escaping (any Channel) -> Void
@@ -16,8 +16,8 @@ package protocol TargetConnector: Sendable {
     /// Binds a port. Fails with the operating system's error.
     ///
     /// - Parameters:
-    ///   - acceptsPerTurn: connections taken in one turn of the event loop.
-    ///   - accepted: told of each connection before it is active, on the event loop. It is as one that ``connect`` opened.
+    ///   - acceptsPerTurn: connections accepted in one turn of the event loop.
+    ///   - accepted: called with each connection before it is active, on the event loop. It is set up like one that ``connect`` opened.
     func listen(
         on address: SocketAddress, acceptsPerTurn: Int, eventLoop: any EventLoop,
         accepted: @escaping (any Channel) -> Void

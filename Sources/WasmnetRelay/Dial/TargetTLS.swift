@@ -5,11 +5,11 @@ import NIOTLS
 import WasmnetNet
 import WasmnetProtocol
 
-/// TLS toward targets: one context for all of a node's connections, certificate and name always checked, TLS 1.2 and 1.3.
+/// TLS to targets: one context for all of a node's connections, certificate and name always verified, TLS 1.2 and 1.3.
 final class TargetTLS: Sendable {
     private let context: NIOSSLContext
 
-    /// - Parameter extraAuthorities: PEM files of authorities that are trusted beside the system's.
+    /// - Parameter extraAuthorities: PEM files of authorities trusted in addition to the system's.
     init(applicationProtocols: [String], extraAuthorities: [String]) throws {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.minimumTLSVersion = .tlsv12
@@ -19,10 +19,10 @@ final class TargetTLS: Sendable {
         self.context = try NIOSSLContext(configuration: configuration)
     }
 
-    /// Puts TLS on a fresh channel and tells the ALPN name, or why there is no TLS.
+    /// Starts TLS on a fresh channel and returns the ALPN name, or why TLS failed.
     ///
-    /// - Parameter serverName: the name to send (SNI) and to check; nil for an address, which is then looked for in the
-    ///   certificate itself.
+    /// - Parameter serverName: the name to send (SNI) and to verify; nil for an address, which the certificate must then contain
+    ///   itself.
     func startHandshake(
         on channel: any Channel, serverName: String?, host: String, timeout: TimeAmount,
         completion: @escaping (Result<String?, Refusal>) -> Void
@@ -32,7 +32,7 @@ final class TargetTLS: Sendable {
             let watcher = HandshakeWatcher(host: host, completion: completion)
             try channel.pipeline.syncOperations.addHandlers([handler, watcher])
             watcher.startTimer(timeout, on: channel)
-            // The handshake reads; afterwards reads are asked for one by one.
+            // The handshake reads; afterwards reads are requested one by one.
             channel.read()
         } catch {
             completion(.failure(Refusal(.tlsFailed, "TLS with \(host) could not be started")))

@@ -7,7 +7,7 @@ extension SocketAddress {
         try self.init(packedIPAddress: ByteBuffer(bytes: address.bytes), port: Int(port))
     }
 
-    /// The address without its port; an IPv4 address that came mapped into IPv6 as itself.
+    /// The address without its port; an IPv4-mapped IPv6 address is returned as IPv4.
     package var hostAddress: IPAddress? {
         guard self.protocol == .inet || self.protocol == .inet6 else { return nil }
         return self.withSockAddr { raw, _ in IPAddress(socketAddress: UnsafeRawPointer(raw)) }?.withoutV4Mapping

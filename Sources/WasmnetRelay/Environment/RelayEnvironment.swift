@@ -5,7 +5,7 @@ package import WasmnetPolicy
 import WasmnetProtocol
 package import WasmnetQuota
 
-/// What all sessions of a node share. Three doors lead from here to the control plane: the policy in force, the clients'
+/// What all sessions of a node share. It connects to the control plane in three places: the policy in force, the clients'
 /// allowances, and the registry of live sessions.
 package final class RelayEnvironment: Sendable {
     package let settings: RelaySettings
@@ -19,13 +19,13 @@ package final class RelayEnvironment: Sendable {
     package let nodeName: String
     package let version: String
     package let descriptors = DescriptorReserve()
-    /// The connections that are not admitted yet: a quarter of the clients' descriptors at most.
+    /// The connections not yet admitted: a quarter of the clients' descriptors at most.
     package let pending: PendingConnections
     let targetTLS: TargetTLS
     private let inputTurns = Guarded<[ObjectIdentifier: NIOLoopBound<InputTurns>]>([:])
     private let currentPolicy: Guarded<Policy>
     private let currentShadow: Guarded<Policy?>
-    /// The denylist in force at this moment; nil: none is kept.
+    /// The denylist now in force; nil: none is kept.
     let denylist: @Sendable () -> DenylistView?
 
     package init(
@@ -62,7 +62,7 @@ package final class RelayEnvironment: Sendable {
     /// The policy in force, under the denylist in force: read once per open.
     package var policy: Policy { self.currentPolicy.withLock { $0 }.under(self.denylist()) }
 
-    /// What another policy would decide is counted and told, and decides nothing; nil: none.
+    /// A policy whose decisions are only counted and logged, not enforced; nil: none.
     package var shadowPolicy: Policy? {
         get { self.currentShadow.withLock { $0 } }
         set {
@@ -71,7 +71,7 @@ package final class RelayEnvironment: Sendable {
         }
     }
 
-    /// A session's terms, which a client of v2 is sent first.
+    /// A session's terms, which are the first message to a client of v2.
     func hello(for session: SessionOrigin) -> Hello {
         Hello(
             version: self.version, node: self.nodeName, session: session.id,
@@ -91,14 +91,14 @@ package final class RelayEnvironment: Sendable {
         }
     }
 
-    /// Takes a descriptor for a client. Where none is left, that stands in the log.
+    /// Takes a descriptor for a client. If none is left, this is logged.
     func takeDescriptor() -> Bool {
         guard !self.descriptors.take() else { return true }
         self.descriptors.warn(self.logger, now: self.uptimeNanoseconds())
         return false
     }
 
-    /// Takes a descriptor for a connection that was accepted, until it closes. False where none is left: it is to be closed.
+    /// Takes a descriptor for an accepted connection, until it closes. False if none is left: it must be closed.
     package func admit(_ channel: any Channel) -> Bool {
         guard self.takeDescriptor() else {
             self.observer.sessionRefused(.overloaded)
@@ -108,7 +108,7 @@ package final class RelayEnvironment: Sendable {
         return true
     }
 
-    /// Puts another policy in force and decides every live socket again. What was protected stays so.
+    /// Puts another policy in force and decides every live socket again. What it knows of the machine is kept.
     package func replacePolicy(_ policy: Policy) {
         self.change { policy.placed(in: $0.place) }
     }
@@ -135,7 +135,7 @@ package final class RelayEnvironment: Sendable {
 
     /// Ends the sessions and sockets that new entries of the denylist deny.
     ///
-    /// - Parameter news: the new entries alone.
+    /// - Parameter news: the new entries only.
     package func deny(by news: DenylistView) {
         guard !news.list.isEmpty else { return }
         for session in self.registry.sessions { session.deny(by: news) }

@@ -4,7 +4,7 @@ import WasmnetPolicy
 package import WasmnetProtocol
 package import WasmnetQuota
 
-/// Every live session, from any thread: the way in for drain and for changes of policy.
+/// Every live session, from any thread: used for draining and for changes of policy.
 package final class SessionRegistry: Sendable {
     package init() {}
 
@@ -18,15 +18,15 @@ package final class SessionRegistry: Sendable {
 
     package var count: Int { self.state.withLock { $0.sessions.count } }
 
-    /// Whether no session comes in any more.
+    /// Whether no more sessions are accepted.
     package var isClosed: Bool { self.state.withLock { $0.isClosed } }
 
-    /// Lets no session in from now on, so that ``sessions`` are all that a drain has to tell and to wait for.
+    /// Accepts no more sessions, so that ``sessions`` are all that a drain has to notify and to wait for.
     package func close() {
         self.state.withLock { $0.isClosed = true }
     }
 
-    /// - Returns: false where the registry is closed: the session must not begin.
+    /// - Returns: false if the registry is closed: the session must not begin.
     func add(_ session: Session) -> Bool {
         self.state.withLock { state in
             guard !state.isClosed else { return false }
@@ -46,12 +46,12 @@ package final class SessionRegistry: Sendable {
         for callback in waiting { callback() }
     }
 
-    /// The sessions that are live at this moment.
+    /// The sessions that are live now.
     package var sessions: [SessionHandle] { self.state.withLock { Array($0.sessions.values) } }
 
     package func sessions(of client: ClientID) -> [SessionHandle] { self.sessions.filter { $0.client == client } }
 
-    /// Ends so many of a client's sockets, the newest sessions' newest first.
+    /// Closes the `count` newest sockets of a client, those of the newest sessions first.
     package func endNewest(_ count: Int, of client: ClientID) {
         let handles = self.sessions(of: client).sorted { $0.number > $1.number }
         Self.endNewest(count, in: handles[...])
@@ -72,7 +72,7 @@ package final class SessionRegistry: Sendable {
     }
 }
 
-/// A session as other threads may hold it: every call is carried to its event loop.
+/// A session for use from other threads: every call is forwarded to its event loop.
 package struct SessionHandle: Sendable {
     package let origin: SessionOrigin
     /// Later sessions have larger ones.
@@ -101,7 +101,7 @@ package struct SessionHandle: Sendable {
         self.eventLoop.execute { self.session.value.reapply(policy) }
     }
 
-    /// How the session stands; nil when its event loop has ended.
+    /// The session's status; nil when its event loop has ended.
     package func status() async -> SessionStatus? {
         try? await self.eventLoop.submit { self.session.value.status }.get()
     }
@@ -124,7 +124,7 @@ package struct SessionHandle: Sendable {
         (try? await self.eventLoop.submit { self.session.value.table.endByOperator(socket) }.get()) ?? false
     }
 
-    /// Announces the end: no new sockets; the session ends with its last one. `within`: until it is ended all the same.
+    /// Announces the end: no new sockets; the session ends with its last one. `within`: when it is ended anyway.
     package func drain(within time: TimeAmount) {
         self.eventLoop.execute { self.session.value.drain(within: time) }
     }
@@ -135,7 +135,7 @@ package struct SessionHandle: Sendable {
     }
 }
 
-/// How a session stands at a moment.
+/// A session's status at one moment.
 package struct SessionStatus: Sendable {
     package let isDraining: Bool
     package let sockets: Int

@@ -2,7 +2,7 @@ import WasmnetNet
 package import WasmnetQuota
 
 /// The machine's clocks. The ledger's instant is the wall clock at the start plus the time since, so that a step of the wall
-/// clock opens or shuts no limit. That time goes on while the machine sleeps: others' leases end meanwhile, and so must ours.
+/// clock does not affect limits. That time includes the machine's sleep: other nodes' leases end meanwhile, and so must ours.
 package struct SystemClock: RelayClock {
     /// Microseconds since the Unix epoch.
     private let wallAtStart: Int64

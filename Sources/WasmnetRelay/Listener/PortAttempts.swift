@@ -3,7 +3,7 @@ import NIOCore
 import WasmnetNet
 import WasmnetPolicy
 
-/// The ports that a bind tries one after the other, a bounded number of them in one turn of the event loop.
+/// The ports that a bind tries in sequence, a bounded number of them in one turn of the event loop.
 struct PortAttempts {
     private var walk: PortWalk
     private var turn = 0
@@ -15,7 +15,7 @@ struct PortAttempts {
         self.walk = walk
     }
 
-    /// The next port that the policy, as it is now, lets be bound; nil after the last. Without a policy: the next.
+    /// The next port that the present policy allows; nil after the last. Without a policy: the next.
     mutating func next(of address: IPAddress, _ transport: TransportProtocol, under policy: Policy?) -> UInt16? {
         while let port = self.walk.next() {
             guard let policy, port > 0 else { return port }
@@ -24,13 +24,13 @@ struct PortAttempts {
         return nil
     }
 
-    /// Whether a failure is of that port alone: it is taken, or one that this process may not bind.
+    /// Whether a failure concerns that port only: it is taken, or this process may not bind it.
     func goOn(after error: any Error) -> Bool {
         guard self.walk.underestimatedCount > 0, let code = (error as? IOError)?.errnoCode else { return false }
         return [EADDRINUSE, EACCES, EPERM].contains(code)
     }
 
-    /// Goes on with the next port, after a pause where this turn has had its part.
+    /// Continues with the next port, after a pause if this turn has had its share.
     func again(on eventLoop: any EventLoop, _ body: @escaping (PortAttempts) -> Void) {
         var next = self
         next.turn += 1

@@ -3,7 +3,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 
-/// A TCP listener of a client: each connection that comes becomes a socket of its session, on the session's event loop.
+/// A TCP listener of a client: each incoming connection becomes a socket of its session, on the session's event loop.
 final class TargetListener: WholeSocket {
     var core: SocketCore
     let context: SocketContext
@@ -61,7 +61,7 @@ final class TargetListener: WholeSocket {
         self.tellPort()
     }
 
-    /// `listen`: the first one goes with its bind; each later one is told what the client knows.
+    /// `listen`: the first one belongs to its bind; each later one repeats what the client knows.
     func listen() {
         if self.wasListened { self.context.countRefusal() }
         self.wasListened = true

@@ -33,29 +33,29 @@ package enum ShadowVerdict: String, Sendable, CaseIterable {
     case wouldDeny = "would_deny"
 }
 
-/// What the relay tells of its work. Called on event loops: an implementation must not block.
+/// The relay's events. Called on event loops: an implementation must not block.
 package protocol RelayObserver: Sendable {
-    /// A session is about to open: what its traces hang on, kept with it and given back in each ``SessionOrigin``.
+    /// A session is about to open: returns its trace context, which is kept with it and passed back in each ``SessionOrigin``.
     func trace(of request: HTTPRequestHead) -> (any Sendable)?
     func sessionOpened(_ session: SessionOrigin)
     func sessionEnded(_ session: SessionOrigin, _ reason: ReasonCode, nanoseconds: Int64)
-    /// A request for a session that did not come to be.
+    /// A request for a session that was refused.
     func sessionRefused(_ reason: ReasonCode)
     func socketOpened(_ kind: SocketKind)
-    /// An open that did not come to be.
+    /// An open that failed.
     func openRefused(_ socket: SocketRecord, of session: SessionOrigin, _ refusal: Refusal, at now: Int64)
     func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64)
     func took(_ step: OpeningStep, nanoseconds: Int64)
     func relayed(_ direction: Direction, bytes: Int)
     func datagramDropped(_ direction: Direction)
-    /// Up: a session's WebSocket is no longer read, since a target takes no bytes. Down: a target waits for room toward the client.
+    /// Up: a session's WebSocket is no longer read, since a target accepts no bytes. Down: a target waits for room toward the client.
     func readingPaused(_ direction: Direction)
     func quotaRefused(_ kind: QuotaKind)
     /// A client's bytes wait, since its bandwidth is used up for now.
     func bandwidthWaited()
-    /// A message that came to nothing, or a ping: counted in `refusals_per_sec`.
+    /// A message without effect, or a ping: counted in `refusals_per_sec`.
     func messageRefused()
-    /// A client's messages wait, since too many of them came to nothing.
+    /// A client's messages wait, since too many of them had no effect.
     func refusalsWaited()
     /// - Parameter decided: what the policy in force decided, and why the other differs, in words.
     func shadowDecided(_ verdict: ShadowVerdict, _ words: @autoclosure () -> String, of session: SessionOrigin)

@@ -2,36 +2,36 @@ package import WasmnetNet
 package import WasmnetProtocol
 package import WasmnetQuota
 
-/// Whose session it is and where it comes from: what is the same for all that is told of it.
+/// A session's owner and origin: common to all its events.
 package struct SessionOrigin: Sendable {
     /// The session's random name, as in `hello` and the log.
     package let id: String
     package let client: ClientID
-    /// Where the client connects from, behind trusted proxies; nil for what has no IP address.
+    /// Where the client connects from, behind trusted proxies; nil without an IP address.
     package let address: IPAddress?
-    /// Who the client's token says it is; nil without one.
+    /// The subject of the client's token; nil without one.
     package let subject: ClientID?
     package let version: WireVersion
     /// Monotonic nanoseconds of its start.
     package let opened: Int64
-    /// What the observer gave for the request that opened it, see ``RelayObserver/trace(of:)``.
+    /// What the observer returned for the request that opened it, see ``RelayObserver/trace(of:)``.
     package let trace: (any Sendable)?
 }
 
-/// What is known of one socket: how it goes while it lives, how it went at its end.
+/// What is known of one socket: its progress while it lives, its totals at its end.
 package struct SocketRecord: Sendable {
     package enum State: Sendable {
-        /// Its name is looked up or its target dialed.
+        /// Its name is being looked up or its target dialed.
         case opening
         case open
-        /// One direction is over.
+        /// One direction has ended.
         case halfClosed
         case listening
     }
 
     package let socket: SocketID
     package let kind: SocketKind
-    /// As the client named it; empty where it named nothing.
+    /// As the client named it; empty if it named nothing.
     package var host = ""
     package var port: UInt16 = 0
     /// The address dialed, bound, or accepted from.
@@ -39,7 +39,7 @@ package struct SocketRecord: Sendable {
     package var state = State.open
     package var bytesUp: UInt64 = 0
     package var bytesDown: UInt64 = 0
-    /// Monotonic nanoseconds of its request, or of its coming in.
+    /// Monotonic nanoseconds of its request, or of its arrival.
     package let opened: Int64
     package var times = SocketTimes()
 
@@ -49,14 +49,14 @@ package struct SocketRecord: Sendable {
         self.opened = opened
     }
 
-    /// `host:port` as the client named it; nil where it named nothing.
+    /// `host:port` as the client named it; nil if it named nothing.
     package var destination: String? {
         guard !self.host.isEmpty else { return nil }
         return HostPort.text(self.host, self.port)
     }
 }
 
-/// How long the steps of a socket's opening took, in nanoseconds; nil for what did not happen.
+/// Durations of the steps of a socket's opening, in nanoseconds; nil for steps that did not happen.
 package struct SocketTimes: Sendable {
     /// The name's lookup.
     package var resolve: Int64?

@@ -1,4 +1,4 @@
-/// A set that knows in which order its elements came; each step costs the same however many there are.
+/// A set that keeps the insertion order of its elements, with constant-time operations.
 struct AgeOrder<Element: Hashable & Sendable>: Sendable {
     private struct Links: Sendable {
         var before: Element?
@@ -11,10 +11,10 @@ struct AgeOrder<Element: Hashable & Sendable>: Sendable {
 
     var isEmpty: Bool { self.links.isEmpty }
 
-    /// The one that came next.
+    /// The next younger one.
     func after(_ element: Element) -> Element? { self.links[element]?.after }
 
-    /// Takes an element as the youngest; one that is there already stays where it is.
+    /// Adds an element as the youngest; one already present keeps its place.
     mutating func append(_ element: Element) {
         guard self.links[element] == nil else { return }
         self.links[element] = Links(before: self.last, after: nil)

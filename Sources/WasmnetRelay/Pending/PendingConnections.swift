@@ -3,11 +3,11 @@ package import NIOCore
 package import WasmnetNet
 
 /// The node's connections that are not admitted yet, from the accept to the session, from any thread: one address cannot take all
-/// descriptors, all heads together are bounded, and a drain finds who has no request.
+/// descriptors, all heads together are bounded, and a drain finds those without a request.
 package final class PendingConnections: Sendable {
-    /// What a connection has to do.
+    /// What a connection must do.
     enum Order: Sendable {
-        /// Its place is another's.
+        /// Its place goes to another.
         case leave
         /// Its head is the largest, and all together are too large.
         case dropHead
@@ -24,20 +24,20 @@ package final class PendingConnections: Sendable {
 
     private let state: Guarded<State>
 
-    /// - Parameter most: connections in all; from one address 64.
+    /// - Parameter most: connections in total; from one address 64.
     init(most: Int) {
         self.state = Guarded(State(table: PendingTable(most: most)))
     }
 
     package var count: Int { self.state.withLock { $0.table.count } }
-    /// How many had to end for others since the start, or found no place themselves.
+    /// How many had to end for others since the start, or were refused a place themselves.
     package var dropped: Int { self.state.withLock { $0.dropped } }
     package var headBytes: Int { self.state.withLock { $0.table.headBytes } }
 
-    /// Takes a connection that was accepted.
+    /// Adds an accepted connection.
     ///
-    /// - Parameter address: whose it is; nil where a proxy is to say that first.
-    /// - Returns: nil where there is no place for it: it is to be closed.
+    /// - Parameter address: its owner's; nil if a proxy has yet to announce it.
+    /// - Returns: nil if there is no place for it: it must be closed.
     package func enter(_ channel: any Channel, from address: IPAddress?) -> PendingPlace? {
         let place = PendingPlace(channel, self)
         let bound = NIOLoopBound(place, eventLoop: channel.eventLoop)
@@ -61,8 +61,8 @@ package final class PendingConnections: Sendable {
         return place
     }
 
-    /// Takes the connection of a session that has ended until it is closed: it has its answer, and gives way like any that has. While the
-    /// node drains none of them is awaited by another.
+    /// Adds the connection of an ended session until it is closed: it counts as answered, and gives way like any such connection. During a
+    /// drain these are not added.
     func linger(_ channel: any Channel, from address: IPAddress?) {
         guard !self.state.withLock({ $0.isDraining }) else { return }
         guard let place = self.enter(channel, from: address) else { return channel.close(promise: nil) }
@@ -94,7 +94,7 @@ package final class PendingConnections: Sendable {
         }
     }
 
-    /// From now on none enters; those without a request end at once, and the others are answered.
+    /// From now on none is added; those without a request end at once, and the others are answered.
     package func drain() {
         let members = self.state.withLock { state in
             state.isDraining = true
@@ -104,13 +104,13 @@ package final class PendingConnections: Sendable {
     }
 }
 
-/// One connection's place among those that are not admitted yet. On the connection's event loop.
+/// One connection's place among those not admitted yet. On the connection's event loop.
 package final class PendingPlace {
     private let channel: any Channel
     private let connections: PendingConnections
     fileprivate(set) var id: PendingTable.ID = 0
     private var isLeft = false
-    /// Who answers the connection's request, once somebody does; until then every order closes it.
+    /// Set by the handler that answers the connection's request; until then every order closes it.
     var onOrder: ((PendingConnections.Order) -> Void)?
 
     init(_ channel: any Channel, _ connections: PendingConnections) {
@@ -118,17 +118,17 @@ package final class PendingPlace {
         self.connections = connections
     }
 
-    /// A proxy said whose the connection is.
+    /// A proxy announced the connection's owner.
     package func name(_ address: IPAddress) {
         if !self.isLeft { self.connections.name(self.id, address) }
     }
 
-    /// - Parameter headBytes: what the request's head holds of memory.
+    /// - Parameter headBytes: memory held by the request's head.
     func set(_ stage: PendingTable.Stage, headBytes: Int) {
         if !self.isLeft { self.connections.set(self.id, stage, headBytes: headBytes) }
     }
 
-    /// The connection is a session, or over.
+    /// The connection is a session, or has ended.
     func leave() {
         guard !self.isLeft else { return }
         self.isLeft = true

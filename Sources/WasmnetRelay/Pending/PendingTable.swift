@@ -1,17 +1,17 @@
 import WasmnetNet
 import WasmnetPolicy
 
-/// Which connections are there that are not admitted yet, and which of them gives way when they are too many. A value, without I/O.
+/// The connections not admitted yet, and which of them gives way when there are too many. A value, without I/O.
 ///
-/// Each step costs the same however many connections there are.
+/// Each operation takes constant time.
 struct PendingTable: Sendable {
     typealias ID = UInt64
 
-    /// Who counts as one.
+    /// The unit that connections are counted by.
     enum Owner: Hashable, Sendable {
         /// IPv4 by address, IPv6 by its /64.
         case address(IPAddress)
-        /// A connection that speaks for itself only: a trusted proxy's, whose client is not known yet.
+        /// A connection counted alone: a trusted proxy's, whose client is not known yet.
         case connection(ID)
 
         init(_ address: IPAddress) {
@@ -19,13 +19,13 @@ struct PendingTable: Sendable {
         }
     }
 
-    /// How far a connection is, in the order in which connections give way.
+    /// A connection's progress, in the order in which connections give way.
     enum Stage: Int, Comparable, Sendable {
-        /// No byte of a request has come.
+        /// No byte of a request has arrived.
         case idle
         /// It has its answer, which ends it.
         case answered
-        /// A part of a request's head has come.
+        /// A part of a request's head has arrived.
         case unfinished
         /// Its request is being decided; it does not give way.
         case whole
@@ -43,21 +43,21 @@ struct PendingTable: Sendable {
     static let maxOfOne = 64
     /// Bytes of all heads together.
     static let maxHeadBytes = 32 << 20
-    /// How many owners are asked for one that can give way.
+    /// How many owners are searched for a connection that can give way.
     private static let maxAsked = 32
 
     let most: Int
     private var entries: [ID: Entry] = [:]
     /// An owner's connections, the oldest first.
     private var groups: [Owner: [ID]] = [:]
-    /// The owners by how many connections they have.
+    /// The owners by their number of connections.
     private var levels: [AgeOrder<Owner>]
     private var lastID: ID = 0
     private(set) var headBytes = 0
-    /// Unfinished heads by their KiB.
+    /// Unfinished heads by their size in KiB.
     private var heads: [AgeOrder<ID>]
 
-    /// - Parameter most: connections in all.
+    /// - Parameter most: connections in total.
     init(most: Int) {
         self.most = max(1, most)
         self.levels = Array(repeating: AgeOrder(), count: Self.maxOfOne + 1)
@@ -66,10 +66,10 @@ struct PendingTable: Sendable {
 
     var count: Int { self.entries.count }
 
-    /// Takes a connection.
+    /// Adds a connection.
     ///
-    /// - Parameter address: whose it is; nil where that is not known yet.
-    /// - Returns: its id, and which one has to end for it; nil where none can, so that the new one has to.
+    /// - Parameter address: its owner's; nil if not known yet.
+    /// - Returns: its id, and which one must end for it; nil if none can, so that the new one must.
     mutating func enter(_ address: IPAddress?) -> (id: ID, leaving: ID?)? {
         self.lastID += 1
         let id = self.lastID
@@ -86,9 +86,9 @@ struct PendingTable: Sendable {
         return (id, leaving)
     }
 
-    /// It has become known whose a connection is.
+    /// A connection's owner has become known.
     ///
-    /// - Returns: which one has to end for it: maybe itself.
+    /// - Returns: which one must end for it, possibly itself.
     mutating func name(_ id: ID, _ address: IPAddress) -> ID? {
         guard let entry = self.entries[id] else { return nil }
         let owner = Owner(address)
@@ -102,10 +102,10 @@ struct PendingTable: Sendable {
         return leaving
     }
 
-    /// A connection has come further.
+    /// A connection has progressed.
     ///
-    /// - Parameter headBytes: what its head holds of memory.
-    /// - Returns: whose heads have to go, the largest first.
+    /// - Parameter headBytes: memory held by its head.
+    /// - Returns: whose heads must be dropped, the largest first.
     mutating func set(_ id: ID, _ stage: Stage, headBytes: Int) -> [ID] {
         guard let entry = self.entries[id] else { return [] }
         self.countHead(id, entry.stage, -entry.headBytes)
@@ -129,7 +129,7 @@ struct PendingTable: Sendable {
         self.part(id, entry.owner)
     }
 
-    /// Adds to what heads hold, or takes away from it.
+    /// Adjusts the total size of heads.
     private mutating func countHead(_ id: ID, _ stage: Stage, _ bytes: Int) {
         self.headBytes += bytes
         guard stage == .unfinished, bytes != 0 else { return }
@@ -157,7 +157,7 @@ struct PendingTable: Sendable {
         if new > 0 { self.levels[new].append(owner) }
     }
 
-    /// The oldest idle connection of the owner with the most; where none is idle, one that is not further than it need be.
+    /// The oldest idle connection of the owner with the most; if none is idle, one at the earliest stage.
     private func weakest() -> ID? {
         var asked = 0
         for level in self.levels.reversed() {

@@ -1,19 +1,19 @@
 package import WasmnetNet
 
-/// What a proxy says of a connection before its first byte: "The PROXY protocol, versions 1 & 2" (W. Tarreau, 2020), sections 2.1 and 2.2.
+/// A proxy's header before a connection's first byte: "The PROXY protocol, versions 1 & 2" (W. Tarreau, 2020), sections 2.1 and 2.2.
 package enum ProxyHeader: Equatable, Sendable {
-    /// More bytes are needed to tell.
+    /// More bytes are needed to decide.
     case incomplete
     /// The connection does not begin with a header of either version.
     case absent
-    /// It begins like one and is none: the connection cannot be used, since nobody knows where its own bytes begin.
+    /// It begins like a header but is not valid: the connection cannot be used, since the start of its own bytes is unknown.
     case malformed
-    /// A header of so many bytes. The client is nil where the proxy speaks for itself (LOCAL) or does not know (UNKNOWN, other families).
+    /// A header of `length` bytes. The client is nil if the proxy speaks for itself (LOCAL) or does not know (UNKNOWN, other families).
     case read(client: IPAddress?, length: Int)
 
     /// The longest v1 line with its CRLF, in bytes.
     static let longestV1 = 107
-    /// The longest v2 header that is taken, addresses and TLVs included, in bytes; the format would let it be 65,551.
+    /// The longest v2 header accepted, addresses and TLVs included, in bytes; the format would allow 65,551.
     package static let longestV2 = 4096
 
     static let signatureV2: [UInt8] = [0x0D, 0x0A, 0x0D, 0x0A, 0x00, 0x0D, 0x0A, 0x51, 0x55, 0x49, 0x54, 0x0A]
@@ -30,7 +30,7 @@ package enum ProxyHeader: Equatable, Sendable {
         return .absent
     }
 
-    /// Whether the bytes, as far as they go, are those of the prefix.
+    /// Whether the bytes so far match the prefix.
     private static func begins(_ bytes: [UInt8], with prefix: [UInt8]) -> Bool {
         zip(bytes, prefix).allSatisfy { $0 == $1 }
     }
@@ -47,7 +47,7 @@ package enum ProxyHeader: Equatable, Sendable {
         guard line.allSatisfy({ (0x20...0x7E).contains($0) }) else { return .malformed }
         let fields = line.split(separator: UInt8(ascii: " "), omittingEmptySubsequences: false)
             .map { String(decoding: $0, as: UTF8.self) }
-        // After UNKNOWN everything up to the end of the line is to be ignored.
+        // After UNKNOWN everything up to the end of the line is ignored.
         if fields.first == "UNKNOWN" { return .read(client: nil, length: end + 1) }
         guard fields.count == 5, let source = IPAddress(fields[1]), let target = IPAddress(fields[2]),
             self.isPort(fields[3]), self.isPort(fields[4]),

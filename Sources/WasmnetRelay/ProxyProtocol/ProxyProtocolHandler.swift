@@ -3,18 +3,18 @@ package import WasmnetNet
 
 /// Whether connections begin with a PROXY protocol header, which only trusted proxies may send.
 public enum ProxyProtocolMode: String, Sendable, CaseIterable {
-    /// Headers are not looked for: one is what it looks like, a bad request. The default.
+    /// Headers are not expected: one is treated as a bad request. The default.
     case off
-    /// A trusted proxy may send one. One from anybody else is read past, ignored and counted.
+    /// A trusted proxy may send one. One from any other peer is skipped, ignored and counted.
     case optional
     /// Every connection comes from a trusted proxy and begins with one; all others are closed and counted.
     case required
 }
 
-/// Reads a connection's PROXY header, if it is to have one, before anything else (TLS, HTTP) sees a byte.
+/// Reads a connection's PROXY header, if there should be one, before anything else (TLS, HTTP) sees a byte.
 ///
-/// Holds at most ``ProxyHeader/longestV2`` bytes and one read, for at most the timeout. Then it makes the connection ready, passes on what
-/// came behind the header, and leaves.
+/// Holds at most ``ProxyHeader/longestV2`` bytes and one read, for at most the timeout. Then it makes the connection ready, passes on the
+/// bytes after the header, and removes itself.
 package final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChannelHandler {
     package typealias InboundIn = ByteBuffer
     package typealias InboundOut = ByteBuffer
@@ -29,9 +29,9 @@ package final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChanne
     private var isDone = false
 
     /// - Parameters:
-    ///   - isTrusted: whether the peer's headers are believed.
+    ///   - isTrusted: whether the peer's headers are trusted.
     ///   - timeout: how long a header may take from the connection's start.
-    ///   - ready: puts the handlers behind this one; told the announced client, nil where the peer stands for itself.
+    ///   - ready: adds the handlers behind this one; its argument is the announced client, nil if the peer itself is the client.
     package init(
         mode: ProxyProtocolMode, isTrusted: Bool, timeout: TimeAmount, counters: AdmissionCounters,
         ready: @escaping (any Channel, IPAddress?) throws -> Void
@@ -57,7 +57,7 @@ package final class ProxyProtocolHandler: ChannelInboundHandler, RemovableChanne
         self.begin(context)
     }
 
-    /// Nobody but a trusted proxy has a reason to connect where a header is required.
+    /// Only a trusted proxy has a reason to connect where a header is required.
     private func begin(_ context: ChannelHandlerContext) {
         if self.mode == .required, !self.isTrusted { self.refuse(context, .untrustedProxyHeader) }
     }

@@ -40,13 +40,13 @@ package enum AddressLookup {
         return addresses
     }
 
-    /// What a failure means to the client.
+    /// Maps a failure to a refusal for the client.
     ///
     /// - Parameters:
     ///   - status: getaddrinfo's.
     ///   - error: errno, 0 before the call.
     static func refusal(_ name: String, status: CInt, error: CInt) -> Refusal {
-        // Out of descriptors, glibc may say EAI_SYSTEM and may say EAI_NONAME, of names that there are: errno decides.
+        // Out of descriptors, glibc may return EAI_SYSTEM or EAI_NONAME for existing names: errno decides.
         if status == EAI_MEMORY || Exhaustion.isResourceExhaustion(errno: error) {
             return Refusal(
                 .overloaded, "the node has no resources left for a lookup", retryAfterMilliseconds: 1000)
@@ -57,7 +57,7 @@ package enum AddressLookup {
         }
     }
 
-    /// No answer was had, which says nothing about the name: the client may ask again.
+    /// There was no answer, which says nothing about the name: the client may retry.
     static func noAnswer(_ name: String) -> Refusal {
         Refusal(.nameNotFound, "no answer was had for the name \(name)", retryAfterMilliseconds: 1000)
     }

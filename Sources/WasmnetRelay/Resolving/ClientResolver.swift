@@ -2,22 +2,22 @@ package import NIOCore
 package import WasmnetNet
 package import WasmnetPolicy
 
-/// How far a name is looked up.
+/// The scope of a lookup.
 package enum LookupScope: Sendable, Hashable {
     /// As the system does it for any program, with the search domains of resolv.conf(5): names in the node's own configuration.
     case system
-    /// In the hosts file by the name as it is written, then in DNS by this name alone.
+    /// In the hosts file by the literal name, then in DNS by this name only.
     case wholeName
-    /// In the hosts file alone.
+    /// In the hosts file only.
     case hostsFile
 }
 
-/// Looks names up as clients may have it: a name is what it says, and none is completed to another one, which no rule was asked about.
+/// Looks up names for clients: a name is taken literally and never completed to another one, which no rule was applied to.
 package struct ClientResolver: NameResolver {
     private let base: any NameResolver
     private let mayAskDNS: @Sendable (HostName) -> Bool
 
-    /// - Parameter mayAskDNS: the policy's word, see ``Policy/mayAskDNS(for:)``.
+    /// - Parameter mayAskDNS: the policy's decision, see ``Policy/mayAskDNS(for:)``.
     package init(_ base: any NameResolver, mayAskDNS: @escaping @Sendable (HostName) -> Bool) {
         self.base = base
         self.mayAskDNS = mayAskDNS

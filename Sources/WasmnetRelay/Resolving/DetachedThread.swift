@@ -1,6 +1,6 @@
 import Glibc
 
-/// A thread for a call that blocks without a bound: nobody joins it, and the process does not wait for it to end.
+/// A thread for a call that may block indefinitely: it is never joined, and the process does not wait for it to end.
 enum DetachedThread {
     /// - Returns: false where the system has no thread left.
     static func start(_ body: @escaping @Sendable () -> Void) -> Bool {

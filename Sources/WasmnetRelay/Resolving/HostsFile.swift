@@ -3,12 +3,12 @@ import WasmnetNet
 
 /// The machine's hosts file (hosts(5)), read anew for each lookup, as the C library does.
 enum HostsFile {
-    /// What is behind so many bytes is not read.
+    /// Anything beyond this size is not read.
     private static let maxBytes = 16 << 20
 
-    /// The addresses of a name, in the file's order; none where the file cannot be read.
+    /// The addresses of a name, in the file's order; empty if the file cannot be read.
     ///
-    /// - Parameter name: in lower case; the file's names are compared without regard to case.
+    /// - Parameter name: in lower case; the file's names are compared case-insensitively.
     static func addresses(of name: String, in path: String = "/etc/hosts") -> [IPAddress] {
         guard let bytes = try? FileBytes.beginning(of: path, upTo: self.maxBytes) else { return [] }
         let name = ByteText(name)

@@ -2,15 +2,15 @@ import DequeModule
 
 /// Whose lookup gets a thread next: one queue a client, served in turns.
 ///
-/// A client may hold a third of the threads that are free as well: alone a quarter of all, and the less the more are busy, so
-/// that a few clients whose names are slow leave some for the others. Where one is free, every client may have one.
+/// A client may hold a third as many threads as are free: alone a quarter of all, and fewer the more are busy, so
+/// that a few clients with slow names leave some for the others. If one is free, every client may have one.
 package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
     package typealias ID = UInt64
 
-    /// Why a lookup is not taken.
+    /// Why a lookup is rejected.
     package enum Rejection: Error, Equatable { case clientFull, full }
 
-    /// Lookups that run at once.
+    /// Lookups that run concurrently.
     private let threads: Int
     /// Lookups that may wait.
     private let maxWaiting: Int
@@ -30,7 +30,7 @@ package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
         self.maxWaitingOfClient = max(1, waitingPerClient)
     }
 
-    /// A lookup waits for its turn, behind its client's others.
+    /// Queues a lookup behind its client's others.
     package mutating func add(_ id: ID, of client: Client) throws(Rejection) {
         guard self.waiting[client, default: []].count < self.maxWaitingOfClient else { throw .clientFull }
         guard self.waitingCount < self.maxWaiting else { throw .full }
@@ -39,9 +39,9 @@ package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
         self.waitingCount += 1
     }
 
-    /// Takes the lookup whose turn it is, and a thread for it; nil: none may run now.
+    /// Takes the next lookup, and a thread for it; nil: none may run now.
     package mutating func next() -> (id: ID, client: Client)? {
-        // Whoever may not have a thread has one: no more of them are passed over than there are threads.
+        // A client that may not have a thread already has one: no more of them are skipped than there are threads.
         guard let index = self.turns.firstIndex(where: self.mayRun) else { return nil }
         let client = self.turns.remove(at: index)
         guard let id = self.waiting[client]?.popFirst() else { return nil }
@@ -60,14 +60,14 @@ package struct LookupQueue<Client: Hashable & Sendable>: Sendable {
         self.running[client, default: 0] * 3 < self.threads - self.busyThreads
     }
 
-    /// A thread that a client had is free again. One that is stuck counts until then, whoever still waits for its answer.
+    /// A client's thread is free again. A stuck one counts until then, whether or not its answer is still awaited.
     package mutating func returned(by client: Client) {
         guard let count = self.running[client] else { return }
         self.running[client] = count > 1 ? count - 1 : nil
         self.busyThreads -= 1
     }
 
-    /// Nobody wants the answer any more. One that runs goes on.
+    /// The answer is no longer wanted. A running lookup continues.
     package mutating func remove(_ id: ID, of client: Client) {
         guard let index = self.waiting[client]?.firstIndex(of: id) else { return }
         self.waiting[client]?.remove(at: index)

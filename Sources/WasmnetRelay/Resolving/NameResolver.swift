@@ -3,17 +3,17 @@ package import WasmnetNet
 package import WasmnetPolicy
 package import WasmnetQuota
 
-/// Looks names up: A and AAAA, once, without deciding anything.
+/// Looks up names: A and AAAA, once, without deciding anything.
 ///
-/// One that keeps nobody waiting needs only ``resolve(_:on:)``; one that does serves its askers in turns.
+/// An implementation that never makes callers wait needs only ``resolve(_:on:)``; one that does serves its callers in turns.
 package protocol NameResolver: Sendable {
     /// A lookup of the node's own.
     func resolve(_ name: HostName, on eventLoop: any EventLoop) -> EventLoopFuture<[IPAddress]>
 
-    /// Fails with a ``Refusal``: `name_not_found`, with a retry time where no answer was had; `overloaded` when too many lookups
-    /// are under way, or the machine has nothing left for one.
+    /// Fails with a ``Refusal``: `name_not_found`, with a retry time if there was no answer; `overloaded` when too many lookups
+    /// are in progress, or the machine lacks resources for one.
     ///
-    /// - Parameter timeout: from now on, the wait for a turn included.
+    /// - Parameter timeout: from now on, including the wait for a turn.
     func resolve(
         _ name: HostName, for asker: LookupAsker, within timeout: TimeAmount, on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]>
@@ -24,7 +24,7 @@ package protocol NameResolver: Sendable {
         on eventLoop: any EventLoop
     ) -> EventLoopFuture<[IPAddress]>
 
-    /// The asker is gone: its lookups fail now with `client_closed`, and those that wait never run.
+    /// The asker is gone: its lookups fail now with `client_closed`, and those waiting never run.
     func drop(_ asker: LookupAsker)
 }
 
@@ -45,10 +45,10 @@ extension NameResolver {
     package func drop(_ asker: LookupAsker) {}
 }
 
-/// Who asks for a lookup. Clients share the resolver's threads; a client's sessions share the client's part.
+/// The origin of a lookup. Clients share the resolver's threads; a client's sessions share the client's part.
 package struct LookupAsker: Hashable, Sendable {
     package let client: ClientID
-    /// The session's name; empty for what is none.
+    /// The session's name; empty outside a session.
     package let session: String
 
     package init(client: ClientID, session: String) {
@@ -56,10 +56,10 @@ package struct LookupAsker: Hashable, Sendable {
         self.session = session
     }
 
-    // Clients begin with `a:` or `t:`, so these are nobody's.
+    // Clients begin with `a:` or `t:`, so these belong to no client.
 
     /// The node itself: names in its configuration.
     package static let node = LookupAsker(client: ClientID(text: "node"), session: "")
-    /// An operator who has a policy explained.
+    /// An operator who requests an explanation of a policy.
     package static let explanation = LookupAsker(client: ClientID(text: "explanation"), session: "")
 }

@@ -5,10 +5,10 @@ package import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// The machine's own resolver, which blocks, on threads of its own, so that no event loop waits.
+/// The machine's own blocking resolver, on separate threads, so that no event loop waits.
 ///
-/// Whose turn it is: ``LookupQueue``. Threads start when there is something to look up and end when there is not. Every lookup
-/// is answered within its time, also while its thread is stuck.
+/// ``LookupQueue`` decides the order. Threads start when there is something to look up and end when there is not. Every lookup
+/// is answered within its time, even while its thread is stuck.
 package final class SystemResolver: NameResolver {
     /// Blocks until a name's addresses are known; throws a ``Refusal``.
     package typealias LookUp = @Sendable (_ name: String) throws -> [IPAddress]
@@ -20,7 +20,7 @@ package final class SystemResolver: NameResolver {
         let promise: EventLoopPromise<[IPAddress]>
     }
 
-    /// What a thread has in hand.
+    /// A thread's present work.
     private struct Job: Sendable {
         let id: UInt64
         let name: String
@@ -30,12 +30,12 @@ package final class SystemResolver: NameResolver {
 
     private struct State {
         var queue: LookupQueue<ClientID>
-        /// Those without an answer, waiting or running.
+        /// Unanswered lookups, waiting or running.
         var lookups: [UInt64: Lookup] = [:]
         var lastID: UInt64 = 0
         var isShutDown = false
 
-        /// Gives threads to those whose turn it is.
+        /// Assigns threads to the next lookups.
         mutating func startable() -> Deque<Job> {
             var jobs = Deque<Job>()
             while let (id, _) = self.queue.next() {
@@ -50,10 +50,10 @@ package final class SystemResolver: NameResolver {
     private let lookUp: @Sendable (String, LookupScope) throws -> [IPAddress]
 
     /// - Parameters:
-    ///   - threads: lookups that run at once; default 32.
+    ///   - threads: concurrent lookups; default 32.
     ///   - waiting: lookups that may wait; default 4096.
     ///   - waitingPerClient: lookups of one client that may wait; default 128.
-    ///   - lookUp: how a name is looked up, in whatever scope; nil for the machine's way.
+    ///   - lookUp: how a name is looked up, in any scope; nil for the machine's way.
     package init(
         threads: Int = 32, waiting: Int = 4096, waitingPerClient: Int = 128,
         lookUp: LookUp? = nil
@@ -72,7 +72,7 @@ package final class SystemResolver: NameResolver {
         self.state.withLock { ($0.queue.waitingCount, $0.queue.busyThreads) }
     }
 
-    /// Answers all lookups with `draining`, now and from now on. Threads that are stuck are left to themselves.
+    /// Answers all lookups with `draining`, now and from now on. Stuck threads are abandoned.
     package func shutDown() async {
         let left = self.state.withLock { state in
             state.isShutDown = true
@@ -139,7 +139,7 @@ package final class SystemResolver: NameResolver {
         return .success((id, state.startable()))
     }
 
-    /// Takes lookups out of the queue; their threads, if they have any, stay busy.
+    /// Removes lookups from the queue; their threads, if any, stay busy.
     private static func take(_ ids: [UInt64], of state: inout State) -> [Lookup] {
         ids.compactMap { id in
             guard let lookup = state.lookups.removeValue(forKey: id) else { return nil }
@@ -148,7 +148,7 @@ package final class SystemResolver: NameResolver {
         }
     }
 
-    /// Answers lookups that have no answer yet.
+    /// Answers lookups that are still unanswered.
     private func end(_ ids: [UInt64], _ refusal: Refusal) {
         let ended = self.state.withLock { state in Self.take(ids, of: &state) }
         for lookup in ended { lookup.promise.fail(refusal) }
@@ -172,12 +172,12 @@ package final class SystemResolver: NameResolver {
         while let current = job {
             var jobs = self.finish(current, Result { try self.lookUp(current.name, current.scope) })
             job = jobs.popFirst()
-            // One thread that is free again can let more than one run: every client's part grows with it.
+            // One freed thread can let more than one run: every client's share grows with it.
             self.start(jobs)
         }
     }
 
-    /// A thread is free again: answers, unless the time was up or the asker gone, and tells who runs next.
+    /// A thread is free again: answers, unless the time was up or the asker gone, and returns what runs next.
     private func finish(_ job: Job, _ result: Result<[IPAddress], any Error>) -> Deque<Job> {
         let (lookup, jobs) = self.state.withLock { state in
             state.queue.returned(by: job.asker.client)

@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetQuota
 
-/// The client's limits, as one session asks them: what may pass now, what waits, and how long. Only the end of the day's bytes ends
+/// The client's limits, as used by one session: what may pass now, what waits, and how long. Only running out of the day's bytes ends
 /// anything. On the session's event loop.
 final class ClientBudget {
     private let core: SessionCore
@@ -10,7 +10,7 @@ final class ClientBudget {
     private let log: SessionLog
     /// Bytes that the client may not send yet, and their socket: the WebSocket is not read meanwhile.
     private var waitingUpload: (stream: TargetStream, data: ByteBuffer)?
-    /// Sockets with bytes that their clients may not have yet.
+    /// Sockets with bytes that their clients may not receive yet.
     private var waitingDownloads: [TargetStream] = []
     private var limitsTask: Scheduled<Void>?
     private var refusalsTask: Scheduled<Void>?
@@ -31,9 +31,9 @@ final class ClientBudget {
 
     // MARK: Bytes
 
-    /// A socket's bytes toward its target: as many as may pass go on at once, the rest waits.
+    /// A socket's bytes toward its target: as many as may pass continue at once, the rest waits.
     ///
-    /// - Returns: false where bytes wait now.
+    /// - Returns: false if bytes are waiting.
     func passUp(_ data: ByteBuffer, to stream: TargetStream) -> Bool {
         let count = data.readableBytes
         let drawn = self.draw(count, .up)
@@ -48,7 +48,7 @@ final class ClientBudget {
         return false
     }
 
-    /// How many bytes from a target the client may have now. With fewer than all the socket waits, where the day has bytes left.
+    /// How many bytes from a target the client may have now. If fewer than all, the socket waits, unless the day's bytes are spent.
     func drawDown(_ count: Int, for stream: TargetStream) -> Int {
         let drawn = self.draw(count, .down)
         if drawn < count, self.dayIsLeft, !self.waitingDownloads.contains(where: { $0 === stream }) {
@@ -57,7 +57,7 @@ final class ClientBudget {
         return drawn
     }
 
-    /// Takes a datagram, whole or not at all.
+    /// Charges a datagram, whole or not at all.
     func drawDatagram(_ count: Int, _ direction: Direction) -> Bool {
         count == 0 || self.draw(count, direction) == count
     }
@@ -72,7 +72,7 @@ final class ClientBudget {
 
     private var dayIsLeft: Bool { self.allowance.dayBytesExhausted(now: self.now) == nil }
 
-    /// The day's bytes are spent: every socket ends once what was drawn for it is delivered. At the end of the turn, not amid one's event.
+    /// The day's bytes are spent: every socket ends once what was drawn for it is delivered. At the end of the turn, not within an event.
     private func endAll(_ refusal: QuotaRefusal) {
         self.waitingUpload = nil
         self.waitingDownloads = []
@@ -87,7 +87,7 @@ final class ClientBudget {
         }
     }
 
-    // MARK: What waits
+    // MARK: Waiting
 
     var hasWaitingUpload: Bool { self.waitingUpload != nil }
     var hasWaitingDownloads: Bool { !self.waitingDownloads.isEmpty }
@@ -99,7 +99,7 @@ final class ClientBudget {
         return self.waitingDownloads
     }
 
-    /// False while the bandwidth is spent; then `body` is called when it is not.
+    /// False while the bandwidth is spent; then `body` is called when it no longer is.
     func allowsReading(orElse body: @autoclosure () -> (() -> Void)) -> Bool {
         let now = self.now
         guard let until = self.allowance.pause(now: now) else { return true }
@@ -110,7 +110,7 @@ final class ClientBudget {
         return false
     }
 
-    /// Calls back after a while, unless it is about to do so anyhow.
+    /// Calls back after a while, unless a call is already scheduled.
     func resume(in wait: TimeAmount, then body: @autoclosure () -> (() -> Void)) {
         guard self.limitsTask == nil else { return }
         let body = body()
@@ -120,9 +120,9 @@ final class ClientBudget {
         }
     }
 
-    // MARK: Messages that come to nothing
+    // MARK: Messages without effect
 
-    /// - Returns: whether they are too many by now.
+    /// - Returns: whether there are too many by now.
     func countRefusal() -> Bool {
         self.log.messageRefused()
         let now = self.now
@@ -130,7 +130,7 @@ final class ClientBudget {
         return self.allowance.onNode.refusals.pause(now: now) != nil
     }
 
-    /// False while too many messages came to nothing; then `body` is called when messages may be taken again.
+    /// False after too many messages without effect; then `body` is called when messages may be taken again.
     func allowsMessages(orElse body: @autoclosure () -> (() -> Void)) -> Bool {
         let now = self.now
         guard let until = self.allowance.onNode.refusals.pause(now: now) else { return true }
@@ -150,7 +150,7 @@ final class ClientBudget {
 
     // MARK: The end
 
-    /// The session has ended: nothing is waited for any more.
+    /// The session has ended: stops waiting.
     func end() {
         self.limitsTask?.cancel()
         self.refusalsTask?.cancel()

@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetQuota
 
-/// The messages of one client: what it is sent, in the words of its version, and what the messages of both sides cost.
+/// The messages of one client: what it is sent, in its protocol version, and what the messages of both sides cost.
 final class ClientMessages {
     let codec: MessageCodec
     private let core: SessionCore
@@ -23,7 +23,7 @@ final class ClientMessages {
         guard self.core.phase != .ended else { return }
         self.scratch.clear()
         guard self.codec.encode(event, as: encoding, into: &self.scratch) else { return }
-        // What a datagram costs was counted when it came.
+        // A datagram's cost was counted on arrival.
         if case .dataFrom = event {} else { self.costs.add(answer: self.scratch.readableBytes) }
         self.carrier.sendAnswer(self.scratch, isText: encoding == .json)
     }
@@ -42,11 +42,11 @@ final class ClientMessages {
         }
     }
 
-    // MARK: What they cost
+    // MARK: Costs
 
     /// - Parameters:
     ///   - size: bytes of the whole message.
-    ///   - isDatagram: whether data that are sent become a datagram; asked only of `send`.
+    ///   - isDatagram: whether the data becomes a datagram; evaluated only for `send`.
     func countRequest(_ request: Request, size: Int, isDatagram: @autoclosure () -> Bool) {
         switch request {
         case .send(_, let data):
@@ -67,23 +67,23 @@ final class ClientMessages {
 
     func countPong(bytes: Int) { self.costs.add(message: bytes) }
 
-    /// A part of a message costs as a message does: parts without end are not free.
+    /// A fragment costs as much as a message: endless fragments are not free.
     func countFragment() { self.costs.add(message: 0) }
 
-    /// A datagram came for the client.
+    /// A datagram arrived for the client.
     func countDatagram() { self.costs.add(answer: MessageCosts.datagram) }
 
-    /// Charges the client's bandwidth with what was counted.
+    /// Charges the client's bandwidth with the counted costs.
     func settleCosts() {
         let bytes = self.costs.take()
         guard bytes > 0 else { return }
         self.core.allowance.charge(overhead: bytes, now: self.core.environment.clock.now())
     }
 
-    /// Beyond the first 193 KiB, which fit what a page sends at once, a client's sessions share room for messages that are not whole.
+    /// Beyond the first 193 KiB, which fit what a page sends at once, a client's sessions share room for incomplete messages.
     ///
     /// - Parameter bytes: of the message that are kept.
-    /// - Returns: false where there is no room for them.
+    /// - Returns: false if there is no room for them.
     func keepsUnfinished(bytes: Int) -> Bool {
         let room = self.core.allowance.onNode.unfinishedMessages
         let environment = self.core.environment

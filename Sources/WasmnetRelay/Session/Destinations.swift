@@ -4,7 +4,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// Where a client's requests lead, and whether the policy of the moment lets them: names, addresses, ports to bind. On the session's
+/// Where a client's requests lead, and whether the present policy allows them: names, addresses, ports to bind. On the session's
 /// event loop.
 final class Destinations {
     private let core: SessionCore
@@ -23,14 +23,14 @@ final class Destinations {
             asker: LookupAsker(client: core.origin.client, session: core.origin.id))
     }
 
-    /// The session has ended: lookups that wait are answered.
+    /// The session has ended: waiting lookups are answered.
     func end() {
         self.lookups.end()
     }
 
-    // MARK: Before anything is waited for
+    // MARK: Before any waiting
 
-    /// Reads where a request leads, and asks the policy about the name.
+    /// Parses a request's target, and checks its name against the policy.
     ///
     /// - Parameter port: nil when only the name is meant (`resolve`).
     func target(_ host: String, _ port: UInt16?, _ transport: TransportProtocol) -> Result<SocketTarget, Refusal> {
@@ -70,7 +70,7 @@ final class Destinations {
     /// The names that the client resolved to an address.
     func names(of address: IPAddress) -> [HostName] { self.resolvedNames.names(of: address) }
 
-    /// The addresses of a target that the policy lets through; they are its name's from now on.
+    /// The addresses of a target that the policy allows; they are tied to its name from now on.
     func addresses(of target: SocketTarget, then body: @escaping NameLookups.Completion) {
         if let address = target.address {
             body(self.allowed([address], target), nil)
@@ -89,7 +89,7 @@ final class Destinations {
         }
     }
 
-    /// Whether a lookup must be waited for.
+    /// Whether the caller must wait for a lookup.
     func mustLookUp(_ target: SocketTarget) -> Bool {
         target.address == nil && target.name.map { self.lookups.recent($0) == nil } ?? false
     }
@@ -103,12 +103,12 @@ final class Destinations {
                 ?? Refusal(.nameNotFound, "\(target.host) has no address"))
     }
 
-    // MARK: The shadow policy, which decides nothing
+    // MARK: The shadow policy, which is not enforced
 
     /// The policy in force denied the target before any name was looked up.
     private func compareWithShadow(_ target: SocketTarget, denial: PolicyDecision) {
         guard let shadow = self.core.environment.shadowPolicy else { return }
-        // Without the addresses "not denied by name" is all that can be said of a name.
+        // Without the addresses the most that can be said of a name is "not denied by name".
         let other = target.forbidden(by: shadow)
         self.observeShadow(allowed: false, other: other?.reason, target, "\(denial.reason)")
     }

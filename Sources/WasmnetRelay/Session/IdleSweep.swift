@@ -3,7 +3,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// Ends sockets over which no byte went for as long as the client's policy lets them be idle. On the session's event loop.
+/// Ends sockets without traffic for longer than the client's policy allows. On the session's event loop.
 final class IdleSweep {
     private let core: SessionCore
     private let table: SocketTable

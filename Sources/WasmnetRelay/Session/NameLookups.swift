@@ -6,9 +6,9 @@ import WasmnetProtocol
 
 /// One session's lookups of names: each name once at a time, and not again for a while after it was found.
 ///
-/// Only a lookup that is really made is paid for, whatever kind of request causes it. Loop-bound, as its session.
+/// Only an actual lookup is charged, whatever kind of request causes it. Loop-bound, as its session.
 final class NameLookups {
-    /// The addresses, and how many nanoseconds the lookup took; nil where none was made for this caller.
+    /// The addresses, and how many nanoseconds the lookup took; nil if none was made for this caller.
     typealias Completion = (Result<[IPAddress], Refusal>, _ lookup: Int64?) -> Void
 
     private struct Answer {
@@ -31,7 +31,7 @@ final class NameLookups {
         self.asker = asker
     }
 
-    /// What a name was found to be not long ago; nil where it must be looked up.
+    /// A recent answer for a name; nil if it must be looked up.
     func recent(_ name: HostName) -> [IPAddress]? {
         guard let answer = self.answers[name],
             self.environment.uptimeNanoseconds() - answer.found < self.environment.settings.nameMemory.nanoseconds
@@ -40,8 +40,8 @@ final class NameLookups {
     }
 
     /// - Parameters:
-    ///   - payment: pays for one lookup, and tells whether it may be made.
-    ///   - timeout: of the lookup, where one is made.
+    ///   - payment: charges for one lookup, and returns whether it may be made.
+    ///   - timeout: of the lookup, if one is made.
     func addresses(
         of name: HostName, within timeout: TimeAmount,
         payment: (_ then: @escaping (Result<Void, Refusal>) -> Void) -> Void, completion: @escaping Completion
@@ -66,7 +66,7 @@ final class NameLookups {
         }
     }
 
-    /// The session has ended: what waits is answered, since it may hold something until it is.
+    /// The session has ended: waiting callers are answered, since they may hold resources until then.
     func end() {
         let completions = self.waiting.values.flatMap { $0 }
         self.waiting = [:]

@@ -4,9 +4,9 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// Opens sockets. The order is the same for all kinds: is the id free and the request sound, does the policy allow the name, is there a
-/// slot, which addresses are there and which of them does the policy allow; only those are dialed. Whatever was waited for, what was
-/// decided before is decided again: ``mayGoOn(_:)``. On the session's event loop.
+/// Opens sockets. The order is the same for all kinds: is the id free and the request valid, does the policy allow the name, is there a
+/// slot, what are the addresses and which of them does the policy allow; only those are dialed. After every wait, earlier
+/// decisions are made again: ``mayGoOn(_:)``. On the session's event loop.
 final class Opener {
     private let core: SessionCore
     private let table: SocketTable
@@ -68,7 +68,7 @@ final class Opener {
         self.open(socket) { socket.open(ports) }
     }
 
-    /// `listen` on a bound socket tells its port once more.
+    /// `listen` on a bound socket reports its port once more.
     func listen(_ id: SocketID, _ encoding: WireEncoding) {
         guard let listener = self.table.listener(id) else {
             return self.traffic.refuse(id, Refusal(.unknownSocket, "there is no listener \(id)"), encoding)
@@ -76,12 +76,12 @@ final class Opener {
         listener.listen()
     }
 
-    /// Looks a name up for the client; answers only what it could reach.
+    /// Looks up a name for the client; returns only addresses that it could reach.
     func resolve(_ id: SocketID, _ name: String, _ encoding: WireEncoding) {
         guard id != .session else {
             return self.traffic.refuse(id, Refusal(.protocolError, "id 0 is the session"), encoding)
         }
-        // Port 0 stands for "any port": the rules of a name's port are held against the connect that follows.
+        // Port 0 means "any port": the port rules of the name are applied to the connect that follows.
         switch self.destinations.target(name, nil, .tcp) {
         case .failure(let refusal): self.traffic.refuse(id, refusal, encoding)
         case .success(let target):
@@ -95,7 +95,7 @@ final class Opener {
         }
     }
 
-    // MARK: Before there is a socket
+    // MARK: Before the socket exists
 
     private func idIsFree(_ request: OpenRequest) -> Bool {
         let (id, encoding) = (request.id, request.encoding)
@@ -124,7 +124,7 @@ final class Opener {
         self.allowed(self.destinations.bindable(request.host, request.port, transport), request)
     }
 
-    /// What a request leads to; where it leads nowhere, that is answered.
+    /// The result of a check; a refusal is sent to the client.
     private func allowed<Place>(_ place: Result<Place, Refusal>, _ request: OpenRequest) -> Place? {
         switch place {
         case .success(let place): return place
@@ -137,7 +137,7 @@ final class Opener {
         }
     }
 
-    /// Refuses an open before there is a socket. What the client sent right behind it is as what crosses a socket's end.
+    /// Refuses an open before the socket exists. What the client sent right after it is treated like messages that cross a socket's end.
     private func refuse(_ request: OpenRequest, _ refusal: Refusal) {
         self.table.rememberClosed(request.id, crossingEnds: self.core.crossingEnds)
         self.traffic.refuse(request.id, refusal, request.encoding)
@@ -145,7 +145,7 @@ final class Opener {
 
     // MARK: Steps
 
-    /// Takes a socket into the table, and reserves its slot.
+    /// Adds a socket to the table, and reserves its slot.
     func open(_ socket: some SessionSocket, then body: @escaping () -> Void) {
         self.table.add(socket)
         self.slots.reserve(.socket) { result, isLate in
@@ -157,7 +157,7 @@ final class Opener {
         }
     }
 
-    /// The addresses of a socket's target that the policy lets through.
+    /// The addresses of a socket's target that the policy allows.
     private func lookUp(
         _ target: SocketTarget, for socket: some SessionSocket, then body: @escaping ([IPAddress]) -> Void
     ) {
@@ -200,11 +200,11 @@ final class Opener {
         dial.start(timeout: self.core.connectionTimeout)
     }
 
-    /// The one place where an opening is decided again after what it waited for, be that a slot, a lookup, a dial or a bind: the socket must
-    /// still be opening and the one of its id, and the policy of this moment, with the denylist, must allow it. One whose session has ended
+    /// The one place where an opening is decided again after it waited, for a slot, a lookup, a dial or a bind: the socket must
+    /// still be opening and own its id, and the present policy, with the denylist, must allow it. One whose session has ended
     /// delivers what it was given.
     ///
-    /// - Returns: false where it may not go on. Then it has failed, or had ended before.
+    /// - Returns: false if it may not continue. Then it has failed, or had ended before.
     private func mayGoOn(_ socket: some SessionSocket) -> Bool {
         guard socket.core.isOpening, self.core.phase == .ended || self.table.holds(socket) else { return false }
         guard let decision = socket.reapply(self.core.policy) else { return true }
@@ -212,9 +212,9 @@ final class Opener {
         return false
     }
 
-    /// The last step of every opening that waited for something. Counts the socket as open; not where its session has ended.
+    /// The last step of every opening that waited. Counts the socket as open, unless its session has ended.
     ///
-    /// - Returns: false where it may not go on. Then it has failed, or had ended before.
+    /// - Returns: false if it may not continue. Then it has failed, or had ended before.
     func completeOpening(_ socket: some SessionSocket) -> Bool {
         guard self.mayGoOn(socket) else { return false }
         if self.core.phase != .ended { self.countOpen(socket) }
@@ -226,7 +226,7 @@ final class Opener {
         self.log.socketOpened(socket.core.kind)
     }
 
-    // MARK: Connections that come in
+    // MARK: Incoming connections
 
     func accept(_ channel: any Channel, from listener: TargetListener) {
         self.core.readTime()
@@ -269,7 +269,7 @@ final class Opener {
         }
     }
 
-    /// What speaks against a connection of a listener, before the wait for its slot and after it.
+    /// The reason to refuse a listener's connection, before the wait for its slot and after it.
     private func refusalOfAccept(from listener: TargetListener) -> Refusal? {
         guard self.core.phase == .live else { return Refusal(.draining, "the session ends") }
         guard self.table.holds(listener) else { return Refusal(.draining, "the listener ends") }

@@ -1,16 +1,16 @@
 import DequeModule
 import WasmnetProtocol
 
-/// Who is read, how much, and whose bytes go first, as a value; ``Traffic`` does it.
+/// Which sockets are read, how much, and whose bytes are sent first, as a value; ``Traffic`` carries it out.
 ///
-/// Down: a socket with bytes sends at once while nobody waits and there is room; else it queues (``TurnTaking``). A socket is read again
+/// Down: a socket with bytes sends at once if none waits and there is room; otherwise it queues (``TurnTaking``). A socket is read again
 /// when all its bytes are handed over, its client grants credit, the carrier has room and the client's budget is not spent. A sparse
-/// socket, whose last read was short, is read also without room, a little, and goes before the others. Up: the carrier is read unless a
-/// target without credit holds more than its allowance, the client's limits say no (``ClientBudget``), or our answers pile up.
+/// socket, whose last read was short, is also read without room, a little, and goes before the others. Up: the carrier is read unless a
+/// target without credit holds more than its allowance, the client's limits forbid it (``ClientBudget``), or our answers pile up.
 struct ReadScheduler: Hashable {
-    /// What a sparse socket may have read that waits for room, in bytes.
+    /// How much of a sparse socket is read while there is no room, in bytes.
     static let interactiveReadBytes = 4 << 10
-    /// What a read may take at the least, in bytes, however many sockets share a turn.
+    /// The least that a read may take, in bytes, however many sockets share a turn.
     static let leastShare = 8 << 10
 
     enum Read: Hashable {
@@ -28,13 +28,13 @@ struct ReadScheduler: Hashable {
     private let largestRead: Int
     private let turnBytes: Int
     private var heldUploads: Set<ObjectIdentifier> = []
-    /// Whether so many answers are queued that no more should be asked for.
+    /// Whether too many answers are queued to accept more requests.
     var replyBacklogExceeded = false
 
     /// - Parameters:
     ///   - chunk: the most bytes of a socket's turn.
     ///   - largestRead: the most bytes of one read.
-    ///   - turnBytes: what the reads of one turn of the event loop should bring together.
+    ///   - turnBytes: target for the total of all reads in one turn of the event loop.
     init(chunk: Int, largestRead: Int, turnBytes: Int) {
         self.turns = TurnTaking(quantum: chunk)
         self.share = largestRead
@@ -42,11 +42,11 @@ struct ReadScheduler: Hashable {
         self.turnBytes = turnBytes
     }
 
-    // MARK: Whose bytes go first
+    // MARK: Order of sending
 
     /// A socket has read, and has bytes to send.
     ///
-    /// - Parameter isUrgent: it is sparse, and the carrier takes a little more.
+    /// - Parameter isUrgent: it is sparse, and the carrier accepts a little more.
     /// - Returns: whether one piece may go before all others: it is urgent, and nothing of the socket waits for its turn.
     mutating func hasRead(_ id: SocketID, isUrgent: Bool) -> Bool {
         self.readsThisTurn += 1
@@ -59,24 +59,24 @@ struct ReadScheduler: Hashable {
     /// A socket has more to send, and waits for its turn.
     mutating func queue(_ id: SocketID) { self.turns.add(id) }
 
-    /// The socket whose turn it is; it stays queued until ``sent(_:bytes:hasMore:)`` tells.
+    /// The socket whose turn it is; it stays queued until ``sent(_:bytes:hasMore:)``.
     mutating func next() -> SocketID? { self.turns.next() }
 
-    /// The socket in turn sent this many bytes, or could not send at all (0), and has more or not.
+    /// The socket in turn sent this many bytes, or could not send at all (0), and whether it has more.
     mutating func sent(_ id: SocketID, bytes: Int, hasMore: Bool) {
         self.turns.sent(id, bytes: bytes, hasMore: hasMore)
     }
 
-    /// A socket has nothing to send any more.
+    /// A socket has nothing left to send.
     mutating func forget(_ id: SocketID) { self.turns.remove(id) }
 
-    // MARK: Who reads
+    // MARK: Order of reading
 
-    /// A socket can take a read.
+    /// A socket can be read.
     ///
     /// - Parameters:
-    ///   - mayRead: whether the client's limits let anything be read.
-    ///   - quantum: the most bytes of one read within the client's limits, and that its way takes well.
+    ///   - mayRead: whether the client's limits allow reading.
+    ///   - quantum: the most bytes of one read within the client's limits and suited to its connection.
     mutating func read(
         _ id: SocketID, isInteractive: Bool, hasRoom: Bool, mayRead: Bool, quantum: @autoclosure () -> Int
     ) -> Read {
@@ -90,7 +90,7 @@ struct ReadScheduler: Hashable {
 
     var hasReaders: Bool { !self.readers.isEmpty }
 
-    /// Takes who is first in line.
+    /// Takes the first in line.
     mutating func nextReader() -> SocketID? {
         guard let id = self.readers.popFirst() else { return nil }
         self.readerSet.remove(id)
@@ -105,20 +105,20 @@ struct ReadScheduler: Hashable {
     /// The most bytes of one read. With a bandwidth limit reads are small, so that the sockets' turns are short.
     func limit(_ quantum: Int) -> Int { min(quantum, self.share) }
 
-    /// A turn of the event loop is over. Sockets that had bytes in it, or wait to read, share what the next may bring, so that one with many busy
-    /// sockets is no longer than one with few, and what is urgent waits for neither.
+    /// A turn of the event loop is over. Sockets that had bytes in it, or wait to read, share the next turn's bytes, so that a turn with
+    /// many busy sockets takes no longer than one with few, and urgent data waits for neither.
     mutating func turnEnded() {
         let busy = max(1, self.readsThisTurn, self.readers.count)
         self.share = max(Self.leastShare, min(self.largestRead, self.turnBytes / busy))
         self.readsThisTurn = 0
     }
 
-    // MARK: Whether the carrier is read
+    // MARK: Reading the carrier
 
-    /// Whether nothing here keeps the carrier from being read; the client's limits may.
+    /// Whether nothing here stops reading the carrier; the client's limits may.
     var readsCarrier: Bool { self.heldUploads.isEmpty && !self.replyBacklogExceeded }
 
-    /// - Returns: whether that is new.
+    /// - Returns: whether this is new.
     mutating func holdUploads(of socket: ObjectIdentifier) -> Bool { self.heldUploads.insert(socket).inserted }
 
     /// - Returns: whether it held any.

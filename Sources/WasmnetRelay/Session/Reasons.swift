@@ -4,7 +4,7 @@ import WasmnetQuota
 import WasmnetNet
 
 extension ReasonCode {
-    /// In words what happened to a socket that leads to `host`, for `closed` messages.
+    /// A sentence about what happened to a socket to `host`, for `closed` messages.
     func sentence(_ host: String) -> String {
         switch self {
         case .normal: ""
@@ -17,15 +17,15 @@ extension ReasonCode {
 }
 
 extension PolicyDecision {
-    /// What a refusal or an end by this decision is called.
+    /// The reason code of a refusal or an end by this decision.
     var code: ReasonCode {
         if case .denylisted = self.rule { .denylisted } else { .policyDenied }
     }
 }
 
 extension PolicyDecision {
-    /// For the client, who named `host`: what a name leads to, and by which entry that is denied, is not for it to learn, for the name may be of
-    /// a network that it does not see.
+    /// For the client, which named `host`: the addresses of a name, and the entry that denies them, are not disclosed, since the name may
+    /// be of a network that the client cannot see.
     func words(host: String, port: UInt16) -> String {
         guard case .success(.name(let name)) = Result(catching: { try Destination(parsing: host) }),
             !ByteText(self.subject).starts(with: ByteText(name.text))
@@ -48,9 +48,9 @@ extension Refusal {
         self.init(decision.code, decision.reason)
     }
 
-    /// As the client may learn it, and with ``detail`` for the log.
+    /// In the form the client may see, and with ``detail`` for the log.
     ///
-    /// - Parameter host: what the client named.
+    /// - Parameter host: as the client named it.
     init(_ decision: PolicyDecision, host: String, port: UInt16) {
         self.init(decision.code, decision.words(host: host, port: port))
         self.detail = decision.reason

@@ -1,9 +1,9 @@
 import DequeModule
 import WasmnetProtocol
 
-/// Ids that ended not long ago, so that messages which crossed our `closed` are silence and each unknown id is answered only once.
+/// Recently ended ids, so that messages which crossed our `closed` are ignored and each unknown id is answered only once.
 struct RecentlyClosedIDs {
-    /// What a client sends for one socket once at the most.
+    /// Commands that a client sends at most once for a socket.
     enum Command: UInt8 {
         case close = 1
         case shutdown = 2
@@ -13,7 +13,7 @@ struct RecentlyClosedIDs {
     private struct End {
         /// Monotonic nanoseconds until which a message for the id may have crossed its end.
         var crossingEnds: Int64
-        /// Bits of the commands that came since.
+        /// Bits of the commands received since.
         var commands: UInt8 = 0
     }
 

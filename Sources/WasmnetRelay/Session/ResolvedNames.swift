@@ -3,7 +3,7 @@ import WasmnetNet
 import WasmnetPolicy
 
 /// Which names each address was resolved from in this session: guests resolve a name and then connect by address, and the rules for
-/// the name decide then as well. Several names may share an address. Bounded; the oldest tie goes first.
+/// the name then apply too. Several names may share an address. Bounded; the oldest pair is dropped first.
 struct ResolvedNames {
     private struct Tie: Hashable {
         var address: IPAddress
@@ -14,7 +14,7 @@ struct ResolvedNames {
     private var order = Deque<Tie>()
     private let limit: Int
 
-    /// - Parameter limit: pairs of an address and a name that are remembered.
+    /// - Parameter limit: pairs of an address and a name to remember.
     init(limit: Int) {
         self.limit = limit
     }

@@ -6,9 +6,9 @@ import WasmnetQuota
 
 /// One client's sockets and their shared conversation. Lives on one event loop, with all of its sockets' channels.
 ///
-/// What each request means stands here, and how the session and its sockets end. ``SocketTable`` keeps the sockets, ``Opener`` opens them,
-/// ``Traffic`` moves their bytes as ``ReadScheduler`` decides, ``SessionLog`` tells of them. A session knows a ``SessionCarrier`` and not
-/// what that is, and the wire only through its codec.
+/// Defines what each request means, and how the session and its sockets end. ``SocketTable`` keeps the sockets, ``Opener`` opens them,
+/// ``Traffic`` moves their bytes as ``ReadScheduler`` decides, ``SessionLog`` reports on them. A session knows only its
+/// ``SessionCarrier``'s protocol, and the wire format only through its codec.
 final class Session {
     let core: SessionCore
     let table: SocketTable
@@ -16,7 +16,7 @@ final class Session {
     let traffic: Traffic
     let opener: Opener
     let log: SessionLog
-    /// Strong, since sockets that linger keep the session after its carrier is gone; the carrier lets go of the session at its end.
+    /// Strong, since lingering sockets keep the session after its carrier is gone; the carrier releases the session at its end.
     let carrier: any SessionCarrier
     private let idleSweep: IdleSweep
     private var slot: QuotaSlot?
@@ -62,7 +62,7 @@ final class Session {
         case .close: self.socket(id, encoding, .close)?.base.close()
         case .shutdown:
             if self.socket(id, encoding, .shutdown)?.shutdown() == false { self.traffic.countRefusal() }
-        // Neither credit nor a reset is answered where there is no such socket.
+        // Neither credit nor a reset is answered if there is no such socket.
         case .window(_, let bytes):
             if let stream = self.table.stream(id) {
                 if bytes == 0 { self.traffic.countRefusal() }
@@ -79,7 +79,7 @@ final class Session {
         }
     }
 
-    /// The socket that a message is for. Where there is none, that is answered, once for each id.
+    /// The socket of a message. If there is none, this is answered, once for each id.
     private func socket(
         _ id: SocketID, _ encoding: WireEncoding, _ command: RecentlyClosedIDs.Command? = nil
     ) -> Socket? {
@@ -95,7 +95,7 @@ final class Session {
 
     // MARK: Ends of sockets
 
-    /// A socket is over: tells the client, last of all that is told about it, and forgets it.
+    /// A socket has ended: notifies the client, as the last message about it, and forgets it.
     func socketEnded(_ socket: some SessionSocket, _ reason: ReasonCode, _ message: String) {
         guard self.remove(socket, isByClient: reason == .clientClosed) else { return }
         self.messages.send(.closed(socket.id, reason, message: message), as: socket.encoding)
@@ -103,7 +103,7 @@ final class Session {
         self.endIfDrained()
     }
 
-    /// An open that did not come to be: the id is free again. What the client sent before it learns of the refusal is no error of its own.
+    /// An open failed: the id is free again. What the client sent before it learned of the refusal is not an error of its own.
     func refuseOpen(_ socket: some SessionSocket, _ refusal: Refusal) {
         guard self.remove(socket, isByClient: false) else { return }
         self.log.openRefused(socket.core.record, refusal)
@@ -112,10 +112,10 @@ final class Session {
         self.endIfDrained()
     }
 
-    /// Takes a socket out of the table.
+    /// Removes a socket from the table.
     ///
-    /// - Parameter isByClient: the client ended it, so that no message of its can have crossed the end.
-    /// - Returns: false where its id is another socket's by now, or nobody's.
+    /// - Parameter isByClient: the client ended it, so that none of its messages can have crossed the end.
+    /// - Returns: false if its id belongs to another socket by now, or to none.
     private func remove(_ socket: some SessionSocket, isByClient: Bool) -> Bool {
         guard self.table.holds(socket) else { return false }
         self.traffic.forget(socket)
@@ -179,7 +179,7 @@ extension Session: CarriedSession {
             self.carrier.limitDelivery()
         }
         self.idleSweep.schedule()
-        // An entry that came between the admission and now.
+        // An entry added between the admission and now.
         if let denylist = self.core.environment.denylist(), self.core.isDenied(by: denylist) { self.endDenied() }
     }
 
@@ -213,7 +213,7 @@ extension Session: CarriedSession {
 
     package func receivedFragment(isEmpty: Bool) {
         self.messages.countFragment()
-        // An empty one comes to nothing.
+        // An empty one has no effect.
         if isEmpty { self.traffic.countRefusal() }
     }
 

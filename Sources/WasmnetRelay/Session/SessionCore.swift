@@ -3,7 +3,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// What all parts of a session share: whose it is, how far its life is, and the time. On the session's event loop.
+/// What all parts of a session share: its origin, its phase, and the time. On the session's event loop.
 final class SessionCore {
     enum Phase { case live, draining, ended }
 
@@ -28,10 +28,10 @@ final class SessionCore {
         self.now = origin.opened
     }
 
-    /// The policy in force, as it holds for this client. Every gate asks this one.
+    /// The policy in force, as it applies to this client. Every check uses this one.
     var policy: Policy { self.environment.policy.applied(to: self.terms) }
 
-    /// Whether a denylist names the client, where it connects from, or who its token says it is.
+    /// Whether a denylist names the client, its address, or its token's subject.
     func isDenied(by denylist: DenylistView) -> Bool {
         denylist.entry(forClient: self.origin.client, at: self.origin.address, subject: self.origin.subject) != nil
     }
@@ -40,7 +40,7 @@ final class SessionCore {
         .milliseconds(Int64(self.policy.limits.connectionTimeoutSeconds * 1000))
     }
 
-    /// Until when a message for what ends now may have been sent before its end was known, in monotonic nanoseconds.
+    /// Until when a message for a socket that ends now may have been sent before its end was known, in monotonic nanoseconds.
     var crossingEnds: Int64 { self.now + self.environment.settings.crossingTime.nanoseconds }
 
     func readTime() { self.now = self.environment.uptimeNanoseconds() }

@@ -3,7 +3,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// What a session tells of itself: to the node's observer, to the log, and how much it relayed.
+/// What a session reports: to the node's observer, to the log, and how much it relayed.
 final class SessionLog {
     private let core: SessionCore
     private let observer: any RelayObserver
@@ -32,7 +32,7 @@ final class SessionLog {
             "session opened", metadata: ["client": "\(origin.client.commandText)", "version": "\(origin.version)"])
     }
 
-    /// One that never opened was refused.
+    /// One that never opened counts as refused.
     func sessionEnded(_ reason: ReasonCode) {
         if self.wasOpened {
             let origin = self.core.origin
@@ -47,7 +47,7 @@ final class SessionLog {
 
     func socketOpened(_ kind: SocketKind) { self.observer.socketOpened(kind) }
 
-    /// One that never opened was refused.
+    /// One that never opened counts as refused.
     func socketEnded(_ socket: SocketCore, _ reason: ReasonCode, _ message: String) {
         guard socket.isOpen else { return self.openRefused(socket.record, Refusal(reason, message)) }
         self.observer.socketEnded(socket.record, of: self.core.origin, reason, at: self.uptime)

@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetQuota
 
-/// The slots of a client's limits, each with a descriptor of the node's.
+/// The slots of a client's limits, each with one of the node's descriptors.
 struct Slots {
     private let core: SessionCore
 
@@ -10,7 +10,7 @@ struct Slots {
         self.core = core
     }
 
-    /// - Parameter body: is given the slot, or why there is none, and whether that was waited for.
+    /// - Parameter body: receives the slot, or why there is none, and whether it was waited for.
     func reserve(_ what: Reservation, then body: @escaping (Result<QuotaSlot?, Refusal>, _ isLate: Bool) -> Void) {
         let opens = what != .resolve
         let environment = self.core.environment

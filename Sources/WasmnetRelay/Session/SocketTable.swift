@@ -1,13 +1,13 @@
 import WasmnetPolicy
 import WasmnetProtocol
 
-/// The sockets of a session by their ids, and the ids that were closed not long ago. On the session's event loop.
+/// The sockets of a session by their ids, and the recently closed ids. On the session's event loop.
 final class SocketTable {
     private var sockets: [SocketID: Socket] = [:]
     private var closed: RecentlyClosedIDs
     private var nextAccepted = SocketID.firstAccepted
 
-    /// - Parameter limit: closed ids that are remembered.
+    /// - Parameter limit: closed ids to remember.
     init(rememberingClosed limit: Int) {
         self.closed = RecentlyClosedIDs(limit: limit)
     }
@@ -15,7 +15,7 @@ final class SocketTable {
     subscript(_ id: SocketID) -> Socket? { self.sockets[id] }
     var count: Int { self.sockets.count }
     var isEmpty: Bool { self.sockets.isEmpty }
-    /// All that are there now; they may end meanwhile.
+    /// All present sockets; they may end meanwhile.
     var all: [any SessionSocket] { self.sockets.values.map(\.base) }
 
     func stream(_ id: SocketID) -> TargetStream? {
@@ -26,12 +26,12 @@ final class SocketTable {
         if case .listener(let listener)? = self.sockets[id] { listener } else { nil }
     }
 
-    /// Whether what is sent to the socket becomes a datagram: data for a socket without a peer come to nothing.
+    /// Whether what is sent to the socket becomes a datagram: data for a socket without a peer has no effect.
     func sendsDatagrams(_ id: SocketID) -> Bool {
         if case .datagram(let socket)? = self.sockets[id] { socket.core.kind == .udp } else { false }
     }
 
-    /// Whether this very socket is the one of its id.
+    /// Whether the id belongs to this very socket.
     func holds(_ socket: some SessionSocket) -> Bool { self.sockets[socket.id]?.base === socket }
 
     func add(_ socket: some SessionSocket) {
@@ -39,7 +39,7 @@ final class SocketTable {
         self.closed.remove(socket.id)
     }
 
-    /// Takes out a socket that it holds.
+    /// Removes a socket that it holds.
     ///
     /// - Parameter crossingEnds: until when messages for it may have been sent before its end was known, in monotonic nanoseconds.
     func remove(_ socket: some SessionSocket, crossingEnds: Int64) {
@@ -53,7 +53,7 @@ final class SocketTable {
         return all
     }
 
-    /// An id for a connection that came in; nil where all are in use.
+    /// An id for an incoming connection; nil if all are in use.
     func takeAcceptedID() -> SocketID? {
         for _ in 0...self.sockets.count {
             let id = self.nextAccepted
@@ -67,7 +67,7 @@ final class SocketTable {
 
     func wasClosed(_ id: SocketID) -> Bool { self.closed.contains(id) }
 
-    /// Remembers an id that never was, or is not any more, a socket's.
+    /// Remembers an id that never was, or no longer is, a socket's.
     func rememberClosed(_ id: SocketID, crossingEnds: Int64) {
         self.closed.insert(id, crossingEnds: crossingEnds)
     }
@@ -87,9 +87,9 @@ final class SocketTable {
         }
     }
 
-    /// An operator ends a socket.
+    /// Ends a socket for an operator.
     ///
-    /// - Returns: false where there is no such socket.
+    /// - Returns: false if there is no such socket.
     func endByOperator(_ id: SocketID) -> Bool {
         guard let socket = self.sockets[id] else { return false }
         socket.base.end(Refusal(.policyDenied, "ended by the node's operator"))
@@ -98,7 +98,7 @@ final class SocketTable {
 
     /// Ends the `count` newest sockets: they were opened in an outage, and the cluster has no room for them.
     ///
-    /// - Returns: how many there were to end.
+    /// - Returns: how many were ended.
     func endNewest(_ count: Int) -> Int {
         let newest = self.all.sorted { ($0.core.facts.opened, $0.id) > ($1.core.facts.opened, $1.id) }.prefix(count)
         for socket in newest {
@@ -108,7 +108,7 @@ final class SocketTable {
         return newest.count
     }
 
-    /// Ends those over which no byte went since a time, in monotonic nanoseconds.
+    /// Ends those without traffic since a time, in monotonic nanoseconds.
     func endIdle(since time: Int64, _ refusal: Refusal) {
         for socket in self.all {
             if let last = socket.core.lastActivity, last < time { socket.end(refusal) }

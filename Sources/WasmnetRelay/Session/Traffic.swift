@@ -3,7 +3,7 @@ import WasmnetProtocol
 import WasmnetQuota
 
 /// The bytes of a session's sockets, both ways, as ``ReadScheduler`` and ``ClientBudget`` decide: they are drawn from the client's limits
-/// before they pass, and where one is reached reading waits. On the session's event loop.
+/// before they pass, and at a limit reading waits. On the session's event loop.
 final class Traffic {
     private let core: SessionCore
     private let table: SocketTable
@@ -13,16 +13,16 @@ final class Traffic {
     private let budget: ClientBudget
     private var scheduler: ReadScheduler
 
-    /// Sockets with bytes that were not flushed yet.
+    /// Sockets with unflushed bytes.
     private var unflushed: [TargetStream] = []
-    /// Messages came that the end of their read flushes.
+    /// Messages arrived; the end of their read flushes.
     private var isInCarrierRead = false
-    /// Bytes by which the windows of the session have grown.
+    /// Bytes by which the session's windows have grown.
     private var windowGrowth = 0
     /// The largest window that has grown since none had, in bytes.
     private(set) var widestWindow = 0
 
-    /// When what waits for the client's limits tries again.
+    /// When work that waits for the client's limits tries again.
     private static let retry = TimeAmount.milliseconds(1)
 
     init(
@@ -42,7 +42,7 @@ final class Traffic {
 
     // MARK: From targets to the client
 
-    /// A socket has bytes of its target.
+    /// A socket has bytes from its target.
     func offer(_ stream: TargetStream) {
         let isUrgent = stream.isInteractive && self.carrier.acceptsUrgentData
         if self.scheduler.hasRead(stream.id, isUrgent: isUrgent), let piece = stream.nextPiece() {
@@ -62,7 +62,7 @@ final class Traffic {
         }
     }
 
-    /// There is room: whoever waits sends in turns, then whoever was kept from reading reads.
+    /// There is room: waiting sockets send in turns, then those whose reads were deferred read.
     private func takeTurns() {
         guard self.core.phase != .ended else { return }
         while self.carrier.hasRoom, let id = self.scheduler.next() {
@@ -81,7 +81,7 @@ final class Traffic {
         self.resumeReaders()
     }
 
-    /// A socket can take a read: it does, or waits in line until it may.
+    /// A socket can be read: it is, or waits in line until it may.
     func readWanted(_ socket: some ReadingSocket) {
         guard socket.mayRead else { return }
         let read = self.scheduler.read(
@@ -97,8 +97,8 @@ final class Traffic {
         while self.carrier.hasRoom, self.scheduler.hasReaders, self.limitsAllow() {
             guard let id = self.scheduler.nextReader() else { return }
             guard self.resumeReader(id) else { continue }
-            // One at a time where every read may spend the budget; its charge decides about the next. One that has nothing to read must
-            // not keep the others waiting.
+            // One at a time if every read may spend the budget; its charge decides about the next. One with nothing to read must
+            // not make the others wait.
             if self.budget.isPaced {
                 if self.scheduler.hasReaders { self.budget.resume(in: Self.retry, then: self.resume) }
                 break
@@ -106,7 +106,7 @@ final class Traffic {
         }
     }
 
-    /// Lets a socket read that waited; false where it has nothing to read by now.
+    /// Reads a waiting socket; false if it has nothing to read by now.
     private func resumeReader(_ id: SocketID) -> Bool {
         switch self.table[id] {
         case .stream(let stream)? where stream.mayRead: stream.read(limit: self.readLimit)
@@ -118,7 +118,7 @@ final class Traffic {
 
     private var readLimit: Int { self.scheduler.limit(self.readQuantum) }
 
-    /// Reads are large where the way is known to be wide: a message costs a browser much, whatever is in it.
+    /// Reads are large on high-bandwidth connections: messages are expensive for a browser, whatever their size.
     private var readQuantum: Int {
         min(self.budget.readQuantum, max(self.core.environment.settings.readChunkBytes, self.carrier.piece ?? 0))
     }
@@ -138,16 +138,16 @@ final class Traffic {
         self.takeTurns()
     }
 
-    /// Whether a datagram finds room; one that does not is dropped.
+    /// Whether a datagram finds room; otherwise it is dropped.
     func takesDatagram() -> Bool {
         self.core.readTime()
         return self.carrier.hasRoom && !self.carrier.replyBacklogExceeded
     }
 
-    /// Whether one read may spend what the client's limits leave.
+    /// Whether one read may spend the rest of the client's limits.
     var isPaced: Bool { self.budget.isPaced }
 
-    /// A socket has nothing to send to the client any more, and holds nothing up.
+    /// A socket has nothing left to send to the client, and holds nothing up.
     func forget(_ socket: some SessionSocket) {
         if self.table.holds(socket) { self.scheduler.forget(socket.id) }
         self.releaseUploads(socket)
@@ -158,7 +158,7 @@ final class Traffic {
     /// The most bytes that one read of the carrier should bring.
     var uploadQuantum: Int { self.budget.readQuantum }
 
-    /// A message of the carrier came, and more may come with it.
+    /// A message of the carrier arrived, and more may come with it.
     func carrierReadBegins() {
         self.isInCarrierRead = true
     }
@@ -167,7 +167,7 @@ final class Traffic {
         self.isInCarrierRead = false
         self.flushSockets()
         self.messages.settleCosts()
-        // Pongs are answers as well, and no message comes with a ping.
+        // Pongs are answers as well, and no message arrives with a ping.
         if self.carrier.replyBacklogExceeded { self.scheduler.replyBacklogExceeded = true }
         self.updateReading()
     }
@@ -179,7 +179,7 @@ final class Traffic {
         self.updateReading()
     }
 
-    /// A socket without credit holds more than it may of what the client sent.
+    /// A socket without credit holds more of the client's bytes than it may.
     func holdUploads(_ socket: TargetStream) {
         if self.scheduler.holdUploads(of: ObjectIdentifier(socket)) { self.log.readingPaused(.up) }
     }
@@ -194,7 +194,7 @@ final class Traffic {
             self.scheduler.readsCarrier && !self.budget.hasWaitingUpload && self.limitsAllow() && self.refusalsAllow())
     }
 
-    /// A socket holds bytes that are to go out: at the end of the carrier's read, of anything else at the end of the loop's turn.
+    /// A socket holds bytes to send: flushed at the end of the carrier's read, otherwise at the end of the loop's turn.
     func needsFlush(_ stream: TargetStream) {
         if !self.isInCarrierRead, self.unflushed.isEmpty {
             self.core.eventLoop.assumeIsolated().execute { self.flushSockets() }
@@ -209,7 +209,7 @@ final class Traffic {
         for stream in streams { stream.flush() }
     }
 
-    /// By how many bytes the windows of the session may still grow.
+    /// By how many bytes the session's windows may still grow.
     var windowRoom: Int { max(0, self.core.environment.settings.maxSessionWindowBytes - self.windowGrowth) }
 
     func windowGrew(by bytes: Int, to size: Int) {
@@ -224,7 +224,7 @@ final class Traffic {
 
     // MARK: The client's limits
 
-    /// A socket's bytes toward its target: as many as may pass go on at once, the rest waits, and with it the client's messages.
+    /// A socket's bytes toward its target: as many as may pass continue at once, the rest waits, and with it the client's messages.
     func passUp(_ data: ByteBuffer, to stream: TargetStream) {
         guard !self.budget.passUp(data, to: stream) else { return }
         self.updateReading()
@@ -238,16 +238,16 @@ final class Traffic {
         return drawn
     }
 
-    /// Takes a datagram, whole or not at all.
+    /// Charges a datagram, whole or not at all.
     func drawDatagram(_ count: Int, _ direction: Direction) -> Bool {
         if direction == .down { self.messages.countDatagram() }
         return self.budget.drawDatagram(count, direction)
     }
 
-    /// False when the bandwidth is spent; then everything resumes by itself when it is not.
+    /// False when the bandwidth is spent; then everything resumes by itself when it no longer is.
     private func limitsAllow() -> Bool { self.budget.allowsReading(orElse: self.resume) }
 
-    /// More may be left of the client's limits: what waited for them tries once more, then whoever waited for a turn or a read.
+    /// The client's limits may allow more: work that waited for them is retried, then sockets that waited for a turn or a read.
     private func resume() {
         self.core.readTime()
         if let (stream, data) = self.budget.takeWaitingUpload() { self.passUp(data, to: stream) }
@@ -256,21 +256,21 @@ final class Traffic {
         self.takeTurns()
     }
 
-    // MARK: Messages that come to nothing
+    // MARK: Messages without effect
 
-    /// Answers a message that came to nothing.
+    /// Answers a message without effect.
     func refuse(_ id: SocketID, _ refusal: Refusal, _ encoding: WireEncoding) {
         guard self.core.phase != .ended else { return }
         self.countRefusal()
         self.messages.send(.refused(id, refusal), as: encoding)
     }
 
-    /// A message came to nothing. Above the client's rate of them its messages are not read for a while.
+    /// A message had no effect. Above the client's rate for these its messages are not read for a while.
     func countRefusal() {
         if self.budget.countRefusal() { self.updateReading() }
     }
 
-    /// Whether a turn of the client's messages may begin: another session of the same client may have asked too much in vain meanwhile.
+    /// Whether a turn of the client's messages may begin: another session of the client may have sent too many without effect meanwhile.
     var takesMessages: Bool {
         if self.core.phase == .ended || self.refusalsAllow() { return true }
         self.updateReading()
@@ -281,7 +281,7 @@ final class Traffic {
 
     // MARK: The end
 
-    /// The session and its sockets have ended: what the node accepted goes out, and nothing waits any more.
+    /// The session and its sockets have ended: accepted bytes go out, and nothing waits any more.
     func end() {
         self.isInCarrierRead = false
         self.flushSockets()

@@ -11,7 +11,7 @@ extension RelaySettings {
         "heartbeat": 1_000_000...86_400_000_000_000, "inputTurn": 1...1_000_000_000,
     ]
 
-    /// What is out of its range, a setting each, with the range; times in nanoseconds. By reflection, so that no setting is left out.
+    /// Out-of-range settings, one entry each, with the range; times in nanoseconds. By reflection, so that no setting is missed.
     package var problems: [String] {
         Mirror(reflecting: self).children.compactMap { name, value in
             guard let name else { return nil }

@@ -7,7 +7,7 @@ enum Socket {
     case datagram(DatagramSocket)
     case listener(TargetListener)
 
-    /// For all that does not depend on its kind.
+    /// For everything that does not depend on its kind.
     var base: any SessionSocket {
         switch self {
         case .stream(let stream): stream
@@ -24,7 +24,7 @@ enum Socket {
         }
     }
 
-    /// - Returns: false where it is no socket of datagrams.
+    /// - Returns: false if it is not a datagram socket.
     func sendTo(host: String, port: UInt16, _ data: ByteBuffer) -> Bool {
         guard case .datagram(let socket) = self else { return false }
         socket.sendTo(host: host, port: port, data)
@@ -33,14 +33,14 @@ enum Socket {
 
     /// The client sends no more.
     ///
-    /// - Returns: false where it has no directions.
+    /// - Returns: false if it has no directions.
     func shutdown() -> Bool {
         guard case .stream(let stream) = self else { return false }
         stream.shutdown()
         return true
     }
 
-    /// The client wants no more of it, and nothing of what it sent is to go out any more.
+    /// The client wants no more of it, and nothing that it sent may go out any more.
     func reset() {
         if case .stream(let stream) = self { stream.reset() } else { self.base.close() }
     }

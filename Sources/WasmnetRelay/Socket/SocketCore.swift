@@ -2,19 +2,19 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// What every socket has, whatever carries it.
+/// The state that every socket has, whatever its kind.
 struct SocketCore {
     let encoding: WireEncoding
     var machine: SocketMachine
-    /// Without its state, which the machine knows.
+    /// Without its state, which the machine holds.
     var facts: SocketRecord
     /// Whether it was counted as open.
     var isOpen = false
-    /// Whether a dial was made: then a refusal is no message that came to nothing.
+    /// Whether a dial was made: then a refusal does not count as a message without effect.
     var wasTried = false
     /// For `closed`; nil: the reason's own sentence.
     var endMessage: String?
-    /// Monotonic nanoseconds of the last byte either way; nil for what is never idle.
+    /// Monotonic nanoseconds of the last byte either way; nil for sockets that are never idle.
     var lastActivity: Int64?
     fileprivate var slot: QuotaSlot?
 
@@ -22,7 +22,7 @@ struct SocketCore {
         self.encoding = encoding
         self.machine = SocketMachine(shape)
         self.facts = facts
-        // Only a stream has sentences for what its target did.
+        // Only a stream has sentences for its target's actions.
         self.endMessage = shape == .whole ? "" : nil
     }
 
@@ -31,7 +31,7 @@ struct SocketCore {
     var isOpening: Bool { self.machine.phase == .opening }
     var hasEnded: Bool { self.machine.phase == .closed }
 
-    /// What is known of it at this moment.
+    /// Its present record.
     var record: SocketRecord {
         var record = self.facts
         if self.isOpening {
@@ -45,20 +45,20 @@ struct SocketCore {
     }
 }
 
-/// One socket of a session, whatever its kind. What is the same for all of them stands here once: how it is opened, and how it ends.
+/// One socket of a session, whatever its kind. Implements what all kinds share: how it is opened, and how it ends.
 /// All calls are on the session's event loop.
 protocol SessionSocket: AnyObject {
     var core: SocketCore { get set }
     var context: SocketContext { get }
     /// Itself, as its session keeps it.
     var asSocket: Socket { get }
-    /// Whether nothing of the client waits to go out.
+    /// Whether no bytes of the client are waiting to go out.
     var isAllSent: Bool { get }
-    /// Does what the machine decided, in this order.
+    /// Performs the machine's actions, in this order.
     func carryOut(_ actions: [SocketMachine.Action])
     /// Ends it with a reason, once what both sides sent by now is delivered.
     func windUp(_ reason: ReasonCode, _ message: String)
-    /// Holds it against a changed policy; nil when that still allows it, else the decision that does not.
+    /// Checks it against a changed policy; nil if that still allows it, else the decision that does not.
     func reapply(_ policy: Policy) -> PolicyDecision?
 }
 
@@ -68,7 +68,7 @@ extension SessionSocket {
 
     // MARK: Opening
 
-    /// Keeps the slot until the end. False, and the slot is given back, when nobody waits for it any more.
+    /// Keeps the slot until the end. False, and the slot is released, if it is no longer needed.
     func hold(_ slot: QuotaSlot?) -> Bool {
         guard self.core.isOpening else {
             slot?.release()
@@ -82,7 +82,7 @@ extension SessionSocket {
         self.core.slot.take()?.release()
     }
 
-    /// The opening cannot be completed: answers it and ends. Nothing where it is complete or has ended.
+    /// The opening cannot be completed: answers it and ends. No effect if it is complete or has ended.
     func fail(_ refusal: Refusal) {
         guard self.core.isOpening else { return }
         let actions = self.core.machine.openingFailed(refusal.code)
@@ -98,7 +98,7 @@ extension SessionSocket {
         self.carryOut(self.core.machine.clientClose(allSent: self.isAllSent))
     }
 
-    /// Ends it at once with a reason, which the client is sent.
+    /// Ends it at once with a reason, which is sent to the client.
     func terminate(_ reason: ReasonCode, _ message: String) {
         self.core.endMessage = message
         self.carryOut(self.core.machine.terminate(reason))
@@ -109,7 +109,7 @@ extension SessionSocket {
         if self.core.isOpen { self.terminate(refusal.code, refusal.message) } else { self.fail(refusal) }
     }
 
-    /// The session is gone: nobody is told; accepted bytes still go out.
+    /// The session is gone: no one is notified; accepted bytes still go out.
     func sessionEnded() {
         self.carryOut(self.core.machine.sessionEnded(allSent: self.isAllSent))
     }
@@ -120,9 +120,9 @@ extension SessionSocket {
     }
 }
 
-/// A socket that ends as a whole: with its channel nothing is left of it.
+/// A socket that ends as a whole: nothing is left of it after its channel.
 protocol WholeSocket: SessionSocket {
-    /// Closes what it is bound to, and drops what waits.
+    /// Closes its binding, and drops what waits.
     func letGo()
 }
 
@@ -148,12 +148,12 @@ extension WholeSocket {
     }
 }
 
-/// A socket whose peer is read when its session lets it.
+/// A socket whose peer is read when its session allows it.
 protocol ReadingSocket: SessionSocket {
-    /// Whether a read may be asked for, the client's side aside.
+    /// Whether a read may be requested, the client's side aside.
     var mayRead: Bool { get }
-    /// Whether it may be read, a little, also while the carrier has no room.
+    /// Whether a little may be read even while the carrier has no room.
     var isInteractive: Bool { get }
-    /// Asks the peer for at most `limit` bytes.
+    /// Requests at most `limit` bytes from the peer.
     func read(limit: Int)
 }

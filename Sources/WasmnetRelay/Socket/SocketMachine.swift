@@ -2,22 +2,22 @@ package import WasmnetProtocol
 
 /// The life of one socket as a value: it opens, it ends once with one reason, and of a stream two directions end one after the other.
 ///
-/// Each input is a method and answers with what to do, in this order. An input that comes in a state where it means nothing is a legal
-/// race (a message and an ending crossed, an answer came late) and answers with no action: `data` after our `closed`, a second end of
-/// file, a timer that fires after the end. The peer's faults are decided by the caller, which ends the socket with a reason.
+/// Each input is a method and returns the actions to take, in this order. An input without meaning in the present state is a legal
+/// race (a message and an ending crossed, an answer came late) and returns no action: `data` after our `closed`, a second end of
+/// file, a timer that fires after the end. Protocol errors of the peer are judged by the caller, which ends the socket with a reason.
 package struct SocketMachine: Hashable, Sendable {
     package enum Shape: Sendable, Hashable {
-        /// Two directions. `knowsHalfClose`: the client's language can say "one direction ended".
+        /// Two directions. `knowsHalfClose`: the client's protocol version can express "one direction ended".
         case stream(knowsHalfClose: Bool)
         /// A datagram socket or a listener: it ends as a whole, and nothing of it is delivered later.
         case whole
     }
 
     package enum Phase: Sendable, CaseIterable {
-        /// Its slot is reserved, its name looked up, its target dialed or its port bound.
+        /// Its slot is being reserved, its name looked up, its target dialed or its port bound.
         case opening
         case open
-        /// The client was told `closed`; accepted bytes are still on their way to the target.
+        /// `closed` was sent to the client; accepted bytes are still in flight to the target.
         case lingering
         case closed
     }
@@ -31,24 +31,24 @@ package struct SocketMachine: Hashable, Sendable {
 
     package enum Inbound: Sendable, CaseIterable {
         case open
-        /// The target's end of file came; what it sent before is not handed over yet.
+        /// The target's end of file arrived; what it sent before is not handed over yet.
         case draining
         case ended
-        /// Nobody wants the target's bytes any more.
+        /// The target's bytes are no longer wanted.
         case discarded
     }
 
     package enum Action: Sendable, CaseIterable {
-        /// Drop what the target sent and is not handed over.
+        /// Drop the target's bytes that are not handed over.
         case discardInbound
         case startLinger
-        /// Tell the client `end` (v2).
+        /// Send the client `end` (v2).
         case announceEnd
-        /// Tell the client `closed` with ``SocketMachine/reason``, once and last.
+        /// Send the client `closed` with ``SocketMachine/reason``, once and last.
         case announceClosed
         /// Half-close toward the target.
         case closeOutput
-        /// Close without delivering what is unsent, or give up what is opening it.
+        /// Close without delivering unsent bytes, or abandon the opening.
         case abort
         case closeChannel
     }
@@ -62,7 +62,7 @@ package struct SocketMachine: Hashable, Sendable {
     package private(set) var clientIsGone = false
     /// A reason that waits until the target's bytes are handed over.
     private var pendingReason: ReasonCode?
-    /// The node ends it in order: bytes that it accepted go out on both sides.
+    /// The node ends it gracefully: accepted bytes go out on both sides.
     private var isWindingUp = false
 
     package init(_ shape: Shape) {
@@ -72,38 +72,38 @@ package struct SocketMachine: Hashable, Sendable {
     package var isAnnounced: Bool { self.phase == .lingering || self.phase == .closed }
     package var wantsTargetBytes: Bool { self.phase == .open && self.inbound == .open }
     package var takesClientBytes: Bool { !self.isAnnounced && self.outbound == .open && self.pendingReason == nil }
-    /// The client said that it would send no more.
+    /// The client announced that it would send no more.
     package var clientHasFinished: Bool { !self.isAnnounced && self.outbound != .open && !self.isWindingUp }
 
-    /// What it waited for came through. `allSent`: nothing of the client waits to go out.
+    /// Its opening succeeded. `allSent`: no bytes of the client are waiting to go out.
     package mutating func opened(allSent: Bool) -> [Action] {
         guard self.phase == .opening else { return self.phase == .open ? [] : [.abort] }
         self.phase = .open
         return allSent ? self.allSent() : []
     }
 
-    /// It cannot be opened. The caller tells why with `error` or `denied`, unless the client had closed it and hears `closed`.
+    /// It cannot be opened. The caller reports this with `error` or `denied`, unless the client had closed it and is sent `closed`.
     package mutating func openingFailed(_ reason: ReasonCode) -> [Action] {
         guard self.phase == .opening else { return [] }
         if self.clientIsGone { return self.finish(.clientClosed, [.announceClosed, .abort]) }
         return self.finish(reason, [.closeChannel])
     }
 
-    /// The client has no more to send (v2 `shutdown`).
+    /// The client has nothing more to send (v2 `shutdown`).
     package mutating func clientShutdown(allSent: Bool) -> [Action] {
         guard self.shape != .whole, !self.isAnnounced, self.outbound == .open else { return [] }
         self.outbound = .finishing
         return allSent && self.phase == .open ? self.allSent() : []
     }
 
-    /// The client wants no more of the socket, but what it sent is to go out.
+    /// The client wants no more of the socket, but what it sent must go out.
     package mutating func clientClose(allSent: Bool) -> [Action] {
         guard !self.isAnnounced, !self.clientIsGone else { return [] }
         self.clientIsGone = true
         if self.shape == .whole || (self.phase == .opening && allSent) {
             return self.finish(.clientClosed, [.announceClosed, .abort])
         }
-        // An end of the target that came already is not forgotten: no other will come.
+        // Keep an end of the target that already arrived: there will be no other.
         self.inbound = self.inbound == .open ? .discarded : .ended
         self.pendingReason = .clientClosed
         if self.outbound == .open { self.outbound = .finishing }
@@ -123,7 +123,7 @@ package struct SocketMachine: Hashable, Sendable {
         return actions + self.settle()
     }
 
-    /// The target has no more to send. `handedOver`: nothing of it waits for the client.
+    /// The target has nothing more to send. `handedOver`: none of its bytes wait for the client.
     package mutating func targetEnded(handedOver: Bool) -> [Action] {
         switch (self.shape, self.phase, self.inbound) {
         case (.whole, _, _):
@@ -139,7 +139,7 @@ package struct SocketMachine: Hashable, Sendable {
         }
     }
 
-    /// The target broke off. What it sent before is still handed over.
+    /// The target broke the connection. What it sent before is still handed over.
     package mutating func targetFailed(_ reason: ReasonCode, handedOver: Bool) -> [Action] {
         switch self.phase {
         case .open where self.clientIsGone || handedOver || self.shape == .whole:
@@ -157,7 +157,7 @@ package struct SocketMachine: Hashable, Sendable {
         }
     }
 
-    /// Everything the target sent is with the client.
+    /// Everything the target sent was handed over to the client.
     package mutating func allHandedOver() -> [Action] {
         guard self.phase == .open, self.inbound == .draining else { return [] }
         self.inbound = .ended
@@ -189,7 +189,7 @@ package struct SocketMachine: Hashable, Sendable {
         return actions
     }
 
-    /// Ends the socket now, whatever is unsent.
+    /// Ends the socket now, despite unsent bytes.
     package mutating func terminate(_ reason: ReasonCode) -> [Action] {
         switch self.phase {
         case .opening, .open: return self.finish(reason, [.discardInbound, .announceClosed, .abort])
@@ -200,18 +200,18 @@ package struct SocketMachine: Hashable, Sendable {
         }
     }
 
-    /// The session is gone: nobody is told, but accepted bytes still go out.
+    /// The session is gone: no one is notified, but accepted bytes still go out.
     package mutating func sessionEnded(allSent: Bool) -> [Action] {
         self.clientClose(allSent: allSent)
     }
 
-    /// The time for accepted bytes, or for the target's end, is over.
+    /// The time for accepted bytes, or for the target's end, is up.
     package mutating func lingerExpired() -> [Action] {
         switch self.phase {
         case .open where self.clientIsGone, .opening where self.clientIsGone:
             return self.finish(.clientClosed, [.announceClosed, .abort])
         case .open where self.isWindingUp:
-            // The client still takes what was drawn for it.
+            // The client still receives what was drawn for it.
             self.outbound = .finished
             return [.abort]
         case .lingering:

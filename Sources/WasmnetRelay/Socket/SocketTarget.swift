@@ -1,26 +1,26 @@
 import WasmnetNet
 import WasmnetPolicy
 
-/// Where a socket leads, as the client named it and as it was dialed; kept to decide again when the policy changes.
+/// A socket's target, as the client named it and as it was dialed; kept to decide again when the policy changes.
 struct SocketTarget {
     var host: String
     var port: UInt16
-    /// The name, where the client gave one.
+    /// The name, if the client gave one.
     var name: HostName?
-    /// Where it gave an address: the names that this session resolved to it.
+    /// If it gave an address: the names that this session resolved to it.
     var ties: [HostName] = []
     var address: IPAddress?
     var transport: TransportProtocol
 }
 
 extension SocketTarget {
-    /// The decision by which a policy forbids the target, as far as it is known by now; nil where it does not.
+    /// The decision by which a policy forbids the target, as far as known by now; nil if it does not.
     func forbidden(by policy: Policy) -> PolicyDecision? {
         if let decision = self.nameForbidden(by: policy) { return decision }
         return self.address.flatMap { self.forbidden($0, by: policy) }
     }
 
-    /// The decision by which a policy forbids the name before its addresses are known; nil where it does not.
+    /// The decision by which a policy forbids the name before its addresses are known; nil if it does not.
     func nameForbidden(by policy: Policy) -> PolicyDecision? {
         guard let name = self.name else { return nil }
         let decision =
@@ -29,8 +29,8 @@ extension SocketTarget {
         return decision.allowed ? nil : decision
     }
 
-    /// The decision by which a policy forbids one of its addresses; nil where it does not. Of several names that share the address one
-    /// that is denied denies it; else one that is allowed is enough.
+    /// The decision by which a policy forbids one of its addresses; nil if it does not. Of several names that share the address, a
+    /// denied one denies it; otherwise one allowed name is enough.
     func forbidden(_ address: IPAddress, by policy: Policy) -> PolicyDecision? {
         guard self.name == nil, !self.ties.isEmpty else { return self.forbidden(address, self.name, by: policy) }
         var isAllowed = false
@@ -74,7 +74,7 @@ extension SocketTarget {
 }
 
 extension PolicyDecision {
-    /// Whether an entry of a deny list made it, or the node itself is meant, and not the lack of an entry that allows.
+    /// Whether it results from a deny entry, or because the node itself is the target, and not from the lack of an allow entry.
     fileprivate var isExplicit: Bool {
         switch self.rule {
         case .denylisted, .deniedBy, .protectedEndpoint: true

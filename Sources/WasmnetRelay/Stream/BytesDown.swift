@@ -1,14 +1,14 @@
 import DequeModule
 import NIOCore
 
-/// A stream's bytes on their way from its target to the client: those that may go, within the client's credit, and behind them those that
-/// the client may not have yet by its limits.
+/// A stream's bytes on their way from its target to the client: those that may go, within the client's credit, and behind them those
+/// still withheld by the client's limits.
 struct BytesDown {
     private var inbox = Deque<ByteBuffer>()
     private var undrawn = Deque<ByteBuffer>()
     private(set) var credit: SendCredit
-    /// The last read was short: its target has said all that it had to say for now. Such a socket may be read when others wait, a
-    /// little, and its bytes go first: it is somebody's keystroke.
+    /// The last read was short: the target has nothing more to say for now. Such a socket may be read a little while others wait,
+    /// and its bytes go first: they may answer a keystroke.
     private(set) var isInteractive = true
 
     init(_ credit: SendCredit) {
@@ -17,24 +17,24 @@ struct BytesDown {
 
     var isEmpty: Bool { self.inbox.isEmpty }
     var waitsForLimits: Bool { !self.undrawn.isEmpty }
-    /// Everything that the target sent is with the client's session.
+    /// Everything the target sent was handed over to the client's session.
     var isHandedOver: Bool { self.inbox.isEmpty && self.undrawn.isEmpty }
 
     // MARK: From the target
 
-    /// Takes what one read brought.
+    /// Adds the bytes of one read.
     ///
-    /// - Returns: whether it is next in line to be drawn from the client's limits; what came before and waits keeps its place.
+    /// - Returns: whether they are next in line to be drawn from the client's limits; bytes already waiting go first.
     mutating func add(_ bytes: ByteBuffer) -> Bool {
         self.isInteractive = bytes.readableBytes < ReadScheduler.interactiveReadBytes / 2
         self.undrawn.append(bytes)
         return self.undrawn.count == 1
     }
 
-    /// How many bytes are to be drawn from the client's limits next; nil where none wait.
+    /// How many bytes to draw from the client's limits next; nil if none wait.
     var nextUndrawn: Int? { self.undrawn.first?.readableBytes }
 
-    /// Of ``nextUndrawn`` the client may have so many.
+    /// The client may have this many of ``nextUndrawn``.
     mutating func drew(_ count: Int) {
         guard var bytes = self.undrawn.popFirst() else { return }
         guard count < bytes.readableBytes else { return self.inbox.append(bytes) }
@@ -55,7 +55,7 @@ struct BytesDown {
         return piece
     }
 
-    /// False where what comes next waits for its client's credit.
+    /// False if the next bytes wait for the client's credit.
     var hasCreditForNext: Bool { self.inbox.first.map { self.credit.takes($0.readableBytes) } ?? true }
 
     mutating func grant(_ bytes: UInt32) {

@@ -1,16 +1,16 @@
 import DequeModule
 
-/// What the client still takes on one socket, in payload bytes. Without credit (v1) there is no bound but the carrier's.
+/// What the client still accepts on one socket, in payload bytes. Without credit (v1) only the carrier limits it.
 package struct SendCredit: Equatable, Sendable {
     /// Nil: not counted.
     package private(set) var available: Int?
     /// Grants above this are cut: no client can read so much ahead, and no sum can overflow.
     private static let most = 1 << 30
-    /// The least part of a larger piece that is worth a message, in bytes. A client may give credit back a message at a
-    /// time; parts below this would come back as credit for parts as small, for good (RFC 1122, section 4.2.3.4).
+    /// The least part of a larger piece that is worth a message, in bytes. A client may return credit one message at a
+    /// time; smaller parts would be returned as equally small credit, indefinitely (RFC 1122, section 4.2.3.4).
     package static let smallPart = 4 << 10
     /// How long a piece waits for credit worth a message, in milliseconds, before a smaller part of it is sent after all:
-    /// the client may have no more to give until it has that part.
+    /// the client may have no more to grant until it has that part.
     package static let patience: Int64 = 100
     private var isUrged = false
 
@@ -21,7 +21,7 @@ package struct SendCredit: Equatable, Sendable {
     package var isSpent: Bool { self.available.map { $0 <= 0 } ?? false }
     package var limit: Int { self.available ?? Int.max }
 
-    /// Whether a piece of so many bytes is sent now, at least a part of it.
+    /// Whether at least a part of a piece of this many bytes is sent now.
     package func takes(_ bytes: Int) -> Bool {
         guard let available = self.available else { return true }
         return available >= (self.isUrged ? 1 : min(bytes, Self.smallPart))
@@ -42,23 +42,23 @@ package struct SendCredit: Equatable, Sendable {
     }
 }
 
-/// What the node takes from the client on one socket, and when it takes more: credit is given back as bytes leave for the
-/// target, and the window doubles when a whole one left within about a round trip, which is when it is what holds the
-/// sender back (the rule of Linux' receive buffer tuning, and of HTTP/2's BDP probes). Where the way is short it doubles only
-/// while a whole one leaves within some milliseconds, so that grants, each a message, are seldom.
+/// What the node accepts from the client on one socket, and when it accepts more: credit is returned as bytes leave for the
+/// target, and the window doubles when a full window left within about a round trip, since then the window limits
+/// the sender (the rule of Linux' receive buffer tuning, and of HTTP/2's BDP probes). At short round trips it doubles only
+/// while a full window leaves within some milliseconds, so that grants, each a message, are rare.
 package struct ReceiveWindow: Equatable, Sendable {
-    /// Credit that may be out at once, in bytes.
+    /// The most outstanding credit, in bytes.
     package private(set) var size: Int
-    /// Credit that is out: what the client may still send.
+    /// Outstanding credit: what the client may still send.
     package private(set) var outstanding: Int
-    /// Bytes that came and have not left yet.
+    /// Bytes that arrived and have not left yet.
     package private(set) var held = 0
     private var roundStart: Int64 = 0
     private var roundBytes = 0
     private let largest: Int
-    /// A round trip, in nanoseconds, below which the first window (2 Gbit/s at 1 ms) holds nobody back.
+    /// A round trip, in nanoseconds, below which the first window (2 Gbit/s at 1 ms) limits no sender.
     private static let nearby: Int64 = 1_000_000
-    /// What counts as a round trip, in nanoseconds, and as the largest window, in bytes, where it is shorter than that.
+    /// The assumed round trip, in nanoseconds, and the largest window, in bytes, if it is shorter than that.
     private static let nearbyRound: Int64 = 5_000_000
     private static let nearbyLargest = 1 << 20
 
@@ -76,11 +76,11 @@ package struct ReceiveWindow: Equatable, Sendable {
         return true
     }
 
-    /// Bytes left for the target; answers how much credit to grant, if it is worth a message.
+    /// Bytes left for the target; returns how much credit to grant, if it is worth a message.
     ///
     /// - Parameters:
     ///   - now: monotonic nanoseconds.
-    ///   - roundTrip: nanoseconds to the client and back; nil while not known.
+    ///   - roundTrip: nanoseconds to the client and back; nil if not known.
     ///   - room: by how much the window may grow, in bytes.
     ///   - widest: the largest window of the session's other sockets, in bytes. What those have in flight makes this one's rounds longer, so
     ///     it follows them where its own credit, and not its target, holds it back.
@@ -105,7 +105,7 @@ package struct ReceiveWindow: Equatable, Sendable {
             self.roundBytes = 0
         }
         let due = self.size - self.outstanding - self.held
-        // A grant is worth its message when half of the window is due, or when the client is nearly out.
+        // A grant is worth a message when half of the window is due, or when the client is nearly out of credit.
         guard due > 0, due >= self.size / 2 || self.outstanding < self.size / 4 || grown > 0 else { return (0, grown) }
         self.outstanding += due
         return (due, grown)
@@ -118,7 +118,7 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
     private var fresh = Deque<ID>()
     private var old = Deque<ID>()
     private var deficits: [ID: Int] = [:]
-    /// Flows in ``old`` that ran empty as new ones: one that comes back before its turn is no new one again.
+    /// Flows in ``old`` that ran empty as new ones: one that returns before its turn does not count as new again.
     private var idle: Set<ID> = []
     /// Bytes a flow may send in one turn.
     package let quantum: Int
@@ -131,7 +131,7 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
 
     package func contains(_ id: ID) -> Bool { self.deficits[id] != nil && !self.idle.contains(id) }
 
-    /// A flow has something to send. One that is queued already keeps its place.
+    /// A flow has something to send. One already queued keeps its place.
     package mutating func add(_ id: ID) {
         guard self.deficits[id] == nil else {
             self.idle.remove(id)
@@ -148,7 +148,7 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
         self.old.removeAll { $0 == id }
     }
 
-    /// The flow whose turn it is; it stays queued until ``sent(_:bytes:hasMore:)`` tells.
+    /// The flow whose turn it is; it stays queued until ``sent(_:bytes:hasMore:)``.
     package mutating func next() -> ID? {
         while let id = self.fresh.first ?? self.old.first {
             guard let deficit = self.deficits[id] else { return nil }
@@ -157,7 +157,7 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
                 continue
             }
             if deficit > 0 { return id }
-            // Its share of this round is spent: behind all the others, with a new one.
+            // Its share of this round is spent: requeue it behind all the others, with a new one.
             if self.fresh.isEmpty { self.old.removeFirst() } else { self.fresh.removeFirst() }
             self.deficits[id] = deficit + self.quantum
             self.old.append(id)
@@ -165,7 +165,7 @@ package struct TurnTaking<ID: Hashable & Sendable>: Sendable, Hashable {
         return nil
     }
 
-    /// The flow in turn sent so much, or could not send at all (0 bytes), and has more or not.
+    /// The flow in turn sent this many bytes, or could not send at all (0 bytes), and whether it has more.
     package mutating func sent(_ id: ID, bytes: Int, hasMore: Bool) {
         guard let deficit = self.deficits[id] else { return }
         if !hasMore {

@@ -6,7 +6,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
 
-/// One TCP or TLS socket: the handler at the end of the target's channel, and what the session knows of it.
+/// One TCP or TLS socket: the handler at the end of the target's channel, and its state in the session.
 ///
 /// Exists from the moment the request arrives, so that bytes sent before `connected` are kept in order. ``SocketMachine`` decides;
 /// ``BytesUp`` and ``BytesDown`` keep what waits; this type reads, writes and closes.
@@ -23,12 +23,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     private var dial: Dial?
     private var up = BytesUp()
     private var window: ReceiveWindow?
-    /// Bytes of the session's window room that this socket's window grew by.
+    /// How much of the session's window room this socket's window took, in bytes.
     private var windowGrowth = 0
     private var down: BytesDown
     private var readIsPending = false
     private var lingerTask: Scheduled<Void>?
-    /// Bytes of the target that came when nobody wanted them.
+    /// Bytes of the target that arrived when they were no longer wanted.
     private var thrownAway = 0
     private var creditTask: Scheduled<Void>?
 
@@ -59,7 +59,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.core.wasTried = true
     }
 
-    /// The dial came through. Nothing was read from the channel yet, TLS' handshake aside.
+    /// The dial succeeded. Nothing was read from the channel yet, except for the TLS handshake.
     func connected(_ connection: Dial.Connection) {
         self.dial = nil
         self.core.facts.times.tls = connection.handshake
@@ -82,7 +82,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
                 alpn: connection.alpn), as: self.encoding)
     }
 
-    /// Becomes a part of the connection.
+    /// Joins the connection's pipeline.
     func attach(_ connection: Dial.Connection) -> Bool {
         self.target.address = connection.address
         self.core.facts.address = connection.address
@@ -90,7 +90,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         return (try? connection.channel.pipeline.syncOperations.addHandler(self)) != nil
     }
 
-    /// The client knows that it is open: what it sent until now goes out, and the target is read.
+    /// The client knows that it is open: bytes sent until now go out, and the target is read.
     func begin() {
         self.core.lastActivity = self.context.uptime
         self.up.connected()
@@ -128,7 +128,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         if count > 0 { self.context.passUp(data, to: self) }
     }
 
-    /// Takes bytes of the client that were drawn from its limits. Nothing once the socket has ended.
+    /// Takes bytes of the client that were drawn from its limits. No effect once the socket has ended.
     func forward(_ data: ByteBuffer) {
         guard self.core.machine.takesClientBytes else { return }
         self.core.facts.bytesUp += UInt64(data.readableBytes)
@@ -227,15 +227,15 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         }
     }
 
-    /// More of the client's limits may be left now.
+    /// The client's limits may allow more now.
     func drawAgain() {
         guard self.down.waitsForLimits else { return }
         self.draw()
         if self.hasTargetBytes { self.context.offer(self) }
     }
 
-    /// A target that sends on and on when nobody reads is reset, as the kernel does it after close(2) (RFC 1122, section 4.2.2.13), once it has
-    /// acknowledged all that the client sent, and the end of it.
+    /// A target that keeps sending when its bytes are no longer wanted is reset, as the kernel does after close(2) (RFC 1122, section
+    /// 4.2.2.13), once it has acknowledged all that the client sent, and its end.
     private func throwAway(_ count: Int) {
         self.thrownAway += count
         guard self.core.machine.phase == .lingering, self.thrownAway >= self.context.settings.lingerBytes else {
@@ -274,12 +274,12 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
     func channelInactive(context: ChannelHandlerContext) {
         let bothEnded = self.core.machine.outbound == .finished
         if bothEnded {
-            // NIO tells the second half's end only as the channel's.
+            // NIO reports the end of the second half only as the channel's.
             self.carryOut(self.core.machine.targetEnded(handedOver: self.down.isHandedOver))
         }
-        // Bytes that came before the end are still the client's.
+        // Bytes that arrived before the end still belong to the client.
         if !self.down.isHandedOver, self.core.machine.phase == .open {
-            // A failure was told before, as an error; without one, two ends are no failure.
+            // A failure was reported before, as an error; without one, two ends are no failure.
             if !bothEnded { self.carryOut(self.core.machine.targetFailed(.targetReset, handedOver: false)) }
         } else {
             self.carryOut(self.core.machine.channelClosed())
@@ -291,14 +291,14 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
 
     // MARK: Toward the client, driven by the session
 
-    /// Whether a read may be asked for, the client's side aside.
+    /// Whether a read may be requested, the client's side aside.
     var mayRead: Bool {
         !self.readIsPending && self.down.isHandedOver && self.channelContext?.channel.isActive == true
             && self.core.machine.wantsTargetBytes
             && !self.credit.isSpent
     }
 
-    /// Asks the target for at most `limit` bytes.
+    /// Requests at most `limit` bytes from the target.
     func read(limit: Int) {
         self.receiver?.limit = min(limit, max(self.credit.limit, SendCredit.smallPart))
         self.readNow()
@@ -317,7 +317,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         return piece
     }
 
-    /// Whether what comes next waits for its client's credit. A part too small to be worth a message waits only so long.
+    /// Whether the next bytes wait for the client's credit. A part too small to be worth a message waits for a limited time.
     func awaitsCredit() -> Bool {
         guard !self.down.hasCreditForNext else { return false }
         if !self.credit.isSpent, self.creditTask == nil {
@@ -332,7 +332,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         return true
     }
 
-    /// The session handed over everything there was.
+    /// The session handed over everything available.
     func handedOver() {
         guard !self.down.waitsForLimits else { return }
         self.carryOut(self.core.machine.allHandedOver())
@@ -345,7 +345,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         self.down.discardUndrawn()
         let isHandedOver = self.down.isHandedOver
         self.carryOut(self.core.machine.windUp(reason, handedOver: isHandedOver, allSent: self.isAllSent))
-        // What just went may be all that an end of the target's waited for.
+        // What was just handed over may be all that the target's end waited for.
         if self.down.isHandedOver { self.carryOut(self.core.machine.allHandedOver()) }
     }
 
@@ -366,7 +366,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             }
         }
         if self.core.machine.phase == .lingering || self.core.machine.inbound == .discarded { self.readNow() }
-        // Without bytes on their way nothing else would say that all are out.
+        // Without bytes in flight nothing else would report that all are out.
         if actions.contains(.startLinger), self.isAllSent { self.carryOut(self.core.machine.allSent()) }
     }
 
@@ -382,9 +382,9 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
         guard let context = self.channelContext else { return self.abandonDial() }
         self.up.drop()
         self.context.releaseUploads(self)
-        // A reset, so that the target does not take a cut for an end.
+        // A reset, so that the target does not mistake an abort for an orderly end.
         _ = (context.channel as? any SocketOptionProvider)?.setSoLinger(linger(l_onoff: 1, l_linger: 0))
-        // Past TLS, whose close_notify would make an end of it.
+        // Bypassing TLS, whose close_notify would make it an orderly end.
         let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLClientHandler.self)
         (tls ?? context).close(promise: nil)
     }

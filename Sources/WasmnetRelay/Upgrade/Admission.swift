@@ -5,13 +5,13 @@ package import WasmnetProtocol
 package import WasmnetQuota
 package import WasmnetNet
 
-/// A request to open a session, refused over HTTP.
+/// A refusal of a session request over HTTP.
 package struct HTTPRefusal: Error, Sendable, Equatable {
     package var status: HTTPResponseStatus
     /// One plain sentence for the body.
     package var message: String
     package var headers: HTTPHeaders
-    /// Why, for a WebSocket that stands already and is closed for it.
+    /// The reason code, for a WebSocket that is already open and is closed for it.
     package var code: ReasonCode
 
     package init(
@@ -25,13 +25,13 @@ package struct HTTPRefusal: Error, Sendable, Equatable {
     }
 }
 
-/// Who asks for a session, and under which terms.
+/// The client of a session, and its terms.
 package struct AdmittedClient: Sendable {
-    /// Who pays for what it uses.
+    /// The client that its usage is charged to.
     package var client: ClientID
-    /// Where it comes from, behind trusted proxies; nil for what has no IP address.
+    /// Where it connects from, behind trusted proxies; nil without an IP address.
     package var address: IPAddress?
-    /// Who its token says it is, also where it pays by its address; nil without a token.
+    /// The subject of its token, even if it is charged by its address; nil without a token.
     package var subject: ClientID?
     package var limits: ClientLimits
     /// What the client's token adds to the policy, now and after each change of it.
@@ -52,9 +52,9 @@ package struct AdmittedClient: Sendable {
 /// A request to open a session, and where its connection comes from.
 package struct AdmissionRequest: Sendable {
     package var head: HTTPRequestHead
-    /// The TCP peer; nil for what has no IP address.
+    /// The TCP peer; nil without an IP address.
     package var peer: IPAddress?
-    /// Whom a trusted peer announced by the PROXY protocol, if it announced anyone.
+    /// The client announced by a trusted peer by the PROXY protocol, if any.
     package var proxiedAddress: IPAddress?
 
     package init(head: HTTPRequestHead, peer: IPAddress?, proxiedAddress: IPAddress? = nil) {
@@ -64,9 +64,9 @@ package struct AdmissionRequest: Sendable {
     }
 }
 
-/// Decides who a client is and whether it may come in at all, before any WebSocket stands.
+/// Decides who a client is and whether it is admitted at all, before any WebSocket exists.
 package protocol Admission: Sendable {
-    /// Called on `eventLoop`, on which the answer comes as well.
+    /// Called on `eventLoop`; the result is delivered there too.
     ///
     /// Fails with an ``HTTPRefusal``.
     func admit(

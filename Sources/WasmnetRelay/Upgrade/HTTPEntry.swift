@@ -5,13 +5,13 @@ import NIOPosix
 package import WasmnetNet
 import WasmnetProtocol
 
-/// The node's port as HTTP sees it: a WebSocket upgrade at `/`, one page of plain text, the pages it is given, and nothing else.
+/// The node's port over HTTP: a WebSocket upgrade at `/`, one page of plain text, the configured pages, and nothing else.
 package enum HTTPEntry {
     /// Makes a fresh connection speak HTTP until it becomes a session, within the upgrade timeout.
     ///
     /// - Parameters:
-    ///   - proxiedAddress: whom a trusted peer announced by the PROXY protocol.
-    ///   - place: the connection's among those that are not admitted; nil: it takes one now, or is closed where there is none.
+    ///   - proxiedAddress: the client announced by a trusted peer by the PROXY protocol.
+    ///   - place: the connection's among those not admitted yet; nil: it takes one now, or is closed if there is none.
     package static func install(
         on channel: any Channel, proxiedAddress: IPAddress? = nil, environment: RelayEnvironment,
         admission: any Admission,
@@ -25,15 +25,15 @@ package enum HTTPEntry {
             RequestHandler(upgrader: upgrader, environment: environment, pages: pages, place: place))
     }
 
-    /// How many bytes one read takes from a connection that is no session yet: what waits is what the client pays for.
+    /// How many bytes one read takes from a connection that is not a session yet: no more is buffered at the node's expense.
     package static let readBytes = 4 << 10
 }
 
-/// What a request that becomes no session is answered.
+/// The answer to a request that does not become a session.
 struct PlainAnswer {
     var status: HTTPResponseStatus
     var headers: HTTPHeaders
-    /// Nil for a status that has none and tells no length: 304.
+    /// Nil for a status without a body or length: 304.
     var body: ByteBuffer?
 
     init(_ status: HTTPResponseStatus, _ headers: HTTPHeaders, _ body: ByteBuffer?) {
@@ -47,7 +47,7 @@ struct PlainAnswer {
         self.headers.add(name: "Content-Type", value: "text/plain; charset=utf-8")
     }
 
-    /// To a request that asks for no WebSocket.
+    /// The answer to a request that is not for a WebSocket.
     init(to request: HTTPRequestHead, pages: StaticPages, version: String) {
         let path = RequestHead.path(of: request.uri)
         let isRead = request.method == .GET || request.method == .HEAD
@@ -85,7 +85,7 @@ struct PlainAnswer {
 }
 
 extension ByteBuffer {
-    /// RFC 9112, section 4. No name or value holds bytes of a client's.
+    /// RFC 9112, section 4. No name or value contains bytes from a client.
     mutating func writeResponseHead(_ status: HTTPResponseStatus, _ headers: HTTPHeaders) {
         self.writeString("HTTP/1.1 \(status.code) \(status.reasonPhrase)\r\n")
         for (name, value) in headers { self.writeString("\(name): \(value)\r\n") }
@@ -96,7 +96,7 @@ extension ByteBuffer {
 extension HTTPRefusal {
     static let nothingHere = HTTPRefusal(.notFound, "There is nothing at this path.")
 
-    /// The node takes no sessions any more; behind a balancer that tries again, another node does.
+    /// The node accepts no more sessions; a balancer that retries uses another node.
     static let draining = HTTPRefusal(
         .serviceUnavailable, "The node is going away.", headers: ["Retry-After": "1"], code: .draining)
 

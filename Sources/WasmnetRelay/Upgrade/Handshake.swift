@@ -1,9 +1,9 @@
 import NIOHTTP1
 import WasmnetNet
 
-/// What a request must say to become a WebSocket (RFC 6455, section 4.2.1).
+/// The requirements for a request to become a WebSocket (RFC 6455, section 4.2.1).
 enum Handshake {
-    /// Why it cannot be one; nil: it may.
+    /// Why it cannot; nil: it may.
     static func refusal(of request: HTTPRequestHead) -> HTTPRefusal? {
         guard request.method == .GET else {
             return HTTPRefusal(.methodNotAllowed, "A WebSocket begins with GET.", headers: ["Allow": "GET, HEAD"])
@@ -26,7 +26,7 @@ enum Handshake {
         guard keys.count == 1, Self.isKey(keys[0].utf8) else {
             return Self.malformed("Sec-WebSocket-Key must be 16 bytes in base64.")
         }
-        // A body that never ends would hold the upgrade back with the client's slot taken.
+        // An endless body would delay the upgrade while the client's slot is taken.
         let lengths = headers["Content-Length"]
         guard lengths.allSatisfy({ $0.utf8.elementsEqual("0".utf8) }), !headers.contains(name: "Transfer-Encoding")
         else { return HTTPRefusal(.badRequest, "A WebSocket begins without a body.") }
@@ -39,11 +39,11 @@ enum Handshake {
     }
 
     private static func malformed(_ message: String) -> HTTPRefusal {
-        // Also where the version is right: what is spoken here (section 4.4).
+        // Even if the version is right: the supported version (section 4.4).
         HTTPRefusal(.badRequest, message, headers: ["Sec-WebSocket-Version": "13"])
     }
 
-    /// Whether a list of tokens (RFC 9110, section 5.6.1) holds one, in any case.
+    /// Whether a list of tokens (RFC 9110, section 5.6.1) contains one, case-insensitively.
     private static func lists(_ token: String, in lines: [String]) -> Bool {
         lines.contains { ByteText($0).list().contains { $0.isEqual(ignoringCase: ByteText(token)) } }
     }

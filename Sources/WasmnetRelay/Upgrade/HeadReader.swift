@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// Why the head of a request is refused before its meaning is looked at.
+/// Why a request's head is refused before it is interpreted.
 package enum HeadError: Error, Equatable, Sendable {
     /// The request line alone is longer than a head may be (RFC 9110, section 15.5.15).
     case lineTooLong
@@ -9,7 +9,7 @@ package enum HeadError: Error, Equatable, Sendable {
     case tooManyFields
     /// RFC 9110, section 15.6.6.
     case version
-    /// RFC 9112, with what is wrong in words.
+    /// RFC 9112, with a description of the error.
     case malformed(String)
 }
 
@@ -21,27 +21,27 @@ package struct HeadReader {
     package static let maxFields = 100
 
     package enum Result: Equatable {
-        /// All bytes were taken, and the head goes on.
+        /// All bytes were taken, and the head continues.
         case more
-        /// The head with its empty line; what follows it was left in the buffer.
+        /// The head with its empty line; the bytes after it were left in the buffer.
         case whole(ByteBuffer)
         case failed(HeadError)
     }
 
     private var head = ByteBuffer()
-    /// Bytes taken, those of empty lines before the request line included.
+    /// Bytes taken, including empty lines before the request line.
     private var taken = 0
     /// Lines of the head so far.
     private var lines = 0
-    /// Bytes of the line that is not over.
+    /// Bytes of the unfinished line.
     private var lineLength = 0
     private var lastByte: UInt8 = 0
 
     package init() {}
 
-    /// What the head holds of memory, in bytes.
+    /// Memory held by the head, in bytes.
     package var heldBytes: Int { self.head.readableBytes == 0 ? 0 : self.head.capacity }
-    /// Whether a byte of a request has come.
+    /// Whether a byte of a request has arrived.
     package var hasBegun: Bool { self.taken > 0 }
 
     /// Takes bytes up to the head's end.
@@ -66,7 +66,7 @@ package struct HeadReader {
         if let taken = bytes.readSlice(length: count), end == nil { self.head.writeImmutableBuffer(taken) }
         if let end { return .failed(end) }
         if isWhole {
-            // Empty lines before the request line are none of it (RFC 9112, section 2.2).
+            // Empty lines before the request line are not part of it (RFC 9112, section 2.2).
             let view = self.head.readableBytesView
             let first = view.firstIndex { $0 != UInt8(ascii: "\r") && $0 != UInt8(ascii: "\n") } ?? view.endIndex
             self.head.moveReaderIndex(to: first)

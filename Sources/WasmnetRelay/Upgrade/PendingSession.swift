@@ -5,7 +5,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetQuota
 
-/// A session that was admitted and does not run yet: it holds the client's slot until it is started or given up.
+/// An admitted session that does not run yet: it holds the client's slot until it is started or abandoned.
 package struct PendingSession {
     private let environment: RelayEnvironment
     private let version: WireVersion
@@ -13,13 +13,13 @@ package struct PendingSession {
     private let allowance: any ClientAllowance
     private let slot: QuotaSlot?
     private let request: HTTPRequestHead
-    /// What the handshake's answer must say: the subprotocol that was chosen.
+    /// Headers for the handshake's answer: the chosen subprotocol.
     package let headers: HTTPHeaders
 
     /// Everything that can refuse a session, in this order: subprotocol, who the client is, how often it opens sessions, how
     /// many it has.
     ///
-    /// - Parameter proxiedAddress: whom a trusted peer announced by the PROXY protocol.
+    /// - Parameter proxiedAddress: the client announced by a trusted peer by the PROXY protocol.
     ///
     /// Fails with an ``HTTPRefusal``.
     package static func open(
@@ -45,7 +45,7 @@ package struct PendingSession {
         }.assumeIsolated().flatMapThrowing {
             [headers] (reserved: (AdmittedClient, any ClientAllowance, QuotaSlot?)) -> PendingSession in
             let (admitted, allowance, slot) = reserved
-            // A drain that began meanwhile.
+            // A drain may have begun meanwhile.
             guard !environment.registry.isClosed else {
                 slot?.release()
                 throw HTTPRefusal.draining
@@ -86,16 +86,16 @@ package struct PendingSession {
         return promise.futureResult
     }
 
-    /// What ``headers`` will name for a request, if anything.
+    /// The subprotocol that ``headers`` will name for a request, if any.
     package static func subprotocol(for request: HTTPRequestHead) -> String? {
         let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
         guard case .accepted(_, let echo, _) = offer.answer else { return nil }
         return echo
     }
 
-    /// Puts the session on a channel whose handshake is through.
+    /// Starts the session on a channel whose handshake is complete.
     ///
-    /// - Parameter position: where the session's bytes come by as the network has them.
+    /// - Parameter position: where in the pipeline the session's bytes are those on the wire.
     package func start(on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last) throws
     {
         let environment = self.environment

@@ -2,18 +2,18 @@ import NIOCore
 import NIOHTTP1
 import WasmnetProtocol
 
-/// The refusal of a client that cannot see an HTTP status: a page learns nothing of a handshake that fails (the WebSocket standard
+/// Refuses a client that cannot see an HTTP status: a page learns nothing about a failed handshake (the WebSocket standard
 /// hides it), so its WebSocket is opened and closed at once with the reason's code word.
 package struct RejectionClose {
     private let code: CloseCode
     private let reason: String
-    /// What the handshake's answer must say: the subprotocol, without which a browser fails the connection before it reads the close.
+    /// Headers for the handshake's answer: the subprotocol, without which a browser fails the connection before it reads the close.
     let headers: HTTPHeaders
 
-    /// Nil where the status is seen or nothing is there to be hidden: a request without `Origin` is not a page's, one that offers no
-    /// subprotocol gets HTTP as every other tool does, and what is no admission (path, method, handshake) is an error of the page's author.
+    /// Nil if the client sees the status or the error need not be shown: a request without `Origin` is not a page's, one that offers no
+    /// subprotocol gets HTTP like any other tool, and an error other than of admission (path, method, handshake) is the page author's.
     ///
-    /// - Parameter isRetried: whether somebody between tries another node, by the status 503.
+    /// - Parameter isRetried: whether a balancer tries another node after the status 503.
     init?(after error: any Error, to request: HTTPRequestHead, isRetried: Bool = false) {
         guard let refusal = error as? HTTPRefusal,
             Self.isAdmission(refusal.status) || (refusal.status == .serviceUnavailable && !isRetried),
@@ -27,7 +27,7 @@ package struct RejectionClose {
         status == .unauthorized || status == .forbidden || status == .tooManyRequests
     }
 
-    /// 1008 and the reason's code word; 1013 where the client may try again later.
+    /// 1008 and the reason's code word; 1013 if the client may retry later.
     package static func words(for error: any Error) -> (CloseCode, String) {
         let refusal = error as? HTTPRefusal
         let mayTryLater = refusal?.headers.contains(name: "Retry-After") == true
@@ -49,7 +49,7 @@ package struct RejectionClose {
     }
 }
 
-/// Takes in what the peer still says, and hears nothing of it but that it speaks: that is its own close frame, most likely.
+/// Discards what the peer still sends; any bytes count as its answer, since they are most likely its own close frame.
 private final class AwaitPeerCloseHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -58,7 +58,7 @@ private final class AwaitPeerCloseHandler: ChannelInboundHandler {
     func channelRead(context: ChannelHandlerContext, data: NIOAny) {
         guard !self.hasAnswered else { return }
         self.hasAnswered = true
-        // The server ends first (RFC 6455, section 7.1.1), but only its own direction: a close with bytes unread would be a reset.
+        // The server ends first (RFC 6455, section 7.1.1), but only its own direction: a close with unread bytes would be a reset.
         context.close(mode: .output, promise: nil)
     }
 

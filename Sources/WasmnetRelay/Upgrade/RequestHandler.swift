@@ -3,10 +3,10 @@ import NIOHTTP1
 
 /// A connection's requests, one after the other, each head within bounds: each is answered, and one may become a session.
 ///
-/// Nothing is read while a request is decided or answered, so that a client cannot pile up bytes meanwhile. What a page asks for leaves the
-/// connection open for the next request; between two it is as idle as a fresh one, and the first to give way. Every other answer ends the
-/// connection, and of it only the node's own direction: what the client still sends is read and dropped for a moment, since a close with
-/// bytes unread is a reset, which can take the answer from it (RFC 9112, section 9.6).
+/// Nothing is read while a request is decided or answered, so that a client cannot pile up bytes meanwhile. A page request leaves the
+/// connection open for the next one; between two it is as idle as a fresh one, and the first to give way. Every other answer ends the
+/// connection, but only the node's own direction: what the client still sends is read and dropped for a moment, since a close with
+/// unread bytes is a reset, which can lose the answer (RFC 9112, section 9.6).
 final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -16,7 +16,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private enum State {
         case reading(HeadReader)
         case deciding
-        /// The answer is on its way; the next request may follow it.
+        /// The answer is being sent; the next request may follow it.
         case answering
         /// The answer ends the connection.
         case answered
@@ -29,7 +29,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private let pages: StaticPages
     private let place: PendingPlace
     private var state = State.reading(HeadReader())
-    /// What came behind the head.
+    /// The bytes after the head.
     private var rest = ByteBuffer()
     private var readIsHeld = false
     private var dropped = 0
@@ -38,7 +38,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
     private var isDraining = false
     private var deadline: Scheduled<Void>?
 
-    /// Requests that one connection may send.
+    /// The most requests on one connection.
     package static let maxRequests = 100
 
     init(
@@ -167,7 +167,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
 
     // MARK: Answers
 
-    /// Whether another request may follow: the client did not end the connection with this one, and what follows is no body of it.
+    /// Whether another request may follow: the client did not end the connection with this one, and it has no body.
     private func mayGoOn(after request: HTTPRequestHead) -> Bool {
         self.requests += 1
         let headers = request.headers
@@ -200,7 +200,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
         self.resumeReading(context)
     }
 
-    /// To the next request, which may be here already.
+    /// Continues with the next request, which may have arrived already.
     private func goOn(_ context: ChannelHandlerContext) {
         guard case .answering = self.state else { return }
         guard !self.isDraining else { return self.endOutput(context) }
@@ -221,7 +221,7 @@ final class RequestHandler: ChannelDuplexHandler, RemovableChannelHandler {
         case (.reading, .leave), (.answering, .leave): context.close(promise: nil)
         case (.reading, .dropHead): self.answer(PlainAnswer(.tooManyHeads), context)
         case (.reading(let reader), .drain) where reader.hasBegun:
-            // It has a moment to come to its end, and is answered then.
+            // It has a moment to complete, and is answered then.
             self.closeLater(context, in: self.environment.settings.answerLinger)
         case (.reading, .drain): context.close(promise: nil)
         case (.answering, .drain): self.isDraining = true

@@ -2,7 +2,7 @@ package import NIOCore
 package import NIOHTTP1
 import WasmnetNet
 
-/// The head of a request as RFC 9112 has it, read strictly: what another program between could read otherwise is refused.
+/// A request's head, parsed strictly by RFC 9112: anything that an intermediary could parse differently is refused.
 package enum RequestHead {
     /// - Parameter head: all of it, with its empty line.
     package static func parse(_ head: ByteBuffer) throws(HeadError) -> HTTPRequestHead {
@@ -44,12 +44,12 @@ package enum RequestHead {
             bytes[6] == UInt8(ascii: "."), digits.contains(bytes[7])
         else { throw .malformed("the request line does not end with HTTP/1.1") }
         guard bytes[5] == UInt8(ascii: "1") else { throw .version }
-        // A later minor version is understood as the latest that is known (RFC 9110, section 2.5).
+        // A later minor version is treated as the latest known (RFC 9110, section 2.5).
         return bytes[7] == UInt8(ascii: "0") ? .http1_0 : .http1_1
     }
 
     private static func field(_ line: ArraySlice<UInt8>) throws(HeadError) -> (name: String, value: String) {
-        // A name that begins or ends with a blank is a folded line or a trap for others (RFC 9112, sections 5.1 and 5.2).
+        // A name that begins or ends with a blank is a folded line or an attack on others (RFC 9112, sections 5.1 and 5.2).
         guard let colon = line.firstIndex(of: UInt8(ascii: ":")), Self.isToken(line[..<colon]) else {
             throw .malformed("a field is not NAME: VALUE")
         }
@@ -77,9 +77,9 @@ package enum RequestHead {
 
     // MARK: Host and target
 
-    /// RFC 9112, section 3.2: one `Host`, and a valid one; only HTTP/1.0 may be without.
+    /// RFC 9112, section 3.2: one `Host`, and a valid one; only HTTP/1.0 may omit it.
     ///
-    /// - Returns: the authority of a target in absolute form, which stands above `Host` (section 3.2.2).
+    /// - Returns: the authority of a target in absolute form, which takes precedence over `Host` (section 3.2.2).
     private static func checkHost(
         _ headers: HTTPHeaders, _ version: HTTPVersion, _ target: String
     ) throws(HeadError) -> String? {
@@ -105,7 +105,7 @@ package enum RequestHead {
         }
     }
 
-    /// A target in absolute form as path and query (RFC 9112, section 3.2.2); any other as it is.
+    /// A target in absolute form as path and query (RFC 9112, section 3.2.2); any other unchanged.
     package static func originForm(of target: String) -> String {
         AbsoluteTarget(target)?.originForm ?? target
     }

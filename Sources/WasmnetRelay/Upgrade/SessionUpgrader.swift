@@ -4,11 +4,11 @@ import NIOWebSocket
 package import WasmnetNet
 import WasmnetPolicy
 
-/// Turns one HTTP connection into a session: the path, what ``PendingSession`` asks, then the WebSocket handshake (RFC 6455,
+/// Turns one HTTP connection into a session: checks the path, then ``PendingSession``, then the WebSocket handshake (RFC 6455,
 /// section 4.2).
 ///
-/// One object a connection. A refusal leaves the connection to the HTTP handlers behind it, with ``refusal`` telling why; but a page is
-/// not told the status of a failed handshake, so its handshake goes through and the WebSocket is closed at once (``RejectionClose``).
+/// One object per connection. A refusal leaves the connection to the HTTP handlers behind it, with the reason in ``refusal``; but a page
+/// cannot see the status of a failed handshake, so its handshake succeeds and the WebSocket is closed at once (``RejectionClose``).
 package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     package let supportedProtocol = "websocket"
     package let requiredUpgradeHeaders: [String] = []
@@ -19,12 +19,12 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     private var opening: PendingSession?
     private var farewell: RejectionClose?
     private(set) var refusal: HTTPRefusal?
-    /// Whether the upgrade that comes leads to a close frame and not to a session.
+    /// Whether the upgrade leads to a close frame and not to a session.
     var saysFarewell: Bool { self.farewell != nil }
     private var isWatched = false
     private var isOver = false
 
-    /// - Parameter proxiedAddress: whom a trusted peer announced by the PROXY protocol.
+    /// - Parameter proxiedAddress: the client announced by a trusted peer by the PROXY protocol.
     package init(environment: RelayEnvironment, admission: any Admission, proxiedAddress: IPAddress? = nil) {
         self.environment = environment
         self.admission = admission
@@ -34,7 +34,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
     package func buildUpgradeResponse(
         channel: any Channel, upgradeRequest: HTTPRequestHead, initialResponseHeaders: HTTPHeaders
     ) -> EventLoopFuture<HTTPHeaders> {
-        // Each `websocket` in an Upgrade header asks once more; the answer stays what it was.
+        // Each `websocket` in an Upgrade header asks once more; the answer does not change.
         if let refusal = self.refusal { return channel.eventLoop.makeFailedFuture(refusal) }
         let upgrader = NIOLoopBound(self, eventLoop: channel.eventLoop)
         if !self.isWatched {
@@ -42,7 +42,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
             channel.closeFuture.whenComplete { _ in upgrader.value.connectionEnded() }
         }
         return self.open(upgradeRequest, channel).flatMap { extra in
-            // NIO's own upgrader knows the handshake's hash; the frames are ours.
+            // NIO's own upgrader computes the handshake's hash; the frames are ours.
             let handshake = NIOWebSocketServerUpgrader(
                 automaticErrorHandling: false,
                 shouldUpgrade: { channel, _ in channel.eventLoop.makeSucceededFuture(extra) },
@@ -74,7 +74,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
         return context.eventLoop.makeCompletedFuture { try opening.start(on: context.channel) }
     }
 
-    /// The connection may end before it is known who comes, or before the request's own end: nobody else would give the slot back.
+    /// The connection may end before the client is known, or before the request's own end: nothing else would release the slot.
     private func connectionEnded() {
         self.isOver = true
         self.opening.take()?.abandon()
@@ -104,7 +104,7 @@ package final class SessionUpgrader: HTTPServerProtocolUpgrader {
 }
 
 extension SessionUpgrader {
-    /// Whether a balancer stands between, which tries another node where this one goes away: it has to see the status.
+    /// Whether there is a balancer, which tries another node when this one drains: it must see the status.
     private func isRetried(_ channel: any Channel) -> Bool {
         guard self.proxiedAddress == nil else { return true }
         let trusted = self.environment.policy.clients.trustedProxies

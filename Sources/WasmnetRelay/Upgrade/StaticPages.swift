@@ -2,13 +2,13 @@ package import NIOCore
 package import NIOHTTP1
 import WasmnetNet
 
-/// Files that the node's port gives over HTTP beside its WebSocket, by their paths. All are in memory, so that no request reaches a disk.
+/// Files that the node's port serves over HTTP beside its WebSocket, by their paths. All are in memory, so that no request reads a disk.
 package struct StaticPages: Sendable {
     package struct Page: Sendable {
-        /// One form of a page's bytes.
+        /// One encoding of a page.
         package struct Form: Sendable {
             package var bytes: ByteBuffer
-            /// An entity tag with its quotes (RFC 9110, section 8.8.3), which no other form of any page has; nil: it has none.
+            /// An entity tag with its quotes (RFC 9110, section 8.8.3), unique among all forms of all pages; nil: none.
             package var tag: String?
 
             package init(bytes: ByteBuffer, tag: String? = nil) {
@@ -18,7 +18,7 @@ package struct StaticPages: Sendable {
         }
 
         package var status: HTTPResponseStatus
-        /// Without those that the form decides: the entity tag, the coding, the length.
+        /// Without those that depend on the form: the entity tag, the coding, the length.
         package var headers: HTTPHeaders
         package var plain: Form
         package var gzipped: Form?
@@ -35,7 +35,7 @@ package struct StaticPages: Sendable {
 
     private let pages: [String: Page]
 
-    /// - Parameter pages: by their whole paths, `/client/wasmnet-client.js`, without a query.
+    /// - Parameter pages: by their full paths, `/client/wasmnet-client.js`, without a query.
     package init(_ pages: [String: Page] = [:]) { self.pages = pages }
 
     package var count: Int { self.pages.count }
@@ -44,7 +44,7 @@ package struct StaticPages: Sendable {
 }
 
 extension PlainAnswer {
-    /// A page in the form that the request takes, or 304 where it has that already.
+    /// A page in the form that the request accepts, or 304 if it already has that.
     init(_ page: StaticPages.Page, to request: HTTPRequestHead) {
         var headers = page.headers
         var form = page.plain
@@ -69,14 +69,14 @@ extension PlainAnswer {
 
 /// `Accept-Encoding` (RFC 9110, section 12.5.3).
 enum ContentCoding {
-    /// Whether gzip is taken, and no less gladly than plain bytes where these are named.
+    /// Whether gzip is accepted, with a weight no lower than that of plain bytes if these are listed.
     static func takesGzip(_ lines: [String]) -> Bool {
         var gzip: Int?
         var plain: Int?
         var others: Int?
         for item in lines.lazy.flatMap({ ByteText($0).list() }) {
             let parts = item.split(at: ";").map(\.trimmed)
-            // A weight that is none is that of nothing.
+            // An invalid weight counts as 0.
             let weight = parts.count == 1 ? 1000 : parts.count == 2 ? Self.weight(parts[1]) ?? 0 : 0
             switch parts[0].lowercased {
             case "gzip", "x-gzip": gzip = weight
@@ -105,7 +105,7 @@ enum ContentCoding {
 
 /// `If-None-Match` (RFC 9110, section 13.1.2).
 enum EntityTag {
-    /// By weak comparison: `W/"a"` is `"a"`. No tag of ours holds a comma.
+    /// By weak comparison: `W/"a"` is `"a"`. No tag of ours contains a comma.
     static func isListed(_ tag: String, in lines: [String]) -> Bool {
         lines.lazy.flatMap { ByteText($0).list() }.contains { item in
             item == "*" || (item.dropping(prefix: "W/") ?? item) == ByteText(tag)

@@ -1,16 +1,16 @@
 import DequeModule
 
-/// How many bytes may be on their way to the peer of a WebSocket, in all the queues between here and its program's end of the
+/// How many bytes may be in flight to the peer of a WebSocket, in all the queues between here and its program's end of the
 /// socket, so that an urgent message finds them short.
 ///
 /// The kernels' buffers of both ends hold megabytes, and a peer that reads slower than the node sends lets them fill; a
-/// keystroke's echo would wait behind them. So the node puts markers (pings) between its data: their answers tell how
-/// much has arrived, how fast it does, and how long the way is. The window is twice what rate and round trip need, the
+/// keystroke's echo would wait behind them. So the node puts markers (pings) between its data: their answers show how
+/// much has arrived, how fast, and how long the round trip is. The window is twice what rate and round trip need, the
 /// model of BBR (draft-ietf-ccwg-bbr, sections 2.3 and 4.1), but never less than a few milliseconds of the rate. A round
-/// trip is believed for ``roundTripLifetime``; then, under load, data is held until all of it has arrived, and the next marker
+/// trip is valid for ``roundTripLifetime``; then, under load, data is held until all of it has arrived, and the next marker
 /// measures anew.
 ///
-/// A peer that never answers a marker is not limited any more once ``stopProbing()`` is called.
+/// A peer that never answers a marker is no longer limited once ``stopProbing()`` is called.
 struct DeliveryWindow {
     private struct Marker {
         var number: UInt64
@@ -21,23 +21,23 @@ struct DeliveryWindow {
         var arrived: UInt64
         /// The queues were empty before it, up to ``shortWay`` bytes.
         var isClean: Bool
-        /// The window was full: what limits the rate is the way, and not what there was to send.
+        /// The window was full: the rate is limited by the connection, not by what there was to send.
         var wasFull: Bool
     }
 
     /// The window's bounds while round trips are short: at most this many bytes, and at least ``smallest``.
     static let largestFloor = 384 << 10
     static let smallest = 64 << 10
-    /// Queues that take longer than this to empty, in nanoseconds, are not worth it.
+    /// The longest acceptable time for queues to empty, in nanoseconds.
     private static let queueTime = 10_000_000.0
-    /// How long a round trip is believed, in nanoseconds.
+    /// How long a round trip is valid, in nanoseconds.
     static let roundTripLifetime: Int64 = 10_000_000_000
-    /// A marker this few bytes after a time without data measures the way and no queue.
+    /// A marker this few bytes after a time without data measures the connection without a queue.
     private static let shortWay: UInt64 = 16 << 10
     /// A peer that stops answering must not cost memory.
     private static let maxMarkers = 64
 
-    /// Bytes that may be on their way.
+    /// Bytes that may be in flight.
     private(set) var limit = DeliveryWindow.largestFloor
     private var sent: UInt64 = 0
     private var arrived: UInt64 = 0
@@ -48,11 +48,11 @@ struct DeliveryWindow {
     private var isGivenUp = false
     /// Bytes a nanosecond.
     private var rate = 0.0
-    /// Nanoseconds; nil while none was measured.
+    /// Nanoseconds; nil if none was measured.
     private(set) var roundTrip: Int64?
     private var roundTripTime: Int64 = 0
     private var isEmptying = false
-    /// The way was emptied to be measured, and what comes next on it is to be a marker alone: behind a large message it would measure that.
+    /// The connection was emptied for a measurement: next a marker must be sent alone, since behind a large message it would measure that.
     private var mustProbe = false
 
     /// Bytes sent and not known to have arrived.
@@ -63,16 +63,16 @@ struct DeliveryWindow {
         self.isGivenUp || (!self.isEmptying && self.onTheirWay < self.limit)
     }
 
-    /// The peer has had its time to answer the first marker.
+    /// The peer's time to answer the first marker is up.
     mutating func stopProbing() {
         if !self.isAnswered { self.isGivenUp = true }
     }
 
-    /// A marker is due by itself: nothing more may be sent, and no answer is awaited that could change it, or the way is to be measured.
+    /// A marker is due by itself: nothing more may be sent and no awaited answer could change that, or the round trip must be measured.
     var needsMarker: Bool { (self.mustProbe || !self.hasRoom) && self.markers.isEmpty }
 
-    /// Counts bytes that are sent.
-    /// - Returns: Whether a marker is due behind them: so much was sent since the last, or they filled the window and no answer is awaited
+    /// Counts sent bytes.
+    /// - Returns: Whether a marker is due behind them: enough was sent since the last, or they filled the window and no answer is awaited
     ///   that could make room.
     mutating func send(_ bytes: Int) -> Bool {
         self.sent += UInt64(max(0, bytes))
@@ -98,7 +98,7 @@ struct DeliveryWindow {
         return self.lastNumber
     }
 
-    /// The peer answered a marker; one it never got is ignored, and those before it count as answered (RFC 6455, section 5.5.3).
+    /// The peer answered a marker; an unknown one is ignored, and those before it count as answered (RFC 6455, section 5.5.3).
     mutating func answered(_ number: UInt64, now: Int64) {
         guard let index = self.markers.firstIndex(where: { $0.number == number }) else { return }
         let marker = self.markers[index]
@@ -120,7 +120,7 @@ struct DeliveryWindow {
         self.updateLimit()
         if self.markers.isEmpty {
             self.mustProbe = self.isEmptying && now - self.roundTripTime > Self.roundTripLifetime
-            // The way is empty, or as good as: what comes next measures it soon.
+            // The connection is empty, or nearly so: the next data measures it soon.
             self.isEmptying = false
             if self.onTheirWay <= Int(Self.shortWay) { self.nextMark = self.sent + Self.shortWay }
         }

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What the first byte of a frame says it is (RFC 6455, section 5.2).
+/// The type in the first byte of a frame (RFC 6455, section 5.2).
 enum FrameKind: UInt8 {
     case continuation = 0x0
     case text = 0x1
@@ -12,13 +12,13 @@ enum FrameKind: UInt8 {
     var isControl: Bool { self.rawValue >= 0x8 }
 }
 
-/// A WebSocket frame's header as it came over the wire.
+/// A WebSocket frame's header as received.
 struct FrameHeader: Equatable {
     var kind: FrameKind
     var isFinal: Bool
     /// Payload bytes.
     var length: Int
-    /// The masking key as it stands in memory.
+    /// The masking key in memory order.
     var mask: UInt32
     /// Bytes the header itself takes.
     var headerLength: Int
@@ -26,7 +26,7 @@ struct FrameHeader: Equatable {
     var totalLength: Int { self.headerLength + self.length }
 }
 
-/// Why a peer's bytes are not WebSocket as RFC 6455 has it.
+/// Why a peer's bytes are not valid WebSocket frames by RFC 6455.
 struct FrameError: Error, Equatable {
     var closeCode: CloseCode
     var message: String
@@ -50,7 +50,7 @@ struct FrameParser {
     let maxLength: Int
 
     enum Result: Equatable {
-        /// So many bytes, counted from the frame's first, are needed to know more.
+        /// This many bytes, counted from the frame's first, are needed to continue.
         case incomplete(needed: Int)
         case header(FrameHeader)
         case error(FrameError)
@@ -95,14 +95,14 @@ struct FrameParser {
     }
 }
 
-/// Takes the mask off a payload (RFC 6455, section 5.3), eight bytes and more at a time.
+/// Removes the mask from a payload (RFC 6455, section 5.3), eight bytes and more at a time.
 ///
-/// `bytes` is written in place: the caller is the only one who reads it.
+/// `bytes` is modified in place: the caller must be its only reader.
 @inline(__always)
 func unmask(_ bytes: UnsafeMutableRawBufferPointer, with mask: UInt32) {
     guard mask != 0, let base = bytes.baseAddress else { return }
     let wide = UInt64(mask) << 32 | UInt64(mask)
-    // One word a step and nothing else in the loop: the compiler makes vector code of this, and none of SIMD4's operators.
+    // One word a step and nothing else in the loop: the compiler vectorizes this, but not SIMD4's operators.
     let words = bytes.count / 8
     for index in 0..<words {
         let offset = index &* 8

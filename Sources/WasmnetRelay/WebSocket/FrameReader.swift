@@ -1,18 +1,18 @@
 import NIOCore
 
-/// Bytes of one peer to what they mean, one message or control frame at a time, however the reads cut them. A value, without I/O.
+/// Turns one peer's bytes into messages and control frames, one at a time, however they are split into reads. A value, without I/O.
 ///
-/// Frames are taken straight out of a read; only the beginning of a frame whose rest has not come yet is copied.
+/// Frames are taken directly from a read; only the beginning of an incomplete frame is copied.
 struct FrameReader {
-    /// The first piece of memory that a frame put aside gets, in bytes: a peer that only announces a large message must not cost its size.
+    /// The first allocation for a partial frame, in bytes: a peer that only announces a large message must not cost its size.
     private static let firstRoom = 64 << 10
 
     private let parser: FrameParser
     private var assembler: MessageAssembler
-    /// The beginning of a frame whose rest has not come yet.
+    /// The beginning of an incomplete frame.
     private var partial = ByteBuffer()
 
-    /// Bytes kept until more come.
+    /// Bytes kept until more arrive.
     var heldBytes: Int { self.partial.readableBytes + self.assembler.heldBytes }
 
     /// - Parameter maxLength: cap on one message, all its fragments together, in bytes.
@@ -21,9 +21,9 @@ struct FrameReader {
         self.assembler = MessageAssembler(maxLength: maxLength)
     }
 
-    /// What comes next in the bytes, which are moved past it.
+    /// The next item in the bytes, whose reader index moves past it.
     ///
-    /// - Returns: nil where more bytes are needed: then all of these were taken.
+    /// - Returns: nil if more bytes are needed: then all of these were taken.
     mutating func next(from bytes: inout ByteBuffer) -> MessageAssembler.Output? {
         while bytes.readableBytes > 0 {
             if let output = self.partial.readableBytes == 0 ? self.whole(&bytes) : self.completed(&bytes) {
@@ -33,7 +33,7 @@ struct FrameReader {
         return nil
     }
 
-    /// Takes a frame out of what was read, or puts its beginning aside.
+    /// Takes a frame from a read, or keeps its beginning.
     private mutating func whole(_ bytes: inout ByteBuffer) -> MessageAssembler.Output? {
         switch self.parser.parse(bytes) {
         case .header(let header) where bytes.readableBytes >= header.totalLength:
@@ -53,7 +53,7 @@ struct FrameReader {
         self.partial.writeBuffer(&bytes)
     }
 
-    /// Moves just the bytes that the frame put aside still lacks.
+    /// Moves only the bytes that the partial frame still lacks.
     private mutating func completed(_ bytes: inout ByteBuffer) -> MessageAssembler.Output? {
         switch self.parser.parse(self.partial) {
         case .incomplete(let needed):
@@ -78,14 +78,14 @@ struct FrameReader {
 
     private mutating func receive(_ header: FrameHeader, _ payload: ByteBuffer) -> MessageAssembler.Output {
         payload.withUnsafeReadableBytes { bytes in
-            // In place although NIO still holds a reference to the read: nobody reads these bytes but we, and a copy of every
-            // byte that comes up would be the price of saying so to the type system.
+            // In place although NIO still holds a reference to the read: no one else reads these bytes, and proving so to the
+            // type system would cost a copy of every byte.
             unmask(UnsafeMutableRawBufferPointer(mutating: bytes), with: header.mask)
         }
         return self.assembler.receive(header.kind, isFinal: header.isFinal, payload: payload)
     }
 
-    /// Whatever follows cannot be told apart from frames any more.
+    /// What follows can no longer be split into frames.
     private mutating func fail(_ error: FrameError, _ bytes: inout ByteBuffer) -> MessageAssembler.Output {
         self.partial = ByteBuffer()
         bytes.moveReaderIndex(forwardBy: bytes.readableBytes)

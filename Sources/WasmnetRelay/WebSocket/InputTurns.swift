@@ -1,21 +1,21 @@
 import DequeModule
 import NIOCore
 
-/// Something that has read more than one turn takes.
+/// Has read more than fits into one turn.
 protocol InputTurnTaker: AnyObject {
     func takeWaitingTurn()
 }
 
 extension WebSocketHandler: InputTurnTaker {}
 
-/// Gives the sessions of one event loop that have read more than one turn takes their next turns, one after the other. Between two
-/// rounds the loop looks at all its sockets, so that no session's input holds up the others'.
+/// Gives the sessions of one event loop that have read more than one turn handles their next turns, one after the other. Between two
+/// rounds the loop checks all its sockets, so that no session's input delays the others'.
 package final class InputTurns {
-    /// NIO runs tasks that are due until there are none, and only then looks at its sockets: a round must be due a little after the tasks
+    /// NIO runs due tasks until there are none, and only then checks its sockets: a round must be due a little after the tasks
     /// that the last one left behind.
     private static let pause = TimeAmount.microseconds(100)
 
-    /// How long a round may take, whatever still waits: the next round goes on with it.
+    /// How long a round may take; the next round continues with what still waits.
     private static let round = TimeAmount.microseconds(250)
 
     /// After this time without another's turn a session has the loop to itself, in nanoseconds: then many short turns would only cost more.
@@ -31,7 +31,7 @@ package final class InputTurns {
         self.eventLoop = eventLoop
     }
 
-    /// The handler's next turn comes in the next round. It must not wait for one already.
+    /// Schedules the handler's next turn in the next round. It must not be waiting already.
     func add(_ handler: any InputTurnTaker) {
         self.waiting.append(handler)
         self.schedule()
@@ -59,8 +59,8 @@ package final class InputTurns {
             left -= 1
             self.waiting.popFirst()?.takeWaitingTurn()
         } while left > 0 && self.eventLoop.now < end
-        // Behind what the turns gave the loop to do, such as writes: a round that is due when those are done would run before the loop
-        // looks at its sockets.
+        // Behind the tasks that the turns gave the loop, such as writes: a round due right after those would run before the loop
+        // checks its sockets.
         self.eventLoop.assumeIsolated().execute {
             self.isScheduled = false
             self.schedule()

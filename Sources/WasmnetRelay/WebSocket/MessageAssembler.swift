@@ -7,7 +7,7 @@ struct MessageAssembler {
         case ping(ByteBuffer)
         case pong(ByteBuffer)
         case close(code: UInt16?)
-        /// A part of a message that is not whole yet.
+        /// A part of an incomplete message.
         case fragment(isEmpty: Bool)
         case error(FrameError)
     }
@@ -18,10 +18,10 @@ struct MessageAssembler {
     private var fragmentsAreText = false
     private var utf8 = UTF8Check()
     private var fragmentCount = 0
-    /// Fragments of one message: a peer that sends empty ones for ever must not keep the node busy for ever.
+    /// Fragments of one message: a peer that sends empty ones forever must not keep the node busy forever.
     private let maxFragments: Int
 
-    /// Bytes of a message that is not whole yet.
+    /// Bytes of an incomplete message.
     var heldBytes: Int { self.fragments?.readableBytes ?? 0 }
 
     init(maxLength: Int) {

@@ -1,10 +1,10 @@
 import NIOCore
 
-/// Sizes the buffer of each read, and leaves room in front of the bytes for the headers they will be sent on with.
+/// Sizes the buffer of each read, and leaves room in front of the bytes for the headers they will be forwarded with.
 ///
-/// One object a channel, on its event loop. NIO's own allocators keep the last buffer of a channel for reuse, which an
-/// idle socket pays for; this one never hands the same buffer out twice (`record` answers that the next may be larger),
-/// so that an idle socket holds none but the first, which is small. Sizes follow the traffic: doubled when a read fills the
+/// One object per channel, on its event loop. NIO's own allocators keep the last buffer of a channel for reuse, which costs
+/// memory on idle sockets; this one never returns the same buffer twice (`record` answers that the next may be larger),
+/// so that an idle socket holds only the first, which is small. Sizes follow the traffic: doubled when a read fills the
 /// buffer, halved after several that leave most of it empty.
 final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
     // Unchecked because NIO asks for Sendable: every use is on the channel's event loop.
@@ -17,7 +17,7 @@ final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
     private var size: Int
     private var shortReads = 0
     private var isFirst = true
-    /// The next reads take at most this many bytes, or 104 where that is less; set before each `read()` by who counts credit.
+    /// The next reads take at most this many bytes, or 104 if that is less; set before each `read()` by callers that count credit.
     var limit = Int.max
 
     init(largest: Int) {
@@ -36,7 +36,7 @@ final class ReceiveAllocator: RecvByteBufferAllocator, @unchecked Sendable {
         return buffer
     }
 
-    /// A buffer's capacity is a power of two, and a read fills all of it: the one that is not above what is wanted.
+    /// A buffer's capacity is a power of two, and a read fills all of it: the largest that is not above the wanted size.
     static func capacity(for wanted: Int) -> Int {
         let least = 4 * Self.headroom
         return 1 << (Int.bitWidth - 1 - max(least, wanted).leadingZeroBitCount)

@@ -1,20 +1,20 @@
-/// Whether bytes that come in pieces are UTF-8 (RFC 3629, section 4: no surrogates, nothing above U+10FFFF, fewest bytes).
+/// Whether bytes that arrive in pieces are UTF-8 (RFC 3629, section 4: no surrogates, nothing above U+10FFFF, fewest bytes).
 struct UTF8Check {
-    /// Bytes of a character that are still to come.
+    /// Bytes of the present character still missing.
     private var missing = 0
-    /// What the next of them may be.
+    /// The range of the next of them.
     private var lowest: UInt8 = 0x80
     private var highest: UInt8 = 0xBF
 
-    /// Whether what came ends with a character.
+    /// Whether the bytes so far end with a complete character.
     var isComplete: Bool { self.missing == 0 }
 
-    /// - Returns: false where the bytes, behind those before, cannot be UTF-8 whatever follows.
+    /// - Returns: false if the bytes, behind those before, cannot be UTF-8 whatever follows.
     mutating func take(_ bytes: UnsafeRawBufferPointer) -> Bool {
         var index = 0
         while index < bytes.count {
             if self.missing == 0 {
-                // Text is ASCII mostly: eight bytes a step.
+                // Text is mostly ASCII: eight bytes a step.
                 while bytes.count - index >= 8,
                     bytes.loadUnaligned(fromByteOffset: index, as: UInt64.self) & 0x8080_8080_8080_8080 == 0
                 { index += 8 }

@@ -1,9 +1,9 @@
 package import NIOCore
 import WasmnetProtocol
 
-/// Messages of a session to frames, and when they go out.
+/// Turns a session's messages into frames, and decides when they go out.
 extension WebSocketHandler: SessionCarrier {
-    /// A message up to this size is copied into the outbox; a larger one is written as it stands.
+    /// A message up to this size is copied into the outbox; a larger one is written without a copy.
     private static let gatherLimit = 4 << 10
 
     package var hasRoom: Bool { self.acceptsUrgentData && (!self.deliveryIsLimited || self.delivery.hasRoom) }
@@ -65,7 +65,7 @@ extension WebSocketHandler: SessionCarrier {
         self.flushSoon()
     }
 
-    /// A peer that answers no ping is none of RFC 6455's, but shall not wait for ever either.
+    /// A peer that answers no ping violates RFC 6455, but must not wait forever either.
     private func awaitFirstPong() {
         guard self.firstPongTask == nil, let context = self.context else { return }
         self.firstPongTask = context.eventLoop.assumeIsolated().scheduleTask(in: self.settings.firstPongTimeout) {
@@ -88,7 +88,7 @@ extension WebSocketHandler: SessionCarrier {
     package func flushSoon() {
         guard !self.flushIsScheduled, let context = self.context else { return }
         self.flushIsScheduled = true
-        // Tasks run after all the I/O events of this turn: what they brought is flushed once.
+        // Tasks run after all the I/O events of this turn: their output is flushed once.
         context.eventLoop.assumeIsolated().execute { self.endOfTurn() }
     }
 
@@ -114,7 +114,7 @@ extension WebSocketHandler: SessionCarrier {
 
     package func limitDelivery() {
         self.deliveryIsLimited = true
-        // The first answer tells the way without anything on it.
+        // The first answer measures the connection while it is empty.
         self.ping()
     }
 

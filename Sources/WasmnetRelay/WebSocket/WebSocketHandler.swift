@@ -2,10 +2,10 @@ package import NIOCore
 import NIOPosix
 import WasmnetProtocol
 
-/// The transport: bytes of one WebSocket to messages of one session, and back. The only type that knows frames.
+/// The transport: turns the bytes of one WebSocket into messages of one session, and back. The only type that knows frames.
 ///
-/// Duties: frame headers and unmasking; fragments; ping, pong and the death of silent peers; the close handshake; gathering small
-/// messages of one turn of the event loop into one write; and telling the session when there is room to send. What goes out stands in
+/// Duties: frame headers and unmasking; fragments; ping, pong and the end of silent peers; the close handshake; gathering small
+/// messages of one turn of the event loop into one write; and notifying the session when there is room to send. The sending side is in
 /// WebSocketHandler+Carrier.swift.
 package final class WebSocketHandler: ChannelDuplexHandler {
     package typealias InboundIn = ByteBuffer
@@ -22,7 +22,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     let settings: RelaySettings
     let clock: any RelayClock
     private let makeSession: (any SessionCarrier, any Channel) -> any CarriedSession
-    /// The session is over, but its connection is not yet.
+    /// The session has ended, but its connection has not yet.
     private let onLinger: () -> Void
     var session: (any CarriedSession)?
     var context: ChannelHandlerContext?
@@ -34,7 +34,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     private let turns: InputTurns
     private var isInTurn = false
     private var isWaitingForTurn = false
-    /// Bytes that ``frames`` keeps, as the session was told last.
+    /// Bytes that ``frames`` keeps, as last reported to the session.
     private var bytesKept = 0
 
     /// Small messages that wait for the end of the turn.
@@ -43,7 +43,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     var answersQueued = 0
     var flushIsScheduled = false
 
-    /// What is on its way to the peer: room in it is part of ``hasRoom``.
+    /// Data in flight to the peer: room in it is part of ``hasRoom``.
     var delivery = DeliveryWindow()
     var deliveryIsLimited = false
     private var deliveryMadeRoom = false
@@ -73,7 +73,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.frames = FrameReader(maxLength: settings.maxMessageBytes)
     }
 
-    /// Builds the handler with the options its channel needs set.
+    /// Creates the handler and sets the channel options that it needs.
     package static func install(
         on channel: any Channel, position: ChannelPipeline.SynchronousOperations.Position = .last,
         settings: RelaySettings, clock: any RelayClock, turns: InputTurns? = nil, onLinger: @escaping () -> Void = {},
@@ -81,7 +81,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
     ) throws {
         let receiver = ReceiveAllocator(largest: settings.carrierReadChunkBytes)
         if let options = channel.syncOptions {
-            // Only real sockets know these; an embedder's or a test's channel may not be one.
+            // Only real sockets support these; an embedder's or a test's channel may not be one.
             if channel is any SocketOptionProvider {
                 try? options.setOption(.socketOption(.tcp_nodelay), value: 1)
                 try? options.setOption(.socketOption(.so_keepalive), value: 1)
@@ -140,7 +140,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     // MARK: Turns
 
-    /// Takes what was read, as far as one turn goes and the session takes messages.
+    /// Takes what was read, as far as one turn allows and the session takes messages.
     private func takeTurn(_ context: ChannelHandlerContext) {
         guard !self.isInTurn, self.input.readableBytes > 0, self.session?.takesMessages != false else { return }
         self.isInTurn = true
@@ -162,7 +162,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         guard self.state != .closed, self.frames.heldBytes != self.bytesKept else { return }
         self.bytesKept = self.frames.heldBytes
         guard self.session?.keepsUnfinished(bytes: self.bytesKept) == false else { return }
-        // What follows a close frame of ours is only read to find the peer's.
+        // After our close frame, bytes are only read to find the peer's.
         if self.state == .closing { return context.close(promise: nil) }
         self.session?.carrierFailed(.overloaded)
         self.close(.tryLater, "too many bytes of unfinished messages")
@@ -192,7 +192,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     package func channelWritabilityChanged(context: ChannelHandlerContext) {
         if context.channel.isWritable {
-            // Progress of our bytes is life as well: a slow reader's pong is behind them.
+            // Progress of our bytes is a sign of life too: a slow reader's pong is behind them.
             self.signsOfLife &+= 1
             self.answersQueued = 0
             self.session?.carrierHasRoom()
@@ -202,7 +202,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
 
     package func userInboundEventTriggered(context: ChannelHandlerContext, event: Any) {
         if case .inputClosed? = event as? ChannelEvent {
-            // Half a WebSocket is none.
+            // Half a WebSocket is useless.
             context.close(promise: nil)
         }
         context.fireUserInboundEventTriggered(event)
@@ -233,13 +233,13 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             self.session?.receivedFragment(isEmpty: isEmpty)
         case .error(let error):
             self.close(error.closeCode, error.message)
-            // No close frame can be expected of a peer that speaks something else (section 7.1.7).
+            // A peer that speaks another protocol will not send a close frame (section 7.1.7).
             self.endOutput(context)
         }
     }
 
     private func receivedPong(_ payload: ByteBuffer) {
-        // An unsolicited pong is a sign of life and no more.
+        // An unsolicited pong is only a sign of life.
         guard let number = payload.getInteger(at: payload.readerIndex, as: UInt64.self) else { return }
         let hadRoom = self.delivery.hasRoom
         self.delivery.answered(number, now: self.clock.uptimeNanoseconds())
@@ -262,7 +262,7 @@ package final class WebSocketHandler: ChannelDuplexHandler {
             context.close(promise: nil)
         }
         self.endOutput(context)
-        // Until the peer's own end.
+        // Until the peer ends.
         self.setReading(true)
     }
 
@@ -271,8 +271,8 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         self.onLinger()
     }
 
-    /// What is queued goes out whole, the close frame last. Then the server ends first (section 7.1.1), but only its own direction: a close
-    /// with bytes unread would be a reset.
+    /// Everything queued goes out, the close frame last. Then the server ends first (section 7.1.1), but only its own direction: a close
+    /// with unread bytes would be a reset.
     private func endOutput(_ context: ChannelHandlerContext) {
         guard !self.outputIsEnded else { return }
         self.outputIsEnded = true
@@ -282,13 +282,13 @@ package final class WebSocketHandler: ChannelDuplexHandler {
         }
     }
 
-    /// What a peer sends behind its close frame, or behind ours and its answer, is nothing, up to a bound.
+    /// Ignores what a peer sends after its close frame, or after ours and its answer, up to a limit.
     private func drop(_ bytes: ByteBuffer, _ context: ChannelHandlerContext) {
         self.bytesDropped += bytes.readableBytes
         if self.bytesDropped > self.settings.lingerBytes { context.close(promise: nil) }
     }
 
-    // MARK: Life and death
+    // MARK: Liveness
 
     private func start(_ context: ChannelHandlerContext) {
         guard self.heartbeatTask == nil else { return }
