@@ -4,14 +4,14 @@ public struct AdminOptions: Sendable, Equatable, CustomStringConvertible, Custom
     public var host: String
     /// The TCP port; 0 lets the system choose. Default 9100.
     public var port: Int
-    /// What a request shows as `Authorization: Bearer …`, 16 to 1,024 visible ASCII characters; nil: nothing, on loopback only.
+    /// The token that a request must send as `Authorization: Bearer …`, 16 to 1,024 visible ASCII characters; nil: none, on loopback only.
     public var token: String?
-    /// Whether `/metrics` needs the token as well, where there is one. Default true.
+    /// Whether `/metrics` requires the token as well, if there is one. Default true.
     public var metricsNeedToken = true
-    /// Whether the node is unready while Redis is not connected or limits go by the policy's `redis_failure`. Default false: it serves, so it
-    /// is ready.
+    /// Whether the node is unready while Redis is not connected or limits follow the policy's `redis_failure`. Default false: it serves, so
+    /// it is ready.
     public var readyNeedsRedis = false
-    /// Names that a `Host` header may hold beside loopback's own while it listens on loopback: those of a proxy before it.
+    /// Additional names allowed in a `Host` header while it listens on loopback: those of a proxy in front of it.
     public var allowedHosts: [String] = []
 
     /// The defaults, on loopback.

@@ -5,10 +5,10 @@ import WasmnetIdentity
 import WasmnetPolicy
 import WasmnetRelay
 
-/// What the rest of a configuration asks of every policy, the first and each that comes later.
+/// What the rest of a configuration requires of every policy, the first and each later one.
 struct IdentityDemands: Sendable {
     let readsProxyHeaders: Bool
-    /// Tiers that static tokens name; nil: there is nothing to tell tokens by.
+    /// Tiers that static tokens name; nil: tokens are not used.
     let tokenTiers: [String]?
 
     func check(_ policy: Policy) throws(ConfigurationError) {
@@ -29,7 +29,7 @@ struct IdentityDemands: Sendable {
     }
 }
 
-/// Makes a configuration's admission, and says what in it cannot be.
+/// Creates a configuration's admission, and reports what is wrong with it.
 enum ClientIdentity {
     /// - Throws: ``ConfigurationError``.
     static func admission(
@@ -55,7 +55,7 @@ enum ClientIdentity {
         let admission = TokenAdmission(
             verifier: verifier, counters: counters, logger: logger, uptime: clock.uptimeNanoseconds
         ) {
-            // The wall clock itself, whose corrections count: a token's times are another machine's.
+            // The wall clock with its corrections: a token's times are another machine's.
             Double(MachineClock.wall().milliseconds) / 1000
         }
         return (admission, demands)

@@ -8,21 +8,21 @@ import WasmnetNet
 
 /// The browser client as pages of the node's port: the package at `/client/`, its playground at `/playground/`.
 enum ClientPages {
-    /// What is served, by the ending of its name. Everything else in the folder is not.
+    /// What is served, by file extension. Everything else in the folder is not.
     private static let types = [
         "html": "text/html; charset=utf-8", "css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8",
         "mjs": "text/javascript; charset=utf-8", "ts": "text/plain; charset=utf-8",
         "json": "application/json", "svg": "image/svg+xml", "wasm": "application/wasm",
         "md": "text/markdown; charset=utf-8",
     ]
-    /// Folders of the package that are for its making.
+    /// Folders of the package that are only for development.
     private static let left: Set<String> = ["node_modules", "test", "guests", "scripts", "bench"]
     /// The whole client, which imports nothing.
     private static let oneModule = "wasmnet-client.min.js"
-    /// Bytes of all files together.
+    /// Total bytes of all files.
     private static let most = 64 << 20
 
-    /// - Throws: ``ConfigurationError`` where the folder is none of the client's, or too large.
+    /// - Throws: ``ConfigurationError`` if the folder is not the client's, or too large.
     static func load(_ directory: String) throws(ConfigurationError) -> StaticPages {
         let root = URL(fileURLWithPath: directory).resolvingSymlinksInPath()
         guard FileManager.default.fileExists(atPath: root.appending(path: "wasmnet-client.js").path) else {
@@ -57,7 +57,7 @@ enum ClientPages {
         return StaticPages(pages)
     }
 
-    /// Nil where there is no such regular file; of one that is too large, more than all may have together.
+    /// Nil if there is no such regular file; for one that is too large, more bytes than the total allows.
     private static func content(_ file: URL) -> Data? {
         (try? FileBytes.beginning(of: file.path, upTo: self.most)).map { Data($0) }
     }
@@ -79,10 +79,10 @@ enum ClientPages {
         }
     }
 
-    /// Any page may load the package. The playground is isolated, so that programs may block by shared memory, and runs nothing but files
+    /// Any page may load the package. The playground is isolated, so that programs may block using shared memory, and runs only files
     /// of this server and WebAssembly.
     private static func headers(_ path: String, _ type: String, isPlayground: Bool) -> HTTPHeaders {
-        // Modules that import one another must be of one version: a browser asks whether they have changed. What is whole in itself may be
+        // Modules that import one another must be of one version: a browser asks whether they have changed. A self-contained one may be
         // older than the node for an hour.
         let caching = path == self.oneModule ? "public, max-age=3600" : "no-cache"
         var headers: HTTPHeaders = [
@@ -104,9 +104,9 @@ enum ClientPages {
     }
 }
 
-/// What a file of gzip says of its content (RFC 1952, section 2.3.1).
+/// The metadata of a gzip file (RFC 1952, section 2.3.1).
 private enum Gzip {
-    /// Whether a gzip file was made of these bytes, by its length and checksum of them.
+    /// Whether a gzip file was made from these bytes, by its length and checksum.
     static func holds(_ data: Data, in gzipped: Data) -> Bool {
         guard gzipped.count >= 18, gzipped.starts(with: [0x1F, 0x8B, 8]) else { return false }
         let trailer = gzipped.suffix(8).reversed()

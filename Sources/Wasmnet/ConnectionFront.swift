@@ -6,7 +6,7 @@ import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
 
-/// What stands on a fresh connection, from the network inward: the PROXY header, TLS, HTTP.
+/// The handlers of a fresh connection, from the network inward: the PROXY header, TLS, HTTP.
 struct ConnectionFront: Sendable {
     let environment: RelayEnvironment
     let admission: any Admission

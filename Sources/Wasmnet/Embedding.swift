@@ -5,28 +5,29 @@ import WasmnetProtocol
 import WasmnetRelay
 
 /// Two ways to put sessions on connections of your own NIO HTTP server. Both hold clients to the same policy and limits as the
-/// server's own port, and both need no ``Server/listen(onListening:)``.
+/// server's own port, and neither needs ``Server/listen(onListening:)``.
 extension Server {
     /// An upgrader that puts a session on a connection; one object for each connection.
     ///
-    /// Give it to `configureHTTPServerPipeline(withServerUpgrade:)`. A handshake that is refused (path, origin, token, subprotocol, limit) goes
-    /// on to your own HTTP handlers; but a page's (with `Origin` and a subprotocol) that is not admitted goes through and is closed at once
-    /// with 1008 or 1013, since a page cannot see a status. Remove those in the completion handler: a session speaks bytes, not HTTP.
+    /// Pass it to `configureHTTPServerPipeline(withServerUpgrade:)`. A refused handshake (path, origin, token, subprotocol, limit)
+    /// continues to your own HTTP handlers; but that of a page (with `Origin` and a subprotocol) that is not admitted succeeds and is
+    /// closed at once with 1008 or 1013, since a page cannot see a status. Remove those handlers in the completion handler: a session does
+    /// not speak HTTP.
     public func makeUpgrader() -> any HTTPServerProtocolUpgrader {
         SessionUpgrader(environment: self.environment, admission: self.admission)
     }
 
     /// Puts a session on a WebSocket that `NIOWebSocketServerUpgrader` has just upgraded.
     ///
-    /// Call it in that upgrader's `upgradePipelineHandler` and return its future. A session has frame handlers of its own, which stand
-    /// before NIO's, so that handlers of yours see nothing of it. The answer to the handshake must name the subprotocol: take it
+    /// Call it in that upgrader's `upgradePipelineHandler` and return its future. A session has its own frame handlers, placed
+    /// before NIO's, so that your handlers see nothing of it. The answer to the handshake must name the subprotocol: take it
     /// from ``subprotocol(for:)`` in `shouldUpgrade`.
     ///
     /// - Parameters:
     ///   - channel: the upgraded connection, from which nothing was read since the handshake.
-    ///   - request: the handshake's request: it says which subprotocols are offered, and from which origin.
+    ///   - request: the handshake's request, with the offered subprotocols and the origin.
     /// - Returns: A future on the channel's event loop. It fails when the client is not admitted; the WebSocket is then closed with
-    ///   1008 and the reason's code word, or 1013 where the client may try again later.
+    ///   1008 and the reason's code word, or 1013 if the client may retry later.
     public func startSession(on channel: any Channel, request: HTTPRequestHead) -> EventLoopFuture<Void> {
         let eventLoop = channel.eventLoop
         let environment = self.environment
@@ -50,8 +51,8 @@ extension Server {
         }
     }
 
-    /// The subprotocol that a session answers this request with; nil when the client offers none, which stands for `wasmnet.v1`, or none
-    /// that is spoken here.
+    /// The subprotocol that a session answers this request with; nil when the client offers none, which means `wasmnet.v1`, or none
+    /// that is supported here.
     public func subprotocol(for request: HTTPRequestHead) -> String? {
         PendingSession.subprotocol(for: request)
     }
@@ -62,7 +63,7 @@ extension Server {
         payload.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: Int(code.rawValue)))
         payload.writeString(reason)
         let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: payload)
-        // Nothing more is taken in; and the peer gets time to read why, since a close with bytes unread would be a reset.
+        // Nothing more is accepted; and the peer gets time to read the reason, since a close with unread bytes would be a reset.
         try? channel.syncOptions?.setOption(.autoRead, value: false)
         channel.writeAndFlush(frame, promise: nil)
         channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }

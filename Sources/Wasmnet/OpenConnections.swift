@@ -1,7 +1,7 @@
 import WasmnetNet
 import NIOCore
 
-/// The connections that are open, so that a shutdown can wait for the last goodbye.
+/// The open connections, so that a shutdown can wait for the last close handshake.
 final class OpenConnections: Sendable {
     private struct State {
         var count = 0

@@ -8,13 +8,13 @@ import WasmnetRelay
 /// Keeps the node's own endpoints out of every client's reach: its port, the admin server's, and every Redis that it knows of.
 final class OwnEndpoints: Sendable {
     private struct State {
-        /// Nil until there are policies to tell. Its Redis client holds this object.
+        /// Nil until there are policies to update. Its Redis client holds this object.
         weak var environment: RelayEnvironment?
         var ports: [UInt16] = []
-        /// Those of the configuration first, and the others in the order in which they were found.
+        /// Those of the configuration first, then the others in the order in which they were found.
         var servers: [RedisEndpoint] = []
         var configured = 0
-        /// What the names of servers were found to lead to.
+        /// The resolved addresses of server names.
         var addresses: [HostName: [IPAddress]] = [:]
 
         var endpoints: [ProtectedEndpoint] {
@@ -35,19 +35,19 @@ final class OwnEndpoints: Sendable {
     private let resolver: any NameResolver
     /// How often names are looked up again.
     private static let interval = Duration.seconds(10)
-    /// Servers that are remembered beside the configured ones; who answers for Redis could name any number.
+    /// The most servers remembered besides the configured ones; a fake Redis could name any number.
     private static let maxFound = 1024
 
     init(resolver: any NameResolver) {
         self.resolver = resolver
     }
 
-    /// From now on the policies of this environment know.
+    /// From now on the policies of this environment are kept up to date.
     func protect(in environment: RelayEnvironment) {
         self.change { $0.environment = environment }
     }
 
-    /// A port that the node listens on; on every address of the machine, since it may be reached by any of them.
+    /// A port that the node listens on; protected on every address of the machine, since it may be reached by any of them.
     func add(port: Int?) {
         guard let port = port.flatMap({ UInt16(exactly: $0) }), port > 0 else { return }
         self.change { if !$0.ports.contains(port) { $0.ports.append(port) } }
@@ -62,7 +62,7 @@ final class OwnEndpoints: Sendable {
         for server in servers { self.lookUp(server) }
     }
 
-    /// A server that was found; from any thread.
+    /// A discovered server; from any thread.
     func add(found server: RedisEndpoint) {
         guard self.state.withLock({ !$0.servers.contains(server) }) else { return }
         self.change { state in
@@ -73,7 +73,7 @@ final class OwnEndpoints: Sendable {
         self.lookUp(server)
     }
 
-    /// Looks names up again from time to time, until its task is cancelled.
+    /// Looks up names again periodically, until its task is cancelled.
     func watch() async {
         while (try? await Task.sleep(for: Self.interval)) != nil {
             for server in self.state.withLock({ $0.servers }) { self.lookUp(server) }
@@ -86,13 +86,13 @@ final class OwnEndpoints: Sendable {
         }
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         self.resolver.resolve(name, on: eventLoop).whenSuccess { addresses in
-            // Of a name without an answer the addresses last known stay.
+            // If there is no answer for a name the addresses last known stay.
             guard self.state.withLock({ $0.addresses[name] != addresses }) else { return }
             self.change { $0.addresses[name] = addresses }
         }
     }
 
-    /// Within the lock, so that of two changes the later one is what the policies know.
+    /// Within the lock, so that of two changes the later one reaches the policies last.
     private func change(_ body: (inout State) -> Void) {
         self.state.withLock { state in
             body(&state)
@@ -102,12 +102,12 @@ final class OwnEndpoints: Sendable {
     }
 }
 
-/// Learns from the network's DNS by which prefixes it translates to IPv4 (RFC 7050).
+/// Learns from the network's DNS which prefixes it translates to IPv4 (RFC 7050).
 enum Translators {
-    /// How often it is asked. The answer's time to live is not known here.
+    /// How often DNS is queried. The answer's time to live is not known here.
     private static let interval = Duration.seconds(300)
 
-    /// Asks now and from time to time until its task is cancelled. Where there is no answer, what was known stays.
+    /// Queries now and periodically until its task is cancelled. Without an answer, known prefixes stay.
     static func watch(_ resolver: any NameResolver, found: @escaping @Sendable ([NAT64Prefix]) -> Void) async {
         guard let name = try? HostName(parsing: "ipv4only.arpa") else { return }
         repeat {

@@ -20,21 +20,21 @@ import WasmnetNet
 /// ``listen(onListening:)`` runs until the task is cancelled, which ends every session at once, or until ServiceLifecycle shuts it
 /// down gracefully, which lets live sockets run until the drain timeout.
 public final class Server: Service, Sendable {
-    /// What the server was made from.
+    /// The configuration of the server.
     public let configuration: ServerConfiguration
     package let environment: RelayEnvironment
     let admission: any Admission
-    /// What admission counted.
+    /// Counters of admission events.
     package let admissionCounters = AdmissionCounters()
     private let resolver: SystemResolver
     private let ownEndpoints: OwnEndpoints
     private let connections = OpenConnections()
     private struct State: Sendable {
-        /// Where it listens.
+        /// The address it listens on.
         var address: String?
         var adminAddress: String?
         var stop: StopSignal?
-        /// Monotonic nanoseconds of when the drain ends what is left; nil while there is none.
+        /// When the drain ends what is left, in monotonic nanoseconds; nil without a drain.
         var drainEnds: Int64?
         /// Milliseconds since the Unix epoch.
         let startedAt = MachineClock.wall().milliseconds
@@ -50,7 +50,7 @@ public final class Server: Service, Sendable {
     private let factory: any MetricsFactory
     private let lag: LoopLag
     private let sampler: MetricsSampler
-    /// What `/metrics` tells; nil without the admin server.
+    /// The registry behind `/metrics`; nil without the admin server.
     let prometheus: PrometheusRegistry?
     private let pages: StaticPages
 
@@ -156,7 +156,7 @@ public final class Server: Service, Sendable {
     /// Begins a ``ServerBuilder``.
     public static func builder() -> ServerBuilder { ServerBuilder() }
 
-    /// Live sessions at this moment.
+    /// The present number of live sessions.
     public var sessionCount: Int { self.environment.registry.count }
 
     /// Puts another policy in force. Live sockets that it forbids end with `policy_denied`.
@@ -166,20 +166,20 @@ public final class Server: Service, Sendable {
 
     /// Reads the policy's file, and the shadow policy's, again. Live sockets that the new policy forbids end with `policy_denied`.
     ///
-    /// - Throws: ``ConfigurationError`` with all that is wrong; then the old policy stays in force.
+    /// - Throws: ``ConfigurationError`` with all errors; then the old policy stays in force.
     public func reloadPolicy() throws(ConfigurationError) {
         try self.policies.reload()
     }
 
-    /// Where the denylist is changed.
+    /// The store through which the denylist is changed.
     package var denylistStore: any DenylistStore { self.denylist.store }
     /// The denylist in force.
     package var denylistInForce: ActiveDenylist { self.denylist.inForce }
 
-    /// Whether the server takes no new sessions and ends with its last.
+    /// Whether the server accepts no new sessions and ends with its last.
     public var isDraining: Bool { self.state.withLock { $0.drainEnds != nil } }
 
-    /// Begins to drain, as ServiceLifecycle's graceful shutdown does; nothing where it does so already, or does not listen.
+    /// Begins to drain, as ServiceLifecycle's graceful shutdown does; no effect if it already drains, or does not listen.
     ///
     /// - Returns: seconds until what is left is ended.
     @discardableResult
@@ -204,21 +204,21 @@ public final class Server: Service, Sendable {
 
     /// Listens, and serves until cancelled or shut down gracefully.
     ///
-    /// - Parameter onListening: called once with the address that was really bound.
-    /// - Throws: ``StartError`` when an address cannot be bound or Redis is out of reach, ``ConfigurationError`` when the certificate cannot
-    ///   be used or Redis is unfit.
+    /// - Parameter onListening: called once with the address actually bound.
+    /// - Throws: ``StartError`` when an address cannot be bound or Redis is out of reach, ``ConfigurationError`` when the certificate
+    ///   cannot be used or Redis is unsuitable.
     public func listen(onListening: (@Sendable (SocketAddress) -> Void)? = nil) async throws {
         try await self.withServices { try await self.serve(onListening: onListening) }
     }
 
-    /// Runs what must run beside the sessions while the body runs: the part in the cluster, the denylist, the watch on the policy's
+    /// Runs the background services of sessions while the body runs: the part in the cluster, the denylist, the watch on the policy's
     /// file, the admin server.
     ///
-    /// ``listen(onListening:)`` does this itself. Only an embedder that takes sessions without listening, by ``makeUpgrader()`` or
+    /// ``listen(onListening:)`` does this itself. Only an embedder that starts sessions without listening, by ``makeUpgrader()`` or
     /// ``startSession(on:request:)``, runs its own server within this; once.
     ///
     /// - Throws: what the body throws; ``StartError`` when Redis is out of reach or the admin server cannot listen,
-    ///   ``ConfigurationError`` when Redis is unfit.
+    ///   ``ConfigurationError`` when Redis is unsuitable.
     public func withServices(_ body: @Sendable () async throws -> Void) async throws {
         do {
             try await self.member?.join()
@@ -238,7 +238,7 @@ public final class Server: Service, Sendable {
                     if !member.isOptional { try await self.denylist.waitUntilLoaded(from: member.name) }
                     await member.waitForRollCall()
                 }
-                // It outlasts a drain, so it must not hear of a graceful shutdown by itself.
+                // It outlasts a drain, so it must not react to a graceful shutdown by itself.
                 let admin = try await self.startAdmin()
                 do {
                     try await body()
@@ -315,11 +315,11 @@ public final class Server: Service, Sendable {
         let ends = self.environment.clock.uptimeNanoseconds() + Int64(timeoutSeconds * 1e9)
         self.state.withLock { $0.drainEnds = ends }
         let registry = self.environment.registry
-        // No session comes in any more before those that are there are read: none is missed, and whoever comes is sent elsewhere.
+        // No more sessions are added before the present ones are read: none is missed, and new clients are redirected.
         registry.close()
         await Self.acceptWhoWaits(at: listener)
         try? await listener.close()
-        // What those who were accepted last have sent is read first: who has a request is answered.
+        // Bytes from the last accepted connections are read first: those with a request are answered.
         try? await Task.sleep(for: .milliseconds(20))
         self.environment.pending.drain()
         if kind == .drain, registry.count > 0 {
@@ -330,7 +330,7 @@ public final class Server: Service, Sendable {
             for session in registry.sessions { session.drain(within: timeout) }
             await Self.wait(atMost: timeout, on: listener.eventLoop, or: stop) { registry.whenEmpty($0) }
         }
-        // Every session that is left ends with 1001, and the close handshakes get their time.
+        // Every remaining session ends with 1001, and the close handshakes get their time.
         for session in registry.sessions { session.endDrained() }
         let grace = kind == .now ? TimeAmount.seconds(1) : self.configuration.settings.closeTimeout
         await Self.wait(atMost: grace, on: listener.eventLoop, or: kind == .now ? nil : stop) {
@@ -338,18 +338,18 @@ public final class Server: Service, Sendable {
         }
     }
 
-    /// Waits until the kernel's queue of connections is empty: a socket that is closed resets them, unanswered.
-    /// At most half a second, since others may still come.
+    /// Waits until the kernel's queue of connections is empty: closing the socket would reset them, unanswered.
+    /// At most half a second, since more may arrive.
     private static func acceptWhoWaits(at listener: any Channel) async {
         for _ in 0..<50 {
-            // Of a listening socket it is the queue's length (Linux: tcp_get_info).
+            // For a listening socket this is the queue's length (Linux: tcp_get_info).
             let info = try? await (listener as? any SocketOptionProvider)?.getTCPInfo().get()
             guard let info, info.tcpi_unacked > 0 else { return }
             try? await Task.sleep(for: .milliseconds(10))
         }
     }
 
-    /// Waits for an event, for so long, or until somebody hurries.
+    /// Waits for an event, for at most `time`, or until a second stop.
     private static func wait(
         atMost time: TimeAmount, on eventLoop: any EventLoop, or stop: StopSignal?,
         _ subscribe: (@escaping @Sendable () -> Void) -> Void
@@ -396,7 +396,7 @@ public final class Server: Service, Sendable {
         }
     }
 
-    /// What the node tells the others of itself.
+    /// The node's present entry for the registry.
     func entry(id: String) -> NodeEntry {
         let counts = self.environment.ledger.counts
         let state = self.state.withLock { $0 }

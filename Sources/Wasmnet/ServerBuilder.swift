@@ -3,7 +3,7 @@ public import Logging
 public import WasmnetPolicy
 public import WasmnetRelay
 
-/// Builds a ``Server`` step by step; what is not said has the default of ``ServerConfiguration``.
+/// Builds a ``Server`` step by step; anything not set has the default of ``ServerConfiguration``.
 ///
 /// ```swift
 /// let server = try Server.builder().host("127.0.0.1").port(9000).policyFile("policy.toml").build()
@@ -40,19 +40,19 @@ public struct ServerBuilder: Sendable {
         self.with { $0.configuration.policyFile = .init(path: path) }
     }
 
-    /// No policy at all: everything may be reached, private addresses too. Only for trusted clients.
+    /// No policy at all: everything may be reached, even private addresses. Only for trusted clients.
     public func noPolicy() -> Self { self.policy(.unrestricted) }
 
-    /// Megabits (10^6) a second for each client, both ways together; 0 is unlimited. Wins over the policy's.
+    /// Megabits (10^6) a second for each client, both ways together; 0 is unlimited. Overrides the policy's.
     public func maxBandwidthMbps(_ megabits: Double) -> Self { self.with { $0.bandwidth = megabits } }
 
     /// Event loop threads; 0, the default, is one for each core.
     public func threads(_ count: Int) -> Self { self.with { $0.configuration.threads = count } }
 
-    /// Seconds that live sockets get after a graceful shutdown began. Default 30.
+    /// Seconds for live sockets to finish after a graceful shutdown began. Default 30.
     public func drainTimeout(seconds: Double) -> Self { self.with { $0.configuration.drainTimeoutSeconds = seconds } }
 
-    /// PEM files with authorities that `connect_tls` trusts beside the system's.
+    /// PEM files with authorities that `connect_tls` trusts in addition to the system's.
     public func extraAuthorities(_ paths: [String]) -> Self { self.with { $0.configuration.extraAuthorities = paths } }
 
     /// Certificate chain and key (PEM files) to serve `wss://` with.
@@ -60,7 +60,7 @@ public struct ServerBuilder: Sendable {
         self.with { $0.configuration.tls = .init(certificate: certificate, key: key) }
     }
 
-    /// By which files the server tells clients' tokens; they are read by ``build()``.
+    /// The files that clients' tokens are verified with; they are read by ``build()``.
     public func tokens(_ files: ServerConfiguration.TokenFiles) -> Self {
         self.with { $0.configuration.tokens = files }
     }
@@ -71,7 +71,7 @@ public struct ServerBuilder: Sendable {
     /// Where limits are counted for the whole cluster, such as `redis://localhost`. Without it, in this process.
     public func redis(_ options: RedisOptions) -> Self { self.with { $0.configuration.redis = options } }
 
-    /// The operator's HTTP server, on a port of its own: metrics, health, admin API and dashboard. Without it there is none.
+    /// The operator's HTTP server, on a separate port: metrics, health, admin API and dashboard. None by default.
     public func admin(_ options: AdminOptions) -> Self { self.with { $0.configuration.admin = options } }
 
     /// Serves the browser client of a folder at `/client/` and `/playground/` of the server's port.
@@ -83,15 +83,15 @@ public struct ServerBuilder: Sendable {
     /// The fraction of sessions whose sockets are logged, 0 to 1. Default 1.
     public func accessLog(sample: Double) -> Self { self.with { $0.configuration.accessLogSample = sample } }
 
-    /// Which backend of swift-metrics the server counts in. Default the one that the program has bootstrapped.
+    /// The swift-metrics backend of the server. Default the one that the program has bootstrapped.
     public func metrics(_ factory: any MetricsFactory) -> Self { self.with { $0.configuration.metrics = factory } }
 
     /// Where the server logs.
     public func logger(_ logger: Logger) -> Self { self.with { $0.configuration.logger = logger } }
 
-    /// Makes the server. It does not listen yet.
+    /// Creates the server. It does not listen yet.
     ///
-    /// - Throws: ``ConfigurationError``, with everything that is wrong with the policy file, the certificates or a number.
+    /// - Throws: ``ConfigurationError``, with all errors in the policy file, the certificates or a number.
     public func build() throws -> Server {
         var configuration = self.configuration
         if let bandwidth = self.bandwidth {

@@ -6,7 +6,7 @@ import WasmnetPolicyFile
 public import WasmnetRelay
 import WasmnetQuota
 
-/// Everything a ``Server`` is made from: a plain value.
+/// The complete configuration of a ``Server``: a plain value.
 public struct ServerConfiguration: Sendable {
     /// The address to listen on: an IP literal or a name. Default `127.0.0.1`.
     public var host = "127.0.0.1"
@@ -14,19 +14,19 @@ public struct ServerConfiguration: Sendable {
     public var port = 9000
     /// What clients may reach, and how much of it. Default ``WasmnetPolicy/Policy/default``.
     public var policy = Policy.default
-    /// Where ``policy`` was read from, so that it can be read again; see ``Server/reloadPolicy()``. None by default.
+    /// The source of ``policy``, so that it can be read again; see ``Server/reloadPolicy()``. None by default.
     public var policyFile: PolicySource?
-    /// A policy that decides nothing: what it would decide otherwise is counted and logged. None by default.
+    /// A policy that is not enforced: its differing decisions are counted and logged. None by default.
     public var shadowPolicyFile: String?
     /// Event loop threads; 0 means one for each core. Default 0.
     public var threads = 0
-    /// Seconds that live sockets get after a graceful shutdown began. Default 30.
+    /// Seconds for live sockets to finish after a graceful shutdown began. Default 30.
     public var drainTimeoutSeconds: Double = 30
-    /// PEM files with authorities that `connect_tls` trusts beside the system's. None by default.
+    /// PEM files with authorities that `connect_tls` trusts in addition to the system's. None by default.
     public var extraAuthorities: [String] = []
     /// Certificate chain and key (PEM files) to serve `wss://` with. None by default: `ws://`.
     public var tls: TLSFiles?
-    /// By which files the server tells clients' tokens. None by default: no token is looked at.
+    /// The files that clients' tokens are verified with. None by default: tokens are ignored.
     public var tokens = TokenFiles()
     /// Whether connections begin with a PROXY protocol header. Default `off`. Needs `trusted_proxies` in the policy.
     public var proxyProtocol = ProxyProtocolMode.off
@@ -42,26 +42,26 @@ public struct ServerConfiguration: Sendable {
     public var accessLogSample = 1.0
     /// How the log's level is read and set while the server runs. None by default: the admin API cannot.
     public var logLevel: LogLevelControl?
-    /// Which backend of swift-metrics the server counts in; nil is the one that the program has bootstrapped.
+    /// The swift-metrics backend of the server; nil is the one that the program has bootstrapped.
     public var metrics: (any MetricsFactory)?
     /// The operator's HTTP server: metrics, health, admin API, dashboard. None by default.
     public var admin: AdminOptions?
-    /// Who traces sessions and sockets; nil is what the program has bootstrapped.
+    /// The tracer for sessions and sockets; nil is the one that the program has bootstrapped.
     package var tracer: (any Tracer)?
-    /// How often the policy's file is looked at for a change.
+    /// How often the policy's file is checked for a change.
     package var policyWatchInterval = Duration.seconds(2)
-    /// A folder with the browser client, which is then served at `/client/` and `/playground/` of the server's port. None by default.
+    /// A folder with the browser client, served at `/client/` and `/playground/` of the server's port. None by default.
     public var clientDirectory: String?
-    /// Who looks names up; nil is the machine's own resolver.
+    /// The resolver; nil is the machine's own.
     package var resolver: (any NameResolver)?
     /// The time; nil is the machine's.
     package var clock: (any RelayClock)?
 
-    /// A policy as a file, and what of it the program sets itself.
+    /// A policy as a file, and the settings that the program overrides.
     public struct PolicySource: Sendable, Equatable {
         /// Of a TOML file.
         public var path: String
-        /// Megabits a second for each client in place of the file's; nil: the file's. Default nil.
+        /// Megabits a second for each client, replacing the file's; nil: the file's. Default nil.
         public var maxBandwidthMbps: Double?
 
         /// Names the file.
@@ -72,7 +72,7 @@ public struct ServerConfiguration: Sendable {
 
         /// Reads the file.
         ///
-        /// - Throws: ``ConfigurationError`` with all that is wrong with it.
+        /// - Throws: ``ConfigurationError`` with all errors in it.
         public func load() throws(ConfigurationError) -> Policy {
             if let maxBandwidthMbps { try ServerConfiguration.check(bandwidth: maxBandwidthMbps) }
             do {
@@ -90,7 +90,7 @@ public struct ServerConfiguration: Sendable {
         let set: @Sendable (Logger.Level) -> Void
 
         /// - Parameters:
-        ///   - get: the level now.
+        ///   - get: the present level.
         ///   - set: puts another in force at once.
         public init(get: @escaping @Sendable () -> Logger.Level, set: @escaping @Sendable (Logger.Level) -> Void) {
             self.get = get
@@ -112,26 +112,26 @@ public struct ServerConfiguration: Sendable {
         }
     }
 
-    /// What tokens are held against, as paths of files that are read when the server is made.
+    /// The files that tokens are verified with, read when the server is created.
     ///
-    /// A JWT must be signed with HS256, ES256 or EdDSA by one of the keys, and have `sub` (the client) and `exp`; it may have `nbf`, `tier` (one
-    /// of the policy's) and `allow` (the only destinations, as the policy's entries).
+    /// A JWT must be signed with HS256, ES256 or EdDSA by one of the keys, and have `sub` (the client) and `exp`; it may have `nbf`, `tier`
+    /// (one of the policy's) and `allow` (the only destinations, as the policy's entries).
     public struct TokenFiles: Sendable, Equatable {
-        /// Tokens by their hashes: on each line the SHA-256 in hexadecimal, the client's name, and a tier or none; `#` begins a comment.
+        /// Tokens by their hashes: on each line the SHA-256 in hexadecimal, the client's name, and optionally a tier; `#` begins a comment.
         public var tokenFile: String?
         /// Keys for JWTs: a public key in PEM, or a secret of at least 32 bytes as `HS256:PATH`.
         public var jwtKeyFiles: [String] = []
         /// A JSON Web Key Set (RFC 7517) with keys for JWTs.
         public var jwksFile: String?
-        /// What `iss` of a JWT must be; nil takes any.
+        /// The required `iss` of a JWT; nil accepts any.
         public var issuer: String?
-        /// What must be among `aud` of a JWT; nil takes any.
+        /// A required member of a JWT's `aud`; nil accepts any.
         public var audience: String?
 
         /// No files.
         public init() {}
 
-        /// Whether any file is named, so that tokens are looked at.
+        /// Whether no file is named, so that tokens are ignored.
         public var isEmpty: Bool { self.tokenFile == nil && self.jwtKeyFiles.isEmpty && self.jwksFile == nil }
     }
 
@@ -153,7 +153,7 @@ enum NodeName {
     }
 }
 
-/// What is wrong with a configuration, in words, so that the server could not be made.
+/// Why a configuration is invalid, so that the server could not be created.
 public struct ConfigurationError: Error, Sendable, CustomStringConvertible {
     /// One sentence that says what to change.
     public let description: String

@@ -2,7 +2,7 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// Why a server did not start though nothing is wrong with its configuration: what it needs is not there yet, or is taken. Trying again may
+/// Why a server did not start despite a valid configuration: something it needs is not available yet, or is in use. A retry may
 /// help, so the command's exit code is 1, not 2.
 public struct StartError: Error, Sendable, Equatable, CustomStringConvertible {
     /// What was wrong, where, and what to do.

@@ -1,8 +1,8 @@
 import WasmnetNet
 import NIOCore
 
-/// A promise that may be kept from several sides; the first one counts. Waiting for it goes on when the waiting task is cancelled,
-/// because a cancelled server still says goodbye to its clients.
+/// A promise that several parties may fulfil; the first one counts. Waiting for it continues when the waiting task is cancelled,
+/// because a cancelled server still closes its clients' sessions properly.
 final class OneShot<Value: Sendable>: Sendable {
     private let promise: EventLoopPromise<Value>
     private let isDone = Guarded(false)
@@ -11,7 +11,7 @@ final class OneShot<Value: Sendable>: Sendable {
         self.promise = eventLoop.makePromise()
     }
 
-    /// False when it was kept before.
+    /// False if it was fulfilled before.
     @discardableResult
     func succeed(_ value: Value) -> Bool {
         let isFirst = self.isDone.withLock { done in
@@ -27,7 +27,7 @@ final class OneShot<Value: Sendable>: Sendable {
     func whenDone(_ body: @escaping @Sendable () -> Void) { self.promise.futureResult.whenComplete { _ in body() } }
 }
 
-/// How a server is told to stop: first to drain or to end, then, maybe, to hurry.
+/// The signals that stop a server: first to drain or to end, then possibly to hurry.
 final class StopSignal: Sendable {
     enum Kind: Sendable { case drain, now }
 

@@ -3,9 +3,9 @@ import WasmnetPolicy
 import WasmnetNet
 
 extension ServerConfiguration.TLSFiles {
-    /// What a listener serves `wss://` with.
+    /// The TLS context of a listener for `wss://`.
     ///
-    /// - Throws: ``ConfigurationError`` that says which file is wrong, and in what.
+    /// - Throws: ``ConfigurationError`` that says which file is wrong, and how.
     func context() throws(ConfigurationError) -> NIOSSLContext {
         let chain = try PEMFile.certificates(self.certificate)
         let key = try PEMFile.privateKey(self.key)
@@ -25,7 +25,7 @@ extension ServerConfiguration.TLSFiles {
 }
 
 extension ServerConfiguration {
-    /// Looks whether the certificates and keys that it names are of use, before anything listens.
+    /// Checks that the configured certificates and keys are usable, before anything listens.
     package func checkCertificates() throws(ConfigurationError) {
         _ = try self.tls?.context()
         for path in self.extraAuthorities { _ = try PEMFile.certificates(path) }
@@ -34,7 +34,7 @@ extension ServerConfiguration {
 
 /// Certificates and keys as PEM files (RFC 7468).
 enum PEMFile {
-    /// All of a file, in its order.
+    /// All certificates of a file, in its order.
     static func certificates(_ path: String) throws(ConfigurationError) -> [NIOSSLCertificate] {
         let bytes = try self.bytes(path)
         guard self.holds("CERTIFICATE", bytes) else {

@@ -5,7 +5,7 @@ public enum WasmnetVersion {
     /// Semantic version.
     public static let current = "0.1.0"
 
-    /// The commit it was built from, 12 hexadecimal digits; nil where that was not known at the build.
+    /// The commit it was built from, 12 hexadecimal digits; nil if unknown at the build.
     public static let commit: String? = {
         let text = String(cString: wasmnet_build_commit()).prefix(12)
         return text.isEmpty ? nil : String(text)

@@ -7,20 +7,20 @@ import WasmnetPolicy
 import WasmnetQuota
 import WasmnetRelay
 
-/// A node's part in the cluster: its connection to Redis, the ledger on it, and what must run beside them.
+/// A node's part in the cluster: its connection to Redis, the ledger on it, and their background tasks.
 final class ClusterMember: Sendable {
     let ledger: RedisLedger
     let redis: RedisClient
-    /// For further connections, of the denylist; whether those stand says nothing of the limits.
+    /// For additional connections, those of the denylist; their state says nothing about the limits.
     let options: RedisClientOptions
     let registry: NodeRegistry
     let accounts: ClientAccounts
     private let nodeID: String
     private let nodeHeartbeat: Duration
     let isOptional: Bool
-    /// How it was named, for complaints.
+    /// The name of the option, for error messages.
     let name: String
-    /// How long one part may wait for Redis before it is a fault of its own: an outage is known by then.
+    /// How long one part may wait for Redis before that counts as its own fault: an outage is known by then.
     let patience: TimeAmount
     private let serverFound: @Sendable (RedisEndpoint) -> Void
     private let logger: Logger
@@ -29,15 +29,15 @@ final class ClusterMember: Sendable {
     private struct State {
         var isConnected = false
         var evicts = false
-        /// Commands that Redis does not let its user run.
+        /// Commands that the Redis user may not run.
         var forbidden: [String] = []
     }
     private let state = Guarded(State())
     private let modes: Guarded<OutageModes>
-    /// When the node is to tell of itself.
+    /// When the node must register.
     private let registrations: AsyncStream<Void>
     private let register: AsyncStream<Void>.Continuation
-    /// How often Redis' own settings are looked at.
+    /// How often Redis' own settings are checked.
     private static let checkInterval = Duration.seconds(30)
 
     /// Whether any server is connected.
@@ -81,7 +81,7 @@ final class ClusterMember: Sendable {
         self.registrations = registrations
         self.register = register
         var events = Self.events(registry: registry, modes: modes, outageLog: outageLog, logger: logger)
-        // Who starts in this moment learns from the registry whom to wait for.
+        // A node that is just starting learns from the registry which nodes to wait for.
         events.lost = { register.yield() }
         events.peersNeeded = { register.yield() }
         self.registry = NodeRegistry(redis: self.redis, repaired: events.repaired)
@@ -128,16 +128,16 @@ final class ClusterMember: Sendable {
         return events
     }
 
-    /// A policy that came into force says what holds in an outage.
+    /// Applies the outage modes of a policy that came into force.
     func apply(_ policy: Policy) {
         self.modes.withLock { $0 = policy.outage }
         self.ledger.modes = policy.outage
     }
 
-    // MARK: Life
+    // MARK: Lifecycle
 
-    /// Returns once Redis is known to be fit, or known to be away and optional.
-    /// - Throws: ``StartError`` where it is away, ``ConfigurationError`` where it will never do.
+    /// Returns once Redis is known to be suitable, or known to be away and optional.
+    /// - Throws: ``StartError`` if it is away, ``ConfigurationError`` if it is unsuitable.
     func join() async throws {
         do {
             try await self.redis.connect()
@@ -158,8 +158,8 @@ final class ClusterMember: Sendable {
         }
     }
 
-    /// Whether no other node is there: each listens on the channel of the denylist, and this one does not yet. A Redis that started a moment
-    /// ago does not know, for the others may not have connected again; in a Redis Cluster a server knows its own listeners alone.
+    /// Whether there is no other node: each listens on the channel of the denylist, and this one does not yet. A Redis that just started
+    /// does not know, since the others may not have reconnected; in a Redis Cluster a server knows only its own listeners.
     private func isAlone() async -> Bool {
         if self.redis.isCluster { return false }
         let replies = await self.redis.pipeline(
@@ -168,11 +168,11 @@ final class ClusterMember: Sendable {
         return (try? replies.first?.get().array?.last?.int64) == 0 && uptime ?? 0 >= Self.reconnectSeconds
     }
 
-    /// Whoever can has connected again by then: a pause between attempts is a second at most. Redis counts whole seconds, one too many.
+    /// All nodes that can have reconnected by then: a pause between attempts is a second at most. Redis counts whole seconds, one too many.
     private static let reconnectSeconds = 3
 
-    /// Returns once limits grow. A node that starts on a Redis without data takes part in a roll call first; where it lasts, for a node that is
-    /// gone, it serves meanwhile.
+    /// Returns once limits can grow. A node that starts on a Redis without data takes part in a roll call first; if that takes long,
+    /// because a node is gone, this one serves meanwhile.
     func waitForRollCall() async {
         let end = MachineClock.uptimeNanoseconds() + Self.startPatience.nanoseconds
         while self.ledger.rollCalls > 0, MachineClock.uptimeNanoseconds() < end {
@@ -183,7 +183,7 @@ final class ClusterMember: Sendable {
     /// Longer than a roll call in which all nodes answer.
     private static let startPatience = TimeAmount.milliseconds(3500)
 
-    /// Nodes announce themselves: the registry is to be read, so that a roll call waits for who came.
+    /// Nodes announce themselves: the registry must be read, so that a roll call waits for new ones.
     func changed(_ change: NodeRegistry.Change) {
         switch change {
         case .joined(self.nodeID): break
@@ -212,7 +212,7 @@ final class ClusterMember: Sendable {
         for warning in check.warnings { self.logger.warning("\(warning)") }
     }
 
-    /// The rights of Redis' user may change while the node runs.
+    /// The rights of the Redis user may change while the node runs.
     private func checkRights() async throws {
         let forbidden = try await RedisRights.missing(redis: self.redis)
         let isNews = self.state.withLock { state in
@@ -231,15 +231,15 @@ final class ClusterMember: Sendable {
         "this user of Redis may not \(forbidden.joined(separator: ", ")) (NOPERM); deploy/redis/wasmnet.acl has the rights that nodes need"
     }
 
-    /// Heartbeats and what follows from connections that come up, until cancelled.
+    /// Heartbeats and the actions on new connections, until cancelled.
     ///
-    /// - Parameter entry: what the node tells of itself now, given its id.
+    /// - Parameter entry: the node's present entry, given its id.
     func run(entry: @escaping @Sendable (_ id: String) -> NodeEntry) async {
         await withTaskGroup(of: Void.self) { tasks in
             tasks.addTask { await self.ledger.run() }
             tasks.addTask {
                 for await _ in self.registrations {
-                    // Without an answer the nodes last known stay what the static mode divides by.
+                    // Without an answer the static mode still divides by the nodes last known.
                     if let nodes = try? await self.registry.register(entry(self.nodeID)) {
                         self.ledger.registered(nodes)
                     }
@@ -249,7 +249,7 @@ final class ClusterMember: Sendable {
                 repeat { self.register.yield() } while (try? await Task.sleep(for: self.nodeHeartbeat)) != nil
             }
             tasks.addTask {
-                // What was wrong may be mended meanwhile, or come.
+                // Problems may have been fixed meanwhile, or appeared.
                 while (try? await Task.sleep(for: Self.checkInterval)) != nil {
                     try? await self.check()
                     try? await self.checkRights()
@@ -261,7 +261,7 @@ final class ClusterMember: Sendable {
                 case .up(let endpoint):
                     self.state.withLock { $0.isConnected = true }
                     self.outageLog.connected(to: endpoint)
-                    // A start without Redis that ends before it is an outage has no other end.
+                    // If a start without Redis ends before it is an outage, nothing else ends it.
                     if self.ledger.outages == 0 { self.outageLog.ended() }
                     self.ledger.reconnected()
                 case .down(_, let reason):
@@ -273,7 +273,7 @@ final class ClusterMember: Sendable {
         }
     }
 
-    /// Gives everything back and disconnects; for when no session is left.
+    /// Releases everything and disconnects; for when no session is left.
     func leave() async {
         await self.ledger.retire()
         try? await self.registry.remove(id: self.nodeID)

@@ -4,11 +4,11 @@ import NIOCore
 import RedisClient
 import WasmnetPolicy
 
-/// The log of a Redis that goes away and comes back: a line when an outage begins and one when it ends, whoever noticed. A connection that
-/// breaks is a line at debug, since a break that is over before `--redis-outage` changes nothing.
+/// Logs outages of Redis: a line when one begins and one when it ends, however it was noticed. A broken
+/// connection is a line at debug, since one that is restored within `--redis-outage` changes nothing.
 final class OutageLog: Sendable {
     private struct State {
-        /// When Redis fell silent, in monotonic nanoseconds; nil: no outage was told of.
+        /// When Redis fell silent, in monotonic nanoseconds; nil: no outage was logged.
         var since: Int64?
         var wasConnected = false
         var isForbidden = false
@@ -31,7 +31,7 @@ final class OutageLog: Sendable {
             "starting without Redis: limits go by redis_failure until it answers", metadata: ["reason": "\(reason)"])
     }
 
-    /// - Parameter outages: those that last now.
+    /// - Parameter outages: those in progress.
     func changed(outages: Int, modes: OutageModes, reason: String?) {
         guard outages > 0 else { return self.ended() }
         guard self.begins(MachineClock.uptimeNanoseconds() - self.outageTime.nanoseconds) else { return }
@@ -74,7 +74,7 @@ final class OutageLog: Sendable {
         self.logger.debug("no connection to Redis", metadata: ["reason": "\(reason)"])
     }
 
-    /// The connection that hears of changes of the denylist came up or went down.
+    /// The connection that receives changes of the denylist came up or went down.
     func subscription(_ event: RedisLinkEvent) {
         switch event {
         case .up:
@@ -96,7 +96,7 @@ final class OutageLog: Sendable {
 }
 
 extension OutageModes {
-    /// One word where all are the same, else each with its limit.
+    /// One word if all are the same, otherwise each with its limit.
     fileprivate var summary: String {
         let all: [(String, OutageMode)] = [
             ("max_sessions", self.sessions), ("max_connections", self.sockets), ("connects_per_sec", self.connects),

@@ -1,14 +1,14 @@
 import RedisClient
 import WasmnetNet
 
-/// What must be true of a Redis before a node relies on it, and what should be.
+/// What a node requires of a Redis before relying on it, and what it recommends.
 struct RedisCheck {
-    /// Told at start; the node serves all the same.
+    /// Logged at start; the node serves anyway.
     private(set) var warnings: [String] = []
-    /// Its replicas, which hold what it holds.
+    /// Its replicas, which hold the same data.
     private(set) var replicas: [RedisEndpoint] = []
 
-    /// For how many seconds a server has run, at most one too many; nil where that is not to be read.
+    /// How many seconds a server has run, at most one too many; nil if that cannot be read.
     static func uptime(info: String) -> Int? {
         Self.fields(info)["uptime_in_seconds"]?.decimal(as: Int.self)
     }
@@ -23,7 +23,7 @@ struct RedisCheck {
     }
 
     /// - Parameter info: the answer to `INFO`.
-    /// - Throws: when the limits could not be kept there.
+    /// - Throws: if the limits could not be kept there.
     init(info: String, isSingle: Bool) throws(ConfigurationError) {
         let fields = Self.fields(info)
         if let version = fields["redis_version"], !Self.isSupported(version) {

@@ -5,30 +5,30 @@ package import RedisClient
 import WasmnetCluster
 package import WasmnetQuota
 
-/// Where the cluster's limits are counted, so that they hold for all nodes together.
+/// Where the cluster's limits are counted, so that they apply to all nodes together.
 public struct RedisOptions: Sendable, Equatable, CustomStringConvertible, CustomReflectable {
     /// `redis://[user][:password@]host[:port][/database]`, `rediss://…` (TLS), `redis+unix:///path`, `redis+sentinel://host,host/master`
     /// or `redis+cluster://host,host`.
     public var url: String
-    /// How the URL was given, and how the authorities were, for complaints.
+    /// The names of the options for the URL and the authorities, for error messages.
     package var name = "--redis"
     package var authoritiesName = "--redis-ca-file"
-    /// PEM files with authorities that are trusted for `rediss` beside the system's. None by default.
+    /// PEM files with authorities trusted for `rediss` in addition to the system's. None by default.
     public var authorities: [String] = []
     /// Whether the node starts, and serves by the policy's `redis_failure`, while Redis is out of reach. Default false.
     public var isOptional = false
-    /// Milliseconds that connects, lookups and bytes wait for an answer of Redis, 10 to 1000. Default 50. After that they go on, up to this
-    /// node's part of their limits, and what passed is charged with the next answer.
+    /// Milliseconds that connects, lookups and bytes wait for an answer of Redis, 10 to 1000. Default 50. Then they proceed, up to this
+    /// node's share of their limits, and what passed is charged with the next answer.
     public var timeoutMilliseconds = 50
-    /// Seconds for which Redis is silent before it is an outage, in which the policy's `redis_failure` holds, 1 to 60. Default 5.
+    /// Seconds of silence from Redis before it is an outage, in which the policy's `redis_failure` applies, 1 to 60. Default 5.
     public var outageSeconds = 5
-    /// In place of ``timeoutMilliseconds``, of any length; nil by default.
+    /// Replaces ``timeoutMilliseconds``, of any length; nil by default.
     package var answerTime: QuotaDuration?
     package static let timeouts = 10...1000
     package static let outages = 1...60
-    /// A connection on which nothing is answered for so long is given up.
+    /// A connection without an answer for this long is closed.
     static let commandDeadline = TimeAmount.milliseconds(2500)
-    /// How often the node tells the others that it lives.
+    /// How often the node registers as alive.
     package var nodeHeartbeat = NodeRegistry.heartbeat
 
     /// Names the server.
@@ -47,8 +47,8 @@ extension RedisOptions {
     ///
     /// - Parameters:
     ///   - name: how the server lists its connections.
-    ///   - observer: told of connections that come and go; nothing is logged.
-    /// - Throws: what cannot be read of the URL or the files.
+    ///   - observer: called when connections open and close; nothing is logged.
+    /// - Throws: if the URL or the files cannot be read.
     package func makeClient(
         name: String, observer: @escaping @Sendable (RedisLinkEvent) -> Void = { _ in }
     ) throws(ConfigurationError) -> RedisClient {

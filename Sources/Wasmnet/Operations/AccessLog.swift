@@ -5,17 +5,17 @@ import WasmnetRelay
 
 /// One line of the log for each socket at its end, with its reason, bytes and times; and for each open that was refused.
 ///
-/// A sample keeps a part of the lines: a session is in it whole or not at all, by its random name, so what is kept tells a story.
-/// Refusals by policy or denylist are in every sample. Lines are limited by client (``LinePace``).
+/// A sample keeps a fraction of the lines: a session is included whole or not at all, by its random name, so that its lines stay together.
+/// Refusals by policy or denylist are in every sample. Lines are limited per client (``LinePace``).
 struct AccessLog: Sendable {
     private let logger: Logger
-    /// Sessions whose name's hash is below it are told of; 0: none, 2^32: all.
+    /// Sessions whose name's hash is below it are logged; 0: none, 2^32: all.
     private let threshold: UInt64
     private let clock: @Sendable () -> QuotaInstant
     private let refusals = LinePace(perSecond: 5, burst: 20)
     private let ends = LinePace(perSecond: 100, burst: 500)
 
-    /// - Parameter sample: the part of the sessions that are told of, 0 to 1.
+    /// - Parameter sample: the fraction of sessions to log, 0 to 1.
     init(logger: Logger, sample: Double, clock: @escaping @Sendable () -> QuotaInstant) {
         self.logger = logger
         self.clock = clock
@@ -72,7 +72,7 @@ struct AccessLog: Sendable {
         self.logger.info("the shadow policy decides otherwise", metadata: metadata)
     }
 
-    /// A line for each client whose last lines were left out. Called about once a second.
+    /// Logs a line for each client whose last lines were left out. Called about once a second.
     func reportLeftOut() {
         let now = self.clock()
         for (pace, message) in [
@@ -113,7 +113,7 @@ struct AccessLog: Sendable {
         return UInt64(hash) < self.threshold
     }
 
-    /// With three digits behind the point.
+    /// With three decimal places.
     private static func milliseconds(_ nanoseconds: Int64) -> String {
         let micros = max(0, nanoseconds / 1000)
         let rest = String(micros % 1000)

@@ -4,13 +4,13 @@ import PrometheusMetrics
 import WasmnetAdmin
 import WasmnetCluster
 
-/// What the events of the admin API tell each second, out of the Prometheus registry.
+/// The data of the admin API's events each second, from the Prometheus registry.
 struct DashboardSnapshots: Sendable {
     let registry: PrometheusRegistry
     let latencies: LatencyWindows
     let lag: LoopLag
     let nodeName: String
-    /// The whole cluster's nodes, as far as they are known; this one alone without Redis.
+    /// The whole cluster's nodes, as far as known; only this one without Redis.
     let nodes: @Sendable () async -> [NodeSnapshot.Node]
 
     func snapshot() async -> NodeSnapshot {
@@ -69,7 +69,7 @@ struct DashboardSnapshots: Sendable {
     }
 }
 
-/// The cluster's nodes for whoever watches: asked of Redis at most every few seconds, and only while somebody does.
+/// The cluster's nodes for live views: queried from Redis at most every few seconds, and only while there are viewers.
 final class NodesInView: Sendable {
     private static let interval: Int64 = 5_000_000_000
     private struct State {

@@ -39,7 +39,7 @@ final class DenylistService: Sendable {
         }
     }
 
-    /// Has what new entries deny ended.
+    /// Ends what new entries deny.
     func enforce(in environment: RelayEnvironment) {
         self.inForce.observe { [weak environment] update in
             environment?.deny(by: DenylistView(update.fresh, at: update.time))
@@ -60,7 +60,7 @@ extension DenylistService {
 
     /// Returns once the list was read: before that the node does not know whom to deny.
     ///
-    /// - Parameter name: how Redis was named, for complaints.
+    /// - Parameter name: the name of the Redis option, for error messages.
     /// - Throws: ``StartError`` when that takes longer than half a minute.
     func waitUntilLoaded(from name: String) async throws(StartError) {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()

@@ -1,14 +1,14 @@
 import WasmnetNet
 import PrometheusMetrics
 
-/// The latencies of about the last minute, out of histograms that count since the start.
+/// The latencies of about the last minute, from histograms that count since the start.
 final class LatencyWindows: Sendable {
     private static let names = [
         "dial_seconds": MetricNames.dial, "dns_seconds": MetricNames.dns, "tls_seconds": MetricNames.tls,
         "redis_seconds": MetricNames.redis,
     ]
     private static let quantiles: [(String, Double)] = [("0.5", 0.5), ("0.9", 0.9), ("0.99", 0.99)]
-    /// Readings that are kept: one each second.
+    /// Readings kept: one each second.
     private static let length = 60
 
     private let registry: PrometheusRegistry
@@ -29,7 +29,7 @@ final class LatencyWindows: Sendable {
         }
     }
 
-    /// Seconds by quantile; what had no value lately is left out.
+    /// Seconds by quantile; histograms without recent values are left out.
     func now() -> [String: [String: Double]] {
         var result: [String: [String: Double]] = [:]
         for (key, name) in Self.names {

@@ -1,10 +1,10 @@
 import WasmnetNet
 import WasmnetQuota
 
-/// How many lines of the log one client may have: a number a second, and some at once after a rest. What is left out is counted, by
+/// How many lines of the log one client may have: a number a second, and some at once after a rest. Suppressed lines are counted, by
 /// client, for the next line.
 ///
-/// **Bound**: ``maxClients`` clients at once are told apart; those beyond share one allowance.
+/// **Bound**: at most ``maxClients`` clients are tracked at once; those beyond share one allowance.
 final class LinePace: Sendable {
     static let maxClients = 4096
     private static let others = ClientID(text: "others")
@@ -21,7 +21,7 @@ final class LinePace: Sendable {
         self.pace = GCRA.Pace(perSecond: perSecond, burst: burst)
     }
 
-    /// - Returns: nil where this line is left out; else how many were since the client's last one.
+    /// - Returns: nil if this line is suppressed; otherwise how many were since the client's last one.
     func admit(_ client: ClientID, at now: QuotaInstant) -> Int? {
         guard let pace = self.pace else { return 0 }
         return self.entries.withLock { entries in
@@ -40,7 +40,7 @@ final class LinePace: Sendable {
         }
     }
 
-    /// Clients that may have a line again and had some left out: how many. They begin anew.
+    /// Clients that may have a line again after some were suppressed, and how many. Their counts restart.
     func leftOut(at now: QuotaInstant) -> [(client: ClientID, suppressed: Int)] {
         guard let pace = self.pace else { return [] }
         return self.entries.withLock { entries in

@@ -2,7 +2,7 @@ import CoreMetrics
 import NIOCore
 import Synchronization
 
-/// How late an event loop comes to what is due: each loop is asked four times a second.
+/// How late an event loop runs due tasks: each loop is checked four times a second.
 final class LoopLag: Sendable {
     private static let interval = TimeAmount.milliseconds(250)
     private let timer: CoreMetrics.Timer
@@ -28,7 +28,7 @@ final class LoopLag: Sendable {
         self.largest.max(nanoseconds, ordering: .relaxed)
     }
 
-    /// The largest since it was last asked, in nanoseconds.
+    /// The largest since the last call, in nanoseconds.
     func takeLargest() -> Int64 { self.largest.exchange(0, ordering: .relaxed) }
 
     /// Read and written by one event loop only.

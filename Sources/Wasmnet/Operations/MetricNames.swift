@@ -1,6 +1,6 @@
 package import PrometheusMetrics
 
-/// Every metric of a node: the one place of their names, kinds and words. No label ever holds a host, an address or a client.
+/// Every metric of a node: the one place for their names, kinds and descriptions. No label ever contains a host, an address or a client.
 package enum MetricNames {
     static let buildInfo = "wasmnet_build_info"
     static let sessions = "wasmnet_sessions"
@@ -44,7 +44,7 @@ package enum MetricNames {
     static let loopLag = "wasmnet_event_loop_lag_seconds"
     static let draining = "wasmnet_draining"
 
-    /// What a Prometheus registry must know beforehand.
+    /// The metrics to describe to a Prometheus registry in advance.
     package static let descriptions: [MetricDescription] = [
         MetricDescription(Self.buildInfo, .gauge, help: "1; its labels tell the version."),
         MetricDescription(Self.sessions, .gauge, help: "Sessions (WebSockets) that are open."),

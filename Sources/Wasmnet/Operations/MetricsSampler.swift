@@ -8,7 +8,7 @@ import WasmnetPolicy
 import WasmnetQuota
 import WasmnetRelay
 
-/// What nobody counts as it happens is looked at each second: so a scrape asks nobody, and every backend of swift-metrics gets it.
+/// Samples once a second what is not counted as it happens: a scrape needs no other query, and every backend of swift-metrics gets it.
 final class MetricsSampler: Sendable {
     /// Where the numbers come from.
     struct Sources: Sendable {
@@ -35,11 +35,11 @@ final class MetricsSampler: Sendable {
         let calls, errors, local, waited, fences, losses, grantedBytes: Counter
     }
 
-    /// Totals as they were last told.
+    /// Totals as last reported.
     private struct Counted {
         var values: [String: Int] = [:]
 
-        /// What came since.
+        /// The increase since the last call.
         mutating func step(_ name: String, _ total: Int) -> Int {
             defer { self.values[name] = total }
             return max(0, total - (self.values[name] ?? 0))
@@ -133,6 +133,6 @@ final class MetricsSampler: Sendable {
         meters.grantedBytes.increment(by: counted.step("bytes", counters.grantedBytes.load(ordering: .relaxed)))
     }
 
-    /// Before it was ever read: the age of the program's whole life is not known better than -1.
+    /// -1 before it was ever read.
     private static func seconds(_ time: TimeAmount?) -> Double { time.map { Double($0.nanoseconds) / 1e9 } ?? -1 }
 }

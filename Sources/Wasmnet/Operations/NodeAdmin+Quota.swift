@@ -44,7 +44,7 @@ extension NodeAdmin {
         }
     }
 
-    /// `a:203.0.113.7`, `a:2001:db8::/64`, `a:local`, `t:subject`; an address alone is one too.
+    /// `a:203.0.113.7`, `a:2001:db8::/64`, `a:local`, `t:subject`; an address alone is accepted too.
     private static func client(_ text: String) throws(AdminError) -> ClientID {
         guard let client = ClientID(written: text) else {
             throw .unprocessable(

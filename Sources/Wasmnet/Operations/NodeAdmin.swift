@@ -10,7 +10,7 @@ import WasmnetQuota
 import WasmnetRelay
 import WasmnetNet
 
-/// What an operator may see of a server, and do to it.
+/// What an operator may see of a server, and do with it.
 struct NodeAdmin: AdminBackend {
     let server: Server
     let quotas: any QuotaStore
@@ -96,7 +96,7 @@ struct NodeAdmin: AdminBackend {
                 bytesDown: status.bytesDown)
             let sockets = question.destination == nil ? [] : await self.reports(of: handle)
             guard question.includes(report, sockets: sockets) else { continue }
-            // One more than the page tells that there is a next one.
+            // One more than the page shows that there is a next one.
             if items.count == question.window.limit { return Page(items: items, next: items.last?.id) }
             items.append(report)
         }
@@ -187,7 +187,7 @@ struct NodeAdmin: AdminBackend {
     }
 }
 
-/// Where a page of sockets ended.
+/// The end of a page of sockets.
 private struct SocketCursor: Comparable {
     let session: String
     let socket: UInt64

@@ -1,9 +1,9 @@
 import CoreMetrics
 import PrometheusMetrics
 
-/// Where a node counts.
+/// The metrics backends of a node.
 enum NodeBackends {
-    /// With an admin server its own registry, and beside it the backend that the configuration names or the program has bootstrapped.
+    /// With an admin server its own registry, plus the backend that the configuration names or the program has bootstrapped.
     static func make(
         _ configuration: ServerConfiguration
     ) throws(ConfigurationError) -> (registry: PrometheusRegistry?, factory: any MetricsFactory) {

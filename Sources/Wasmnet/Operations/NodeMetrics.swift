@@ -3,8 +3,8 @@ import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
 
-/// The handles of a node's metrics, made at its start from closed lists, so that counting finds them ready and the number of series
-/// never grows. They go to whatever backend of swift-metrics they were made with.
+/// The handles of a node's metrics, created at its start from closed lists, so that counting finds them ready and the number of series
+/// never grows. They belong to whatever backend of swift-metrics created them.
 final class NodeMetrics: Sendable {
     let sessions: Meter
     let sessionAdmitted: Counter
@@ -86,7 +86,7 @@ final class NodeMetrics: Sendable {
 }
 
 extension QuotaKind {
-    /// The policy's key for it.
+    /// Its key in the policy.
     var limitName: String {
         switch self {
         case .sessions: "max_sessions"

@@ -4,7 +4,7 @@ import WasmnetProtocol
 import WasmnetQuota
 import WasmnetRelay
 
-/// What becomes of what the relay tells: counted, logged, traced.
+/// Counts, logs and traces the relay's events.
 struct NodeObserver: RelayObserver {
     let metrics: NodeMetrics
     let accessLog: AccessLog

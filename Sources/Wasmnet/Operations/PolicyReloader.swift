@@ -5,15 +5,15 @@ import WasmnetPolicy
 import WasmnetRelay
 import WasmnetNet
 
-/// The policy in force and how it changes: by its file, by an operator, by the program. Another policy is read and proven whole before
-/// the old one goes; one that is wrong changes nothing.
+/// The policy in force and its changes: by its file, by an operator, by the program. A new policy is read and checked completely before
+/// it replaces the old one; an invalid one changes nothing.
 final class PolicyReloader: Sendable {
     struct Status: Sendable {
         /// Counts the policies that came into force.
         var generation: UInt64 = 1
-        /// Monotonic nanoseconds of when it did.
+        /// When it came into force, in monotonic nanoseconds.
         var since: Int64
-        /// The file's text, or what the rules come to.
+        /// The file's text, or a text for the rules.
         var text: String
         /// Why the last reload failed; nil: it did not.
         var lastError: String?
@@ -32,8 +32,8 @@ final class PolicyReloader: Sendable {
     private let onChange: @Sendable (Policy) -> Void
 
     /// - Parameters:
-    ///   - demands: what the rest of the configuration asks of every policy.
-    ///   - onChange: told of each policy that comes into force after the first.
+    ///   - demands: what the rest of the configuration requires of every policy.
+    ///   - onChange: called with each policy that comes into force after the first.
     init(
         _ configuration: ServerConfiguration, environment: RelayEnvironment, demands: IdentityDemands,
         metrics: NodeMetrics, onChange: @escaping @Sendable (Policy) -> Void
@@ -56,7 +56,7 @@ final class PolicyReloader: Sendable {
 
     var status: Status { self.statusBox.withLock { $0 } }
 
-    /// Puts a policy in force that the program made.
+    /// Puts a policy from the program in force.
     func replace(_ policy: Policy) {
         self.enforce(policy, text: Self.text(of: policy, nil))
     }
@@ -69,7 +69,7 @@ final class PolicyReloader: Sendable {
             throw ConfigurationError(
                 "the policy was given by the program, not by a file: there is nothing to read again")
         }
-        // Before it is read: a change that comes meanwhile is seen by the next look.
+        // Before it is read: the next check notices a change made meanwhile.
         let fingerprint = FileFingerprint(path: source.path)
         let shadowFingerprint = self.shadowPath.flatMap { FileFingerprint(path: $0) }
         self.statusBox.withLock {
@@ -91,7 +91,7 @@ final class PolicyReloader: Sendable {
         } catch {
             self.statusBox.withLock { $0.lastError = error.description }
             self.metrics.policyReloadsFailed.increment()
-            // A line for each thing that is wrong: a field of the log has no room for all.
+            // A line for each error: a field of the log has no room for all.
             for problem in ByteText(error.description).lines.prefix(20) {
                 self.logger.error(
                     "the policy's file is wrong; the policy in force stays",
@@ -118,7 +118,7 @@ final class PolicyReloader: Sendable {
         var shadow: FileFingerprint?
     }
 
-    /// Looks at the files from time to time and reads them again when they have changed, until its task is cancelled.
+    /// Checks the files periodically and reads them again when they have changed, until its task is cancelled.
     func watch() async {
         guard let source = self.source else { return }
         var settling = Settling<Look>()
@@ -127,7 +127,7 @@ final class PolicyReloader: Sendable {
             let known = Look(policy: status.fingerprint, shadow: status.shadowFingerprint)
             let policy = FileFingerprint(path: source.path)
             let shadow = self.shadowPath.flatMap { FileFingerprint(path: $0) }
-            // A file that is gone or empty for a moment, as while an editor replaces it, is no change.
+            // A file that is missing or empty for a moment, as while an editor replaces it, does not count as a change.
             let isThere = policy.map { $0.size > 0 } ?? false
             let isWhole = isThere && shadow?.size != 0
             if settling.isNew(isWhole ? Look(policy: policy, shadow: shadow) : nil, known: known) {
@@ -150,15 +150,15 @@ final class PolicyReloader: Sendable {
     }
 }
 
-/// Tells when something has become other than it was and stays so: a file that is being written is another at each look.
+/// Detects when a state has changed and is stable again: a file being written differs at each check.
 package struct Settling<State: Equatable> {
     private var last: State?
 
     package init() {}
 
-    /// Whether a look shows another state than the known one, the same as the look before it did.
+    /// Whether a check shows another state than the known one, and the same as the previous check.
     ///
-    /// - Parameter state: nil where nothing can be said.
+    /// - Parameter state: nil if unknown.
     package mutating func isNew(_ state: State?, known: State) -> Bool {
         defer { self.last = state }
         guard let state, state != known else { return false }
@@ -166,14 +166,14 @@ package struct Settling<State: Equatable> {
     }
 }
 
-/// Tells one state of a file from another: also where a link leads elsewhere, as in Kubernetes' volumes.
+/// Distinguishes states of a file, including when a link points elsewhere, as in Kubernetes' volumes.
 private struct FileFingerprint: Sendable, Equatable {
     let path: String
     let number: UInt64
     let size: UInt64
     let modified: Date
 
-    /// Nil where there is no such file.
+    /// Nil if there is no such file.
     init?(path: String) {
         self.path = URL(fileURLWithPath: path).resolvingSymlinksInPath().path
         guard let attributes = try? FileManager.default.attributesOfItem(atPath: self.path),

@@ -5,17 +5,17 @@ package import WasmnetQuota
 
 /// What a client uses and may use, wherever it is counted.
 protocol QuotaStore: Sendable {
-    /// Nil for a client that nobody knows.
+    /// Nil for an unknown client.
     ///
     /// - Parameter limits: the policy's, for a client that has no session on this node.
     func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport?
-    /// Replaces what was set for the client.
+    /// Replaces the client's overrides.
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws
-    /// - Returns: false where nothing was set.
+    /// - Returns: false if nothing was set.
     func clear(_ client: ClientID) async throws -> Bool
 }
 
-/// Of a node that counts for itself.
+/// For a node that counts for itself.
 struct InProcessQuotaStore: QuotaStore {
     let ledger: InProcessLedger
     let node: @Sendable () -> NodeEntry
@@ -40,14 +40,14 @@ struct InProcessQuotaStore: QuotaStore {
     }
 }
 
-/// Of a cluster: for the admin API of its nodes, and for commands.
+/// For a cluster: used by the admin API of its nodes, and by commands.
 package struct RedisQuotaStore: QuotaStore {
     private let accounts: ClientAccounts
     private let registry: NodeRegistry
-    /// Of the node that asks.
+    /// The calling node's.
     private let ledger: RedisLedger?
 
-    /// For a command, which is no node.
+    /// For a command, which is not a node.
     package init(redis: RedisClient) {
         self.accounts = ClientAccounts(redis: redis)
         self.registry = NodeRegistry(redis: redis)
@@ -60,7 +60,7 @@ package struct RedisQuotaStore: QuotaStore {
         self.ledger = member.ledger
     }
 
-    /// Of any client: one that was never seen has used nothing.
+    /// Of any client: an unknown one has used nothing.
     ///
     /// - Parameters:
     ///   - limits: the policy's.
@@ -90,7 +90,7 @@ package struct RedisQuotaStore: QuotaStore {
             })
     }
 
-    /// Sets limits beside those set earlier, which then end with these.
+    /// Sets limits in addition to those set earlier, which then expire with these.
     package func add(
         _ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID
     ) async throws(RedisError) {
@@ -107,7 +107,7 @@ package struct RedisQuotaStore: QuotaStore {
         try await self.accounts.clearOverrides(of: client)
     }
 
-    /// Forgets what was used of rates, of the bandwidth and of the day. What is open stays open, and what was set stays set.
+    /// Clears the usage of rates, of the bandwidth and of the day. What is open stays open, and overrides stay set.
     package func reset(_ client: ClientID) async throws(RedisError) {
         try await self.accounts.reset(client)
     }

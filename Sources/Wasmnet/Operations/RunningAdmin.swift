@@ -8,13 +8,13 @@ import WasmnetNet
 import WasmnetQuota
 import WasmnetRelay
 
-/// The admin server while it runs, on an event loop that no session of the node is on.
+/// The running admin server, on an event loop without sessions of the node.
 struct RunningAdmin: Sendable {
     let address: AdminServer.Address
     private let admin: AdminServer.Running
     private let helpers: Task<Void, Never>
 
-    /// - Throws: ``ConfigurationError`` when its options cannot be, or it cannot listen.
+    /// - Throws: ``ConfigurationError`` when its options are invalid, or it cannot listen.
     static func start(
         _ options: AdminOptions, of server: Server, registry: PrometheusRegistry, lag: LoopLag
     ) async throws -> RunningAdmin {
@@ -39,7 +39,7 @@ struct RunningAdmin: Sendable {
         }
     }
 
-    /// Ends it and what runs beside it.
+    /// Stops it and its background tasks.
     func stop() async {
         self.helpers.cancel()
         await self.admin.stop()
@@ -69,7 +69,7 @@ struct RunningAdmin: Sendable {
     }
 }
 
-/// Of a ledger that is neither kind: nobody can be looked up.
+/// For a ledger of neither kind: no client can be looked up.
 private struct NoQuotaStore: QuotaStore {
     func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport? { nil }
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {

@@ -3,10 +3,10 @@ import Tracing
 import WasmnetProtocol
 import WasmnetRelay
 
-/// A span for each session and, below it, one for each socket, where the embedder has bootstrapped a tracer. The session's span goes on
-/// from the trace that the upgrade request names (W3C `traceparent`, or what the tracer reads).
+/// A span for each session and, below it, one for each socket, if the embedder has bootstrapped a tracer. The session's span continues
+/// the trace that the upgrade request names (W3C `traceparent`, or what the tracer reads).
 struct SocketTraces: Sendable {
-    /// Nil: nothing is traced.
+    /// Nil: no tracing.
     private let tracer: (any Tracer)?
 
     init(_ tracer: (any Tracer)?) {
@@ -35,7 +35,7 @@ struct SocketTraces: Sendable {
         trace.span.end()
     }
 
-    /// The span is made at the socket's end, back to its beginning: nothing of it is kept while it lives.
+    /// The span is created at the socket's end, backdated to its start: nothing of it is kept while it lives.
     func socketEnded(_ socket: SocketRecord, of session: SessionOrigin, _ reason: ReasonCode, at now: Int64) {
         guard let tracer = self.tracer, let trace = session.trace as? SessionTrace else { return }
         let end = DefaultTracerClock.now
