@@ -1,8 +1,8 @@
 import NIOCore
 
-/// The operator's page at `/`. It holds nothing of the node: what it shows it asks the API for.
+/// The operator's page at `/`. It contains no data of the node: it requests what it shows from the API.
 package enum Dashboard {
-    /// The page and what it loads, each at its own path.
+    /// The page and its resources, each at its own path.
     package static let documents: [AdminDocument] =
         [
             Self.document("/", "text/html; charset=utf-8", PackageResources.dashboard_html),

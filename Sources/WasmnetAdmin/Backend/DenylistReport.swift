@@ -1,6 +1,6 @@
 /// One entry of the denylist in force.
 package struct DenylistEntry: Sendable, Hashable, Codable {
-    /// An address, a CIDR, a name, a wildcard or a client, as it was given.
+    /// An address, a CIDR, a name, a wildcard or a client, as given.
     package var entry: String
     package var reason: String?
     /// Until it expires; nil: never.
@@ -13,12 +13,12 @@ package struct DenylistEntry: Sendable, Hashable, Codable {
     }
 }
 
-/// A part of the denylist, and how fresh the whole is.
+/// A part of the denylist, and how current the whole is.
 package struct DenylistReport: Sendable, Hashable, Encodable {
     package var version: UInt64
-    /// Entries in all.
+    /// Total entries.
     package var size: Int
-    /// Since this node last knew that its list is the newest.
+    /// Since this node last knew that its list was current.
     package var ageSeconds: Double
     package var items: [DenylistEntry]
     /// The cursor of the next page; nil on the last.
@@ -33,11 +33,11 @@ package struct DenylistReport: Sendable, Hashable, Encodable {
     }
 }
 
-/// An entry to be.
+/// An entry to add.
 package struct DenylistAddition: Sendable, Hashable {
     package var entry: String
     package var reason: String?
-    /// Nil: for ever.
+    /// Nil: forever.
     package var timeToLive: Duration?
 
     package init(entry: String, reason: String? = nil, timeToLive: Duration? = nil) {
@@ -47,9 +47,9 @@ package struct DenylistAddition: Sendable, Hashable {
     }
 }
 
-/// What a change of the denylist came to.
+/// The result of a change of the denylist.
 package struct DenylistChange: Sendable, Hashable, Codable {
-    /// The version that holds it.
+    /// The version that includes it.
     package var version: UInt64
     /// Entries added, renewed or removed.
     package var changed: Int

@@ -1,10 +1,10 @@
-/// One thing a node needs to be ready.
+/// One requirement for a node to be ready.
 package struct ReadinessCheck: Sendable, Hashable, Codable {
     /// `draining`, `denylist`, `redis`, …
     package var name: String
-    /// Why not; nil: it is well.
+    /// Why it fails; nil: it passes.
     package var problem: String?
-    /// What an operator should know of it, though it is well; nil: nothing.
+    /// A note for the operator even if it passes; nil: none.
     package var detail: String?
 
     package init(_ name: String, problem: String? = nil, detail: String? = nil) {
@@ -19,7 +19,7 @@ package struct ReadinessCheck: Sendable, Hashable, Codable {
 package struct VersionReport: Sendable, Hashable, Codable {
     package var name: String
     package var version: String
-    /// Of the source; nil where it is not known.
+    /// Of the source; nil if unknown.
     package var commit: String?
     /// This node's name in its cluster.
     package var node: String
@@ -36,13 +36,13 @@ package struct VersionReport: Sendable, Hashable, Codable {
 
 /// The policy in force.
 package struct PolicyReport: Sendable, Hashable, Codable {
-    /// Counts up with each policy that came into force since the start.
+    /// Increases with each policy that came into force since the start.
     package var generation: UInt64
-    /// Where it was read from; nil: it was given by the program.
+    /// Where it was read from; nil: it was set by the program.
     package var source: String?
     /// Since it came into force.
     package var ageSeconds: Double
-    /// As it would stand in a policy file.
+    /// As it would be written in a policy file.
     package var text: String
     /// Why the last reload failed; nil: it did not.
     package var lastError: String?
@@ -68,9 +68,9 @@ package struct PolicyVerdict: Sendable, Hashable, Codable {
 }
 
 package struct DrainReport: Sendable, Hashable, Codable {
-    /// Live still.
+    /// Still live.
     package var sessions: Int
-    /// Until they are ended all the same.
+    /// Until they are ended anyway.
     package var secondsLeft: Double
 
     package init(sessions: Int, secondsLeft: Double) {

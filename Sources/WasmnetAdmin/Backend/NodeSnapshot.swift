@@ -1,4 +1,4 @@
-/// A node at one moment, for a live view: gauges as they are and counters since the start, by names that the node chooses.
+/// A node at one moment, for a live view: present gauges and counters since the start, by names that the node chooses.
 package struct NodeSnapshot: Sendable, Hashable, Encodable {
     /// One node of the cluster.
     package struct Node: Sendable, Hashable, Codable {
@@ -24,7 +24,7 @@ package struct NodeSnapshot: Sendable, Hashable, Encodable {
     package var gauges: [String: Double]
     /// `bytes_up`, `bytes_down`, `opens`, …
     package var counters: [String: UInt64]
-    /// Counters with a reason or an outcome each: `denials` by reason, `closes` by reason.
+    /// Counters grouped by reason or outcome: `denials` by reason, `closes` by reason.
     package var groups: [String: [String: UInt64]]
     /// Seconds by quantile, such as `dial_seconds` by `0.5`, `0.99`.
     package var quantiles: [String: [String: Double]]

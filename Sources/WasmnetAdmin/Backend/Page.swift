@@ -1,6 +1,6 @@
-/// Which part of a list is asked for.
+/// The requested part of a list.
 package struct PageWindow: Sendable, Hashable {
-    /// The cursor that the page before gave; nil: from the start.
+    /// The cursor from the previous page; nil: from the start.
     package var after: String?
     /// At most this many items, 1 to 1,000.
     package var limit: Int
@@ -22,7 +22,7 @@ package struct Page<Item: Sendable & Encodable>: Sendable, Encodable {
         self.next = next
     }
 
-    /// A page out of a list whose keys rise; the cursor is the last item's key, so items may come and go between two pages.
+    /// A page of a list sorted by ascending keys; the cursor is the last item's key, so items may be added or removed between two pages.
     package init(of sorted: [Item], window: PageWindow, key: (Item) -> String) {
         let rest = window.after.map { after in sorted.drop { key($0) <= after } } ?? sorted[...]
         self.items = Array(rest.prefix(max(1, window.limit)))

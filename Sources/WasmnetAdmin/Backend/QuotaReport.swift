@@ -1,22 +1,22 @@
 import FoundationEssentials
 package import WasmnetQuota
 
-/// What a client uses of each limit and may use: one document, of the API and of `wasmnet-node quota --json`. A limit that is absent is
+/// A client's usage and limits: one document, of the API and of `wasmnet-node quota --json`. An absent limit is
 /// unlimited; names and units are the policy file's.
 package struct QuotaReport: Sendable, Hashable {
-    /// Whose limit it is: the policy's, or one that was set for this client.
+    /// The origin of the limit: the policy, or an override for this client.
     package enum Source: String, Sendable, Encodable { case policy, override }
 
-    /// A number that may be in use at once, or in a day.
+    /// A number in use at once, or in a day.
     package struct Amount: Sendable, Hashable, Encodable {
         package var used: UInt64
         package var limit: UInt64?
         package var from: Source
     }
 
-    /// So much a second, with a burst.
+    /// A rate per second, with a burst.
     package struct Rate: Sendable, Hashable, Encodable {
-        /// What may pass at this moment, requests or bytes; below 0 it is owed.
+        /// What may pass now, requests or bytes; below 0 it is owed.
         package var available: Int64?
         /// A second: requests, or megabits.
         package var limit: Double?
@@ -41,7 +41,7 @@ package struct QuotaReport: Sendable, Hashable {
 
     /// A node that has sessions or sockets of the client.
     package struct Holder: Sendable, Hashable, Encodable {
-        /// Its id in the registry; its name where there is none.
+        /// Its id in the registry; its name if it has none.
         package var node: String
         /// Nil for a node that is not in the registry.
         package var name: String?
@@ -59,11 +59,11 @@ package struct QuotaReport: Sendable, Hashable {
     }
 
     package var client: String
-    /// The file that a command took the policy's limits from. Nil: the node's own policy, or a command that was given none.
+    /// The file that a command took the policy's limits from. Nil: the node's own policy, or a command without one.
     package var policy: String?
     package var now: QuotaInstant
     package var dayEnds: QuotaInstant
-    /// When what was set for the client ends; nil: nothing is set.
+    /// When the client's overrides expire; nil: none are set.
     package var overridesEnd: QuotaInstant?
     package var limits: Limits
     package var holders: [Holder]
@@ -96,7 +96,7 @@ package struct QuotaReport: Sendable, Hashable {
     }
 }
 
-// What the policy does not limit no override limits either: nodes do not ask.
+// Overrides cannot limit what the policy does not: nodes do not query for it.
 
 extension QuotaReport.Amount {
     /// - Parameter policy: 0 is unlimited.

@@ -1,6 +1,6 @@
 package enum SessionState: String, Sendable, Codable, CaseIterable {
     case open
-    /// Takes no new sockets and ends with its last.
+    /// Accepts no new sockets and ends with its last.
     case draining
 }
 
@@ -11,7 +11,7 @@ package struct SessionReport: Sendable, Hashable, Codable {
     package var client: String
     /// Where its connection comes from.
     package var remoteAddress: String
-    /// The wire language: `v1`, `v2`.
+    /// The protocol version: `v1`, `v2`.
     package var `protocol`: String
     package var state: SessionState
     package var ageSeconds: Double
@@ -36,7 +36,7 @@ package struct SessionReport: Sendable, Hashable, Codable {
     }
 }
 
-/// Which sessions are asked for. A member that is nil asks for all.
+/// A filter for sessions. A nil member matches all.
 package struct SessionQuestion: Sendable, Hashable {
     package var window: PageWindow
     package var client: String?
@@ -53,7 +53,7 @@ package struct SessionQuestion: Sendable, Hashable {
         self.destination = destination
     }
 
-    /// Whether a session is one of those asked for; `sockets` are its own, read only where a destination is asked for.
+    /// Whether a session matches; `sockets` are its own, read only if a destination is given.
     package func includes(_ session: SessionReport, sockets: @autoclosure () -> [SocketReport]) -> Bool {
         (self.client == nil || self.client == session.client) && (self.state == nil || self.state == session.state)
             && (self.destination.map { destination in sockets().contains { $0.leads(to: destination) } } ?? true)

@@ -1,10 +1,10 @@
 import WasmnetNet
 
 package enum SocketState: String, Sendable, Codable, CaseIterable {
-    /// Its name is resolved or its target dialed.
+    /// Its name is being resolved or its target dialed.
     case opening
     case open
-    /// One direction is over.
+    /// One direction has ended.
     case halfClosed = "half_closed"
     case listening
 }
@@ -12,13 +12,13 @@ package enum SocketState: String, Sendable, Codable, CaseIterable {
 /// A live socket of a session, for the operator.
 package struct SocketReport: Sendable, Hashable, Codable {
     package var session: String
-    /// Of its session only.
+    /// Unique within its session only.
     package var id: String
     package var client: String
     /// `tcp`, `tls`, `udp`, `listener`, …
     package var kind: String
     package var state: SocketState
-    /// As the client named it, `host:port`; nil where it has none, as a UDP socket that is not connected.
+    /// As the client named it, `host:port`; nil if it has none, as a UDP socket that is not connected.
     package var destination: String?
     /// The address dialed, `address:port`.
     package var address: String?
@@ -42,7 +42,7 @@ package struct SocketReport: Sendable, Hashable, Codable {
         self.bytesDown = bytesDown
     }
 
-    /// Whether that is where it leads: `host:port` or a host alone, as named or as dialed, in any case of letters.
+    /// Whether that is its destination: `host:port` or a host alone, as named or as dialed, case-insensitively.
     package func leads(to wanted: String) -> Bool {
         let wanted = ByteText(wanted).lowercased
         return [self.destination, self.address].contains { place in
@@ -54,7 +54,7 @@ package struct SocketReport: Sendable, Hashable, Codable {
     }
 }
 
-/// Which sockets are asked for. A member that is nil asks for all.
+/// A filter for sockets. A nil member matches all.
 package struct SocketQuestion: Sendable, Hashable {
     package var window: PageWindow
     package var client: String?

@@ -1,6 +1,6 @@
 import NIOHTTP1
 
-/// What went wrong with a request, as it is answered: a status, a code for programs and words for people.
+/// An error as answered to a request: a status, a code for programs and a message for people.
 package struct AdminError: Error, Sendable, Hashable {
     struct Header: Hashable {
         let name: String
@@ -9,10 +9,10 @@ package struct AdminError: Error, Sendable, Hashable {
 
     /// The HTTP status.
     package let status: Int
-    /// Of a closed list per status, snake_case.
+    /// From a closed list per status, snake_case.
     package let code: String
     package let message: String
-    /// Header fields beside the usual ones.
+    /// Header fields in addition to the usual ones.
     var headers: [Header] = []
 
     package init(status: Int, code: String, message: String) {
@@ -28,7 +28,7 @@ package struct AdminError: Error, Sendable, Hashable {
 
     package static func notFound(_ message: String) -> Self { Self(status: 404, code: "not_found", message: message) }
 
-    /// It can be read, but what it asks for cannot be: an entry that is none, a policy that is wrong.
+    /// It can be read, but its content is invalid: a malformed entry, an invalid policy.
     package static func unprocessable(_ code: String, _ message: String) -> Self {
         Self(status: 422, code: code, message: message)
     }
@@ -61,7 +61,7 @@ package struct AdminError: Error, Sendable, Hashable {
     static let bodyTooLarge = Self(status: 413, code: "too_large", message: "a body is at most 1 MiB")
 }
 
-/// A body that is JSON but not what was asked for.
+/// A body that is JSON but not of the expected shape.
 struct BodyError: Error {
     let path: String
     let message: String

@@ -1,8 +1,8 @@
 import WasmnetNet
 
-/// Runs the body, and throws the error where it has not ended within the time.
+/// Runs the body, and throws the error if it has not ended within the time.
 ///
-/// The body is cancelled then but not waited for: one that does not heed cancellation must not hold up an answer.
+/// The body is then cancelled but not awaited: one that ignores cancellation must not delay an answer.
 func withDeadline<Value: Sendable>(
     _ time: Duration, orThrow error: AdminError, _ body: @escaping @Sendable () async throws -> Value
 ) async throws -> Value {
@@ -25,7 +25,7 @@ func withDeadline<Value: Sendable>(
     }
 }
 
-/// The first of several results, told once.
+/// The first of several results, delivered once.
 private final class Race<Value: Sendable>: Sendable {
     private enum State {
         case running

@@ -7,11 +7,11 @@ struct Reply: Sendable {
     enum Body: Sendable {
         case bytes(ByteBuffer, type: String)
         case none
-        /// Written while it comes to be.
+        /// Written as it is produced.
         case stream(type: String, Source)
     }
 
-    /// Writes parts by what it is called with, until it returns; it throws where the client is gone. It is cancelled where the server stops.
+    /// Writes parts with its argument until it returns; it throws if the client is gone. It is cancelled if the server stops.
     typealias Source = @Sendable (_ write: @escaping @Sendable (ByteBuffer) async throws -> Void) async throws -> Void
 
     var status: HTTPResponseStatus = .ok
@@ -50,10 +50,10 @@ struct Reply: Sendable {
         return reply
     }
 
-    /// All that stands in the answer's header but what tells of the connection; those of a HEAD are those of the GET.
+    /// All header fields of the answer except those about the connection; those of a HEAD are those of the GET.
     var fields: HTTPHeaders {
         var fields = self.headers
-        // Nothing here is to be kept by a cache or guessed at by a browser.
+        // Nothing here may be cached, or guessed at by a browser.
         if !fields.contains(name: "Cache-Control") { fields.add(name: "Cache-Control", value: "no-store") }
         fields.add(name: "X-Content-Type-Options", value: "nosniff")
         switch self.body {
@@ -67,7 +67,7 @@ struct Reply: Sendable {
     }
 }
 
-/// JSON as this server writes and reads it: snake_case, members in the order of their names.
+/// JSON as written and read by this server: snake_case, members in the order of their names.
 enum JSONText {
     static func encode(_ value: some Encodable) throws -> [UInt8] {
         let encoder = JSONEncoder()
@@ -78,7 +78,7 @@ enum JSONText {
         return Array(try encoder.encode(value))
     }
 
-    /// - Throws: ``AdminError``, 400 where it is no JSON and 422 where it is not what is wanted.
+    /// - Throws: ``AdminError``, 400 if it is not JSON and 422 if it is not of the expected shape.
     static func decode<Value: Decodable>(_ type: Value.Type, from bytes: [UInt8]) throws(AdminError) -> Value {
         do {
             return try JSONDecoder().decode(type, from: Data(bytes))

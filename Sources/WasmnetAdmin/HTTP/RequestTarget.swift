@@ -1,13 +1,13 @@
 import WasmnetNet
 
-/// A request's path and query, taken apart (RFC 3986; the query as HTML forms write it, with `+` for a blank).
+/// A request's path and query, parsed (RFC 3986; the query as HTML forms write it, with `+` for a space).
 struct RequestTarget: Hashable {
-    /// Between the slashes, decoded: a segment may hold a slash that was written `%2F`.
+    /// Between the slashes, decoded: a segment may contain a slash that was written `%2F`.
     let segments: [String]
-    /// As it was sent.
+    /// As sent.
     private let rawQuery: ByteText
 
-    /// - Throws: ``AdminError`` 400 where it is no path, an escape is not one, or what it stands for is not UTF-8.
+    /// - Throws: ``AdminError`` 400 if it is not a path, has an invalid escape, or does not decode to UTF-8.
     init(_ target: String) throws(AdminError) {
         let target = ByteText(target)
         guard let whole = target.dropping(prefix: "/") else {
@@ -23,10 +23,10 @@ struct RequestTarget: Hashable {
 
     /// Names and values of the query.
     ///
-    /// - Throws: ``AdminError`` 400 where an escape is not one, or what it stands for is not UTF-8.
+    /// - Throws: ``AdminError`` 400 if it has an invalid escape, or does not decode to UTF-8.
     func query() throws(AdminError) -> [(name: String, value: String)] {
         var query: [(String, String)] = []
-        // As forms write it: a blank is a plus.
+        // As forms write it: a space is a plus.
         for pair in self.rawQuery.split(at: "&") where !pair.isEmpty {
             let plain = ByteText(pair.bytes.map { $0 == UInt8(ascii: "+") ? UInt8(ascii: " ") : $0 })
             query.append((try Self.decoded(plain.before("=")), try Self.decoded(plain.cut(at: "=")?.after ?? "")))
@@ -46,13 +46,13 @@ struct RequestTarget: Hashable {
 
 }
 
-/// The query of a request, held to the names its route knows.
+/// The query of a request, restricted to the names its route knows.
 struct Query {
     private let values: [String: String]
 
     init(_ values: [String: String]) { self.values = values }
 
-    /// - Throws: ``AdminError`` 400 for a name that is unknown or there twice.
+    /// - Throws: ``AdminError`` 400 for an unknown or repeated name.
     init(_ pairs: [(name: String, value: String)], known: [String]) throws(AdminError) {
         var values: [String: String] = [:]
         for (name, value) in pairs {
@@ -68,7 +68,7 @@ struct Query {
         self.values = values
     }
 
-    /// Nil where it is not there or empty.
+    /// Nil if missing or empty.
     func text(_ name: String) -> String? { self.values[name].flatMap { $0.isEmpty ? nil : $0 } }
 
     func flag(_ name: String) throws(AdminError) -> Bool {

@@ -4,15 +4,15 @@ import NIOHTTP1
 struct Route: Sendable {
     /// Who may call it.
     enum Access: Sendable {
-        /// Probes, whatever `Host` they name: their answers are worth no rebinding. Parameters they add are ignored.
+        /// Probes, whatever `Host` they name: rebinding gains nothing from their answers. Parameters they add are ignored.
         case probe
-        /// Anybody who reaches the port: documents without secrets.
+        /// Anyone who reaches the port: documents without secrets.
         case open
-        /// Whoever has the token, where there is one.
+        /// Anyone with the token, if there is one.
         case token
     }
 
-    /// What kind of body it takes.
+    /// The kind of body it accepts.
     enum Body: Sendable {
         case none
         case json
@@ -20,13 +20,13 @@ struct Route: Sendable {
 
     let method: HTTPMethod
     let pattern: PathPattern
-    /// What the audit calls it, and the OpenAPI document its operation: `denylist.add`.
+    /// Its name in the audit, and its operation in the OpenAPI document: `denylist.add`.
     let operation: String
     var access = Access.token
-    /// Nil: any, and none is looked at.
+    /// Nil: any, and they are ignored.
     var parameters: [String]? = []
     var body = Body.none
-    /// Whether an answered call goes to the audit.
+    /// Whether an answered call is audited.
     var isChange: Bool { self.method != .GET }
     let handle: @Sendable (RouteCall) async throws -> Reply
 
@@ -44,7 +44,7 @@ struct Route: Sendable {
     }
 }
 
-/// A path with places for parameters, written as OpenAPI does: `/v1/sessions/{id}`.
+/// A path with placeholders for parameters, written as in OpenAPI: `/v1/sessions/{id}`.
 struct PathPattern: Sendable, Hashable {
     let text: String
     private let segments: [Segment]
@@ -62,7 +62,7 @@ struct PathPattern: Sendable, Hashable {
         }
     }
 
-    /// - Returns: the parameters, none of them empty; nil where the path is another.
+    /// - Returns: the parameters, none of them empty; nil if the path does not match.
     func match(_ path: [String]) -> [String: String]? {
         guard path.count == self.segments.count else { return nil }
         var parameters: [String: String] = [:]
@@ -78,29 +78,29 @@ struct PathPattern: Sendable, Hashable {
     }
 }
 
-/// What a route is called with.
+/// The arguments of a route.
 struct RouteCall: Sendable {
     /// By name, never empty.
     let path: [String: String]
     let query: Query
     let headers: HTTPHeaders
-    /// Empty where the route takes none.
+    /// Empty if the route accepts none.
     let body: [UInt8]
 
     func parameter(_ name: String) -> String { self.path[name] ?? "" }
 }
 
-/// Every route, and which of them a request means.
+/// All routes, and the matching of requests to them.
 struct RouteTable: Sendable {
     let routes: [Route]
 
     enum Match {
         case found(Route, path: [String: String])
         case noPath
-        /// The path is there, the method is not.
+        /// The path exists, but not with this method.
         case noMethod([HTTPMethod])
 
-        /// Whether it is a probe's, which may name any `Host`.
+        /// Whether it is a probe, which may name any `Host`.
         var isProbe: Bool { if case .found(let route, _) = self { route.access == .probe } else { false } }
     }
 

@@ -1,4 +1,4 @@
-/// Any name of an object's member.
+/// Any member name of an object.
 private struct AnyKey: CodingKey {
     let stringValue: String
     let intValue: Int?
@@ -15,9 +15,9 @@ private struct AnyKey: CodingKey {
 }
 
 extension Decoder {
-    /// A container that holds no member but the known ones: a member misspelt must not pass for one left out.
+    /// A container that contains only known members: a misspelt member must not pass for an omitted one.
     ///
-    /// - Parameter renamed: old names, and what to say of each.
+    /// - Parameter renamed: old names, and the message for each.
     func strictContainer<Key: CodingKey & CaseIterable>(
         _ keys: Key.Type, renamed: [String: String] = [:]
     ) throws -> KeyedDecodingContainer<Key> {

@@ -3,16 +3,16 @@ import Logging
 package import NIOCore
 import PrometheusMetrics
 
-/// A document that the server gives as it is, such as a dashboard.
+/// A static document of the server, such as a dashboard.
 package struct AdminDocument: Sendable {
     /// `/`, `/dashboard.js`.
     package let path: String
     package let contentType: String
     package let bytes: ByteBuffer
-    /// The `Content-Security-Policy` it is given with. Default: only what comes from this server, no scripts within the page.
+    /// Its `Content-Security-Policy`. Default: only resources from this server, no inline scripts.
     package let contentSecurityPolicy: String
 
-    /// It is given to anybody who reaches the port, so it holds no secret: what it shows it asks for with the token.
+    /// It is served to anyone who reaches the port, so it contains no secret: it requests what it shows with the token.
     package init(
         path: String, contentType: String, bytes: ByteBuffer,
         contentSecurityPolicy: String =
@@ -25,7 +25,7 @@ package struct AdminDocument: Sendable {
     }
 }
 
-/// Every route of the server. What each takes and gives is in `openapi.json`, which a test holds it to.
+/// Every route of the server. Their inputs and outputs are described in `openapi.json`, which a test checks.
 struct AdminRoutes: Sendable {
     let backend: any AdminBackend
     let registry: PrometheusRegistry

@@ -2,7 +2,7 @@ import NIOHTTP1
 import WasmnetNet
 
 extension AdminRoutes {
-    /// What nobody may reach, and who may reach nothing.
+    /// The denied destinations and clients.
     var denylist: [Route] {
         [
             Route(.GET, "/v1/denylist", "denylist.list", parameters: ["cursor", "limit"]) { call in
@@ -40,7 +40,7 @@ private struct DenylistAdditions: Decodable {
         init(from decoder: any Decoder) throws {
             let values = try decoder.strictContainer(CodingKeys.self)
             let seconds = try values.decodeIfPresent(Double.self, forKey: .timeToLive)
-            // A century in seconds: far from where a Duration or a Redis expiry ends.
+            // A century in seconds: far from the limits of a Duration or a Redis expiry.
             if let seconds, !(seconds > 0 && seconds <= 3_155_760_000) {
                 throw BodyError(
                     path: "ttl_seconds", "an entry lives longer than 0 seconds and at most a century, not \(seconds) s")
@@ -80,7 +80,7 @@ private struct DenylistRemovals: Decodable {
         try Self.check(self.entries)
     }
 
-    /// What an entry means is the backend's to say; here only that it is one line of sensible length.
+    /// The backend decides what an entry means; this only checks that it is one line of sensible length.
     static func check(_ entries: [String]) throws {
         for entry in entries
         where entry.isEmpty || entry.utf8.count > 1_024 || ByteText(entry).hasControls {

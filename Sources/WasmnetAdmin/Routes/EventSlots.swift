@@ -1,8 +1,8 @@
 import WasmnetNet
 
-/// How many clients read events at once.
+/// Limits the number of clients that read events at once.
 final class EventSlots: Sendable {
-    /// Given back when its last reference goes, so also where the answer never came to be written.
+    /// Released with its last reference, so even if the answer was never written.
     final class Slot: Sendable {
         private let slots: EventSlots
         fileprivate init(_ slots: EventSlots) { self.slots = slots }
@@ -13,7 +13,7 @@ final class EventSlots: Sendable {
 
     init(_ count: Int) { self.free = Guarded(count) }
 
-    /// - Returns: nil where all are taken.
+    /// - Returns: nil if all are taken.
     func take() -> Slot? {
         let isFree = self.free.withLock { free in
             guard free > 0 else { return false }

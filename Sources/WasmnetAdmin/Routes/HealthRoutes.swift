@@ -2,7 +2,7 @@ import NIOHTTP1
 import PrometheusMetrics
 
 extension AdminRoutes {
-    /// What probes and scrapers ask.
+    /// The routes of probes and scrapers.
     var health: [Route] {
         let metricsAccess: Route.Access = self.configuration.metricsNeedToken ? .token : .open
         return [

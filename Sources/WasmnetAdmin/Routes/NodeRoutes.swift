@@ -30,12 +30,12 @@ extension AdminRoutes {
         ]
     }
 
-    /// Server-sent events (WHATWG HTML, 9.2): a snapshot each interval until the client goes or the server stops.
+    /// Server-sent events (WHATWG HTML, 9.2): a snapshot each interval until the client leaves or the server stops.
     private func writeEvents(
         _ slot: EventSlots.Slot, by write: @Sendable (ByteBuffer) async throws -> Void
     ) async throws {
         defer { withExtendedLifetime(slot) {} }
-        // Who loses the connection asks again after two seconds.
+        // A client that loses the connection reconnects after two seconds.
         try await write(ByteBuffer(string: "retry: 2000\n\n"))
         var number = 0
         while true {
@@ -45,7 +45,7 @@ extension AdminRoutes {
         }
     }
 
-    /// A snapshot as an event; where there is none, a comment that keeps the stream going.
+    /// A snapshot as an event; if there is none, a comment that keeps the stream going.
     private func event(_ number: Int) async throws -> ByteBuffer {
         do {
             let snapshot = try await withDeadline(self.configuration.limits.requestTime, orThrow: .tooSlow) {

@@ -18,13 +18,13 @@ struct QuotaBody: Decodable {
         case bytesPerDay = "bytes_per_day"
     }
 
-    /// Names of earlier versions, and what is to be written in their place.
+    /// Names of earlier versions, and their replacements.
     private static let renamed = [
         "max_sockets": "max_connections", "connects_per_second": "connects_per_sec",
         "resolves_per_second": "resolves_per_sec", "bytes_per_second": "max_bandwidth_mbps, in megabits",
     ]
 
-    /// Refuses names it does not know, and a body that limits nothing. Ranges are the node's to check, which knows the policy.
+    /// Rejects unknown names, and a body without limits. The node checks the ranges, since it knows the policy.
     init(from decoder: any Decoder) throws {
         let values = try decoder.strictContainer(CodingKeys.self, renamed: Self.renamed)
         var request = QuotaRequest()
@@ -48,7 +48,7 @@ struct QuotaBody: Decodable {
         guard seconds > 0, seconds <= Double(most.microseconds / 1_000_000) else {
             throw BodyError(path: "ttl_seconds", "an override holds longer than 0 seconds and at most 366 days")
         }
-        // In range, so a number of microseconds is one of 64 bits.
+        // In range, so the microseconds fit into 64 bits.
         return .microseconds(max(1000, Int64(seconds * 1_000_000)))
     }
 }

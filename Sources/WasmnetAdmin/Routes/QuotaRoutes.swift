@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 extension AdminRoutes {
-    /// What one client may use and uses. A client's id may hold slashes, which are written `%2F`.
+    /// A client's usage and limits. A client's id may contain slashes, which are written `%2F`.
     var quota: [Route] {
         [
             Route(.GET, "/v1/quota/{client}", "quota.read") { call in

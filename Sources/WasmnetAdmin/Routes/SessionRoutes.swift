@@ -1,7 +1,7 @@
 import NIOHTTP1
 
 extension AdminRoutes {
-    /// What is live, and its end.
+    /// Live sessions and sockets, and how to end them.
     var sessions: [Route] {
         [
             Route(

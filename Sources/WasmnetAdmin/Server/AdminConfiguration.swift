@@ -1,23 +1,23 @@
 import NIOCore
 import WasmnetNet
 
-/// Where the admin server listens, who may ask it, and what it bears.
+/// Where the admin server listens, who may use it, and its limits.
 package struct AdminConfiguration: Sendable {
     /// An address or a name. Default: `127.0.0.1`.
     package var host: String
     /// 0: a free one. Default: 9100.
     package var port: Int
-    /// What a request shows as `Authorization: Bearer …`; nil, only on loopback: nothing. 16 to 1,024 visible ASCII characters.
+    /// The token that a request must send as `Authorization: Bearer …`; nil, only on loopback: none. 16 to 1,024 visible ASCII characters.
     package var token: String?
-    /// Whether `/metrics` needs the token as well, where there is one. Default: true.
+    /// Whether `/metrics` requires the token as well, if there is one. Default: true.
     package var metricsNeedToken = true
-    /// Names that a `Host` may hold beside loopback's own, while it listens on loopback: those of a proxy before it.
+    /// Additional names allowed in a `Host` while it listens on loopback: those of a proxy in front of it.
     package var allowedHosts: [String] = []
     package var limits = Limits()
 
     package struct Limits: Sendable, Hashable {
-        /// Connections at once, half of them from one address (of IPv6 its /64). For a further one the connection that has been without
-        /// a request longest ends; where none is, the further one does. Default: 128.
+        /// Connections at once, half of them from one address (of IPv6 its /64). For a new one the connection that has been idle
+        /// longest ends; if none is idle, the new one does. Default: 128.
         package var connections = 128
         /// From a connection to the end of its first request's header. Default: 10 seconds.
         package var headerTime: Duration = .seconds(10)
@@ -25,13 +25,13 @@ package struct AdminConfiguration: Sendable {
         package var requestTime: Duration = .seconds(10)
         /// Between two requests of a connection. Default: 60 seconds.
         package var idleTime: Duration = .seconds(60)
-        /// How long a client may take none of the bytes that wait for it. Default: 10 seconds.
+        /// How long a client may accept none of the bytes that wait for it. Default: 10 seconds.
         package var stalledTime: Duration = .seconds(10)
         /// Bytes of a body. Default: 1 MiB.
         package var bodyBytes = 1 << 20
         /// Bytes of a request's header, all fields together. Default: 16 KiB.
         package var headerBytes = 16 * 1024
-        /// Clients of `/v1/events` at once. Default: 16.
+        /// Concurrent clients of `/v1/events`. Default: 16.
         package var eventClients = 16
         /// Between two events. Default: a second.
         package var eventInterval: Duration = .seconds(1)
@@ -76,7 +76,7 @@ package struct AdminConfiguration: Sendable {
     }
 }
 
-/// What is wrong with the configuration, in words.
+/// What is wrong with the configuration.
 package struct AdminConfigurationError: Error, Sendable, Hashable, CustomStringConvertible {
     package let description: String
     init(_ description: String) { self.description = description }

@@ -2,7 +2,7 @@ import Logging
 import NIOHTTP1
 import WasmnetNet
 
-/// A request that may be answered: its route, and what it says of itself.
+/// A request that may be answered: its route, and its own data.
 struct AdminRequest: Sendable {
     let route: Route
     let path: [String: String]
@@ -16,7 +16,7 @@ struct AdminRequest: Sendable {
     var takesBody: Bool { self.route.body == .json }
 }
 
-/// From a request to its answer: is it for us, which route, who asks, what, and then the route itself.
+/// From a request to its answer: checks the host, the route, the token and the parameters, then calls the route.
 struct AdminResponder: Sendable {
     let table: RouteTable
     let hostCheck: HostCheck
@@ -25,9 +25,9 @@ struct AdminResponder: Sendable {
     let logger: Logger
     let audit: AuditHook
 
-    /// All that the head of a request tells.
+    /// Evaluates a request's head.
     ///
-    /// - Throws: what to answer instead, of which the audit knows.
+    /// - Throws: the error to answer instead, which is already audited.
     func admit(_ head: HTTPRequestHead, from remote: String) throws(AdminError) -> AdminRequest {
         let (route, path, target) = try self.route(of: head)
         var request = AdminRequest(route: route, path: path, headers: head.headers, remote: remote)
@@ -44,7 +44,7 @@ struct AdminResponder: Sendable {
         return request
     }
 
-    /// Calls the route, and tells the audit of a change whatever came of it.
+    /// Calls the route, and audits a change whatever its result.
     func answer(_ request: AdminRequest, body: [UInt8]) async -> Reply {
         let call = RouteCall(path: request.path, query: request.query, headers: request.headers, body: body)
         do {
@@ -59,14 +59,14 @@ struct AdminResponder: Sendable {
         }
     }
 
-    /// Tells the audit of a change that is not made.
+    /// Audits a change that is not made.
     func refused(_ request: AdminRequest, _ error: AdminError) -> AdminError {
         self.tellAudit(request, subject: nil, status: error.status, refusal: error.code)
         return error
     }
 
     private func route(of head: HTTPRequestHead) throws(AdminError) -> (Route, [String: String], RequestTarget) {
-        // RFC 9112, section 3.2: one Host field, which only HTTP/1.0 may leave out. A target in absolute form stands above it (3.2.2); one that
+        // RFC 9112, section 3.2: one Host field, which only HTTP/1.0 may omit. A target in absolute form takes precedence (3.2.2); one that
         // is neither that nor a path names some other host.
         let hosts = head.headers["Host"]
         let absolute = AbsoluteTarget(head.uri)
@@ -106,7 +106,7 @@ struct AdminResponder: Sendable {
                 subject: subject ?? named, status: status, refusal: refusal))
     }
 
-    /// What the caller is told of an error.
+    /// The error as disclosed to the caller.
     private func told(_ error: any Error) -> AdminError {
         if let error = error as? AdminError { return error }
         self.logger.error("an admin request failed", metadata: ["error": "\(error)"])

@@ -5,13 +5,13 @@ import NIOPosix
 package import PrometheusMetrics
 import WasmnetNet
 
-/// The operator's door to a node: metrics, health, the API of `openapi.json`, events and documents such as a dashboard, on a port
-/// of its own.
+/// The operator's HTTP server of a node: metrics, health, the API of `openapi.json`, events and documents such as a dashboard, on a
+/// separate port.
 package struct AdminServer: Sendable {
-    /// Where it listens.
+    /// The address it listens on.
     package struct Address: Sendable, Hashable {
         package let host: String
-        /// The real one, also where 0 was asked for.
+        /// The actual one, even if 0 was requested.
         package let port: Int
     }
 
@@ -22,10 +22,10 @@ package struct AdminServer: Sendable {
     /// - Parameters:
     ///   - backend: the node.
     ///   - registry: what `/metrics` exposes.
-    ///   - documents: what is given as it is; none by default.
-    ///   - eventLoopGroup: best one that no session is on.
-    ///   - audit: told of each change; by default a line of the log each.
-    /// - Throws: ``AdminConfigurationError``, as where it needs a token and has none.
+    ///   - documents: static documents; none by default.
+    ///   - eventLoopGroup: preferably one without sessions.
+    ///   - audit: called with each change; by default a line of the log each.
+    /// - Throws: ``AdminConfigurationError``, for example if it needs a token and has none.
     package init(
         _ configuration: AdminConfiguration, backend: any AdminBackend, registry: PrometheusRegistry,
         documents: [AdminDocument] = [], eventLoopGroup: any EventLoopGroup, logger: Logger, audit: AuditHook? = nil
@@ -59,7 +59,7 @@ package struct AdminServer: Sendable {
             .serverChannelOption(.backlog, value: 256)
             .serverChannelOption(.socketOption(.so_reuseaddr), value: 1)
             .childChannelOption(.socketOption(.tcp_nodelay), value: 1)
-            // A client may close its half once it has asked.
+            // A client may close its half after its request.
             .childChannelOption(.allowRemoteHalfClosure, value: true)
             .childChannelInitializer { channel in
                 channel.eventLoop.makeCompletedFuture {
@@ -99,8 +99,8 @@ package struct AdminServer: Sendable {
         fileprivate let cap: ConnectionCap
         fileprivate let patience: Duration
 
-        /// Takes no more connections, ends the events, lets requests in progress finish, and returns when all connections have ended: after
-        /// the time of a request and of a client that reads nothing, at the latest.
+        /// Accepts no more connections, ends the events, lets requests in progress finish, and returns when all connections have ended: at
+        /// the latest after the time limits of a request and of a client that reads nothing.
         package func stop() async {
             try? await self.listener.close()
             let cutter = Task { [cap, patience] in

@@ -1,15 +1,15 @@
 package import Logging
 import WasmnetNet
 
-/// One change that was asked for, whether it came to pass or not.
+/// One requested change, whether it was made or not.
 package struct AuditRecord: Sendable, Hashable {
     /// Where the request came from, `address:port`.
     package var remote: String
-    /// Whether it showed the token.
+    /// Whether it sent the token.
     package var hasToken: Bool
-    /// What was asked: `denylist.add`, `session.close`, …
+    /// The requested operation: `denylist.add`, `session.close`, …
     package var operation: String
-    /// On what: an id, a client, entries; escaped and at most 256 bytes (``ByteText/shown(upTo:quoting:)``).
+    /// Its subject: an id, a client, entries; escaped and at most 256 bytes (``ByteText/shown(upTo:quoting:)``).
     package var subject: String
     /// The status answered.
     package var status: Int
@@ -28,11 +28,11 @@ package struct AuditRecord: Sendable, Hashable {
     }
 }
 
-/// Where records of changes go. Called before the answer is written, of a refusal on the event loop: it must not block.
+/// Where records of changes go. Called before the answer is written, for a refusal on the event loop: it must not block.
 package typealias AuditHook = @Sendable (AuditRecord) -> Void
 
 extension Logger {
-    /// An audit that is a line of this log a change, at the level notice.
+    /// An audit that logs one line per change, at the level notice.
     package var audit: AuditHook {
         { record in
             var metadata: Logger.Metadata = [

@@ -1,11 +1,11 @@
 import NIOCore
 import WasmnetNet
 
-/// How many connections there may be, all together and from one address, and which of them gives way to a new one.
+/// How many connections there may be, in total and from one address, and which of them gives way to a new one.
 ///
-/// Whoever holds connections open without a request, with the token or without, must not keep probes and scrapes out: at the cap
-/// the connection that has waited longest between requests is ended for the new one. One that is in the middle of a request is
-/// not; if all are, the new one is refused.
+/// A client that holds connections open without a request, with the token or without, must not keep probes and scrapes out: at the cap
+/// the connection that has waited longest between requests is ended for the new one. One with a request in progress is
+/// not; if all have one, the new one is refused.
 final class ConnectionCap: Sendable {
     /// A connection, by the handler that watches it.
     struct Member: Sendable {
@@ -20,14 +20,14 @@ final class ConnectionCap: Sendable {
 
     private struct Entry {
         let member: Member
-        /// Nil: in the middle of a request. Else the order in which connections came to wait.
+        /// Nil: a request is in progress. Otherwise the order in which connections became idle.
         var idleSince: UInt64?
     }
 
     private struct State {
         var entries: [ObjectIdentifier: Entry] = [:]
         var turn: UInt64 = 0
-        /// Whoever waits for the last one's end; nil: connections may come.
+        /// The caller that waits for the last one's end; nil: connections are accepted.
         var drained: [CheckedContinuation<Void, Never>]?
 
         mutating func nextTurn() -> UInt64 {
@@ -45,9 +45,9 @@ final class ConnectionCap: Sendable {
 
     var count: Int { self.state.withLock { $0.entries.count } }
 
-    /// Takes a connection that waits for its first request.
+    /// Adds a connection that waits for its first request.
     ///
-    /// - Returns: false: there is no room, and it has to end.
+    /// - Returns: false: there is no room, and it must end.
     func enter(_ member: Member) -> Bool {
         let (isIn, loser) = self.state.withLock { state -> (Bool, Member?) in
             guard state.drained == nil else { return (false, nil) }
@@ -70,7 +70,7 @@ final class ConnectionCap: Sendable {
         return isIn
     }
 
-    /// It waits for a request, or it does not any more.
+    /// It became idle, or is no longer.
     func set(_ id: ObjectIdentifier, isIdle: Bool) {
         self.state.withLock { state in
             guard let entry = state.entries[id], (entry.idleSince != nil) != isIdle else { return }
@@ -89,12 +89,12 @@ final class ConnectionCap: Sendable {
         for continuation in drained { continuation.resume() }
     }
 
-    /// Closes all that are there.
+    /// Closes all present connections.
     func cut() {
         for entry in self.state.withLock({ Array($0.entries.values) }) { entry.member.cut() }
     }
 
-    /// Takes no more connections, tells those that are there to end, and returns when they have.
+    /// Accepts no more connections, asks the present ones to end, and returns when they have.
     func drain() async {
         await withCheckedContinuation { continuation in
             let members = self.state.withLock { state in
@@ -102,12 +102,12 @@ final class ConnectionCap: Sendable {
                 return state.entries.values.map(\.member)
             }
             for member in members { member.end() }
-            // Where there was none.
+            // If there was none.
             self.leave(ObjectIdentifier(self))
         }
     }
 
-    /// Who counts as one: the address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
+    /// The unit that connections are counted by: the address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
     static func origin(of address: SocketAddress?) -> [UInt8] {
         switch address?.protocol {
         case .inet?: address?.withSockAddr { raw, _ in Self.bytes(of: raw, 4..<8) } ?? []
@@ -120,7 +120,7 @@ final class ConnectionCap: Sendable {
         Array(UnsafeRawBufferPointer(start: raw + range.lowerBound, count: range.count))
     }
 
-    /// Of an IPv4 address that came mapped into IPv6 (RFC 4291, section 2.5.5.2), itself.
+    /// For an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2), the IPv4 address.
     private static func origin(ofV6 bytes: [UInt8]) -> [UInt8] {
         let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10...11].allSatisfy { $0 == 0xFF }
         return Array(isMapped ? bytes.suffix(4) : bytes.prefix(8))

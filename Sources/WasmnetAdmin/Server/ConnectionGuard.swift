@@ -1,7 +1,7 @@
 import NIOCore
 import NIOHTTP1
 
-/// Ends connections that take too long: to send a request, to come with the next, or to take an answer; and those that give way to
+/// Ends connections that take too long: to send a request, to send the next, or to accept an answer; and those that give way to
 /// another under the ``ConnectionCap``. Answers a request that cannot be read.
 final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
@@ -11,19 +11,19 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
 
     private let limits: AdminConfiguration.Limits
     private let cap: ConnectionCap
-    /// Its place is another's, or the server stops: it ends as soon as it has no request in progress.
+    /// Its place goes to another, or the server stops: it ends as soon as it has no request in progress.
     private var isEvicted = false
     private var isOver = false
-    /// The connection ends with the answer that is being written: what else comes is no request.
+    /// The connection ends with the answer being written: anything else that arrives is not a request.
     private var isLast = false
-    /// Its end is on its way to the kernel.
+    /// Its end is being passed to the kernel.
     private var isClosing = false
-    /// Answers of which the kernel does not have all.
+    /// Answers that the kernel does not have completely.
     private var unwritten = 0
     private var watch = ConnectionWatch()
     private var watched: Scheduled<Void>?
     private var stalled: Scheduled<Void>?
-    /// The answer is out and the rest of the request is thrown away: until then, at the latest.
+    /// The answer is out and the rest of the request is being discarded: until then, at the latest.
     private var lingering: Scheduled<Void>?
     private static let lingerTime = Duration.seconds(1)
 
@@ -78,7 +78,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         context.fireChannelInactive()
     }
 
-    /// A close with bytes unread is a reset, which may take the answer from a client that is still sending: what it sends is taken in for a
+    /// A close with unread bytes is a reset, which may lose the answer for a client that is still sending: what it sends is read for a
     /// moment.
     func close(context: ChannelHandlerContext, mode: CloseMode, promise: EventLoopPromise<Void>?) {
         guard mode != .all || self.unwritten == 0 else {
@@ -105,7 +105,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
             if case .end = self.unwrapInboundIn(data) { context.close(promise: nil) }
             return
         }
-        // RFC 9112, section 9.6: what comes behind the last request is not processed.
+        // RFC 9112, section 9.6: anything after the last request is not processed.
         guard !self.isClosing else { return }
         switch self.unwrapInboundIn(data) {
         case .head: self.update(context) { $0.headCame() }
@@ -113,7 +113,7 @@ final class ConnectionGuard: ChannelDuplexHandler, RemovableChannelHandler {
         case .end: self.update(context) { $0.endCame() }
         }
         context.fireChannelRead(data)
-        // Its answer may have gone before.
+        // Its answer may have been sent before.
         if self.isEvicted, self.watch.isIdle, self.unwritten == 0 {
             self.close(context: context, mode: .all, promise: nil)
         }

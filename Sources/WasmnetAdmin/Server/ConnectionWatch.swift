@@ -1,6 +1,6 @@
-/// How long a connection may take for what it does now. A value; the handler keeps the clock.
+/// How long a connection may take for its present phase. A value; the handler keeps the clock.
 struct ConnectionWatch: Equatable {
-    /// What a connection is waited for.
+    /// What a connection is expected to send.
     enum Phase: Equatable {
         /// Its first request's header.
         case firstRequest

@@ -1,21 +1,21 @@
 import WasmnetNet
 
-/// Whether a request's `Host` and `Origin` are those of someone who means this server.
+/// Whether a request's `Host` and `Origin` show that it is meant for this server.
 ///
-/// A page of any site can have its name resolve to 127.0.0.1 and then read what listens there (DNS rebinding); its requests carry
-/// that name as `Host`. A page of another site can also send a request blindly; it carries an `Origin`.
+/// A page of any site can have its name resolve to 127.0.0.1 and then read what listens there (DNS rebinding); its requests have
+/// that name as `Host`. A page of another site can also send a request blindly; it has an `Origin`.
 struct HostCheck: Sendable {
     /// Nil: any host.
     private let allowed: Set<ByteText>?
 
-    /// - Parameter isLoopback: whether only loopback's own names are good; elsewhere the token is what protects.
+    /// - Parameter isLoopback: whether only loopback's own names are accepted; elsewhere the token protects.
     init(isLoopback: Bool, allowedHosts: [String]) {
         self.allowed = isLoopback ? Set(allowedHosts.map { ByteText($0).lowercased }) : nil
     }
 
     /// - Parameters:
     ///   - authority: the `Host` field, `host` or `host:port`; nil: a request of HTTP/1.0 without one, which no browser sends.
-    ///   - origin: the `Origin` field; nil where there is none.
+    ///   - origin: the `Origin` field; nil if there is none.
     ///   - site: the `Sec-Fetch-Site` field (Fetch Metadata), which pages cannot forge.
     /// - Throws: ``AdminError`` 421 or 403.
     func check(authority: String?, origin: String?, site: String?) throws(AdminError) {

@@ -3,15 +3,15 @@ import NIOCore
 import NIOHTTP1
 import WasmnetNet
 
-/// The requests of one connection, one at a time: takes in the body that a route wants, has the request answered and writes the answer.
+/// The requests of one connection, one at a time: reads the body that a route expects, obtains the answer and writes it.
 ///
-/// A request that is refused by its head is answered at once; its body is thrown away as it comes. The ``ConnectionGuard`` before it ends the
-/// connection behind an answer that says so.
+/// A request refused by its head is answered at once; its body is discarded as it arrives. The ``ConnectionGuard`` before it ends the
+/// connection after an answer that says so.
 final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPServerRequestPart
     typealias OutboundOut = HTTPServerResponsePart
 
-    /// The server ends: a connection in the middle of a request ends with its answer, and a stream now.
+    /// The server stops: a connection with a request in progress ends with its answer, and a stream at once.
     struct ServerStops {}
 
     private enum State {
@@ -47,7 +47,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
             guard body.count + part.readableBytes <= self.responder.limits.bodyBytes else {
                 return self.refuse(.bodyTooLarge, context)
             }
-            // Held once: appending copies nothing but the part.
+            // Held once: appending copies only the part.
             self.state = .waiting
             body.append(contentsOf: part.readableBytesView)
             self.state = .reading(request, body: body, deadline: deadline)
@@ -59,7 +59,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
     }
 
     func errorCaught(context: ChannelHandlerContext, error: any Error) {
-        // Chunks that are none, or an end before the body's: the client's doing.
+        // Invalid chunks, or an end before the body's: the client's fault.
         guard case .reading = self.state else { return context.close(promise: nil) }
         self.refuse(.bodyBroken, context)
     }
@@ -82,7 +82,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
 
     func channelInactive(context: ChannelHandlerContext) {
         switch self.state {
-        // A call that was begun is done to its end, and the audit hears of it.
+        // A call in progress is completed, and is audited.
         case .waiting, .refused, .answering: break
         case .reading(let request, _, let deadline):
             deadline.cancel()
@@ -118,8 +118,8 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         self.write(reply, context)
     }
 
-    /// Not while a request is taken in: the handler that holds back the next one would deliver it from within, and so on, as deep as requests
-    /// were sent at once.
+    /// Not while a request is being read: the handler that holds back the next one would deliver it recursively, as deep as the number of
+    /// requests sent at once.
     private func refuseLater(_ error: AdminError, _ context: ChannelHandlerContext) {
         self.state = .refused
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
@@ -129,7 +129,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         }
     }
 
-    /// Ends the request whose body is being read, and the connection: what else it sends cannot be told from a request.
+    /// Ends the request whose body is being read, and the connection: what it sends next cannot be told from a request.
     private func refuse(_ error: AdminError, _ context: ChannelHandlerContext) {
         guard case .reading(let request, _, let deadline) = self.state else { return }
         deadline.cancel()
@@ -150,7 +150,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         case .bytes(let bytes, _) where !isHead:
             self.finish(response, bytes, context, isLast)
         case .bytes, .none: self.finish(response, nil, context, isLast)
-        // Its end is the connection's: the encoder would write the end of a body.
+        // It ends with the connection: the encoder would write the end of a body.
         case .stream:
             response.headers.add(name: "Connection", value: "close")
             self.state = .waiting
@@ -164,7 +164,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         _ response: HTTPResponseHead, _ body: ByteBuffer?, _ context: ChannelHandlerContext, _ isLast: Bool
     ) {
         var response = response
-        // NIO's parser reads nothing behind a request to change the protocol.
+        // NIO's parser reads nothing after a request to change the protocol.
         let changesProtocol = self.head.method == .CONNECT || self.head.headers.contains(name: "Upgrade")
         let isLast = isLast || changesProtocol || self.isInputClosed || !self.head.isKeepAlive
         if isLast || self.head.version == .http1_0 {
@@ -176,7 +176,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         context.writeAndFlush(self.wrapOutboundOut(.end(nil)), promise: nil)
     }
 
-    /// Each part is written once the one before is with the kernel; a client that takes none for too long is left.
+    /// Each part is written once the kernel has the one before; a client that accepts none for too long is dropped.
     private func stream(_ source: @escaping Reply.Source, _ context: ChannelHandlerContext) {
         let bound = NIOLoopBound((self, context), eventLoop: context.eventLoop)
         let (channel, stalledTime) = (context.channel, TimeAmount(self.responder.limits.stalledTime))
@@ -197,7 +197,7 @@ final class RequestHandler: ChannelInboundHandler, RemovableChannelHandler {
         if self.isStopping { task.cancel() }
     }
 
-    /// As RFC 9110, section 5.6.7, writes it.
+    /// In the format of RFC 9110, section 5.6.7.
     static func date(_ seconds: time_t) -> String {
         var (seconds, parts, bytes) = (seconds, tm(), [CChar](repeating: 0, count: 32))
         gmtime_r(&seconds, &parts)

@@ -2,7 +2,7 @@ import Crypto
 import FoundationEssentials
 import WasmnetNet
 
-/// Whether a request shows the token, in a time that tells nothing of it.
+/// Checks a request's token, in a time that reveals nothing of it.
 struct TokenCheck: Sendable {
     /// Of the token; nil: none is needed.
     private let digest: SHA256.Digest?
