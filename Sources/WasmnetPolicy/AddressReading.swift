@@ -1,12 +1,12 @@
 package import WasmnetNet
 
-/// How an address is decided: as itself, as the IPv4 address that it is translated to, or as itself and all that is inside it.
+/// How an address is decided: as itself, as the IPv4 address that it is translated to, or as itself and all addresses embedded in it.
 struct AddressReading {
-    /// The address as it is dialed; IPv4 where it was written IPv4-mapped.
+    /// The address as it is dialed; IPv4 if it was written IPv4-mapped.
     let address: IPAddress
-    /// The IPv4 addresses inside it.
+    /// The embedded IPv4 addresses.
     let inner: [IPAddress]
-    /// Whether the address inside decides alone: NAT64 by a prefix that is known.
+    /// Whether only the embedded address decides: NAT64 by a known prefix.
     let isTranslated: Bool
 
     init(_ address: IPAddress, by translators: [NAT64Prefix]) {
@@ -28,7 +28,7 @@ struct AddressReading {
         (self.inner, self.isTranslated) = (address.tunneled, false)
     }
 
-    /// What an entry of `deny` may name.
+    /// The addresses that an entry of `deny` may name.
     var all: [IPAddress] { self.inner.isEmpty ? [self.address] : [self.address] + self.inner }
     /// The addresses that must be allowed, each by itself.
     var judged: [IPAddress] { self.isTranslated ? self.inner : self.all }
@@ -43,7 +43,7 @@ extension IPAddress {
         return Self.low32(self.low)
     }
 
-    /// The IPv4 addresses inside an IPv6 address that may lead to them by a tunnel or a translator of the network.
+    /// The IPv4 addresses embedded in an IPv6 address that may lead to them by a tunnel or a translator of the network.
     var tunneled: [IPAddress] {
         guard !self.isIPv4 else { return [] }
         var inner: [IPAddress] = []
@@ -62,7 +62,7 @@ extension IPAddress {
         return inner
     }
 
-    /// All IPv4 addresses inside an IPv6 one, by what is known without the network.
+    /// All IPv4 addresses embedded in an IPv6 one, as far as known without the network.
     package var embedded: [IPAddress] {
         if self.isMapped { return [self.withoutV4Mapping] }
         return self.wellKnownTranslation.map { [$0] } ?? self.tunneled

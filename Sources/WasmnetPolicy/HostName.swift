@@ -1,7 +1,7 @@
 import HashTreeCollections
 package import WasmnetNet
 
-/// A DNS name, checked, in lower case, without the trailing dot.
+/// A valid DNS name, in lower case, without the trailing dot.
 public struct HostName: Hashable, Sendable, CustomStringConvertible {
     /// Lower case, without a trailing dot, at most 253 bytes of ASCII.
     public let text: String
@@ -14,9 +14,9 @@ public struct HostName: Hashable, Sendable, CustomStringConvertible {
     public var description: String { self.text }
 }
 
-/// Why a text leads nowhere, in words.
+/// Why a text is not a valid destination.
 public struct DestinationError: Error, Sendable, Equatable, CustomStringConvertible {
-    /// What is wrong with it, in words.
+    /// A description of the error.
     public let description: String
 
     package init(_ description: String) {
@@ -24,12 +24,12 @@ public struct DestinationError: Error, Sendable, Equatable, CustomStringConverti
     }
 }
 
-/// Where a request leads, as it was written.
+/// A request's destination, as written.
 package enum Destination: Equatable, Sendable {
     case address(IPAddress)
     case name(HostName)
 
-    /// Reads an IP literal, an IPv4-mapped one as IPv4, or a name (RFC 1035, section 2.3.1, with underscores; at most 253 bytes).
+    /// Parses an IP literal, an IPv4-mapped one as IPv4, or a name (RFC 1035, section 2.3.1, with underscores; at most 253 bytes).
     package init(parsing host: String) throws(DestinationError) {
         if let address = IPAddress(host) {
             self = .address(address.withoutV4Mapping)
@@ -40,7 +40,7 @@ package enum Destination: Equatable, Sendable {
 }
 
 extension HostName {
-    /// - Throws: for what is no name: empty, too long, not ASCII, or a number that other parsers would take for an address.
+    /// - Throws: for an invalid name: empty, too long, not ASCII, or a number that other parsers would take for an address.
     public init(parsing host: String) throws(DestinationError) {
         var bytes = Array(host.utf8)
         guard !bytes.isEmpty else { throw DestinationError("the address is empty") }
@@ -75,7 +75,7 @@ extension HostName {
         self.init(checked: ByteText(bytes).lowercased.text)
     }
 
-    /// Whether a last label makes the whole a number to some resolvers: 127.1, 0x7f.1, 2130706433 (WHATWG URL, "ends in a number").
+    /// Whether some resolvers parse a name with this last label as a number: 127.1, 0x7f.1, 2130706433 (WHATWG URL, "ends in a number").
     private static func isNumber(_ label: ArraySlice<UInt8>) -> Bool {
         if label.allSatisfy({ (0x30...0x39).contains($0) }) { return true }
         guard label.count >= 2, label.starts(with: [0x30, 0x78]) || label.starts(with: [0x30, 0x58]) else {
@@ -90,7 +90,7 @@ extension HostName {
 /// Values by name and by wildcard, looked up by name. A copy shares its parts, see ``PrefixTable``.
 package struct SuffixTable<Value: Sendable>: Sendable {
     private var exact: TreeDictionary<Substring, [Value]> = [:]
-    /// Keyed by what stands after `*.`.
+    /// Keyed by what follows `*.`.
     private var wildcards: TreeDictionary<Substring, [Value]> = [:]
 
     package init() {}
@@ -106,7 +106,7 @@ package struct SuffixTable<Value: Sendable>: Sendable {
         self.wildcards[name.text[...], default: []].append(value)
     }
 
-    /// Removes the values of a name, or of the wildcard below it, that `predicate` takes.
+    /// Removes the values of a name, or of the wildcard below it, that match `predicate`.
     package mutating func remove(_ name: HostName, below: Bool, where predicate: (Value) -> Bool) {
         guard var values = below ? self.wildcards[name.text[...]] : self.exact[name.text[...]] else { return }
         values.removeAll(where: predicate)

@@ -1,7 +1,7 @@
 import WasmnetQuota
 
 extension Policy.Rules {
-    /// What is out of its range in the limits of the policy and of its tiers.
+    /// Out-of-range limits of the policy and of its tiers.
     var problems: [String] {
         self.limits.problems
             + self.tiers.sorted { $0.key < $1.key }.flatMap { name, limits in
@@ -9,7 +9,7 @@ extension Policy.Rules {
             }
     }
 
-    /// The same rules with every limit in its range.
+    /// The same rules with every limit clamped to its range.
     var clamped: Policy.Rules {
         var rules = self
         rules.limits = rules.limits.clamped

@@ -4,13 +4,13 @@ package import WasmnetNet
 package struct NAT64Prefix: Hashable, Sendable, CustomStringConvertible {
     package let prefix: Prefix
 
-    /// The lengths that RFC 6052 has, the one in use nearly everywhere first.
+    /// The lengths in RFC 6052, the most common one first.
     private static let lengths = [96, 64, 56, 48, 40, 32]
-    /// What ipv4only.arpa has for addresses (RFC 7050, section 8.2).
+    /// The addresses of ipv4only.arpa (RFC 7050, section 8.2).
     private static let wellKnown = [IPAddress(v4: (192, 0, 0, 170)), IPAddress(v4: (192, 0, 0, 171))]
 
-    /// Nil for a length that is none of RFC 6052, and where no translator can be: in what never leaves the machine or the link, and among
-    /// many receivers.
+    /// Nil for a length not in RFC 6052, and for networks without translators: those that never leave the machine or the link, and
+    /// multicast.
     package init?(_ prefix: Prefix) {
         let high = prefix.address.high
         let isPlausible = high >> 61 == 1 || high >> 57 == 0xFC >> 1 || high >> 16 == 0x0064_FF9B_0001
@@ -20,13 +20,13 @@ package struct NAT64Prefix: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { self.prefix.description }
 
-    /// The IPv4 address inside an address of this network, and whether all bits behind it are zero, as a translator's are.
+    /// The IPv4 address embedded in an address of this network, and whether all bits after it are zero, as a translator's are.
     func translation(of address: IPAddress) -> (inner: IPAddress, isExact: Bool)? {
         guard self.prefix.contains(address) else { return nil }
         return Self.inner(of: address, length: self.prefix.length)
     }
 
-    /// The four bytes behind the prefix; byte 8 is skipped and zero.
+    /// The four bytes after the prefix; byte 8 is skipped and zero.
     private static func inner(of address: IPAddress, length: Int) -> (inner: IPAddress, isExact: Bool)? {
         let bytes = address.bytes
         guard bytes.count == 16 else { return nil }

@@ -1,13 +1,13 @@
-/// What holds for a limit while Redis, where the cluster counts it, is out of reach.
+/// How a limit works while Redis, where the cluster counts it, is out of reach.
 public enum OutageMode: String, CaseIterable, Sendable {
-    /// What a client has on a node it keeps; of what is new the node admits its part of the room that was last heard of. What is too much
+    /// A client keeps what it has on a node; for new things the node uses its share of the room last reported. Any excess
     /// ends after the outage.
     case `static`
     /// No limit.
     case open
     /// Nothing new.
     case closed
-    /// As ``closed``; and what a node holds ends when its lease does, so that the limit holds whatever parts the network. For
+    /// As ``closed``; and what a node holds ends with its lease, so that the limit holds under any network partition. For
     /// `max_sessions` and `max_connections` only.
     case fence
 }
@@ -27,14 +27,14 @@ public struct OutageModes: Sendable, Hashable {
     /// For `bytes_per_day`.
     public var dayBytes = OutageMode.static
 
-    /// Whether sockets beyond a limit stay after an outage, and only nothing new is opened until the client is below. Default false: the
+    /// Whether sockets beyond a limit stay after an outage, and only new ones are refused until the client is below it. Default false: the
     /// newest end.
     public var keepsExcess = false
 
     /// The defaults.
     public init() {}
 
-    /// One mode for all; for what ``OutageMode/fence`` is not, ``OutageMode/closed`` in its place.
+    /// One mode for all; limits that do not support ``OutageMode/fence`` get ``OutageMode/closed`` instead.
     public init(all mode: OutageMode) {
         self.sessions = mode
         self.sockets = mode

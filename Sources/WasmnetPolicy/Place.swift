@@ -1,8 +1,8 @@
 public import WasmnetNet
 
-/// An address and port of the node itself, and of what it counts in.
+/// An address and port of the node itself, or of the Redis it counts in.
 public struct ProtectedEndpoint: Sendable, Hashable {
-    /// Nil, where there is no name either: every address of this machine. One of this machine's addresses stands for all of them.
+    /// Nil, without a name: every address of this machine. One of this machine's addresses represents all of them.
     public var address: IPAddress?
     /// A name under which the node knows it, for which the port is denied whatever its addresses.
     package var name: HostName?
@@ -21,15 +21,15 @@ public struct ProtectedEndpoint: Sendable, Hashable {
     }
 }
 
-/// What a policy has to know of the machine that it is in force on.
+/// What a policy must know of the machine that it is in force on.
 package struct Place: Sendable {
-    /// What no client reaches, and whose ports no client binds.
+    /// Endpoints that no client may reach, and whose ports no client may bind.
     package var endpoints: [ProtectedEndpoint] = [] {
         didSet { self.byPort = Dictionary(grouping: Set(self.endpoints), by: \.port) }
     }
-    /// Whether an address is one of this machine's own: asked about no other ports than the endpoints'.
+    /// Whether an address is one of this machine's own: called only for the endpoints' ports.
     package var isLocal: @Sendable (IPAddress) -> Bool = { $0.isLoopback || $0.isUnspecified }
-    /// Prefixes by which the network translates to IPv4, beside 64:ff9b::/96.
+    /// Prefixes by which the network translates to IPv4, in addition to 64:ff9b::/96.
     package var translators: [NAT64Prefix] = []
     private var byPort: [UInt16: [ProtectedEndpoint]] = [:]
 

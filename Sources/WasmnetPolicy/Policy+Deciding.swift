@@ -3,14 +3,14 @@ package import WasmnetNet
 extension Policy {
     // MARK: Names
 
-    /// Step 1, before DNS: what the name alone decides; everything else is left to its addresses.
+    /// Step 1, before DNS: the decision by the name alone; everything else is left to its addresses.
     ///
-    /// A name that no address can make allowed is denied here: whether such a name exists is not for the client to learn.
+    /// A name that no address could make allowed is denied here: the client must not learn whether it exists.
     package func decide(name: HostName, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
         self.decide(name, port, transport)
     }
 
-    /// Whether a name may be looked up at all: it is not where no port of it could be reached by either transport.
+    /// Whether a name may be looked up at all: not if none of its ports could be reached by either transport.
     package func decideLookup(name: HostName) -> PolicyDecision {
         self.decideByEither { self.decide(name, nil, $0) }
     }
@@ -47,8 +47,8 @@ extension Policy {
         return PolicyDecision(rule, "").allowed ? nil : rule
     }
 
-    /// Whether the name may be asked of DNS. One label alone has a meaning only where the node is, as in compose: it is asked where the
-    /// operator wrote exactly this name.
+    /// Whether the name may be sent to DNS. A single label has a meaning only in the node's environment, as in compose: it is sent only if
+    /// the operator wrote exactly this name.
     package func mayAskDNS(for name: HostName) -> Bool {
         if self.storage.isUnrestricted || name.text.utf8.contains(UInt8(ascii: ".")) { return true }
         return TransportProtocol.allCases.contains {
@@ -58,7 +58,7 @@ extension Policy {
 
     // MARK: Addresses
 
-    /// Steps 2 to 6, for each address a name has, or a literal.
+    /// Steps 2 to 6, for each address of a name, or a literal.
     ///
     /// - Parameter name: the name it was resolved from, or is tied to.
     package func decide(
@@ -67,7 +67,7 @@ extension Policy {
         self.decide(address, port, name, transport)
     }
 
-    /// Whether a client could reach the address on any port at all, by either transport.
+    /// Whether a client could reach the address on any port, by either transport.
     package func decideResolved(address: IPAddress, name: HostName?) -> PolicyDecision {
         self.decideByEither { self.decide(address, nil, name, $0) }
     }
@@ -122,7 +122,7 @@ extension Policy {
         return decision(first ?? .notInAllow)
     }
 
-    /// What the guard and `allow` say of one form of an address, which no entry of `deny` names.
+    /// The decision of the guard and `allow` on one form of an address that no entry of `deny` names.
     private static func allowance(
         _ form: IPAddress, _ reading: AddressReading, _ port: UInt16?, _ name: HostName?, _ deny: EntryList,
         _ allow: EntryList
@@ -135,7 +135,7 @@ extension Policy {
             }
             if network == nil, let range = SpecialRanges.name(of: form) { return .builtInGuard(range) }
         }
-        // A network that is translated to IPv4 may be allowed as it is written; its guard is that of the address inside.
+        // A network that is translated to IPv4 may be allowed as written; its guard is that of the embedded address.
         let outer =
             reading.isTranslated
             ? allow.networks.first(for: reading.address) { $0.covers(port, wholly: false) } : nil
@@ -145,8 +145,8 @@ extension Policy {
         return self.byDefault(deny, allow, port)
     }
 
-    /// What entries for every host say of a destination that no other entry names. Those of `deny` without a port deny by default; an entry of
-    /// `allow` that is narrower than all of them, and says so by a transport, stands above them.
+    /// The decision of entries for every host on a destination that no other entry names. Those of `deny` without a port deny by default;
+    /// an entry of `allow` that is narrower than all of them, by naming a transport, takes precedence over them.
     private static func byDefault(_ deny: EntryList, _ allow: EntryList, _ port: UInt16?) -> PolicyDecision.Rule {
         var isDenied = false
         var isDeniedByTransport = false
@@ -162,7 +162,7 @@ extension Policy {
         return isDenied ? .denyByDefault : .notInAllow
     }
 
-    /// Whether a connection may come in from an address: the denylist alone speaks about those.
+    /// Whether a connection from an address may be accepted: only the denylist decides this.
     package func decideAccepted(from address: IPAddress) -> PolicyDecision {
         let reading = AddressReading(address, by: self.place.translators)
         let entry = self.denylisted(reading, nil, nil)
@@ -184,7 +184,7 @@ extension Policy {
     package func decideBind(address: IPAddress, port: UInt16, transport: TransportProtocol) -> PolicyDecision {
         let address = address.withoutV4Mapping
         let subject = Self.subject(address, port)
-        // On no address at all: a name such as localhost may lead to another one than the node's own.
+        // On any address: a name such as localhost may lead to another one than the node's own.
         if self.place.isOwnPort(port) { return PolicyDecision(.protectedEndpoint, subject) }
         if let tokenDestinations = self.terms?.tokenDestinations,
             !tokenDestinations.coversBinding(address, port: port, transport: transport)
@@ -203,7 +203,7 @@ extension Policy {
 }
 
 extension EntryList {
-    /// Whether an entry names the host, for the port where one is given.
+    /// Whether an entry names the host, for the port if one is given.
     fileprivate func hasName(_ name: HostName, _ port: UInt16?) -> Bool {
         self.names.firstExact(name) { $0.covers(port, wholly: false) } != nil
             || self.names.firstWildcard(name) { $0.covers(port, wholly: false) } != nil

@@ -3,11 +3,11 @@ public import WasmnetQuota
 
 /// What clients may reach, bind and use: an immutable snapshot, cheap to copy, decided without I/O.
 ///
-/// How a destination is decided is told in docs/policy.md; ``PolicyDecision`` says which rule it was.
+/// docs/policy.md describes how a destination is decided; ``PolicyDecision`` says which rule it was.
 public struct Policy: Sendable {
-    /// The lists as written, before they are made ready.
+    /// The lists as written, before they are indexed.
     public struct Rules: Sendable {
-        /// What nobody may reach. Default nothing.
+        /// What no client may reach. Default nothing.
         public var deny: [PolicyEntry] = []
         /// What may be reached. Default nothing.
         public var allow: [PolicyEntry] = []
@@ -23,7 +23,7 @@ public struct Policy: Sendable {
         public var tiers: [String: ClientLimits] = [:]
         /// Who a client is.
         public var clients = ClientsPolicy()
-        /// What holds while Redis is out of reach.
+        /// The modes while Redis is out of reach.
         public var outage = OutageModes()
 
         /// No rules: nothing may be reached.
@@ -36,7 +36,7 @@ public struct Policy: Sendable {
         let rules: Rules
         let isUnrestricted: Bool
         let place: Place
-        /// What was out of its range in the limits as given.
+        /// Limits that were out of range as given.
         let problems: [String]
 
         init(_ rules: Rules, isUnrestricted: Bool, place: Place) {
@@ -59,13 +59,13 @@ public struct Policy: Sendable {
     }
 
     let storage: Storage
-    /// What one client's token adds: nil for the policy as it is in force.
+    /// The restrictions of one client's token: nil for the policy as it is in force.
     private(set) var terms: TokenRestrictions?
-    /// What is denied above all rules; nil: nothing.
+    /// Denied before all rules; nil: nothing.
     private(set) var denylist: DenylistView?
 
-    /// Makes the lists ready: names by their labels, networks by their prefixes. A limit out of its range becomes the nearest in it
-    /// (``ClientLimits``); a server that is made with such a policy throws.
+    /// Indexes the lists: names by their labels, networks by their prefixes. A limit out of its range is clamped to it
+    /// (``ClientLimits``); creating a server with such a policy throws.
     public init(_ rules: Rules) {
         self.init(Storage(rules, isUnrestricted: false, place: Place()))
     }
@@ -81,7 +81,7 @@ public struct Policy: Sendable {
         return Policy(rules)
     }
 
-    /// No policy: everything may be reached and bound, the node's own endpoints aside, and nothing is limited.
+    /// No policy: everything may be reached and bound, except the node's own endpoints, and nothing is limited.
     public static var unrestricted: Policy {
         var rules = Rules()
         rules.allow = [.everything]
@@ -92,29 +92,29 @@ public struct Policy: Sendable {
         return Policy(Storage(rules, isUnrestricted: true, place: Place()))
     }
 
-    /// How much a client without a tier may use; for a policy that was made for one client, that client's.
+    /// How much a client without a tier may use; for a policy applied to one client, that client's limits.
     public var limits: ClientLimits { self.limits(tier: self.terms?.tier) }
-    /// Who a client is, and who may come.
+    /// Who a client is, and who is admitted.
     public var clients: ClientsPolicy { self.storage.rules.clients }
-    /// What holds for each limit while Redis is out of reach.
+    /// The mode of each limit while Redis is out of reach.
     public var outage: OutageModes { self.storage.rules.outage }
     /// Whether a client is sent the node's own address of each connection.
     package var showLocal: Bool { self.storage.rules.showLocal }
     package var bindPorts: PortSet { self.storage.rules.bindPorts }
-    /// What is denied in every case: the node's own addresses.
+    /// Denied in every case: the node's own addresses.
     public var protectedEndpoints: [ProtectedEndpoint] { self.storage.place.endpoints }
     /// What the policy knows of the machine that it is in force on.
     package var place: Place { self.storage.place }
     package var rules: Rules { self.storage.rules }
-    /// What was out of its range in the limits that this policy was made from, in words.
+    /// Descriptions of the out-of-range limits that this policy was created from.
     package var problems: [String] { self.storage.problems }
 
-    /// The limits of a tier; the default ones where it is nil or unknown.
+    /// The limits of a tier; the default ones if it is nil or unknown.
     public func limits(tier: String?) -> ClientLimits {
         tier.flatMap { self.storage.rules.tiers[$0] } ?? self.storage.rules.limits
     }
 
-    /// Whether a text can be a tier's name: 1 to 64 characters that TOML takes without quotes.
+    /// Whether a text can be a tier's name: 1 to 64 characters that TOML accepts without quotes.
     package static func isTierName(_ text: String) -> Bool {
         (1...64).contains(text.utf8.count)
             && text.utf8.allSatisfy { byte in
@@ -124,27 +124,27 @@ public struct Policy: Sendable {
                 }
             }
     }
-    /// For complaints.
+    /// For error messages.
     package static let tierNameRule = "a tier's name is 1 to 64 letters, digits, \"-\" and \"_\""
 
     /// Whether there is such a tier.
     package func hasTier(_ name: String) -> Bool { self.storage.rules.tiers[name] != nil }
 
-    /// The same policy as it holds for one client: its tier's limits, and nothing beyond the destinations that its token names.
+    /// The same policy applied to one client: with its tier's limits, and only the destinations that its token names.
     package func applied(to terms: TokenRestrictions) -> Policy {
         var policy = self
         policy.terms = terms
         return policy
     }
 
-    /// The same policy under a denylist, which stands above all its rules.
+    /// The same policy under a denylist, which takes precedence over all its rules.
     package func under(_ denylist: DenylistView?) -> Policy {
         var policy = self
         policy.denylist = denylist
         return policy
     }
 
-    /// What a denylist alone forbids on this policy's machine: behind the same translators, but without the policy's own rules.
+    /// A policy that forbids only what a denylist does, on this policy's machine: with the same translators, but without its own rules.
     package func asking(only denylist: DenylistView) -> Policy {
         Policy.unrestricted.placed(in: self.place).under(denylist)
     }

@@ -1,4 +1,4 @@
-/// Allowed or not, and what decided it: the answer to "why denied".
+/// Allowed or not, and the rule that decided it: the answer to "why denied".
 package struct PolicyDecision: Equatable, Sendable {
     package enum Rule: Equatable, Sendable {
         case deniedBy(PolicyEntry)
@@ -9,22 +9,22 @@ package struct PolicyDecision: Equatable, Sendable {
         case denyByDefault
         case notInAllow
         case noPolicy
-        /// Nothing about the name speaks against it; its addresses decide.
+        /// No rule about the name denies it; its addresses decide.
         case undecided
         case bindingIsOff
         case bindAddress
         case bindPort
         case bindable
-        /// The policy in force may allow it; what the client's token is good for does not reach so far.
+        /// The policy in force may allow it; the client's token does not.
         case notAllowedByToken
-        /// Above all rules.
+        /// Takes precedence over all rules.
         case denylisted(DenylistEntry)
-        /// Nobody denies a connection from there.
+        /// No rule denies a connection from there.
         case acceptable
     }
 
     package let rule: Rule
-    /// What was decided, as words name it.
+    /// What was decided, for messages.
     package let subject: String
 
     init(_ rule: Rule, _ subject: String) {

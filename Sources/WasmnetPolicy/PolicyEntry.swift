@@ -1,6 +1,6 @@
 package import WasmnetNet
 
-/// One entry of `allow` or `deny`: what it names, for which ports, and by which transport.
+/// One entry of `allow` or `deny`: its subject, its ports, and its transport.
 public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     package enum Subject: Sendable, Hashable {
         case everything
@@ -15,16 +15,16 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     package let subject: Subject
     /// Nil: every port.
     package let ports: ClosedRange<UInt16>?
-    /// As it was written.
+    /// As written.
     public let text: String
 
-    /// The entry as it was written.
+    /// The entry as written.
     public var description: String { self.text }
 
-    /// Reads `*`, an address, a CIDR, a name or a wildcard, any of them with `:port` or `:first-last`; IPv6 with a port in brackets. Before
-    /// any of them `tcp/` or `udp/` may stand: then it is for that transport alone.
+    /// Parses `*`, an address, a CIDR, a name or a wildcard, any of them with `:port` or `:first-last`; IPv6 with a port in brackets. Any
+    /// of them may be prefixed with `tcp/` or `udp/`: then it applies to that transport only.
     ///
-    /// - Throws: with what is wrong in words.
+    /// - Throws: with a description of the error.
     public init(_ text: String) throws(DestinationError) {
         self.text = text
         let (transport, rest) = try TransportProtocol.split(ByteText(text))
@@ -83,7 +83,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
 
     /// - Parameters:
     ///   - port: nil asks about the destination as a whole.
-    ///   - wholly: with no port, whether the entry must hold for every port.
+    ///   - wholly: without a port, whether the entry must cover every port.
     func covers(_ port: UInt16?, wholly: Bool) -> Bool {
         guard let ports = self.ports else { return true }
         guard let port else { return !wholly || ports == 1...65_535 }
@@ -91,7 +91,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// A list of entries, ready to be asked.
+/// A list of entries, indexed for lookups.
 final class EntryList: Sendable {
     let everything: [PolicyEntry]
     let networks: PrefixTable<PolicyEntry>
@@ -119,7 +119,7 @@ final class EntryList: Sendable {
     }
 }
 
-/// One list as each transport has it: made apart beforehand, so that no decision has to.
+/// One list for each transport: split in advance, so that no decision has to.
 struct EntryLists: Sendable {
     private let tcp: EntryList
     private let udp: EntryList
@@ -139,7 +139,7 @@ struct EntryLists: Sendable {
 }
 
 extension PolicyEntry {
-    /// The network that the entry names, if it names one and neither a port nor a transport.
+    /// The network that the entry names, if it names one without a port or a transport.
     package var network: Prefix? {
         if case .network(let prefix) = self.subject, self.ports == nil, self.transport == nil { return prefix }
         return nil

@@ -12,7 +12,7 @@ package struct PolicyExplanation: Sendable, Equatable, CustomStringConvertible {
 }
 
 extension Policy {
-    /// - Parameter resolved: what the name resolves to; for a literal, itself.
+    /// - Parameter resolved: the name's addresses; for a literal, itself.
     package func explain(
         host: String, port: UInt16, transport: TransportProtocol, resolved: [IPAddress]
     ) -> PolicyExplanation {
@@ -23,7 +23,7 @@ extension Policy {
         if elsewhere.allowed != explanation.allowed {
             verdict = elsewhere.allowed ? "it is allowed" : "it is denied"
         } else if !explanation.allowed, explanation.steps.count == 1, elsewhere.steps.count > 1 {
-            // A name that is denied is not looked up, so no more can be told.
+            // A denied name is not looked up, so nothing more is known.
             verdict = "its addresses decide"
         } else {
             return explanation

@@ -1,8 +1,8 @@
 public import WasmnetNet
 
-/// Who a client is, and who may come.
+/// Who a client is, and who is admitted.
 public struct ClientsPolicy: Sendable, Hashable {
-    /// What tells one client from another.
+    /// What distinguishes clients.
     public enum Identity: String, Sendable, CaseIterable {
         /// IPv4 by /32, IPv6 by /64.
         case address
@@ -11,20 +11,20 @@ public struct ClientsPolicy: Sendable, Hashable {
 
     /// Default by address.
     public var identifyBy = Identity.address
-    /// Networks whose X-Forwarded-For or PROXY header is believed.
+    /// Networks whose X-Forwarded-For or PROXY header is trusted.
     public var trustedProxies: [Prefix] = []
     /// Origins that may open sessions; none listed means any.
     public var allowedOrigins: [String] = []
     /// Whether a client without a token is refused. Default false.
     public var requireToken = false
 
-    /// The defaults: a client is an address, and any origin may come.
+    /// The defaults: a client is an address, and any origin is allowed.
     public init() {}
 }
 
-/// Ports, as ranges in order.
+/// Ports, as sorted ranges.
 public struct PortSet: Sendable, Hashable {
-    /// In order, and no two of them overlap.
+    /// Sorted, without overlaps.
     public let ranges: [ClosedRange<UInt16>]
 
     /// The ports of these ranges, which may overlap.
@@ -40,7 +40,7 @@ public struct PortSet: Sendable, Hashable {
         self.ranges = merged
     }
 
-    /// Reads `3000-9999` or `3000,8080,9090-9099`; empty text is no port.
+    /// Parses `3000-9999` or `3000,8080,9090-9099`; empty text means no ports.
     public init(_ text: String) throws(DestinationError) {
         var ranges: [ClosedRange<UInt16>] = []
         for part in ByteText(text).list() {
@@ -56,11 +56,11 @@ public struct PortSet: Sendable, Hashable {
 
     /// Whether the port is in one of the ranges.
     public func contains(_ port: UInt16) -> Bool { self.ranges.contains { $0.contains(port) } }
-    /// Whether there is no port at all.
+    /// Whether there are no ports.
     public var isEmpty: Bool { self.ranges.isEmpty }
     package var count: Int { self.ranges.reduce(0) { $0 + $1.count } }
 
-    /// The port with so many others below it; nil beyond the last.
+    /// The port with `index` others below it; nil beyond the last.
     func port(at index: Int) -> UInt16? {
         var index = index
         for range in self.ranges {

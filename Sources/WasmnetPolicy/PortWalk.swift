@@ -1,8 +1,8 @@
-/// The ports of a set, each once, in a random order; it holds no list of them.
+/// The ports of a set, each once, in a random order, without storing a list.
 package struct PortWalk: Sendable, Sequence, IteratorProtocol {
     private let ports: PortSet
     private let count: Int
-    /// Shares no divisor with ``count``, so that the steps come by every port before they come by the first again.
+    /// Coprime to ``count``, so that the steps visit every port before the first again.
     private let step: Int
     private var index: Int
     private var left: Int
@@ -23,7 +23,7 @@ package struct PortWalk: Sendable, Sequence, IteratorProtocol {
         self.init(ports, using: &random)
     }
 
-    /// One port alone; 0 stands for any that the system has free.
+    /// One port only; 0 stands for any free port of the system.
     package init(only port: UInt16) {
         self.init(PortSet([port...port]))
     }

@@ -4,8 +4,8 @@ package import WasmnetNet
 /// Values by network, looked up by address: one hash table for all networks, probed once for each length that occurs.
 ///
 /// The number of probes is the number of distinct lengths (at most 33 or 129, in practice a handful), however many networks there
-/// are, and insertion and removal are one table operation each, which a trie over flat arrays would not give. The table is a
-/// persistent one: a copy shares its parts, so that a change to the copy of a large table costs no more than to a small one.
+/// are, and insertion and removal are one table operation each, unlike in a trie over flat arrays. The table is
+/// persistent: copies share their parts, so that a change to the copy of a large table costs no more than to a small one.
 package struct PrefixTable<Value: Sendable>: Sendable {
     private var values: TreeDictionary<Prefix, [Value]> = [:]
     /// How many networks have each length; longest first when looked up.
@@ -29,7 +29,7 @@ package struct PrefixTable<Value: Sendable>: Sendable {
         if self.values.removeValue(forKey: prefix) != nil { self.count(prefix, by: -1) }
     }
 
-    /// Removes the values of a network that `predicate` takes.
+    /// Removes the values of a network that match `predicate`.
     package mutating func remove(_ prefix: Prefix, where predicate: (Value) -> Bool) {
         guard var values = self.values[prefix] else { return }
         values.removeAll(where: predicate)
@@ -50,7 +50,7 @@ package struct PrefixTable<Value: Sendable>: Sendable {
         if lengths.count != order.count { order = lengths.keys.sorted(by: >) }
     }
 
-    /// The first value that `predicate` takes, the longest network first.
+    /// The first value that matches `predicate`, the longest network first.
     package func first(for address: IPAddress, where predicate: (Value) -> Bool) -> Value? {
         guard !self.values.isEmpty else { return nil }
         for length in address.isIPv4 ? self.v4Order : self.v6Order {

@@ -2,11 +2,11 @@ import WasmnetNet
 
 /// The built-in guard: ranges that lead to the node's own machine or network, or nowhere.
 ///
-/// Of IPv6 only global unicast, 2000::/3 (RFC 4291, section 2.4), is public at all, so a range that is assigned later is not open
-/// before somebody has judged it.
+/// Of IPv6 only global unicast, 2000::/3 (RFC 4291, section 2.4), is public at all, so a range that is assigned later stays closed
+/// until it has been reviewed.
 enum SpecialRanges {
-    /// IANA's IPv4 Special-Purpose Address Registry as of 2025-10-09: every entry that is not globally reachable, and the two for the
-    /// network's own gateways that 192.0.0.0/24 has in it.
+    /// IANA's IPv4 Special-Purpose Address Registry as of 2025-10-09: every entry that is not globally reachable, and the two within
+    /// 192.0.0.0/24 for the network's own gateways.
     static let registeredIPv4 = [
         ("this network", "0.0.0.0/8"), ("private", "10.0.0.0/8"), ("shared address space", "100.64.0.0/10"),
         ("loopback", "127.0.0.0/8"), ("link-local", "169.254.0.0/16"), ("private", "172.16.0.0/12"),
@@ -15,7 +15,7 @@ enum SpecialRanges {
         ("documentation", "198.51.100.0/24"), ("documentation", "203.0.113.0/24"),
         ("broadcast", "255.255.255.255/32"), ("reserved", "240.0.0.0/4"),
     ]
-    /// IANA's IPv6 Special-Purpose Address Registry as of 2025-10-09, likewise; 2001::/23 whole, also where an anycast service of the
+    /// IANA's IPv6 Special-Purpose Address Registry as of 2025-10-09, likewise; the whole of 2001::/23, although an anycast service of the
     /// network, AMT, AS112 or ORCHIDv2 in it is globally reachable. IPv4-mapped addresses are decided as IPv4.
     static let registeredIPv6 = [
         ("unspecified", "::/128"), ("loopback", "::1/128"), ("local NAT64", "64:ff9b:1::/48"),
@@ -40,13 +40,13 @@ enum SpecialRanges {
     static func name(of address: IPAddress) -> String? {
         let ranges = address.isIPv4 ? self.v4 : self.v6
         if let range = ranges.first(where: { $0.prefix.contains(address) }) { return range.name }
-        // What goes by the address inside it is judged by that one.
+        // An address decided by its embedded one is judged by that one.
         if address.isIPv4 || address.high >> 61 == 1 || address.wellKnownTranslation != nil { return nil }
         return "not global unicast (outside 2000::/3)"
     }
 }
 
-/// Where clouds keep what their machines must not tell: open to an entry of `allow` that is this very address, or an exact name.
+/// Cloud metadata services, which hold secrets: opened only by an entry of `allow` for this very address, or an exact name.
 ///
 /// Collected in November 2026 from what providers are known to use; not a registry, so it may lack some.
 enum CloudMetadata {

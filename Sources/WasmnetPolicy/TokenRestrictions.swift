@@ -1,19 +1,19 @@
 import WasmnetNet
 
-/// What a token adds to the policy in force for the client that holds it. It can only take away reach, never add any.
+/// What a token adds to the policy in force for its client. It can only restrict destinations, never add any.
 package struct TokenRestrictions: Sendable {
-    /// Which of the policy's tiers gives the limits; nil, and a tier that the policy no longer has, mean the limits of everyone.
+    /// The policy's tier whose limits apply; nil, and a tier that the policy no longer has, mean the default limits.
     package var tier: String?
     let tokenDestinations: TokenDestinations?
 
-    /// - Parameter allow: the only destinations; nil means all that the policy allows, and no entry means none.
+    /// - Parameter allow: the only destinations; nil means all that the policy allows, and an empty list means none.
     package init(tier: String? = nil, allow: [PolicyEntry]? = nil) {
         self.tier = tier
         self.tokenDestinations = allow.map(TokenDestinations.init)
     }
 }
 
-/// The only destinations of one client: each gate asks it after the policy itself has allowed.
+/// The only destinations of one client: checked after the policy itself has allowed.
 final class TokenDestinations: Sendable {
     private let lists: EntryLists
 
@@ -21,7 +21,7 @@ final class TokenDestinations: Sendable {
         self.lists = EntryLists(entries)
     }
 
-    /// Whether a destination is one of them, as it is written; without a port, whether it is on some port.
+    /// Whether a destination is one of them, as written; without a port, whether it is on some port.
     func covers(_ address: IPAddress, port: UInt16?, name: HostName?, transport: TransportProtocol) -> Bool {
         let list = self.lists[transport]
         return Self.covers(list, address) { $0.covers(port, wholly: false) }
@@ -35,7 +35,7 @@ final class TokenDestinations: Sendable {
             || list.networkEntries.contains { $0.covers(port, wholly: false) }
     }
 
-    /// Whether a local address and port may be bound: both are written out like a destination. Port 0 stands for all of them.
+    /// Whether a local address and port may be bound: both are written like a destination. Port 0 stands for all of them.
     func coversBinding(_ address: IPAddress, port: UInt16, transport: TransportProtocol) -> Bool {
         let port = port == 0 ? nil : port
         return Self.covers(self.lists[transport], address) { $0.covers(port, wholly: true) }

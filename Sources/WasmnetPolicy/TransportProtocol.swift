@@ -1,18 +1,18 @@
 package import WasmnetNet
 
-/// What carries the bytes.
+/// The transport protocol.
 public enum TransportProtocol: String, Sendable, CaseIterable {
     case tcp
     case udp
 }
 
 extension TransportProtocol {
-    /// What an entry begins with: `tcp/` or `udp/`.
+    /// The prefix of an entry: `tcp/` or `udp/`.
     var prefix: String { "\(self.rawValue)/" }
 
-    /// The transport that an entry begins with, nil for none, and what stands behind it.
+    /// The transport that an entry begins with, nil for none, and the rest.
     ///
-    /// - Throws: for what was meant as a transport and is none.
+    /// - Throws: for an invalid transport.
     static func split(_ text: ByteText) throws(DestinationError) -> (TransportProtocol?, ByteText) {
         guard let (head, rest) = text.cut(at: "/") else { return (nil, text) }
         guard let transport = TransportProtocol(rawValue: head.text) else {
@@ -31,7 +31,7 @@ extension TransportProtocol {
         return (transport, rest)
     }
 
-    /// - Throws: where a text begins with a transport, in a field whose values hold for both.
+    /// - Throws: if a text begins with a transport, in a field whose values apply to both.
     package static func refuse(in text: ByteText) throws(DestinationError) {
         guard let transport = Self.allCases.first(where: { text.starts(with: ByteText($0.prefix)) }) else { return }
         throw DestinationError(
@@ -39,7 +39,7 @@ extension TransportProtocol {
         )
     }
 
-    /// Behind an address a slash begins the length of its prefix. Else a transport was meant, or nothing that can be guessed.
+    /// After an address a slash begins the prefix length. Otherwise a transport was meant, or something unknown.
     private static func refuseMistake(_ head: ByteText, _ rest: ByteText) throws(DestinationError) {
         if let transport = TransportProtocol(rawValue: rest.text) {
             throw DestinationError("the transport stands first: \"\(transport.prefix)\(head.text)\"")

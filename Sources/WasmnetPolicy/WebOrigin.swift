@@ -1,11 +1,11 @@
 import WasmnetNet
 
-/// Where a page comes from, in the one form in which browsers write it (RFC 6454, section 6.2; the URL standard's host serializer).
+/// A page's origin, in the one form in which browsers write it (RFC 6454, section 6.2; the URL standard's host serializer).
 package struct WebOrigin: Hashable, Sendable {
     /// `https://page.example`, `http://localhost:8080`: lower case, without the scheme's own port.
     package let text: String
 
-    /// - Throws: in words, for what no browser sends as `Origin`.
+    /// - Throws: with a description, for anything that no browser sends as `Origin`.
     package init(_ written: String) throws(DestinationError) {
         let written = ByteText(written)
         guard let colon = written.cut(at: ":"), let authority = colon.after.dropping(prefix: "//") else {
@@ -57,7 +57,7 @@ package struct WebOrigin: Hashable, Sendable {
 }
 
 extension IPAddress {
-    /// As the URL standard writes IPv6: as RFC 5952 does, but an IPv4 address inside in hexadecimal as well.
+    /// As the URL standard writes IPv6: like RFC 5952, but with an embedded IPv4 address in hexadecimal as well.
     fileprivate var inURLs: String {
         guard self.isMapped else { return self.description }
         let low = UInt32(truncatingIfNeeded: self.low)

@@ -1,14 +1,14 @@
 import HashTreeCollections
 package import WasmnetNet
 
-/// The denylist at one version: a value that never changes.
+/// The denylist at one version: an immutable value.
 ///
-/// Another version of it shares all that did not change: to make one from a list of 100,000 entries and one more costs microseconds,
+/// Versions share everything that did not change: adding one entry to a list of 100,000 costs microseconds,
 /// see ``applying(_:generation:version:)``. Lookups probe the policy's tables for networks and names, see ``PrefixTable``.
 package struct Denylist: Sendable {
-    /// When the list began, by the store that keeps it; one that replaces it begins another. 0: no list was ever written.
+    /// When the list began, by the store that keeps it; a list that replaces it has another. 0: no list was ever written.
     package let generation: Int64
-    /// Counts the changes, of those before it too.
+    /// Counts the changes, including those of earlier lists.
     package let version: Int64
     private let storage: Storage
 
@@ -17,7 +17,7 @@ package struct Denylist: Sendable {
         init(_ tables: DenylistTables) { self.tables = tables }
     }
 
-    /// No entries, and no store that says so.
+    /// No entries, and not read from a store.
     package static let empty = Denylist(DenylistTables(), generation: 0, version: 0)
 
     init(_ tables: DenylistTables, generation: Int64, version: Int64) {
@@ -34,16 +34,16 @@ package struct Denylist: Sendable {
 
     var tables: DenylistTables { self.storage.tables }
 
-    /// Entries, those included whose time is over and that nobody has taken out yet.
+    /// Entries, including expired ones that were not removed yet.
     package var count: Int { self.tables.entries.count }
     package var isEmpty: Bool { self.tables.entries.isEmpty }
     /// Equal for equal entries, whatever their order; 48 bits.
     package var digest: DenylistDigest { self.tables.digest }
 
-    /// The entry of exactly this subject, whether or not its time is over.
+    /// The entry of exactly this subject, expired or not.
     package subscript(subject: DenylistSubject) -> DenylistEntry? { self.tables.entries[subject.text] }
 
-    /// All entries, by their texts.
+    /// All entries, sorted by their texts.
     package func sorted() -> [DenylistEntry] {
         self.tables.entries.values.sorted { $0.text < $1.text }
     }
@@ -61,7 +61,7 @@ package struct Denylist: Sendable {
     }
 }
 
-/// A change of the list as it is kept in a log: it says what there is afterwards, so that it does no harm twice.
+/// A change of the list as kept in a log: it states the result, so that applying it twice does no harm.
 package enum DenylistRecord: Sendable, Hashable {
     case put(DenylistEntry)
     /// By the subject's text.
@@ -73,11 +73,11 @@ package enum DenylistRecord: Sendable, Hashable {
 extension Denylist {
     /// The entry that denies an address, the longest network first.
     ///
-    /// An address with others inside (IPv4-mapped, NAT64, 6to4, Teredo) is denied where one of them is, as by the policy.
+    /// An address with embedded ones (IPv4-mapped, NAT64, 6to4, Teredo) is denied if one of them is, as by the policy.
     ///
     /// - Parameters:
-    ///   - port: nil asks for the address as a whole: only entries for every port count.
-    ///   - now: by the clock that the entries' expiry was reckoned by.
+    ///   - port: nil asks about the address as a whole: only entries for every port count.
+    ///   - now: by the clock used for the entries' expiries.
     package func entry(for address: IPAddress, port: UInt16?, at now: UnixTime) -> DenylistEntry? {
         let networks = self.tables.networks
         func holds(_ entry: DenylistEntry) -> Bool { entry.covers(port) && entry.holds(at: now) }
@@ -95,7 +95,7 @@ extension Denylist {
         return self.tables.names.firstExact(name, where: holds) ?? self.tables.names.firstWildcard(name, where: holds)
     }
 
-    /// The entry that denies a destination by its name, where it has one, or by one of its addresses.
+    /// The entry that denies a destination by its name, if it has one, or by one of its addresses.
     package func entry(
         for name: HostName?, _ address: IPAddress?, port: UInt16?, at now: UnixTime
     ) -> DenylistEntry? {

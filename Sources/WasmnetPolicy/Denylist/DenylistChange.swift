@@ -1,6 +1,6 @@
 package import WasmnetNet
 
-/// What an operator wants of the list.
+/// A change of the list by an operator.
 package enum DenylistChange: Sendable, Hashable {
     case add(DenylistSubject, DenylistExpiry = .never, reason: DenylistReason? = nil)
     case remove(DenylistSubject)
@@ -10,14 +10,14 @@ package enum DenylistChange: Sendable, Hashable {
     }
 }
 
-/// How long an entry holds.
+/// How long an entry is valid.
 package enum DenylistExpiry: Sendable, Hashable {
     case never
-    /// So many milliseconds from when the store writes it; what is below 1 is over at once.
+    /// This many milliseconds after the store writes it; values below 1 are expired at once.
     case after(milliseconds: Int64)
     case at(UnixTime)
 
-    /// The moment, held to what the store and a list file can write: from 1 ms after the epoch to the year 9999.
+    /// The moment, clamped to what the store and a list file can write: from 1 ms after the epoch to the year 9999.
     package func moment(from now: UnixTime) -> UnixTime? {
         let moment: UnixTime
         switch self {
@@ -29,24 +29,24 @@ package enum DenylistExpiry: Sendable, Hashable {
     }
 }
 
-/// What became of a change. The numbers are those of the script that writes.
+/// The outcome of a change. The numbers are those of the script that writes.
 package enum DenylistOutcome: Int64, Sendable, Hashable, CaseIterable {
-    /// It was not there.
+    /// It did not exist.
     case added = 1
-    /// It was there with another expiry or reason.
+    /// It existed with another expiry or reason.
     case updated = 2
-    /// It was there just so; nothing was written.
+    /// It existed exactly like this; nothing was written.
     case unchanged = 3
     case removed = 4
-    /// It was not there to be removed.
+    /// It did not exist, so nothing was removed.
     case absent = 5
-    /// Its time was over before it was written: it is not on the list.
+    /// It expired before it was written: it is not on the list.
     case expired = 6
-    /// The list has as many entries as it may have.
+    /// The list is full.
     case full = 7
 }
 
-/// What a store did.
+/// The result of a write.
 package struct DenylistReceipt: Sendable, Hashable {
     package var generation: Int64
     package var version: Int64

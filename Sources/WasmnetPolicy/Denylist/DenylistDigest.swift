@@ -1,7 +1,7 @@
 import WasmnetNet
 
-/// What two lists are compared by: the sum of a number for each entry, modulo 2^48, so that it follows each change at no cost and
-/// fits the numbers of Lua. It finds lists that went apart by mistake, not ones that somebody made alike.
+/// For comparing two lists: the sum of a number for each entry, modulo 2^48, so that it is cheap to update and
+/// fits the numbers of Lua. It detects lists that diverged by mistake, not deliberate collisions.
 package struct DenylistDigest: Hashable, Sendable, CustomStringConvertible {
     package private(set) var value: Int64
 
@@ -21,8 +21,8 @@ package struct DenylistDigest: Hashable, Sendable, CustomStringConvertible {
 
     private static func until(_ entry: DenylistEntry) -> Int64 { entry.expiry?.milliseconds ?? 0 }
 
-    /// The number of an entry, its expiry aside, which is added to it: 64-bit FNV-1a (IETF draft-eastlake-fnv) over text, a zero and
-    /// the reason, with the last mixing steps of MurmurHash3 (A. Appleby) so that similar entries do not cancel out in sums.
+    /// The number of an entry, without its expiry, which is added to it: 64-bit FNV-1a (IETF draft-eastlake-fnv) over text, a zero and
+    /// the reason, with the final mixing steps of MurmurHash3 (A. Appleby) so that similar entries do not cancel out in sums.
     package static func mark(of text: String, reason: DenylistReason?) -> Int64 {
         var hash: UInt64 = 0xCBF2_9CE4_8422_2325
         func take(_ byte: UInt8) { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01B3 }

@@ -1,8 +1,8 @@
 package import WasmnetNet
 
-/// One entry of the denylist: what it names, until when it holds, and why.
+/// One entry of the denylist: its subject, its expiry, and its reason.
 package struct DenylistEntry: Sendable, Hashable, CustomStringConvertible {
-    /// Entries are kept in several tables at once; a reference each costs less there than the value.
+    /// Entries are kept in several tables at once; a reference in each costs less than the value.
     private final class Content: Sendable {
         let subject: DenylistSubject
         let expiry: UnixTime?
@@ -27,7 +27,7 @@ package struct DenylistEntry: Sendable, Hashable, CustomStringConvertible {
     }
 
     package var subject: DenylistSubject { self.content.subject }
-    /// From this moment on it does not hold; nil: it stays.
+    /// The entry is valid until this moment; nil: forever.
     package var expiry: UnixTime? { self.content.expiry }
     package var reason: DenylistReason? { self.content.reason }
     /// The subject's text.
@@ -48,20 +48,20 @@ package struct DenylistEntry: Sendable, Hashable, CustomStringConvertible {
 
     package func hash(into hasher: inout Hasher) { hasher.combine(self.text) }
 
-    /// Whether it covers a destination's port. Without a port it must hold for every port.
+    /// Whether it covers a destination's port. Without a port it must cover every port.
     func covers(_ port: UInt16?) -> Bool {
         guard case .destination(let entry) = self.subject.kind else { return false }
         return entry.covers(port, wholly: true)
     }
 }
 
-/// Why an entry is there, for people: one line.
+/// The reason for an entry, for people: one line.
 package struct DenylistReason: Sendable, Hashable, CustomStringConvertible {
     package let text: String
 
     package var description: String { self.text }
 
-    /// By the bytes, as Redis compares them: to String two ways to write an accent are equal.
+    /// Compares the bytes, as Redis does: String treats two encodings of an accented letter as equal.
     package static func == (left: DenylistReason, right: DenylistReason) -> Bool {
         left.text.utf8.elementsEqual(right.text.utf8)
     }
@@ -71,8 +71,8 @@ package struct DenylistReason: Sendable, Hashable, CustomStringConvertible {
     /// The longest, in bytes of UTF-8.
     package static let longest = 256
 
-    /// - Returns: nil where nothing is left without the spaces around it.
-    /// - Throws: for more than ``longest`` bytes, and for characters that would end a line or steer a terminal.
+    /// - Returns: nil if nothing is left without the surrounding spaces.
+    /// - Throws: for more than ``longest`` bytes, and for characters that would end a line or affect a terminal.
     package init?(_ text: some StringProtocol) throws(DenylistError) {
         let plain = text.unicodeScalars.allSatisfy {
             switch $0.properties.generalCategory {

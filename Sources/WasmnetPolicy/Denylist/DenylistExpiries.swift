@@ -2,29 +2,29 @@ import HashTreeCollections
 import HeapModule
 package import WasmnetNet
 
-/// Which entry's time is over next.
+/// Which entry expires next.
 package struct DenylistExpiries: Sendable {
     private var deadlines = Heap<Deadline>()
 
     package init() {}
 
-    /// All entries of a list that end.
+    /// All entries of a list with an expiry.
     package init(_ list: Denylist) {
         self.deadlines = Heap(
             list.entries.compactMap { entry in entry.expiry.map { Deadline(moment: $0, text: entry.text) } })
     }
 
-    /// Takes note of an entry that was put into the list.
+    /// Records an entry that was added to the list.
     ///
     /// - Parameter list: the list with the entry.
     package mutating func expect(_ entry: DenylistEntry, in list: Denylist) {
         guard let expiry = entry.expiry else { return }
         self.deadlines.insert(Deadline(moment: expiry, text: entry.text))
-        // Deadlines that an entry does not have any more stay until they pass: they must not outnumber the others by far.
+        // Obsolete deadlines stay until they pass: they must not outnumber the others by far.
         if self.deadlines.count > 2 * list.count + 1024 { self = DenylistExpiries(list) }
     }
 
-    /// When the next entry's time is over, by the entries that a list has.
+    /// When the next entry of a list expires.
     package mutating func next(in list: Denylist) -> UnixTime? {
         while let deadline = self.deadlines.min {
             if list.tables.entries[deadline.text]?.expiry == deadline.moment { return deadline.moment }
@@ -33,7 +33,7 @@ package struct DenylistExpiries: Sendable {
         return nil
     }
 
-    /// Takes out the next that is over, of an entry that may have another expiry by now.
+    /// Removes the next expired deadline; its entry may have another expiry by now.
     mutating func popOver(at now: UnixTime) -> (text: String, moment: UnixTime)? {
         guard let deadline = self.deadlines.min, deadline.moment <= now else { return nil }
         self.deadlines.removeMin()
@@ -41,7 +41,7 @@ package struct DenylistExpiries: Sendable {
     }
 }
 
-/// In the order in which Redis' sorted set has them.
+/// In the order of Redis' sorted set.
 private struct Deadline: Comparable, Sendable {
     let moment: UnixTime
     let text: String

@@ -1,6 +1,6 @@
 import WasmnetNet
 
-/// A list of entries as text: one a line.
+/// A list of entries as text: one per line.
 ///
 /// ```
 /// # everything behind a number sign is a comment
@@ -9,12 +9,12 @@ import WasmnetNet
 /// client:t:someone until=2026-11-25T08:30:00Z reason=the rest of the line, whatever it holds
 /// ```
 package enum DenylistFile {
-    /// What is wrong with a list, line by line.
+    /// The errors in a list, line by line.
     package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         package let name: String
-        /// Lines count from 1. No more of them than ``maxProblems``.
+        /// Lines count from 1. At most ``maxProblems``.
         package let problems: [(line: Int, error: DenylistError)]
-        /// Whether there are others.
+        /// Whether there are more.
         package let hasMore: Bool
 
         /// `NAME:LINE: WORDS`, a line each.
@@ -29,10 +29,10 @@ package enum DenylistFile {
 
     package static let maxProblems = 20
 
-    /// Reads a list. An entry that stands there twice is read twice.
+    /// Reads a list. A repeated entry is read twice.
     ///
-    /// - Parameter name: what the list is called in errors.
-    /// - Throws: all that is wrong; then nothing is read.
+    /// - Parameter name: the list's name in errors.
+    /// - Throws: all errors; then nothing is read.
     package static func read(_ bytes: some Collection<UInt8>, name: String) throws(Failure) -> [DenylistEntry] {
         var entries: [DenylistEntry] = []
         var problems: [(line: Int, error: DenylistError)] = []

@@ -1,14 +1,14 @@
 package import WasmnetNet
 
-/// How the list changes, as a value: what the script that writes does in Redis, step by step, for a node without Redis and for the tests
+/// Changes of the list, as a value: the same as the writing script in Redis, step by step, for a node without Redis and for tests
 /// that compare the two.
 package struct DenylistReplica: Sendable {
     package private(set) var list = Denylist.empty
     private var expiries = DenylistExpiries()
 
-    /// Entries a list may have.
+    /// The most entries of a list.
     package static let maxEntries = 1_000_000
-    /// Entries whose time is over that one write takes out, at most.
+    /// The most expired entries that one write removes.
     package static let maxSwept = 64
 
     private let most: Int
@@ -17,11 +17,11 @@ package struct DenylistReplica: Sendable {
         self.most = most
     }
 
-    /// Makes changes, in order. Entries whose time is over are taken out first, so no change at all does only that.
+    /// Makes changes, in order. Expired entries are removed first, so an empty list of changes does only that.
     ///
     /// - Parameters:
-    ///   - clears: whether a new list takes the place of the old before it.
-    ///   - now: by the one clock that all expiry is reckoned by.
+    ///   - clears: whether a new list replaces the old one first.
+    ///   - now: by the one clock used for all expiries.
     package mutating func write(
         _ changes: [DenylistChange], clears: Bool = false, now: UnixTime
     ) -> (receipt: DenylistReceipt, records: [DenylistRecord]) {
@@ -94,14 +94,14 @@ private struct Page {
         }
     }
 
-    /// Takes an entry out that has this expiry.
+    /// Removes an entry with this expiry.
     mutating func drop(_ text: String, at moment: UnixTime) -> Bool {
         guard self.builder[text]?.expiry == moment else { return false }
         self.write(.drop(text))
         return true
     }
 
-    /// The entry of this text; one whose time is over goes first.
+    /// The entry of this text; an expired one is removed first.
     private mutating func current(_ text: String) -> DenylistEntry? {
         guard let entry = self.builder[text] else { return nil }
         if entry.holds(at: self.now) { return entry }

@@ -1,19 +1,19 @@
 package import WasmnetNet
 import WasmnetQuota
 
-/// What an entry of the denylist names: destinations, or a client.
+/// The subject of a denylist entry: destinations, or a client.
 package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     package enum Kind: Hashable, Sendable {
-        /// An address, a network, a name or a wildcard, with a port or range or without: read and matched as an entry of the policy.
+        /// An address, a network, a name or a wildcard, optionally with a port or range: parsed and matched like a policy entry.
         case destination(PolicyEntry)
-        /// Clients by the address they come from.
+        /// Clients by the address they connect from.
         case clientNetwork(Prefix)
         /// One client by the text of its id, such as `t:subject`.
         case client(String)
     }
 
     package let kind: Kind
-    /// The one way to write it, in printable ASCII without a space: equal subjects have equal texts.
+    /// The canonical form, in printable ASCII without a space: equal subjects have equal texts.
     package let text: String
 
     package var description: String { self.text }
@@ -21,13 +21,13 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     /// The longest text, in bytes.
     package static let longestText = 1024
 
-    /// Reads `203.0.113.7`, `10.0.0.0/8`, `[2001:db8::1]:443`, `api.example.com`, `*.example.org:8000-8999`, `client:a:203.0.113.7`,
+    /// Parses `203.0.113.7`, `10.0.0.0/8`, `[2001:db8::1]:443`, `api.example.com`, `*.example.org:8000-8999`, `client:a:203.0.113.7`,
     /// `client:a:2001:db8::/48`, `client:t:subject`.
     ///
-    /// IPv4-mapped addresses are taken as the IPv4 ones that they stand for. In a client's subject a `%` is written `%25`, and any byte may be
-    /// written as `%` and two hexadecimal digits (RFC 3986, section 2.1); ``text`` has all that is not printable ASCII so.
+    /// IPv4-mapped addresses are treated as IPv4. In a client's subject a `%` is written `%25`, and any byte may be
+    /// written as `%` and two hexadecimal digits (RFC 3986, section 2.1); ``text`` encodes everything but printable ASCII that way.
     ///
-    /// - Throws: with what is wrong in words.
+    /// - Throws: with a description of the error.
     package init(_ text: String) throws(DenylistError) {
         guard text.utf8.count <= Self.longestText else {
             throw DenylistError("an entry is at most \(Self.longestText) bytes, this is \(text.utf8.count)")
@@ -55,7 +55,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     /// One client, by the text of its id.
     ///
     /// - Parameter id: `a:` and an address or network, or `t:` and a client's name.
-    /// - Throws: with what is wrong in words.
+    /// - Throws: with a description of the error.
     package init(clientID id: String) throws(DenylistError) {
         if let address = ByteText(id).dropping(prefix: "a:"), !address.isEmpty {
             self = try Self.byAddress(address)
@@ -71,7 +71,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
         self.text = text
     }
 
-    /// The text of one client's entry, where its id is no address.
+    /// The text of one client's entry, if its id is not an address.
     static func text(ofClient id: String) -> String {
         Self.clientMark.text + ByteText(id).percentEncoded { (0x21...0x7E).contains($0) }
     }
@@ -102,7 +102,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
     }
 }
 
-/// Why something is no entry of the denylist, in words.
+/// Why a text is not a valid denylist entry.
 package struct DenylistError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -112,7 +112,7 @@ package struct DenylistError: Error, Sendable, Equatable, CustomStringConvertibl
 }
 
 extension PolicyEntry {
-    /// The same in the one way to write it; nil for an entry that names every host.
+    /// The same in its canonical form; nil for an entry that names every host.
     fileprivate var canonical: PolicyEntry? {
         let ports = self.ports == 1...65_535 ? nil : self.ports
         let tail = ports.map { $0.count == 1 ? ":\($0.lowerBound)" : ":\($0.lowerBound)-\($0.upperBound)" } ?? ""
@@ -125,7 +125,7 @@ extension PolicyEntry {
             let host = isBare ? prefix.shortText : "[\(prefix.address)]\(rest)"
             return PolicyEntry(subject: .network(prefix), ports: ports, text: host + tail)
         case .name(let name):
-            // Else it would read as the mark of clients.
+            // Otherwise it would read as the prefix of clients.
             let dot = name.text == "client" && ports != nil ? "." : ""
             return PolicyEntry(subject: self.subject, ports: ports, text: name.text + dot + tail)
         case .below(let name): return PolicyEntry(subject: self.subject, ports: ports, text: "*.\(name.text)\(tail)")
@@ -134,6 +134,6 @@ extension PolicyEntry {
 }
 
 extension Prefix {
-    /// Without its length where that is all of the address.
+    /// Without its length if it covers a single address.
     var shortText: String { self.isSingle ? self.address.description : self.description }
 }

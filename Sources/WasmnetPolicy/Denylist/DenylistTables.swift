@@ -1,7 +1,7 @@
 import HashTreeCollections
 import WasmnetNet
 
-/// What a list is looked up in. Every part is a persistent table: a copy shares all that is not changed in it.
+/// The lookup tables of a list. All are persistent: copies share what did not change.
 struct DenylistTables: Sendable {
     /// By text.
     var entries: TreeDictionary<String, DenylistEntry> = [:]
@@ -16,7 +16,7 @@ struct DenylistTables: Sendable {
         switch entry.subject.kind {
         case .destination(let destination):
             switch destination.subject {
-            // No subject of a denylist.
+            // Not a subject of a denylist.
             case .everything: break
             case .network(let prefix): self.networks.insert(entry, for: prefix)
             case .name(let name): self.names.insert(entry, for: name)

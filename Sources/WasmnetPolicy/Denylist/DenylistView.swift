@@ -1,10 +1,10 @@
 package import WasmnetNet
 package import WasmnetQuota
 
-/// The denylist as it holds at one moment: what a policy decides under.
+/// The denylist at one moment, as used by a policy's decisions.
 package struct DenylistView: Sendable {
     package let list: Denylist
-    /// By the clock that the entries' expiry is reckoned by.
+    /// By the clock used for the entries' expiries.
     package let now: UnixTime
 
     package init(_ list: Denylist, at now: UnixTime) {
@@ -12,7 +12,7 @@ package struct DenylistView: Sendable {
         self.now = now
     }
 
-    /// The entry that denies a client, by the text of its id or by the address it comes from.
+    /// The entry that denies a client, by the text of its id or by the address it connects from.
     package func entry(forClient id: String, at address: IPAddress?) -> DenylistEntry? {
         guard !self.list.isEmpty else { return nil }
         return self.list.entry(forClient: id, at: self.now)
@@ -26,7 +26,7 @@ package struct DenylistView: Sendable {
 }
 
 extension DenylistView {
-    /// The entry that denies a client by any of its identities: who pays, its address (with every network around it), its token's subject.
+    /// The entry that denies a client by any of its identities: the client charged, its address (and networks), its token's subject.
     package func entry(forClient client: ClientID, at address: IPAddress?, subject: ClientID?) -> DenylistEntry? {
         // An address is looked up as such; without one a client is `a:local`.
         var ids = address == nil ? [client, ClientID(peer: nil)] : [client]
