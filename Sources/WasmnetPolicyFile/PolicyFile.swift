@@ -3,19 +3,19 @@ import TOMLKit
 public import WasmnetPolicy
 package import WasmnetNet
 
-/// A policy as a TOML file. Nothing is ever skipped in silence: an unknown key, a bad entry, an empty range is an error.
+/// A policy as a TOML file. Nothing is silently ignored: an unknown key, a bad entry, an empty range is an error.
 public enum PolicyFile {
     /// The most bytes that a policy's file may have. Default 4 MiB.
     package static let maxBytes = 4 << 20
 
     /// Reads a regular file of at most 4 MiB.
     ///
-    /// - Throws: ``PolicyFileError`` with all that is wrong.
+    /// - Throws: ``PolicyFileError`` with all errors.
     public static func load(path: String) throws(PolicyFileError) -> Policy {
         try self.load(path: path, of: .regular)
     }
 
-    /// - Parameter kinds: what the file may be.
+    /// - Parameter kinds: the allowed kinds of file.
     package static func load(path: String, of kinds: FileBytes.Kinds) throws(PolicyFileError) -> Policy {
         let bytes: [UInt8]
         do {
@@ -27,7 +27,7 @@ public enum PolicyFile {
         return try self.parse(bytes, file: path)
     }
 
-    /// - Parameter file: the name that errors give.
+    /// - Parameter file: the name used in errors.
     public static func parse(_ text: String, file: String) throws(PolicyFileError) -> Policy {
         try self.parse(Array(text.utf8), file: file)
     }
@@ -39,7 +39,7 @@ public enum PolicyFile {
         } catch {
             throw PolicyFileError(problems: [.init(line: error.line, path: "", message: error.problem, file: file)])
         }
-        // To the TOML library a text ends at a NUL, so what stands behind one would not be read.
+        // For the TOML library a text ends at a NUL, so anything after one would not be read.
         for (index, line) in content.lines.enumerated() where line.holds("\\u0000") || line.holds("\\U00000000") {
             throw PolicyFileError(
                 problems: [

@@ -1,18 +1,18 @@
 import WasmnetNet
 
-/// Everything that is wrong with a policy file, each with its line and the key's path.
+/// All errors in a policy file, each with its line and the key's path.
 public struct PolicyFileError: Error, Sendable, CustomStringConvertible {
-    /// One thing that is wrong, and where.
+    /// One error and its location.
     public struct Problem: Sendable, Equatable, CustomStringConvertible {
         /// Counted from 1; 0 when the file could not be read at all.
         public var line: Int
         /// For example `network.deny[3]`; empty for errors of syntax.
         public var path: String
-        /// What is wrong, in words.
+        /// A description of the error.
         public var message: String
         var file: String
 
-        /// `file:line: key: message`: one line, whatever the file holds.
+        /// `file:line: key: message`: one line, whatever the file contains.
         public var description: String {
             let place = self.line > 0 ? "\(self.file):\(self.line)" : self.file
             let text = self.path.isEmpty ? "\(place): \(self.message)" : "\(place): \(self.path): \(self.message)"
@@ -20,7 +20,7 @@ public struct PolicyFileError: Error, Sendable, CustomStringConvertible {
         }
     }
 
-    /// All that was found, in the order of the file; at least one.
+    /// All errors found, in the order of the file; at least one.
     public let problems: [Problem]
 
     /// The problems, a line each.

@@ -3,7 +3,7 @@ import WasmnetPolicy
 import WasmnetNet
 import WasmnetQuota
 
-/// Reads the tables of a policy, gathering what is wrong.
+/// Reads the tables of a policy, collecting errors.
 struct PolicyReader {
     private let file: String
     private let locator: TOMLLocator
@@ -268,7 +268,7 @@ struct PolicyReader {
         return nil
     }
 
-    /// A value as it is written, or its kind.
+    /// A value as written, or its kind.
     private static func words(_ value: any TOMLValueConvertible) -> String {
         if let text = value.string { return "\"\(text)\"" }
         if let number = value.int { return "\(number)" }

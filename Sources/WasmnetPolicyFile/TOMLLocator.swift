@@ -1,6 +1,6 @@
 import WasmnetNet
 
-/// Finds the line of a key, or of one element of its array, in TOML text: TOMLKit tells lines only for errors of syntax.
+/// Finds the line of a key, or of one element of its array, in TOML text: TOMLKit reports lines only for syntax errors.
 struct TOMLLocator {
     private let lines: [ByteText]
 

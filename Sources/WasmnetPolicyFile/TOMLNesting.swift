@@ -1,9 +1,9 @@
 /// How deep TOML text nests tables and arrays: the TOML library follows dotted keys, and frees its tables, by recursion, so that enough
-/// of them would overflow the stack. So this is looked at before the library sees the text.
+/// of them would overflow the stack. So this is checked before the library sees the text.
 ///
-/// Strings and comments are told apart as TOML does. What is no TOML is read somehow: the library complains of it.
+/// Strings and comments are recognized as in TOML. Invalid TOML is read in some way: the library reports it.
 struct TOMLNesting {
-    /// The most parts of one dotted key, and the most brackets inside one another. The deepest of a policy is 2.
+    /// The most parts of one dotted key, and the most nested brackets. The deepest of a policy is 2.
     static let deepest = 16
     static let problem = "keys, tables and arrays are nested more than \(Self.deepest) deep"
 
@@ -57,7 +57,7 @@ struct TOMLNesting {
         while self.index < self.bytes.endIndex, self.bytes[self.index] != UInt8(ascii: "\n") { self.index += 1 }
     }
 
-    /// From a string's first quote to behind its last, or to the end of its line where it has none.
+    /// From a string's first quote to after its last, or to the end of its line if it has none.
     private mutating func skipString(_ quote: UInt8) {
         let isLong = self.quotes(quote, atMost: 3) == 3
         self.index += isLong ? 3 : 1
@@ -68,7 +68,7 @@ struct TOMLNesting {
                 self.line += 1
             }
             if byte == UInt8(ascii: "\\"), quote == UInt8(ascii: "\"") {
-                // The escaped character, a quote say; an escaped line end is looked at as such.
+                // The escaped character, such as a quote; an escaped line end is checked as such.
                 let next = self.index + 1
                 let endsLine = next < self.bytes.endIndex && self.bytes[next] == UInt8(ascii: "\n")
                 self.index += endsLine ? 1 : 2
@@ -82,7 +82,7 @@ struct TOMLNesting {
                 self.index += 1
                 return
             }
-            // Up to two quotes may stand before the three that end it.
+            // Up to two quotes may precede the three that end it.
             let count = self.quotes(quote, atMost: 5)
             self.index += count
             if count >= 3 { return }
