@@ -1,4 +1,4 @@
-/// What was counted of one client, in the cluster or in this process, at one time.
+/// What was counted for one client, in the cluster or in this process, at one time.
 package struct ClientAccount: Sendable, Equatable {
     /// What one node holds of a client.
     package struct Holding: Sendable, Equatable {
@@ -14,19 +14,19 @@ package struct ClientAccount: Sendable, Equatable {
         }
     }
 
-    /// By Redis' clock where there is one.
+    /// By Redis' clock if there is one.
     package var now: QuotaInstant
-    /// Granted to nodes that live, which is at least what is open there; by node.
+    /// Slots granted to live nodes, at least as many as are open there; by node.
     package var holdings: [Holding]
     package var connects: GCRA
     package var resolves: GCRA
-    /// Nil: nothing was taken of it lately.
+    /// Nil: none of it was used recently.
     package var bandwidth: TokenBucket?
-    /// Debited today (UTC), what nodes hold in advance included.
+    /// Debited today (UTC), including the nodes' leases.
     package var dayBytes: UInt64
     package var dayEnds: QuotaInstant
     package var overrides: QuotaOverrides
-    /// When the overrides end; nil where there are none.
+    /// When the overrides expire; nil if there are none.
     package var overridesEnd: QuotaInstant?
 
     package init(
@@ -45,7 +45,7 @@ package struct ClientAccount: Sendable, Equatable {
         self.overridesEnd = overridesEnd
     }
 
-    /// What there would be to tell of a client that has used nothing, at the same moment.
+    /// The account of a client that has used nothing, at the same moment.
     package var unused: ClientAccount { ClientAccount(now: self.now, dayEnds: self.dayEnds) }
 
     package var sessions: Int { self.holdings.reduce(0) { $0 + $1.sessions } }

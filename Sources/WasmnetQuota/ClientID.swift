@@ -1,6 +1,6 @@
 package import WasmnetNet
 
-/// Whose use is counted: the key of one allowance, in this process and in the cluster.
+/// The client that usage is counted for: the key of one allowance, in this process and in the cluster.
 package struct ClientID: Hashable, Sendable, CustomStringConvertible {
     /// `a:203.0.113.7`, `a:2001:db8::/64` (by address) or `t:subject` (by token).
     package let text: String
@@ -11,13 +11,13 @@ package struct ClientID: Hashable, Sendable, CustomStringConvertible {
 
     package var description: String { self.text }
 
-    /// As the log writes it, and commands and the denylist take it: a name's other characters percent-encoded.
+    /// As written in the log, and accepted by commands and the denylist: with a name's special characters percent-encoded.
     package var commandText: String {
         guard let name = ByteText(self.text).dropping(prefix: "t:") else { return self.text }
         return "t:" + ClientName.encoded(name.text)
     }
 
-    /// By the bytes, as Redis compares keys: to String two ways to write an accent are equal.
+    /// Compares the bytes, as Redis compares keys: String treats two encodings of an accented letter as equal.
     package static func == (left: ClientID, right: ClientID) -> Bool {
         left.text.utf8.elementsEqual(right.text.utf8)
     }
@@ -28,7 +28,7 @@ package struct ClientID: Hashable, Sendable, CustomStringConvertible {
 }
 
 extension ClientID {
-    /// IPv4 by address, mapped into IPv6 (RFC 4291, section 2.5.5.2) or not; IPv6 by /64: what one subscriber usually has.
+    /// IPv4 by address, even if IPv4-mapped (RFC 4291, section 2.5.5.2); IPv6 by /64: what one subscriber usually has.
     package init(peer: IPAddress?) {
         guard let peer = peer?.withoutV4Mapping else {
             self.init(text: "a:local")
@@ -44,7 +44,8 @@ extension ClientID {
 }
 
 extension ClientID {
-    /// As operators write it: an address, alone or after `a:`, of IPv6 its /64 as well, `a:local`, or `t:NAME`; nil for what no client can be.
+    /// As operators write it: an address, alone or after `a:`, for IPv6 also its /64, `a:local`, or `t:NAME`; nil if no client can have
+    /// that id.
     package init?(written text: String) {
         let written = ByteText(text)
         if let name = written.dropping(prefix: "t:") {

@@ -1,7 +1,7 @@
-/// How much one client may use, in the whole cluster. 0 is unlimited everywhere but in the time of a dial.
+/// How much one client may use, in the whole cluster. 0 is unlimited everywhere except for the time of a dial.
 ///
-/// A server that is made with a number out of its range throws. Where nothing can be thrown, a policy brings it to the nearest number in the
-/// range, and to the default what is no number.
+/// Creating a server with a number out of its range throws. Where nothing can be thrown, a policy clamps it to the
+/// range, and replaces NaN with the default.
 public struct ClientLimits: Sendable, Hashable {
     /// Open sockets, 0 to 1,000,000. Default 50.
     public var maxConnections = 50
@@ -11,7 +11,7 @@ public struct ClientLimits: Sendable, Hashable {
     public var sessionsPerSecond = 100.0
     /// WebSockets opened at once after a quiet time, 0 to 1,000,000; 0 means twice a second's. Default 500.
     public var sessionBurst = 500
-    /// Sockets that a client opens or binds a second; those that come in are not counted. 0 to 1,000,000. Default unlimited.
+    /// Sockets that a client opens or binds a second, without incoming ones. 0 to 1,000,000. Default unlimited.
     public var connectsPerSecond = 0.0
     /// Connects at once after a quiet time, 0 to 1,000,000; 0 means twice a second's.
     public var connectBurst = 0
@@ -21,11 +21,12 @@ public struct ClientLimits: Sendable, Hashable {
     public var resolveBurst = 0
     /// Bits (not bytes) a second, both ways together, 0 to 10^12. Default unlimited.
     public var maxBandwidthBitsPerSecond = 0.0
-    /// Bytes at once after a quiet time, up to 4 GiB; 0 means a quarter of a second's worth, at least 64 KiB. The policy file has no word for it.
+    /// Bytes at once after a quiet time, up to 4 GiB; 0 means a quarter of a second's worth, at least 64 KiB. The policy file has no key
+    /// for it.
     package var byteBurst = 0
     /// Bytes in both directions from midnight to midnight, UTC, 0 to 2^53. Default unlimited.
     public var bytesPerDay: UInt64 = 0
-    /// Messages a second that come to nothing (denied, refused, malformed, empty) and WebSocket pings, on each node. Above it the
+    /// Messages a second without effect (denied, refused, malformed, empty) and WebSocket pings, on each node. Above it the
     /// client's WebSockets are not read for a while; nothing is refused. 0 is unlimited. Default 100.
     public var refusalsPerSecond = 100.0
     /// Such messages at once after a quiet time; 0 means twice a second's.
@@ -44,7 +45,7 @@ public struct ClientLimits: Sendable, Hashable {
         set { self.maxBandwidthBitsPerSecond = newValue * 8 }
     }
 
-    /// No limit but these.
+    /// No limits except these.
     package static func only(
         maxConnections: Int = 0, maxSessions: Int = 0,
         connectsPerSecond: Double = 0, connectBurst: Int = 0,
@@ -74,7 +75,7 @@ public struct ClientLimits: Sendable, Hashable {
     package static let unlimited = ClientLimits.only()
 }
 
-/// The ranges of a client's limits, the same for policy files, flags and programs that embed the node.
+/// The ranges of a client's limits, the same for policy files, flags and embedding programs.
 extension ClientLimits {
     /// Of sessions, sockets and bursts.
     package static let counts = 0...1_000_000
@@ -89,16 +90,16 @@ extension ClientLimits {
     /// Of a socket's idle time, in seconds: up to a year.
     package static let idleTimeouts = 0.0...31_536_000.0
 
-    /// Of bytes a day: up to 8192 TiB, the largest number that a script of Redis can hold.
+    /// Of bytes a day: up to 8192 TiB, the largest number that a Redis script can hold.
     package static let dayBytes: ClosedRange<UInt64> = 0...QuotaOverrides.largest
 
-    /// What is out of its range, a member each, with the range.
+    /// Out-of-range members, one entry each, with the range.
     package var problems: [String] {
         var copy = self
         return copy.clamp()
     }
 
-    /// Each member in its range: the nearest number of it, or the default in place of what is no number.
+    /// Each member clamped to its range, with the default in place of NaN.
     package var clamped: ClientLimits {
         var copy = self
         _ = copy.clamp()

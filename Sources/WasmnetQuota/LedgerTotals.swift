@@ -1,6 +1,6 @@
 import Synchronization
 
-/// What all clients of a ledger use together, and the ledger's clock: the same as of the moments that callers pass in.
+/// The totals of all clients of a ledger, and the ledger's clock: the same as of the moments that callers pass in.
 package final class LedgerTotals: Sendable {
     package let clock: @Sendable () -> QuotaInstant
     private let sessions = Atomic<Int>(0)

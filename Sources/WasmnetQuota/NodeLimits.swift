@@ -1,15 +1,15 @@
 import Synchronization
 
-/// What a client is limited to on one node, in this process alone: shared by all its sessions here. Every member may be called from
+/// A client's limits on one node, in this process only: shared by all its sessions here. Every member may be called from
 /// any thread.
 package final class NodeLimits: Sendable {
-    /// Of messages that come to nothing: counted after the fact, and above the rate the client's messages are not read for a while.
+    /// Of messages without effect: counted afterwards, and above the rate the client's messages are not read for a while.
     package let refusals = NodeRate()
-    /// Of sessions that are opened: taken before.
+    /// Of opened sessions: taken before.
     package let sessions = NodeRate()
     /// Of messages that wait for lookups.
     package let waitingMessages = ByteRoom()
-    /// Of messages that are not whole yet.
+    /// Of incomplete messages.
     package let unfinishedMessages = ByteRoom()
 
     package init() {}
@@ -19,19 +19,19 @@ package final class NodeLimits: Sendable {
         self.sessions.apply(GCRA.Pace(perSecond: limits.sessionsPerSecond, burst: limits.sessionBurst))
     }
 
-    /// Whether nothing is remembered that fresh ones would not know.
+    /// Whether their state equals that of fresh ones.
     package func areAtRest(now: QuotaInstant) -> Bool {
         self.refusals.isAtRest(now: now) && self.sessions.isAtRest(now: now)
     }
 }
 
-/// Memory that several may fill together, up to a bound.
+/// Memory shared by several users, up to a limit.
 package final class ByteRoom: Sendable {
     private let filled = Atomic<Int>(0)
 
     init() {}
 
-    /// Takes so many bytes, until ``release(_:)``. False where there would be more than `most` in all: then none are taken.
+    /// Takes this many bytes, until ``release(_:)``. False if there would be more than `most` in total: then none are taken.
     package func take(_ bytes: Int, most: Int) -> Bool {
         let sum = self.filled.wrappingAdd(bytes, ordering: .relaxed).newValue
         if sum > most { self.release(bytes) }
@@ -45,7 +45,7 @@ package final class ByteRoom: Sendable {
 
 /// How often a client may do one thing on this node: the theoretical arrival time of ``GCRA``, without a lock.
 ///
-/// **Bound**: burst + rate * t in any span of t; of what is counted after the fact one more for each thread that counts at the same time.
+/// **Bound**: burst + rate * t in any span of t; if counted afterwards, one more for each thread that counts at the same time.
 package final class NodeRate: Sendable {
     /// Microseconds between two; 0: unlimited.
     private let interval = Atomic<Int64>(0)
@@ -54,7 +54,7 @@ package final class NodeRate: Sendable {
     /// Microseconds since the Unix epoch.
     private let arrival = Atomic<Int64>(0)
 
-    /// The most that is remembered beyond the burst, in microseconds: a clock that was set back shuts nobody out for long.
+    /// The most remembered beyond the burst, in microseconds: a clock that was set back blocks no client for long.
     private static let maxDebt: Int64 = 1_000_000
 
     package init() {}
@@ -65,9 +65,9 @@ package final class NodeRate: Sendable {
         self.window.store(pace?.window ?? 0, ordering: .relaxed)
     }
 
-    /// One more, if the rate allows it.
+    /// Takes one, if the rate allows it.
     ///
-    /// - Returns: nil: it does, and it is counted. Else not before then.
+    /// - Returns: nil: it does, and it is counted. Otherwise not before then.
     package func take(now: QuotaInstant) -> QuotaInstant? {
         let interval = self.interval.load(ordering: .relaxed)
         guard interval > 0 else { return nil }
@@ -83,7 +83,7 @@ package final class NodeRate: Sendable {
         }
     }
 
-    /// One more happened.
+    /// Counts one that happened.
     package func count(now: QuotaInstant) {
         let interval = self.interval.load(ordering: .relaxed)
         guard interval > 0 else { return }
@@ -98,7 +98,7 @@ package final class NodeRate: Sendable {
         }
     }
 
-    /// Nil: no more was counted than the rate allows. Else it is so then.
+    /// Nil: no more were counted than the rate allows. Otherwise when that is so again.
     package func pause(now: QuotaInstant) -> QuotaInstant? {
         let window = self.window.load(ordering: .relaxed)
         guard window > 0 else { return nil }
@@ -108,7 +108,7 @@ package final class NodeRate: Sendable {
         return arrival - now.microseconds > window ? QuotaInstant(microseconds: arrival - window) : nil
     }
 
-    /// Whether nothing is remembered that a fresh one would not know.
+    /// Whether its state equals that of a fresh one.
     package func isAtRest(now: QuotaInstant) -> Bool {
         self.interval.load(ordering: .relaxed) == 0 || self.arrival.load(ordering: .relaxed) <= now.microseconds
     }

@@ -3,7 +3,7 @@ import WasmnetNet
 /// A moment on the one clock of all quotas: whole microseconds since the Unix epoch, passed in by the caller.
 ///
 /// Values are clamped to `0...2^52` (the year 2112), so that sums with every interval used here stay exact in an `Int64` and in
-/// the doubles of a Lua script as well; no arithmetic on instants can trap.
+/// the doubles of a Lua script; no arithmetic on instants can trap.
 package struct QuotaInstant: Comparable, Hashable, Sendable {
     /// Microseconds since 1970-01-01T00:00:00Z, in `0...2^52`.
     package let microseconds: Int64
@@ -13,7 +13,7 @@ package struct QuotaInstant: Comparable, Hashable, Sendable {
     }
 
     package static let epoch = QuotaInstant(microseconds: 0)
-    /// The last moment that can be said; "never" for a wait.
+    /// The latest representable moment; "never" for a wait.
     package static let distantFuture = QuotaInstant(microseconds: .max)
 
     package static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
@@ -31,7 +31,7 @@ package struct QuotaInstant: Comparable, Hashable, Sendable {
     }
 }
 
-/// A length of time in whole microseconds, clamped to `-2^52...2^52` (142 years either way).
+/// A duration in whole microseconds, clamped to `-2^52...2^52` (142 years either way).
 package struct QuotaDuration: Comparable, Hashable, Sendable {
     package let microseconds: Int64
 
@@ -52,14 +52,14 @@ package struct QuotaDuration: Comparable, Hashable, Sendable {
         self.init(microseconds: overflow ? (count < 0 ? .min : .max) : product)
     }
 
-    /// Whole milliseconds, rounded up, so that whoever waits them has waited long enough; 0 for nothing or less.
+    /// Whole milliseconds, rounded up, so that waiting that long is enough; 0 for zero or less.
     package var millisecondsRoundedUp: UInt32 {
         UInt32(clamping: (max(self.microseconds, 0) + 999) / 1000)
     }
 
     package static func < (left: Self, right: Self) -> Bool { left.microseconds < right.microseconds }
 
-    /// How far two readings of the clock may run backwards without meaning a stepped clock: event loops read it one after the
-    /// other but arrive in any order. Within it time stands still; past it a limiter starts anew from what it is told.
+    /// How far two readings of the clock may run backwards without counting as a clock step: event loops read it one after the
+    /// other but their calls arrive in any order. Within it time stands still; beyond it a limiter restarts from the new time.
     static let clockTolerance = QuotaDuration.seconds(1)
 }

@@ -1,4 +1,4 @@
-/// Limits of one client that an operator set in place of the policy's. Nil: the policy's.
+/// One client's limits that an operator set in place of the policy's. Nil: the policy's.
 package struct QuotaOverrides: Sendable, Equatable {
     package var maxSessions: Int?
     package var maxConnections: Int?
@@ -32,15 +32,15 @@ package struct QuotaOverrides: Sendable, Equatable {
         return limits
     }
 
-    /// The largest number that a script of Redis can hold.
+    /// The largest number that a Redis script can hold.
     package static let largest = UInt64(1) << 53
 
-    /// For how long an override holds where no time is given.
+    /// The default duration of an override.
     package static let usualTime = QuotaDuration.seconds(86_400)
-    /// The longest time that one can be set for.
+    /// The longest duration of an override.
     package static let longestTime = QuotaDuration.seconds(366 * 86_400)
 
-    /// As they are kept: names and values, none above ``largest``.
+    /// As stored: names and values, none above ``largest``.
     package var fields: [(String, Int64)] {
         var fields: [(String, Int64)] = []
         func add(_ name: String, _ value: Int64?) {
@@ -58,7 +58,7 @@ package struct QuotaOverrides: Sendable, Equatable {
         return fields
     }
 
-    /// Reads a hash as the scripts do: a number above ``largest`` is that; what it does not know, and a number below 1, it leaves out.
+    /// Reads a hash as the scripts do: clamps to ``largest``; ignores unknown fields, and numbers below 1.
     package init(fields: [String: String]) {
         func number(_ name: String) -> Int64? {
             fields[name].flatMap(Int64.init).flatMap { $0 >= 1 ? min($0, Int64(Self.largest)) : nil }

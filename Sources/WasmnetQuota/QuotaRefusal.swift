@@ -6,14 +6,14 @@ package enum QuotaKind: String, CaseIterable, Sendable {
     case resolveRate = "resolve_rate"
     case bandwidth
     case dayBytes = "day_bytes"
-    /// Not a limit: whether there is room could not be learnt in time.
+    /// Not a limit: it could not be determined in time whether there is room.
     case unanswered
 }
 
-/// Why something was not granted, and when to ask again.
+/// Why something was not granted, and when to retry.
 package struct QuotaRefusal: Error, Sendable, Hashable {
     package var kind: QuotaKind
-    /// Milliseconds after which the same request is granted if nothing else is asked for in between; 0: waiting alone does not
+    /// Milliseconds after which the same request is granted if nothing else is requested in between; 0: waiting alone does not
     /// help, something must be closed first.
     package var retryAfterMilliseconds: UInt32
 
@@ -27,10 +27,10 @@ package struct QuotaRefusal: Error, Sendable, Hashable {
         self.init(kind: kind, retryAfterMilliseconds: max(1, retryAfter.millisecondsRoundedUp))
     }
 
-    /// Whether there is room could not be learnt in time.
+    /// It could not be determined in time whether there is room.
     package static let unanswered = QuotaRefusal(kind: .unanswered, retryAfterMilliseconds: 1000)
 
-    /// A sentence for the client; it holds nothing that the client does not know.
+    /// A sentence for the client; it contains nothing that the client does not know.
     package var message: String {
         switch self.kind {
         case .sessions: "too many sessions of this client are open"

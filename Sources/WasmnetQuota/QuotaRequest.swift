@@ -1,4 +1,4 @@
-/// Limits for one client as an operator asks for them: by the policy file's names and in its units, not checked yet. Nil: the policy's.
+/// Limits for one client as requested by an operator: by the policy file's names and in its units, not checked yet. Nil: the policy's.
 package struct QuotaRequest: Sendable, Hashable {
     package var maxSessions: Int?
     package var maxConnections: Int?
@@ -16,11 +16,11 @@ package struct QuotaRequest: Sendable, Hashable {
     package var isEmpty: Bool { self == QuotaRequest() }
 }
 
-/// What keeps a limit from being set.
+/// Why a limit cannot be set.
 package struct QuotaProblem: Sendable, Hashable {
     package enum Kind: Sendable, Hashable {
         case outOfRange(_ range: String, value: String)
-        /// A burst goes with this rate.
+        /// A burst needs this rate.
         case needs(_ rate: String)
         /// Nodes do not count what the policy does not limit.
         case notLimited
@@ -35,11 +35,11 @@ package struct QuotaProblem: Sendable, Hashable {
         self.kind = kind
     }
 
-    /// In words.
+    /// As text.
     ///
     /// - Parameters:
-    ///   - policy: which policy it is that limits.
-    ///   - name: what the operator calls a limit.
+    ///   - policy: the name of the policy that limits.
+    ///   - name: the operator's name for a limit.
     package func text(policy: String = "the policy", named name: (String) -> String = { $0 }) -> String {
         switch self.kind {
         case .outOfRange(let range, let value): "\(name(self.key)) is \(range), not \(value)"
@@ -49,13 +49,13 @@ package struct QuotaProblem: Sendable, Hashable {
     }
 }
 
-/// All that is wrong with a request.
+/// All problems of a request.
 package struct QuotaProblems: Error, Hashable {
     package var all: [QuotaProblem]
 }
 
 extension QuotaOverrides {
-    /// Checks what was asked for. An override lifts no limit, so 0 is none; and it sets none that the policy does not have.
+    /// Checks a request. An override cannot remove a limit, so 0 is not valid; and it cannot set one that the policy does not have.
     ///
     /// - Parameter limits: the policy's.
     package init(_ request: QuotaRequest, over limits: ClientLimits) throws(QuotaProblems) {
@@ -87,9 +87,9 @@ extension QuotaOverrides {
     }
 }
 
-/// Holds a request to what an override may be, and gathers what it is not.
+/// Checks a request for an override, and collects its problems.
 private struct RequestCheck {
-    // As a policy's limits, but for 0.
+    // Like a policy's limits, except for 0.
     static let counts = 1...ClientLimits.counts.upperBound
     static let bytes = 1...ClientLimits.byteBursts.upperBound
     static let dayBytes = 1...ClientLimits.dayBytes.upperBound
@@ -105,7 +105,7 @@ private struct RequestCheck {
         return value
     }
 
-    /// Nil also for one that is out of its range.
+    /// Nil also if it is out of its range.
     mutating func rate(
         _ key: String, _ value: Double?, upTo most: Double = ClientLimits.perSecond.upperBound, isLimited: Bool
     ) -> Double? {

@@ -1,4 +1,4 @@
-/// What a client uses at a moment, for the administrator and for tests.
+/// A client's usage at a moment, for the administrator and for tests.
 package struct QuotaUsage: Sendable, Hashable {
     package var limits: ClientLimits
     package var sessions: Int
@@ -26,15 +26,15 @@ package struct QuotaUsage: Sendable, Hashable {
     }
 }
 
-/// What a ledger holds, for metrics.
+/// The contents of a ledger, for metrics.
 package struct QuotaCounts: Sendable, Hashable {
     /// Clients in the table, idle ones included.
     package var clients: Int
-    /// Session slots in use, all clients together.
+    /// Session slots in use, of all clients.
     package var sessions: Int
-    /// Socket slots in use, all clients together.
+    /// Socket slots in use, of all clients.
     package var sockets: Int
-    /// Idle clients that were dropped for want of room while there was something to remember: each has a fresh allowance.
+    /// Idle clients with remembered state that were dropped for lack of room: each has a fresh allowance.
     package var forgottenEarly: Int
 
     package init(clients: Int, sessions: Int, sockets: Int, forgottenEarly: Int) {

@@ -1,14 +1,15 @@
-/// The clients of a ledger by name, and a hand that goes round them and forgets.
+/// The clients of a ledger by name, with a clock hand that visits and evicts them.
 ///
-/// A client is idle when the table alone refers to its allowance: nobody holds it or a slot of it, so under the table's lock
-/// nobody can come to hold it either. Of an idle client only its debts are worth keeping: requests and bytes not yet made
-/// good, bytes of today under a day limit.
+/// A client is idle when only the table refers to its allowance: neither it nor a slot of it is in use, so under the table's lock
+/// no caller can obtain it either. Of an idle client only its debts are worth keeping: requests and bytes not yet made
+/// up for, bytes of today under a day limit.
 /// - Each new client moves the hand over two others; idle ones without such debts are dropped.
-/// - At `capacity`, each new client makes the hand look at up to ``sample`` others and drop the idle one that was used longest ago,
-///   whatever it owes; with more than capacity, two.
+/// - At `capacity`, each new client makes the hand examine up to ``sample`` others and drop the least recently used idle one,
+///   whatever it owes; above capacity, two.
 ///
 /// **Bound**: `capacity` clients, or as many as were in use at once, whichever is more; a table that grew past its capacity while
-/// most of its clients were in use comes back as new ones arrive. An idle client costs about 0.5 KiB (493 bytes measured with IPv6 names, table and all).
+/// most of its clients were in use shrinks again as new ones arrive. An idle client costs about 0.5 KiB (493 bytes measured with IPv6
+/// names, table included).
 struct ClientTable {
     private var entries: [InProcessAllowance] = []
     private var indices: [ClientID: Int] = [:]
@@ -16,7 +17,7 @@ struct ClientTable {
     private let capacity: Int
     private(set) var forgottenEarly = 0
 
-    /// How many others are looked at for one to drop.
+    /// How many others are examined to find one to drop.
     static let sample = 16
 
     init(capacity: Int) {
@@ -30,7 +31,7 @@ struct ClientTable {
         return self.entries[index]
     }
 
-    /// Puts a client in that is not there yet, and makes room for it.
+    /// Adds a new client, and makes room for it.
     mutating func add(_ allowance: InProcessAllowance, at now: QuotaInstant) {
         self.dropAtRest(now)
         if self.entries.count >= self.capacity { self.dropOldest(now) }
@@ -67,7 +68,7 @@ struct ClientTable {
         isKnownUniquelyReferenced(&self.entries[index])
     }
 
-    /// The place under the hand, which moves on. There is one.
+    /// The position of the hand, which then advances. There must be one.
     private mutating func turnHand() -> Int {
         if self.hand >= self.entries.count { self.hand = 0 }
         defer { self.hand += 1 }

@@ -3,14 +3,14 @@ import WasmnetNet
 
 /// A client's allowance kept in this process.
 ///
-/// The truth is a ``ClientModel`` behind a lock: reservations, and charges while bandwidth is limited, take it for a few dozen
-/// instructions (a lock, because a bucket's level and time change together). What a relay asks for every chunk is published
-/// from under the lock into atomics, each meaningful by itself, so that the answer "go on" is one load:
+/// The state is a ``ClientModel`` behind a lock: reservations, and charges while bandwidth is limited, hold it for a few dozen
+/// instructions (a lock, because a bucket's level and time change together). What a relay checks for every chunk is published
+/// under the lock into atomics, each meaningful by itself, so that the answer "go on" is one load:
 /// - ``pause(now:)`` compares with the moment at which tokens are positive again;
-/// - ``dayBytesExhausted(now:)`` compares with the end of a day that is spent;
+/// - ``dayBytesExhausted(now:)`` compares with the end of a spent day;
 /// - ``draw(bytes:now:)`` and ``charge(bytes:now:)`` without a bandwidth limit add to `uncounted`, and take the lock only when that
-///   reaches what was left of the day (so the end of the day's bytes is seen at once, not later) or the day is over. That sum only
-///   ever grows: were it set to zero, a charge could slip in before the new threshold is out and go unnoticed.
+///   reaches what was left of the day (so the end of the day's bytes is noticed at once) or the day is over. That sum only
+///   ever grows: if it were reset to zero, a charge could slip in before the new threshold is published and go unnoticed.
 ///
 /// A charge is visible to every thread when the call returns.
 final class InProcessAllowance: ClientAllowance, SlotOwner {
@@ -26,16 +26,16 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
     private let daySpentUntil = Atomic<Int64>(0)
     /// All bytes that ever passed without the lock.
     private let uncounted = Atomic<UInt64>(0)
-    /// How far `uncounted` may grow before the model must know.
+    /// The value of `uncounted` at which the model must be updated.
     private let settleAt = Atomic<UInt64>(0)
-    /// Microseconds: the end of the day that is being counted.
+    /// Microseconds: the end of the day being counted.
     private let settleBy = Atomic<Int64>(0)
 
     private struct State {
         var model: ClientModel
-        /// How much of `uncounted` the model knows of.
+        /// How much of `uncounted` the model has counted.
         var settled: UInt64 = 0
-        /// The policy's limits, before what was set for this client.
+        /// The policy's limits, before this client's overrides.
         var limits: ClientLimits
         var active: ActiveOverrides?
 
@@ -44,7 +44,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
             if self.model.limits != limits { self.model.apply(limits) }
         }
 
-        /// Whether what was set has ended just now.
+        /// Whether the overrides ended just now.
         mutating func endOverrides(at now: QuotaInstant) {
             guard let active = self.active, now >= active.until else { return }
             self.active = nil
@@ -154,7 +154,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         }
     }
 
-    /// Limits of this client's own from now on; nil: the policy's.
+    /// Overrides for this client from now on; nil: the policy's.
     func set(_ active: ActiveOverrides?) {
         self.changeState { state in
             state.active = active
@@ -162,7 +162,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         }
     }
 
-    /// Asked for once more, by another session.
+    /// Requested again, by another session.
     func updateLimits(limits: ClientLimits, now: QuotaInstant) {
         self.onNode.apply(limits)
         self.changeState { state in
@@ -179,7 +179,7 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         }
     }
 
-    /// What was counted, and the policy's limits that it goes by.
+    /// What was counted, and the policy's limits in use.
     func account(now: QuotaInstant, node: String) -> (account: ClientAccount, limits: ClientLimits) {
         self.changeState { state in
             state.endOverrides(at: now)
@@ -190,13 +190,13 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         }
     }
 
-    /// Nil: nothing to remember, dropping it forgives nothing. Else when it was last used. Does not say whether anyone holds it.
+    /// Nil: nothing to remember, dropping it forgives nothing. Otherwise when it was last used. Does not tell whether it is in use.
     func lastUse(unlessAtRest now: QuotaInstant) -> QuotaInstant? {
         let isAtRest = self.onNode.areAtRest(now: now)
         return self.change { isAtRest && $0.isAtRest(at: now) ? nil : $0.lastUse }
     }
 
-    // MARK: The model and what is published of it
+    // MARK: The model and its published values
 
     private func change<Answer>(_ body: (inout ClientModel) -> Answer) -> Answer {
         self.changeState { body(&$0.model) }
@@ -224,12 +224,12 @@ final class InProcessAllowance: ClientAllowance, SlotOwner {
         let end = model.day.end.microseconds
         self.daySpentUntil.store(left == 0 ? end : 0, ordering: .relaxed)
         self.settleAt.store(state.settled &+ min(left ?? .max, 1 << 52), ordering: .relaxed)
-        // Last: whoever goes by the new day goes by its threshold as well.
+        // Last: a thread that uses the new day uses its threshold as well.
         self.settleBy.store(end, ordering: .releasing)
     }
 }
 
-/// Limits that were set for one client on this node, until they end.
+/// Overrides for one client on this node, until they end.
 struct ActiveOverrides: Sendable {
     let overrides: QuotaOverrides
     let until: QuotaInstant

@@ -3,19 +3,19 @@ import WasmnetNet
 /// The quotas of one node, kept in the process.
 ///
 /// One lock for the table of clients, not shards: it is taken once a session (never for a byte, a socket or a name), for a lookup
-/// of about a tenth of a microsecond; what many threads do at the same time, they do on the allowances. Lock order: table,
-/// then allowance; an allowance never asks for the table.
+/// of about a tenth of a microsecond; concurrent work of many threads happens on the allowances. Lock order: table,
+/// then allowance; an allowance never accesses the table.
 package final class InProcessLedger: QuotaLedger {
     private let table: Guarded<ClientTable>
     private let shared: LedgerTotals
-    /// Limits set for single clients, known or not; at most ``maxOverrides``.
+    /// Overrides for single clients, known or not; at most ``maxOverrides``.
     private let overrides = Guarded<[ClientID: ActiveOverrides]>([:])
     package static let maxOverrides = 10_000
 
     /// - Parameters:
-    ///   - capacity: how many clients are remembered, idle ones included; past it idle ones are forgotten, and come back with
-    ///     a fresh allowance. Clients in use are never forgotten and may exceed it.
-    ///   - clock: the clock of all the moments that callers pass in; it tells what an idle client still owes.
+    ///   - capacity: how many clients are remembered, including idle ones; above it idle ones are dropped, and return with
+    ///     a fresh allowance. Clients in use are never dropped and may exceed it.
+    ///   - clock: the clock of all the moments that callers pass in; it determines what an idle client still owes.
     package init(capacity: Int = 65_536, clock: @escaping @Sendable () -> QuotaInstant) {
         self.table = Guarded(ClientTable(capacity: capacity))
         self.shared = LedgerTotals(clock: clock)
@@ -35,13 +35,13 @@ package final class InProcessLedger: QuotaLedger {
         }
     }
 
-    /// What a client uses at this moment; nil for one that is not in the table.
+    /// A client's present usage; nil for one that is not in the table.
     package func usage(of client: ClientID) -> QuotaUsage? {
         self.table.withLock { $0.find(client) }?.usage(now: self.shared.clock())
     }
 
-    /// What was counted of a client on this node, and the policy's limits for it where it is in the table. Nil for one that is not, and
-    /// has no limits of its own.
+    /// What was counted for a client on this node, and the policy's limits for it if it is in the table. Nil for one that is not, and
+    /// has no overrides.
     package func account(of client: ClientID, node: String) -> (account: ClientAccount, limits: ClientLimits?)? {
         let now = self.shared.clock()
         if let known = self.table.withLock({ $0.find(client) }) {
@@ -55,15 +55,15 @@ package final class InProcessLedger: QuotaLedger {
         return (account, nil)
     }
 
-    // MARK: Limits of one client's own
+    // MARK: Overrides
 
     private func activeOverrides(of client: ClientID, at now: QuotaInstant) -> ActiveOverrides? {
         self.overrides.withLock { $0[client].flatMap { now < $0.until ? $0 : nil } }
     }
 
-    /// Sets limits in place of the policy's for so long, and in place of those set earlier.
+    /// Overrides the policy's limits for a time, replacing earlier overrides.
     ///
-    /// - Returns: false where ``maxOverrides`` are set already.
+    /// - Returns: false if ``maxOverrides`` are set already.
     @discardableResult
     package func set(_ overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) -> Bool {
         let now = self.shared.clock()
@@ -78,9 +78,9 @@ package final class InProcessLedger: QuotaLedger {
         return isSet
     }
 
-    /// Takes back what was set: the policy's limits hold again.
+    /// Removes the overrides: the policy's limits apply again.
     ///
-    /// - Returns: whether there was anything.
+    /// - Returns: whether there were any.
     @discardableResult
     package func clearOverrides(of client: ClientID) -> Bool {
         let now = self.shared.clock()

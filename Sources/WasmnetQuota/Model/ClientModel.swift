@@ -1,5 +1,5 @@
-/// All that is counted of one client, and every decision about it: a value without clock, lock or I/O. It is the model that the
-/// scripts of the cluster are held to.
+/// All counters of one client, and every decision about it: a value without clock, lock or I/O. It is the reference model for
+/// the cluster's scripts.
 package struct ClientModel: Sendable, Hashable {
     package private(set) var limits: ClientLimits
     private var connectPace: GCRA.Pace?
@@ -12,7 +12,7 @@ package struct ClientModel: Sendable, Hashable {
     package private(set) var resolves = GCRA()
     package private(set) var bucket = TokenBucket()
     package private(set) var day = DayCounter()
-    /// When it was last asked for, given a slot or gave one back; not each charge, so that those stay cheap.
+    /// When it was last requested, given a slot or released one; not each charge, so that those stay cheap.
     package private(set) var lastUse = QuotaInstant.epoch
 
     package init(limits: ClientLimits) {
@@ -20,7 +20,7 @@ package struct ClientModel: Sendable, Hashable {
         self.apply(limits)
     }
 
-    /// Other limits from now on; what was counted stays counted.
+    /// Applies other limits from now on; the counters are kept.
     package mutating func apply(_ limits: ClientLimits) {
         self.limits = limits
         self.connectPace = GCRA.Pace(perSecond: limits.connectsPerSecond, burst: limits.connectBurst)
@@ -28,7 +28,7 @@ package struct ClientModel: Sendable, Hashable {
         self.byteRate = TokenBucket.Rate(bytesPerSecond: limits.bytesPerSecond, burst: limits.byteBurst)
     }
 
-    /// Takes what is asked for, whole or not at all. Nil: granted.
+    /// Takes what is requested, whole or not at all. Nil: granted.
     package mutating func reserve(_ what: Reservation, at now: QuotaInstant) -> QuotaRefusal? {
         self.lastUse = now
         switch what {
@@ -71,7 +71,7 @@ package struct ClientModel: Sendable, Hashable {
         self.charge(overhead: bytes, at: now)
     }
 
-    /// Bytes from the bucket alone.
+    /// Bytes from the bucket only.
     package mutating func charge(overhead bytes: Int64, at now: QuotaInstant) {
         if let rate = self.byteRate { self.bucket.charge(bytes: bytes, at: now, rate: rate) }
     }
@@ -85,12 +85,12 @@ package struct ClientModel: Sendable, Hashable {
         return taken
     }
 
-    /// Bytes that passed earlier in the day that is being counted, unlimited in bandwidth.
+    /// Bytes that passed earlier in the present day, unlimited in bandwidth.
     package mutating func settle(bytes: UInt64) {
         self.day.add(bytes)
     }
 
-    /// Until when nobody of this client may read; nil: read.
+    /// Until when this client's sockets may not be read; nil: reading may go on.
     package mutating func pause(at now: QuotaInstant) -> QuotaInstant? {
         guard let rate = self.byteRate else { return nil }
         self.bucket.refill(at: now, rate: rate)
@@ -104,7 +104,7 @@ package struct ClientModel: Sendable, Hashable {
         return QuotaRefusal(kind: .dayBytes, retryAfter: self.day.end - now)
     }
 
-    /// Whether a new client with these limits would be treated just the same from now on.
+    /// Whether a new client with these limits would be treated the same from now on.
     package func isAtRest(at now: QuotaInstant) -> Bool {
         var today = self.day
         today.roll(to: now)
@@ -115,7 +115,7 @@ package struct ClientModel: Sendable, Hashable {
             && (self.limits.bytesPerDay == 0 || today.used == 0)
     }
 
-    /// What was counted, for operators; limits of the client's own are not known here.
+    /// The counters, for operators; the client's overrides are not known here.
     package func account(at now: QuotaInstant, node: String) -> ClientAccount {
         var day = self.day
         day.roll(to: now)

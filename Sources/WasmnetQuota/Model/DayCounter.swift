@@ -1,8 +1,8 @@
-/// Bytes of one UTC day. A new day begins at 0; the clock running backwards never gives bytes back.
+/// Bytes of one UTC day. A new day begins at 0; a clock running backwards never returns bytes.
 package struct DayCounter: Sendable, Hashable {
     /// Days since 1970-01-01.
     package private(set) var day: Int64 = 0
-    /// Bytes of that day; ends at 2^53 - 1 (9 petabytes), so a limit above that is never reached.
+    /// Bytes of that day; saturates at 2^53 - 1 (9 petabytes), so a limit above that is never reached.
     package private(set) var used: UInt64 = 0
 
     package init() {}
@@ -10,8 +10,8 @@ package struct DayCounter: Sendable, Hashable {
     private static let length: Int64 = 86_400_000_000
     private static let most: UInt64 = (1 << 53) - 1
 
-    /// Goes on to the day of `now`. A reading just before midnight that comes late counts for the new day; after a clock that was
-    /// set back the bytes stay counted, in the day that it is now.
+    /// Advances to the day of `now`. A reading from just before midnight that arrives late counts for the new day; after a clock was
+    /// set back the bytes stay counted, in the day it is now.
     package mutating func roll(to now: QuotaInstant) {
         let today = now.microseconds / Self.length
         if today > self.day {
@@ -22,7 +22,7 @@ package struct DayCounter: Sendable, Hashable {
         }
     }
 
-    /// Counts bytes for the current day without looking at the clock.
+    /// Counts bytes for the current day without checking the clock.
     package mutating func add(_ bytes: UInt64) {
         self.used = bytes > Self.most - self.used ? Self.most : self.used + bytes
     }

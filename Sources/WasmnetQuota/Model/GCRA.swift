@@ -1,10 +1,11 @@
-/// The generic cell rate algorithm, virtual scheduling form (ITU-T I.371 annex A; ATM Forum TM 4.1, section 4.4.3): one number a
+/// The generic cell rate algorithm, virtual scheduling form (ITU-T I.371 annex A; ATM Forum TM 4.1, section 4.4.3): one number per
 /// client, the theoretical arrival time (TAT) of the next request at exactly the allowed pace.
 ///
 /// A request at `now` is admitted if `max(TAT, now) + interval <= now + burst * interval`; that sum is then the new TAT.
 /// **Bound**: at most `burst + t / interval` admitted in any span of t, whatever the arrivals. Callers' readings of the clock may
-/// arrive out of order; t is then between the latest readings seen, so in real time add how late a reading may be. A refusal writes nothing, with one exception: a TAT that no request can have left there (more than
-/// the burst and the clock's tolerance ahead: the clock was set back, the burst was lowered) is cut down to the burst.
+/// arrive out of order; t is then between the latest readings seen, so in real time add how late a reading may be. A refusal writes
+/// nothing, with one exception: a TAT that no request can have left (more than
+/// the burst and the clock's tolerance ahead: the clock was set back, the burst was lowered) is reduced to the burst.
 package struct GCRA: Sendable, Hashable {
     /// Microseconds since the Unix epoch, in `0...2^53`; 0: no request yet.
     package private(set) var theoreticalArrival: Int64
@@ -16,11 +17,11 @@ package struct GCRA: Sendable, Hashable {
     package enum Answer: Sendable, Hashable {
         /// Passes if `arrival` is written.
         case admit(arrival: Int64)
-        /// Does not pass before `retryAfter`. `arrival` is the TAT to keep: the old one, or the one cut down.
+        /// Does not pass before `retryAfter`. `arrival` is the TAT to keep: the old one, or the reduced one.
         case refuse(retryAfter: QuotaDuration, arrival: Int64)
     }
 
-    /// The answer without writing it, so that several limits can be asked before any is written.
+    /// The answer without writing it, so that several limits can be checked before any is written.
     package func answer(at now: QuotaInstant, pace: Pace) -> Answer {
         let now = now.microseconds
         var arrival = self.theoreticalArrival
@@ -38,25 +39,25 @@ package struct GCRA: Sendable, Hashable {
         }
     }
 
-    /// Asks and writes. Nil: admitted; else the wait after which the same request passes.
+    /// Checks and writes. Nil: admitted; otherwise the wait after which the same request passes.
     package mutating func request(at now: QuotaInstant, pace: Pace) -> QuotaDuration? {
         let answer = self.answer(at: now, pace: pace)
         self.accept(answer)
         return if case .refuse(let retryAfter, _) = answer { retryAfter } else { nil }
     }
 
-    /// How many requests would pass at this very moment.
+    /// How many requests would pass right now.
     package func available(at now: QuotaInstant, pace: Pace) -> Int {
         let ahead = max(self.theoreticalArrival - now.microseconds, 0)
         return Int(clamping: max(pace.window - ahead, 0) / pace.interval)
     }
 
-    /// Whether nothing is remembered that a fresh limiter would not know.
+    /// Whether its state equals that of a fresh limiter.
     package func isAtRest(at now: QuotaInstant) -> Bool { self.theoreticalArrival <= now.microseconds }
 }
 
 extension GCRA {
-    /// A rate and its burst in whole microseconds, so that both engines reckon alike.
+    /// A rate and its burst in whole microseconds, so that both engines compute alike.
     package struct Pace: Sendable, Hashable {
         /// Microseconds between two requests, in `1...86_400_000_000`; rounded up, so never faster than the rate.
         package let interval: Int64
@@ -65,7 +66,7 @@ extension GCRA {
         /// `burst * interval`, microseconds; at most 10^15 (31 years), which is why a burst is cut down for a very slow rate.
         package var window: Int64 { self.burst * self.interval }
 
-        /// The rate as people write it: with four decimals at most, where that is the same pace.
+        /// The rate for display: with at most four decimals, if that is the same pace.
         package var perSecond: Double {
             let exact = 1_000_000 / Double(self.interval)
             let short = (exact * 10_000).rounded() / 10_000
@@ -80,7 +81,7 @@ extension GCRA {
             self.burst = min(max(wanted, 1), 1_000_000_000_000_000 / self.interval)
         }
 
-        /// Nil where one of them is out of its range.
+        /// Nil if one of them is out of its range.
         package init?(interval: Int64, burst: Int64) {
             guard (1...86_400_000_000).contains(interval), burst >= 1, burst <= 1_000_000_000_000_000 / interval else {
                 return nil

@@ -4,10 +4,10 @@ package struct SlotCounter: Sendable, Hashable {
 
     package init() {}
 
-    /// Whether one more may be opened. A limit below 1 is none; one that was lowered below what is open refuses until enough closed.
+    /// Whether one more may be opened. A limit below 1 means unlimited; one lowered below what is open refuses until enough closed.
     package func hasRoom(limit: Int) -> Bool { self.inUse < (limit > 0 ? limit : .max) }
 
-    /// One more. Nothing changes if there is no room.
+    /// Takes one more. Nothing changes if there is no room.
     @discardableResult
     package mutating func take(limit: Int) -> Bool {
         guard self.hasRoom(limit: limit) else { return false }

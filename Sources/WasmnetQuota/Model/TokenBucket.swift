@@ -1,10 +1,10 @@
 /// Bytes a second with a burst: a bucket that fills at the rate up to the burst, and may be charged below zero.
 ///
-/// Bytes are charged after they passed, so the reader that finds tokens reads, the charge may leave a debt, and nobody reads until
-/// the debt is paid. **Bound**: with readers that look, read at most `r` bytes and charge, one after the other, at most
-/// `burst + rate * t + r` bytes pass in any span of t; with n readers that look at the same time (one an event loop), `n * r`.
+/// Bytes are charged after they passed: a reader that finds tokens reads, the charge may leave a debt, and no reader reads until
+/// the debt is paid. **Bound**: with readers that check, read at most `r` bytes and charge, one after the other, at most
+/// `burst + rate * t + r` bytes pass in any span of t; with n readers that check at the same time (one an event loop), `n * r`.
 ///
-/// The level is kept in millionths of a byte, so rate times microseconds is exact. Levels, and debts, end at 4 GiB: every sum
+/// The level is kept in millionths of a byte, so rate times microseconds is exact. Levels, and debts, are capped at 4 GiB: every sum
 /// here stays below 2^53. Readings of the clock that run backwards within its tolerance add nothing; t is between the latest
 /// readings seen, so in real time add how late a reading may be.
 package struct TokenBucket: Sendable, Hashable {
@@ -14,13 +14,13 @@ package struct TokenBucket: Sendable, Hashable {
 
     package init() {}
 
-    /// A bucket that was kept elsewhere; a level out of its range is cut.
+    /// A bucket that was stored elsewhere; a level out of its range is clamped.
     package init(level: Int64, refilledAt: QuotaInstant) {
         self.level = min(max(level, -Self.deepest), Self.deepest)
         self.refilledAt = refilledAt
     }
 
-    /// The most bytes that one charge, one burst and one debt can be.
+    /// The maximum of one charge, one burst and one debt, in bytes.
     package static let maxBytes: Int64 = 1 << 32
     private static let unit: Int64 = 1_000_000
     private static let deepest = maxBytes * unit
@@ -30,7 +30,7 @@ package struct TokenBucket: Sendable, Hashable {
         self.level = min(self.level, capacity)
         let elapsed = now - self.refilledAt
         if elapsed > .zero {
-            // A bucket that has had time to fill is full; else the product is below capacity and cannot overflow.
+            // A bucket that has had time to fill is full; otherwise the product is below capacity and cannot overflow.
             let timeToFill = (capacity - self.level) / rate.bytesPerSecond + 1
             self.level =
                 elapsed.microseconds >= timeToFill
@@ -48,7 +48,7 @@ package struct TokenBucket: Sendable, Hashable {
             self.level - min(max(bytes, 0), Self.maxBytes) * Self.unit, -min(rate.maxDebt * Self.unit, Self.deepest))
     }
 
-    /// Hands out up to `wanted` whole bytes to be spent later; never into debt.
+    /// Grants up to `wanted` whole bytes to be spent later; never into debt.
     package mutating func grant(bytes wanted: Int64, at now: QuotaInstant, rate: Rate) -> Int64 {
         self.refill(at: now, rate: rate)
         let granted = min(max(wanted, 0), max(self.level, 0) / Self.unit)
@@ -77,17 +77,17 @@ package struct TokenBucket: Sendable, Hashable {
 }
 
 extension TokenBucket {
-    /// A rate and its burst in whole bytes, so that both engines reckon alike.
+    /// A rate and its burst in whole bytes, so that both engines compute alike.
     package struct Rate: Sendable, Hashable {
         /// In `1...10^12`; a fraction is rounded to the nearest whole byte.
         package let bytesPerSecond: Int64
         /// In `1...2^32`.
         package let burst: Int64
 
-        /// What was charged beyond this is forgiven: two bursts, and at least 1 MiB.
+        /// Charges beyond this debt are forgiven: two bursts, and at least 1 MiB.
         var maxDebt: Int64 { max(2 * self.burst, 1 << 20) }
 
-        /// What one read may bring: a 64th of a second's bytes, 16 to 256 KiB.
+        /// The most bytes of one read: a 64th of a second's bytes, 16 to 256 KiB.
         package var readQuantum: Int { Int(min(max(self.bytesPerSecond / 64, 16 << 10), 256 << 10)) }
 
         /// Nil: unlimited (a rate of 0 or less, infinity, NaN). A burst below 1 means its default, a quarter of a second's
