@@ -1,17 +1,17 @@
 /// Base64 with the standard alphabet (RFC 4648, section 4).
 ///
-/// Both ways work on 24 bytes or 32 characters at a time, by shifts and comparisons that every processor's vector
-/// unit has and without tables. What is left over at the end goes through the same steps, filled up with zeros.
+/// Both directions process 24 bytes or 32 characters at a time, by shifts and comparisons that every processor's vector
+/// unit has and without tables. The remainder at the end takes the same steps, padded with zeros.
 enum Base64 {
     private static let blockBytes = 24
     private static let blockCharacters = 32
 
-    /// Characters, padding counted, that so many bytes make.
+    /// Characters, including padding, for this many bytes.
     static func encodedLength(_ bytes: Int) -> Int {
         (bytes + 2) / 3 * 4
     }
 
-    /// Writes ``encodedLength(_:)`` characters, padded, to the start of `target`, which has room for them.
+    /// Writes ``encodedLength(_:)`` characters, padded, to the start of `target`, which must have room for them.
     static func encode(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) {
         let length = encodedLength(source.count)
         guard let from = source.baseAddress, let to = target.baseAddress, target.count >= length else { return }
@@ -41,9 +41,9 @@ enum Base64 {
         }
     }
 
-    /// The characters without their padding; nil where the padding or the number of characters is wrong.
+    /// The characters without their padding; nil if the padding or the number of characters is wrong.
     ///
-    /// Padding may be absent as a whole, not in part.
+    /// Padding may be omitted entirely, but not partly.
     static func unpadded(_ source: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
         var length = source.count
         if length > 0, length % 4 == 0, source[length - 1] == UInt8(ascii: "=") {
@@ -53,15 +53,15 @@ enum Base64 {
         return UnsafeRawBufferPointer(rebasing: source[..<length])
     }
 
-    /// Bytes that so many characters, padding not counted, make.
+    /// Bytes for this many characters, without padding.
     static func decodedLength(_ characters: Int) -> Int {
         characters / 4 * 3 + characters % 4 * 3 / 4
     }
 
-    /// Writes ``decodedLength(_:)`` bytes to the start of `target`, which has room for them.
+    /// Writes ``decodedLength(_:)`` bytes to the start of `target`, which must have room for them.
     ///
     /// - Parameter source: As ``unpadded(_:)`` returns it. Bits beyond the last byte are ignored, as most decoders do.
-    /// - Returns: False where a character is not of the alphabet.
+    /// - Returns: False if a character is not in the alphabet.
     static func decode(_ source: UnsafeRawBufferPointer, into target: UnsafeMutableRawBufferPointer) -> Bool {
         guard let from = source.baseAddress, let to = target.baseAddress else { return source.isEmpty }
         guard target.count >= decodedLength(source.count) else { return false }
@@ -105,7 +105,7 @@ enum Base64 {
         return alphabet(unsafeBitCast(words, to: ByteVector.self))
     }
 
-    /// The first six of eight bytes to eight sextets, one in each byte, all in memory order.
+    /// Converts the first six of eight bytes to eight sextets, one in each byte, all in memory order.
     @inline(__always)
     private static func spread(_ bytes: UInt64) -> UInt64 {
         let word = bytes.bigEndian
@@ -114,11 +114,11 @@ enum Base64 {
         return (((pairs &>> 6) & 0x003F_003F_003F_003F) | ((pairs & 0x003F_003F_003F_003F) &<< 8)).littleEndian
     }
 
-    /// 0...63 to `A-Za-z0-9+/`.
+    /// Maps 0...63 to `A-Za-z0-9+/`.
     @inline(__always)
     private static func alphabet(_ sextets: ByteVector) -> ByteVector {
-        // The distance to the character changes at 26, 52, 62 and 63; each step takes one change away, from the last
-        // on.
+        // The distance to the character changes at 26, 52, 62 and 63; each step undoes one change, starting with the
+        // last.
         var distance = ByteVector.all(UInt8(ascii: "/") &- 63)
         distance = distance &- sextets.isLess(than: 63).and(3)
         distance = distance &+ sextets.isLess(than: 62).and(15)
@@ -127,7 +127,7 @@ enum Base64 {
         return sextets &+ distance
     }
 
-    /// The 24 bytes of 32 characters; writes 26. False, with nothing written, where a character is not of the alphabet.
+    /// The 24 bytes of 32 characters; writes 26. False, with nothing written, if a character is not in the alphabet.
     @inline(__always)
     private static func storeBytes(_ block: ByteVector, _ target: UnsafeMutableRawPointer) -> Bool {
         let upper = block.isIn(UInt8(ascii: "A"), count: 26)
@@ -136,7 +136,7 @@ enum Base64 {
         let plus = block.equals(UInt8(ascii: "+"))
         let slash = block.equals(UInt8(ascii: "/"))
         guard upper.or(lower).or(digit).or(plus.or(slash)).isFull else { return false }
-        // Each is the value of the group's first character less that character.
+        // Each is the value of the group's first character minus that character.
         let letters = upper.and(0 &- UInt8(ascii: "A")).or(lower.and(26 &- UInt8(ascii: "a")))
         let signs = plus.and(62 &- UInt8(ascii: "+")).or(slash.and(63 &- UInt8(ascii: "/")))
         let distance = letters.or(signs).or(digit.and(52 &- UInt8(ascii: "0")))
@@ -148,7 +148,7 @@ enum Base64 {
         return true
     }
 
-    /// Eight sextets, one in each byte, to the six bytes that they make and two of zero, all in memory order.
+    /// Packs eight sextets, one in each byte, into six bytes followed by two zeros, all in memory order.
     @inline(__always)
     private static func pack(_ sextets: UInt64) -> UInt64 {
         let word = sextets.littleEndian

@@ -1,6 +1,6 @@
-/// base64url without padding (RFC 4648, section 5), as JOSE has it.
+/// base64url without padding (RFC 4648, section 5), as used by JOSE.
 package enum Base64URL {
-    /// Nil for padding, other characters, and lengths or last bits that no encoder writes.
+    /// Nil for padding, other characters, and lengths or last bits that no encoder produces.
     package static func decode(_ text: some StringProtocol) -> [UInt8]? {
         var characters: [UInt8] = []
         characters.reserveCapacity(text.utf8.count)

@@ -1,7 +1,7 @@
 import NIOCore
 
 extension Event {
-    /// Returns false, with nothing written, for what the version cannot say.
+    /// Returns false, with nothing written, if the version cannot express it.
     func writeBinary(version: WireVersion, into buffer: inout ByteBuffer) -> Bool {
         switch self {
         case .data(let id, let payload):

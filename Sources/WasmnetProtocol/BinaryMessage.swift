@@ -1,13 +1,13 @@
 import NIOCore
 
-/// The common form of every binary message, `[1 byte type][8 bytes socket id, big-endian][payload]`, and the reading
-/// of its payload. Each read that fails throws with the socket id.
+/// The common form of every binary message, `[1 byte type][8 bytes socket id, big-endian][payload]`, and a reader
+/// for its payload. Each read that fails throws with the socket id.
 struct BinaryMessage {
     static let headerLength = 9
 
     let type: UInt8
     let id: SocketID
-    /// What is left to read: a slice of the message, not a copy.
+    /// The unread rest: a slice of the message, not a copy.
     private(set) var payload: ByteBuffer
 
     init(_ message: ByteBuffer) throws(MalformedMessage) {
@@ -44,7 +44,7 @@ struct BinaryMessage {
         return text
     }
 
-    /// A host or name of a request, held to ``WireLimits/address``.
+    /// A host or name of a request, limited to ``WireLimits/address``.
     mutating func address(_ field: StaticString, length: Int? = nil) throws(MalformedMessage) -> String {
         let length = length ?? payload.readableBytes
         guard length <= WireLimits.address else {
@@ -53,7 +53,7 @@ struct BinaryMessage {
         return try text(field, length: length)
     }
 
-    /// Nothing may be left.
+    /// Fails if anything is left.
     func end(_ name: StaticString) throws(MalformedMessage) {
         guard payload.readableBytes == 0 else {
             throw fail("\(name) has \(payload.readableBytes) bytes too many")
@@ -76,7 +76,7 @@ extension ByteBuffer {
     }
 }
 
-/// Two hexadecimal digits, as the tables write a type.
+/// Two hexadecimal digits, as in the tables of types.
 func hexByte(_ byte: UInt8) -> String {
     let digits = String(byte, radix: 16)
     return digits.utf8.count == 1 ? "0x0\(digits)" : "0x\(digits)"

@@ -65,7 +65,7 @@ extension Request {
         }
     }
 
-    /// Returns false, with nothing written, for what the version cannot say.
+    /// Returns false, with nothing written, if the version cannot express it.
     func writeBinary(version: WireVersion, into buffer: inout ByteBuffer) -> Bool {
         switch self {
         case .connect(let id, let host, let port): buffer.writeTarget(.connect, id, host, port)

@@ -1,8 +1,8 @@
-/// 32 bytes that are worked on at once.
+/// 32 bytes processed at once.
 ///
 /// On this toolchain (6.3) only addition, subtraction and comparison of two whole vectors become vector instructions.
-/// Everything else of a SIMD type goes lane by lane, so "and" and "or" are made on four words instead of 32 bytes
-/// here, and scalar operands, `replacing(with:where:)`, `any` and `all` are not used: by bytes they are a hundred
+/// Everything else of a SIMD type runs lane by lane, so "and" and "or" are computed on four words instead of 32 bytes
+/// here, and scalar operands, `replacing(with:where:)`, `any` and `all` are not used: on bytes they are a hundred
 /// times slower.
 typealias ByteVector = SIMD32<UInt8>
 
@@ -43,11 +43,11 @@ extension ByteVector {
     @inline(__always)
     var isZero: Bool { ByteVector.fold(self, |) == 0 }
 
-    /// Whether each byte has every bit.
+    /// Whether all bits of each byte are set.
     @inline(__always)
     var isFull: Bool { ByteVector.fold(self, &) == .max }
 
-    /// Whether no byte has its high bit.
+    /// Whether no byte has its high bit set.
     @inline(__always)
     var isASCII: Bool { ByteVector.fold(self, |) & 0x8080_8080_8080_8080 == 0 }
 

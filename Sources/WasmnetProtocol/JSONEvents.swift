@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The members of an event that mean something, as they were found; of a repeated one the first.
+/// The known members of an event, as they were found; of a repeated one the first.
 private struct EventMembers {
     var ev: JSONValue?
     var id: JSONValue?
@@ -15,7 +15,7 @@ private struct EventMembers {
     var addr: JSONValue?
     var addrs: JSONValue?
 
-    /// Throws where the text is no JSON object; what was read until then stays.
+    /// Throws if the text is not a JSON object; what was read until then is kept.
     mutating func read(_ text: UnsafeRawBufferPointer) throws(JSONFault) {
         var scanner = JSONScanner(text)
         try scanner.openObject()
@@ -106,7 +106,7 @@ extension Event {
         }
     }
 
-    /// Returns false, with nothing written, for what v1 cannot say.
+    /// Returns false, with nothing written, if v1 cannot express it.
     func writeJSON(into buffer: inout ByteBuffer) -> Bool {
         switch self {
         case .data(let id, let payload):

@@ -1,7 +1,7 @@
 import NIOCore
 
-/// The conversion of scanned values to fields. Each failure says which field is wrong, and carries the message's id
-/// where that was read.
+/// The conversion of scanned values to fields. Each failure names the wrong field, and includes the message's id
+/// if that was read.
 struct JSONFields {
     let text: UnsafeRawBufferPointer
     var id: SocketID = .session
@@ -15,13 +15,13 @@ struct JSONFields {
         }
     }
 
-    /// The id, which later failures then carry.
+    /// The id, which later failures then include.
     mutating func readID(_ value: JSONValue?) throws(MalformedMessage) -> SocketID {
         id = try integer(value, "id")
         return id
     }
 
-    /// The id for the failure of a message that ends in the middle: 0 where it was not read.
+    /// The id for the failure of a truncated message: 0 if it was not read.
     static func id(_ value: JSONValue?, in text: UnsafeRawBufferPointer) -> SocketID {
         guard case .number(let number) = value else { return .session }
         return number.unsignedInteger(in: text) ?? .session
@@ -61,7 +61,7 @@ struct JSONFields {
         isAbsent(value) ? `default` : try string(value, field)
     }
 
-    /// A host or name of a request, held to ``WireLimits/address``.
+    /// A host or name of a request, limited to ``WireLimits/address``.
     func address(_ value: JSONValue?, _ field: StaticString) throws(MalformedMessage) -> String {
         try string(value, field, limit: WireLimits.address)
     }
@@ -107,12 +107,12 @@ struct JSONFields {
         throw fail("unknown \(field) \(quote(string))")
     }
 
-    /// The text as JSON would have it, cut where it is long.
+    /// The text quoted as in JSON, cut if it is long.
     private func quote(_ string: JSONText) -> String {
         let bytes = text.unescaped(string, limit: WireLimits.quoted + 1)
         let isCut = bytes.count > WireLimits.quoted
         var cut = bytes.prefix(WireLimits.quoted)
-        // Not in the middle of a scalar.
+        // Not within a scalar.
         while isCut, !cut.isEmpty, bytes[cut.endIndex] & 0xC0 == 0x80 { cut.removeLast() }
         var quoted = ByteBuffer()
         quoted.writeJSONString(String(decoding: cut, as: UTF8.self))
@@ -121,7 +121,7 @@ struct JSONFields {
 }
 
 extension ByteBuffer {
-    /// What base64 stands for, in a buffer of just that size; nil for anything that is not base64.
+    /// The decoded base64, in a buffer of exactly that size; nil if it is not valid base64.
     fileprivate init?(base64 characters: UnsafeRawBufferPointer) {
         guard let characters = Base64.unpadded(characters) else { return nil }
         let length = Base64.decodedLength(characters.count)

@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The members of a request that mean something, as they were found; of a repeated one the first.
+/// The known members of a request, as they were found; of a repeated one the first.
 private struct RequestMembers {
     var op: JSONValue?
     var id: JSONValue?
@@ -10,7 +10,7 @@ private struct RequestMembers {
     var name: JSONValue?
     var backlog: JSONValue?
 
-    /// Throws where the text is no JSON object; what was read until then stays.
+    /// Throws if the text is not a JSON object; what was read until then is kept.
     mutating func read(_ text: UnsafeRawBufferPointer) throws(JSONFault) {
         var scanner = JSONScanner(text)
         try scanner.openObject()
@@ -92,7 +92,7 @@ extension Request {
         }
     }
 
-    /// Returns false, with nothing written, for what v1 cannot say.
+    /// Returns false, with nothing written, if v1 cannot express it.
     func writeJSON(into buffer: inout ByteBuffer) -> Bool {
         switch self {
         case .connect(let id, let host, let port): buffer.writeTarget("connect", id, host, port)

@@ -1,11 +1,11 @@
-/// Reads JSON (RFC 8259) in one pass over bytes that stay where they are.
+/// Reads JSON (RFC 8259) in one pass over bytes without copying them.
 ///
-/// The caller walks the outermost object or array member by member; whatever is nested in it is checked and skipped
+/// The caller walks the outermost object or array member by member; anything nested in it is checked and skipped
 /// without recursion, down to ``WireLimits/nesting`` levels. No input makes it trap or read outside the text.
 struct JSONScanner {
     let text: UnsafeRawBufferPointer
     private(set) var position: Int
-    /// Whether a member of the object or array being walked came before.
+    /// Whether the object or array being walked had a member before.
     private var hasMembers = false
 
     init(_ text: UnsafeRawBufferPointer) {
@@ -61,13 +61,13 @@ struct JSONScanner {
         return true
     }
 
-    /// Only space may follow the walked value.
+    /// Only whitespace may follow the walked value.
     mutating func finish() throws(JSONFault) {
         skipSpace()
         guard position == text.count else { throw fault("text after the end") }
     }
 
-    /// The value here, whole.
+    /// The complete value at this position.
     mutating func value() throws(JSONFault) -> JSONValue {
         skipSpace()
         switch current {
@@ -84,7 +84,7 @@ struct JSONScanner {
 
     // MARK: Parts
 
-    /// The byte here; 0, which no grammar rule accepts, at the end.
+    /// The present byte; 0, which no grammar rule accepts, at the end.
     private var current: UInt8 { position < text.count ? text[position] : 0 }
 
     private func fault(_ problem: StaticString) -> JSONFault {
@@ -211,7 +211,7 @@ struct JSONScanner {
     }
 }
 
-/// The brackets that are open below the outermost object: one bit a level, set for an object.
+/// The open brackets below the outermost object: one bit a level, set for an object.
 private struct JSONNesting {
     private var kinds: UInt64 = 0
     private var depth = 0
@@ -219,7 +219,7 @@ private struct JSONNesting {
     var isEmpty: Bool { depth == 0 }
     var isObject: Bool { kinds & 1 == 1 }
 
-    /// Returns false where the level would be one too many.
+    /// Returns false if there would be one level too many.
     mutating func push(isObject: Bool) -> Bool {
         // The outermost object is a level too.
         guard depth + 1 < WireLimits.nesting else { return false }

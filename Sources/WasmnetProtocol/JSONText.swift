@@ -1,10 +1,10 @@
-/// What stands after a backslash in a JSON string (RFC 8259, section 7).
+/// What follows a backslash in a JSON string (RFC 8259, section 7).
 struct JSONEscape {
     var scalar: Unicode.Scalar
     /// Bytes after the backslash: 1, 5, or 11 for a surrogate pair.
     var length: Int
 
-    /// Nil for anything but a whole escape, lone surrogates included.
+    /// Nil for anything but a complete escape, including lone surrogates.
     init?(_ text: UnsafeRawBufferPointer, at position: Int) {
         guard position < text.count else { return nil }
         length = 1
@@ -83,7 +83,7 @@ extension UnsafeRawBufferPointer {
         }
     }
 
-    /// The bytes between the quotation marks, escapes and all.
+    /// The bytes between the quotation marks, including escapes.
     func raw(_ text: JSONText) -> UnsafeRawBufferPointer {
         UnsafeRawBufferPointer(rebasing: self[text.start..<text.end])
     }

@@ -7,7 +7,7 @@ struct JSONFault: Error {
     var message: String { "bad JSON at byte \(offset): \(problem)" }
 }
 
-/// One value as the scanner left it: checked, but neither copied nor converted. Positions count from the start of the
+/// One value as found by the scanner: checked, but neither copied nor converted. Positions count from the start of the
 /// text.
 enum JSONValue {
     case null
@@ -19,24 +19,24 @@ enum JSONValue {
     case object(Range<Int>)
 }
 
-/// A string's bytes between its quotation marks: valid UTF-8 whose escapes are whole and pair their surrogates.
+/// A string's bytes between its quotation marks: valid UTF-8 with complete escapes and paired surrogates.
 struct JSONText {
     var start: Int
     var end: Int
     var hasEscapes: Bool
 }
 
-/// A number's bytes, of the grammar of RFC 8259.
+/// A number's bytes, by the grammar of RFC 8259.
 struct JSONNumber {
     var start: Int
     var end: Int
 }
 
 extension JSONNumber {
-    /// The number's value where that is exactly a non-negative integer below 2^64, whichever way it is written: `12`,
+    /// The number's value if that is exactly a non-negative integer below 2^64, however it is written: `12`,
     /// `12.0`, `1.2e1` and `120E-1` are all 12, and `-0` is 0.
     ///
-    /// Decimal arithmetic throughout: no digit is lost to a Double on the way.
+    /// Decimal arithmetic throughout: no digit is lost by converting to a Double.
     func unsignedInteger(in text: UnsafeRawBufferPointer) -> UInt64? {
         var significand: UInt64 = 0
         // Zeros that count only once another digit follows: they are part of the exponent until then.
@@ -71,7 +71,7 @@ extension JSONNumber {
         return Self.scale(significand, byPowerOfTen: exponent(in: text, at: position) + zeros - fraction)
     }
 
-    /// The written exponent, 0 where there is none; held within 2^40, far more than any text has digits.
+    /// The written exponent, 0 if there is none; clamped to 2^40, far more than any text has digits.
     private func exponent(in text: UnsafeRawBufferPointer, at start: Int) -> Int {
         var value = 0
         var isNegative = false

@@ -1,7 +1,7 @@
 import NIOCore
 
 extension ByteBuffer {
-    /// `{"<key>":"<name>","id":<id>`: what every message begins with; the names need no escapes.
+    /// `{"<key>":"<name>","id":<id>`: the beginning of every message; the names need no escapes.
     mutating func writeJSONStart(key: StaticString, name: StaticString, id: SocketID) {
         writeString("{\"")
         writeStaticString(key)
@@ -41,7 +41,7 @@ extension ByteBuffer {
         writeInteger(UInt8(ascii: "}"))
     }
 
-    /// A whole `send` or `data` message; false, with nothing written, where the payload is larger than 1 GiB.
+    /// A complete `send` or `data` message; false, with nothing written, if the payload is larger than 1 GiB.
     mutating func writeJSONData(key: StaticString, name: StaticString, id: SocketID, payload: ByteBuffer) -> Bool {
         guard payload.readableBytes <= WireLimits.payload else { return false }
         // The longest id has 20 digits; the fixed parts are shorter than 40 bytes.
@@ -64,7 +64,7 @@ extension ByteBuffer {
         writeInteger(UInt8(ascii: "]"))
     }
 
-    /// The text in quotation marks; escaped is what RFC 8259 asks for and nothing else.
+    /// The text in quotation marks, with only the escapes that RFC 8259 requires.
     mutating func writeJSONString(_ text: String) {
         writeInteger(UInt8(ascii: "\""))
         let needsEscapes = text.utf8.contains { Self.needsEscape($0) }

@@ -3,12 +3,12 @@ package import NIOCore
 /// Maps one wire language (v1 with its JSON and binary forms, or v2) to ``Request`` and ``Event`` values and back.
 ///
 /// The node decodes requests and encodes events; a client does the reverse. A codec has no state beyond its version,
-/// and nothing above it asks which language a session speaks.
+/// and nothing above it needs to know which language a session speaks.
 ///
 /// Binary messages are `[1 byte type][8 bytes socket id, big-endian][payload]`. JSON is RFC 8259 in UTF-8 without a
 /// byte order mark, read strictly: lone surrogates, invalid UTF-8 and nesting deeper than 64 levels are refused.
-/// Integers are taken in every form whose value is exactly integral and in range (`7`, `7.0`, `70e-1`), whatever its
-/// size. Of a repeated key the first counts; `null` is the same as an absent field; unknown fields are ignored.
+/// Integers are accepted in every form whose value is exactly integral and in range (`7`, `7.0`, `70e-1`), however
+/// long. Of a repeated key the first counts; `null` is the same as an absent field; unknown fields are ignored.
 package struct MessageCodec: Sendable {
     package let version: WireVersion
 
@@ -18,12 +18,12 @@ package struct MessageCodec: Sendable {
 
     // MARK: The node's side
 
-    /// Reads one whole WebSocket message.
+    /// Reads one complete WebSocket message.
     ///
-    /// Payloads of binary messages are slices of `message`; those of JSON messages are buffers of their own. A host
-    /// is not looked at beyond being UTF-8 of at most 1024 bytes: it may be empty or hold any character.
+    /// Payloads of binary messages are slices of `message`; those of JSON messages are separate buffers. A host
+    /// is checked only to be UTF-8 of at most 1024 bytes: it may be empty or contain any character.
     package func decodeRequest(_ message: ByteBuffer, isText: Bool) -> Result<Request, MalformedMessage> {
-        // Most messages by far are binary `send`: they take no detour.
+        // Most messages by far are binary `send`: they take the fast path.
         if !isText, let send = Request(binarySend: message) { return .success(send) }
         return Result { () throws(MalformedMessage) in
             guard isText else { return try Request(binary: message, version: version) }
@@ -32,10 +32,10 @@ package struct MessageCodec: Sendable {
         }
     }
 
-    /// Appends the whole event as one WebSocket payload.
+    /// Appends the complete event as one WebSocket payload.
     ///
-    /// - Parameter encoding: Counts in v1 only; v2 is always binary.
-    /// - Returns: Whether the language can say it. False (and nothing written) for `hello`, `window`, `end` and
+    /// - Parameter encoding: Matters in v1 only; v2 is always binary.
+    /// - Returns: Whether the language can express it. False (and nothing written) for `hello`, `window`, `end` and
     ///   `goaway` in v1, for a host of more than 65535 bytes, and for a payload of more than 1 GiB.
     @discardableResult
     package func encode(_ event: Event, as encoding: WireEncoding, into buffer: inout ByteBuffer) -> Bool {
@@ -46,17 +46,17 @@ package struct MessageCodec: Sendable {
         }
     }
 
-    /// What goes before the payload of a binary `data` event, in bytes.
+    /// The length of the header before the payload of a binary `data` event, in bytes.
     package static let binaryDataHeaderLength = 9
 
-    /// Writes the ``binaryDataHeaderLength`` bytes that, with the payload after them, make a binary `data` event.
+    /// Writes the ``binaryDataHeaderLength`` bytes that, followed by the payload, form a binary `data` event.
     package func writeDataHeader(_ id: SocketID, into buffer: inout ByteBuffer) {
         buffer.writeMultipleIntegers(EventType.data.rawValue, id)
     }
 
-    /// Writes a whole JSON `data` event: `{"ev":"data","id":N,"data":"<base64>"}`.
+    /// Writes a complete JSON `data` event: `{"ev":"data","id":N,"data":"<base64>"}`.
     ///
-    /// The same as ``encode(_:as:into:)`` of ``Event/data(_:_:)`` as JSON, without making the event.
+    /// The same as ``encode(_:as:into:)`` of ``Event/data(_:_:)`` as JSON, without creating the event.
     @discardableResult
     package func writeJSONData(_ id: SocketID, _ payload: ByteBuffer, into buffer: inout ByteBuffer) -> Bool {
         buffer.writeJSONData(key: "ev", name: "data", id: id, payload: payload)
@@ -64,10 +64,10 @@ package struct MessageCodec: Sendable {
 
     // MARK: The client's side
 
-    /// Appends the whole request as one WebSocket payload.
+    /// Appends the complete request as one WebSocket payload.
     ///
-    /// - Parameter encoding: Counts in v1 only; v2 is always binary.
-    /// - Returns: Whether the language can say it. False (and nothing written) for `window`, `shutdown` and `reset`
+    /// - Parameter encoding: Matters in v1 only; v2 is always binary.
+    /// - Returns: Whether the language can express it. False (and nothing written) for `window`, `shutdown` and `reset`
     ///   in v1, for a `sendTo` host of more than 65535 bytes, and for a payload of more than 1 GiB.
     @discardableResult
     package func encode(_ request: Request, as encoding: WireEncoding, into buffer: inout ByteBuffer) -> Bool {
@@ -78,10 +78,10 @@ package struct MessageCodec: Sendable {
         }
     }
 
-    /// Reads one whole WebSocket message from a node.
+    /// Reads one complete WebSocket message from a node.
     ///
     /// What v1 does not carry is filled in: `connected` has empty addresses in the binary form, `closed` is
-    /// ``ReasonCode/normal`` unless JSON says otherwise, `error` without a code that is known is
+    /// ``ReasonCode/normal`` unless JSON says otherwise, `error` without a known code is
     /// ``ReasonCode/internalError`` and `denied` is ``ReasonCode/policyDenied``.
     package func decodeEvent(_ message: ByteBuffer, isText: Bool) -> Result<Event, MalformedMessage> {
         Result { () throws(MalformedMessage) in

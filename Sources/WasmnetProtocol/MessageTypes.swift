@@ -15,7 +15,7 @@ enum RequestType: UInt8, CaseIterable {
     case reset = 0x0C
     case bindUDP = 0x0D
 
-    /// The word in JSON; nil for what only v2 has, which has no JSON.
+    /// The word in JSON; nil for types of v2 only, which has no JSON.
     var name: StaticString? {
         switch self {
         case .connect: "connect"
@@ -53,7 +53,7 @@ enum EventType: UInt8, CaseIterable {
     case goaway = 0x8D
     case hello = 0x90
 
-    /// The word in JSON; nil for what only v2 has, which has no JSON.
+    /// The word in JSON; nil for types of v2 only, which has no JSON.
     var name: StaticString? {
         switch self {
         case .connected: "connected"

@@ -5,24 +5,24 @@ package typealias SocketID = UInt64
 
 extension SocketID {
     package static let session: SocketID = 0
-    /// Accepted sockets are numbered from here to `maximumAccepted`: no client id meets them, and a JavaScript number holds them.
+    /// Accepted sockets are numbered from here to `maximumAccepted`: above all client ids, and within a JavaScript number.
     package static let firstAccepted: SocketID = 1 << 52
     package static let maximumAccepted: SocketID = (1 << 53) - 1
 }
 
-/// How one message is written: the encoding of a socket's events is the one in which it was opened.
+/// How one message is written: a socket's events use the encoding in which it was opened.
 package enum WireEncoding: Sendable, Hashable {
     case json
     case binary
 }
 
-/// Which generation of the language a session speaks.
+/// The version of the language that a session speaks.
 package enum WireVersion: Sendable, Hashable, CaseIterable {
     case v1
     case v2
 }
 
-/// What a client asks of the node.
+/// What a client requests from the node.
 package enum Request: Sendable, Equatable {
     case connect(SocketID, host: String, port: UInt16)
     case connectTLS(SocketID, host: String, port: UInt16)
@@ -34,11 +34,11 @@ package enum Request: Sendable, Equatable {
     case sendTo(SocketID, host: String, port: UInt16, ByteBuffer)
     case close(SocketID)
     case resolve(SocketID, name: String)
-    /// v2: the client takes so many more payload bytes on this socket.
+    /// v2: the client accepts this many more payload bytes on this socket.
     case window(SocketID, bytes: UInt32)
     /// v2: the client has no more to send.
     case shutdown(SocketID)
-    /// v2: drop the socket at once, unsent bytes too.
+    /// v2: drop the socket at once, including unsent bytes.
     case reset(SocketID)
 
     package var id: SocketID {
@@ -51,7 +51,7 @@ package enum Request: Sendable, Equatable {
     }
 }
 
-/// What the node tells a client.
+/// What the node sends to a client.
 package enum Event: Sendable, Equatable {
     /// `local` and `remote` are "ip:port" or "[ip6]:port".
     case connected(SocketID, local: String, remote: String, alpn: String?)
@@ -59,26 +59,26 @@ package enum Event: Sendable, Equatable {
     case listening(SocketID, port: UInt16)
     case accepted(SocketID, connection: SocketID, remote: String)
     case closed(SocketID, ReasonCode, message: String)
-    /// A refusal or failure; written as `denied` where the code says so (``ReasonCode/isDenial``), else as `error`.
+    /// A refusal or failure; written as `denied` if the code says so (``ReasonCode/isDenial``), else as `error`.
     case refused(SocketID, Refusal)
     case dataFrom(SocketID, ByteBuffer, host: String, port: UInt16)
     case resolved(SocketID, addresses: [String])
     case udpBound(SocketID, port: UInt16)
-    /// v2 only, as are the three that follow.
+    /// v2 only, like the three that follow.
     case hello(Hello)
     case window(SocketID, bytes: UInt32)
     case end(SocketID)
     case goaway(reconnectInMilliseconds: UInt32, message: String)
 }
 
-/// Why something was not done, in code and words.
+/// Why something was not done: a code and a message.
 package struct Refusal: Error, Sendable, Hashable {
     package var code: ReasonCode
     /// What happened and to what, without the operating system's raw text or any address the client did not name.
     package var message: String
-    /// The same for the node's own log, which may say more; nil: ``message``. Not sent.
+    /// The same for the node's own log, which may be more detailed; nil: ``message``. Not sent.
     package var detail: String?
-    /// When it may work again; 0 when waiting does not help.
+    /// When a retry may succeed; 0 when waiting does not help.
     package var retryAfterMilliseconds: UInt32
 
     package init(_ code: ReasonCode, _ message: String, retryAfterMilliseconds: UInt32 = 0) {
@@ -114,9 +114,9 @@ package struct Hello: Sendable, Equatable {
     }
 }
 
-/// A message that could not be read: answered with an `error` event; the session goes on.
+/// A message that could not be read: answered with an `error` event; the session continues.
 package struct MalformedMessage: Error, Sendable, Equatable {
-    /// The socket it was about, where that could be read, else 0.
+    /// The socket it was about, if that could be read, else 0.
     package var id: SocketID
     package var message: String
 

@@ -5,7 +5,7 @@ package enum ReasonCode: UInt8, Sendable, CaseIterable {
     case normal = 0
     case clientClosed = 1
     case targetReset = 2
-    /// The socket carried no byte for the idle timeout.
+    /// The socket had no traffic for the idle timeout.
     case targetTimeout = 3
     case policyDenied = 16
     case denylisted = 17
@@ -13,7 +13,7 @@ package enum ReasonCode: UInt8, Sendable, CaseIterable {
     case connectRate = 19
     case byteQuota = 20
     case maxSessions = 21
-    /// No session, or no longer: the client is not who it must be (a token is missing or not valid).
+    /// No session, or no longer: the client is not entitled to one (a token is missing or not valid).
     case notAdmitted = 22
     case refused = 32
     case unreachable = 33
@@ -60,6 +60,6 @@ package enum ReasonCode: UInt8, Sendable, CaseIterable {
         }
     }
 
-    /// Refusals with these codes travel as `denied`; every other one as `error`.
+    /// Refusals with these codes are sent as `denied`; all others as `error`.
     package var isDenial: Bool { self == .policyDenied || self == .denylisted }
 }

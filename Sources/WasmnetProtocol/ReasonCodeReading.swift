@@ -1,5 +1,5 @@
 extension ReasonCode {
-    /// What a refusal is taken for when a v1 node does not say its code.
+    /// The assumed code of a refusal when a v1 node does not state one.
     static func unnamed(isDenial: Bool) -> ReasonCode { isDenial ? .policyDenied : .internalError }
 
     /// The code with this ``word``, if there is one.

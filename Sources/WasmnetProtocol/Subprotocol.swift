@@ -1,12 +1,13 @@
 import WasmnetNet
 
-/// The names that settle a session's language in `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4).
+/// The names that determine a session's language in `Sec-WebSocket-Protocol` (RFC 6455, section 11.3.4).
 package enum Subprotocol {
     package static let v1 = "wasmnet.v1"
     package static let v2 = "wasmnet.v2"
     /// An offered entry with this prefix carries the client's token; it is never echoed.
     package static let bearerPrefix = "wasmnet.bearer."
-    /// The same with the token in base64url: a browser offers no name with the `=` or `/` that a token may have (RFC 6455, section 4.1).
+    /// The same with the token in base64url: a browser cannot offer a name with the `=` or `/` that a token may have (RFC 6455, section
+    /// 4.1).
     package static let encodedBearerPrefix = "wasmnet.bearer64."
     /// The header field, in both directions.
     package static let headerName = "Sec-WebSocket-Protocol"
@@ -14,13 +15,13 @@ package enum Subprotocol {
 
 /// The subprotocols that a client offers with its upgrade request.
 ///
-/// Names are compared exactly, as RFC 6455 has them. Empty list elements and repeated entries count as not written (RFC
-/// 9110, section 5.6.1); an offer without any entry is no offer, so it is v1.
+/// Names are compared exactly, as in RFC 6455. Empty list elements and repeated entries are ignored (RFC
+/// 9110, section 5.6.1); an offer without any entry counts as no offer, so it is v1.
 package struct SubprotocolOffer: Sendable, Equatable {
     package enum Answer: Sendable, Equatable {
         /// `echo` goes into the response's `Sec-WebSocket-Protocol`; nil sends no such field.
         case accepted(version: WireVersion, echo: String?, bearerToken: String?)
-        /// The upgrade is refused with status 400 and these words, which hold nothing of the offer.
+        /// The upgrade is refused with status 400 and this message, which contains nothing of the offer.
         case refused(String)
     }
 
@@ -55,7 +56,7 @@ package struct SubprotocolOffer: Sendable, Equatable {
         return .refused("no known subprotocol: offer \(Subprotocol.v2), \(Subprotocol.v1) or none")
     }
 
-    /// Nil where a name carries no token; nil inside where it carries one that cannot be read.
+    /// Nil if a name carries no token; nil inside if it carries one that cannot be read.
     private static func token(in name: ByteText) -> ByteText?? {
         if let plain = name.dropping(prefix: ByteText(Subprotocol.bearerPrefix)) { return .some(plain) }
         guard let encoded = name.dropping(prefix: ByteText(Subprotocol.encodedBearerPrefix)) else { return nil }
