@@ -1,4 +1,4 @@
-/// The files by which a node tells tokens: which there are, and what they must agree with.
+/// The files that a node verifies tokens with, and the claims they must match.
 package struct IdentityFiles: Sendable {
     package var tokenFile: String?
     /// As ``KeyFile/load(_:)`` takes them.
@@ -17,7 +17,7 @@ package struct IdentityFiles: Sendable {
 
     /// Reads them all.
     ///
-    /// - Parameter warn: called with a sentence for each key that is of a kind not used here, and for each kind with more keys than are tried.
+    /// - Parameter warn: called with a sentence for each key of an unsupported kind, and for each kind with more keys than are tried.
     /// - Returns: nil when no file is named.
     /// - Throws: ``IdentityFileError``.
     package func load(warn: (String) -> Void = { _ in }) throws(IdentityFileError) -> TokenVerifier? {

@@ -6,7 +6,7 @@ import WasmnetProtocol
 import WasmnetQuota
 package import WasmnetRelay
 
-/// The client is an address: IPv4 by itself, IPv6 by its /64; origins as the policy says. Decides at once.
+/// The client is an address: IPv4 by itself, IPv6 by its /64; origins by the policy. Decides at once.
 package struct AddressAdmission: Admission {
     private let counters: AdmissionCounters
 
@@ -19,7 +19,7 @@ package struct AddressAdmission: Admission {
     ) -> EventLoopFuture<AdmittedClient> {
         eventLoop.makeCompletedFuture {
             let address = try self.address(of: request, policy: policy).get()
-            // A policy that was changed to ask for tokens, on a node that has no key to tell them by.
+            // The policy was changed to require tokens, on a node without a key to verify them.
             guard !policy.clients.requireToken else {
                 self.counters.count(.tokenMissing)
                 throw HTTPRefusal.tokenNeeded
@@ -29,7 +29,7 @@ package struct AddressAdmission: Admission {
         }
     }
 
-    /// Whether the request's page may come, and from which address it does.
+    /// Whether the request's page is allowed, and the address it connects from.
     func address(of request: AdmissionRequest, policy: Policy) -> Result<IPAddress?, HTTPRefusal> {
         let clients = policy.clients
         guard OriginRule.allows(request.head.headers, clients.allowedOrigins) else {

@@ -1,17 +1,17 @@
 package import NIOHTTP1
 package import WasmnetNet
 
-/// From which address a request really comes: the peer's, or behind trusted proxies the nearest that is none of them.
+/// The true origin of a request: the peer's address, or behind trusted proxies the nearest address that is not a trusted proxy.
 package enum ClientAddress: Equatable, Sendable {
-    /// Nil where even the peer has no IP address.
+    /// Nil if even the peer has no IP address.
     case of(IPAddress?)
-    /// A trusted proxy's headers contradict each other or cannot be read: one of them is the client's own invention, and nobody can say which.
+    /// A trusted proxy's headers contradict each other or cannot be read: one of them was forged by the client, and it is unknown which.
     case unclear
 
     /// - Parameters:
-    ///   - peer: whom the connection comes from: the TCP peer, or whom it announced by the PROXY protocol.
+    ///   - peer: the source of the connection: the TCP peer, or the client it announced by the PROXY protocol.
     ///   - trusted: the policy's `trusted_proxies`.
-    ///   - untrusted: told when there are headers that are not believed.
+    ///   - untrusted: called when there are headers that are not trusted.
     package static func find(
         _ headers: HTTPHeaders, peer: IPAddress?, trusted: [Prefix], untrusted: () -> Void = {}
     ) -> ClientAddress {
@@ -31,7 +31,7 @@ package enum ClientAddress: Equatable, Sendable {
         }
     }
 
-    /// From the nearest hop on, the first that is no trusted proxy; where a hop hides itself, whoever told of it.
+    /// From the nearest hop on, the first that is not a trusted proxy; if a hop hides itself, the one that reported it.
     private static func walk(_ hops: [ForwardedHop], from peer: IPAddress, _ trusted: [Prefix]) -> IPAddress {
         var last = peer
         for hop in hops.reversed() {

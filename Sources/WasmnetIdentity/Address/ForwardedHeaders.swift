@@ -2,28 +2,28 @@ package import NIOHTTP1
 import WasmnetRelay
 package import WasmnetNet
 
-/// One hop of a request, as a proxy wrote it down.
+/// One hop of a request, as recorded by a proxy.
 package enum ForwardedHop: Equatable, Sendable {
     case address(IPAddress)
-    /// `unknown`, an obfuscated name (RFC 7239, section 6.3), or what is no address at all: nobody can say who it is.
+    /// `unknown`, an obfuscated name (RFC 7239, section 6.3), or an invalid address: its identity is unknown.
     case hidden
 }
 
-/// The hops that a request's headers tell, the nearest to this node last.
+/// The hops in a request's headers, the nearest to this node last.
 package enum ForwardedHeaders {
-    /// The most hops that are looked at, counted from the nearest.
+    /// The most hops examined, counted from the nearest.
     package static let maxHops = 32
-    /// The most bytes that all lines of `Forwarded` may have. (Those of `X-Forwarded-For` are read from the right, and are bounded as
-    /// all headers are.)
+    /// The most bytes of all lines of `Forwarded`. (Those of `X-Forwarded-For` are read from the right, and are bounded like
+    /// all headers.)
     package static let maxBytes = 8192
 
-    /// `X-Forwarded-For`: addresses between commas, over all its lines in order; IPv6 with or without brackets, any with or without a
-    /// port. Empty elements count as not written (RFC 9110, section 5.6.1.2). Nil when there is none.
+    /// `X-Forwarded-For`: comma-separated addresses, over all its lines in order; IPv6 with or without brackets, any with or without a
+    /// port. Empty elements are ignored (RFC 9110, section 5.6.1.2). Nil when there is none.
     package static func xForwardedFor(_ headers: HTTPHeaders) -> [ForwardedHop]? {
         let lines = headers["X-Forwarded-For"]
         guard !lines.isEmpty else { return nil }
         var hops: [ForwardedHop] = []
-        // From the right, since what is left of the first stranger is the stranger's own text.
+        // From the right, since everything left of the first untrusted hop is its own text.
         for line in lines.reversed() {
             for part in ByteText(line).list().reversed() {
                 guard hops.count < self.maxHops else { return hops.reversed() }
@@ -35,7 +35,7 @@ package enum ForwardedHeaders {
 
     /// `Forwarded` (RFC 7239): the `for` of each element. Nil when there is none.
     ///
-    /// - Throws: ``Malformed`` for what the grammar of section 4 does not know: it cannot be told where its elements end.
+    /// - Throws: ``Malformed`` for text outside the grammar of section 4: the ends of its elements are unknown.
     package static func forwarded(_ headers: HTTPHeaders) throws(Malformed) -> [ForwardedHop]? {
         let lines = headers["Forwarded"]
         guard !lines.isEmpty else { return nil }
@@ -64,7 +64,7 @@ package enum ForwardedHeaders {
                 }
                 guard scanner.take(";") else { break }
             }
-            // An empty element counts as not written; one without `for` is a hop that hides its client.
+            // An empty element is ignored; one without `for` is a hop that hides its client.
             if !isEmpty { hops.append(node.map(self.hop) ?? .hidden) }
             if scanner.isAtEnd { return hops }
             guard scanner.take(",") else { throw Malformed() }

@@ -1,6 +1,6 @@
 import WasmnetNet
 
-/// Reads `token "=" ( token / quoted-string )` one after the other (RFC 7239, section 4; RFC 9110, sections 5.6.2 and 5.6.4).
+/// Reads a sequence of `token "=" ( token / quoted-string )` (RFC 7239, section 4; RFC 9110, sections 5.6.2 and 5.6.4).
 struct ForwardedScanner {
     private let bytes: [UInt8]
     private var position = 0
@@ -17,7 +17,7 @@ struct ForwardedScanner {
         while let byte = self.current, byte == 0x20 || byte == 0x09 { self.position += 1 }
     }
 
-    /// Steps over the character and the space around it, if it comes next.
+    /// Skips the character and the space around it, if it is next.
     mutating func take(_ character: Unicode.Scalar) -> Bool {
         self.skipSpace()
         guard let byte = self.current, UInt32(byte) == character.value else { return false }
@@ -26,7 +26,7 @@ struct ForwardedScanner {
         return true
     }
 
-    /// The next pair, its name in lower case; nil where none begins.
+    /// The next pair, its name in lower case; nil if none begins.
     mutating func pair() throws(ForwardedHeaders.Malformed) -> (name: ByteText, value: ByteText)? {
         self.skipSpace()
         let name = self.token()

@@ -3,12 +3,12 @@ import WasmnetPolicy
 import WasmnetNet
 import WasmnetQuota
 
-/// What a token claims (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
+/// The claims of a token (RFC 7519, section 4.1, and `tier` and `allow`, which are ours).
 struct Claims: JWTPayload {
     var sub: String
     var exp: NumericDate
     var nbf: NumericDate?
-    /// Nothing goes by it.
+    /// Not used.
     var iat: NumericDate?
     var iss: String?
     var aud: Audience?
@@ -48,7 +48,7 @@ struct Claims: JWTPayload {
         }
     }
 
-    /// Entries as the policy has them.
+    /// Entries as in the policy.
     struct Destinations: Codable, Sendable {
         var entries: [String]
 
@@ -62,27 +62,27 @@ struct Claims: JWTPayload {
         }
     }
 
-    /// The library asks this with no clock; ``ClaimRules`` decides afterwards with the node's.
+    /// The library calls this without a clock; ``ClaimRules`` decides afterwards with the node's.
     func verify(using algorithm: some JWTAlgorithm) async throws {}
 }
 
 extension KeyedDecodingContainer {
-    /// The synthesized decoding calls this: a null is no number.
+    /// The synthesized decoding calls this: a null is not a number.
     fileprivate func decodeIfPresent(_ type: Claims.NumericDate.Type, forKey key: Key) throws -> Claims.NumericDate? {
         self.contains(key) ? try self.decode(type, forKey: key) : nil
     }
 
-    /// A null is no list, and does not mean that all may be reached.
+    /// A null is not a list, and does not mean that everything may be reached.
     fileprivate func decodeIfPresent(_ type: Claims.Destinations.Type, forKey key: Key) throws -> Claims.Destinations? {
         self.contains(key) ? try self.decode(type, forKey: key) : nil
     }
 }
 
-/// What claims must say. Values; the time is passed in.
+/// The requirements on claims. Values; the time is passed in.
 package struct ClaimRules: Sendable, Equatable {
-    /// What `iss` must be; nil takes any, or none.
+    /// The required `iss`; nil accepts any, or none.
     package var issuer: String?
-    /// What must be among `aud`; nil takes any, or none.
+    /// A required member of `aud`; nil accepts any, or none.
     package var audience: String?
     /// How far the issuer's clock may be from this one, in seconds. Default 30.
     package var leewaySeconds: Double
@@ -114,7 +114,7 @@ package struct ClaimRules: Sendable, Equatable {
         return TokenGrant(subject: claims.sub, tier: claims.tier, allow: try Self.entries(claims.allow?.entries))
     }
 
-    /// A bad entry is no reason to allow more, nor to allow the rest only.
+    /// A bad entry invalidates the token: it must not allow more, nor only the rest.
     private static func entries(_ texts: [String]?) throws(TokenFault) -> [PolicyEntry]? {
         guard let texts else { return nil }
         var entries: [PolicyEntry] = []

@@ -3,14 +3,14 @@ import JWTKit
 import WasmnetProtocol
 import WasmnetNet
 
-/// Tells by a set of keys whether a JWT (RFC 7519, signed as RFC 7515's compact serialization) is valid, and what it grants.
+/// Verifies with a set of keys whether a JWT (RFC 7519, signed as RFC 7515's compact serialization) is valid, and what it grants.
 package struct JWTVerifier: Sendable {
     private let keys: [VerificationKey]
     private let rules: ClaimRules
 
-    /// The longest token that is looked at, in bytes.
+    /// The longest token examined, in bytes.
     package static let maxBytes = 8192
-    /// The most keys that one token's signature is held against.
+    /// The most keys that one token's signature is checked with.
     package static let maxTried = 4
 
     package init(keys: [VerificationKey], rules: ClaimRules) {
@@ -21,7 +21,7 @@ package struct JWTVerifier: Sendable {
     private struct Header: Decodable {
         var alg: String
         var kid: String?
-        /// Extensions that must be understood, of which none is (RFC 7515, section 4.1.11).
+        /// Extensions that must be understood; none is supported (RFC 7515, section 4.1.11).
         var hasCritical: Bool
 
         private enum CodingKeys: String, CodingKey { case alg, kid, crit }
@@ -54,7 +54,7 @@ package struct JWTVerifier: Sendable {
             } catch let error as JWTError where error.errorType == .signatureVerificationFailed {
                 continue
             } catch {
-                // Signed, but not a set of claims; or a signature that is none.
+                // Signed, but not a set of claims; or an invalid signature.
                 fault = .claims
             }
         }
@@ -71,7 +71,7 @@ package struct JWTVerifier: Sendable {
         return fields
     }
 
-    /// The first keys for the token's algorithm: the one with its `kid`, then those without any; all where the token has no `kid`.
+    /// The first keys for the token's algorithm: the one with its `kid`, then those without any; all if the token has no `kid`.
     private func candidates(_ header: Header) throws(TokenFault) -> ArraySlice<VerificationKey> {
         guard let algorithm = SigningAlgorithm(name: header.alg) else { throw .algorithm }
         let keys = self.keys.filter { $0.algorithm == algorithm }

@@ -2,7 +2,8 @@ import Crypto
 import Foundation
 import WasmnetNet
 
-/// A key in a file of its own: `PATH` of a public key in PEM, whose type says its algorithm, or `ALGORITHM:PATH`; a secret needs `HS256:PATH`.
+/// A key in a separate file: `PATH` of a public key in PEM, whose type determines its algorithm, or `ALGORITHM:PATH`; a secret needs
+/// `HS256:PATH`.
 package enum KeyFile {
     /// The fewest bytes a secret may have (RFC 7518, section 3.2).
     package static let fewestSecretBytes = 32
@@ -24,13 +25,13 @@ package enum KeyFile {
         return try self.parse(try IdentityFile.bytes(argument), as: nil, file: argument)
     }
 
-    /// - Parameter file: the name that errors give.
+    /// - Parameter file: the name used in errors.
     package static func parse(
         _ bytes: [UInt8], as wanted: SigningAlgorithm?, file: String
     ) throws(IdentityFileError) -> VerificationKey {
         let isPEM = ByteText(bytes).holds("-----BEGIN ")
         if wanted == .hs256 {
-            // A public key as a secret is a secret that everybody knows.
+            // A public key used as a secret would be known to everyone.
             guard !isPEM else { throw IdentityFileError("\(file): this is a PEM file, not a secret for HS256") }
             return VerificationKey(id: nil, material: .secret(try self.secret(bytes, file: file)))
         }
@@ -52,7 +53,7 @@ package enum KeyFile {
         return key
     }
 
-    /// The file's bytes without the line's end that editors add.
+    /// The file's bytes without the final newline that editors add.
     private static func secret(_ bytes: [UInt8], file: String) throws(IdentityFileError) -> [UInt8] {
         var secret = bytes
         if secret.last == UInt8(ascii: "\n") { secret.removeLast() }

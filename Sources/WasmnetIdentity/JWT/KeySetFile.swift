@@ -3,10 +3,10 @@ import Foundation
 import WasmnetProtocol
 import WasmnetNet
 
-/// A JSON Web Key Set as a file: the keys in it that can be used here, and what the others are, which are ignored (RFC 7517, section 5).
+/// A JSON Web Key Set as a file: its usable keys, and a description of the others, which are ignored (RFC 7517, section 5).
 package struct KeySetFile: Sendable {
     package let keys: [VerificationKey]
-    /// One sentence for each key that is not used here, to be logged.
+    /// One sentence for each key that is ignored, to be logged.
     package let skipped: [String]
 
     /// The most keys of one set.
@@ -16,7 +16,7 @@ package struct KeySetFile: Sendable {
         var keys: [Entry]
     }
 
-    /// One key of the set; nil where it is no key at all.
+    /// One key of the set; nil if it is not a key at all.
     private struct Entry: Decodable {
         var key: Key?
 
@@ -56,7 +56,7 @@ package struct KeySetFile: Sendable {
         try self.init(json: try IdentityFile.bytes(path), file: path)
     }
 
-    /// - Parameter file: the name that errors give.
+    /// - Parameter file: the name used in errors.
     package init(json: [UInt8], file: String) throws(IdentityFileError) {
         guard let set = try? JSONDecoder().decode(Set.self, from: Data(json)) else {
             throw IdentityFileError("\(file): this is no JSON Web Key Set")

@@ -1,11 +1,11 @@
 import Foundation
 import WasmnetNet
 
-/// The names in a JSON object's outermost level, to see whether one stands there twice: RFC 7515, section 4, and RFC 7519, section 4,
-/// want them unique, and readers that disagree on which of two counts disagree on what the token says.
+/// The names at a JSON object's outermost level, to detect duplicates: RFC 7515, section 4, and RFC 7519, section 4,
+/// require unique names, and readers that disagree on which of two counts disagree on what the token says.
 enum MemberNames {
-    /// Whether they are unique as what they mean: `"sub"` and `"\u0073ub"` are one name (RFC 8259, section 8.3). The text's grammar is left to
-    /// whoever decodes it.
+    /// Whether they are unique after decoding: `"sub"` and `"\u0073ub"` are one name (RFC 8259, section 8.3). The text's grammar is left to
+    /// the decoder.
     static func areUnique(_ json: [UInt8]) -> Bool {
         var names: Set<ByteText> = []
         var depth = 0
@@ -32,7 +32,7 @@ enum MemberNames {
         return true
     }
 
-    /// What a string between its quotes stands for; nil for what is none.
+    /// The decoded content of a string between its quotes; nil if it is invalid.
     private static func unescaped(_ string: ArraySlice<UInt8>) -> ByteText? {
         guard string.contains(UInt8(ascii: "\\")) else { return ByteText(string) }
         let quote = [UInt8(ascii: "\"")]

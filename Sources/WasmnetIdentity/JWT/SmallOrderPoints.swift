@@ -1,12 +1,12 @@
 /// The eight points of edwards25519 whose order divides 8. With one of them as the key the equation of RFC 8032, section 5.1.7, holds for
-/// signatures that anybody can make, and that section asks for no check of the key.
+/// signatures that anyone can create, and that section requires no check of the key.
 enum SmallOrderPoints {
-    /// Their y, little endian, as any 255 bits may say it: also what is beyond the field's prime (Chalkias, Garillot and Nikolaenko, "Taming the
-    /// many EdDSAs", table 1). The sign of x, the last bit, is any.
+    /// Their y, little endian, in every 255-bit encoding, including those beyond the field's prime (Chalkias, Garillot and Nikolaenko,
+    /// "Taming the many EdDSAs", table 1). The sign of x, the last bit, may be either.
     private static let ordinates: [[UInt8]] = [
-        // 0, of order 4, and the prime, 2^255 - 19, which is the same.
+        // 0, of order 4, and the prime, 2^255 - 19, which is equivalent.
         Self.bytes(first: 0x00, middle: 0x00, last: 0x00), Self.bytes(first: 0xED, middle: 0xFF, last: 0x7F),
-        // 1, the neutral element, and the prime and 1.
+        // 1, the neutral element, and the prime plus 1.
         Self.bytes(first: 0x01, middle: 0x00, last: 0x00), Self.bytes(first: 0xEE, middle: 0xFF, last: 0x7F),
         // -1, of order 2.
         Self.bytes(first: 0xEC, middle: 0xFF, last: 0x7F),
@@ -21,7 +21,7 @@ enum SmallOrderPoints {
         ],
     ]
 
-    /// Whether a public key of 32 bytes says one of them.
+    /// Whether a public key of 32 bytes encodes one of them.
     static func contain(_ key: some Sequence<UInt8>) -> Bool {
         var ordinate = Array(key)
         guard ordinate.count == 32 else { return false }

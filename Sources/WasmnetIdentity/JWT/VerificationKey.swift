@@ -2,16 +2,16 @@ import Crypto
 import JWTKit
 import WasmnetNet
 
-/// How a token may be signed here (RFC 7518, section 3.1; RFC 8037): never `none`, RSA or encryption.
+/// The supported signature algorithms of tokens (RFC 7518, section 3.1; RFC 8037): never `none`, RSA or encryption.
 package enum SigningAlgorithm: String, Sendable, CaseIterable {
     case hs256 = "HS256"
     case es256 = "ES256"
     case edDSA = "EdDSA"
 
-    /// As `alg` may name it: for Ed25519, RFC 9864's own name beside RFC 8037's.
+    /// As `alg` may name it: for Ed25519, RFC 9864's name in addition to RFC 8037's.
     package var names: [String] { self == .edDSA ? [self.rawValue, "Ed25519"] : [self.rawValue] }
 
-    /// - Parameter name: an `alg`, compared as RFC 7515, section 4.1.1, has it: exactly.
+    /// - Parameter name: an `alg`, compared exactly, as RFC 7515, section 4.1.1, requires.
     package init?(name: String) {
         let found = Self.allCases.first { $0.names.contains { ByteText($0) == ByteText(name) } }
         guard let found else { return nil }
@@ -19,7 +19,7 @@ package enum SigningAlgorithm: String, Sendable, CaseIterable {
     }
 }
 
-/// A key bound to its one algorithm (RFC 8725, section 3.1): a token that names another is not held against it.
+/// A key bound to its one algorithm (RFC 8725, section 3.1): a token that names another is not checked with it.
 package struct VerificationKey: Sendable {
     enum Material: Sendable {
         /// At least 32 bytes (RFC 7518, section 3.2).
@@ -27,14 +27,14 @@ package struct VerificationKey: Sendable {
         case p256(P256.Signing.PublicKey)
         case ed25519(Curve25519.Signing.PublicKey)
 
-        /// Why nothing may be verified with it, in words; nil for a sound key.
+        /// Why it must not be used for verification; nil for a sound key.
         var weakness: String? {
             guard case .ed25519(let key) = self, SmallOrderPoints.contain(key.rawRepresentation) else { return nil }
             return "the key is a point of small order: anybody can sign for it"
         }
     }
 
-    /// The `kid` of a key set; nil for a key from a file of its own, which is tried whatever the token says.
+    /// The `kid` in a key set; nil for a key from a separate file, which is tried for every token.
     package let id: String?
     let material: Material
 
@@ -46,7 +46,7 @@ package struct VerificationKey: Sendable {
         }
     }
 
-    /// A collection with this key and no other, so that nothing in a token can choose another key or algorithm.
+    /// A collection with only this key, so that nothing in a token can choose another key or algorithm.
     func collection() async throws -> JWTKeyCollection {
         let keys = JWTKeyCollection()
         switch self.material {

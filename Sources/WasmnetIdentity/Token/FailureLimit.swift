@@ -2,15 +2,16 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetRelay
 
-/// How many wrong tokens one address may show: after ``burst`` at once, ``perSecond`` a second; IPv6 by its /64. A value; the time is passed in.
+/// How many wrong tokens one address may send: after ``burst`` at once, ``perSecond`` a second; IPv6 by its /64. A value; the time is
+/// passed in.
 struct FailureLimit {
     static let perSecond = 20.0
     static let burst = 100.0
-    /// Addresses that are remembered. Where there are more, the half that failed least is forgotten.
+    /// The most addresses remembered. Beyond that, the half with the fewest failures is dropped.
     static let maxAddresses = 8192
 
     private struct Debt {
-        /// Failures that are not forgiven yet, at that time.
+        /// Failures not forgiven yet, at that time.
         var failures: Double
         /// Monotonic nanoseconds.
         var at: Int64
@@ -25,7 +26,7 @@ struct FailureLimit {
 
     var count: Int { self.debts.count }
 
-    /// Whether the next token of this address is not looked at.
+    /// Whether the next token of this address is rejected unexamined.
     func isReached(by address: IPAddress?, now: Int64) -> Bool {
         guard let debt = self.debts[Self.key(address)] else { return false }
         return debt.left(at: now) > Self.burst - 1

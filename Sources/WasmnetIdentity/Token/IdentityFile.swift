@@ -1,7 +1,7 @@
 import WasmnetPolicy
 import WasmnetNet
 
-/// What is wrong with a file of tokens or keys, in words that hold nothing of its content.
+/// What is wrong with a file of tokens or keys, without any of its content.
 package struct IdentityFileError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
 
@@ -22,7 +22,7 @@ enum IdentityFile {
         }
     }
 
-    /// - Throws: ``IdentityFileError`` with the line that no text file may have.
+    /// - Throws: ``IdentityFileError`` with the line that is not valid text.
     static func text(_ bytes: [UInt8], file: String) throws(IdentityFileError) -> ByteText {
         do {
             return try ByteText(file: bytes)

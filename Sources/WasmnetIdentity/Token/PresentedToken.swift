@@ -21,7 +21,7 @@ package enum PresentedToken: Equatable, Sendable {
             found.insert(words[1])
         }
         for parameter in ByteText(head.uri).cut(at: "?")?.after.split(at: "&") ?? [] {
-            // An escaped letter is the letter (RFC 3986, section 6.2.2.2), also in a name.
+            // An escaped letter equals the letter (RFC 3986, section 6.2.2.2), even in a name.
             guard parameter.before("=").percentDecoded == "token" else { continue }
             guard let token = parameter.cut(at: "=")?.after.percentDecoded else { return .unclear }
             found.insert(token)

@@ -5,10 +5,10 @@ import WasmnetProtocol
 import WasmnetNet
 import WasmnetQuota
 
-/// Tokens that a file lists, by their hashes: who reads the file learns no token.
+/// Tokens listed in a file by their hashes: the file reveals no token.
 ///
-/// One a line: the token's SHA-256 in hexadecimal, the client's name as ``ClientName/encoded(_:)`` writes it, and a tier if it has one, with
-/// spaces between; `#` begins a comment.
+/// One per line: the token's SHA-256 in hexadecimal, the client's name as ``ClientName/encoded(_:)`` writes it, and a tier if it has one,
+/// separated by spaces; `#` begins a comment.
 package struct StaticTokens: Sendable {
     private struct Entry: Sendable {
         var hash: [UInt8]
@@ -17,7 +17,7 @@ package struct StaticTokens: Sendable {
 
     private let entries: [Entry]
 
-    /// The most lines that count; each is compared at each admission.
+    /// The most lines used; each is compared at each admission.
     package static let maxTokens = 10_000
     /// The fewest bytes a token may have: a shorter one could be guessed from its hash.
     package static let fewestBytes = 16
@@ -30,7 +30,7 @@ package struct StaticTokens: Sendable {
         try self.init(bytes: try IdentityFile.bytes(path), file: path)
     }
 
-    /// - Parameter file: the name that errors give.
+    /// - Parameter file: the name used in errors.
     package init(bytes: [UInt8], file: String) throws(IdentityFileError) {
         var entries: [Entry] = []
         var hashes: Set<[UInt8]> = []
@@ -53,7 +53,7 @@ package struct StaticTokens: Sendable {
         self.entries = entries
     }
 
-    /// Whose token it is. The same work is done whichever line it is, and if it is none.
+    /// The grant of a token. The work is the same whichever line matches, or none.
     package func grant(for token: String) -> TokenGrant? {
         let hash = Array(SHA256.hash(data: Array(token.utf8)))
         var found: Int?
@@ -71,7 +71,7 @@ package struct StaticTokens: Sendable {
 
     /// The line that lists a token.
     ///
-    /// - Throws: ``IdentityFileError`` with what a token, a name or a tier may be.
+    /// - Throws: ``IdentityFileError`` with the rule for a token, a name or a tier.
     package static func line(token: String, client: String, tier: String?) throws(IdentityFileError) -> String {
         guard (Self.fewestBytes...4096).contains(token.utf8.count),
             token.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ",") })

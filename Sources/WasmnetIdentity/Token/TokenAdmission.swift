@@ -7,9 +7,9 @@ import WasmnetProtocol
 import WasmnetQuota
 package import WasmnetRelay
 
-/// The client is who its token says, or an address, as the policy has it; and in both cases the token's tier and destinations hold.
+/// The client is its token's subject, or an address, as the policy says; in both cases the token's tier and destinations apply.
 ///
-/// A token that is not valid admits nobody, not even where none is needed.
+/// An invalid token is never admitted, even if none is required.
 package struct TokenAdmission: Admission {
     private let verifier: TokenVerifier
     private let address: AddressAdmission
@@ -80,7 +80,7 @@ package struct TokenAdmission: Admission {
             terms: TokenRestrictions(tier: grant.tier, allow: grant.allow))
     }
 
-    /// The operator may learn which part was wrong; the client may not, and the log holds nothing of the token.
+    /// The operator may learn which part was wrong; the client may not, and the log contains nothing of the token.
     private func refusal(_ fault: TokenFault, _ address: IPAddress?) -> HTTPRefusal {
         self.failures.failed(address)
         self.counters.count(.tokenRefused)
@@ -91,11 +91,11 @@ package struct TokenAdmission: Admission {
 }
 
 extension HTTPRefusal {
-    /// The same for a token that is missing and for one that is wrong in whichever way (RFC 6750, section 3).
+    /// The same for a missing token and for any kind of invalid one (RFC 6750, section 3).
     static let tokenNeeded = HTTPRefusal(
         .unauthorized, "A valid token is needed to open a session here.", headers: ["WWW-Authenticate": "Bearer"],
         code: .notAdmitted)
-    /// Before any signature is looked at: whether this token is a good one is not known. Not `not_admitted`, after which clients do not try again.
+    /// Before any signature is checked: it is not known whether this token is valid. Not `not_admitted`, after which clients do not retry.
     static let tooManyWrongTokens = HTTPRefusal(
         .tooManyRequests, "Too many wrong tokens came from this address; try again later.",
         headers: ["Retry-After": "1"], code: .connectRate)

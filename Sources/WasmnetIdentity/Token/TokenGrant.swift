@@ -1,10 +1,10 @@
 package import WasmnetPolicy
 
-/// What a valid token says.
+/// What a valid token grants.
 package struct TokenGrant: Sendable, Equatable {
-    /// Who the client is: a ``ClientName``.
+    /// The client's name: a ``ClientName``.
     package var subject: String
-    /// Which limits it has; nil for those of everyone.
+    /// The tier whose limits apply; nil for the default ones.
     package var tier: String?
     /// The only destinations it may reach; nil for all that the policy allows.
     package var allow: [PolicyEntry]?
@@ -16,7 +16,7 @@ package struct TokenGrant: Sendable, Equatable {
     }
 }
 
-/// Which part of a token was wrong. Never told to a client; the node's own log may say it, since it holds nothing of the token.
+/// Which part of a token was wrong. Never sent to a client; the node's own log may contain it, since it reveals nothing of the token.
 package enum TokenFault: String, Error, Sendable, CaseIterable {
     case unclear
     case tooLong = "too_long"

@@ -1,9 +1,9 @@
-/// Every way in which this node tells a valid token: by its file of tokens, by its keys.
+/// All the ways in which this node verifies tokens: by its file of tokens, by its keys.
 package struct TokenVerifier: Sendable {
     package let tokens: StaticTokens?
     package let jwt: JWTVerifier?
 
-    /// Nil where there is neither.
+    /// Nil if there is neither.
     package init?(tokens: StaticTokens?, jwt: JWTVerifier?) {
         guard tokens != nil || jwt != nil else { return nil }
         self.tokens = tokens
