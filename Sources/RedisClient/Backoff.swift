@@ -1,11 +1,11 @@
 package import NIOCore
 
-/// How long to wait before the next attempt: full jitter, so that clients that lost the same server do not come back
+/// How long to wait before the next attempt: full jitter, so that clients that lost the same server do not return
 /// in step (M. Brooker, "Exponential Backoff And Jitter", AWS Architecture Blog, 2015).
 package struct Backoff: Sendable, Equatable {
     /// The longest first wait. Default 50 ms.
     package let base: TimeAmount
-    /// The longest of all waits. Default 1 s: a node must be back long before its leases end.
+    /// The longest of all waits. Default 1 s: a node must reconnect long before its leases end.
     package let cap: TimeAmount
     private var failures = 0
 
@@ -14,7 +14,7 @@ package struct Backoff: Sendable, Equatable {
         self.cap = max(self.base, cap)
     }
 
-    /// The next wait: uniform between nothing and a bound that doubles with every call up to the cap.
+    /// The next wait: uniform between zero and a bound that doubles with every call up to the cap.
     ///
     /// - Parameter fraction: a random number of [0, 1); others are clamped.
     package mutating func next(_ fraction: Double) -> TimeAmount {
@@ -31,7 +31,7 @@ package struct Backoff: Sendable, Equatable {
         return .nanoseconds(Int64(exactly: (Double(bound) * share).rounded(.down)) ?? bound)
     }
 
-    /// Starts over, once an attempt has lasted.
+    /// Starts over, once a connection has lasted.
     package mutating func reset() {
         failures = 0
     }

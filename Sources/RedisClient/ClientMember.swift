@@ -24,7 +24,7 @@ struct ClientMember: Sendable {
         return promise.futureResult
     }
 
-    /// Runs commands in order, next to each other as far as they go to one server.
+    /// Runs commands in order, adjacent as far as they go to one server.
     func run(
         _ commands: [RedisCommand], allowed: TimeAmount, deadline: NIODeadline
     ) -> [EventLoopFuture<RESPValue>] {
@@ -65,7 +65,7 @@ struct ClientMember: Sendable {
 }
 
 extension RedisURL {
-    /// What runs commands for this topology; called on the event loop.
+    /// The executor for this topology; called on the event loop.
     func makeExecutor(
         _ eventLoop: any EventLoop, _ settings: LinkSettings, _ directory: SentinelDirectory?
     ) -> any CommandExecutor {
@@ -76,7 +76,7 @@ extension RedisURL {
         }
     }
 
-    /// Finds a server whose word goes for all: in a cluster any node.
+    /// Finds a server that can answer for all: in a cluster any node.
     func locator(_ directory: SentinelDirectory?) -> RedisLocator {
         switch topology {
         case .single(let endpoint): .fixed(endpoint)

@@ -3,7 +3,7 @@ import NIOCore
 /// Runs commands on a Redis Cluster (Redis Cluster specification, "Client and Server roles in the Redis Cluster
 /// protocol"): each on the node of its slot, following `MOVED` and `ASK`, waiting through `TRYAGAIN`.
 ///
-/// Confined to its event loop, and so has a slot map and connections of its own.
+/// Confined to its event loop, with its own slot map and connections.
 final class ClusterExecutor: CommandExecutor {
     private enum Target {
         case slot(Int)
@@ -21,7 +21,7 @@ final class ClusterExecutor: CommandExecutor {
         var waits: Backoff
     }
 
-    /// A command that is sent on more often than this runs in a circle.
+    /// A command redirected more often than this is in a loop.
     private static let maxRedirections = 5
 
     private let eventLoop: any EventLoop
@@ -98,7 +98,7 @@ final class ClusterExecutor: CommandExecutor {
         var commands = [attempt.command]
         var promises = [reply]
         if asking {
-            // Goes for the very next command of the connection, hence the unit.
+            // Applies to the very next command of the connection, hence the unit.
             commands.insert(["ASKING"], at: 0)
             promises.insert(eventLoop.makePromise(), at: 0)
         }
@@ -117,7 +117,7 @@ final class ClusterExecutor: CommandExecutor {
     ) {
         switch outcome {
         case .failure(let error):
-            // The slot may have another master by now; this command is the caller's to repeat.
+            // The slot may have another master by now; repeating this command is up to the caller.
             if (error as? RedisError)?.isOverload != true { nodes.refresh() }
             attempt.promise.fail(error)
         case .success(.error(let error)):
@@ -144,7 +144,7 @@ final class ClusterExecutor: CommandExecutor {
         run(attempt, .node(redirection.endpoint, asking: redirection.isAsk))
     }
 
-    /// A slot on its way between nodes, or without one for a moment: again later, as far as the deadline allows.
+    /// A slot that is migrating, or unassigned for a moment: retried later, as far as the deadline allows.
     private func retry(_ attempt: Attempt, _ target: Target, _ error: RedisServerError) {
         var attempt = attempt
         let due = eventLoop.now + attempt.waits.next(settings.random())
@@ -158,7 +158,7 @@ final class ClusterExecutor: CommandExecutor {
 }
 
 extension RedisCommand {
-    /// The slot that decides the node; nil for any node.
+    /// The slot that determines the node; nil for any node.
     fileprivate var slot: Int? {
         switch route {
         case .any: nil

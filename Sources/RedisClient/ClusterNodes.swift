@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The nodes of a cluster as one event loop knows them: the slot map, and a link to each node in use.
+/// One event loop's view of a cluster's nodes: the slot map, and a link to each node in use.
 final class ClusterNodes {
     private let eventLoop: any EventLoop
     private let settings: LinkSettings
@@ -8,12 +8,12 @@ final class ClusterNodes {
     private var map: SlotMap?
     private var links: [RedisEndpoint: RedisLink] = [:]
     private var retiring: [RedisLink] = []
-    /// The refresh under way: whoever asks meanwhile shares it.
+    /// The refresh in progress, shared by all callers.
     private var refreshing: EventLoopFuture<Void>?
     private var lastRefresh: NIODeadline?
     private var isClosed = false
 
-    /// However many commands fail or move at once, the cluster is asked no more often than this.
+    /// The cluster is queried no more often than this, however many commands fail or move at once.
     private static let refreshInterval = TimeAmount.milliseconds(100)
 
     init(eventLoop: any EventLoop, settings: LinkSettings, seeds: [RedisEndpoint]) {
@@ -24,17 +24,17 @@ final class ClusterNodes {
 
     var hasMap: Bool { map != nil }
 
-    /// Nil when nobody serves the slot.
+    /// Nil when no node serves the slot.
     func link(slot: Int) -> RedisLink? {
         map?[slot].flatMap { link($0) }
     }
 
-    /// One that is up where there is one.
+    /// One that is up, if any.
     func anyLink() -> RedisLink? {
         links.values.first { $0.isUp } ?? map?.masters.first.flatMap { link($0) }
     }
 
-    /// Connects where there is no link yet; nil once closed.
+    /// Connects if there is no link yet; nil once closed.
     func link(_ endpoint: RedisEndpoint) -> RedisLink? {
         if let link = links[endpoint] { return link }
         guard !isClosed else { return nil }
@@ -43,7 +43,7 @@ final class ClusterNodes {
         return link
     }
 
-    /// A slot has a new master: noted at once, and reason to ask about the others.
+    /// A slot has a new master: recorded at once, and a reason to ask about the others.
     func moved(_ redirection: Redirection) {
         map?[redirection.slot] = redirection.endpoint
         refresh()
@@ -64,7 +64,7 @@ final class ClusterNodes {
 
     /// Asks the nodes for their slots, one after the other, until one answers.
     ///
-    /// - Returns: fails with what the last of them said.
+    /// - Returns: fails with the last one's error.
     @discardableResult
     func refresh() -> EventLoopFuture<Void> {
         if let refreshing { return refreshing }
@@ -123,7 +123,7 @@ final class ClusterNodes {
         }
     }
 
-    /// Takes the new map, connects to its masters and leaves nodes that have no slots any more.
+    /// Takes the new map, connects to its masters and disconnects from nodes without slots.
     private func adopt(_ map: SlotMap) {
         self.map = map
         for replica in map.replicas { settings.connection.serverFound?(replica) }
@@ -134,7 +134,7 @@ final class ClusterNodes {
         }
     }
 
-    /// Closes a link once what is under way on it has an answer.
+    /// Closes a link once everything in flight on it has been answered.
     private func retire(_ link: RedisLink) {
         retiring.append(link)
         let this = NIOLoopBound((self, link), eventLoop: eventLoop)

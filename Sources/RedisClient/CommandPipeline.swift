@@ -3,12 +3,12 @@ import NIOCore
 
 /// Matches the replies of one connection to its commands: the last handler of its channel.
 ///
-/// Commands submitted in one tick of the event loop leave in one write. A reply belongs to the oldest command without
-/// one. That holds only while no reply is missing, so the first missed deadline ends the connection. A server that says
-/// it is no master, or is loading, is left too: another may have taken its place.
+/// Commands submitted in one tick of the event loop are sent in one write. A reply belongs to the oldest command without
+/// one. That is true only while no reply is missing, so the first missed deadline ends the connection. A server that reports
+/// that it is not a master, or is loading, is abandoned too: another may have replaced it.
 ///
-/// This process' own lateness is not the server's: a command's time counts from when it was written, not while the event loop
-/// was late, and is not up while the socket holds something that was not read yet.
+/// This process' own delays are not the server's: a command's time counts from when it was written, excludes delays of the event loop,
+/// and is not up while the socket holds unread data.
 final class CommandPipeline: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -23,9 +23,9 @@ final class CommandPipeline: ChannelInboundHandler {
     private let endpoint: RedisEndpoint
     private let maxInFlight: Int
     private let limits: RESPLimits
-    /// Takes messages nobody asked for; nil on a connection that does not subscribe.
+    /// Receives unsolicited messages; nil on a connection that does not subscribe.
     private let onPush: ((RESPValue) -> Void)?
-    /// Told how long each reply took, from its command's submission.
+    /// Called with how long each reply took, from its command's submission.
     private let onReply: (@Sendable (TimeAmount) -> Void)?
     private let ended: EventLoopPromise<RedisError>
 
@@ -33,7 +33,7 @@ final class CommandPipeline: ChannelInboundHandler {
     private var parser: ReplyParser?
     private var waiting = CircularBuffer<Waiting>()
     private var outbound = ByteBuffer()
-    /// Commands, the last ones of those that wait, that are not written yet.
+    /// Unwritten commands, the last ones of those waiting.
     private var unwritten = 0
     private var isFlushDue = false
     private var timer: (due: NIODeadline, task: Scheduled<Void>)?
@@ -55,7 +55,7 @@ final class CommandPipeline: ChannelInboundHandler {
 
     // MARK: Commands
 
-    /// Sends commands next to each other and completes their promises in order. On the event loop only.
+    /// Sends adjacent commands and completes their promises in order. On the event loop only.
     func submit(
         _ commands: [RedisCommand], allowed: TimeAmount, deadline: NIODeadline,
         promises: [EventLoopPromise<RESPValue>]
@@ -101,7 +101,7 @@ final class CommandPipeline: ChannelInboundHandler {
 
     // MARK: Deadlines
 
-    /// One timer serves all commands: it is due at the earliest deadline known when it was set.
+    /// One timer serves all commands: it is set to the earliest deadline known at the time.
     private func arm(_ deadline: NIODeadline) {
         guard let context else { return }
         if let timer {
@@ -112,9 +112,9 @@ final class CommandPipeline: ChannelInboundHandler {
         timer = (deadline, task)
     }
 
-    /// Timers of a loop that runs in time are not later than this.
+    /// On a loop without delays, timers are at most this late.
     private static let punctual = TimeAmount.milliseconds(10)
-    /// Until the socket is looked at again that holds something unread.
+    /// Time until a socket with unread data is checked again.
     private static let readingTime = TimeAmount.milliseconds(1)
 
     private func timeUp() {
@@ -189,7 +189,7 @@ final class CommandPipeline: ChannelInboundHandler {
         end(ConnectFailure.classify(error, at: endpoint) ?? .connectionLost(endpoint, "\(error)"))
     }
 
-    /// Ends the connection for a reason, which all waiting commands get; those out of time get that instead.
+    /// Ends the connection for a reason, which all waiting commands receive; expired ones receive their deadline error instead.
     func end(_ reason: RedisError) {
         guard self.reason == nil else { return }
         self.reason = reason

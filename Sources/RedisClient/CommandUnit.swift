@@ -1,10 +1,10 @@
 import NIOCore
 
-/// Commands that go to one server next to each other, and the promises of their replies.
+/// Adjacent commands for one server, and the promises of their replies.
 struct CommandUnit: Sendable {
     let commands: [RedisCommand]
     let promises: [EventLoopPromise<RESPValue>]
-    /// The time given, for the error that says it has passed.
+    /// The time given, for the error when it has passed.
     let allowed: TimeAmount
     let deadline: NIODeadline
 
@@ -19,7 +19,7 @@ protocol CommandExecutor: AnyObject {
     func execute(_ unit: CommandUnit)
     /// Succeeds once commands can be sent; fails with the outcome of the first attempt that shows they cannot.
     func ready() -> EventLoopFuture<Void>
-    /// Looks for the server again because it may be another now.
+    /// Locates the server again because it may be another now.
     func relocate(_ reason: RedisError)
     /// Fails what waits and ends all connections.
     func close()

@@ -3,9 +3,9 @@ import NIOPosix
 import NIOSSL
 import WasmnetNet
 
-/// Names what went wrong with a connection, from the errors of the libraries below.
+/// Classifies connection failures from the errors of the libraries below.
 enum ConnectFailure {
-    /// The error in this library's words; nil when it says nothing in particular.
+    /// The error as one of this library; nil if it is nothing specific.
     static func classify(_ error: any Error, at endpoint: RedisEndpoint) -> RedisError? {
         switch error {
         case let error as RedisError: error
@@ -21,7 +21,7 @@ enum ConnectFailure {
 
     private static func ofAllAddresses(_ error: NIOConnectionError, at endpoint: RedisEndpoint) -> RedisError {
         let attempts = error.connectionErrors.map(\.error)
-        // Every address failed; the first failure that has a name is the one to tell.
+        // Every address failed; report the first specific failure.
         let named = attempts.lazy.compactMap { classify($0, at: endpoint) }.first
         if let named { return named }
         if attempts.isEmpty { return .dns(endpoint) }

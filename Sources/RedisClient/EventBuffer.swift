@@ -1,8 +1,8 @@
 import WasmnetNet
 import NIOCore
 
-/// Holds events for one reader. When it is full it drops what comes until it has been read empty, and then says so:
-/// the reader learns of the loss behind the last event it did get.
+/// Holds events for one reader. When it is full it drops new events until it has been read empty, and then reports that:
+/// the reader learns of the loss after the last event it received.
 final class EventBuffer: Sendable {
     private struct State {
         var events = CircularBuffer<RedisSubscriber.Event>()

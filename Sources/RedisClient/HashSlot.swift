@@ -1,6 +1,6 @@
 import NIOCore
 
-/// Which of the 16,384 slots of a Redis Cluster a key belongs to.
+/// The slot of a key, of the 16,384 in a Redis Cluster.
 package enum HashSlot {
     package static let count = 16384
 
@@ -14,7 +14,7 @@ package enum HashSlot {
         of(key.utf8)
     }
 
-    /// What stands between the first `{` and the first `}` after it, unless that is nothing.
+    /// The text between the first `{` and the first `}` after it, unless that is empty.
     private static func hashTag<Key: Collection<UInt8>>(of key: Key) -> Key.SubSequence {
         guard let open = key.firstIndex(of: UInt8(ascii: "{")) else { return key[...] }
         let behind = key[open...].dropFirst()
@@ -22,7 +22,7 @@ package enum HashSlot {
         return behind[..<close]
     }
 
-    /// CRC-16/XMODEM: polynomial 0x1021, start 0, nothing reflected.
+    /// CRC-16/XMODEM: polynomial 0x1021, start 0, not reflected.
     package static func crc16(_ bytes: some Sequence<UInt8>) -> UInt16 {
         bytes.reduce(0) { crc, byte in
             crc << 8 ^ table[Int(crc >> 8 ^ UInt16(byte))]

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// Writes commands as arrays of bulk strings, the only form a Redis server reads binary safe.
+/// Writes commands as arrays of bulk strings, the only binary-safe form for a Redis server.
 package enum RESPEncoder {
     package static func encode(_ command: RedisCommand, into buffer: inout ByteBuffer) {
         writeHeader("*", command.arguments.count, into: &buffer)

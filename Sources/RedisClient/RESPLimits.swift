@@ -1,13 +1,13 @@
-/// What a reply may cost before the connection it came on is given up.
+/// Limits of a reply; a connection that exceeds them is closed.
 ///
 /// They are checked before hiredis sees a byte: it reserves an array's pointers as soon as it has read the length,
 /// so the thirteen bytes `*2147483647\r\n` alone would cost it 16 GiB.
 package struct RESPLimits: Sendable, Equatable {
     /// The longest bulk string, in bytes. Default 16 MiB.
     package var bulkLength: Int
-    /// The most elements one reply may declare, those of nested arrays included. Default 262,144.
+    /// The most elements one reply may declare, including those of nested arrays. Default 262,144.
     package var elements: Int
-    /// The most arrays inside each other, the outermost included. Default 7, which is also the most: hiredis 0.14
+    /// The most nested arrays, including the outermost. Default 7, which is also the maximum: hiredis 0.14
     /// reads no deeper.
     package var depth: Int
     /// The longest line of a simple string or an error, in bytes without its ending. Default 64 KiB.
@@ -30,22 +30,22 @@ package struct RESPLimits: Sendable, Equatable {
     }
 }
 
-/// How bytes break RESP2 or a limit.
+/// How bytes violate RESP2 or a limit.
 package enum RESPViolation: Error, Sendable, Equatable, CustomStringConvertible {
-    /// A reply that starts with none of `+ - : $ *`.
+    /// A reply that does not start with any of `+ - : $ *`.
     case unknownType(UInt8)
-    /// A length or an integer that is no canonical decimal number of 64 bits.
+    /// A length or an integer that is not a canonical decimal number of 64 bits.
     case badNumber
     /// A length below -1.
     case badLength
-    /// A CR or LF where none may stand, or bytes where a line ending must.
+    /// A misplaced CR or LF, or a missing line ending.
     case badLineEnding
     case bulkTooLong(Int)
     case tooManyElements(Int)
     case tooDeep
     case lineTooLong
     case replyTooLong
-    /// Words of hiredis's own reader.
+    /// An error message of hiredis's own reader.
     case reader(String)
 
     package var description: String {

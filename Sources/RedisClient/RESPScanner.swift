@@ -1,14 +1,14 @@
-/// Follows a stream of RESP2 replies by their lengths only, and finds what breaks the format or a limit.
+/// Follows a stream of RESP2 replies by their lengths only, and detects violations of the format or a limit.
 ///
-/// It keeps a few words of state and copies nothing, whatever the replies say. Format: the Redis serialization
-/// protocol specification, version 2. Stricter than hiredis in three points, none of which a Redis server
-/// makes use of: the CRLF after a bulk string is checked, a simple string holds neither CR nor LF, numbers are canonical.
+/// It keeps a few words of state and copies nothing, whatever the replies contain. Format: the Redis serialization
+/// protocol specification, version 2. Stricter than hiredis in three points that no Redis server
+/// relies on: the CRLF after a bulk string is checked, a simple string contains neither CR nor LF, numbers are canonical.
 struct RESPScanner {
-    /// What one run over some bytes found.
+    /// The result of one scan of some bytes.
     struct Finding: Equatable {
-        /// The offset behind the last reply that ended in these bytes; 0 when none did.
+        /// The offset after the last reply that ended in these bytes; 0 if none did.
         var completed = 0
-        /// The first violation. The bytes up to ``completed`` are sound nevertheless.
+        /// The first violation. The bytes up to ``completed`` are valid nevertheless.
         var violation: RESPViolation?
     }
 
@@ -33,7 +33,7 @@ struct RESPScanner {
 
     private let limits: RESPLimits
     private var state = State.type
-    /// Elements still to come of each open array, the outermost first.
+    /// Remaining elements of each open array, the outermost first.
     private var open: [Int] = []
     private var elementsLeft: Int
     private var bytesLeft: Int
@@ -116,7 +116,7 @@ struct RESPScanner {
         }
     }
 
-    /// Acts on a whole line; true when it ends a reply.
+    /// Acts on a complete line; true when it ends a reply.
     private mutating func end(_ line: Line) throws(RESPViolation) -> Bool {
         guard case .number(let kind, let value) = line, kind != .integer else { return endElement() }
         guard value >= -1 else { throw .badLength }

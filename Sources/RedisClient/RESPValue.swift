@@ -3,11 +3,11 @@ import WasmnetNet
 
 /// One reply of a Redis server in RESP2.
 ///
-/// A null bulk string and a null array are both ``null``: no caller of RESP2 needs the difference.
+/// A null bulk string and a null array are both ``null``: no user of RESP2 needs the difference.
 package enum RESPValue: Sendable, Equatable {
     /// A short text such as `OK`, without the line ending.
     case simpleString(String)
-    /// An error the server answers; nested inside an array it fails nothing by itself.
+    /// An error answered by the server; nested inside an array it fails nothing by itself.
     case error(RedisServerError)
     /// A signed 64-bit number.
     case integer(Int64)
@@ -38,12 +38,12 @@ package struct RedisServerError: Error, Sendable, Equatable, CustomStringConvert
         ByteText(self.line).split(at: " ").filter { !$0.isEmpty }.dropFirst().map { Substring($0.text) }
     }
 
-    /// For logs and terminals: what a server says cannot end its line.
+    /// For logs and terminals: escaped, so that a server's text cannot end its line.
     package var description: String { line.shown() }
 }
 
 extension RESPValue {
-    /// The number of an integer, or of a string that holds nothing but one in decimal.
+    /// The number of an integer, or of a string that contains only one in decimal.
     package var int64: Int64? {
         switch self {
         case .integer(let value): value
@@ -52,12 +52,12 @@ extension RESPValue {
         }
     }
 
-    /// ``int64`` where it fits the machine's word.
+    /// ``int64`` if it fits the machine's word.
     package var int: Int? {
         int64.flatMap { Int(exactly: $0) }
     }
 
-    /// The text of a string reply; bytes that are no UTF-8 are replaced by U+FFFD.
+    /// The text of a string reply; invalid UTF-8 is replaced by U+FFFD.
     package var string: String? {
         switch self {
         case .simpleString(let text): text
@@ -81,7 +81,7 @@ extension RESPValue {
         return nil
     }
 
-    /// The error, where the reply is one.
+    /// The error, if the reply is one.
     package var serverError: RedisServerError? {
         if case .error(let error) = self { return error }
         return nil

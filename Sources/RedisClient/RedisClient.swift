@@ -10,8 +10,8 @@ package import NIOCore
 /// await client.close()
 /// ```
 ///
-/// It connects at once and again whenever it has to, until it is closed. A command is sent once: it is repeated only
-/// where the server says it did not run it (redirections of a cluster, a script it does not know). All functions may be
+/// It connects at once and reconnects whenever necessary, until it is closed. A command is sent once: it is repeated only
+/// if the server says it did not run it (redirections of a cluster, a script it does not know). All functions may be
 /// called from any thread.
 package final class RedisClient: Sendable {
     package let url: RedisURL
@@ -62,9 +62,9 @@ package final class RedisClient: Sendable {
             .map { results in results.map { $0.mapError { Self.redisError($0) } } }
     }
 
-    /// Runs a script on the server of its keys: by its digest, and by its source where the server does not know it.
+    /// Runs a script on the server of its keys: by its digest, or by its source if the server does not know it.
     ///
-    /// - Parameter keys: in a cluster all of one slot; the first decides the node.
+    /// - Parameter keys: in a cluster all of one slot; the first determines the node.
     package func submit(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument] = [], deadline: TimeAmount? = nil
     ) -> EventLoopFuture<RESPValue> {
@@ -83,9 +83,9 @@ package final class RedisClient: Sendable {
 
     // MARK: Async
 
-    /// Waits for the attempt to connect that is under way, or the next one.
+    /// Waits for the connection attempt in progress, or the next one.
     ///
-    /// - Throws: why it failed. The client goes on trying.
+    /// - Throws: why it failed. The client keeps trying.
     package func connect() async throws(RedisError) {
         try await Self.value(member.ready())
     }
@@ -117,7 +117,7 @@ package final class RedisClient: Sendable {
         try await Self.value(submit(script, keys: keys, arguments: arguments, deadline: deadline))
     }
 
-    /// Ends all connections; commands without a reply fail with ``RedisError/closed``, later ones too.
+    /// Ends all connections; commands without a reply fail with ``RedisError/closed``, as do later ones.
     package func close() async {
         masterWatch?.close()
         try? await member.close().get()

@@ -1,15 +1,15 @@
 package import NIOCore
 package import NIOSSL
 
-/// How a ``RedisClient`` behaves, apart from what its URL says.
+/// Options of a ``RedisClient`` in addition to its URL.
 package struct RedisClientOptions: Sendable {
-    /// The name connections show in `CLIENT LIST`; no spaces or line endings.
+    /// The name that connections show in `CLIENT LIST`; no spaces or line endings.
     package var clientName: String?
-    /// Used when the URL asks for TLS. By default certificates are checked against the system's roots.
+    /// Used when the URL requires TLS. By default certificates are checked against the system's roots.
     package var tlsConfiguration: TLSConfiguration
-    /// Time to find, connect to and enter a server. Default 2 s.
+    /// Time to find, connect to and log in to a server. Default 2 s.
     package var connectTimeout: TimeAmount
-    /// Time for the reply to a command, redirections and a script's second sending included. Default 50 ms.
+    /// Time for the reply to a command, including redirections and a script's second sending. Default 50 ms.
     package var commandDeadline: TimeAmount
     /// The most commands of one connection without a reply. Default 4,096.
     package var maxInFlight: Int
@@ -18,9 +18,9 @@ package struct RedisClientOptions: Sendable {
     package var backoff: Backoff
     /// Random numbers of [0, 1) for the waits.
     package var random: @Sendable () -> Double
-    /// Told, on an event loop, when a connection comes up or goes down, and when an attempt fails.
+    /// Called, on an event loop, when a connection comes up or goes down, and when an attempt fails.
     package var observer: @Sendable (RedisLinkEvent) -> Void
-    /// Told, on an event loop, how long each reply took from its command's submission.
+    /// Called, on an event loop, with how long each reply took from its command's submission.
     package var replyObserver: (@Sendable (TimeAmount) -> Void)?
     /// As ``RedisConnectionOptions/serverFound``.
     package var serverFound: (@Sendable (RedisEndpoint) -> Void)?
@@ -51,7 +51,7 @@ package struct RedisClientOptions: Sendable {
         self.serverFound = serverFound
     }
 
-    /// What all connections of a URL have in common.
+    /// The options common to all connections of a URL.
     ///
     /// - Throws: ``RedisError/tls(_:_:)`` when a file of the TLS configuration cannot be used.
     func connection(_ url: RedisURL) throws(RedisError) -> RedisConnectionOptions {

@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// One word of a command: any bytes at all.
+/// One word of a command: arbitrary bytes.
 package enum RedisArgument: Sendable, Equatable, ExpressibleByStringLiteral, ExpressibleByIntegerLiteral,
     ExpressibleByStringInterpolation
 {
@@ -25,15 +25,15 @@ package enum RedisArgument: Sendable, Equatable, ExpressibleByStringLiteral, Exp
     }
 }
 
-/// A command and where it belongs.
+/// A command and its routing.
 ///
 /// ```swift
 /// let command: RedisCommand = ["SET", "greeting", "hello", "PX", 1500]
 /// ```
 ///
-/// It has no description that shows its words, which may be secrets.
+/// Its description does not show its words, which may be secrets.
 package struct RedisCommand: Sendable, Equatable, ExpressibleByArrayLiteral {
-    /// Which node of a Redis Cluster a command goes to. Without meaning for a single server.
+    /// The node of a Redis Cluster that a command goes to. Ignored for a single server.
     package enum Route: Sendable, Equatable {
         /// The node that holds this key.
         case key(RedisArgument)
@@ -57,7 +57,7 @@ package struct RedisCommand: Sendable, Equatable, ExpressibleByArrayLiteral {
 }
 
 extension RedisCommand: CustomStringConvertible, CustomDebugStringConvertible, CustomReflectable {
-    /// The command's name and the count of its words.
+    /// The command's name and the number of its words.
     package var description: String {
         guard case .string(let name)? = arguments.first else { return "command" }
         return "\(name) (\(arguments.count) words)"

@@ -3,7 +3,7 @@ import NIOPosix
 
 /// One connection to one server, authenticated and with its database selected.
 ///
-/// It ends on the first thing that goes wrong and never comes back: ``RedisClient`` makes a new one.
+/// It ends on the first error and is never reused: ``RedisClient`` makes a new one.
 /// All its functions may be called from any thread.
 package final class RedisConnection: Sendable {
     package let endpoint: RedisEndpoint
@@ -25,9 +25,9 @@ package final class RedisConnection: Sendable {
         self.pipeline = pipeline
     }
 
-    /// Connects and introduces itself: AUTH, CLIENT SETNAME, SELECT and PING, as far as configured.
+    /// Connects and sends the introduction: AUTH, CLIENT SETNAME, SELECT and PING, as far as configured.
     ///
-    /// - Parameter onPush: gets the messages of subscriptions, on the event loop.
+    /// - Parameter onPush: receives the messages of subscriptions, on the event loop.
     /// - Returns: fails with a ``RedisError``, after the connect timeout at the latest.
     package static func connect(
         to endpoint: RedisEndpoint, options: RedisConnectionOptions, on eventLoop: any EventLoop,
@@ -48,7 +48,7 @@ package final class RedisConnection: Sendable {
                 timer.cancel()
                 result.completeWith(outcome)
                 guard case .success(let connection) = outcome else { return }
-                // Too late: the timer has failed the result already, so nobody else would close it.
+                // Too late: the timer has failed the result already, so nothing else would close it.
                 result.futureResult.whenFailure { _ in connection.close(reason: .connectTimeout(endpoint)) }
             }
         return result.futureResult
@@ -96,7 +96,7 @@ package final class RedisConnection: Sendable {
         }
     }
 
-    /// Sends the commands a new connection starts with; ends the connection when one fails.
+    /// Sends the introductory commands of a new connection; ends the connection when one fails.
     private func introduce(deadline: NIODeadline) -> EventLoopFuture<Void> {
         let steps = options.introduction
         let replies = send(steps.map(\.command), allowed: options.connectTimeout, deadline: deadline)
@@ -107,7 +107,7 @@ package final class RedisConnection: Sendable {
                 }
             }
             .flatMapError { [eventLoop, ended] error in
-                // Ended before the first command: the reason of the end says more than that none could be sent.
+                // Ended before the first command: the reason of the end is more informative than that none could be sent.
                 guard case RedisError.unavailable = error else { return eventLoop.makeFailedFuture(error) }
                 return ended.flatMapThrowing { reason in throw reason }
             }
@@ -124,7 +124,7 @@ package final class RedisConnection: Sendable {
     /// Sends one command.
     ///
     /// - Parameter deadline: time for the answer; nil for the default of the options.
-    /// - Returns: the reply, an error reply included; fails with a ``RedisError`` when there is none.
+    /// - Returns: the reply, possibly an error reply; fails with a ``RedisError`` when there is none.
     package func send(_ command: RedisCommand, deadline: TimeAmount? = nil) -> EventLoopFuture<RESPValue> {
         let allowed = deadline ?? options.commandDeadline
         let promise = eventLoop.makePromise(of: RESPValue.self)
@@ -132,7 +132,7 @@ package final class RedisConnection: Sendable {
         return promise.futureResult
     }
 
-    /// Sends commands next to each other: nothing of other callers comes between.
+    /// Sends adjacent commands: no other caller's commands come between.
     package func send(_ commands: [RedisCommand], deadline: TimeAmount? = nil) -> [EventLoopFuture<RESPValue>] {
         let allowed = deadline ?? options.commandDeadline
         return send(commands, allowed: allowed, deadline: eventLoop.now + allowed)
@@ -146,7 +146,7 @@ package final class RedisConnection: Sendable {
         return promises.map(\.futureResult)
     }
 
-    /// The form underneath: completes promises, of this connection's event loop, that the caller made.
+    /// The underlying form: completes promises, of this connection's event loop, created by the caller.
     func submit(
         _ commands: [RedisCommand], allowed: TimeAmount, deadline: NIODeadline,
         promises: [EventLoopPromise<RESPValue>]

@@ -1,26 +1,26 @@
 package import NIOCore
 package import NIOSSL
 
-/// How one connection is made and what it may cost.
+/// Options and limits of one connection.
 package struct RedisConnectionOptions: Sendable {
     package var credentials: RedisCredentials?
-    /// The database to select; 0 is where a connection starts.
+    /// The database to select; 0 is a new connection's default.
     package var database: Int
     /// The name the connection shows in `CLIENT LIST`; no spaces or line endings.
     package var clientName: String?
     /// Nil for no TLS.
     package var tls: RedisTLS?
-    /// Time for everything from the name's resolution to the reply to the last introduction. Default 2 s.
+    /// Time for everything from the name's resolution to the reply to the last introductory command. Default 2 s.
     package var connectTimeout: TimeAmount
     /// Time for the reply to a command, from the call on. Default 50 ms.
     package var commandDeadline: TimeAmount
     /// The most commands without a reply; further ones fail with ``RedisError/overloaded(inFlight:)``. Default 4,096.
     package var maxInFlight: Int
     package var limits: RESPLimits
-    /// Told, on the event loop, how long each reply took from its command's submission.
+    /// Called, on the event loop, with how long each reply took from its command's submission.
     package var replyObserver: (@Sendable (TimeAmount) -> Void)?
-    /// Told of each server before it is connected to, of the address that its name led to, and of servers that others name: sentinels,
-    /// replicas, nodes of a cluster. From any thread, and of one server more than once.
+    /// Called with each server before it is connected to, with the address its name resolved to, and with servers named by others:
+    /// sentinels, replicas, nodes of a cluster. From any thread, and possibly repeatedly for one server.
     package var serverFound: (@Sendable (RedisEndpoint) -> Void)?
 
     package init(
@@ -48,7 +48,7 @@ package struct RedisConnectionOptions: Sendable {
     }
 }
 
-/// TLS toward a server; its certificate and its name are checked unless the configuration says otherwise.
+/// TLS to a server; its certificate and its name are verified unless the configuration says otherwise.
 package struct RedisTLS: Sendable {
     private let context: NIOSSLContext
 
@@ -59,27 +59,27 @@ package struct RedisTLS: Sendable {
     }
 
     func makeHandler(for endpoint: RedisEndpoint) throws -> NIOSSLClientHandler {
-        // Without a name NIOSSL holds the certificate against the address it is connected to.
+        // Without a name NIOSSL verifies the certificate against the connection's address.
         try NIOSSLClientHandler(context: context, serverHostname: endpoint.tlsName)
     }
 }
 
 extension RedisEndpoint {
-    /// The host where it is a name; an address must not be sent in SNI (RFC 6066, section 3).
+    /// The host if it is a name; an address must not be sent in SNI (RFC 6066, section 3).
     fileprivate var tlsName: String? {
         guard case .host(let host, _) = self, (try? SocketAddress(ipAddress: host, port: 0)) == nil else { return nil }
         return host
     }
 }
 
-/// A command a connection starts with, and how to read its reply.
+/// An introductory command of a connection, and how to read its reply.
 struct IntroductionStep: Sendable {
     let command: RedisCommand
     let failure: @Sendable (RESPValue, RedisEndpoint) -> RedisError?
 }
 
 extension RedisConnectionOptions {
-    /// AUTH before all else; PING last, since it finds a missing password and a server that still loads its data.
+    /// AUTH first; PING last, since it detects a missing password and a server that is still loading its data.
     var introduction: [IntroductionStep] {
         var steps: [IntroductionStep] = []
         if let credentials {
@@ -107,7 +107,7 @@ extension RedisConnectionOptions {
         return steps
     }
 
-    /// A user may lack the right to a command that nothing depends on; that it was told so is answer enough.
+    /// A user may lack the right to a command that nothing depends on; its refusal is acceptable.
     private static let unlessForbidden: @Sendable (RESPValue, RedisEndpoint) -> RedisError? = { reply, endpoint in
         reply.serverError?.code == "NOPERM" ? nil : plain(reply, endpoint)
     }
@@ -119,7 +119,7 @@ extension RedisConnectionOptions {
 }
 
 extension RedisServerError {
-    /// Whether the server says it cannot serve for now, or is not the master: reason to look for another.
+    /// Whether the server says it cannot serve for now, or is not the master: a reason to look for another.
     var isPassing: Bool {
         ["READONLY", "LOADING", "MASTERDOWN"].contains(code)
     }

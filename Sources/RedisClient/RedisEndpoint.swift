@@ -16,7 +16,7 @@ package enum RedisEndpoint: Sendable, Hashable, CustomStringConvertible {
     }
 }
 
-/// What a client proves itself with. Nothing that prints it shows the password.
+/// A client's credentials. Printing them never shows the password.
 package struct RedisCredentials: Sendable, Equatable, CustomStringConvertible, CustomDebugStringConvertible,
     CustomReflectable
 {

@@ -1,34 +1,34 @@
 package import NIOCore
 
-/// Why a command has no answer. No case carries the password of the URL.
+/// Why a command has no answer. No case contains the password of the URL.
 package enum RedisError: Error, Sendable, Equatable {
-    /// Nobody listens at the endpoint.
+    /// Nothing listens at the endpoint.
     case connectionRefused(RedisEndpoint)
     /// The endpoint's name does not resolve.
     case dns(RedisEndpoint)
     /// No usable connection within the connect timeout.
     case connectTimeout(RedisEndpoint)
-    /// The connection attempt ended otherwise; the words are the system's.
+    /// The connection attempt failed otherwise; the text is the system's.
     case connectFailed(RedisEndpoint, String)
     /// The TLS handshake or the check of the certificate failed.
     case tls(RedisEndpoint, String)
-    /// The server wants a password and got none, or a wrong one.
+    /// The server requires a password and received none, or a wrong one.
     case wrongPassword(RedisEndpoint)
     /// The server has no database of this number.
     case wrongDatabase(RedisEndpoint, Int)
-    /// The server answered, but with an error. The words are its own, and for a malformed command may quote it.
+    /// The server answered with an error. The text is its own, and for a malformed command may quote it.
     case server(RedisServerError)
     /// No answer within the command's deadline.
     case deadline(TimeAmount)
     /// The connection ended while the command waited for its answer.
     case connectionLost(RedisEndpoint, String)
-    /// What the server sent is no RESP2, or breaks a limit.
+    /// What the server sent is not RESP2, or exceeds a limit.
     case protocolViolation(RedisEndpoint, String)
-    /// As many commands as allowed wait for an answer already.
+    /// The maximum number of commands is already waiting for answers.
     case overloaded(inFlight: Int)
-    /// No connection; the next attempt is due later. The words say why the last one ended.
+    /// No connection; the next attempt is due later. The text says why the last one ended.
     case unavailable(String)
-    /// No sentinel named a master that confirms to be one.
+    /// No sentinel named a master that confirmed its role.
     case noMaster(String, String)
     /// The cluster could not run the command: slot not served, too many redirections, no node answers.
     case cluster(String)
@@ -37,7 +37,7 @@ package enum RedisError: Error, Sendable, Equatable {
 }
 
 extension RedisError {
-    /// Whether it may be over by itself: the server is away or busy, and not wrong.
+    /// Whether a retry may succeed: the server is away or busy, and not misconfigured.
     package var mayPass: Bool {
         switch self {
         case .connectionRefused, .dns, .connectTimeout, .connectFailed, .deadline, .connectionLost, .overloaded,

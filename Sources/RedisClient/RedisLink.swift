@@ -1,6 +1,6 @@
 import NIOCore
 
-/// What a link is made of, apart from its event loop.
+/// What a link needs, apart from its event loop.
 struct LinkSettings: Sendable {
     var connection: RedisConnectionOptions
     var backoff = Backoff()
@@ -11,13 +11,13 @@ struct LinkSettings: Sendable {
 /// A connection came up or went down.
 package enum RedisLinkEvent: Sendable, Equatable {
     case up(RedisEndpoint)
-    /// The connection ended, or an attempt failed; the endpoint is nil when none was found to connect to.
+    /// The connection ended, or an attempt failed; the endpoint is nil if none was found.
     case down(RedisEndpoint?, RedisError)
 }
 
 /// Keeps one connection to one server: finds it, connects, and starts again when the connection ends.
 ///
-/// Confined to its event loop. While an attempt is under way commands wait for it within their deadlines; between
+/// Confined to its event loop. During an attempt commands wait for it within their deadlines; between
 /// attempts they fail at once, so that a caller never waits for a server known to be away.
 final class RedisLink: CommandExecutor {
     private enum State {
@@ -38,12 +38,12 @@ final class RedisLink: CommandExecutor {
     private let onPush: (@Sendable (RESPValue) -> Void)?
     private var backoff: Backoff
     private var state = State.connecting
-    /// Commands that wait for the attempt under way.
+    /// Commands that wait for the attempt in progress.
     private var queue: [Queued] = []
-    /// Where the last connection went.
+    /// The endpoint of the last connection.
     private(set) var endpoint: RedisEndpoint?
     private var watchers: [EventLoopPromise<Void>] = []
-    /// Set when the server may have changed while an attempt was under way.
+    /// Set if the server may have changed during an attempt.
     private var isAttemptStale = false
 
     /// Starts with an attempt at once.
@@ -139,7 +139,7 @@ final class RedisLink: CommandExecutor {
             queue = []
             for queued in waited {
                 queued.timer.cancel()
-                // Its caller has been told that it failed, so it must not run any more.
+                // Its caller has been notified of the failure, so it must not run any more.
                 guard queued.unit.deadline > eventLoop.now else {
                     queued.unit.fail(.deadline(queued.unit.allowed))
                     continue
@@ -163,7 +163,7 @@ final class RedisLink: CommandExecutor {
     }
 
     private func down(_ endpoint: RedisEndpoint?, _ reason: RedisError) {
-        // An attempt at a server that has been replaced meanwhile says nothing about the one that took its place.
+        // An attempt at a server that has since been replaced says nothing about its replacement.
         let wait = isAttemptStale ? .zero : backoff.next(settings.random())
         isAttemptStale = false
         let this = NIOLoopBound(self, eventLoop: eventLoop)

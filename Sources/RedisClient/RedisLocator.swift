@@ -1,6 +1,6 @@
 import NIOCore
 
-/// How a link finds its server, anew for every attempt.
+/// How a link finds its server, again for every attempt.
 struct RedisLocator: Sendable {
     /// The endpoint to connect to; fails with a ``RedisError``.
     var locate: @Sendable (any EventLoop) -> EventLoopFuture<RedisEndpoint>

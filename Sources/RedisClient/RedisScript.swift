@@ -1,6 +1,6 @@
 import Crypto
 
-/// A Lua script. It is sent once by its text to each server and then by its digest.
+/// A Lua script. Each server receives its source once and then its digest.
 package struct RedisScript: Sendable, Hashable {
     package let source: String
     /// The SHA-1 of the source as 40 lowercase hexadecimal digits.
@@ -17,7 +17,7 @@ package struct RedisScript: Sendable, Hashable {
         command("EVALSHA", digest, keys, arguments)
     }
 
-    /// `EVAL`, which also teaches the server the script.
+    /// `EVAL`, which also loads the script into the server.
     func bySource(keys: [RedisArgument], arguments: [RedisArgument]) -> RedisCommand {
         command("EVAL", source, keys, arguments)
     }

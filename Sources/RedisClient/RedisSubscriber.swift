@@ -1,6 +1,6 @@
 package import NIOCore
 
-/// The messages of some channels, on a connection of their own.
+/// The messages of some channels, on a separate connection.
 ///
 /// ```swift
 /// let subscriber = try RedisSubscriber(url, channels: ["changes"], group: group)
@@ -12,18 +12,18 @@ package import NIOCore
 /// }
 /// ```
 ///
-/// Redis keeps no message for a subscriber that is away: what matters must be readable elsewhere.
+/// Redis keeps no messages for an absent subscriber: important data must be readable elsewhere.
 package final class RedisSubscriber: Sendable {
     package enum Event: Sendable, Equatable {
-        /// What was published before may be missing; what is published from now on follows.
+        /// Earlier messages may be missing; those published from now on follow.
         case gap(Gap)
         case message(channel: String, payload: ByteBuffer)
     }
 
     package enum Gap: Sendable, Equatable {
-        /// The first subscription stands.
+        /// The first subscription is active.
         case started
-        /// The connection was lost and the subscription stands again.
+        /// The connection was lost and the subscription is active again.
         case reconnected
         /// The reader fell behind by more than the buffer holds.
         case overflow
@@ -53,8 +53,8 @@ package final class RedisSubscriber: Sendable {
         ) { buffer.append($0) }
     }
 
-    /// The events so far unread and those to come; for one reader. Ends after ``close()``, and
-    /// when the task that reads is cancelled.
+    /// The unread and future events; for one reader. Ends after ``close()``, and
+    /// when the reading task is cancelled.
     package var events: AsyncStream<Event> {
         AsyncStream { [buffer] in
             await buffer.next()

@@ -1,4 +1,4 @@
-/// Where Redis is and how to get in, read from a URL.
+/// The location and credentials of Redis, parsed from a URL.
 ///
 /// | URL | Meaning |
 /// |---|---|
@@ -7,15 +7,15 @@
 /// | `redis+sentinel://[user:password@]host[:port],…/master[/database]` | the master of that name; port 26379 |
 /// | `redis+cluster://[user:password@]host[:port],…` | a Redis Cluster found through any of these nodes |
 ///
-/// `rediss` in place of `redis` stands for TLS. User and password are percent-decoded; `redis://:password@host` and
-/// `redis://password@host` name the default user. IPv6 addresses stand in brackets. For sentinels that want a password of
-/// their own there are the parameters `sentinel-user` and `sentinel-password`.
+/// `rediss` instead of `redis` means TLS. User and password are percent-decoded; `redis://:password@host` and
+/// `redis://password@host` name the default user. IPv6 addresses are in brackets. Sentinels with a separate password
+/// use the parameters `sentinel-user` and `sentinel-password`.
 package struct RedisURL: Sendable, Equatable {
     package enum Topology: Sendable, Equatable {
         case single(RedisEndpoint)
-        /// The sentinels, and the name they know the master by.
+        /// The sentinels, and their name for the master.
         case sentinel([RedisEndpoint], master: String, credentials: RedisCredentials?)
-        /// Nodes to ask first.
+        /// Nodes to query first.
         case cluster([RedisEndpoint])
     }
 
@@ -64,7 +64,7 @@ extension RedisURL: CustomStringConvertible {
     }
 }
 
-/// What is wrong with a URL, in words that show nothing of it but its scheme, hosts and parameter names.
+/// What is wrong with a URL, showing nothing of it but its scheme, hosts and parameter names.
 package struct RedisURLError: Error, Sendable, Equatable, CustomStringConvertible {
     package let description: String
 

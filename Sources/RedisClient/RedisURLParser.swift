@@ -1,7 +1,7 @@
 import WasmnetNet
 
 extension RedisURL {
-    /// Reads a URL (the forms are listed at ``RedisURL``; the parts are those of RFC 3986).
+    /// Parses a URL (the forms are listed at ``RedisURL``; the parts are those of RFC 3986).
     package init(_ text: String) throws(RedisURLError) {
         let parts = try Parts(text)
         usesTLS = parts.usesTLS
@@ -166,7 +166,7 @@ private struct Parts {
     }
 }
 
-/// Undoes the escapes of RFC 3986, section 2.1.
+/// Decodes percent-encoding (RFC 3986, section 2.1).
 private func percentDecoded(_ text: ByteText, _ what: String) throws(RedisURLError) -> String {
     guard let bytes = text.percentDecoded else {
         throw RedisURLError("a % in \(what) is followed by no two hexadecimal digits; a % itself is written %25")

@@ -1,13 +1,13 @@
 import CHiredis
 package import NIOCore
 
-/// Turns the bytes of one connection into replies, by hiredis's reader.
+/// Turns the bytes of one connection into replies, using hiredis's reader.
 ///
-/// One parser serves one connection from its first byte to its last, on one thread at a time. What it answers does
-/// not depend on how the bytes are cut: replies before a violation are delivered, then the violation is thrown, and
+/// One parser serves one connection from its first byte to its last, on one thread at a time. Its results do
+/// not depend on how the bytes are split: replies before a violation are delivered, then the violation is thrown, and
 /// again on every later call.
 package final class ReplyParser {
-    /// hiredis moves its buffer when more is fed than it has drained, so it is fed in pieces of this many bytes.
+    /// hiredis moves its buffer when it receives more than it has drained, so it is fed in pieces of this many bytes.
     private static let pieceLength = 64 << 10
 
     private let reader: UnsafeMutablePointer<redisReader>
@@ -25,9 +25,9 @@ package final class ReplyParser {
         redisReaderFree(reader)
     }
 
-    /// Reads on.
+    /// Parses more bytes.
     ///
-    /// - Parameter deliver: called for each reply that is complete, in order, before the next is built.
+    /// - Parameter deliver: called for each complete reply, in order, before the next is built.
     package func feed(_ bytes: ByteBuffer, deliver: (RESPValue) -> Void) throws(RESPViolation) {
         if let violation { throw violation }
         do throws(RESPViolation) {

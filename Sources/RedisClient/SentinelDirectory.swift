@@ -6,7 +6,7 @@ import WasmnetNet
 struct SentinelDirectory: Sendable {
     let master: String
     private let options: RedisConnectionOptions
-    /// The one that answered last comes first.
+    /// The one that answered last is first.
     private let sentinels: Guarded<[RedisEndpoint]>
 
     init(sentinels: [RedisEndpoint], master: String, options: RedisConnectionOptions) {
@@ -15,20 +15,20 @@ struct SentinelDirectory: Sendable {
         self.sentinels = Guarded(sentinels)
     }
 
-    /// Finds the master; its connections are checked to be to one.
+    /// Finds the master; its connections verify that they reach one.
     var masterLocator: RedisLocator {
         RedisLocator(locate: { locate(on: $0) }, greet: { confirmMaster($0) })
     }
 
-    /// Listens to the sentinels' word of a new master, one sentinel at a time.
+    /// Subscribes to the sentinels' announcements of a new master, at one sentinel at a time.
     ///
-    /// - Parameter changed: told on the event loop when this master is another one now.
+    /// - Parameter changed: called on the event loop when this master has changed.
     func watch(
         _ settings: LinkSettings, on eventLoop: any EventLoop, changed: @escaping @Sendable (RedisError) -> Void
     ) -> Subscription {
         var settings = settings
         settings.connection = options
-        // Their word cuts the waits for Redis short, so they are not waited for longer, whatever is set.
+        // Their announcements cut the waits for Redis short, so the wait for them is not longer, whatever is configured.
         settings.backoff = Backoff()
         // The state of the connections to sentinels is not the state of Redis.
         settings.observer = { _ in }
@@ -80,7 +80,7 @@ struct SentinelDirectory: Sendable {
         }
     }
 
-    /// The other sentinels and the replicas, which are told of and not connected to.
+    /// The other sentinels and the replicas, which are reported but not connected to.
     private func findOthers(_ connection: RedisConnection) {
         for list in ["SENTINELS", "REPLICAS"] {
             let reply = connection.send(["SENTINEL", .string(list), .string(master)], deadline: options.connectTimeout)
@@ -116,7 +116,7 @@ struct SentinelDirectory: Sendable {
 }
 
 extension RedisLocator {
-    /// Each attempt takes the next of some endpoints.
+    /// Each attempt takes the next endpoint.
     static func rotating(_ endpoints: [RedisEndpoint]) -> RedisLocator {
         let next = Guarded(0)
         return RedisLocator { eventLoop in

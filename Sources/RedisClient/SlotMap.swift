@@ -1,6 +1,6 @@
 import WasmnetNet
 
-/// Who serves which slot of a Redis Cluster.
+/// Which node serves which slot of a Redis Cluster.
 package struct SlotMap: Sendable, Equatable {
     /// The masters, each once, in the order of their first slots.
     package private(set) var masters: [RedisEndpoint] = []
@@ -11,10 +11,10 @@ package struct SlotMap: Sendable, Equatable {
 
     package init() {}
 
-    /// Reads the reply to `CLUSTER SLOTS`: ranges of first slot, last slot, master, replicas.
+    /// Parses the reply to `CLUSTER SLOTS`: ranges of first slot, last slot, master, replicas.
     ///
-    /// - Parameter asked: the node that answered, whose host stands for one the cluster does not name.
-    /// - Returns: nil when the reply has another form or serves no slot.
+    /// - Parameter asked: the node that answered, whose host is used for one the cluster does not name.
+    /// - Returns: nil if the reply has another form or serves no slot.
     package init?(_ reply: RESPValue, asked: RedisEndpoint) {
         guard let ranges = reply.array, !ranges.isEmpty else { return nil }
         for range in ranges {
@@ -33,7 +33,7 @@ package struct SlotMap: Sendable, Equatable {
         }
     }
 
-    /// The master of a slot of 0..<16,384; nil when nobody serves it.
+    /// The master of a slot of 0..<16,384; nil if no node serves it.
     package subscript(slot: Int) -> RedisEndpoint? {
         get {
             guard owners.indices.contains(slot) else { return nil }
@@ -53,14 +53,14 @@ package struct SlotMap: Sendable, Equatable {
     }
 
     static func endpoint(host: String?, port: Int, asked: RedisEndpoint) -> RedisEndpoint {
-        // An empty name, `?` and null stand for the host of the node that was asked (Redis 7).
+        // An empty name, `?` and null mean the host of the node that was asked (Redis 7).
         if let host, !host.isEmpty, host != "?" { return .host(host, port: port) }
         guard case .host(let same, _) = asked else { return asked }
         return .host(same, port: port)
     }
 }
 
-/// A reply that sends a command elsewhere.
+/// A reply that redirects a command.
 package struct Redirection: Sendable, Equatable {
     package let slot: Int
     package let endpoint: RedisEndpoint

@@ -1,15 +1,15 @@
 import WasmnetNet
 import NIOCore
 
-/// Keeps a connection subscribed to some channels, and hands on what comes.
+/// Keeps a connection subscribed to some channels, and forwards the messages.
 ///
-/// RESP2 allows a subscribed connection no other commands, so it has one of its own.
+/// RESP2 allows a subscribed connection no other commands, so it has a separate one.
 final class Subscription: Sendable {
     private let member: ClientMember
 
     /// - Parameters:
-    ///   - pingInterval: how often the server has to answer; it has as long to do so. A peer that went away
-    ///     without a word is thus noticed within two of them.
+    ///   - pingInterval: how often the server has to answer; it has as long to do so. A peer that disappeared
+    ///     silently is thus noticed within two of them.
     ///   - sink: called on the event loop.
     init(
         to channels: [String], locator: RedisLocator, settings: LinkSettings, pingInterval: TimeAmount = .seconds(2),
@@ -22,7 +22,7 @@ final class Subscription: Sendable {
             locator.greet(connection).flatMap {
                 Self.subscribe(connection, to: channels, deadline: deadline)
             }.map {
-                // Still within the read that held the confirmation, so no message comes before this.
+                // Still within the read that contained the confirmation, so no message precedes this.
                 let again = wasLive.withLock { live in
                     defer { live = true }
                     return live
@@ -40,7 +40,7 @@ final class Subscription: Sendable {
         }
     }
 
-    /// Each channel is a command of its own, since the server confirms each by itself.
+    /// Each channel is a separate command, since the server confirms each separately.
     private static func subscribe(
         _ connection: RedisConnection, to channels: [String], deadline: TimeAmount
     ) -> EventLoopFuture<Void> {
@@ -56,7 +56,7 @@ final class Subscription: Sendable {
 
     private static func ping(_ connection: RedisConnection, every interval: TimeAmount) {
         let task = connection.eventLoop.scheduleRepeatedTask(initialDelay: interval, delay: interval) { _ in
-            // A missed deadline ends the connection, which is all there is to do about it.
+            // A missed deadline ends the connection; nothing else is needed.
             _ = connection.send(["PING"], deadline: interval)
         }
         connection.ended.whenComplete { _ in task.cancel() }
@@ -68,7 +68,7 @@ final class Subscription: Sendable {
 }
 
 extension RedisSubscriber.Event {
-    /// Reads `["message", channel, payload]`.
+    /// Parses `["message", channel, payload]`.
     init?(_ reply: RESPValue) {
         guard let parts = reply.array, parts.count == 3, parts[0].string == "message",
             let channel = parts[1].string, let payload = parts[2].bytes
