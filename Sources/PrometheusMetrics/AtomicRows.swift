@@ -6,14 +6,14 @@ import Glibc
 import Darwin
 #endif
 
-/// Named here once: NIOConcurrencyHelpers has an `Atomic` too.
+/// An alias, since NIOConcurrencyHelpers has an `Atomic` too.
 typealias AtomicWord = Atomic<UInt64>
 
-/// Rows of atomic 64-bit words, each row on cache lines of its own, so that threads with a row each do not slow each other.
+/// Rows of atomic 64-bit words, each row on its own cache lines, so that threads with separate rows do not slow each other.
 ///
-/// Sendable without a lock: the layout never changes, and every word is only reached through its atomic operations.
+/// Sendable without a lock: the layout never changes, and every word is only accessed by its atomic operations.
 final class AtomicRows: @unchecked Sendable {
-    /// Words of a cache line on the processors we run on.
+    /// Words of a cache line on the supported processors.
     private static let wordsPerLine = 8
 
     let count: Int
@@ -35,7 +35,7 @@ final class AtomicRows: @unchecked Sendable {
         UnsafeMutableRawPointer(self.words).deallocate()
     }
 
-    /// The words of a row. `row` is below `count`; the caller keeps within the words it asked for.
+    /// The words of a row. `row` must be below `count`; the caller stays within the words it requested.
     @inline(__always)
     func row(_ row: Int) -> UnsafeMutablePointer<AtomicWord> { self.words + row * self.stride }
 
@@ -45,7 +45,7 @@ final class AtomicRows: @unchecked Sendable {
 }
 
 extension Atomic where Value == UInt64 {
-    /// Adds to a Double kept as its bits.
+    /// Adds to a Double stored as its bits.
     @inline(__always)
     func add(_ amount: Double) {
         var bits = self.load(ordering: .relaxed)
@@ -58,23 +58,23 @@ extension Atomic where Value == UInt64 {
         }
     }
 
-    /// A Double kept as its bits.
+    /// A Double stored as its bits.
     var double: Double { Double(bitPattern: self.load(ordering: .relaxed)) }
 }
 
-/// A small number for each thread, given out in the order in which threads first ask.
+/// A small number for each thread, assigned in the order of first use.
 enum ThreadNumber {
     private static let next = Atomic<Int>(0)
     private static let key: pthread_key_t = {
         var key = pthread_key_t()
-        // Without a key every thread is number 0: slower, never wrong.
+        // Without a key every thread is number 0: slower, but correct.
         pthread_key_create(&key, nil)
         return key
     }()
 
     static var current: Int {
         if let number = pthread_getspecific(Self.key) { return Int(bitPattern: number) }
-        // Never 0, which reads as no value; bounded, so that it stays a legal bit pattern for ever.
+        // Never 0, which reads as no value; bounded, so that it always stays a legal bit pattern.
         let number = Self.next.wrappingAdd(1, ordering: .relaxed).oldValue & 0xFFFF + 1
         pthread_setspecific(Self.key, UnsafeRawPointer(bitPattern: number))
         return number

@@ -1,10 +1,10 @@
-/// Which series a handler is.
+/// The identity of a handler's series.
 struct SeriesKey: Sendable, Hashable {
     let name: MetricName
     let labels: LabelSet
 }
 
-/// Why a series was not made. The program goes on with a handler that does nothing.
+/// Why a series was not created. The program continues with a handler that does nothing.
 enum SeriesRefusal: String, Sendable, CaseIterable {
     case invalidName = "invalid_name"
     case invalidLabel = "invalid_label"
@@ -14,7 +14,7 @@ enum SeriesRefusal: String, Sendable, CaseIterable {
     case metricLimit = "metric_limit"
 }
 
-/// Where the numbers of a series come from.
+/// The source of a series' values.
 enum SeriesCell: Sendable {
     case counter(CounterSeries)
     case gauge(GaugeSeries)
@@ -54,10 +54,10 @@ struct Family: Sendable {
     }
 }
 
-/// Every metric there is: which names and series exist and which are refused. A value; the registry guards it.
+/// All metrics: the existing names and series, and the refused ones. A value; the registry guards it.
 struct Catalog {
     struct Refused: Hashable {
-        /// The metric's name where it exists, else nil: a refused name must not become a label value.
+        /// The metric's name if it exists, else nil: a refused name must not become a label value.
         let metric: String?
         let reason: SeriesRefusal
     }
@@ -67,10 +67,10 @@ struct Catalog {
 
     private var families: [String: Family] = [:]
     private var cells: [SeriesKey: SeriesCell] = [:]
-    /// Whose name each reserved one is.
+    /// The metric that owns each reserved name.
     private var owners: [String: String] = [:]
     private var refusals: [Refused: UInt64] = [:]
-    /// The families by name, until one changes.
+    /// The families sorted by name, cached until one changes.
     private var sorted: [Family]?
 
     init(limits: SeriesLimits, descriptions: [MetricName: MetricDescription], ownNames: [MetricName]) {
@@ -83,12 +83,12 @@ struct Catalog {
 
     func description(of name: MetricName) -> MetricDescription? { self.descriptions[name] }
 
-    /// The series of that name and labels, made where there is none yet.
+    /// The series of that name and labels, created if there is none yet.
     ///
     /// - Parameters:
     ///   - name: nil: it is not legal.
     ///   - labels: nil: they are not legal.
-    /// - Returns: nil where it is refused, which is counted.
+    /// - Returns: nil if it is refused, which is counted.
     mutating func series(_ name: MetricName?, _ labels: LabelSet?, make: () -> SeriesCell) -> SeriesCell? {
         guard let name else { return self.refuse(nil, .invalidName) }
         let metric = self.families[name.family].map(\.name.family)
@@ -129,7 +129,7 @@ struct Catalog {
         return nil
     }
 
-    /// What a scrape reads, by name; the arrays are shared, not copied.
+    /// The data of a scrape, by name; the arrays are shared, not copied.
     mutating func snapshot() -> (families: [Family], refusals: [Refused: UInt64]) {
         if let sorted { return (sorted, self.refusals) }
         let sorted = self.families.values.sorted { left, right in
@@ -148,7 +148,7 @@ struct Catalog {
     }
 }
 
-/// How much a registry holds; beyond it a new series is refused and counted.
+/// Limits of a registry; beyond them a new series is refused and counted.
 package struct SeriesLimits: Sendable, Hashable {
     /// Series of one metric. Default: 1,000.
     package var seriesPerMetric: Int

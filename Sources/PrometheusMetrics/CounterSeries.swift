@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// A number that only rises. Each thread adds to a row of its own.
+/// A number that only rises. Each thread adds to its own row.
 final class CounterSeries: CounterHandler {
     private let rows: AtomicRows
     private let discards: Discards
@@ -21,13 +21,13 @@ final class CounterSeries: CounterHandler {
         for row in 0..<self.rows.count { self.rows.row(row)[0].store(0, ordering: .relaxed) }
     }
 
-    /// Whole, so that a count of bytes stays exact to 2^64.
+    /// An integer, so that a count of bytes stays exact to 2^64.
     var value: UInt64 {
         (0..<self.rows.count).reduce(0) { $0 &+ self.rows.row($1)[0].load(ordering: .relaxed) }
     }
 }
 
-/// Samples that no metric can take.
+/// Samples that no metric accepts.
 final class Discards: Sendable {
     enum Reason: String, CaseIterable {
         case negative

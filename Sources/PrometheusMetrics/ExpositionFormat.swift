@@ -1,6 +1,6 @@
 import WasmnetNet
 
-/// The two texts a Prometheus server reads.
+/// The two text formats of a Prometheus server.
 package enum ExpositionFormat: String, Sendable, CaseIterable {
     /// Prometheus' text format 0.0.4.
     case text
@@ -14,8 +14,8 @@ package enum ExpositionFormat: String, Sendable, CaseIterable {
         }
     }
 
-    /// What an `Accept` header asks for (RFC 9110, 12.5.1). OpenMetrics only to those who name it at least as high as the text;
-    /// a header that wants neither gets the text, as Prometheus' own clients do it.
+    /// The format for an `Accept` header (RFC 9110, 12.5.1). OpenMetrics only if it is named with at least the text's quality;
+    /// a header that accepts neither gets the text, as with Prometheus' own clients.
     ///
     /// - Parameter accept: the header's value, several joined by commas; nil or empty: anything.
     package init(accept: String?) {
@@ -42,7 +42,7 @@ struct MediaRange: Hashable {
     /// In thousandths, 0 to 1,000.
     let quality: Int
 
-    /// - Returns: nil where it is not a media range.
+    /// - Returns: nil if it is not a media range.
     init?(_ text: ByteText) {
         let parts = text.split(at: ";").map(\.trimmed)
         let names = parts.first?.split(at: "/") ?? []
@@ -69,7 +69,7 @@ struct MediaRange: Hashable {
         self.quality = quality
     }
 
-    /// How narrow the range is: the narrowest that matches decides.
+    /// How narrow the range is: the narrowest match decides.
     var specificity: Int {
         (self.type == "*" ? 0 : 1) + (self.subtype == "*" ? 0 : 1) + (self.version == nil ? 0 : 1)
     }

@@ -58,7 +58,7 @@ struct ExpositionWriter {
             }
             self.text.append(contentsOf: #"le=""#.utf8)
             if index < histogram.buckets.bounds.count {
-                // OpenMetrics wants the bound as a float in its canonical form: 1.0, not 1.
+                // OpenMetrics requires the bound as a float in its canonical form: 1.0, not 1.
                 self.number(histogram.buckets.bounds[index], keepsPoint: self.format == .openMetrics)
             } else {
                 self.text.append(contentsOf: "+Inf".utf8)

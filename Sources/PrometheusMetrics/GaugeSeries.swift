@@ -1,7 +1,7 @@
 import CoreMetrics
 import Synchronization
 
-/// A number that is set, or moved up and down; one word, because a set must be seen by every thread's next move.
+/// A number that is set, or moved up and down; one word, because every thread's next move must see a set.
 final class GaugeSeries: MeterHandler, RecorderHandler {
     private let bits = AtomicWord(0)
 

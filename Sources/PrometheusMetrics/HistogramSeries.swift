@@ -3,8 +3,8 @@ import CoreMetrics
 
 /// A distribution: how many values fell in each bucket, and their sum.
 ///
-/// A scrape sees each recorded value whole or not at all, in buckets, sum and count alike. Each thread records in a row of its own, so that
-/// nobody but a scrape, which holds it for a few words, ever has the row's lock.
+/// A scrape sees each recorded value completely or not at all, in buckets, sum and count alike. Each thread records in its own row, so that
+/// only a scrape, which holds it briefly, ever contends for the row's lock.
 final class HistogramSeries: RecorderHandler, TimerHandler {
     struct Reading: Hashable {
         /// One more than there are bounds; not cumulative.
@@ -35,7 +35,7 @@ final class HistogramSeries: RecorderHandler, TimerHandler {
         }
     }
 
-    /// Counted in seconds.
+    /// Recorded in seconds.
     func recordNanoseconds(_ duration: Int64) {
         guard duration >= 0 else { return self.discards.count(.negative) }
         self.record(Double(duration) / 1e9)

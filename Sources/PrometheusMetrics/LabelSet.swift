@@ -1,15 +1,15 @@
-/// The labels of one series, in the order of their names, written once as they stand in the exposition.
+/// The labels of one series, sorted by name, rendered once as they appear in the exposition.
 ///
 /// A label's name matches `[a-zA-Z_][a-zA-Z0-9_]*` and does not begin with `__` (Prometheus data model). Its value is any text;
-/// an empty one is the same as no label, so it is left out.
+/// an empty one is the same as no label, so it is omitted.
 struct LabelSet: Sendable, Hashable, Comparable {
-    /// `a="1",b="2"`, without braces; empty where there is no label.
+    /// `a="1",b="2"`, without braces; empty if there is no label.
     let text: [UInt8]
     /// The same, by name.
     let values: [String: String]
 
-    /// - Parameter reserved: a name that the metric needs itself, such as a histogram's `le`.
-    /// - Returns: nil where a name is not legal, reserved, or there twice.
+    /// - Parameter reserved: a name that the metric itself uses, such as a histogram's `le`.
+    /// - Returns: nil if a name is not legal, reserved, or repeated.
     init?(_ labels: [(String, String)], reserved: String? = nil) {
         var named: [(name: String, value: String)] = []
         for (label, value) in labels {
@@ -36,7 +36,7 @@ struct LabelSet: Sendable, Hashable, Comparable {
 }
 
 extension [UInt8] {
-    /// Backslash and line feed are escaped in help texts and values, the quote where the format asks for it.
+    /// Backslash and line feed are escaped in help texts and values, the quote if the format requires it.
     mutating func append(escaped text: String, quotes: Bool) {
         for byte in text.utf8 {
             switch byte {

@@ -1,6 +1,6 @@
-/// What is said of a metric beside its numbers.
+/// The metadata of a metric.
 package struct MetricDescription: Sendable, Hashable {
-    /// As it is exposed in the text format: `http_requests_total`, `dial_duration_seconds`.
+    /// As exposed in the text format: `http_requests_total`, `dial_duration_seconds`.
     package var name: String
     package var kind: MetricKind
     /// One sentence for the operator.
@@ -25,9 +25,9 @@ package struct MetricDescriptionError: Error, Hashable, CustomStringConvertible 
     init(_ description: String) { self.description = description }
 }
 
-/// The upper bounds of a histogram's buckets, each inclusive; the one without bound is implied.
+/// The upper bounds of a histogram's buckets, each inclusive; the unbounded one is implied.
 package struct Buckets: Sendable, Hashable {
-    /// Finite and rising.
+    /// Finite and ascending.
     package let bounds: [Double]
 
     /// - Parameter bounds: 1 to 128 finite numbers, each larger than the one before; seconds for timers.
@@ -52,7 +52,7 @@ package struct Buckets: Sendable, Hashable {
     package static let fineSeconds = Buckets(
         proven: [0.00005, 0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 1])
 
-    /// Which bucket a value falls in: the first whose bound is not below it; `bounds.count` for the one without bound.
+    /// The bucket of a value: the first whose bound is not below it; `bounds.count` for the unbounded one.
     func index(of value: Double) -> Int {
         var low = 0
         var high = self.bounds.count

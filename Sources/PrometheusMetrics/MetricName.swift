@@ -12,8 +12,8 @@ struct MetricName: Sendable, Hashable {
     let family: String
     let kind: MetricKind
 
-    /// - Parameter text: as it is exposed; a counter's with or without `_total`.
-    /// - Returns: nil where it is not a legal name.
+    /// - Parameter text: as exposed; a counter's with or without `_total`.
+    /// - Returns: nil if it is not a legal name.
     init?(_ text: String, kind: MetricKind) {
         guard Self.isValid(text) else { return nil }
         if kind == .counter, text.hasSuffix(Self.total) {
@@ -30,7 +30,7 @@ struct MetricName: Sendable, Hashable {
     /// The name of a counter's or a gauge's samples.
     var sample: String { self.kind == .counter ? self.family + Self.total : self.family }
 
-    /// Every name that no other metric may take, for either format.
+    /// Every name that no other metric may use, for either format.
     var reserved: [String] {
         switch self.kind {
         case .gauge: [self.family]
@@ -47,7 +47,7 @@ struct MetricName: Sendable, Hashable {
 
 func isDigit(_ byte: UInt8) -> Bool { (UInt8(ascii: "0")...UInt8(ascii: "9")).contains(byte) }
 
-/// A letter, a digit or `_`: what both metric and label names are made of.
+/// A letter, a digit or `_`: the characters of metric and label names.
 func isNameByte(_ byte: UInt8) -> Bool {
     switch byte {
     case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"), UInt8(ascii: "_"): true

@@ -1,4 +1,4 @@
-/// What the backend tells of itself: what it refused and what it threw away.
+/// The backend's metrics about itself: what it refused and discarded.
 enum OwnMetrics {
     private static let refused = "metrics_refused_series"
     private static let discarded = "metrics_discarded_samples"

@@ -1,7 +1,7 @@
 import Foundation
 
 extension PrometheusRegistry {
-    /// What the descriptions of ``addProcessMetrics()`` say; give them to the registry at its start.
+    /// The descriptions of ``addProcessMetrics()``; pass them to the registry at its creation.
     package static let processDescriptions: [MetricDescription] = [
         MetricDescription(
             "process_cpu_seconds_total", .counter, help: "User and system CPU time of this process in seconds.",
@@ -18,8 +18,8 @@ extension PrometheusRegistry {
             unit: "seconds"),
     ]
 
-    /// The process metrics that every Prometheus client exposes under the same names, read from Linux's /proc at each scrape. Where
-    /// there is no /proc they are left out.
+    /// The process metrics that every Prometheus client exposes under the same names, read from Linux's /proc at each scrape. Without
+    /// /proc they are omitted.
     package func addProcessMetrics() {
         self.addCounter("process_cpu_seconds_total") { ProcessStatus.now()?.cpuSeconds }
         self.addGauge("process_resident_memory_bytes") { ProcessStatus.now()?.residentBytes }
@@ -31,7 +31,7 @@ extension PrometheusRegistry {
     }
 }
 
-/// What proc(5) says of this process.
+/// The data of this process from proc(5).
 struct ProcessStatus: Equatable {
     var cpuSeconds: Double
     var threads: Double
@@ -40,7 +40,7 @@ struct ProcessStatus: Equatable {
     var virtualBytes: Double
     var residentBytes: Double
 
-    /// - Parameter stat: a line of /proc/PID/stat. The name in it may hold blanks and brackets, so fields are counted after
+    /// - Parameter stat: a line of /proc/PID/stat. The name in it may contain spaces and brackets, so fields are counted after
     ///   the last bracket.
     init?(stat: String, ticksPerSecond: Double, pageSize: Double) {
         guard ticksPerSecond > 0, let end = stat.lastIndex(of: ")") else { return nil }

@@ -2,8 +2,8 @@ package import CoreMetrics
 
 /// A backend for swift-metrics: its counters, meters, recorders and timers become series of a registry, for as long as it lives.
 ///
-/// A counter's label gets `_total` where it is missing. A timer and a recorder that aggregates are histograms, a meter and any other recorder
-/// gauges. What the registry refuses goes on as a handler that does nothing, and is counted.
+/// A counter's label gets `_total` if it is missing. A timer and a recorder that aggregates are histograms, a meter and any other recorder
+/// gauges. What the registry refuses becomes a handler that does nothing, and is counted.
 package struct PrometheusMetricsFactory: MetricsFactory {
     private let registry: PrometheusRegistry
 
@@ -31,7 +31,7 @@ package struct PrometheusMetricsFactory: MetricsFactory {
         self.registry.histogram(MetricName(label, kind: .histogram), dimensions) ?? NOOPMetricsHandler.instance
     }
 
-    // A node's metrics are there from its start to its end.
+    // A node's metrics exist from its start to its end.
     package func destroyCounter(_ handler: any CounterHandler) {}
     package func destroyMeter(_ handler: any MeterHandler) {}
     package func destroyRecorder(_ handler: any RecorderHandler) {}

@@ -3,7 +3,7 @@ import Foundation
 
 /// The metrics of a process, and their exposition.
 ///
-/// Making a series takes a lock; counting in one takes none, and a scrape holds the lock only while it takes the list of series.
+/// Creating a series takes a lock; counting in one takes none, and a scrape holds the lock only while it copies the list of series.
 package final class PrometheusRegistry: Sendable {
     private let catalog: Guarded<Catalog>
     private let defaultBuckets: Buckets
@@ -11,10 +11,10 @@ package final class PrometheusRegistry: Sendable {
     private let discards = Discards()
 
     /// - Parameters:
-    ///   - descriptions: help, unit and buckets of the metrics that are known beforehand.
+    ///   - descriptions: help, unit and buckets of the metrics known in advance.
     ///   - defaultBuckets: of every histogram without its own. Default: 1 ms to 10 s.
     ///   - shards: rows for threads that count at once. Default: twice the processors, 2 to 16.
-    /// - Throws: where a description's name, unit or order is not one that can be exposed.
+    /// - Throws: if a description's name, unit or order cannot be exposed.
     package init(
         describing descriptions: [MetricDescription] = [], defaultBuckets: Buckets = .seconds,
         limits: SeriesLimits = SeriesLimits(), shards: Int? = nil
@@ -51,14 +51,14 @@ package final class PrometheusRegistry: Sendable {
         return name
     }
 
-    /// How many series there are, a histogram counted as one.
+    /// The number of series, a histogram counted as one.
     package var seriesCount: Int { self.catalog.withLock { $0.seriesCount } }
 
-    /// A gauge whose value is read at each scrape, on the thread that scrapes.
+    /// A gauge whose value is read at each scrape, on the scraping thread.
     ///
     /// - Parameters:
-    ///   - read: must be quick and not block; nil leaves the sample out of this scrape.
-    /// - Returns: false where the name or the labels are refused, or are there already.
+    ///   - read: must be quick and not block; nil omits the sample from this scrape.
+    /// - Returns: false if the name or the labels are refused, or exist already.
     @discardableResult
     package func addGauge(
         _ name: String, labels: [(String, String)] = [], read: @escaping @Sendable () -> Double?
@@ -66,7 +66,7 @@ package final class PrometheusRegistry: Sendable {
         self.add(MetricName(name, kind: .gauge), labels, read)
     }
 
-    /// A counter whose value is read at each scrape; as ``addGauge(_:labels:read:)``. A value below 0 is left out.
+    /// A counter whose value is read at each scrape; like ``addGauge(_:labels:read:)``. A value below 0 is omitted.
     @discardableResult
     package func addCounter(
         _ name: String, labels: [(String, String)] = [], read: @escaping @Sendable () -> Double?
@@ -88,7 +88,7 @@ package final class PrometheusRegistry: Sendable {
         return isNew
     }
 
-    /// Everything there is to tell, in the order of names and labels.
+    /// The complete exposition, in the order of names and labels.
     package func exposition(_ format: ExpositionFormat) -> [UInt8] {
         let (families, refusals) = self.catalog.withLock { $0.snapshot() }
         var writer = ExpositionWriter(format)

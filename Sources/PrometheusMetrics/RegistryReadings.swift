@@ -1,27 +1,27 @@
 extension PrometheusRegistry {
-    /// A counter or a gauge as it is now.
+    /// The present value of a counter or a gauge.
     package struct Value: Sendable, Hashable {
         /// By name, in no order.
         package let labels: [String: String]
         package let value: Double
     }
 
-    /// A histogram as it is now.
+    /// The present state of a histogram.
     package struct Distribution: Sendable, Hashable {
-        /// Upper bounds, rising; the last bucket has none.
+        /// Upper bounds, ascending; the last bucket has none.
         package let bounds: [Double]
         /// Values in each bucket, not cumulative; one more than there are bounds.
         package let counts: [UInt64]
 
-        /// What came since an earlier reading of the same histogram.
+        /// The increase since an earlier reading of the same histogram.
         package func since(_ earlier: Distribution?) -> Distribution {
             guard let earlier, earlier.bounds == self.bounds else { return self }
             let counts = zip(self.counts, earlier.counts).map { $0 >= $1 ? $0 - $1 : $0 }
             return Distribution(bounds: self.bounds, counts: counts)
         }
 
-        /// The value below which that part of all values lies, linear within a bucket as Prometheus' histogram_quantile; nil without
-        /// values. What lies beyond the last bound counts as that bound.
+        /// The value below which that fraction of all values lies, linear within a bucket like Prometheus' histogram_quantile; nil without
+        /// values. Anything beyond the last bound counts as that bound.
         package func quantile(_ part: Double) -> Double? {
             let total = self.counts.reduce(0, +)
             guard total > 0 else { return nil }
@@ -40,9 +40,9 @@ extension PrometheusRegistry {
         }
     }
 
-    /// Every series of a counter or gauge; empty where there is none of that name.
+    /// Every series of a counter or gauge; empty if there is none of that name.
     ///
-    /// - Parameter name: as it is exposed, a counter's with `_total`.
+    /// - Parameter name: as exposed, a counter's with `_total`.
     package func values(of name: String) -> [Value] {
         self.series(named: name).compactMap { series in
             let labels = series.labels.values
@@ -56,7 +56,7 @@ extension PrometheusRegistry {
         }
     }
 
-    /// A histogram without labels; nil where there is none of that name.
+    /// A histogram without labels; nil if there is none of that name.
     package func distribution(of name: String) -> Distribution? {
         guard case .histogram(let series)? = self.series(named: name).first?.cell else { return nil }
         return Distribution(bounds: series.buckets.bounds, counts: series.read().buckets)
