@@ -1,12 +1,12 @@
-/// A host and what stands for its port, as `host`, `host:port`, `[v6]` or `[v6]:port` (RFC 3986, sections 3.2.2 and 3.2.3).
+/// A host and the text of its port, as `host`, `host:port`, `[v6]` or `[v6]:port` (RFC 3986, sections 3.2.2 and 3.2.3).
 package struct HostPort: Hashable, Sendable {
     /// Without brackets.
     package let host: ByteText
     package let isInBrackets: Bool
-    /// What follows the host's colon; nil where there is none.
+    /// The text after the host's colon; nil if there is none.
     package let port: ByteText?
 
-    /// Why a text is not of that form.
+    /// Why a text does not have that form.
     package enum Fault: String, Error {
         case openBracket = "a [ without its ]"
         case textAfterBracket = "only a port may follow a ]"
@@ -27,12 +27,12 @@ package struct HostPort: Hashable, Sendable {
         if !self.isInBrackets, self.port?.has(":") == true { throw .bareIPv6 }
     }
 
-    /// The port as a number; nil where it is not one of the range.
+    /// The port as a number; nil if it is not in the range.
     package func portNumber(in range: ClosedRange<UInt16> = 1...65535) -> UInt16? {
         self.port?.decimal(as: UInt16.self).flatMap { range.contains($0) ? $0 : nil }
     }
 
-    /// `host:port`, a host with a colon in it in brackets.
+    /// `host:port`, with brackets around a host that contains a colon.
     package static func text(_ host: String, _ port: some BinaryInteger) -> String {
         host.utf8.contains(UInt8(ascii: ":")) ? "[\(host)]:\(port)" : "\(host):\(port)"
     }

@@ -39,7 +39,7 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         }
     }
 
-    /// From text as inet_pton(3) reads it: dotted decimal without leading zeros, or RFC 4291, section 2.2, with or without brackets.
+    /// Parses text like inet_pton(3): dotted decimal without leading zeros, or RFC 4291, section 2.2, with or without brackets.
     /// No octal, hexadecimal or short IPv4 forms, and no zones.
     public init?(_ literal: some StringProtocol) {
         let text = ByteText(literal)
@@ -100,12 +100,12 @@ extension IPAddress {
         !self.isIPv4 && self.high == 0 && self.low >> 32 == 0 && self.low >> 16 != 0
     }
 
-    /// `::ffff:a.b.c.d` as `a.b.c.d`, which it is only another way to write (RFC 4291, section 2.5.5.2).
+    /// `::ffff:a.b.c.d` as `a.b.c.d`, of which it is only another form (RFC 4291, section 2.5.5.2).
     package var withoutV4Mapping: IPAddress {
         self.isMapped ? IPAddress(v4Bits: UInt32(truncatingIfNeeded: self.low)) : self
     }
 
-    /// `a.b.c.d` as `::ffff:a.b.c.d`; an IPv6 address as itself.
+    /// `a.b.c.d` as `::ffff:a.b.c.d`; an IPv6 address unchanged.
     package var mapped: IPAddress {
         self.isIPv4 ? IPAddress(v6: 0, low: 0xFFFF_0000_0000 | self.low) : self
     }

@@ -1,4 +1,4 @@
-/// A network: an address and how many of its bits count.
+/// A network: an address and the length of its prefix in bits.
 public struct Prefix: Hashable, Sendable, CustomStringConvertible {
     /// The network's first address.
     public let address: IPAddress
@@ -12,7 +12,7 @@ public struct Prefix: Hashable, Sendable, CustomStringConvertible {
         self.length = length
     }
 
-    /// Whether the network has this address; never true across families.
+    /// Whether the network contains this address; never true across families.
     public func contains(_ other: IPAddress) -> Bool {
         other.isIPv4 == self.address.isIPv4 && other.masked(to: self.length) == self.address
     }
@@ -37,7 +37,7 @@ extension IPAddress {
 extension Prefix {
     package var isSingle: Bool { self.length == (self.address.isIPv4 ? 32 : 128) }
 
-    /// The IPv4 network that an IPv4-mapped one is another way to write (RFC 4291, section 2.5.5.2).
+    /// The IPv4 form of an IPv4-mapped network (RFC 4291, section 2.5.5.2).
     package var withoutV4Mapping: Prefix {
         guard self.length >= 96, self.address.isMapped else { return self }
         return Prefix(self.address.withoutV4Mapping, length: self.length - 96) ?? self

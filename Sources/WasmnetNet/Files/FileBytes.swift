@@ -1,8 +1,8 @@
 import Glibc
 
-/// A file's content, or why it cannot be had: FileManager tells no reason.
+/// A file's content, or why it cannot be read: FileManager gives no reason.
 package enum FileBytes {
-    /// Why a file cannot be read, as the system says it (`No such file or directory`, `Permission denied`, `Is a directory`), or what
+    /// Why a file cannot be read, in the system's words (`No such file or directory`, `Permission denied`, `Is a directory`), or what
     /// kind or size of file it is.
     package struct Failure: Error, Sendable, Equatable, CustomStringConvertible {
         package let description: String
@@ -23,20 +23,20 @@ package enum FileBytes {
         }
     }
 
-    /// What kinds of files are read.
+    /// The kinds of files to read.
     package enum Kinds: Sendable {
-        /// Regular files alone: a pipe or a device may give nothing for ever, or never end. For all that a node reads.
+        /// Regular files only: a pipe or a device may block forever, or never end. For everything that a node reads.
         case regular
-        /// Pipes and devices too, which are waited for. For what a command reads and a person can interrupt.
+        /// Pipes and devices too, waiting for them. For files that a command reads and a person can interrupt.
         case anything
     }
 
-    /// The most bytes of a file, where nothing else is said. Default 16 MiB.
+    /// The default maximum size of a file, in bytes. Default 16 MiB.
     package static let maxBytes = 16 << 20
 
     /// All of a file.
     ///
-    /// - Parameter most: how many bytes it may have.
+    /// - Parameter most: its maximum number of bytes.
     /// - Throws: ``Failure``, also for a longer file and for one of another kind.
     package static func read(
         _ path: String, upTo most: Int = Self.maxBytes, of kinds: Kinds = .regular
@@ -51,11 +51,11 @@ package enum FileBytes {
 
     /// The first bytes of a file.
     ///
-    /// - Parameter most: how many bytes there may be; of a longer file these and one more are read.
+    /// - Parameter most: the maximum number; of a longer file one more byte is read.
     package static func beginning(
         of path: String, upTo most: Int, _ kinds: Kinds = .regular
     ) throws(Failure) -> [UInt8] {
-        // Without O_NONBLOCK the opening itself waits, for a pipe's other side.
+        // Without O_NONBLOCK opening a pipe waits for its other end.
         let file = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | (kinds == .regular ? O_NONBLOCK : 0))
         guard file >= 0 else { throw Failure(errno) }
         defer { close(file) }

@@ -1,8 +1,8 @@
 import Synchronization
 
-/// A value behind a lock, shared by reference: the one way in which threads share what an `Atomic` cannot hold.
+/// A value behind a lock, shared by reference: the only way in which threads share what an `Atomic` cannot hold.
 ///
-/// It is a `Mutex` that ThreadSanitizer can follow: on Linux that does not see the futex of a Swift 6.3 `Mutex` and reports correct
+/// It is a `Mutex` that ThreadSanitizer can follow: on Linux it does not see the futex of a Swift 6.3 `Mutex` and reports correct
 /// programs; it does see this acquire and release, which the lock already implies (on x86-64 they are plain moves).
 package final class Guarded<Value: Sendable>: Sendable {
     private let mutex: Mutex<Value>

@@ -1,6 +1,6 @@
 /// The target of a request in absolute form, which names its host (RFC 9112, section 3.2.2).
 package struct AbsoluteTarget {
-    /// Its host and port as they were sent; they stand above the `Host` field.
+    /// Its host and port as sent; they take precedence over the `Host` field.
     package let authority: String
     private let rest: String
 

@@ -1,7 +1,7 @@
-/// Text from outside, as bytes.
+/// External text, as bytes.
 ///
-/// Swift's Character is a grapheme cluster: CR LF is one, and a combining sign swallows the comma before it. Swift's String compares by
-/// canonical equivalence. So what comes from a file, a header, a variable or the wire is cut and compared here, by bytes.
+/// Swift's Character is a grapheme cluster: CR LF is one, and a combining mark merges with a preceding comma. Swift's String compares by
+/// canonical equivalence. So text from a file, a header, a variable or the wire is split and compared here, by bytes.
 package struct ByteText: Hashable, Sendable {
     package let bytes: ArraySlice<UInt8>
 
@@ -20,55 +20,55 @@ package struct ByteText: Hashable, Sendable {
     package var isEmpty: Bool { self.bytes.isEmpty }
     package var count: Int { self.bytes.count }
 
-    /// Nil for what is not UTF-8.
+    /// Nil if it is not UTF-8.
     package var validText: String? { String(validating: self.bytes, as: UTF8.self) }
 
-    /// What is not UTF-8 is replaced by U+FFFD; the same as ``validText`` for a part of a Swift String.
+    /// Invalid UTF-8 is replaced by U+FFFD; the same as ``validText`` for a part of a Swift String.
     package var text: String { String(decoding: self.bytes, as: UTF8.self) }
 
     package func has(_ character: Unicode.Scalar) -> Bool { self.bytes.contains(Self.byte(character)) }
 
-    // MARK: Cutting
+    // MARK: Splitting
 
-    /// The parts between separators, empty ones too: always at least one.
+    /// The parts between separators, including empty ones: always at least one.
     ///
     /// - Parameters:
     ///   - separator: an ASCII character.
-    ///   - most: the most parts; the last one has the rest.
+    ///   - most: the most parts; the last one contains the rest.
     package func split(at separator: Unicode.Scalar, atMost most: Int = .max) -> [ByteText] {
         self.bytes.split(
             separator: Self.byte(separator), maxSplits: max(most, 1) - 1, omittingEmptySubsequences: false
         ).map(ByteText.init(slice:))
     }
 
-    /// A list as headers and variables have it (RFC 9110, section 5.6.1): trimmed elements, without empty ones.
+    /// A list as in headers and variables (RFC 9110, section 5.6.1): trimmed elements, without empty ones.
     package func list(at separator: Unicode.Scalar = ",") -> [ByteText] {
         self.split(at: separator).map(\.trimmed).filter { !$0.isEmpty }
     }
 
-    /// What stands between spaces and tabs.
+    /// The parts between spaces and tabs.
     package var words: [ByteText] {
         self.bytes.split(whereSeparator: Self.isBlank).map(ByteText.init(slice:))
     }
 
-    /// The first of ``words`` and all that follows it; nil where there is none.
+    /// The first of ``words`` and everything after it; nil if there is none.
     package var firstWord: (word: ByteText, rest: ByteText)? {
         let start = self.bytes.drop(while: Self.isBlank)
         let word = start.prefix { !Self.isBlank($0) }
         return word.isEmpty ? nil : (ByteText(slice: word), ByteText(slice: start.dropFirst(word.count)))
     }
 
-    /// The lines, each without its LF or CRLF. What follows the last line's end is a line too, an empty one in most files.
+    /// The lines, each without its LF or CRLF. The text after the last line ending is a line too, an empty one in most files.
     package var lines: [ByteText] {
         self.split(at: "\n").map { $0.dropping(suffix: "\r") ?? $0 }
     }
 
-    /// What stands before and after the first separator; nil where there is none.
+    /// The text before and after the first separator; nil if there is none.
     package func cut(at separator: Unicode.Scalar) -> (before: ByteText, after: ByteText)? {
         self.bytes.firstIndex(of: Self.byte(separator)).map(self.cut)
     }
 
-    /// What stands before and after the last separator; nil where there is none.
+    /// The text before and after the last separator; nil if there is none.
     package func cutLast(at separator: Unicode.Scalar) -> (before: ByteText, after: ByteText)? {
         self.bytes.lastIndex(of: Self.byte(separator)).map(self.cut)
     }
@@ -77,7 +77,7 @@ package struct ByteText: Hashable, Sendable {
         (ByteText(slice: self.bytes[..<index]), ByteText(slice: self.bytes[(index + 1)...]))
     }
 
-    /// What stands before the separator; all of it where there is none.
+    /// The text before the separator; all of it if there is none.
     package func before(_ separator: Unicode.Scalar) -> ByteText { self.cut(at: separator)?.before ?? self }
 
     /// Without spaces and tabs at both ends.
@@ -92,12 +92,12 @@ package struct ByteText: Hashable, Sendable {
         return ByteText(self.bytes.filter { $0 != byte })
     }
 
-    /// The rest of what begins so; nil for what does not.
+    /// The text without this prefix; nil if it does not begin with it.
     package func dropping(prefix: ByteText) -> ByteText? {
         self.bytes.starts(with: prefix.bytes) ? ByteText(slice: self.bytes.dropFirst(prefix.count)) : nil
     }
 
-    /// The rest of what ends so; nil for what does not.
+    /// The text without this suffix; nil if it does not end with it.
     package func dropping(suffix: ByteText) -> ByteText? {
         self.bytes.suffix(suffix.count).elementsEqual(suffix.bytes)
             ? ByteText(slice: self.bytes.dropLast(suffix.count)) : nil
@@ -112,17 +112,17 @@ package struct ByteText: Hashable, Sendable {
 
     // MARK: Values
 
-    /// A to Z in lower case, all else as it is.
+    /// A to Z in lower case, everything else unchanged.
     package var lowercased: ByteText {
         ByteText(self.bytes.map { (0x41...0x5A).contains($0) ? $0 | 0x20 : $0 })
     }
 
-    /// A to Z and a to z are the same here.
+    /// Compares A to Z and a to z as equal.
     package func isEqual(ignoringCase other: ByteText) -> Bool {
         self.count == other.count && self.lowercased == other.lowercased
     }
 
-    /// A number of decimal digits and nothing else: no sign, no space; nil for what does not fit.
+    /// A number of decimal digits only: no sign, no space; nil if it does not fit.
     package func decimal<Number: FixedWidthInteger>(as type: Number.Type = Number.self) -> Number? {
         guard !self.isEmpty, self.bytes.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         return Number(self.text)

@@ -1,6 +1,6 @@
 /// Percent-encoding (RFC 3986, section 2.1).
 extension ByteText {
-    /// Each `%` and its two hexadecimal digits as the byte they stand for; nil for a `%` without them.
+    /// Decodes each `%` and its two hexadecimal digits to a byte; nil for a `%` without them.
     package var percentDecoded: ByteText? {
         var bytes: [UInt8] = []
         var rest = self.bytes
@@ -16,7 +16,7 @@ extension ByteText {
         return ByteText(bytes)
     }
 
-    /// With each byte that `isPlain` does not take, and `%` itself, as `%` and two hexadecimal digits.
+    /// Encodes each byte that `isPlain` rejects, and `%` itself, as `%` and two hexadecimal digits.
     package func percentEncoded(except isPlain: (UInt8) -> Bool) -> String {
         let digits = Array("0123456789ABCDEF".utf8)
         var bytes: [UInt8] = []

@@ -1,9 +1,9 @@
-/// How text from outside is shown, in the log and on a terminal: it cannot end its line, steer a terminal or turn the text around.
+/// How external text is shown, in the log and on a terminal: it cannot end its line, control a terminal or reverse the text's direction.
 extension ByteText {
     /// The most bytes of one field of the log.
     package static let maxShown = 256
 
-    /// Control (C0, DEL, C1), format (bidi among them) and separator characters as JSON escapes, bytes that are not UTF-8 as `\xFF`.
+    /// Control (C0, DEL, C1), format (including bidi) and separator characters as JSON escapes, invalid UTF-8 bytes as `\xFF`.
     ///
     /// - Parameters:
     ///   - most: the most bytes of the result. A longer one is cut between characters and ends in `...`. Nil: no limit.
@@ -65,7 +65,7 @@ extension StringProtocol {
         ByteText(self).shown(upTo: most, quoting: quoting)
     }
 
-    /// Several lines for a terminal, each shown by itself and whole.
+    /// Several lines for a terminal, each shown separately and in full.
     package var shownLines: String {
         ByteText(self).split(at: "\n").map { $0.shown(upTo: nil) }.joined(separator: "\n")
     }

@@ -1,13 +1,13 @@
-/// What somebody may have meant who wrote a name that there is not.
+/// Suggestions for a misspelt name.
 package enum Spelling {
-    /// The nearest name; nil where none is near.
+    /// The nearest name; nil if none is near.
     package static func nearest(to written: String, among names: [String]) -> String? {
         let most = min(3, written.count / 2)
         return names.map { (name: $0, distance: self.distance(written, $0)) }.filter { $0.distance <= most }
             .min { $0.distance < $1.distance }?.name
     }
 
-    /// Levenshtein's.
+    /// The Levenshtein distance.
     private static func distance(_ left: String, _ right: String) -> Int {
         let right = Array(right)
         var row = Array(0...right.count)

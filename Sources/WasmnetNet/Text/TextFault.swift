@@ -1,4 +1,4 @@
-/// What a text file may not hold, and where.
+/// Invalid content of a text file, and its line.
 package struct TextFault: Error, Equatable, Sendable {
     /// From 1.
     package let line: Int
@@ -14,7 +14,7 @@ extension ByteText {
     /// A file's text: UTF-8, without the byte order mark that some editors put first, and without control characters (Unicode's Cc) other
     /// than tab, LF and CRLF.
     ///
-    /// - Throws: ``TextFault`` for the first line that is not so.
+    /// - Throws: ``TextFault`` for the first invalid line.
     package init(file bytes: [UInt8]) throws(TextFault) {
         let text = ByteText(bytes).withoutByteOrderMark
         if let fault = text.fault { throw fault }

@@ -8,14 +8,14 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
         self.milliseconds = milliseconds
     }
 
-    /// A number from outside, brought between the epoch and ``last``.
+    /// An external number, clamped between the epoch and ``last``.
     package init(secondsSinceEpoch seconds: Double) {
         self.milliseconds = min(max(0, Int64(saturating: seconds * 1000)), Self.last.milliseconds)
     }
 
     package static func < (left: UnixTime, right: UnixTime) -> Bool { left.milliseconds < right.milliseconds }
 
-    /// Later by so many milliseconds, at most the end of what the type can tell.
+    /// Later by this many milliseconds, at most the latest that the type can represent.
     package func adding(milliseconds: Int64) -> UnixTime {
         let (sum, overflows) = self.milliseconds.addingReportingOverflow(milliseconds)
         return UnixTime(milliseconds: overflows ? (milliseconds < 0 ? .min : .max) : sum)
@@ -43,7 +43,7 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
             + (withFraction ? "." + Self.digits(Int32(fraction), 3) : "") + "Z"
     }
 
-    /// Reads what ``description`` writes, for the years 1970 to 9999; up to three digits of a second's fraction.
+    /// Parses what ``description`` writes, for the years 1970 to 9999; up to three digits of a second's fraction.
     package init?(_ text: some StringProtocol) {
         let bytes = Array(text.utf8)
         guard bytes.count == 20 || (22...24).contains(bytes.count), bytes.last == UInt8(ascii: "Z") else { return nil }
@@ -68,7 +68,7 @@ package struct UnixTime: Hashable, Comparable, Sendable, CustomStringConvertible
         var parts = tm()
         (parts.tm_year, parts.tm_mon, parts.tm_mday) = (year - 1900, month - 1, day)
         (parts.tm_hour, parts.tm_min, parts.tm_sec) = (hour, minute, second)
-        // It makes 1 March of 30 February: a date that it changes is none.
+        // It turns 30 February into 1 March: a date that it changes is not valid.
         let seconds = timegm(&parts)
         guard parts.tm_mon == month - 1, parts.tm_mday == day else { return nil }
         self.milliseconds = Int64(seconds) * 1000 + Int64(fraction)
