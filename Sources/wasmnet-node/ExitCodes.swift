@@ -3,14 +3,14 @@ import Foundation
 import Wasmnet
 import WasmnetNet
 
-/// What the program's exit codes mean.
+/// The program's exit codes.
 enum NodeExit {
     static let failure = ExitCode(1)
     static let configuration = ExitCode(2)
     static let denied = ExitCode(3)
 }
 
-/// What a command could not do though nothing is wrong with how it was called: trying again may help.
+/// A failure of a correctly called command: a retry may succeed.
 struct CommandFailure: Error, CustomStringConvertible {
     /// What failed, where, and why.
     let description: String
@@ -19,7 +19,7 @@ struct CommandFailure: Error, CustomStringConvertible {
 }
 
 extension WasmnetNode {
-    /// Says what was wrong and ends: 2 for what stays wrong however often it is tried, as all of usage and configuration, else 1.
+    /// Reports the error and exits: 2 for errors that a retry cannot fix, such as all of usage and configuration, else 1.
     static func exit(reporting error: any Error) -> Never {
         if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
         if error is ConfigurationError {

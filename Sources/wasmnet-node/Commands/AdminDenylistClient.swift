@@ -7,13 +7,13 @@ import Wasmnet
 import WasmnetPolicy
 import WasmnetNet
 
-/// The denylist by a node's admin API.
+/// The denylist through a node's admin API.
 struct AdminDenylistClient: DenylistClient {
     let base: String
     let token: String?
     let http: AdminHTTP
 
-    /// Entries in one request: far below what a body may have.
+    /// Entries in one request: far below the limit of a body.
     private static let piece = 500
 
     func entries() async throws -> [DenylistEntry] {
@@ -56,7 +56,7 @@ struct AdminDenylistClient: DenylistClient {
         return summary
     }
 
-    /// Adds first, so that nothing is open in between that stays denied.
+    /// Adds first, so that nothing that stays denied is open in between.
     func load(_ entries: [DenylistEntry], replaces: Bool) async throws -> DenylistSummary {
         let known = replaces ? try await self.entries() : []
         let kept = Set(entries.map(\.text))
@@ -72,7 +72,7 @@ struct AdminDenylistClient: DenylistClient {
             var ttl_seconds: Double?
             var reason: String?
 
-            /// Nil for what is over already.
+            /// Nil for entries that have expired already.
             init?(_ change: DenylistChange) {
                 guard case .add(let subject, let expiry, let reason) = change else { return nil }
                 self.entry = subject.text

@@ -6,7 +6,7 @@ import NIOPosix
 import Wasmnet
 import WasmnetNet
 
-/// Requests to a node's admin server, for commands: an answer soon, or why there is none.
+/// Requests of commands to a node's admin server: a prompt answer, or why there is none.
 struct AdminHTTP: Sendable {
     private let client: HTTPClient
 
@@ -20,7 +20,7 @@ struct AdminHTTP: Sendable {
     static func with<Answer: Sendable>(_ work: (AdminHTTP) async throws -> Answer) async throws -> Answer {
         var configuration = HTTPClient.Configuration(
             redirectConfiguration: .disallow, timeout: .init(connect: Self.connectTime))
-        // One that is refused is refused again: it is to be told at once.
+        // A refused connection is refused again: report it at once.
         configuration.connectionPool.retryConnectionEstablishment = false
         let client = HTTPClient(eventLoopGroup: HTTPClient.defaultEventLoopGroup, configuration: configuration)
         do {
@@ -33,8 +33,8 @@ struct AdminHTTP: Sendable {
         }
     }
 
-    /// - Parameter base: what complaints name.
-    /// - Throws: ``CommandFailure`` where no answer comes.
+    /// - Parameter base: the name used in error messages.
+    /// - Throws: ``CommandFailure`` if there is no answer.
     func answer(to request: HTTPClientRequest, at base: String) async throws -> (HTTPClientResponse, Data) {
         do {
             return try await withThrowingTaskGroup(of: (HTTPClientResponse, Data).self) { tasks in

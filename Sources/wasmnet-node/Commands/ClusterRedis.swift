@@ -6,7 +6,7 @@ import WasmnetCluster
 extension RedisArguments {
     /// Connects, does the work, and disconnects.
     ///
-    /// - Throws: ``Wasmnet/ConfigurationError`` where no Redis is named or it refuses, ``CommandFailure`` where it cannot be reached; else
+    /// - Throws: ``Wasmnet/ConfigurationError`` if no Redis is named or it refuses, ``CommandFailure`` if it cannot be reached; otherwise
     ///   what the work throws.
     func withRedis<Result>(_ work: (RedisClient) async throws -> Result) async throws -> Result {
         guard let options = self.options(environment: ProcessInfo.processInfo.environment) else {

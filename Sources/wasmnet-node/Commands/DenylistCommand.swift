@@ -113,7 +113,7 @@ struct DenylistCommand: ParsableCommand {
         func run() async throws {
             let bytes: Data
             do throws(FileBytes.Failure) {
-                // Room for a million entries, the most of a list, with a short reason each.
+                // Room for a million entries, a list's maximum, with a short reason each.
                 let most = 256 << 20
                 let content =
                     try self.file == "-"

@@ -5,7 +5,7 @@ import WasmnetCluster
 import WasmnetPolicy
 import WasmnetNet
 
-/// Where the list is that a command is about: the flags, and what they lead to.
+/// The location of the list that a command works on: the flags, and the client for them.
 struct DenylistTarget: ParsableArguments {
     @OptionGroup var redis: RedisArguments
 
@@ -38,7 +38,7 @@ struct DenylistTarget: ParsableArguments {
     }
 }
 
-/// What a change came to.
+/// The result of a change.
 struct DenylistSummary {
     var changed: Int
     var version: Int64
@@ -48,9 +48,9 @@ struct DenylistSummary {
     }
 }
 
-/// A denylist somewhere.
+/// Access to a denylist.
 protocol DenylistClient: Sendable {
-    /// By their texts.
+    /// Sorted by their texts.
     func entries() async throws -> [DenylistEntry]
     func change(_ changes: [DenylistChange]) async throws -> DenylistSummary
     func load(_ entries: [DenylistEntry], replaces: Bool) async throws -> DenylistSummary

@@ -17,7 +17,7 @@ struct QuotaCommand: ParsableCommand {
             """,
         subcommands: [Show.self, Set.self, Reset.self])
 
-    /// Which limits the nodes go by: those of their policy.
+    /// The limits used by the nodes: those of their policy.
     struct PolicyArguments: ParsableArguments {
         @Option(
             help: ArgumentHelp(
@@ -27,19 +27,19 @@ struct QuotaCommand: ParsableCommand {
 
         @Option(help: ArgumentHelp("The tier that the client's token names.", valueName: "name")) var tier: String?
 
-        /// The file that is looked at; nil: the default policy.
+        /// The file used; nil: the default policy.
         var file: String? {
             let variable = ProcessInfo.processInfo.environment["WASMNET_POLICY"]
             return self.policy ?? variable.flatMap { $0.isEmpty ? nil : $0 }
         }
 
-        /// Which policy was looked at, for complaints.
+        /// The name of the policy used, for error messages.
         var name: String {
             guard let file else { return "the default policy (neither --policy nor WASMNET_POLICY names another)" }
             return "the policy \(file)" + (self.tier.map { ", in the tier \"\($0)\"," } ?? "")
         }
 
-        /// What helps where that policy does not limit something.
+        /// Advice for the case that the policy does not limit something.
         var advice: String {
             self.file == nil
                 ? "name the nodes' policy by --policy" : "give it a number there, or name the nodes' policy by --policy"

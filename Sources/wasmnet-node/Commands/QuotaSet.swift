@@ -69,7 +69,7 @@ extension QuotaCommand {
 
         private var namesLimit: Bool { !self.request.isEmpty || self.bytesPerDay != nil }
 
-        /// All but the bytes of a day, which are text.
+        /// All except the bytes of a day, which are text.
         private var request: QuotaRequest {
             var request = QuotaRequest()
             request.maxSessions = self.maxSessions
@@ -105,7 +105,7 @@ extension QuotaCommand {
             return overrides
         }
 
-        /// Limits are called as the options are.
+        /// Limits are named like the options.
         private func text(_ problem: QuotaProblem) -> String {
             let text = problem.text(policy: self.policy.name) { key in
                 "--" + ByteText(key).split(at: "_").map(\.text).joined(separator: "-")

@@ -9,7 +9,7 @@ extension QuotaReport {
         Terminal.say(self.text)
     }
 
-    /// Two tables and what there is to say beside them.
+    /// Two tables and their notes.
     var text: String {
         var table = TextTable([("LIMIT", .left), ("USED", .right), ("OF", .right), ("FROM", .left)])
         table.add(Self.row("max_sessions", self.limits.maxSessions) { "\($0)" })
@@ -44,7 +44,7 @@ extension QuotaReport {
         return (lines + [holders.text]).joined(separator: "\n")
     }
 
-    /// To the second, and not less than there is.
+    /// To the second, rounded up.
     private func left(to end: QuotaInstant) -> String {
         TimeSpan(seconds: ((end - self.now).microseconds + 999_999) / 1_000_000).text
     }
@@ -62,7 +62,7 @@ extension QuotaReport {
         return [name, "\(burst - available)", "\(burst), then \(pace)/s", rate.from.rawValue]
     }
 
-    /// With two decimals at most.
+    /// With at most two decimals.
     private static func number(_ value: Double) -> String {
         let rounded = (value * 100).rounded() / 100
         return rounded == rounded.rounded() ? "\(Int64(rounded))" : "\(rounded)"

@@ -36,7 +36,7 @@ struct Serve: AsyncParsableCommand {
 
     private static func serve(_ configuration: NodeConfiguration, _ server: ServerConfiguration) async throws {
         let logger = server.logger
-        // Before what may fail for want of what they tell of.
+        // Before anything that may fail because of what they warn about.
         for warning in configuration.warnings { logger.warning("\(warning)") }
         let node = try Server(configuration: server)
         let scheme = server.tls == nil ? "ws" : "wss"
@@ -56,7 +56,7 @@ struct Serve: AsyncParsableCommand {
                 var isDraining = false
                 for await signal in signals {
                     if signal == .sighup {
-                        // What is wrong stands in the log.
+                        // The errors are in the log.
                         try? node.reloadPolicy()
                         continue
                     }
@@ -75,7 +75,7 @@ struct Serve: AsyncParsableCommand {
     }
 }
 
-/// The server as a service that tells where it listens.
+/// The server as a service that reports where it listens.
 private struct ListeningService: Service {
     let server: Server
     let onListening: @Sendable (SocketAddress) -> Void

@@ -3,16 +3,16 @@ import Foundation
 import Wasmnet
 import WasmnetNet
 
-/// A span of time as people write it: `90s`, `30m`, `24h`, `7d`. One that no clock reaches is ``longest``, which every option refuses.
+/// A time span as people write it: `90s`, `30m`, `24h`, `7d`. One beyond any clock is ``longest``, which every option refuses.
 struct TimeSpan: ExpressibleByArgument, Equatable {
-    /// At most what ``longest`` has, so that microseconds of it are a number too.
+    /// At most that of ``longest``, so that its microseconds fit too.
     let seconds: Int64
-    /// As it was written, where it was.
+    /// As written, if it was.
     private var written: String?
 
     /// About 292,000 years.
     static let longest = TimeSpan(seconds: .max)
-    /// The longest time for an entry of the denylist: a century, as the admin API has it.
+    /// The longest time for an entry of the denylist: a century, as in the admin API.
     static let century = TimeSpan(seconds: 36_525 * 86_400)
     static let leapYear = TimeSpan(seconds: 366 * 86_400)
 
@@ -29,12 +29,12 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
         let digits = isNegative ? number.dropFirst() : number
         guard !digits.isEmpty, digits.allSatisfy({ (0x30...0x39).contains($0) }) else { return nil }
         let (seconds, overflow) = (Int64(Substring(digits)) ?? .max).multipliedReportingOverflow(by: unit.1)
-        // Every time below 0 is out of its range alike.
+        // All negative times are equally out of range.
         self.init(seconds: isNegative ? -1 : overflow ? .max : seconds)
         self.written = argument
     }
 
-    /// Holds what an option was given to its range.
+    /// Checks an option's value against its range.
     func checked(_ option: String, atMost most: TimeSpan) throws -> TimeSpan {
         guard self.seconds >= 1, self.seconds <= most.seconds else {
             throw ConfigurationError("\(option) is 1s to \(most.text), not \(self.written?.shown() ?? self.text)")
@@ -54,7 +54,7 @@ struct TimeSpan: ExpressibleByArgument, Equatable {
     }
 }
 
-/// Points of time as RFC 3339 has them, in UTC.
+/// Moments as in RFC 3339, in UTC.
 enum Timestamp {
     static func text(milliseconds: Int64) -> String {
         Date(timeIntervalSince1970: Double(milliseconds / 1000)).formatted(.iso8601)

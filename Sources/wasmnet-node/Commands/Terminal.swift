@@ -1,7 +1,7 @@
 import Foundation
 import WasmnetNet
 
-/// What commands say to people: text from Redis, from a node or from a file cannot steer the terminal.
+/// Messages of commands to people: text from Redis, from a node or from a file cannot control the terminal.
 enum Terminal {
     /// Lines on standard output.
     static func say(_ text: String) { print(text.shownLines) }

@@ -33,7 +33,7 @@ struct AdminArguments: ParsableArguments {
     /// What ArgumentParser fills in.
     init() {}
 
-    /// Nil where there is to be no admin server.
+    /// Nil if there is no admin server.
     func options(_ source: inout OptionSource) -> AdminOptions? {
         guard !self.noAdmin, !source.flag("NO_ADMIN") else { return nil }
         var options = AdminOptions()

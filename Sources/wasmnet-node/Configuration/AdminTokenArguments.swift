@@ -4,8 +4,8 @@ import Wasmnet
 import WasmnetPolicy
 import WasmnetNet
 
-/// The token of the operator's HTTP server, for the node that asks for it and for the commands that show it. It may also come from the
-/// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag wins.
+/// The token of the operator's HTTP server, for the node that requires it and for the commands that send it. It may also come from the
+/// environment (`WASMNET_ADMIN_TOKEN_FILE`, `WASMNET_ADMIN_TOKEN`); the flag takes precedence.
 struct AdminTokenArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -15,9 +15,9 @@ struct AdminTokenArguments: ParsableArguments {
     /// What ArgumentParser fills in.
     init() {}
 
-    /// Nil where none is named.
+    /// Nil if none is named.
     ///
-    /// - Throws: ``Wasmnet/ConfigurationError`` where the file cannot be read.
+    /// - Throws: ``Wasmnet/ConfigurationError`` if the file cannot be read.
     func token(environment: [String: String]) throws(ConfigurationError) -> String? {
         let source = OptionSource(environment: environment)
         guard let path = source.text(self.adminTokenFile, "ADMIN_TOKEN_FILE") else {

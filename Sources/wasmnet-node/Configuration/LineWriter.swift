@@ -2,8 +2,8 @@ import WasmnetNet
 import Dispatch
 import Foundation
 
-/// Lines for a file that may be slow, stuck or gone. They wait in memory, up to a bound, for a thread of their own to write them, so that
-/// a full pipe or disk costs lines and never holds up who wrote them.
+/// Lines for a file that may be slow, stuck or gone. They wait in memory, up to a limit, for a separate thread to write them, so that
+/// a full pipe or disk costs lines but never blocks the writer.
 final class LineWriter: Sendable {
     private struct State {
         var waiting = Data()
@@ -20,7 +20,7 @@ final class LineWriter: Sendable {
     /// - Parameters:
     ///   - descriptor: where lines go; not closed.
     ///   - capacity: bytes that may wait; lines beyond are lost.
-    ///   - lostLine: the line, without its end, that tells how many were lost. It is written in their place once there is room again.
+    ///   - lostLine: the line, without its end, that reports how many were lost. It is written in their place once there is room again.
     init(descriptor: Int32 = 2, capacity: Int = 1 << 20, lostLine: @escaping @Sendable (Int) -> String) {
         self.descriptor = descriptor
         self.capacity = capacity
@@ -43,7 +43,7 @@ final class LineWriter: Sendable {
         if mustStart { self.queue.async { self.writeAll() } }
     }
 
-    /// Waits until what was taken is written, or the time is over.
+    /// Waits until the accepted lines are written, or the time is up.
     func flush(within seconds: Double = 1) {
         let done = DispatchSemaphore(value: 0)
         self.queue.async { done.signal() }
@@ -70,7 +70,7 @@ final class LineWriter: Sendable {
         }
     }
 
-    /// Waits where the file takes no more. What a closed pipe or a full disk refuses is lost.
+    /// Waits while the file accepts no more. Data refused by a closed pipe or a full disk is lost.
     private static func write(_ data: Data, to descriptor: Int32) {
         data.withUnsafeBytes { bytes in
             var rest = bytes[...]

@@ -6,7 +6,7 @@ import WasmnetPolicy
 import WasmnetRelay
 import WasmnetQuota
 
-/// What `wasmnet-node serve` does, with flags and environment read and checked: a plain value.
+/// The settings of `wasmnet-node serve`, with flags and environment parsed and checked: a plain value.
 struct NodeConfiguration: Sendable {
     /// What the node serves, and how.
     var server: ServerConfiguration
@@ -16,10 +16,10 @@ struct NodeConfiguration: Sendable {
     var logLevel: Logger.Level
     /// Default `text`.
     var logFormat: LogFormat
-    /// Told at start, loudly.
+    /// Logged at start, prominently.
     var warnings: [String]
 
-    /// One line a message, for people or for machines.
+    /// One line per message, for people or for machines.
     enum LogFormat: String, Sendable, CaseIterable {
         case text
         case json
@@ -29,7 +29,7 @@ struct NodeConfiguration: Sendable {
 extension ServeOptions {
     /// Resolves flag, then environment, then default.
     ///
-    /// - Throws: ``Wasmnet/ConfigurationError`` with one sentence for each thing that is wrong.
+    /// - Throws: ``Wasmnet/ConfigurationError`` with one sentence for each error.
     func resolve(environment: [String: String]) throws -> NodeConfiguration {
         var source = OptionSource(environment: environment)
         var server = ServerConfiguration()
@@ -151,7 +151,7 @@ extension ServeOptions {
     }
 
     static func isLoopback(_ host: String) -> Bool {
-        // Any other name, also 127.example, is somebody's to choose.
+        // Any other name, even 127.example, may resolve to anything.
         host == "localhost" || IPAddress(host)?.isLoopback == true
     }
 }

@@ -2,28 +2,28 @@ import Foundation
 import Logging
 import WasmnetNet
 
-/// One log line an event, on standard error by default, as text or as JSON: constant messages, everything that varies as metadata. Each field is
-/// escaped and held to 256 bytes (``ByteText/shown(upTo:quoting:)``), wherever it came from.
+/// One log line per event, on standard error by default, as text or as JSON: constant messages, with everything variable as metadata. Each
+/// field is escaped and limited to 256 bytes (``ByteText/shown(upTo:quoting:)``), whatever its source.
 struct NodeLogHandler: LogHandler {
-    /// Messages below it are not written. Shared by all loggers of the program: set for one, it is set for all.
+    /// Messages below it are not written. Shared by all loggers of the program: setting it for one sets it for all.
     var logLevel: Logger.Level {
         get { self.level.value }
         nonmutating set { self.level.value = newValue }
     }
-    /// What every message carries.
+    /// Added to every message.
     var metadata = Logger.Metadata()
     private let level: LogLevelBox
     private let format: NodeConfiguration.LogFormat
     private let writer: LineWriter
 
-    /// - Parameter writer: where lines go, as ``writer(format:descriptor:)`` makes it. Shared by all loggers of the program.
+    /// - Parameter writer: where lines go, as ``writer(format:descriptor:)`` creates it. Shared by all loggers of the program.
     init(format: NodeConfiguration.LogFormat, level: LogLevelBox, writer: LineWriter) {
         self.format = format
         self.level = level
         self.writer = writer
     }
 
-    /// A writer that tells of lost lines in the handler's format.
+    /// A writer that reports lost lines in the handler's format.
     static func writer(format: NodeConfiguration.LogFormat, descriptor: Int32 = 2) -> LineWriter {
         LineWriter(descriptor: descriptor) { count in
             Self.line(.warning, "log lines were dropped: the output was blocked", ["lines": "\(count)"], format)
@@ -36,7 +36,7 @@ struct NodeLogHandler: LogHandler {
         set { self.metadata[key] = newValue }
     }
 
-    /// Gives one line to the writer.
+    /// Passes one line to the writer.
     func log(event: LogEvent) {
         let metadata = self.metadata.merging(event.metadata ?? [:]) { $1 }
         self.writer.write(Self.line(event.level, "\(event.message)", metadata, self.format))
@@ -72,7 +72,7 @@ struct NodeLogHandler: LogHandler {
         }
     }
 
-    /// Without quotes where it is one word of ASCII.
+    /// Without quotes if it is one word of ASCII.
     private static func word(_ text: String) -> String {
         let isPlain =
             (1...ByteText.maxShown).contains(text.utf8.count)

@@ -1,14 +1,14 @@
 import Wasmnet
 import WasmnetNet
 
-/// Reads options from flags first and the environment second, and gathers what is wrong with them.
+/// Reads options from flags first and the environment second, and collects errors.
 struct OptionSource {
     let environment: [String: String]
     var problems: [String] = []
 
     init(environment: [String: String]) {
         self.environment = environment
-        // As from an env file whose lines end in CRLF.
+        // As from an env file with CRLF line endings.
         self.problems = environment.filter {
             ByteText($0.key).starts(with: "WASMNET_") && ByteText($0.value).hasControls
         }.keys
@@ -16,12 +16,12 @@ struct OptionSource {
             .map { "\($0) holds a control character" }
     }
 
-    /// How a value was given, for complaints.
+    /// How a value was given, for error messages.
     private static func name(_ name: String, isFlag: Bool) -> String {
         isFlag ? "--\(Self.flag(name))" : "WASMNET_\(name)"
     }
 
-    /// How something was given, for complaints; nil where it was not.
+    /// How something was given, for error messages; nil if it was not.
     func given(_ isFlag: Bool, _ name: String) -> String? {
         isFlag || self.variable(name) != nil ? Self.name(name, isFlag: isFlag) : nil
     }

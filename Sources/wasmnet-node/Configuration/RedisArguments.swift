@@ -3,7 +3,7 @@ import Wasmnet
 import WasmnetNet
 
 /// The flags that name the cluster's Redis, for every command that needs it. Each may also come from the environment
-/// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag wins.
+/// (`WASMNET_REDIS`, `WASMNET_REDIS_CA_FILE`); a flag takes precedence.
 struct RedisArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
@@ -17,7 +17,7 @@ struct RedisArguments: ParsableArguments {
     /// What ArgumentParser fills in.
     init() {}
 
-    /// Nil where no Redis is named.
+    /// Nil if no Redis is named.
     func options(environment: [String: String]) -> RedisOptions? {
         guard let url = self.redis ?? Self.variable("REDIS", environment) else { return nil }
         var options = RedisOptions(url: url)

@@ -2,7 +2,7 @@ import ArgumentParser
 import Logging
 
 /// The flags of `wasmnet-node serve`. Each may also come from the environment, as `WASMNET_` and the flag's name in capitals with
-/// underscores; a flag wins.
+/// underscores; a flag takes precedence.
 struct ServeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("Address to listen on.", discussion: "Default 127.0.0.1."))
     var host: String?

@@ -1,7 +1,7 @@
 import ArgumentParser
 import WasmnetNet
 
-/// Variables of the environment that look as if they were meant for the node and do nothing.
+/// Environment variables that seem meant for the node but have no effect.
 enum UnknownVariables {
     private static let prefix: ByteText = "WASMNET_"
 
@@ -16,7 +16,7 @@ enum UnknownVariables {
         let flags = groups.flatMap { Mirror(reflecting: $0).children }.filter {
             !($0.value is OptionGroup<AdminArguments> || $0.value is OptionGroup<RedisArguments>)
         }
-        // The group of the admin server's token is named as the variable that holds one is: ADMIN_TOKEN.
+        // The group of the admin server's token has the same name as the variable that contains one: ADMIN_TOKEN.
         return flags.compactMap(\.label).map { Self.variable($0) }
     }()
 
@@ -28,7 +28,7 @@ enum UnknownVariables {
         return String(decoding: bytes, as: UTF8.self)
     }
 
-    /// A sentence for each that is empty or that the node does not know.
+    /// A sentence for each that is empty or unknown to the node.
     static func warnings(_ environment: [String: String]) -> [String] {
         environment.keys.sorted().compactMap { key in
             guard let written = ByteText(key).dropping(prefix: Self.prefix) else { return nil }
