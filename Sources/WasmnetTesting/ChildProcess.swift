@@ -1,7 +1,7 @@
 import Foundation
 import NIOConcurrencyHelpers
 
-/// A program that a test runs beside itself. Nothing here blocks a thread of Swift's concurrency.
+/// A program that a test runs in parallel. Nothing here blocks a thread of Swift's concurrency.
 package final class ChildProcess: Sendable {
     package struct DidNotStart: Error {
         package let output: String
@@ -53,7 +53,7 @@ package final class ChildProcess: Sendable {
 
     /// Waits until it has ended by itself.
     ///
-    /// - Returns: its exit code, or 128 and the number of the signal that ended it.
+    /// - Returns: its exit code, or 128 plus the number of the signal that ended it.
     package func end() async -> Int32 {
         await self.process.withLockedValue { $0 }?.end() ?? 0
     }

@@ -1,8 +1,8 @@
 import Foundation
 
-/// Another program that runs to its end.
+/// Another program that runs to completion.
 package enum ChildProgram {
-    /// - Returns: its exit code, and all it wrote to standard output and standard error. Nothing here blocks a thread of Swift's concurrency.
+    /// - Returns: its exit code, and all its standard output and standard error. Nothing here blocks a thread of Swift's concurrency.
     package static func run(
         _ executable: String, _ arguments: [String], input: String = ""
     ) async throws -> (status: Int32, output: String) {
@@ -15,7 +15,7 @@ package enum ChildProgram {
         log.follow(output)
         let writer = source.fileHandleForWriting
         await withCheckedContinuation { done in
-            // What a pipe holds may be less than the input.
+            // A pipe may hold less than the input.
             Thread.detachNewThread {
                 try? writer.write(contentsOf: Data(input.utf8))
                 try? writer.close()

@@ -2,7 +2,7 @@ package import NIOCore
 package import WasmnetProtocol
 package import WasmnetRelay
 
-/// Stands in a session's place: sends every message back. What is left is the node's own WebSocket.
+/// Replaces a session: sends every message back. Only the node's own WebSocket remains.
 package final class EchoSession: CarriedSession {
     private let carrier: any SessionCarrier
 

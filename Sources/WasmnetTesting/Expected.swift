@@ -1,7 +1,7 @@
 package import NIOCore
 package import WasmnetProtocol
 
-/// An event that a test waits for, and what it wants to know of it. Where an id or a code is nil, any will do.
+/// An event that a test waits for, and the value it needs from it. A nil id or code matches any.
 package struct Expected<Value>: Sendable {
     private let name: String
     private let match: @Sendable (Event) -> Value?
@@ -11,7 +11,7 @@ package struct Expected<Value>: Sendable {
         self.match = match
     }
 
-    /// - Throws: ``UnexpectedEvent`` where the event is another one.
+    /// - Throws: ``UnexpectedEvent`` for any other event.
     @discardableResult
     package func value(of event: Event) throws -> Value {
         guard let value = self.match(event) else { throw UnexpectedEvent(awaited: self.name, event: event) }
@@ -46,7 +46,7 @@ extension TestClient {
         }
     }
 
-    /// Takes the next event that is no credit.
+    /// Takes the next event that is not credit.
     package func answer(timeout: TimeAmount = .seconds(20)) async throws -> Event {
         while true {
             let event = try await self.nextEvent(timeout: timeout)
@@ -55,19 +55,19 @@ extension TestClient {
         }
     }
 
-    /// Takes the next event that is no credit, which must be the expected one.
+    /// Takes the next event that is not credit, which must be the expected one.
     @discardableResult
     package func answer<Value>(_ expected: Expected<Value>) async throws -> Value {
         try expected.value(of: await self.answer())
     }
 
-    /// Asks, and takes the answer.
+    /// Sends a request, and takes the answer.
     package func ask(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Event {
         self.send(request, as: encoding)
         return try await self.answer()
     }
 
-    /// Asks, and takes the answer, which must be the expected one.
+    /// Sends a request, and takes the answer, which must be the expected one.
     @discardableResult
     package func ask<Value>(
         _ request: Request, as encoding: WireEncoding = .binary, for expected: Expected<Value>

@@ -2,17 +2,17 @@ import NIOConcurrencyHelpers
 package import NIOCore
 import NIOPosix
 
-/// A proxy before Redis that does what networks do: slow, in pieces, or gone.
+/// A proxy in front of Redis that behaves like networks: slow, in pieces, or gone.
 package final class FaultProxy: Sendable {
     package enum Fault: Sendable {
         case none
-        /// Replies come this much later.
+        /// Replies arrive this much later.
         case delay(TimeAmount)
-        /// Replies come a byte at a time.
+        /// Replies arrive a byte at a time.
         case split
-        /// Replies do not come.
+        /// Replies do not arrive.
         case silence
-        /// What is published does not come; all else does.
+        /// Published messages do not arrive; everything else does.
         case theft
     }
 
@@ -26,7 +26,7 @@ package final class FaultProxy: Sendable {
         let stolen = NIOLockedValueBox(0)
     }
 
-    /// Messages that did not come.
+    /// Messages that did not arrive.
     package var stolen: Int { self.shared.stolen.withLockedValue { $0 } }
 
     private init(channel: any Channel, shared: Shared) {
@@ -71,7 +71,7 @@ package final class FaultProxy: Sendable {
 
     package func set(_ fault: Fault) { self.shared.fault.withLockedValue { $0 = fault } }
 
-    /// Ends all connections, amid whatever they carry.
+    /// Ends all connections, even in the middle of data.
     package func cut() {
         for channel in self.shared.open.withLockedValue({ Array($0.values) }) { channel.close(promise: nil) }
     }
@@ -107,7 +107,7 @@ package final class FaultProxy: Sendable {
         typealias InboundIn = ByteBuffer
         private let client: any Channel
         private let shared: Shared
-        /// Replies stay in order whatever the fault is by now.
+        /// Replies stay in order even if the fault has changed.
         private var last = NIODeadline.uptimeNanoseconds(0)
 
         init(to client: any Channel, _ shared: Shared) {

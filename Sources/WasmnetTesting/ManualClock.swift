@@ -2,11 +2,11 @@ import Synchronization
 package import WasmnetQuota
 import WasmnetRelay
 
-/// A clock that goes when a test says so; safe from every thread.
+/// A clock that only a test advances; safe from every thread.
 package final class ManualClock: RelayClock {
     private let microseconds: Atomic<Int64>
 
-    /// - Parameter start: by default half past noon of 2026-02-02.
+    /// - Parameter start: by default 12:30 UTC on 2026-02-02.
     package init(_ start: QuotaInstant = QuotaInstant(microseconds: 1_770_035_400_000_000)) {
         self.microseconds = Atomic(start.microseconds)
     }

@@ -1,6 +1,6 @@
 package import Foundation
 
-/// The real program as a process of its own.
+/// The real program as a separate process.
 package final class NodeProgram: Sendable {
     package let process: ChildProcess
     package let port: Int
@@ -8,7 +8,7 @@ package final class NodeProgram: Sendable {
     package static let root = URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
         .deletingLastPathComponent()
 
-    /// Where the build put it: beside the test bundle; the runner itself may be elsewhere.
+    /// The build's location: beside the test bundle; the runner itself may be elsewhere.
     package static var executable: URL {
         let directory = URL(fileURLWithPath: CommandLine.arguments[0]).deletingLastPathComponent()
         let candidates = [directory, self.root.appending(path: ".build/debug")]

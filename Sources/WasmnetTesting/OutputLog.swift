@@ -1,9 +1,9 @@
 package import Foundation
 import NIOConcurrencyHelpers
 
-/// The output of a process, and those who wait for words in it.
+/// The output of a process, and the tests that wait for words in it.
 package final class OutputLog: Sendable {
-    /// How long words are awaited, in seconds: a test that waits for what never comes fails, and hides no other.
+    /// How long to wait for words, in seconds: a test that waits for words that never come fails, and does not block others.
     private static let patience = 120.0
 
     private struct Waiter {
@@ -27,14 +27,14 @@ package final class OutputLog: Sendable {
 
     package var text: String { self.state.withLockedValue { $0.text } }
 
-    /// Takes what comes out of the pipe from now on, and forgets what an earlier one gave: what is still to come of
-    /// that one, such as its end, counts no more.
+    /// Reads the pipe from now on, and forgets an earlier one: any further output of
+    /// that one, such as its end, is ignored.
     package func follow(_ pipe: Pipe) {
         let run = self.state.withLockedValue { state in
             state = State(run: state.run + 1)
             return state.run
         }
-        // Reads by itself: FileHandle's own calls end the program when a signal interrupts them.
+        // A separate read: FileHandle's own calls end the program when a signal interrupts them.
         Thread.detachNewThread { [self] in
             var chunk = [UInt8](repeating: 0, count: 64 << 10)
             while true {
@@ -52,7 +52,7 @@ package final class OutputLog: Sendable {
     /// Waits until the words are printed; false when the output ends without them, or after two minutes.
     package func shows(_ words: String) async -> Bool { await self.shows { $0.contains(words) } }
 
-    /// Waits until what is printed is as asked; false when the output ends before, or after two minutes.
+    /// Waits until the output matches; false when it ends before, or after two minutes.
     package func shows(_ isFound: @escaping @Sendable (String) -> Bool) async -> Bool {
         await withCheckedContinuation { continuation in
             self.update(nil) { $0.waiting.append(Waiter(isFound: isFound, continuation: continuation)) }
@@ -66,7 +66,7 @@ package final class OutputLog: Sendable {
         return self.text
     }
 
-    /// - Parameter run: the one that the change is about; nil for any.
+    /// - Parameter run: the run that the change belongs to; nil for any.
     private func update(_ run: Int?, _ change: (inout State) -> Void) {
         let answers = self.state.withLockedValue { state -> [(CheckedContinuation<Bool, Never>, Bool)] in
             guard run == nil || run == state.run else { return [] }

@@ -2,9 +2,9 @@ import Glibc
 import NIOConcurrencyHelpers
 package import NIOCore
 
-/// The bytes a ``TestTarget`` sends: each tells its offset, so that a gap or a swap shows. They repeat after 16 MiB.
+/// The bytes a ``TestTarget`` sends: each depends on its offset, so that a gap or a swap shows. They repeat after 16 MiB.
 package enum Pattern {
-    /// A block is made once, when first asked for: the bytes of one block are those of the first, plus its number.
+    /// A block is created once, on first use: the bytes of one block are those of the first, plus its number.
     private static let blockSize = 1 << 16
     private static let blocks = NIOLockedValueBox([[UInt8]?](repeating: nil, count: 256))
 
@@ -17,7 +17,7 @@ package enum Pattern {
         }
     }
 
-    /// Walks a range a block at a time, until told to stop.
+    /// Walks a range a block at a time, until stopped.
     private static func walk(
         from offset: Int, count: Int, _ body: (_ at: Int, UnsafeRawBufferPointer) -> Bool
     ) -> Bool {
@@ -44,7 +44,7 @@ package enum Pattern {
         return buffer
     }
 
-    /// Whether a buffer is what the pattern has from an offset on.
+    /// Whether a buffer matches the pattern from an offset on.
     package static func matches(_ buffer: ByteBuffer, from offset: Int) -> Bool {
         buffer.withUnsafeReadableBytes { bytes in
             self.walk(from: offset, count: bytes.count) { at, part in

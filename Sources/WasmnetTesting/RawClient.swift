@@ -1,7 +1,7 @@
 package import NIOCore
 import NIOPosix
 
-/// A TCP connection that sends bytes as they are and keeps what comes.
+/// A TCP connection that sends bytes unchanged and keeps what it receives.
 package final class RawClient: Sendable {
     package let channel: any Channel
     private let inbox: NIOLoopBound<RawInbox>
@@ -12,8 +12,8 @@ package final class RawClient: Sendable {
     }
 
     /// - Parameters:
-    ///   - source: where it comes from.
-    ///   - reads: false: takes nothing of what comes, until ``setReading(_:)``.
+    ///   - source: its source address.
+    ///   - reads: false: reads nothing until ``setReading(_:)``.
     package static func connect(
         port: Int, from source: String = "127.0.0.1", reads: Bool = true, receiveBuffer: Int? = nil
     ) async throws -> RawClient {
@@ -41,7 +41,7 @@ package final class RawClient: Sendable {
     }
     package func close() async { try? await self.channel.close() }
 
-    /// Everything that has come once it is enough, or once nothing more comes; fails after `timeout`.
+    /// Everything received once it is enough, or once nothing more arrives; fails after `timeout`.
     package func bytes(
         timeout: TimeAmount = .seconds(20), until isEnough: @escaping @Sendable (ByteBuffer) -> Bool = { _ in false }
     ) async throws -> ByteBuffer {
@@ -54,14 +54,14 @@ package final class RawClient: Sendable {
         String(buffer: try await self.bytes(timeout: timeout))
     }
 
-    /// The status of an HTTP answer; nil where the connection ended without one.
+    /// The status of an HTTP answer; nil if the connection ended without one.
     package func status() async throws -> Int? {
         let text = String(buffer: try await self.bytes { String(buffer: $0).contains("\r\n\r\n") })
         let words = text.split(separator: " ")
         return words.count > 1 ? Int(words[1]) : nil
     }
 
-    /// Whether it ended by a reset.
+    /// Whether it was reset.
     package func wasReset() async throws -> Bool {
         let inbox = self.inbox
         return try await self.channel.eventLoop.submit { inbox.value.error != nil }.get()

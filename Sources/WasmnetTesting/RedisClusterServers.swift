@@ -28,7 +28,7 @@ package struct RedisClusterServers: Sendable {
         }
     }
 
-    /// Waits until every node knows who serves every slot. Nodes gossip and announce it nowhere, so it is asked for.
+    /// Waits until every node knows which node serves every slot. Nodes gossip and announce it nowhere, so it is polled.
     package func settle() async throws {
         for node in nodes {
             while true {
@@ -46,7 +46,7 @@ package struct RedisClusterServers: Sendable {
         do {
             try await meet(replica)
             let master = try await identity(index)
-            // It refuses until gossip has told it of the master.
+            // It refuses until it has learned of the master by gossip.
             while (try? await replica.command("CLUSTER", "REPLICATE", master)) == nil {
                 try await Task.sleep(for: .milliseconds(20))
             }
@@ -116,7 +116,7 @@ package struct RedisClusterServers: Sendable {
 extension RedisServer {
     package var endpoint: RedisEndpoint { .host("127.0.0.1", port: self.port) }
 
-    /// Runs one command on a connection of its own: what a person with redis-cli would do.
+    /// Runs one command on a separate connection, as a person with redis-cli would.
     @discardableResult
     package func command(_ words: RedisArgument...) async throws -> RESPValue {
         let connection = try await RedisConnection.connect(

@@ -2,7 +2,7 @@ import Foundation
 import NIOCore
 import NIOPosix
 
-/// A redis-server (or sentinel) of the test's own, on 127.0.0.1.
+/// A test's own redis-server (or sentinel), on 127.0.0.1.
 package final class RedisServer: Sendable {
     package let port: Int
     package let directory: String
@@ -71,7 +71,7 @@ package final class RedisServer: Sendable {
         try? FileManager.default.removeItem(atPath: self.directory)
     }
 
-    /// A port that nobody listens on.
+    /// A port without a listener.
     package static func freePort() async throws -> Int {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)
             .bind(host: "127.0.0.1", port: 0).get()
@@ -81,7 +81,7 @@ package final class RedisServer: Sendable {
     }
 }
 
-/// Runs a test against a server of its own and stops it whatever happens.
+/// Runs a test against its own server and stops that whatever happens.
 @discardableResult
 package func withServer<Result>(
     _ configuration: String = "port PORT", _ body: (RedisServer) async throws -> Result

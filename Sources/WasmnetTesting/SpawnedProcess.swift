@@ -3,10 +3,10 @@ import Dispatch
 package import Foundation
 import NIOConcurrencyHelpers
 
-/// A program that runs as a process of its own, from its start to its end.
+/// A program that runs as a separate process, from its start to its end.
 ///
 /// Not Foundation's `Process`: on Linux that lists the open files before each start and copies 280 bytes of every
-/// entry, also where the C library's buffer ends before, so a process with many files open crashes now and then
+/// entry, even if the C library's buffer ends before, so a process with many open files crashes now and then
 /// (swift-corelibs-foundation, `findMaximumOpenFromProcSelfFD`).
 package final class SpawnedProcess: Sendable {
     package struct DidNotStart: Error {
@@ -20,12 +20,12 @@ package final class SpawnedProcess: Sendable {
     private let status = NIOLockedValueBox<Int32?>(nil)
     private let gone = DispatchGroup()
 
-    /// Starts it. It inherits no open file but the three given; without one it has `/dev/null`.
+    /// Starts it. It inherits only the three given files; a missing one is replaced by `/dev/null`.
     ///
     /// - Parameters:
     ///   - executable: a path, or a name on the search path.
-    ///   - environment: beside, or in place of, what this process has.
-    ///   - directory: where it runs; where this process runs when nil.
+    ///   - environment: in addition to, or overriding, that of this process.
+    ///   - directory: its working directory; that of this process when nil.
     package init(
         _ executable: String, _ arguments: [String] = [], environment: [String: String] = [:],
         directory: String? = nil, input: FileHandle? = nil, output: FileHandle? = nil, errors: FileHandle? = nil
@@ -42,7 +42,7 @@ package final class SpawnedProcess: Sendable {
         }
         posix_spawn_file_actions_addclosefrom_np(&actions, 3)
         if let directory { posix_spawn_file_actions_addchdir_np(&actions, directory) }
-        // The defaults of a new program: this process ignores SIGPIPE, say.
+        // The defaults of a new program: this process ignores SIGPIPE, for example.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -62,7 +62,7 @@ package final class SpawnedProcess: Sendable {
         self.id = id
         self.gone.enter()
         Thread.detachNewThread { [id, status, gone] in
-            // First to its end, then, while nobody can signal it, to its status: its id may then be another's.
+            // Wait for its end, then, while no one can signal it, for its status: its id may be reused afterwards.
             var information = siginfo_t()
             while waitid(P_PID, id_t(id), &information, WEXITED | WNOWAIT) != 0, errno == EINTR {}
             status.withLockedValue { status in
@@ -76,7 +76,7 @@ package final class SpawnedProcess: Sendable {
 
     package var isRunning: Bool { self.status.withLockedValue { $0 == nil } }
 
-    /// Stops, continues or ends it; nothing when it has ended.
+    /// Stops, continues or ends it; no effect when it has ended.
     package func signal(_ number: Int32) {
         self.status.withLockedValue { status in
             if status == nil { kill(self.id, number) }
@@ -85,7 +85,7 @@ package final class SpawnedProcess: Sendable {
 
     /// Blocks until it has ended.
     ///
-    /// - Returns: its exit code, or 128 and the number of the signal that ended it.
+    /// - Returns: its exit code, or 128 plus the number of the signal that ended it.
     @discardableResult
     package func wait() -> Int32 {
         self.gone.wait()

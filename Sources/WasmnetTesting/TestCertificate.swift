@@ -1,6 +1,6 @@
 import Foundation
 
-/// A self-signed certificate for one name, made by the openssl command.
+/// A self-signed certificate for one name, created by the openssl command.
 package struct TestCertificate {
     struct CommandFailed: Error {}
 

@@ -5,9 +5,9 @@ package import NIOSSL
 package import NIOWebSocket
 package import WasmnetProtocol
 
-/// A client of a node over a real WebSocket, for tests. Its frames are NIO's own, so that the node's are checked by another hand.
+/// A client of a node over a real WebSocket, for tests. Its frames are NIO's own, as an independent check of the node's.
 package final class TestClient: Sendable {
-    /// One thing that came from the node.
+    /// One item received from the node.
     package enum Incoming: Sendable, Equatable {
         case event(Event, isText: Bool, raw: ByteBuffer)
         case malformed(String)
@@ -27,7 +27,7 @@ package final class TestClient: Sendable {
         self.inbox = inbox
     }
 
-    /// Not the shared ones, on which a node in this process asks Redis: a page's work does not hold those up.
+    /// Not the shared ones, which a node in this process uses for Redis: a page's work does not delay those.
     package static let loops: any EventLoopGroup = MultiThreadedEventLoopGroup(numberOfThreads: 2)
 
     package struct UpgradeRefused: Error, Sendable {
@@ -38,7 +38,7 @@ package final class TestClient: Sendable {
 
     /// Opens a session. Fails with ``UpgradeRefused`` when the node answers with another status.
     ///
-    /// - Parameter preface: bytes that go out before anything else, TLS too.
+    /// - Parameter preface: bytes sent before anything else, even TLS.
     package static func connect(
         port: Int, host: String = "127.0.0.1", version: WireVersion = .v2, subprotocols: [String]? = nil,
         path: String = "/", headers: HTTPHeaders = [:], tls: NIOSSLContext? = nil, preface: [UInt8] = [],
@@ -115,7 +115,7 @@ package final class TestClient: Sendable {
         self.channel.writeAndFlush(frame, promise: nil)
     }
 
-    /// Sends and waits until the bytes are with the kernel.
+    /// Sends and waits until the kernel has the bytes.
     package func sendWaiting(_ request: Request) async throws {
         var payload = ByteBuffer()
         MessageCodec(version: self.version).encode(request, as: .binary, into: &payload)
@@ -125,13 +125,13 @@ package final class TestClient: Sendable {
 
     // MARK: Receiving
 
-    /// The next thing that comes; fails after `timeout`.
+    /// The next item received; fails after `timeout`.
     package func next(timeout: TimeAmount = .seconds(20)) async throws -> Incoming {
         let inbox = self.inbox
         return try await self.channel.eventLoop.flatSubmit { inbox.value.next(timeout: timeout) }.get()
     }
 
-    /// The next event; fails when something else comes.
+    /// The next event; fails when something else arrives.
     package func nextEvent(timeout: TimeAmount = .seconds(20)) async throws -> Event {
         switch try await self.next(timeout: timeout) {
         case .event(let event, _, _): return event
@@ -159,7 +159,7 @@ package final class TestClient: Sendable {
     }
 }
 
-/// What came and nobody asked for yet, and who asked for what did not come yet.
+/// Received items that no caller has taken yet, and callers that still wait for items.
 private final class Inbox: ChannelInboundHandler {
     typealias InboundIn = WebSocketFrame
     typealias OutboundOut = WebSocketFrame
@@ -224,7 +224,7 @@ private final class Inbox: ChannelInboundHandler {
     }
 }
 
-/// Sends the upgrade request, and tells of an answer that is no upgrade.
+/// Sends the upgrade request, and reports an answer that is not an upgrade.
 private final class RefusalHandler: ChannelInboundHandler, RemovableChannelHandler {
     typealias InboundIn = HTTPClientResponsePart
     typealias OutboundOut = HTTPClientRequestPart
@@ -259,7 +259,7 @@ private final class RefusalHandler: ChannelInboundHandler, RemovableChannelHandl
     }
 }
 
-/// Sends bytes of its own before all others.
+/// Sends its own bytes before all others.
 private final class PrefaceHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -8,7 +8,7 @@ package import WasmnetProtocol
 package import WasmnetQuota
 package import WasmnetRelay
 
-/// A real node in the test's process, on a port of its own.
+/// A real node in the test's process, on its own port.
 package final class TestNode: Sendable {
     package let server: Server
     package let port: Int
@@ -48,7 +48,7 @@ package final class TestNode: Sendable {
     package var cluster: RedisLedger? { self.server.environment.ledger as? RedisLedger }
     package var ledger: InProcessLedger? { self.server.environment.ledger as? InProcessLedger }
 
-    /// What all clients hold, once it is `sockets` and `sessions`, or at the latest after ten seconds.
+    /// The totals of all clients, once they are `sockets` and `sessions`, or at the latest after ten seconds.
     package func settles(sockets: Int, sessions: Int) async throws -> Bool {
         for _ in 0..<1000 {
             if let totals = self.ledger?.counts, totals.sockets == sockets, totals.sessions == sessions {
@@ -59,7 +59,7 @@ package final class TestNode: Sendable {
         return false
     }
 
-    /// Runs a body against a node, a target and a client, and ends them all.
+    /// Runs a body with a node, a target and a client, and ends them all.
     package static func withClient<T>(
         policy: Policy = .unrestricted, version: WireVersion = .v2, target behaviour: TestTarget.Behaviour = .echo,
         resolver: (any NameResolver)? = nil, configure: (inout ServerConfiguration) -> Void = { _ in },

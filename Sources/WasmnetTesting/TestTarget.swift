@@ -11,21 +11,21 @@ package final class TestTarget: Sendable {
     private let opened: NIOLockedValueBox<Int>
 
     package enum Behaviour: Sendable {
-        /// Sends back what comes; ends when the peer ends.
+        /// Echoes what it receives; ends when the peer ends.
         case echo
-        /// Reads everything, sends nothing, and tells how much came, when the peer ends.
+        /// Reads everything, sends nothing, and reports how much it received, when the peer ends.
         case countThenReport
-        /// Reads everything, sends nothing, and adds up how much came on all connections.
+        /// Reads everything, sends nothing, and adds up how much it received on all connections.
         case sum(NIOLockedValueBox<Int>)
-        /// Sends so many bytes (a pattern by offset) as fast as they go, then ends.
+        /// Sends this many bytes (a pattern by offset) as fast as possible, then ends.
         case send(Int)
         /// Reads nothing at all.
         case deaf
         /// Resets the connection on the first bytes.
         case reset
-        /// Sends bytes as fast as they go until the peer ends.
+        /// Sends bytes as fast as possible until the peer ends.
         case flood
-        /// What the test brings.
+        /// The test's own.
         case custom(@Sendable (any Channel) throws -> Void)
     }
 
@@ -74,7 +74,7 @@ package final class TestTarget: Sendable {
 
     /// Connections that are open now.
     package var openCount: Int { self.open.withLockedValue { $0.count } }
-    /// Connections that ever came.
+    /// All connections so far.
     package var openedCount: Int { self.opened.withLockedValue { $0 } }
 
     package func stop() async {
@@ -155,7 +155,7 @@ private final class SendingHandler: ChannelInboundHandler {
     func channelWritabilityChanged(context: ChannelHandlerContext) { self.send(context) }
 
     private func send(_ context: ChannelHandlerContext) {
-        // In turns, for a target that takes all at once must not keep the event loop from the others on it.
+        // In turns, since a target that sends all at once must not keep the event loop from the others on it.
         var inThisTurn = 0
         while context.channel.isActive, context.channel.isWritable, self.sent < self.count {
             guard inThisTurn < 256 << 10 else {

@@ -3,7 +3,7 @@ package import NIOCore
 package import NIOPosix
 
 extension DatagramBootstrap {
-    /// Binds a free port whose number is no node's either, for as long as it is open: a node refuses its own TCP port's number over
+    /// Binds a free port whose number no node uses either, for as long as it is open: a node refuses its own TCP port's number over
     /// UDP too.
     package func bindFreePort(of host: String = "127.0.0.1") async throws -> any Channel {
         while true {

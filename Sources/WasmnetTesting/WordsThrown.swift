@@ -1,4 +1,4 @@
-/// What is thrown, in words; empty where nothing is.
+/// The thrown error as text; empty if nothing is thrown.
 package func wordsThrown(_ body: () throws -> Void) -> String {
     do {
         try body()
