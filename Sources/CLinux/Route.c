@@ -12,7 +12,7 @@ struct question {
     char attributes[RTA_SPACE(16)];
 };
 
-// No route leads there, or one that says so: nothing that is sent there comes anywhere.
+// There is no route, or one that rejects: nothing that is sent there arrives anywhere.
 static int is_no_way(int error) {
     return error == ENETUNREACH || error == EHOSTUNREACH || error == EACCES || error == EINVAL;
 }
@@ -25,7 +25,7 @@ static int read_answer(const struct nlmsghdr *header, size_t length) {
     }
     if (header->nlmsg_type != RTM_NEWROUTE || header->nlmsg_len < NLMSG_LENGTH(sizeof(struct rtmsg))) return -1;
     int type = ((const struct rtmsg *)NLMSG_DATA(header))->rtm_type;
-    // An anycast address of this machine is one of its own as well: the subnet's router's, where it forwards IPv6.
+    // An anycast address of this machine is one of its own as well: the subnet router's, if it forwards IPv6.
     return type == RTN_LOCAL || type == RTN_ANYCAST;
 }
 
@@ -43,7 +43,7 @@ static int ask(int file, int family, const void *address) {
     question.header.nlmsg_len = NLMSG_LENGTH(sizeof(struct rtmsg)) + RTA_SPACE(size);
     struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
     if (sendto(file, &question, question.header.nlmsg_len, 0, (struct sockaddr *)&kernel, sizeof kernel) < 0) return -1;
-    // The kernel has answered by the time that sendto returns.
+    // The kernel has answered by the time sendto returns.
     union {
         struct nlmsghdr header;
         char bytes[4096];

@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <unistd.h>
 
-// A process that is started with descriptor 0, 1 or 2 closed gives its number to the next file or socket that it opens, and what is
-// then written to standard output or standard error, a line of the log say, goes there. Before main, and so before anything is opened,
-// /dev/null takes the place of what is missing: open gives the lowest free number.
+// A process started with descriptor 0, 1 or 2 closed gives its number to the next file or socket that it opens, and anything
+// then written to standard output or standard error, such as a line of the log, goes there. Before main, and so before anything is opened,
+// /dev/null replaces the missing ones: open returns the lowest free number.
 __attribute__((constructor(101))) static void fill_standard_descriptors(void) {
     for (int number = 0; number <= 2; number++) {
         if (fcntl(number, F_GETFD) != -1 || errno != EBADF) continue;

@@ -1,4 +1,4 @@
-// What the node needs of the C library that its Swift module does not import.
+// What the node needs from the C library that its Swift module does not import.
 #ifndef WASMNET_CNODESYSTEM_H
 #define WASMNET_CNODESYSTEM_H
 #include <malloc.h>

@@ -1,4 +1,4 @@
-// What <spawn.h> of the C library has (glibc 2.34) and Swift's module of it leaves out.
+// What <spawn.h> of the C library has (glibc 2.34) and Swift's module of it lacks.
 #ifndef WASMNET_CSPAWN_H
 #define WASMNET_CSPAWN_H
 #include <spawn.h>
