@@ -103,7 +103,7 @@ package struct ClusterCall: Sendable {
         .ofBucket(ClusterScripts.generation, bucket, leaseState, settings, [], integers: 3)
     }
 
-    /// Declares that this node has declared all that it holds in a bucket.
+    /// Reports that this node has declared all that it holds in a bucket.
     ///
     /// - Parameter peers: the nodes that must have declared too.
     static func rollCall(

@@ -168,7 +168,7 @@ final class ClusterMember: Sendable {
         return (try? replies.first?.get().array?.last?.int64) == 0 && uptime ?? 0 >= Self.reconnectSeconds
     }
 
-    /// All nodes that can have reconnected by then: a pause between attempts is a second at most. Redis counts whole seconds, one too many.
+    /// Every node that can reconnect has done so by then: attempts are at most a second apart. Redis counts whole seconds, one too many.
     private static let reconnectSeconds = 3
 
     /// Returns once limits can grow. A node that starts on a Redis without data takes part in a roll call first; if that takes long,

@@ -1,7 +1,7 @@
 package import NIOCore
 
-/// In the pipeline of the node's listener: while descriptors are short, accepts in batches and closes each batch's connections at
-/// once, so that clients notice. The listener's batch must be smaller than the reserve.
+/// In the pipeline of the node's listener: while descriptors are short, accepts one batch at a time and closes it at once, so that
+/// clients notice and never more than a batch is open. The listener's batch must be smaller than the reserve.
 package final class AcceptLimiter: ChannelOutboundHandler {
     package typealias OutboundIn = Channel
     package typealias OutboundOut = Channel

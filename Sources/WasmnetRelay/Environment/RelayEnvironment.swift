@@ -108,7 +108,7 @@ package final class RelayEnvironment: Sendable {
         return true
     }
 
-    /// Puts another policy in force and decides every live socket again. What it knows of the machine is kept.
+    /// Puts another policy in force and decides every live socket again. What the old one knew of the machine is kept.
     package func replacePolicy(_ policy: Policy) {
         self.change { policy.placed(in: $0.place) }
     }

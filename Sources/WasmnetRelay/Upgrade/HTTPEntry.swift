@@ -25,7 +25,7 @@ package enum HTTPEntry {
             RequestHandler(upgrader: upgrader, environment: environment, pages: pages, place: place))
     }
 
-    /// How many bytes one read takes from a connection that is not a session yet: no more is buffered at the node's expense.
+    /// How many bytes one read takes from a connection that is not a session yet: the memory held is about what the client is charged for.
     package static let readBytes = 4 << 10
 }
 
