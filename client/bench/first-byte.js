@@ -1,5 +1,6 @@
 // From the start of a page's load to the first byte of its target, cold, in Chromium: a page with a bare WebSocket (v1, JSON) beside pages that
-// use the client as one module and as the modules it is made of. All are served by the node. Prints medians and ratios to the bare page.
+// use the client as one module, with and without a link that preloads it, and as the modules it is made of. All are served by the node.
+// Prints medians and ratios to the bare page.
 //
 //   WASMNET_NODE=FILE node client/bench/first-byte.js [ROUNDS]
 
@@ -25,6 +26,7 @@ const PAGES = {
     ws.onopen = () => ws.send(JSON.stringify({ op: "connect", id: 1, addr: "127.0.0.1", port }));
     ws.onmessage = ({ data }) => { if (JSON.parse(data).ev === "data") globalThis.done(performance.now()); };`,
   "one module": client("wasmnet-client.min.js"),
+  "one module, preloaded": client("wasmnet-client.min.js"),
   "its modules": client("wasmnet-client.js"),
 };
 
@@ -35,6 +37,7 @@ try {
   execFileSync(fileURLToPath(new URL("../../scripts/stage-client.sh", import.meta.url)), [folder]);
   const names = Object.keys(PAGES);
   names.forEach((name, i) => writeFileSync(`${folder}/first-byte-${i}.html`, `<!doctype html><link rel="icon" href="data:,">
+${name.endsWith("preloaded") ? '<link rel="modulepreload" href="wasmnet-client.min.js">' : ""}
 <script>globalThis.seen = new Promise((resolve) => { globalThis.done = resolve; });</script>
 <script type="module">${PAGES[name]}</script>`));
   const node = await startNode(scope, { args: ["--serve-client", "--client-dir", folder] });
