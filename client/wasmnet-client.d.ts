@@ -1,4 +1,4 @@
-/** Words for why something ended or was refused, with the wire's numbers. */
+/** Words for why a socket or session ended or was refused, with the protocol's numbers. */
 export declare const codes: Readonly<Record<ReasonCode, number>>;
 
 export type ReasonCode =
@@ -7,69 +7,69 @@ export type ReasonCode =
   | "refused" | "unreachable" | "connect_timeout" | "name_not_found" | "tls_failed" | "address_in_use"
   | "protocol_error" | "unknown_socket" | "duplicate_id" | "message_too_large" | "too_slow"
   | "draining" | "overloaded" | "internal"
-  /** The WebSocket ended without a word, or the node cannot be reached. */
+  /** The WebSocket ended without a reason, or the node cannot be reached. */
   | "connection_lost"
-  /** An option or an argument cannot be, and the message names it and says what it may be. Trying again does not help. */
+  /** An option or an argument is invalid; the message names it and the allowed values. Trying again does not help. */
   | "invalid_argument";
 
 export declare class WasmnetError extends Error {
   constructor(code: ReasonCode, message?: string, retryAfterMs?: number);
   readonly code: ReasonCode;
-  /** When it may work again, in milliseconds; 0 when waiting does not help. */
+  /** When it may work again, in milliseconds; 0 if waiting does not help. */
   readonly retryAfterMs: number;
 }
 
 export type Data = string | ArrayBufferLike | ArrayBufferView;
 
 export interface ClientOptions {
-  /** v1 only: binary messages in place of JSON. It also makes `send` take strings as UTF-8. Default false. */
+  /** v1 only: binary messages instead of JSON. It also makes `send` encode strings as UTF-8. Default false. */
   binary?: boolean | undefined;
-  /** Default "auto": v2, and v1 with a node that does not know it. */
+  /** Default "auto": v2, and v1 with a node that does not support it. */
   protocol?: "auto" | "v1" | "v2" | undefined;
   /**
-   * Proves who the client is, 1 to 8,192 visible ASCII characters; a function is asked before each connection. Travels as a subprotocol, never in
-   * the URL, and is in no error.
+   * Identifies the client, 1 to 8,192 visible ASCII characters; a function is called before each connection. Sent as a subprotocol, never
+   * in the URL, and not shown in any error.
    */
   token?: string | (() => string | Promise<string>) | undefined;
   /**
-   * After a first attempt that failed, goaway or loss, connect again: at random within `baseMs` (500), doubling up to `capMs` (30,000) until a
-   * session has lasted 10 s, both in ms, 1 to 2,147,483,647. `first: false`: not after the first attempt, which then rejects all that waits. Default true.
+   * After a first attempt that failed, goaway or loss, reconnect: at random within `baseMs` (500), doubling up to `capMs` (30,000) until
+   * a session has lasted 10 s, both in ms, 1 to 2,147,483,647. `first: false`: a failed first attempt rejects all waiting calls. Default true.
    */
   reconnect?: boolean | { baseMs?: number | undefined; capMs?: number | undefined; first?: boolean | undefined } | undefined;
-  /** How long anything may take to open, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
+  /** The limit for each opening, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */
   openTimeoutMs?: number | undefined;
-  /** The class to use where there is no global one, as in Node 20: `ws`. */
+  /** The class to use if there is no global one, as in Node 20: `ws`. */
   WebSocket?: (new (url: string, protocols?: string[]) => any) | undefined;
 }
 
-/** The terms that a v2 node states, held to these ranges; newer nodes may state more. */
+/** The terms of a v2 node, checked against these ranges; newer nodes may send more. */
 export interface Terms {
-  /** Of the node's program; the node's name; the session's. Up to 256 characters each. */
+  /** The version of the node's program; the node's name; the session's. Up to 256 characters each. */
   version: string;
   node: string;
   session: string;
   /** First credit of a socket, each way, in bytes: 1 to 16,777,216. */
   window: number;
-  /** The largest message that the node takes, in bytes: 2,048 to 4,294,967,295. */
+  /** The largest message that the node accepts, in bytes: 2,048 to 4,294,967,295. */
   max_message: number;
-  /** Sockets that the session may have at once: 1 to 4,294,967,295. */
+  /** Sockets that the session can have at once: 1 to 4,294,967,295. */
   max_sockets: number;
-  /** Silence, in ms, after which the node is asked whether it is there: 1 to 86,400,000. */
+  /** Silence, in ms, after which the client probes the node: 1 to 86,400,000. */
   heartbeat_ms: number;
 }
 
 export interface ClientEventMap {
-  /** A node let the client in, the first time or again. Listeners of before are gone: bind them again here. */
+  /** A node admitted the client, for the first time or again. Earlier listeners are gone: bind them again here. */
   connected: Event & { isReconnect: boolean; version: 1 | 2; terms: Terms | null };
-  /** The connection ended, and its sockets with it. `retryInMs` is null when it is not tried again. */
+  /** The connection ended, and its sockets with it. `retryInMs` is null if it is not tried again. */
   disconnected: Event & { error: WasmnetError; retryInMs: number | null };
-  /** The node drains. Its sockets go on for a while, those of four such nodes at most; new ones are opened on the next connection. */
+  /** The node drains. Its sockets continue for a while, those of four such nodes at most; new ones use the next connection. */
   goaway: Event & { reconnectInMs: number; message: string };
-  /** A socket of whatever kind is open. */
+  /** A socket of any kind is open. */
   socketopen: Event & { socket: Socket };
-  /** A socket ended, or could not be opened; `socket.ending` says why. */
+  /** A socket ended, or could not be opened; `socket.ending` has the reason. */
   socketclose: Event & { socket: Socket & { readonly ending: WasmnetError } };
-  /** The node complains about a message that belongs to no socket. */
+  /** The node reports an error for a message that belongs to no socket. */
   error: Event & { error: WasmnetError };
 }
 
@@ -80,11 +80,11 @@ export interface Target {
 
 export interface OpeningOptions {
   /**
-   * How long the opening may take, in ms, 1 to 2,147,483,647, the connection to the node included; then it fails with `connect_timeout`. It ends
-   * nothing that is open. Default: the client's.
+   * How long the opening may take, in ms, 1 to 2,147,483,647, including the connection to the node; then it fails with `connect_timeout`.
+   * It does not affect an open socket. Default: the client's.
    */
   openTimeoutMs?: number | undefined;
-  /** Aborting resets the socket at any time, whether it is open or not. To bound the opening alone, use `openTimeoutMs`. */
+  /** Aborting resets the socket at any time, open or not. To limit only the opening, use `openTimeoutMs`. */
   signal?: AbortSignal | undefined;
 }
 
@@ -94,14 +94,14 @@ export interface OpenOptions extends OpeningOptions {
   /** The same as transport "tls": the node does the TLS handshake, and sees the plain bytes. */
   tls?: boolean | undefined;
   /**
-   * Keep `writable` open when the target has ended its side. Default false for what is opened: the connection ends once what was
-   * written has gone out. Default true for what a listener takes: who dials in may end first and wait for the answer.
+   * Keep `writable` open when the target has ended its side. Default false for opened connections: the connection ends once the
+   * written data has been sent. Default true for accepted ones: the client may end first and wait for the answer.
    */
   allowHalfOpen?: boolean | undefined;
 }
 
 export interface ConnectionInfo {
-  /** "" and 0 where the node does not say. */
+  /** "" and 0 if the node does not send it. */
   remoteAddress: string;
   remotePort: number;
   localAddress: string;
@@ -109,7 +109,7 @@ export interface ConnectionInfo {
   alpn: string | null;
 }
 
-/** Streams that `for await` takes, of which older TypeScript does not know. */
+/** Streams for `for await`, which older TypeScript does not declare. */
 export type Readable<T> = ReadableStream<T> & AsyncIterable<T> & {
   values(options?: { preventCancel?: boolean | undefined }): AsyncIterableIterator<T>;
 };
@@ -117,20 +117,20 @@ export type Readable<T> = ReadableStream<T> & AsyncIterable<T> & {
 /** A TCP or TLS connection as two streams. */
 export declare class Connection {
   /**
-   * Cancelling it, as leaving a `for await` loop does (but for `values({ preventCancel: true })`), ends the reading side: the node gets no more
-   * credit, and what still comes is dropped. Once `writable` is closed too, the connection ends as soon as what was written has gone out.
+   * Cancelling it, as leaving a `for await` loop does (except for `values({ preventCancel: true })`), ends the reading side: the node gets
+   * no more credit, and later data is dropped. Once `writable` is closed too, the connection ends as soon as the written data is sent.
    */
   readonly readable: Readable<Uint8Array>;
   /**
-   * Takes bytes and strings (UTF-8). A write resolves when the target has taken the connection and the node has let the bytes in, and rejects
-   * when it is refused. Closing it half-closes; aborting it resets.
+   * Takes bytes and strings (UTF-8). A write resolves when the target has accepted the connection and the node has granted credit for the
+   * bytes, and rejects when it is refused. Closing it half-closes; aborting it resets.
    */
   readonly writable: WritableStream<Data>;
   readonly opened: Promise<ConnectionInfo>;
   /** Resolves at an orderly end; rejects with a WasmnetError at any other. */
   readonly closed: Promise<{ code: ReasonCode; message: string }>;
   readonly socket: Socket;
-  /** Ends both directions; what was written before still goes out. Resolves when the node has closed. */
+  /** Ends both directions; data written before is still sent. Resolves when the node has closed the socket. */
   close(): Promise<void>;
   /** Drops the connection at once. */
   reset(): void;
@@ -144,18 +144,18 @@ export interface Datagram {
 
 export interface DatagramToSend {
   data: Data;
-  /** Needed where the socket has no peer, or another than this is meant. */
+  /** Required if the socket has no peer, or for a target other than the peer. */
   remoteAddress?: string | undefined;
   remotePort?: number | undefined;
 }
 
-/** A UDP socket as two streams of datagrams. Of those that nobody reads the oldest are dropped, and counted in `socket.dropped`. */
+/** A UDP socket as two streams of datagrams. The oldest unread ones are dropped, and counted in `socket.dropped`. */
 export declare class DatagramConnection {
-  /** Cancelling it, as leaving a `for await` loop does, ends the reading side; what still comes is dropped. */
+  /** Cancelling it, as leaving a `for await` loop does, ends the reading side; later data is dropped. */
   readonly readable: Readable<Datagram>;
   /**
-   * A write waits until the socket is open and the WebSocket has room. One of a datagram that cannot be sent (`message_too_large`: over 65,507
-   * bytes) rejects and, as with every WritableStream, is the last. Closing or aborting it closes the socket.
+   * A write waits until the socket is open and the WebSocket has room. The write of a datagram that cannot be sent (`message_too_large`:
+   * over 65,507 bytes) rejects and, as with every WritableStream, is the last. Closing or aborting it closes the socket.
    */
   readonly writable: WritableStream<Data | DatagramToSend>;
   readonly opened: Promise<{ localPort: number }>;
@@ -164,12 +164,12 @@ export declare class DatagramConnection {
   close(): Promise<void>;
 }
 
-/** A bound port. Iterating takes connections; leaving the loop closes it. */
+/** A bound port. Iterating accepts connections; leaving the loop closes it. */
 export declare class Listener implements AsyncIterable<Connection> {
   readonly opened: Promise<{ localPort: number }>;
   readonly closed: Promise<{ code: ReasonCode; message: string }>;
   readonly socket: Socket;
-  /** The next connection; null when the listener was closed. */
+  /** The next connection; null if the listener was closed. */
   accept(): Promise<Connection | null>;
   close(): Promise<void>;
   [Symbol.asyncIterator](): AsyncIterableIterator<Connection>;
@@ -179,52 +179,52 @@ export type SocketKind = "tcp" | "tls" | "udp" | "listener" | "udp-listener";
 
 export interface SocketListeners {
   onopen?: ((socket: Socket) => void) | null | undefined;
-  /** The program says `socket.consumed(chunk.length)` when it has read it. The chunk is the program's. */
+  /** The program calls `socket.consumed(chunk.length)` when it has read it. The chunk belongs to the program. */
   ondata?: ((chunk: Uint8Array, socket: Socket) => void) | null | undefined;
   ondatagram?: ((data: Uint8Array, addr: string, port: number) => void) | null | undefined;
   onaccept?: ((socket: Socket) => void) | null | undefined;
   /** The target has no more to send. */
   onend?: (() => void) | null | undefined;
-  /** Called once, last of all, also when the socket could not be opened. Code "normal" or "client_closed" is no failure. */
+  /** Called once, last of all, also if the socket could not be opened. Code "normal" or "client_closed" is not a failure. */
   onclosed?: ((error: WasmnetError) => void) | null | undefined;
-  /** `sendable` was 0 and is no longer, or the socket ended. */
+  /** `sendable` was 0 and no longer is, or the socket ended. */
   onsendable?: ((socket: Socket) => void) | null | undefined;
-  /** A datagram or a request was refused; the socket lives on. */
+  /** A datagram or a request was refused; the socket stays open. */
   onerror?: ((error: WasmnetError, socket: Socket) => void) | null | undefined;
 }
 
-/** One socket at the lowest level. Listeners that are set late are called with what came before. */
+/** One socket at the lowest level. Listeners that are set late are called with earlier events. */
 export declare class Socket implements SocketListeners {
   private constructor();
   readonly id: number;
   readonly kind: SocketKind | "accepted";
-  /** As asked for; null for an accepted socket. */
+  /** As requested; null for an accepted socket. */
   readonly host: string | null;
   readonly port: number;
   readonly state: "opening" | "open" | "closed";
-  /** "ip:port" or "[ip6]:port"; null where the node does not say. */
+  /** "ip:port" or "[ip6]:port"; null if the node does not send it. */
   readonly local: string | null;
   readonly remote: string | null;
   readonly alpn: string | null;
-  /** Of a listener or UDP socket. */
+  /** For a listener or UDP socket. */
   readonly localPort: number;
-  /** Of an accepted socket. */
+  /** For an accepted socket. */
   readonly listener?: Socket;
   readonly bytesUp: number;
   readonly bytesDown: number;
   /**
-   * Datagrams that were lost in the client: of those that nobody read the oldest, beyond 256 KiB a socket (each counts for 128 bytes more than it
-   * has); and those that could not be sent, larger than 65,507 bytes or than a message to the node, or while the WebSocket was full.
+   * Datagrams lost in the client: the oldest unread ones beyond 256 KiB a socket (each counts for 128 bytes more than its size); and
+   * those that could not be sent: larger than 65,507 bytes or than a message to the node, or while the WebSocket was full.
    */
   readonly dropped: number;
   readonly ending: WasmnetError | null;
   /** TCP or TLS, dialed or accepted. */
   readonly isStream: boolean;
   readonly isDatagram: boolean;
-  /** Nothing more can be sent: it was shut down, is being closed, or has ended. */
+  /** No more can be sent: it was shut down, is being closed, or has ended. */
   readonly isShut: boolean;
 
-  /** While true `ondata`, `ondatagram` and `onaccept` are not called; what comes waits, within its bound, and `onend` and `onclosed` wait behind data. */
+  /** While true `ondata`, `ondatagram` and `onaccept` are not called; events wait, within their bound, and the ends wait behind data. */
   paused: boolean;
   /** Bytes that wait for `ondata`. */
   readonly waitingBytes: number;
@@ -238,29 +238,29 @@ export declare class Socket implements SocketListeners {
   onsendable: SocketListeners["onsendable"];
   onerror: SocketListeners["onerror"];
 
-  /** Bytes that `send` hands on at once: within the credit and what the WebSocket takes now. */
+  /** Bytes that `send` passes on at once: within the credit and the room of the WebSocket. */
   readonly sendable: number;
-  /** Bytes given to `send` that wait. */
+  /** Bytes passed to `send` that wait. */
   readonly queued: number;
   /**
-   * TCP and TLS: takes all of it; what is beyond `sendable` is copied and waits. UDP: one datagram of at most 65,507 bytes, which is sent at once or,
-   * where `sendable` is 0, dropped and counted in `dropped`. Throws a WasmnetError when the socket has ended or was shut down, and
-   * `message_too_large` for a datagram that is too large.
+   * TCP and TLS: accepts all of it; the part beyond `sendable` is copied and waits. UDP: one datagram of at most 65,507 bytes, which is
+   * sent at once or, if `sendable` is 0, dropped and counted in `dropped`. Throws a WasmnetError if the socket has ended or was shut down,
+   * and `message_too_large` for too large a datagram.
    */
   send(data: Data): void;
   sendTo(host: string, port: number, data: Data): void;
-  /** So many bytes of what `ondata` was given are read, all of it at most: the node may send as many more. Over v1 it does nothing. */
+  /** This many bytes of those passed to `ondata` are read, at most all: the node may send as many more. No effect over v1. */
   consumed(count: number): void;
   listen(backlog?: number): void;
-  /** Half-close, after what was sent. Over v1 nothing is told: v1 has no half-close. */
+  /** Half-close, after the sent data. Over v1 nothing is sent: v1 has no half-close. */
   shutdown(): void;
-  /** Ends it after what was sent. `onclosed` follows when the node has done so. */
+  /** Ends it after the sent data. `onclosed` follows when the node has done so. */
   close(): void;
-  /** Ends it now, without what is unsent; `onclosed` is called before this returns. */
+  /** Ends it now, dropping unsent data; `onclosed` is called before this returns. */
   reset(): void;
 }
 
-/** Every call checks what it is given: what cannot be is a WasmnetError with `invalid_argument`, thrown, or the promise's rejection. */
+/** Every call checks its arguments: an invalid one is a WasmnetError with `invalid_argument`, thrown, or the promise's rejection. */
 export declare class WasmnetClient extends EventTarget {
   /** @param url absolute, `ws://` or `wss://`, without a fragment */
   constructor(url: string | URL, options?: ClientOptions);
@@ -268,32 +268,32 @@ export declare class WasmnetClient extends EventTarget {
   // Numbers and callbacks.
 
   /**
-   * Resolves when a node has let the client in. Rejects after `openTimeoutMs`, with why there is none, and at once where it is not tried again:
+   * Resolves when a node has admitted the client. Rejects after `openTimeoutMs`, with the reason, and at once if it is not tried again:
    * `not_admitted`, `policy_denied`, `denylisted`, `invalid_argument`, or without `reconnect`.
    */
   ready(): Promise<void>;
   connect(addr: string, port: number): Promise<number>;
   connectTls(addr: string, port: number): Promise<number>;
   connectUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
-  /** Listens for TCP at once; port 0 lets the node choose. `addr` is an IP literal. */
+  /** Listens for TCP at once; with port 0 the node chooses. `addr` is an IP literal. */
   bind(addr: string, port: number): Promise<{ id: number; port: number }>;
-  /** A UDP socket that takes datagrams from anyone; needs a node that knows it. */
+  /** A UDP socket that accepts datagrams from any address; needs a node that supports it. */
   bindUdp(addr: string, port: number): Promise<{ id: number; port: number }>;
   listen(id: number, backlog?: number): void;
   /**
-   * A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Ids that are unknown or closed are
+   * A string is one byte a character (up to U+00FF), and UTF-8 with `{binary: true}`. Unknown or closed ids are
    * ignored. Throws `message_too_large` for a datagram that cannot be sent.
    */
   send(id: number, data: Data): void;
   sendTo(id: number, addr: string, port: number, data: Data): void;
   resolve(name: string, options?: OpeningOptions): Promise<string[]>;
-  /** The socket's callbacks are called no more. */
+  /** The socket's callbacks are no longer called. */
   close(id: number): void;
   onData(id: number, callback: (data: Uint8Array) => void): void;
   onDataFrom(id: number, callback: (data: Uint8Array, addr: string, port: number) => void): void;
   onClose(id: number, callback: (reason: WasmnetError) => void): void;
   onAccept(id: number, callback: (connId: number, remote: string) => void): void;
-  /** Ends every socket and the connection, for good. */
+  /** Ends every socket and the connection, permanently. */
   disconnect(): void;
 
   // Streams.
@@ -305,15 +305,15 @@ export declare class WasmnetClient extends EventTarget {
 
   // The lowest level.
 
-  /** Opens at once and may be used at once; what is sent waits until it can be. */
+  /** Opens at once and can be used at once; sent data waits until it can be sent. */
   socket(kind: SocketKind, host: string, port: number, listeners?: SocketListeners, options?: { openTimeoutMs?: number | undefined }): Socket;
-  /** Every socket that is open or being opened, of whichever level. */
+  /** Every socket that is open or being opened, at any level. */
   readonly openSockets: Socket[];
   /** Sockets of the calls by number. */
   readonly sockets: Map<number, Socket>;
   /** The WebSocket in use or being opened. */
   readonly ws: WebSocket | null;
-  /** The language spoken; 0 while there is no connection. */
+  /** The protocol version in use; 0 without a connection. */
   readonly version: 0 | 1 | 2;
   readonly terms: Terms | null;
 

@@ -1,4 +1,4 @@
-// WasmnetClient: sockets by number and callback, as programs written for this protocol know them, and by streams.
+// WasmnetClient: sockets by number and callback, the API of existing programs for this protocol, and by streams.
 
 import { latin1, toBytes } from "./lib/bytes.js";
 import { check, optionsOf, signalOf, target } from "./lib/check.js";
@@ -9,7 +9,7 @@ export { codes, WasmnetError } from "./lib/errors.js";
 export { Socket } from "./lib/socket.js";
 export { Connection, DatagramConnection, Listener } from "./lib/streams.js";
 
-/** Sockets that have ended are kept for listeners that come late, so many and with so many bytes; the oldest are forgotten first. */
+/** Sockets that have ended are kept for late listeners, up to this number and this many bytes; the oldest are forgotten first. */
 const MOST_ENDED = 1024;
 const MOST_ENDED_BYTES = 64 << 20;
 
@@ -47,7 +47,7 @@ export class WasmnetClient extends Core {
     if (socket && !socket.isShut) socket.sendTo(addr, port, this.#bytes(data));
   }
 
-  /** Closes a socket or listener, whose callbacks are called no more. */
+  /** Closes a socket or listener, whose callbacks are no longer called. */
   close(id) {
     const socket = this.#at(id);
     if (!socket) return;
@@ -76,7 +76,7 @@ export class WasmnetClient extends Core {
     if (socket) socket.ondatagram = callback;
   }
 
-  /** The callback gets the reason, a WasmnetError with a code. */
+  /** The callback receives the reason, a WasmnetError with a code. */
   onClose(id, callback) {
     check("callback", callback, "function");
     const socket = this.#at(id);
@@ -131,7 +131,7 @@ export class WasmnetClient extends Core {
 
   #open(kind, addr, port, answer) {
     return new Promise((resolve, reject) => {
-      // Nobody knows its id before it is open.
+      // The program does not know its id before it is open.
       this.socket(kind, addr, port, {
         onopen: (socket) => {
           socket.onclosed = null;
@@ -145,7 +145,7 @@ export class WasmnetClient extends Core {
 
   #keep(socket) {
     this.sockets.set(socket.id, socket);
-    // As in v1: the target's end is the socket's, once what was sent has gone out.
+    // As in v1: the target's end is the socket's, once the sent data is out.
     socket.onend = () => socket.shutdown();
   }
 

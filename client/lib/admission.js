@@ -1,15 +1,15 @@
-// What a node is shown with the handshake, and why it did not let a client in, in words.
+// The token and versions offered in the handshake, and words for why a node did not admit a client.
 
 import { toBase64, utf8 } from "./bytes.js";
 import { publicUrl } from "./check.js";
 import { WasmnetError, codes } from "./errors.js";
 
-/** The subprotocol that carries a token: only a token of RFC 9110, section 5.6.2, may be a subprotocol's name; any other is in base64url. */
+/** The subprotocol that carries a token: only a token of RFC 9110, section 5.6.2, can be its name; any other is in base64url. */
 export const bearer = (token) => (/^[\w!#$%&'*+.^`|~-]+$/.test(token)
   ? `wasmnet.bearer.${token}`
   : `wasmnet.bearer64.${toBase64(utf8(token)).replace(/=/g, "").replace(/\+/g, "-").replace(/\//g, "_")}`);
 
-/** By close code, and by HTTP status where one is seen. */
+/** By close code, and by HTTP status if it is known. */
 const WORDS = {
   1001: "draining", 1002: "protocol_error", 1008: "not_admitted", 1009: "message_too_large", 1013: "overloaded",
   401: "not_admitted", 403: "policy_denied", 429: "connect_rate", 503: "draining",
@@ -20,7 +20,7 @@ const REASONS = {
   denylisted: "its operator denied this client",
 };
 
-/** Why a WebSocket that was up ended, or why none came to be: `seen` is what Node's WebSocket tells of a handshake, and no page's. */
+/** Why an open WebSocket ended, or none was opened: `seen` is what Node's WebSocket reports about a handshake; a page's reports nothing. */
 export function endOf(url, wasUp, { code, reason }, seen) {
   const known = WORDS[code] ?? WORDS[/response: (\d+)/.exec(seen)?.[1]];
   const word = known && codes[reason] < 256 ? reason : known;

@@ -1,11 +1,11 @@
-// A queue of bytes in the pieces in which they came.
+// A queue of bytes in the pieces in which they arrived.
 
-/** Small pieces that wait are gathered into ones of this size: a piece costs some hundred bytes, whatever is in it. */
+/** Small waiting pieces are gathered into pieces of this size: each costs some hundred bytes, whatever its content. */
 const GATHER = 16 << 10;
 const SMALL = 4 << 10;
 
 export class ChunkQueue {
-  /** Bytes used of the last piece, when it is one that gathers; else 0. */
+  /** Bytes used of the last piece, if it gathers; else 0. */
   #filled = 0;
   #chunks = [];
   /** Bytes in the queue. */

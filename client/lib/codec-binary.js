@@ -1,21 +1,21 @@
-// Binary messages: [type][id, 64 bits big-endian][payload]. v1 and v2 differ in four events and in what v2 adds.
+// Binary messages: [type][id, 64 bits big-endian][payload]. v1 and v2 differ in four events and in v2's additional messages.
 
 import { text, utf8 } from "./bytes.js";
 import { wordOf } from "./errors.js";
 
 const HEADER = 9;
-/** The most payload of one message; JSON's grows by a third. */
+/** The largest payload of one message; JSON's grows by a third. */
 export const PIECE = 64 << 10;
 /**
- * The longest message that pieces are gathered in: each costs a browser much, whatever is in it. A node keeps one that is not whole for each
- * session, without counting it among the 2 MiB that a client has for such.
+ * The longest message in which pieces are gathered: each message is expensive for a browser, whatever its size. A node buffers this much
+ * of an incomplete message for each session, outside the 2 MiB that a client has for incomplete messages.
  */
 export const GATHERED = HEADER + (192 << 10);
 export const OPEN = {
   tcp: [0x01, "connect"], tls: [0x09, "connect_tls"], udp: [0x06, "connect_udp"], listener: [0x02, "bind"], "udp-listener": [0x0d, "bind_udp"],
 };
 
-/** Parts are bytes, or numbers of 16 bits. The buffer may have the beginning of a message already. */
+/** Parts are bytes, or numbers of 16 bits. The buffer may already contain the beginning of a message. */
 function message(type, id, parts = [], buffer, begun) {
   let at = begun || HEADER;
   let length = at;
@@ -36,7 +36,7 @@ export class BinaryCodec {
   _buffer;
 
   /**
-   * @param {1 | 2} version
+   * @param {boolean} [isCopied] whether a message is copied when it is sent: then one buffer sends all data, and stays in the cache
    * @param {boolean} [isCopied] whether a message is copied when it is sent: then all data goes out in one buffer, which stays in the cache
    */
   constructor(version, isCopied) {
@@ -45,7 +45,7 @@ export class BinaryCodec {
   }
 
   open(kind, id, addr, port) { return message(OPEN[kind][0], id, [port, utf8(addr)]); }
-  /** @param [begun] length of a message of the same socket in the one buffer, which the data comes behind */
+  /** @param [begun] length of a message of the same socket in the one buffer, to which the data is appended */
   send(id, data, begun) { return message(0x04, id, [data], this._buffer, begun); }
   sendTo(id, addr, port, data) {
     const host = utf8(addr);
@@ -58,7 +58,7 @@ export class BinaryCodec {
   shutdown(id) { return message(0x0b, id); }
   reset(id) { return message(0x0c, id); }
 
-  /** @returns an event `{ev, id, ...}`, or null for a type that is not known; throws on a message that cannot be read. */
+  /** @returns an event `{ev, id, ...}`, or null for an unknown type; throws if the message cannot be read. */
   decode(buffer) {
     const bytes = new Uint8Array(buffer);
     const view = new DataView(buffer);
@@ -79,7 +79,7 @@ export class BinaryCodec {
       };
       case 0x88: {
         const start = HEADER + 4 + view.getUint16(HEADER + 2);
-        // It throws where the address is cut short.
+        // Throws if the address is truncated.
         view.getUint8(start - 1);
         return { ev: "data_from", id, port: view.getUint16(HEADER), addr: text(bytes.subarray(HEADER + 4, start)),
           data: bytes.subarray(start) };
@@ -88,7 +88,7 @@ export class BinaryCodec {
       case v2 && 0x8b: return { ev: "window", id, bytes: view.getUint32(HEADER) };
       case v2 && 0x8c: return { ev: "end", id };
       case v2 && 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
-      // With what a hello must say.
+      // With the required fields of a hello.
       case v2 && 0x90: return { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0, ...JSON.parse(rest(HEADER)), ev: "hello", id };
     }
     return null;

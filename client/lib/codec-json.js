@@ -14,7 +14,7 @@ export class JsonCodec {
   listen(id, backlog) { return write("listen", id, { backlog }); }
   close(id) { return write("close", id); }
 
-  /** @returns an event as the binary codec's; throws on a message that cannot be read. */
+  /** @returns an event like the binary codec's; throws if the message cannot be read. */
   decode(string) {
     const { ev, id, data, addr, port, conn_id: connId, local, remote, alpn, code, msg: message, retry_after_ms: retryAfterMs, addrs } = JSON.parse(string);
     switch (ev) {

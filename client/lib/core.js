@@ -1,4 +1,4 @@
-// The connection to the node over its whole life: dialing, falling back to v1, goaway, loss, dialing again.
+// The connection to the node over its whole life: dialing, fallback to v1, goaway, loss, reconnecting.
 
 import { bearer } from "./admission.js";
 import { check, hostOf, msOf, optionsOf, portOf, publicUrl, signalOf, tokenOf, urlOf } from "./check.js";
@@ -9,36 +9,36 @@ import { Link } from "./link.js";
 import { Socket } from "./socket.js";
 
 const BACKOFF = { baseMs: 500, capMs: 30000, first: true };
-/** Who is turned away so, or cannot even ask, is so again: it is not tried again. */
+/** Refusals that would be repeated: the client does not try again. */
 const FINAL = ["not_admitted", "policy_denied", "denylisted", "invalid_argument"];
-/** A session that lasted so long is no failed attempt. */
+/** A session that lasted this long is not a failed attempt. */
 const LASTING_MS = 10000;
-/** Nodes that drain and whose sockets go on: of one more the oldest is left. */
+/** Draining nodes whose sockets are kept: if there is one more, the oldest connection is closed. */
 const MOST_DRAINING = 4;
-/** So often in a row a call need not wait for when a draining node said. */
+/** This many times in a row a call does not wait for the time that a draining node set. */
 const MOST_AT_ONCE = 3;
 
 export class Core extends EventTarget {
   #draining = new Set();
   #link = null;
   #live = new Set();
-  /** Handshakes in a row of which nothing tells whether the node is old or something was in the way. */
+  /** Consecutive failed handshakes that do not show whether the node is old or the network was at fault. */
   #missed = 0;
   /** Calls that wait for a WebSocket: `{_attach(link), _end(error)}`. */
   #waiting = new Set();
-  /** v2 alone is offered: the program wants that, or a node was seen to speak it. */
+  /** Only v2 is offered: the program requires it, or a node has used it. */
   #isV2 = false;
   #options;
   #error;
   #dialing;
   #retryTimer = null;
-  /** From 2^52 on ids are the node's, for what it accepts. */
+  /** From 2^52 on ids belong to the node, for accepted sockets. */
   #nextId = 1;
-  /** Attempts in a row that led to no session that lasted. */
+  /** Consecutive attempts without a session that lasted. */
   #attempt = 0;
-  /** When a node let the client in last; 0: none did yet. */
+  /** When a node last admitted the client; 0: never yet. */
   #upSince = 0;
-  /** The page is put aside: nothing is dialed until it is back. */
+  /** The page is suspended: no dialing until it is back. */
   #isAside = false;
   #life;
 
@@ -50,41 +50,41 @@ export class Core extends EventTarget {
       this.#isAside = isAside;
       for (const link of this.#links) {
         if (isAside) link._fail(new WasmnetError("connection_lost", "the page was put aside"));
-        // What was up may have no network under it any more.
+        // An open connection may have lost its network.
         else link._ping?.();
       }
       if (isAside || this.#links.length) return;
-      // What was down may be up.
+      // A failed connection may work now.
       this.#attempt = 0;
       if (this.#retryTimer !== null || this.#waiting.size) this.#dial();
     });
     this.#dial();
   }
 
-  /** The WebSocket in use, or the one that is being opened; null between two. */
+  /** The WebSocket in use, or the one that is being opened; null in between. */
   get ws() { return (this.#link ?? this.#dialing)?.ws ?? null; }
-  /** The language spoken, 1 or 2; 0 while there is no connection. */
+  /** The protocol version in use, 1 or 2; 0 without a connection. */
   get version() { return this.#link?.version ?? 0; }
-  /** What the node's `hello` said (v2), else null. */
+  /** The content of the node's `hello` (v2), else null. */
   get terms() { return this.#link?._terms ?? null; }
   /** Every socket that is open or being opened. */
   get openSockets() { return [...this.#live]; }
 
-  /** Resolves when a node has let the client in; rejects after `openTimeoutMs`, and at once where it is not tried again. */
+  /** Resolves when a node has admitted the client; rejects after `openTimeoutMs`, or at once if it is not tried again. */
   ready() { return this.#ask("no node was there", {}, (link, resolve) => { resolve(); }); }
 
   /**
-   * Opens a socket, at the lowest level: events in, bytes out, credit by hand.
+   * Opens a socket, at the lowest level: events in, bytes out, manual credit.
    *
    * @param {"tcp" | "tls" | "udp" | "listener" | "udp-listener"} kind
-   * @param listeners set on the socket before anything can happen to it
-   * @param {{openTimeoutMs?: number}} [options] how long the opening may take, the connection to the node included
+   * @param listeners set on the socket before any event
+   * @param {{openTimeoutMs?: number}} [options] how long the opening may take, including the connection to the node
    */
   socket(kind, host, port, listeners, options) {
     const { openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
     check("the kind", kind, Object.keys(OPEN));
     hostOf(host);
-    // Listeners may leave it to the node.
+    // A listener may let the node choose.
     portOf(port, kind.endsWith("listener") ? 0 : 1);
     msOf(openTimeoutMs);
     const socket = new Socket(this, this.#takeId(), kind, host, port);
@@ -94,13 +94,13 @@ export class Core extends EventTarget {
     return socket;
   }
 
-  /** The addresses of a name that a client may reach. */
+  /** The addresses of a name that the client may reach. */
   async resolve(name, options) {
     hostOf(name);
     return this.#ask(`${name} was not looked up`, options, (link, resolve, reject) => link._ask(this.#takeId(), name, resolve, reject));
   }
 
-  /** Ends every socket and the connection, for good. */
+  /** Ends every socket and the connection, permanently. */
   disconnect() {
     this.#options._backoff = null;
     this.#life.abort();
@@ -110,7 +110,7 @@ export class Core extends EventTarget {
     this.#tellWaiting((call) => call._end(this.#error));
   }
 
-  // What sockets tell.
+  // Reports of sockets.
 
   _socketOpened(socket) {
     this.#live.add(socket);
@@ -122,11 +122,11 @@ export class Core extends EventTarget {
     if (this.#live.delete(socket)) this._tell("socketclose", { socket });
   }
 
-  // Calls and the connection they need.
+  // Calls and their connection.
 
   get #links() { return [this.#link, this.#dialing, ...this.#draining].filter(Boolean); }
 
-  /** A promise that `work` settles once there is a link; the time that it may take bounds both. What `work` returns is called in the end. */
+  /** A promise that `work` settles once there is a link; the timeout covers both. The function that `work` returns is called at the end. */
   async #ask(what, options, work) {
     const { signal, openTimeoutMs = this.#options.openTimeoutMs } = optionsOf(options);
     signalOf(signal)?.throwIfAborted();
@@ -151,28 +151,28 @@ export class Core extends EventTarget {
     }
   }
 
-  /** Why something has not come about in its time: the node, or that there is none. */
+  /** Why a call timed out: the node did not answer, or there is no connection to one. */
   _late(what, ms) { return (!this.#link && this.#error) || late(what, ms); }
 
-  /** @param call a socket, or what is like one here: `_attach(link)` or `_end(error)` is called when it is known which */
+  /** @param call a socket, or an object with the same methods: either `_attach(link)` or `_end(error)` is called later */
   #withLink(call) {
-    // One that fails is about to go: `_down` says whether the call waits for the next.
+    // A failing link is about to end: `_down` decides whether the call waits for the next.
     if (this.#link?._isUp) return call._attach(this.#link);
     if (!this.#dialing && this.#error && !this.#options._backoff) return call._end(this.#error);
     this.#waiting.add(call);
-    // Without an attempt on its way, or one that is due, this call makes one.
+    // If no attempt is running or due, this call starts one.
     const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt < MOST_AT_ONCE);
     if (!this.#link && !this.#dialing && isDue) this.#dial();
   }
 
-  /** What is called by these may wait again. */
+  /** The functions called here may wait again. */
   #tellWaiting(tell) {
     const waiting = this.#waiting;
     this.#waiting = new Set();
     waiting.forEach(tell);
   }
 
-  /** Ids are never used twice, over all WebSockets of this client: a million a second would do for a hundred years. A v1 node may have taken some. */
+  /** Ids are never reused, over all WebSockets of this client: a million a second last a hundred years. A v1 node may have used some. */
   #takeId() {
     while (this.#link?._sockets.has(this.#nextId)) this.#nextId++;
     return this.#nextId++;
@@ -180,7 +180,7 @@ export class Core extends EventTarget {
 
   // Dialing.
 
-  /** What is offered: both languages, so that the node picks; to nodes that know no subprotocol, nothing. */
+  /** The offer: both versions, so that the node selects; nothing for nodes that do not support subprotocols. */
   #offer(isPlain, token) {
     const { protocol } = this.#options;
     if (isPlain || (protocol === "v1" && !token)) return [];
@@ -194,7 +194,7 @@ export class Core extends EventTarget {
     clearTimeout(this.#retryTimer);
     this.#retryTimer = null;
     const { token, openTimeoutMs } = this.#options;
-    // The token is on its way, or the WebSocket's fault has still to be told: there is nothing to close yet.
+    // The token is pending, or the WebSocket's error is still to be reported: there is nothing to close yet.
     const fail = (error) => this.#dialing === asking && this._down(asking, error);
     const asking = this.#dialing = { _isOld: false, _fail: fail };
     const open = (given) => {
@@ -202,20 +202,20 @@ export class Core extends EventTarget {
       try {
         this.#dialing = new Link(this.#options, this.#offer(isPlain, given), this.#takeId(), this);
       } catch (error) {
-        // A page's own policy, or a class that the program gave. Only the name: the message may show the token.
+        // A page's own policy, or a class from the program. Only the name: the message may show the token.
         const words = `no WebSocket to ${publicUrl(this.#options.url)} can be made here (${error?.name})`;
         queueMicrotask(() => fail(new WasmnetError("invalid_argument", words)));
       }
     };
     if (typeof token !== "function") return open(token);
     const timer = setTimeout(() => fail(late("no token", openTimeoutMs)), openTimeoutMs);
-    // What it threw may show the token; the words for what it gave do not.
+    // The exception may show the token; the message about its value does not.
     const failed = (cause, why = "") => fail(Object.assign(new WasmnetError("not_admitted", `the token function failed${why}`), { cause }));
     Promise.resolve().then(token).then((given) => open(tokenOf(given)), failed)
       .catch((cause) => failed(cause, `: ${cause.message}`)).finally(() => clearTimeout(timer));
   }
 
-  // What links tell.
+  // Reports of links.
 
   _up(link) {
     const isReconnect = this.#upSince > 0;
@@ -235,9 +235,9 @@ export class Core extends EventTarget {
     else this.#leave();
     if (link.version === 2) this.#isV2 = true;
     const { _backoff: backoff, token } = this.#options;
-    // Whom a node has turned away it turns away again; a token may be had the next time.
+    // A node that refused a client refuses it again; a token function may return a new token the next time.
     const mayRetry = backoff && (this.#upSince || backoff.first) && !(FINAL.includes(error.code) && (link instanceof Link || !this.#upSince));
-    // A page is told no more of a node that knows no subprotocols than of a handshake that was cut: so v2 is tried twice.
+    // A page cannot distinguish a node without subprotocols from an interrupted handshake: so v2 is tried twice.
     if (wasDialing && link._isOld !== false && !this.#isV2 && token === undefined) {
       this.#missed++;
       if (link._isOld || this.#missed > 1) {
@@ -252,16 +252,16 @@ export class Core extends EventTarget {
     this._tell("disconnected", { error, retryInMs });
   }
 
-  /** Who lets the client in for a moment each time must not be dialed without pause. */
+  /** A node that admits the client only for a moment each time must not be dialed without pause. */
   #leave() {
     this.#link = null;
     if (performance.now() - this.#upSince >= LASTING_MS) this.#attempt = 0;
   }
 
   /**
-   * Full jitter: anything between nothing and a bound that doubles, so that a node's clients do not come back together.
+   * Full jitter: a random time up to a bound that doubles, so that a node's clients do not all reconnect together.
    *
-   * @param ms when the node said, which is waited for at least, and alone the first time
+   * @param ms the time that the node set: the minimum, and the only wait the first time
    */
   #scheduleRetry(ms) {
     const { baseMs, capMs } = this.#options._backoff || BACKOFF;
@@ -271,7 +271,7 @@ export class Core extends EventTarget {
     return delay;
   }
 
-  /** The node drains: its sockets go on, new ones go elsewhere. */
+  /** The node drains: its sockets continue, new ones use another connection. */
   _goaway(link, { reconnectInMs, message }) {
     if (this.#link !== link) return;
     this.#leave();
@@ -284,11 +284,11 @@ export class Core extends EventTarget {
     this._tell("goaway", { reconnectInMs, message });
   }
 
-  /** An event's fields stand on it. */
+  /** An event with its fields as properties. */
   _tell(type, fields) { this.dispatchEvent(Object.assign(new Event(type), fields)); }
 }
 
-/** The options of a client, each as it must be. */
+/** The options of a client, each validated. */
 function read(options) {
   const { protocol = "auto", reconnect = true, openTimeoutMs = 15000, binary = false, token, WebSocket = globalThis.WebSocket } = optionsOf(options);
   check("the option WebSocket", typeof WebSocket, ["function"], "a class where there is no global one");

@@ -1,12 +1,12 @@
 // Credit of v2, in payload bytes, on one socket.
 
-/** The most credit that is out on one socket, and beyond the first windows on one WebSocket. */
+/** The maximum credit granted on one socket, and beyond the first windows on one WebSocket. */
 const MOST_PER_SOCKET = 16 << 20;
 const MOST_PER_LINK = 64 << 20;
-/** What counts as a round trip where it is shorter, in ms: for fewer grants, each a message. */
+/** The minimum round trip to assume, in ms: it reduces the number of grants, each a message. */
 const LEAST_ROUND_MS = 5;
 
-/** What the program takes from the node: granted as it reads, and wider where one window a round trip is too little. */
+/** Receive credit: granted as the program reads, and increased if one window a round trip is too little. */
 export class ReceiveWindow {
   #outstanding;
   #size;
@@ -19,23 +19,23 @@ export class ReceiveWindow {
     this.#size = this.#outstanding = first;
   }
 
-  /** @returns whether the node kept to its credit */
+  /** @returns whether the node stayed within its credit */
   _received(count) { return (this.#outstanding -= count) >= 0; }
 
   /**
-   * The program has read so many bytes.
+   * The program has read this many bytes.
    *
    * @param link has `rtt` (ms, or undefined) and `windowGrowth` (bytes)
    * @returns how much credit to grant; 0 while it is not worth a message
    */
   consumed(count, link, now) {
-    // Never more than what lies with the program: what is neither out nor waits to be granted.
+    // Never more than the bytes held by the program: those neither granted nor due to be granted.
     count = Math.min(count, this.#size - this.#outstanding - this.#consumed);
     this.#consumed += count;
     const round = Math.max(LEAST_ROUND_MS, link._rtt ?? 0);
     const elapsed = now - this.#roundStart;
     this.#roundBytes += count;
-    // It doubles when nearly a whole window was read within about a round trip: then the window is what holds the node back.
+    // It doubles when nearly a whole window was read within about a round trip: then the window limits the node.
     if (this.#roundBytes >= this.#size * 3 / 4 && elapsed <= 2 * round) {
       const more = Math.max(0, Math.min(this.#size, MOST_PER_SOCKET - this.#size, MOST_PER_LINK - link._windowGrowth));
       this.#size += more;
@@ -54,6 +54,6 @@ export class ReceiveWindow {
     return grant;
   }
 
-  /** The socket is over: its growth is another's. */
+  /** The socket has ended: other sockets can use its growth. */
   _release(link) { link._windowGrowth -= this.#grown; }
 }

@@ -1,4 +1,4 @@
-// One WebSocket to a node: which language it speaks, who its messages are for, what may still be put into it.
+// One WebSocket to a node: the protocol version, which socket a message belongs to, how much may be sent.
 
 import { endOf } from "./admission.js";
 import { publicUrl } from "./check.js";
@@ -7,28 +7,28 @@ import { JsonCodec } from "./codec-json.js";
 import { WasmnetError, late } from "./errors.js";
 import { FIRST_NODE_ID, readEvent, violation } from "./events.js";
 
-/** Bytes that may lie in the WebSocket unsent, so that one socket's upload is not in front of another's keystroke. */
+/** Maximum unsent bytes in the WebSocket, so that one socket's upload does not delay another's keystroke. */
 const HIGH_WATER = 1 << 20;
 const ROOM_POLL_MS = 4;
-/** Bytes in the WebSocket unsent beyond which the node does not read: its messages must not pile up answers. */
+/** Unsent bytes in the WebSocket beyond which the node is not reading: its messages must not pile up answers. */
 const MOST_UNSENT = 16 << 20;
-/** Bytes, times the version, that may be unread in all: over v1, which has no credit, of all sockets; over v2 of those that the node opens at will. */
+/** Unread bytes in all, times the version: over v1, which has no credit, of all sockets; over v2 of those that the node can open freely. */
 const MOST_UNREAD = 64 << 20;
-/** How long a node may take to say that it is there, when there is a reason to ask. */
+/** How long a node may take to answer a probe. */
 const PING_MS = 5000;
-/** A timer that is later than this tells of a page that stood still, not of a silent node. */
+/** A timer that is later than this indicates a page that was suspended, not a silent node. */
 const LATE_MS = 1000;
 
 const later = globalThis.setImmediate ?? setTimeout;
 
 export class Link {
-  /** Sockets and lookups whose answers come on this WebSocket, by id. */
+  /** Sockets and lookups with answers on this WebSocket, by id. */
   _sockets = new Map();
   _calls = new Map();
   _isUp = false;
-  /** The node's terms (v2), as it says them. */
+  /** The node's terms (v2), as in `hello`. */
   _terms = null;
-  /** A round trip to the node in ms, the shortest that was seen; undefined while unknown. */
+  /** The shortest measured round trip to the node in ms; undefined while unknown. */
   _rtt;
   _windowGrowth = 0;
   _error = null;
@@ -38,9 +38,9 @@ export class Link {
   #openTimer;
   #probeId = 0;
   #probeSent = 0;
-  /** Sockets that wait for room: who was not called by `_mayPump` waits behind them. */
+  /** Sockets that wait for room; one that `_mayPump` has not yet called stays at the end of the line. */
   _waiting = new Set();
-  /** A message with data of one socket, which waits for more of it; and how long it may be, 0 where none waits. */
+  /** A message with data of one socket, which waits for more data; and its maximum length, 0 if none waits. */
   #gathered = "";
   #gatheredId = 0;
   #mostGathered = 0;
@@ -48,21 +48,21 @@ export class Link {
   #heartbeatTimer;
   #rushed = 0;
   #stoodStill = false;
-  /** What Node's WebSocket tells of a handshake that failed; a page's tells nothing. */
+  /** What Node's WebSocket reports about a failed handshake; a page's reports nothing. */
   #seen = "";
   #options;
   #protocols;
-  /** When a node that was asked and stays silent is given up. */
+  /** When a node that does not answer a probe is given up. */
   #giveUpAt = Infinity;
   #roomTimer = null;
-  /** The highest id that was used, of the client's and of the node's. */
+  /** The highest id used, of the client and of the node. */
   #highest = [0, 0];
   #heard = 0;
 
   /**
    * @param {{url, WebSocket, binary, openTimeoutMs}} options
-   * @param {string[]} protocols what is offered
-   * @param {number} probeId an id that no socket has
+   * @param {string[]} protocols the offer
+   * @param {number} probeId an id without a socket
    * @param {{_up(link), _down(link, error), _goaway(link, event), _tell(type, fields)}} owner
    */
   constructor(options, protocols, probeId, owner) {
@@ -75,7 +75,7 @@ export class Link {
     this.ws.addEventListener("open", () => this.#opened());
     this.ws.addEventListener("message", (event) => this.#message(event.data));
     this.ws.addEventListener("close", (event) => this.#closed(event));
-    // What follows is `close`, but not in Node 22, whose own WebSocket leaves it at that; without a listener that of `ws` would throw.
+    // `close` follows, but not in Node 22, whose own WebSocket sends only this event; without a listener that of `ws` would throw.
     this.ws.addEventListener("error", ({ message, error }) => {
       this.#seen = message || error?.code;
       setTimeout(() => this.#closed({ code: 1006 }), 100);
@@ -84,18 +84,18 @@ export class Link {
       () => this._fail(late(`the node at ${publicUrl(options.url)} did not answer`, options.openTimeoutMs)), options.openTimeoutMs);
   }
 
-  /** Whether an offered handshake failed because the node is of the time before subprotocols: true, false, or undefined where nothing tells. */
+  /** Whether an offered handshake failed because the node predates subprotocols: true, false, or undefined if unknown. */
   get _isOld() {
     if (!this.#protocols.length || this.version || this._error?.code !== "connection_lost") return false;
-    // Of Node's own WebSocket "non-101" is all that it tells.
+    // Node's own WebSocket reports only "non-101".
     return /sent (no sub)?protocol|: 400/.test(this.#seen) || (this.#seen && !/non-101/.test(this.#seen) ? false : undefined);
   }
 
-  // What the sockets use.
+  // For sockets.
 
   /** How much may be sent now, in bytes; 0 when the WebSocket is full. */
   get _room() {
-    // What is closing takes nothing, and its end is told soon.
+    // A closing WebSocket accepts nothing, and its end is reported soon.
     if (!this._isUp || this.ws.readyState !== 1) return 0;
     const left = HIGH_WATER - this.ws.bufferedAmount - this.#rushed;
     return left > 0 ? Math.max(left, this._piece) : 0;
@@ -105,8 +105,8 @@ export class Link {
   _say(request, ...values) { this.send(this._codec[request](...values)); }
 
   /**
-   * Data of a socket. Behind a piece and more that is still unsent it waits, to be one message with what the program writes next without awaiting
-   * anything else: some microtasks, since a timer could be late.
+   * Data of a socket. Behind more than one unsent piece it waits, to be joined into one message with the data that the program writes next
+   * without awaiting anything else: some microtasks, since a timer could be late.
    */
   async _sendData(id, data) {
     if (id !== this.#gatheredId) this.send();
@@ -120,7 +120,7 @@ export class Link {
     this.send();
   }
 
-  /** Sends what was gathered, then the message, if there is one. */
+  /** Sends the gathered data, then the message, if there is one. */
   send(message) {
     const gathered = this.#gathered;
     this.#gathered = "";
@@ -134,8 +134,8 @@ export class Link {
       return later(() => this._fail(new WasmnetError("connection_lost", "the WebSocket failed")));
     }
     if (this.ws.bufferedAmount > before) return;
-    // It left at once, as from Node's WebSocket, which so never looks full: it counts as waiting until the event loop has turned, else a program
-    // that writes without pause would keep out everything else, the news of the connection's end too.
+    // It left at once, as with Node's WebSocket, which therefore never looks full: it counts as waiting until the event loop has turned,
+    // else a program that writes without pause would block everything else, including the report of the connection's end.
     if (!this.#rushed) {
       later(() => {
         this.#rushed = 0;
@@ -145,7 +145,7 @@ export class Link {
     this.#rushed += message.length;
   }
 
-  /** Tells the socket, by `_mayPump()`, when there is room again; those that wait take turns. */
+  /** Notifies the socket, by `_mayPump()`, when there is room again; waiting sockets take turns. */
   _awaitRoom(socket) {
     this._waiting.add(socket);
     this.#roomTimer ??= setTimeout(() => this.#checkRoom(), ROOM_POLL_MS);
@@ -159,7 +159,7 @@ export class Link {
     this.#note(id);
   }
 
-  /** A lookup is in the place of a socket. @returns what forgets it */
+  /** A lookup takes the place of a socket. @returns a function that removes it */
   _ask(id, name, resolve, reject) {
     this._calls.set(id, { _end: reject, _event: (event) => (event.addrs ? resolve(event.addrs) : reject(refusal(event))) });
     this.#note(id);
@@ -172,12 +172,12 @@ export class Link {
     this.#highest[whose] = Math.max(this.#highest[whose], id);
   }
 
-  /** Data came of a socket that counts. What such ones hold unread is bounded over all: the one that holds the most of it ends. */
+  /** Data arrived for a counted socket. The unread bytes of these sockets are bounded in total: the one that holds the most ends. */
   _received(count) {
     const most = MOST_UNREAD * this.version;
     this.#unread += count;
     if (this.#unread <= most) return;
-    // Counted anew only now: what was read since has left.
+    // Recounted only now: bytes read since have left.
     this.#unread = 0;
     let fullest = { _unread: -1 };
     for (const socket of this._sockets.values()) {
@@ -192,7 +192,7 @@ export class Link {
     this._waiting.delete(socket);
   }
 
-  /** Ends everything on this WebSocket at once; what its peer does then is of no matter. */
+  /** Ends everything on this WebSocket at once; later messages from its peer are ignored. */
   _fail(error, code = 3000) {
     if (this._error) return;
     this._error = error;
@@ -206,22 +206,22 @@ export class Link {
     try {
       this.ws.close(code);
     } catch {
-      // It did not get so far that there is something to close.
+      // It was not opened far enough to be closed.
     }
   }
 
-  // The WebSocket's side.
+  // For the WebSocket.
 
   #opened() {
     if (this._error) return;
     const isV2 = this.ws.protocol === "wasmnet.v2";
     this.version = isV2 ? 2 : 1;
-    // A browser's own WebSocket takes a copy; one that a program put in its place may keep what it is given.
+    // A browser's own WebSocket copies; a replacement from the program may keep the buffer.
     this._binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
     this._jsonCodec = isV2 ? null : new JsonCodec();
     this._codec = isV2 || this.#options.binary ? this._binaryCodec : this._jsonCodec;
     this._piece = this._codec === this._binaryCodec ? PIECE : PIECE * 3 / 4;
-    // A v2 node speaks first; what it says instead is why the client is not admitted.
+    // A v2 node sends first; anything else is the reason why the client is not admitted.
     if (!isV2) this.#up();
   }
 
@@ -254,7 +254,7 @@ export class Link {
     const socket = this._sockets.get(id) ?? ((ev === "resolved" || isRefusal) && this._calls.get(id));
     if (socket) return socket._event(event);
     const isSession = ev === "hello" || ev === "goaway";
-    // What an id that was used is told late is for a socket that this side has forgotten.
+    // A late message for an id that was used belongs to a socket that this side has forgotten.
     if (id > this.#highest[+(id >= FIRST_NODE_ID)] || (!isRefusal && (isSession !== (!id) || this._isUp === (ev === "hello")))) {
       throw violation(`${ev} for id ${id}`);
     }
@@ -279,7 +279,7 @@ export class Link {
 
   #closed(event) { this._fail(endOf(this.#options.url, this._isUp, event, this.#seen)); }
 
-  // Room: a WebSocket does not tell when it has some, so it is asked, and each message that comes is an occasion.
+  // Room: a WebSocket does not report when it has some, so it is polled, also with each incoming message.
 
   #checkRoom() {
     clearTimeout(this.#roomTimer);
@@ -291,19 +291,19 @@ export class Link {
     }
     const [left] = this._waiting;
     if (!left) return;
-    // The other side has ended, and what is still to be sent to it may keep the WebSocket from saying so.
+    // The other side has ended, and unsent data may keep the WebSocket from reporting it.
     if (this.ws.readyState > 1) this.#roomTimer = setTimeout(() => this.#closed({ code: 1006 }), PING_MS);
     else this._awaitRoom(left);
   }
 
-  // Life: a page sees no WebSocket pings. `listen` on an id that no socket has is answered at once and changes nothing.
+  // Liveness: a page sees no WebSocket pings. `listen` on an id without a socket is answered at once and changes nothing.
 
   #sendProbe() {
     this.#probeSent ||= performance.now();
     this._say("listen", this.#probeId, 1);
   }
 
-  /** Asks the node whether it is there, and gives it up if it says nothing for so long, in ms. */
+  /** Probes the node, and gives it up if it does not answer within this many ms. */
   _ping(ms = PING_MS) {
     if (!this._terms || this._error) return;
     this.#giveUpAt = Math.min(this.#giveUpAt, performance.now() + ms);
@@ -311,7 +311,7 @@ export class Link {
     this.#watch();
   }
 
-  /** Silent for one heartbeat: it is asked. Silent for two more: it is gone. The timer is set for whichever is due. */
+  /** Silent for one heartbeat: it is probed. Silent for two more: it is gone. The timer is set for whichever is due. */
   #watch() {
     clearTimeout(this.#heartbeatTimer);
     const interval = Math.max(1000, this._terms.heartbeat_ms);
@@ -319,13 +319,13 @@ export class Link {
     const nextDue = () => (isAsked ? this.#giveUpAt : this.#heard + interval);
     const due = nextDue();
     this.#heartbeatTimer = setTimeout(() => {
-      // The node was heard of meanwhile.
+      // The node has sent something meanwhile.
       if (due !== nextDue()) return this.#watch();
       if (!isAsked) return this._ping(due + 2 * interval - performance.now());
       if (this.#stoodStill || performance.now() < due + LATE_MS) {
         return this._fail(new WasmnetError("connection_lost", `the node at ${publicUrl(this.#options.url)} does not answer`));
       }
-      // This page stood still: what the node said meanwhile may still be on its way to here. Once: all timers of a hidden page are late.
+      // This page was suspended: the node's messages may still be in transit. Once: all timers of a hidden page are late.
       this.#stoodStill = true;
       this.#giveUpAt = Infinity;
       this._ping();

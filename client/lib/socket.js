@@ -1,4 +1,4 @@
-// One socket as the wire has it: events in, bytes out, credit both ways. Everything else is built on this.
+// One socket of the protocol: events in, bytes out, credit both ways. Everything else is built on this.
 
 import { toBytes } from "./bytes.js";
 import { check, hostOf, optionsOf, portOf } from "./check.js";
@@ -9,29 +9,29 @@ import { ReceiveWindow } from "./flow.js";
 import { refusal } from "./link.js";
 import { MAIL, Mailbox } from "./mailbox.js";
 
-/** How long a close may make no progress before the socket is reset, in ms: bytes that wait go out, then the node answers, after some seconds maybe. */
+/** How long a close may make no progress before the socket is reset, in ms: waiting bytes are sent, then the node answers. */
 const CLOSE_MS = 15000;
-/** Connections that wait for `onaccept`, and bytes that they may hold; more connections are reset. */
+/** Connections that wait for `onaccept`, and the bytes that they may hold; more connections are reset. */
 const MOST_ACCEPTED = 256;
 const MOST_ACCEPTED_BYTES = 64 << 20;
-/** Sockets of one connection to a node, where it does not say that it has fewer: above it none is accepted. */
+/** Sockets of one connection to a node, unless the node allows fewer: above it none is accepted. */
 const MOST_SOCKETS = 65536;
-/** The largest datagram that there is over IPv4, in bytes. */
+/** The largest datagram over IPv4, in bytes. */
 const MOST_DATAGRAM = 65507;
 const LISTENERS = ["onopen", ...MAIL, "onsendable", "onerror"];
 
 export class Socket extends Mailbox {
   /** "opening", "open" or "closed". */
   state = "opening";
-  /** "ip:port" or "[ip6]:port"; null where the node does not say. */
+  /** "ip:port" or "[ip6]:port"; null if the node does not send it. */
   local = null;
   remote = null;
   alpn = null;
-  /** The port that a listener or UDP socket is bound to. */
+  /** The port to which a listener or UDP socket is bound. */
   localPort = 0;
   bytesUp = 0;
   bytesDown = 0;
-  /** Why the socket ended, as a WasmnetError (`normal` and `client_closed` too); null while it lives. */
+  /** Why the socket ended, as a WasmnetError (`normal` and `client_closed` too); null while it is open. */
   ending = null;
 
   onopen = null;
@@ -42,20 +42,20 @@ export class Socket extends Mailbox {
   #link = null;
   #isStarved = true;
   #credit = 0;
-  /** Of the opening, then of the close. */
+  /** For the opening, then for the close. */
   #timer;
   #isFinishing = false;
   #isClosing;
   #hasEnded;
-  /** What the node was told last of the end: "shutdown" or "close". */
+  /** The last message to the node about the end: "shutdown" or "close". */
   #told;
   #window = null;
   #turn = 0;
 
-  /** Made by `client.socket()`. */
+  /** Created by `client.socket()`. */
   constructor(owner, id, kind, host, port) {
     super();
-    /** The client, which the WASI bridge asks too. */
+    /** The client, which the WASI bridge also uses. */
     this.owner = owner;
     this.id = id;
     /** "tcp", "tls", "udp", "listener", "udp-listener" or "accepted". */
@@ -67,12 +67,12 @@ export class Socket extends Mailbox {
   get isDatagram() { return this.kind === "udp" || this.kind === "udp-listener"; }
   get isStream() { return !this.isDatagram && this.kind !== "listener"; }
 
-  /** Whether nothing more can be sent: it was shut down, is being closed, or has ended. */
+  /** Whether no more can be sent: it was shut down, is being closed, or has ended. */
   get isShut() { return this.#isFinishing || !!this.ending; }
 
   // Sending.
 
-  /** Bytes that `send` hands to the WebSocket at once. When it was 0, `onsendable` tells that it no longer is. */
+  /** Bytes that `send` passes to the WebSocket at once. If it was 0, `onsendable` reports when it no longer is. */
   get sendable() {
     if (this.isShut || this.#queue.size > 0) return 0;
     const allowance = this.#allowance();
@@ -80,13 +80,13 @@ export class Socket extends Mailbox {
     return allowance;
   }
 
-  /** Bytes that the program has not read, where the node decides how many there are: without credit, and of connections that it opens at will. */
+  /** Bytes that the program has not read, if the node controls their number: without credit, and of connections that it opens freely. */
   get _unread() { return this.listener || !this.#window ? this.held : 0; }
 
   /** Bytes that wait in this socket for credit or for room. */
   get queued() { return this.#queue.size; }
 
-  /** TCP and TLS: bytes beyond `sendable` are copied and sent when they may. UDP: one datagram, or nothing where there is no room. */
+  /** TCP and TLS: bytes beyond `sendable` are copied and sent later. UDP: one datagram, or none if there is no room. */
   send(data) {
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
@@ -105,7 +105,7 @@ export class Socket extends Mailbox {
     this.#datagram(bytes, "sendTo", host, port);
   }
 
-  /** The program has read so many bytes of what `ondata` was given: the node may send as many more. */
+  /** The program has read this many bytes of those passed to `ondata`: the node may send as many more. */
   consumed(count) {
     check("count", count, [0, 2 ** 53 - 1]);
     if (!this.#window || this.ending || this.#isClosing) return;
@@ -113,7 +113,7 @@ export class Socket extends Mailbox {
     if (grant > 0) this.#link._say("window", this.id, grant);
   }
 
-  /** Asks the node for the listener's port once more; connections are accepted from `bind` on. */
+  /** Asks the node again for the listener's port; connections are accepted from `bind` on. */
   listen(backlog = 128) {
     check("backlog", backlog, [0, 65535]);
     if (!this.ending) this.#link?._say("listen", this.id, backlog);
@@ -121,14 +121,14 @@ export class Socket extends Mailbox {
 
   // Ending.
 
-  /** No more to send: half-close to the target, after what was sent. Over v1 nothing is told; only `close` is there. */
+  /** No more to send: half-close to the target, after the sent data. Over v1 nothing is sent; v1 has only `close`. */
   shutdown() {
     if (this.isShut) return;
     this.#isFinishing = true;
     this.#settle();
   }
 
-  /** Wants no more of the socket; bytes sent before still go out. */
+  /** Ends the socket; bytes sent before are still delivered. */
   close() {
     if (this.#isClosing || this.ending) return;
     if (!this.#link) return this.reset();
@@ -138,7 +138,7 @@ export class Socket extends Mailbox {
     this.#linger();
   }
 
-  /** Drops the socket at once, unsent bytes too. */
+  /** Drops the socket at once, including unsent bytes. */
   reset() { this.#drop(new WasmnetError("client_closed", "reset by the client")); }
 
   #drop(error) {
@@ -149,7 +149,7 @@ export class Socket extends Mailbox {
   }
 
   /**
-   * Takes all of `listeners`, `{onopen, ondata, ...}`, before anything can happen. From now on the socket has so long to be open, in ms: for the
+   * Sets all `listeners`, `{onopen, ondata, ...}`, before any event. From now on the socket has this many ms to open: for the
    * connection to the node and for the node's answer.
    */
   _begin(listeners, ms) {
@@ -162,7 +162,7 @@ export class Socket extends Mailbox {
 
   // The link's side.
 
-  /** The socket is on this WebSocket from now on. Accepted ones are open already. */
+  /** The socket uses this WebSocket from now on. Accepted sockets are already open. */
   _attach(link) {
     if (this.ending) return;
     this.#link = link;
@@ -210,13 +210,13 @@ export class Socket extends Mailbox {
       case "closed":
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
-        // About one datagram, or one request: the socket lives on.
+        // About one datagram, or one request: the socket stays open.
         if (this.state === "open" && !this.isStream) return call(this.onerror, refusal(event), this);
         return this._end(refusal(event));
     }
   }
 
-  /** There is credit, or room and it is this socket's turn to send so many bytes: what waits goes out, then the program may send. */
+  /** There is credit, or room and it is this socket's turn to send this many bytes: waiting data is sent, then the program may send. */
   _mayPump(turn = 0) {
     this.#turn = turn;
     while (this.#queue.size) {
@@ -226,7 +226,7 @@ export class Socket extends Mailbox {
         this.#queue.unshift(chunk.subarray(sent));
         break;
       }
-      // The copy's memory is free at once: a page makes copies faster than it collects them.
+      // The copy's memory is released at once: a page makes copies faster than it collects them.
       chunk.buffer.transfer?.(0);
     }
     this.#settle();
@@ -237,7 +237,7 @@ export class Socket extends Mailbox {
     this.#noteStarvation();
   }
 
-  /** Holds the most of what may be left unread in all. A listener holds its connections' bytes. */
+  /** Holds the most of the bytes that may be left unread in total. A listener holds its connections' bytes. */
   _overflow() {
     if (this.kind === "listener") this._dropMail();
     else this.#drop(new WasmnetError("too_slow", "the program does not read what is sent to it"));
@@ -253,11 +253,11 @@ export class Socket extends Mailbox {
     this.#link?._forget(this);
     this.owner._socketEnded(this);
     this._mailEnd("onclosed", error);
-    // A program that waits to send must not wait for ever.
+    // A program that waits to send must not wait forever.
     call(this.onsendable, this);
   }
 
-  // Inside.
+  // Internal.
 
   #allowance() {
     const link = this.#link;
@@ -292,14 +292,14 @@ export class Socket extends Mailbox {
     this.bytesUp += bytes.length;
   }
 
-  /** Whoever cannot send is told when it can: by the node's grant, or by the link when the WebSocket is what is full. */
+  /** A program that cannot send is notified when it can: by the node's grant, or by the link if the WebSocket is full. */
   #noteStarvation() {
     if (this.ending || !this.#link || (!this.#queue.size && this.#allowance())) return;
     this.#isStarved = true;
     if (this.#credit > 0) this.#link._awaitRoom(this);
   }
 
-  /** Says that there is no more to send, once all of it has gone. */
+  /** Reports that there is no more to send, once all data is sent. */
   #settle() {
     if (!this.#isFinishing || this.#queue.size || !this.#link || this.ending) return;
     const word = this.#isClosing ? "close" : this.#window && "shutdown";
@@ -330,10 +330,10 @@ export class Socket extends Mailbox {
     socket.listener = this;
     socket._attach(this.#link);
     const { _sockets: sockets, _terms: terms } = this.#link;
-    // Of all listeners: the node says whose a connection is.
+    // Of all listeners: the node assigns a connection to one.
     let waiting = 0;
     for (const { waitingAccepts } of sockets.values()) waiting += waitingAccepts;
-    // v1 has no terms: nothing is more than undefined.
+    // v1 has no terms: no number is larger than undefined.
     if (this.#isClosing || waiting >= MOST_ACCEPTED || waiting * terms?.window >= MOST_ACCEPTED_BYTES
       || sockets.size > MOST_SOCKETS || sockets.size > terms?.max_sockets) {
       return socket.reset();

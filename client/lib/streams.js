@@ -1,15 +1,15 @@
-// Sockets as WHATWG streams: the shape of Cloudflare's connect() and of Direct Sockets.
+// Sockets as WHATWG streams: the API of Cloudflare's connect() and of Direct Sockets.
 
 import { toBytes } from "./bytes.js";
 import { WasmnetError, isOrderly } from "./errors.js";
 
-/** "ip:port" or "[ip6]:port" in parts. */
+/** Splits "ip:port" or "[ip6]:port". */
 function endpoint(string) {
   const at = string?.lastIndexOf(":") ?? -1;
   return at < 0 ? ["", 0] : [string.slice(0, at).replace(/^\[|\]$/g, ""), Number(string.slice(at + 1))];
 }
 
-/** A promise that may be left alone when it rejects. */
+/** A promise whose rejection need not be handled. */
 function deferred() {
   const made = {};
   made.promise = new Promise((resolve, reject) => Object.assign(made, { resolve, reject }));
@@ -17,7 +17,7 @@ function deferred() {
   return made;
 }
 
-/** What all shapes share: `opened`, `closed`, `close()`, AbortSignal. */
+/** Common to all kinds: `opened`, `closed`, `close()`, AbortSignal. */
 class Shape {
   #opened = deferred();
   #abort = null;
@@ -33,7 +33,7 @@ class Shape {
   get _failure() { return this.#abort ? this.#abort.reason : this.socket.ending; }
   get _hasFailed() { return this.#abort !== null || !isOrderly(this.socket.ending); }
 
-  /** What was sent has happened once the target has taken the connection: until then it may be refused. */
+  /** A write is complete once the target has accepted the connection: until then it can be refused. */
   _happened() { return this.socket.state === "open" ? undefined : this.opened; }
 
   async close() {
@@ -41,7 +41,7 @@ class Shape {
     await this.closed.catch(() => {});
   }
 
-  /** The socket is over, though what came before may wait to be read. */
+  /** The socket has ended, although earlier data may wait to be read. */
   _settle() {
     const { code, message } = this.socket.ending;
     this.#opened.reject(this._failure);
@@ -49,11 +49,11 @@ class Shape {
     else this.#closed.resolve({ code, message });
   }
 
-  /** The last step of a shape's constructor: what happens from here on may end it. */
+  /** The last step of a constructor: events from here on can end the socket. */
   _start(signal, info, ended) {
     const { socket } = this;
     const open = () => this.#opened.resolve(info());
-    // A connection that was accepted may be over before anybody takes it.
+    // An accepted connection may have ended before the program takes it.
     if (socket.state === "open" || socket.kind === "accepted") open();
     else socket.onopen = open;
     if (socket.ending) this._settle();
@@ -85,7 +85,7 @@ export class Connection extends Shape {
 
   constructor(socket, { signal, allowHalfOpen = false } = {}) {
     super(socket);
-    // Nothing is delivered but to a read, and credit is granted with it: who does not read stops its own socket.
+    // Data is delivered only to a read, and credit is granted with it: a program that does not read stops its own socket.
     socket.paused = true;
     socket.ondata = (chunk) => {
       socket.paused = true;
@@ -106,7 +106,7 @@ export class Connection extends Shape {
       type: "bytes",
       start: (controller) => { this.#readable = controller; },
       pull: () => { socket.paused = false; },
-      // Nobody reads any more: no more credit is granted, and what still comes is dropped. What is still to be written goes out first.
+      // Reading has ended: no more credit is granted, and later data is dropped. Data still to be written is sent first.
       cancel: () => {
         this.#isReadable = false;
         this.#isCancelled = true;
@@ -124,7 +124,7 @@ export class Connection extends Shape {
       },
       abort: () => socket.reset(),
     }, {
-      // Called for each chunk as it is given: what is given before the target's end still goes out.
+      // Called for each chunk when it is passed: data passed before the target's end is still sent.
       size: () => {
         this.#unwritten++;
         return 1;
@@ -154,7 +154,7 @@ export class Connection extends Shape {
       this.#readable.error(this._failure);
     } else {
       this.#readable.close();
-      // A reader that brought its own buffer gets it back empty.
+      // A reader that supplied its own buffer gets it back empty.
       this.#readable.byobRequest?.respond(0);
     }
   }
@@ -176,7 +176,7 @@ export class Connection extends Shape {
     this.#endIfWritten();
   }
 
-  /** The target has ended and may not be written to for longer than what is on its way. */
+  /** The target has ended; only writes in progress may still complete. */
   #endIfWritten() {
     if (!this.#isToEnd || this.#unwritten > 0 || this.#isShut) return;
     this.#writable.error(new WasmnetError("normal", "the target ended the connection"));
@@ -202,14 +202,14 @@ export class DatagramConnection extends Shape {
       start: (controller) => { readable = controller; },
       pull: () => new Promise((resolve) => {
         pulled = resolve;
-        // One a read: what waits is bounded by the socket, and dropped beyond.
+        // One for each read: the socket bounds waiting data, and drops the rest.
         socket.ondatagram = (data, remoteAddress, remotePort) => {
           socket.ondatagram = null;
           readable.enqueue({ data, remoteAddress, remotePort });
           resolve();
         };
       }),
-      // Nobody reads any more; the program may go on writing.
+      // Reading has ended; the program can continue to write.
       cancel: () => { socket.ondatagram = () => {}; },
     }, { highWaterMark: 0 });
     this.writable = new WritableStream({
@@ -245,7 +245,7 @@ export class Listener extends Shape {
   #options;
   #waiting = [];
 
-  /** Who dials in may end first and wait for the answer, so its connection may be half open unless told otherwise. */
+  /** A client may end first and wait for the answer, so its connection can be half open unless an option says otherwise. */
   constructor(socket, { signal, allowHalfOpen = true } = {}) {
     super(socket);
     this.#options = { allowHalfOpen };
