@@ -33,7 +33,7 @@ export interface ClientOptions {
   token?: string | (() => string | Promise<string>) | undefined;
   /**
    * After a first attempt that failed, goaway or loss, reconnect: at random within `baseMs` (500), doubling up to `capMs` (30,000) until
-   * a session has lasted 10 s, both in ms, 1 to 2,147,483,647. `first: false`: a failed first attempt rejects all waiting calls. Default true.
+   * a session lasts 10 s, both in ms, 1 to 2,147,483,647. `first: false`: a failed first attempt rejects all waiting calls. Default true.
    */
   reconnect?: boolean | { baseMs?: number | undefined; capMs?: number | undefined; first?: boolean | undefined } | undefined;
   /** The limit for each opening, in ms, 1 to 2,147,483,647: the WebSocket, and each socket and lookup from its call on. Default 15,000. */

@@ -1,4 +1,4 @@
-// IP addresses: text as the wire has it, bytes as guests have it.
+// IP addresses: text as in the protocol, bytes as in guests.
 
 /** Address families, as WASI numbers them. */
 export const Family = Object.freeze({ UNSPEC: 0, INET4: 1, INET6: 2, UNIX: 3 });
@@ -25,7 +25,7 @@ function compress(groups) {
   return `${hex.slice(0, best.start).join(":")}::${hex.slice(best.start + best.length).join(":")}`;
 }
 
-/** The 4 or 16 bytes of an IP literal (IPv6 with or without brackets), or null when `text` is none. */
+/** The 4 or 16 bytes of an IP literal (IPv6 with or without brackets), or null if `text` is not one. */
 export function parseAddress(text) {
   if (text.startsWith("[") && text.endsWith("]")) text = text.slice(1, -1);
   return text.includes(":") ? parse6(text) : parse4(text);
@@ -67,12 +67,12 @@ function groupsOf(half) {
   return groups;
 }
 
-/** "ip:port" or "[ip]:port" as { bytes, port }; an unspecified address where it cannot be read. */
+/** "ip:port" or "[ip]:port" as { bytes, port }; an unspecified address if it cannot be read. */
 export function parseEndpoint(text, family = Family.INET4) {
   const colon = text ? text.lastIndexOf(":") : -1;
   const bytes = colon < 0 ? null : parseAddress(text.slice(0, colon));
   return { bytes: bytes ?? new Uint8Array(family === Family.INET6 ? 16 : 4), port: colon < 0 ? 0 : Number(text.slice(colon + 1)) || 0 };
 }
 
-/** An address without bytes is a local socket's. */
+/** An address without bytes belongs to a local socket. */
 export const familyOf = (bytes) => (bytes.length === 16 ? Family.INET6 : bytes.length === 4 ? Family.INET4 : Family.UNIX);

@@ -1,11 +1,11 @@
-// What a page gives to the bridge is checked where it gives it: the same error, and the same words, as the client's.
+// A page's arguments to the bridge are checked when they are passed: the same error, and the same words, as the client's.
 
 import { check, optionsOf, portOf, signalOf, urlOf } from "../lib/check.js";
 import { parseAddress } from "./address.js";
 
 const isStream = (value, method) => typeof value?.[method] === "function";
 
-/** `value`, which is `words` or not given. */
+/** `value`, which is one of `words` or absent. */
 function given(name, value, isRight, words) {
   if (value !== undefined && !isRight(value)) check(name, value, [], words);
 }
@@ -28,7 +28,7 @@ export function listenersOf(listeners, name = "listen") {
   }
 }
 
-/** Throws where an option of run() cannot be. */
+/** Throws if an option of run() is invalid. */
 export function checkRunOptions(options) {
   const { url, client, clientOptions, args, env, stdin, stdout, stderr, listen, signal, workerUrl, imports } = optionsOf(options);
   check("of url and client", Number(url === undefined) + Number(client === undefined), [1, 1], "exactly one given", url === undefined ? "none" : "both");
@@ -53,7 +53,7 @@ export function checkRunOptions(options) {
   given("workerUrl", workerUrl, (value) => typeof value === "string" || value instanceof URL, "a URL");
 }
 
-/** Throws where an option of wrapImports() cannot be. */
+/** Throws if an option of wrapImports() is invalid. */
 export function checkWrapOptions(imports, options) {
   optionsOf(imports, "imports");
   const { client, memory, firstFd = 0, listenerFd = 0, onrefused } = optionsOf(options);

@@ -1,10 +1,10 @@
-// Puts the core's functions over a base shim's, for one strategy of blocking.
+// Combines the core's functions with a base shim's, for one strategy of blocking.
 
 import { Errno } from "./errno.js";
 
 export const namespace = "wasi_snapshot_preview1";
 
-/** Functions that may have to wait; only these are suspended in, for a suspending import may not be called from everywhere. */
+/** Functions that may have to wait; only these suspend, because a suspending import cannot be called everywhere. */
 const waits = new Set([
   "sock_accept", "sock_recv", "sock_send", "sock_connect", "sock_bind", "sock_listen", "sock_recv_from", "sock_send_to",
   "sock_getaddrinfo", "sock_getlocaladdr", "fd_read", "fd_write", "poll_oneoff", "sched_yield",
@@ -13,8 +13,8 @@ const waits = new Set([
 /**
  * The import functions of wasi_snapshot_preview1: the core's for sockets, `base`'s for the rest.
  *
- * @param ownsAllFds whether the core's readiness answers for the base's descriptors too
- * @param trace called with a line of text for each call, as it returns
+ * @param ownsAllFds whether the core's readiness covers the base's descriptors too
+ * @param trace called with a line of text for each call, when it returns
  */
 export function combine(base, core, blocker, { ownsAllFds = false, trace } = {}) {
   const { own, shared, poll } = core.functions();
@@ -42,7 +42,7 @@ function traced(name, call, trace) {
   };
 }
 
-// A poll of clocks alone is ours too: a base shim may spin through it.
+// The core also handles a poll of clocks only: a base shim may busy-wait in it.
 function touchesSockets(core, pointer, count) {
   let onlyClocks = true;
   for (let i = 0; i < count >>> 0; i++) {
@@ -54,7 +54,7 @@ function touchesSockets(core, pointer, count) {
   return onlyClocks;
 }
 
-/** An import that nobody provides. */
+/** A missing import. */
 export class MissingImports extends Error {
   constructor(names) {
     super(`the module imports what nobody provides: ${names.join(", ")}`);
@@ -63,7 +63,7 @@ export class MissingImports extends Error {
   }
 }
 
-/** Throws MissingImports when `module` imports what `imports` lacks. */
+/** Throws MissingImports if `module` imports functions that `imports` lacks. */
 export function checkImports(module, imports) {
   const missing = WebAssembly.Module.imports(module)
     .filter(({ module: space, name }) => imports[space]?.[name] === undefined)

@@ -1,10 +1,10 @@
-// Modules out of whatever a page has, and words for what is none.
+// Modules from any source that a page has, and errors for invalid sources.
 
 import { WasmnetError } from "../lib/errors.js";
 
-/** A WebAssembly.Module out of one, its bytes, a Response or a URL. */
+/** Compiles a WebAssembly.Module from a module, its bytes, a Response or a URL. */
 export async function compile(source) {
-  // By what they are, not by instanceof: those of another frame are of other classes.
+  // By tag, not by instanceof: objects from another frame have other classes.
   const kind = Object.prototype.toString.call(source);
   if (kind === "[object WebAssembly.Module]") return source;
   if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return compileBytes(source, "this");
@@ -16,7 +16,7 @@ export async function compile(source) {
   return compileBytes(await response.arrayBuffer(), `${response.url || "the response"}, which is ${response.headers.get("content-type") ?? "of no type"},`);
 }
 
-/** `name` says in an error what these bytes are. */
+/** `name` describes these bytes in an error. */
 export async function compileBytes(source, name) {
   const bytes = ArrayBuffer.isView(source) ? new Uint8Array(source.buffer, source.byteOffset, source.byteLength) : new Uint8Array(source);
   const [magic, version] = [bytes.subarray(0, 4), bytes.subarray(4, 8)].map(String);

@@ -1,5 +1,5 @@
-// The bridge between a guest's socket calls and a transport: decodes the ABIs into operations on a table of sockets. It knows
-// no browser; whether an operation that has to wait suspends (JSPI) or blocks (SharedArrayBuffer) is the blocker's matter.
+// The bridge between a guest's socket calls and a transport: decodes the ABIs into operations on a table of sockets. It does not
+// depend on a browser; the blocker decides whether an operation that has to wait suspends (JSPI) or blocks (SharedArrayBuffer).
 
 import { Errno } from "./errno.js";
 import { familyOf, formatAddress } from "./address.js";
@@ -21,9 +21,9 @@ export class Core {
    * @param memory a WebAssembly.Memory, or a function that returns it
    * @param transport opens sockets: see transport.js
    * @param blocker run(table, operation, options): see jspi.js and sab.js
-   * @param firstFd the lowest descriptor a socket may get
-   * @param taken (fd) => whether the base shim has that descriptor
-   * @param baseReadiness (fd, forReading) => { ready, bytes, hangup } of a descriptor that is no socket, or undefined
+   * @param firstFd the lowest descriptor for a socket
+   * @param taken (fd) => whether the base shim uses that descriptor
+   * @param baseReadiness (fd, forReading) => { ready, bytes, hangup } of a descriptor that is not a socket, or undefined
    */
   constructor({ memory, transport, blocker, clock = systemClock, firstFd = 3, taken, baseReadiness = () => undefined }) {
     this.memory = new GuestMemory(memory);
@@ -45,7 +45,7 @@ export class Core {
 
   /**
    * Runs an operation to its end: an errno, or a promise of one. `nonblocking` never waits; `timeout` (ms, 0: none) and
-   * `deadline` (ms of the monotonic clock) bound the wait, after which the answer is EAGAIN.
+   * `deadline` (ms of the monotonic clock) bound the wait, after which the result is EAGAIN.
    */
   run(operation, { nonblocking = false, timeout = 0, deadline = Infinity } = {}) {
     if (timeout > 0) deadline = Math.min(deadline, this.clock.monotonic() + timeout);
@@ -56,7 +56,7 @@ export class Core {
     return new (type === "stream" ? TcpSocket : UdpSocket)(this.table, this.transport, family);
   }
 
-  /** Opens a listener before the guest starts, as preview1's guests expect theirs. Resolves to its descriptor and port. */
+  /** Opens a listener before the guest starts, as preview1's guests expect. Resolves to its descriptor and port. */
   async preopenListener({ bytes, port, backlog = 128, nonblocking = false, fd }) {
     const socket = this.newSocket("stream", familyOf(bytes));
     const settle = async (start, ask) => {
@@ -76,8 +76,8 @@ export class Core {
   }
 
   /**
-   * The import functions of wasi_snapshot_preview1 that this bridge answers. Those in `shared` take any descriptor and fall
-   * to the base shim for what is no socket; those in `own` are about sockets only.
+   * The import functions of wasi_snapshot_preview1 that this bridge implements. Those in `shared` take any descriptor and pass
+   * other descriptors to the base shim; those in `own` are for sockets only.
    */
   functions() {
     const onSockets = preview1Functions(this);
@@ -103,7 +103,7 @@ export class Core {
     }
   }
 
-  // Nothing a guest passes may throw into it: a bad address is its errno.
+  // A guest's arguments must not cause an exception in it: a bad address is an errno.
   #faultless(call) {
     return (...args) => {
       try {

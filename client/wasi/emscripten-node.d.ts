@@ -2,7 +2,7 @@ import type { WasmnetClient } from "../wasmnet-client.js";
 import type { EmscriptenOptions } from "./emscripten.js";
 
 /**
- * Gives modules that require("ws") from now on, as Emscripten's programs in Node do, a class whose connections are sockets of `client`.
- * Returns a function that takes it back.
+ * Modules that require("ws") from now on, as Emscripten's programs in Node do, get a class whose connections are sockets of `client`.
+ * Returns a function that undoes this.
  */
 export function replaceWs(client: WasmnetClient, options?: Omit<EmscriptenOptions, "Native">): () => void;

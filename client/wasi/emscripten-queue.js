@@ -1,11 +1,11 @@
-// SOCKFS puts what comes for a socket into an array of its own and does not say when the program has read it. The array is found as it
-// takes the first message, and from then on tells what leaves it: without that, a program that does not read would fill the page's memory.
+// SOCKFS stores a socket's messages in its own array and does not report when the program has read them. The array is found when it
+// receives the first message, and from then on reports removals: otherwise a program that does not read would fill the page's memory.
 
 /**
- * Calls `deliver`, which hands SOCKFS one message of `length` bytes.
+ * Calls `deliver`, which passes SOCKFS one message of `length` bytes.
  *
- * @param onread called with the number of bytes that the program has read since, not while it is in a read
- * @returns the queue, or null where it was not seen: a SOCKFS that works otherwise, or in another realm
+ * @param onread called with the number of bytes that the program has read since, but not during a read
+ * @returns the queue, or null if it was not found: a SOCKFS that works differently, or in another realm
  */
 export function receiveQueueOf(length, deliver, onread) {
   const queue = arrayThatTakes(length, deliver);
@@ -13,7 +13,7 @@ export function receiveQueueOf(length, deliver, onread) {
   return queue;
 }
 
-// Nothing but `deliver` runs while Array's push is replaced: it is synchronous.
+// No other code runs while Array's push is replaced: `deliver` is synchronous.
 function arrayThatTakes(length, deliver) {
   const { push } = Array.prototype;
   let found = null;
@@ -32,7 +32,7 @@ function arrayThatTakes(length, deliver) {
   return found;
 }
 
-/** Bytes of the one typed array in an entry; its name is the compiler's to choose. */
+/** Bytes of the one typed array in an entry; the compiler chooses its name. */
 function bytesIn(entry) {
   if (typeof entry !== "object" || entry === null) return 0;
   return Object.values(entry).find((value) => ArrayBuffer.isView(value))?.byteLength ?? 0;
@@ -42,7 +42,7 @@ function tellReads(queue, onread) {
   const { shift, unshift } = Array.prototype;
   let count = 0;
   let isNoted = false;
-  // A read takes a whole entry out and puts the rest back: what it took is known when it is over.
+  // A read removes a whole entry and puts the rest back: the amount read is known afterwards.
   const note = (bytes) => {
     if (!isNoted) queueMicrotask(() => {
       const read = count;

@@ -4,15 +4,15 @@ import type { WasmnetClient } from "../wasmnet-client.js";
 import type { OnRefused } from "./index.js";
 
 export interface EmscriptenOptions {
-  /** Bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound. See the README. */
+  /** Bytes of a socket that may wait for the node before the program's send() returns EAGAIN. Default: no bound. See the README. */
   sendBuffer?: number | undefined;
-  /** Which destinations are UDP; SOCKFS does not say. Default: none. */
+  /** Selects the destinations that use UDP; SOCKFS does not. Default: none. */
   isDatagram?: ((host: string, port: number) => boolean) | undefined;
-  /** Told what the node refused, in words; SOCKFS has one errno for it. Default: nobody. */
+  /** Receives refusals by the node, in words; SOCKFS has one errno for them. Default: none. */
   onrefused?: OnRefused | undefined;
-  /** What other WebSockets are made of. Default: the one there is. */
+  /** The class for other WebSockets. Default: the global one. */
   Native?: typeof WebSocket | undefined;
 }
 
-/** A class for `globalThis.WebSocket`: what SOCKFS opens becomes a socket, the rest the browser's own. */
+/** A class for `globalThis.WebSocket`: SOCKFS's WebSockets become sockets, the others use the browser's class. */
 export function emscriptenWebSocket(client: WasmnetClient, options?: EmscriptenOptions): typeof WebSocket;

@@ -1,5 +1,5 @@
 // Sockets for unchanged Emscripten programs. Their SOCKFS opens `new WebSocket("ws://host:port/", ["binary"])` for each connect();
-// the class here takes those and opens a socket of the one connection instead. Every other use gets the browser's WebSocket.
+// this class intercepts those and opens a socket of the one connection instead. All others use the browser's WebSocket.
 
 import { check, optionsOf } from "../lib/check.js";
 import { call } from "../lib/errors.js";
@@ -9,24 +9,24 @@ import { RefusalTeller } from "./refusal.js";
 
 const states = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
 
-/** What SOCKFS's queue holds unread of datagrams, and of a stream over v1, before the rest waits in the client. */
+/** Unread datagrams, or data of a stream over v1, that SOCKFS's queue holds before the rest waits in the client. */
 const mostDatagramBytes = 256 * 1024;
 const mostDatagrams = 2048;
 const mostUnread = 1024 * 1024;
 
-/** What SOCKFS sends first on a bound datagram socket, with two bytes of its port after it, and takes from whatever comes first. */
+/** SOCKFS's first message on a bound datagram socket, followed by two bytes of its port; it interprets any first message as this. */
 const portMessage = [255, 255, 255, 255, 0x70, 0x6f, 0x72, 0x74];
 const isPortMessage = (bytes) => bytes.length === 10 && portMessage.every((byte, index) => bytes[index] === byte);
 
 /**
- * A class to put in place of `globalThis.WebSocket` before the program starts, in the realm (page or Worker) that it runs in.
+ * A class to replace `globalThis.WebSocket` before the program starts, in the realm (page or Worker) that it runs in.
  *
- * @param client a WasmnetClient, made before its WebSocket is replaced
+ * @param client a WasmnetClient, created before its WebSocket is replaced
  * @param {object} [options]
- * @param {number} [options.sendBuffer] bytes of a socket that may wait for the node before the program's send() is told EAGAIN. Default: no bound
- * @param {(host: string, port: number) => boolean} [options.isDatagram] which destinations are UDP: SOCKFS does not say. Default: none
- * @param {(refusal) => void} [options.onrefused] told in words what the node refused, of which SOCKFS has one errno: see refusal.js. Default: nobody
- * @param [options.Native] what other WebSockets are made of. Default: the one there is
+ * @param {number} [options.sendBuffer] bytes of a socket that may wait for the node before send() returns EAGAIN. Default: no bound
+ * @param {(host: string, port: number) => boolean} [options.isDatagram] selects UDP destinations, which SOCKFS does not. Default: none
+ * @param {(refusal) => void} [options.onrefused] receives refusals in words; SOCKFS has one errno for them: see refusal.js. Default: none
+ * @param [options.Native] the class for other WebSockets. Default: the global one
  */
 export function emscriptenWebSocket(client, options) {
   clientOf(client);
@@ -40,7 +40,7 @@ export function emscriptenWebSocket(client, options) {
       Object.assign(this.prototype, states);
     }
 
-    /** Both kinds are WebSockets to whoever asks. */
+    /** Both kinds are instances of WebSocket for any check. */
     static [Symbol.hasInstance](value) { return (typeof value === "object" && value !== null && #socket in value) || (Native !== undefined && value instanceof Native); }
 
     binaryType = "arraybuffer";
@@ -68,11 +68,11 @@ export function emscriptenWebSocket(client, options) {
         onopen: () => this.#opened(),
         ondata: (chunk) => this.#received(chunk),
         ondatagram: (bytes) => this.#hand(bytes),
-        // SOCKFS has no half-close: the peer's end is the socket's, once what was sent is out.
+        // SOCKFS has no half-close: the peer's end is the socket's, once the sent data is out.
         onend: () => this.close(),
         onsendable: () => {
           if (!this.#isFull) return;
-          // Later SOCKFS (since late 2024) kept what was sent meanwhile, and lets go of it when the socket opens.
+          // Later SOCKFS (since late 2024) queues data sent meanwhile, and sends it when the socket opens.
           this.#isFull = false;
           this.#opened();
         },
@@ -83,7 +83,7 @@ export function emscriptenWebSocket(client, options) {
       });
     }
 
-    /** A full socket is "connecting" to SOCKFS: poll() says that it is not writable, and send() EAGAIN. */
+    /** A full socket is "connecting" to SOCKFS: poll() reports that it is not writable, and send() returns EAGAIN. */
     get readyState() { return this.#isFull && this.#state === states.OPEN ? states.CONNECTING : this.#state; }
 
     get bufferedAmount() { return this.#socket.queued; }
@@ -95,7 +95,7 @@ export function emscriptenWebSocket(client, options) {
       const isFirst = !this.#hasSent;
       this.#hasSent = true;
       if (isFirst && isPortMessage(bytes)) {
-        // A datagram socket that nobody said is one must not write its datagrams into a stream.
+        // A datagram socket that was not declared as one must not write its datagrams into a stream.
         if (!this.#socket.isDatagram) this.#socket.reset();
         return;
       }
@@ -116,12 +116,12 @@ export function emscriptenWebSocket(client, options) {
     }
 
     #received(chunk) {
-      // SOCKFS would take such a stream's beginning for a datagram socket's port: in two parts it does not.
+      // SOCKFS would interpret the beginning of such a stream as a datagram socket's port: split in two it does not.
       const parts = !this.#hasReceived && isPortMessage(chunk) ? [chunk.subarray(0, 4), chunk.subarray(4)] : [chunk];
       for (const part of parts) this.#hand(part);
     }
 
-    /** The credit goes back as the program reads; where its queue cannot be seen, at once. */
+    /** Credit is granted as the program reads; if its queue cannot be observed, at once. */
     #hand(bytes) {
       if (this.#hasReceived || bytes.length === 0) {
         this.#message(bytes);
@@ -140,7 +140,7 @@ export function emscriptenWebSocket(client, options) {
       this.#pause();
     }
 
-    /** Datagrams, and data over v1, have no credit: what is too much for SOCKFS's queue waits in the client, within its bounds. */
+    /** Datagrams, and data over v1, have no credit: data beyond SOCKFS's queue waits in the client, within its bounds. */
     #pause() {
       const most = this.#socket.isDatagram ? mostDatagramBytes : client.version === 1 ? mostUnread : Infinity;
       const isPaused = this.#unread > most || (this.#socket.isDatagram && this.#queue?.length > mostDatagrams);
@@ -157,7 +157,7 @@ export function emscriptenWebSocket(client, options) {
       const wasClean = error.code === "normal" || error.code === "client_closed";
       if (!wasClean) this.#tell(new Event("error"));
       const details = { wasClean, code: wasClean ? 1000 : 1006, reason: error.code };
-      // Node has had CloseEvent since 23 only.
+      // Node has CloseEvent only since 23.
       this.#tell(typeof CloseEvent === "function" ? new CloseEvent("close", details) : Object.assign(new Event("close"), details));
     }
 
@@ -168,7 +168,7 @@ export function emscriptenWebSocket(client, options) {
   };
 }
 
-/** SOCKFS writes an IPv6 address without brackets, and the port always. */
+/** SOCKFS writes an IPv6 address without brackets, and always the port. */
 function targetOf(url) {
   const [, scheme, host, port] = /^(wss?):\/\/([^/?#]*?)(?::(\d+))?(?:[/?#]|$)/.exec(url) ?? [];
   if (!host) throw new DOMException(`${url} names no host`, "SyntaxError");

@@ -1,6 +1,6 @@
-// The numbers of WASI preview1's errno that this bridge returns, and what each wire code becomes for a guest.
+// The numbers of WASI preview1's errno that this bridge returns, and the errno for each code of the protocol.
 
-/** WASI preview1 errno. The AI_ ones are what the WasmEdge socket extension adds for sock_getaddrinfo. */
+/** WASI preview1 errno. The WasmEdge socket extension adds the AI_ ones for sock_getaddrinfo. */
 export const Errno = Object.freeze({
   SUCCESS: 0, ACCES: 2, ADDRINUSE: 3, ADDRNOTAVAIL: 4, AFNOSUPPORT: 5, AGAIN: 6, ALREADY: 7, BADF: 8, CONNABORTED: 13,
   CONNREFUSED: 14, CONNRESET: 15, DESTADDRREQ: 17, DQUOT: 19, FAULT: 21, HOSTUNREACH: 23, INPROGRESS: 26, INTR: 27,
@@ -10,7 +10,7 @@ export const Errno = Object.freeze({
   AI_SERVICE: 85, AI_SOCKTYPE: 86,
 });
 
-// One row a wire code: the code's number, its word, and the errno of a guest's pending or next call.
+// One row for each code: the code's number, its word, and the errno of a guest's pending or next call.
 const codes = [
   [0, "normal", Errno.SUCCESS],
   [1, "client_closed", Errno.SUCCESS],
@@ -39,12 +39,12 @@ const codes = [
   [66, "internal", Errno.IO],
 ];
 
-/** `invalid_argument` is the client's own: a guest gave what nobody can ask for. */
+/** `invalid_argument` is the client's own: a guest passed an invalid argument. */
 const byWord = new Map([...codes.map(([, word, errno]) => [word, errno]), ["invalid_argument", Errno.INVAL]]);
 
 /**
- * The errno for a wire code's word. A word this table lacks is the connection's own end: `connection_lost` and its like
- * reset a socket that was up and leave the network down for one that was not yet.
+ * The errno for a code's word. A word that this table lacks means the end of the connection: `connection_lost` and the like
+ * reset a socket that was connected and mean ENETDOWN for one that was not.
  */
 export function errnoOf(word, wasConnected) {
   const errno = byWord.get(word);
@@ -52,7 +52,7 @@ export function errnoOf(word, wasConnected) {
   return wasConnected ? Errno.CONNRESET : Errno.NETDOWN;
 }
 
-/** The same for a failed name lookup, in the numbers of getaddrinfo. */
+/** The same for a failed name lookup, in getaddrinfo's numbers. */
 export function lookupErrnoOf(word) {
   if (word === "name_not_found" || word === "invalid_argument") return Errno.AI_NONAME;
   if (word === "policy_denied" || word === "denylisted") return Errno.ACCES;

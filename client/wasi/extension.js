@@ -1,5 +1,5 @@
 // The WasmEdge socket extension, in the same import module as preview1. Its first and second form share names; the number of
-// arguments and the length of the address buffer tell them apart, and a number that is neither form's gives ENOSYS.
+// arguments and the length of the address buffer distinguish them, and any other number returns ENOSYS.
 
 import { Errno } from "./errno.js";
 import { Family, familyOf, formatAddress } from "./address.js";
@@ -45,10 +45,10 @@ export function extensionFunctions(core) {
     return memory.bytes(buffer + 2, family === Family.INET4 ? 4 : 16).slice();
   };
 
-  // The second form's address of no family, which takes the peer away.
+  // The second form's address of no family, which removes the peer.
   const isUnspecified = (pointer) => memory.u32(pointer + 4) === storageLength && memory.u16(memory.u32(pointer)) === Family.UNSPEC;
 
-  // Writes an address where the guest made room for one; the errno says when it does not fit.
+  // Writes an address into the guest's buffer; the errno reports if it does not fit.
   const storeAddress = (pointer, bytes) => {
     const buffer = memory.u32(pointer);
     const length = memory.u32(pointer + 4);
@@ -72,7 +72,7 @@ export function extensionFunctions(core) {
   const addressGetter = (which) => onSocket((socket, ...args) => {
     if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
     if (which === "peerAddress") return storeFound(socket.peerAddress(), args);
-    // Where no port may be bound there is none to tell: a client that asks before it connects can go on.
+    // If no port may be bound there is none to report: a client that asks before it connects can continue.
     const bind = retrying(() => socket.ensureBound(), () => socket.bindResult());
     return core.run(() => (bind() === AGAIN ? AGAIN : -storeFound(socket.localAddress(), args)));
   });
@@ -81,7 +81,7 @@ export function extensionFunctions(core) {
     if (!found) return Errno.NOTCONN;
     const errno = storeAddress(args[0], found.bytes);
     if (errno) return errno;
-    // The first form says 4 and 6, which its libraries expect.
+    // The first form returns 4 and 6, which its libraries expect.
     if (args.length === 3) memory.setU32(args[1], found.bytes.length === 4 ? 4 : 6);
     memory.setU32(args[args.length - 1], found.port);
     return 0;
@@ -96,7 +96,7 @@ export function extensionFunctions(core) {
       return 0;
     },
 
-    // No part of the extension: what socketpair() needs.
+    // Not part of the extension: for socketpair().
     sock_pair: (type, onePointer, otherPointer) => {
       memory.bytes(onePointer, 4);
       memory.bytes(otherPointer, 4);
@@ -117,7 +117,7 @@ export function extensionFunctions(core) {
         const result = start();
         return result === AGAIN ? Errno.INPROGRESS : -result;
       }
-      // One that took too long goes on.
+      // One that took too long continues.
       const late = (errno) => (errno === Errno.AGAIN ? Errno.INPROGRESS : errno);
       const result = core.run(retrying(start, () => socket.connectResult()), { timeout: socket.sendTimeout });
       return result instanceof Promise ? result.then(late) : late(result);
@@ -151,7 +151,7 @@ export function extensionFunctions(core) {
         if (sender?.bytes) {
           const errno = storeAddress(addressPointer, sender.bytes);
           if (errno) return -errno;
-          // Libraries pass a u32 for what the extension calls a u16.
+          // Libraries pass a u32 for the extension's u16.
           if (portPointer) memory.setU16(portPointer, sender.port);
         }
         memory.setU32(sizePointer, result);

@@ -1,5 +1,5 @@
 // A small preview1 host for commands: arguments, environment, standard streams, clocks, random, exit. No files: opening one fails
-// as it does for a program that was given no directory.
+// as for a program without a preopened directory.
 
 import { Errno } from "./errno.js";
 import { AGAIN } from "./table.js";
@@ -32,7 +32,7 @@ export class Host {
    * @param env { NAME: "value" }
    * @param stdin an Input, see input.js
    * @param output an OutputGate, see output-gate.js
-   * @param isTerminal whether the guest's isatty says yes
+   * @param isTerminal the result of the guest's isatty
    */
   constructor({ memory, args = [], env = {}, stdin, output, isTerminal = false }) {
     this.#memory = new GuestMemory(memory);
@@ -52,7 +52,7 @@ export class Host {
     return { ready: this.#stdin.length > 0 || this.#stdin.ended, bytes: this.#stdin.length, hangup: this.#stdin.ended && this.#stdin.length === 0 };
   }
 
-  /** The functions of wasi_snapshot_preview1. Those that read input need the core, to wait. */
+  /** The functions of wasi_snapshot_preview1. Those that read input wait through the core. */
   functions(core) {
     const memory = this.#memory;
     const known = (fd, call) => (this.has(fd) ? call() : Errno.BADF);
@@ -73,7 +73,7 @@ export class Host {
       },
       random_get: (pointer, length) => {
         const bytes = memory.bytes(pointer, length);
-        // getRandomValues takes 64 KiB at a time, and no shared memory.
+        // getRandomValues fills at most 64 KiB at a time, and no shared memory.
         for (let offset = 0; offset < bytes.length; offset += 65536) {
           bytes.set(crypto.getRandomValues(new Uint8Array(Math.min(65536, bytes.length - offset))), offset);
         }
@@ -93,7 +93,7 @@ export class Host {
         memory.fill(pointer, 24);
         memory.setU8(pointer, characterDevice);
         memory.setU16(pointer + 2, this.#nonblocking[fd] ? nonblock : 0);
-        // isatty takes a character device for a terminal when it cannot be sought in.
+        // isatty treats a character device without seek rights as a terminal.
         memory.setU64(pointer + 8, this.#isTerminal ? rightsReadWrite : rightsReadWrite | rightsSeekTell);
         return 0;
       }),
@@ -145,7 +145,7 @@ export class Host {
     }, { nonblocking: this.#nonblocking[0] });
   }
 
-  // As on a pipe: all of it when blocking, what there is room for when not.
+  // As on a pipe: all of it if blocking, as much as fits if not.
   #write(core, fd, pointer, count, sizePointer) {
     if (fd === 0) return Errno.BADF;
     const nonblocking = this.#nonblocking[fd];
@@ -153,7 +153,7 @@ export class Host {
     return core.run(() => {
       let at = 0;
       for (const view of this.#memory.vectors(pointer, count)) {
-        // What an earlier attempt wrote is left out.
+        // Without the part that an earlier attempt wrote.
         const rest = view.subarray(Math.min(Math.max(done - at, 0), view.length));
         at += view.length;
         const part = rest.subarray(0, this.#output.room);

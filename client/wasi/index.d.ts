@@ -2,11 +2,11 @@
 
 import type { ClientOptions, ReasonCode, SocketKind, WasmnetClient } from "../wasmnet-client.js";
 
-/** How a program waits: by JavaScript Promise Integration, or by Atomics.wait in a page that is cross-origin isolated. */
+/** How a program waits: with JavaScript Promise Integration, or with Atomics.wait in a cross-origin isolated page. */
 export type Strategy = "jspi" | "sab";
 
 export interface Listener {
-  /** An IP address of the node to listen on. Default 127.0.0.1. */
+  /** The node's IP address to listen on. Default 127.0.0.1. */
   host?: string | undefined;
   /** Default 0: the node chooses one that the policy allows. */
   port?: number | undefined;
@@ -23,27 +23,27 @@ export interface OpenListener {
   fd: number;
 }
 
-/** What the node refused a program, which has an errno for it and no more. */
+/** A refusal by the node, for which the program gets only an errno. */
 export interface Refusal {
   code: ReasonCode;
-  /** The node's words, or the client's where there is no node. */
+  /** The node's words, or the client's if there is no node. */
   message: string;
   kind: SocketKind | "accepted" | "lookup";
-  /** "host:port"; of a lookup the name. */
+  /** "host:port"; for a lookup the name. */
   destination: string;
-  /** All of it in one line, with what can be done. */
+  /** All of it in one line, with possible remedies. */
   text: string;
 }
 
 /**
- * Called once for each refusal of policy, denylist, limits or admission, and for a node that is lost; not for what a program meets so on any machine,
- * as `refused` and `name_not_found`. At most 100 a program.
+ * Called once for each refusal by policy, denylist, limits or admission, and for the loss of a node; not for errors that a program can meet
+ * on any machine, such as `refused` and `name_not_found`. At most 100 times a program.
  */
 export type OnRefused = (refusal: Refusal) => void;
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
-/** A program waits while 256 KiB are on their way: until the function has returned, its promise has settled, or the stream has taken them. */
+/** A program waits while 256 KiB are pending: until the function has returned, its promise has settled, or the stream has accepted them. */
 export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | WritableStream<Uint8Array>;
 
 export interface RunOptions {
@@ -51,12 +51,12 @@ export interface RunOptions {
   url?: string | undefined;
   /** A client to share. Under JSPI the program then runs in this thread. */
   client?: WasmnetClient | undefined;
-  /** Options of the client that `url` makes. In a Worker they are plain values: `token` is a string. */
+  /** Options of the client created from `url`. In a Worker they are plain values: `token` is a string. */
   clientOptions?: ClientOptions | undefined;
   /** The program's name first. */
   args?: string[] | undefined;
   env?: Record<string, string> | undefined;
-  /** Default: at its end. */
+  /** Default: end of file. */
   stdin?: Input | undefined;
   /** Default: kept and returned, 16 MiB at most. */
   stdout?: Output | undefined;
@@ -64,17 +64,17 @@ export interface RunOptions {
   listen?: Listener[] | undefined;
   /** Called once, before the program starts, when there are listeners. */
   onlisten?: ((listeners: OpenListener[]) => void) | undefined;
-  /** Told what the node refused, in words. Default: a line `wasmnet: …` on the program's stderr. */
+  /** Receives refusals by the node, in words. Default: a line `wasmnet: …` on the program's stderr. */
   onrefused?: OnRefused | undefined;
   /** Default "auto": JSPI, else shared memory, else NoStrategy is thrown. */
   strategy?: "auto" | Strategy | undefined;
-  /** A Worker of its own. Default: in a page, with `url`; always under "sab". */
+  /** Runs the program in its own Worker. Default: in a page, with `url`; always under "sab". */
   worker?: boolean | undefined;
-  /** Where wasi/worker.js of this package is, of any origin, where it is not beside the module that has run(): in a bundle. Default: beside it. */
+  /** The URL of this package's wasi/worker.js, of any origin. Default: beside the module with run(), which a bundle has not. */
   workerUrl?: string | URL | undefined;
   /** Ends the program; run() then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;
-  /** What isatty says of the standard streams. Default false. */
+  /** The result of isatty for the standard streams. Default false. */
   isTerminal?: boolean | undefined;
   /** More modules to import from. JSPI with `worker: false` only. */
   imports?: WebAssembly.Imports | undefined;
@@ -84,19 +84,19 @@ export interface RunOptions {
 
 export interface RunResult {
   exitCode: number;
-  /** What was written, where no `stdout` took it; else "". */
+  /** The output, if no `stdout` received it; else "". */
   stdout: string;
   stderr: string;
 }
 
 /**
- * Runs a command module to its end. Rejects when it traps, when it cannot be linked (MissingImports), or when a listener is refused (ListenError,
- * whose message says why). An option that cannot be is a WasmnetError with `invalid_argument`, here and in every call of the bridge.
+ * Runs a command module to its end. Rejects if it traps, cannot be linked (MissingImports), or a listener is refused (ListenError,
+ * whose message has the reason). An invalid option is a WasmnetError with `invalid_argument`, here and in every call of the bridge.
  */
 export function run(source: Source, options: RunOptions): Promise<RunResult>;
 
 export function compile(source: Source): Promise<WebAssembly.Module>;
-/** What run() takes here. Throws NoStrategy, which says what is missing. */
+/** The strategy that run() uses here. Throws NoStrategy, which names the missing feature. */
 export function pickStrategy(wanted?: "auto" | Strategy): Strategy;
 export function hasJspi(): boolean;
 export function hasSharedMemory(): boolean;
@@ -111,7 +111,7 @@ export interface WrapOptions {
   firstFd?: number | undefined;
   /** The descriptor of the first listener. Default 3. */
   listenerFd?: number | undefined;
-  /** Told what the node refused, in words. Default: nobody. Under "sab" it is shareClient()'s. */
+  /** Receives refusals by the node, in words. Default: none. Under "sab" it is shareClient()'s. */
   onrefused?: OnRefused | undefined;
 }
 
@@ -121,7 +121,7 @@ export interface WrappedImports {
   check(module: WebAssembly.Module): void;
   /** Before start(). */
   listen(listeners: Listener[]): Promise<OpenListener[]>;
-  /** Calls an export, "_start" by default. Rejects with what the shim's proc_exit throws. */
+  /** Calls an export, "_start" by default. Rejects with the exception of the shim's proc_exit. */
   start(instance: WebAssembly.Instance, name?: string, ...args: unknown[]): Promise<unknown>;
   /** Closes the program's sockets. */
   close(): void;
@@ -133,14 +133,14 @@ export function wrapImports(imports: WebAssembly.Imports, options: WrapOptions):
 export interface GuestLink {
   requests: SharedArrayBuffer;
   events: SharedArrayBuffer;
-  /** Nothing where the client's thread waits by Atomics.waitAsync. */
+  /** Absent if the client's thread waits with Atomics.waitAsync. */
   port: MessagePort | null;
 }
 
 export interface GuestService {
   readonly link: GuestLink;
   readonly transfer: Transferable[];
-  /** The program has ended: what it sent goes out, then its sockets are closed. */
+  /** The program has ended: its sent data goes out, then its sockets are closed. */
   finish(): Promise<void>;
   /** Drops the program's sockets at once. */
   close(): void;
@@ -151,11 +151,11 @@ export function shareClient(client: WasmnetClient, options?: { onrefused?: OnRef
 
 export { emscriptenWebSocket, type EmscriptenOptions } from "./emscripten.js";
 
-/** wasi:sockets 0.2 and what it needs of wasi:io, by interface name without version. */
+/** wasi:sockets 0.2 and the parts of wasi:io that it needs, by interface name without version. */
 export function socketInterfaces(client: WasmnetClient): Record<string, Record<string, unknown>>;
 
 export class MissingImports extends Error {
-  /** "module.name" of each import that nobody provides. */
+  /** "module.name" of each missing import. */
   names: string[];
 }
 

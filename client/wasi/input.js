@@ -1,4 +1,4 @@
-// The guest's standard input: what was given of it and not read yet.
+// The guest's standard input: data that it has not read yet.
 
 import { toBytes } from "../lib/bytes.js";
 import { check } from "../lib/check.js";
@@ -13,7 +13,7 @@ export class Input {
   #changed;
   #wanted = null;
   ended = false;
-  /** Called with the number of bytes the guest took. */
+  /** Called with the number of bytes that the guest took. */
   onread = null;
 
   /** `changed` is called when there is more to read. */
@@ -41,7 +41,7 @@ export class Input {
     return count;
   }
 
-  /** Fills from nothing, a string, bytes, a ReadableStream or any async iterable of bytes or strings; stops while too much waits. */
+  /** Fills from nothing, a string, bytes, a ReadableStream or any async iterable of bytes or strings; pauses while too much waits. */
   async fill(source) {
     if (source === undefined || source === null) {
       this.end();
@@ -64,7 +64,7 @@ export async function* chunksOf(source) {
   }
 }
 
-// Not every browser iterates over streams.
+// Not every browser can iterate over streams.
 async function* readAll(stream) {
   const reader = stream.getReader();
   for (;;) {

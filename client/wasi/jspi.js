@@ -1,4 +1,4 @@
-// Blocking by JavaScript Promise Integration: the guest's stack is set aside while the event loop runs.
+// Blocking with JavaScript Promise Integration: the guest's stack is suspended while the event loop runs.
 
 import { Errno } from "./errno.js";
 import { AGAIN } from "./table.js";
@@ -6,10 +6,10 @@ import { AGAIN } from "./table.js";
 /** Whether this browser has JSPI. */
 export const hasJspi = () => typeof WebAssembly.Suspending === "function" && typeof WebAssembly.promising === "function";
 
-/** setTimeout takes no more than 31 bits of ms. */
+/** The maximum ms for setTimeout: 31 bits. */
 const longestTimer = 0x7fffffff;
 
-// A turn of the event loop without setTimeout's minimum of 4 ms: messages of the connection come in before it ends.
+// A turn of the event loop without setTimeout's minimum of 4 ms: messages of the connection arrive before it ends.
 let turns = null;
 function nextTurn() {
   if (typeof setImmediate === "function") return new Promise((resolve) => { setImmediate(resolve); });
@@ -26,10 +26,10 @@ function nextTurn() {
   return new Promise(turns);
 }
 
-/** A guest that found everything ready for so long, in ms, lets the event loop run once: what it waits for comes in there. */
+/** A guest that found everything ready for this many ms lets the event loop run once, so that messages can arrive. */
 const longestTurn = 8;
 
-/** Runs operations; returns an errno when none had to wait, else a promise of one. */
+/** Runs operations; returns an errno if none had to wait, else a promise of one. */
 export class JspiBlocker {
   #turnStarted = 0;
 
@@ -63,7 +63,7 @@ export class JspiBlocker {
     }
     for (;;) {
       await changeOr(table, deadline - clock.monotonic());
-      // The time is read first: an operation that looks at the clock itself must see the deadline before it is given up.
+      // The time is read first: an operation that checks the clock itself must see the deadline before it is given up.
       const isLate = clock.monotonic() >= deadline;
       result = operation();
       if (result !== AGAIN) return result < 0 ? -result : 0;
@@ -74,10 +74,10 @@ export class JspiBlocker {
   /** A turn of the event loop, for sched_yield. */
   yield() { return nextTurn().then(() => 0); }
 
-  /** A function as the guest imports it. */
+  /** A function for the guest to import. */
   wrapImport(call) { return new WebAssembly.Suspending(call); }
 
-  /** An export as JavaScript calls it: returns a promise. */
+  /** An export for JavaScript to call: returns a promise. */
   wrapExport(call) { return WebAssembly.promising(call); }
 }
 

@@ -1,4 +1,4 @@
-// sock_getaddrinfo: names by the node's resolver, so that the policy's name rules know which addresses belong to which name.
+// sock_getaddrinfo: names are resolved by the node, so that the policy's rules for names know which addresses belong to a name.
 
 import { Errno, lookupErrnoOf } from "./errno.js";
 import { Family, familyOf, parseAddress } from "./address.js";
@@ -57,20 +57,20 @@ export function lookup(core, nodePointer, nodeLength, servicePointer, serviceLen
     if (typeof found === "number") return found;
     const wanted = found.filter((bytes) => hints.family === Family.UNSPEC || hints.family === familyOf(bytes));
     if (wanted.length === 0) return -Errno.AI_NONAME;
-    // IPv4 first: a guest that stops at the first address is then best served by most nodes.
+    // IPv4 first: most nodes serve a guest that stops at the first address best this way.
     wanted.sort((a, b) => a.length - b.length);
     memory.setU32(countPointer, store(memory, memory.u32(listPointer), most, wanted, port, hints));
     return 0;
   });
 }
 
-// Where no type is asked for an answer is a stream's, but of a service that has none.
+// If no type is requested, a result is a stream's, except for a service without one.
 function portOf(service, type) {
   const asDatagram = () => servicePort(service, "udp") ?? -1;
   return type === 1 ? asDatagram() : servicePort(service, "tcp") ?? (type === 0 ? asDatagram() : -1);
 }
 
-// Fills the guest's prepared list. An address that its buffer is too small for is left out.
+// Fills the guest's prepared list. An address that is too large for its buffer is left out.
 function store(memory, item, most, addresses, port, hints) {
   let count = 0;
   for (const bytes of addresses) {
@@ -78,7 +78,7 @@ function store(memory, item, most, addresses, port, hints) {
     const address = memory.u32(item + 12);
     const room = memory.u32(address + 4);
     const data = memory.u32(address + 8);
-    // As in a native sockaddr_in6, four bytes of flow information stand before an IPv6 address.
+    // As in a native sockaddr_in6, four bytes of flow information precede an IPv6 address.
     const offset = bytes.length === 16 ? 6 : 2;
     if (room < offset + bytes.length) continue;
     memory.bytes(item, itemSize);
@@ -95,7 +95,7 @@ function store(memory, item, most, addresses, port, hints) {
     memory.setU32(item + 20, 0);
     count++;
     const next = memory.u32(item + 24);
-    // A Go library links every item to itself and reads its array by index: then the list goes on behind this item.
+    // A Go library links every item to itself and reads its array by index: then the list continues after this item.
     if (next === item) break;
     item = next;
   }

@@ -1,4 +1,4 @@
-// Guest memory, read and written anew at every use: growing it or waking from a suspension leaves old views detached.
+// Guest memory, read and written through a new view each time: growing it or resuming from a suspension detaches old views.
 
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
@@ -49,7 +49,7 @@ export class GuestMemory {
   setU64(pointer, value) { const at = this.#check(pointer, 8); this.#view.setBigUint64(at, BigInt.asUintN(64, BigInt(value)), true); }
   fill(pointer, length, value = 0) { this.bytes(pointer, length).fill(value); }
 
-  /** UTF-8 text. TextDecoder refuses shared memory, so the bytes are copied first. */
+  /** UTF-8 text. TextDecoder rejects shared memory, so the bytes are copied first. */
   text(pointer, length) { return decoder.decode(this.bytes(pointer, length).slice()); }
 
   /** The non-empty buffers of an iovec or ciovec array, as views. */

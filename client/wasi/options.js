@@ -1,13 +1,13 @@
-// Socket options of the WasmEdge extension. What the node decides by itself (TCP_NODELAY is always on, buffers are credit) is
-// remembered and read back, with Linux's defaults; what cannot be had, multicast groups say, is refused.
+// Socket options of the WasmEdge extension. Options that the node decides itself (TCP_NODELAY is always on, buffers are credit) are
+// stored and returned, with Linux's defaults; unsupported ones, such as multicast groups, are refused.
 
 import { Errno } from "./errno.js";
 import { Family } from "./address.js";
 
-/** Levels. The extension's own has number 0, which elsewhere is IP's; guests/libc moves that away. */
+/** Levels. The extension's own has number 0, which elsewhere is IP's; guests/libc remaps it. */
 const level = Object.freeze({ socket: 0, tcp: 6, ipv6: 41, ip: 0x100 });
 
-// The last three are ours: the extension ends at 14.
+// The last three are this bridge's: the extension ends at 14.
 const so = Object.freeze({
   reuseAddress: 0, type: 1, error: 2, dontRoute: 3, broadcast: 4, sendBuffer: 5, receiveBuffer: 6, keepAlive: 7, oobInline: 8,
   linger: 9, receiveLowWater: 10, receiveTimeout: 11, sendTimeout: 12, acceptsConnections: 13, bindToDevice: 14,
@@ -15,7 +15,7 @@ const so = Object.freeze({
 });
 const readOnly = new Set([so.type, so.error, so.acceptsConnections, so.domain, so.protocol]);
 
-/** What buffers are said to hold where nothing was set, in bytes: the first window. */
+/** The reported buffer size if none was set, in bytes: the first window. */
 const bufferSize = 256 * 1024;
 
 const isSwitch = (value) => (value ? 1 : 0);
@@ -23,7 +23,7 @@ const switches = (...names) => names.map((name) => [name, [0, isSwitch]]);
 const isFrom = (least, most) => (value) => (value >= least && value <= most ? value : -Errno.INVAL);
 const isAny = (value) => value;
 
-/** Options by level and number: what they are at first, and what becomes of a value: what is kept, or a negated errno. */
+/** Options by level and number: their defaults, and the function for a new value: it returns the stored value, or a negated errno. */
 const socketOptions = new Map([
   ...switches(so.reuseAddress, so.dontRoute, so.broadcast, so.keepAlive, so.oobInline, so.reusePort),
   [so.sendBuffer, [bufferSize, isAny]], [so.receiveBuffer, [bufferSize, isAny]], [so.receiveLowWater, [1, (value) => value || 1]],
@@ -58,23 +58,23 @@ const ipv6Options = new Map([
 ]);
 const byLevel = new Map([[level.socket, socketOptions], [level.tcp, tcpOptions], [level.ip, ipOptions], [level.ipv6, ipv6Options]]);
 
-/** Where a socket keeps an option of a level. */
+/** The key under which a socket stores an option of a level. */
 const keyOf = (at, name) => (at << 16) | name;
 
-/** Whether a socket without a peer is told too that nobody listens where it sent to (IP_RECVERR). */
+/** Whether a socket without a peer is also notified about closed ports (IP_RECVERR). */
 export const receiveErrors = keyOf(level.ip, 11);
 
-// A socket without this level: TCP's on a datagram socket, IPv6's on one of IPv4, any but its own on a local one.
+// A socket without this level: TCP's on a datagram socket, IPv6's on an IPv4 one, any but its own on a local one.
 const lacks = (socket, at) => (at === level.tcp && socket.type !== "stream") || (at === level.ipv6 && socket.family !== Family.INET6)
   || (at !== level.socket && socket.family === Family.UNIX);
 
-/** The options that a socket has at a level; undefined where it lacks the level. */
+/** The options of a socket at a level; undefined if it lacks the level. */
 const optionsAt = (socket, at) => (lacks(socket, at) ? undefined : byLevel.get(at));
 
-/** Where a socket keeps how long a call of it may wait, in ms. */
+/** The key under which a socket stores the timeout of its calls, in ms. */
 const waits = new Map([[so.receiveTimeout, "receiveTimeout"], [so.sendTimeout, "sendTimeout"]]);
 
-/** A length that is passed by value where a pointer belongs (a Go library does so) is no address a guest could mean. */
+/** A length passed by value in place of a pointer (a Go library does so) is not an address that a guest could mean. */
 const smallestPointer = 64;
 
 export function getOption(memory, socket, at, name, valuePointer, lengthPointer) {
@@ -88,7 +88,7 @@ export function getOption(memory, socket, at, name, valuePointer, lengthPointer)
     return 0;
   };
   const known = optionsAt(socket, at);
-  // IPv4 sockets of Linux say so of a level that they lack; IPv6 ones do not.
+  // Linux's IPv4 sockets return this for a level that they lack; IPv6 ones do not.
   if (!known) return socket.family === Family.INET6 ? Errno.NOPROTOOPT : Errno.NOTSUP;
   if (at === level.socket) {
     switch (name) {
@@ -111,7 +111,7 @@ export function setOption(memory, socket, at, name, valuePointer, length) {
   const known = optionsAt(socket, at);
   if (!known) return socket.family === Family.UNIX ? Errno.NOTSUP : Errno.NOPROTOOPT;
   if (at === level.ipv6 && name === 18 && socket.type === "stream") return Errno.NOPROTOOPT;
-  // IP takes a byte as well.
+  // IP also accepts a byte.
   if (length < 4 && !(at === level.ip && length > 0)) return Errno.INVAL;
   if (at === level.ipv6 && name === 26 && socket.isListener) return Errno.INVAL;
   const value = length < 4 ? memory.u8(valuePointer) : memory.u32(valuePointer) | 0;

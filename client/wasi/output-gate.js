@@ -1,12 +1,12 @@
-// A program's output on its way: bounded, so that a program that prints without pause waits for whoever takes it.
+// A program's pending output: bounded, so that a program that prints without pause waits for the receiver.
 
-/** Bytes of both streams together that may be on their way; then a write waits. */
+/** Pending bytes of both streams together; beyond this a write waits. */
 export const outputWindow = 256 * 1024;
 
-/** Taken bytes of a program in another thread that are not worth telling it yet. */
+/** Taken bytes of a program in another thread that are not yet worth a notification. */
 const ackStep = 64 * 1024;
 
-/** At the program: what was given to the sinks and is not taken yet. */
+/** In the program's thread: bytes passed to the sinks and not yet taken. */
 export class OutputGate {
   #sinks;
   #isAcknowledged;
@@ -14,7 +14,7 @@ export class OutputGate {
   #outstanding = 0;
 
   /**
-   * @param sinks by descriptor: functions that get bytes, and may return a promise that settles when they took them
+   * @param sinks by descriptor: functions that receive bytes, and may return a promise that settles when they took them
    * @param isAcknowledged whether taken() is called for them instead
    * @param changed called when there is room again
    */
@@ -24,7 +24,7 @@ export class OutputGate {
     this.#changed = changed;
   }
 
-  /** Bytes that a write may have now. */
+  /** Bytes that can be written now. */
   get room() { return Math.max(0, outputWindow - this.#outstanding); }
 
   write(fd, bytes) {
@@ -44,7 +44,7 @@ export class OutputGate {
   }
 }
 
-/** At the other thread: calls sinks, and `acknowledge` with the number of bytes that they took, now and then. */
+/** In the other thread: calls sinks, and from time to time `acknowledge` with the number of bytes that they took. */
 export class OutputTaker {
   #acknowledge;
   #taken = 0;
@@ -53,7 +53,7 @@ export class OutputTaker {
     this.#acknowledge = acknowledge;
   }
 
-  /** Gives bytes to a sink; what that throws is the caller's, and the bytes are taken. */
+  /** Passes bytes to a sink; the caller gets its exceptions, and the bytes count as taken. */
   give(sink, bytes) {
     const { length } = bytes;
     const taken = () => this.#took(length);

@@ -1,13 +1,13 @@
-// What a program writes: handed on, or kept as text where nobody takes it.
+// A program's output: passed on, or kept as text if there is no receiver.
 
-/** Bytes that are kept; what comes after is dropped. */
+/** Bytes that are kept; later ones are dropped. */
 const mostKept = 16 * 1024 * 1024;
 
 export class OutputText {
   #parts = [];
   #length = 0;
 
-  /** `take` is called with each Uint8Array and may return a promise; a WritableStream takes them too; without either they are kept. */
+  /** `take` is called with each Uint8Array and may return a promise; a WritableStream also works; without either they are kept. */
   constructor(take) {
     if (typeof take?.getWriter === "function") {
       const writer = take.getWriter();
@@ -24,7 +24,7 @@ export class OutputText {
     this.#length += Math.min(bytes.length, room);
   }
 
-  /** What was kept, as text. */
+  /** The kept output, as text. */
   get text() {
     const decoder = new TextDecoder();
     return this.#parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();

@@ -1,11 +1,11 @@
-// Two connected sockets inside one program, as socketpair() makes them: nothing of them reaches the wire.
+// Two connected sockets inside one program, for socketpair(): no network is involved.
 
 import { Errno } from "./errno.js";
 import { Family } from "./address.js";
 import { ByteQueue } from "./queue.js";
 import { AGAIN } from "./table.js";
 
-/** Bytes on their way to one end; a sender beyond them waits. */
+/** Pending bytes to one end; a sender waits beyond them. */
 const capacity = 64 * 1024;
 
 export class PairSocket {
@@ -21,12 +21,12 @@ export class PairSocket {
   #peer = null;
   #incoming = new ByteQueue(); // a stream's
   #datagrams = [];
-  #size = 0; // of what waits here, in either
+  #size = 0; // of the waiting data, for both types
   #ended = false; // the peer sends no more
   #readShut = false;
   #writeShut = false;
   #closed = false;
-  #error = 0; // errno that nobody was told yet
+  #error = 0; // errno that was not reported yet
 
   /** Both ends. `type` is "stream" or "datagram". */
   static make(table, type) {
@@ -55,7 +55,7 @@ export class PairSocket {
     if (!this.#isStream && bytes.length > capacity) return -Errno.MSGSIZE;
     if (bytes.length === 0 && this.#isStream) return 0;
     const count = this.#isStream ? Math.min(bytes.length, this.#room) : bytes.length;
-    // An empty datagram takes room too, or there could be any number of them.
+    // An empty datagram counts too, or there could be any number of them.
     const cost = Math.max(count, 1);
     if (cost > this.#room) return AGAIN;
     const part = bytes.slice(0, count);
@@ -66,7 +66,7 @@ export class PairSocket {
     return count;
   }
 
-  /** It has one peer: an address is as wrong as to a connected local socket anywhere. */
+  /** It has one peer: an address is as invalid as for a connected local socket elsewhere. */
   sendTo() { return -Errno.ISCONN; }
 
   receive(views, { peek = false, waitAll = false, from = {} } = {}) {
@@ -112,7 +112,7 @@ export class PairSocket {
 
   close() {
     this.#closed = true;
-    // What was sent and never read is lost, and its sender learns of it.
+    // Sent but unread data is lost, and its sender is notified.
     if (this.#isStream && this.#size > 0) this.#peer.#error = Errno.CONNRESET;
     this.#incoming.clear();
     this.#datagrams = [];
@@ -134,7 +134,7 @@ export class PairSocket {
     return error;
   }
 
-  // What only sockets with addresses do.
+  // Functions of sockets with addresses only.
 
   connect() { return -Errno.ISCONN; }
   connectResult() { return -Errno.ISCONN; }

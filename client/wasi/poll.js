@@ -1,4 +1,4 @@
-// poll_oneoff: clocks and sockets in one wait, decoded once and looked at again after each change.
+// poll_oneoff: clocks and sockets in one wait, decoded once and checked again after each change.
 
 import { Errno } from "./errno.js";
 import { AGAIN } from "./table.js";
@@ -9,13 +9,13 @@ const tagClock = 0;
 const tagRead = 1;
 const clockAbsolute = 1;
 
-/** Flags of an event. The first is WASI's; guests/libc's poll() reads the others, for wasi-libc's takes POLLOUT away where it sees the first. */
+/** Flags of an event. The first is WASI's; guests/libc's poll() reads the others, since wasi-libc's clears POLLOUT if it sees the first. */
 const hangup = 1;
 const failed = 2; // POLLERR
 const over = 4; // POLLHUP
-const only = 8; // for that alone: neither POLLIN nor POLLOUT
+const only = 8; // only for that: neither POLLIN nor POLLOUT
 
-/** More subscriptions than this in one call are refused with EINVAL. */
+/** A call with more subscriptions than this is refused with EINVAL. */
 const maxSubscriptions = 65536;
 
 /** Reads the subscriptions. Returns { items, deadline } with the deadline in ms of `clock.monotonic`, Infinity for none; or a negated errno. */
@@ -52,8 +52,8 @@ function readClock(memory, at, item, clock) {
 }
 
 /**
- * Writes the events of what is ready now and returns their count, or AGAIN when nothing is. `readiness(fd, forReading)`
- * returns { ready, bytes, hangup, error?, failed?, over?, only? } or undefined for a descriptor that nobody knows.
+ * Writes the events that are ready now and returns their count, or AGAIN if there are none. `readiness(fd, forReading)`
+ * returns { ready, bytes, hangup, error?, failed?, over?, only? } or undefined for an unknown descriptor.
  */
 export function writeEvents(memory, pointer, items, clock, readiness) {
   let count = 0;

@@ -1,4 +1,4 @@
-// WASI preview1 on sockets: sock_* and the fd_* calls that a socket's descriptor may be given to.
+// WASI preview1 on sockets: sock_* and the fd_* calls that accept a socket's descriptor.
 
 import { Errno } from "./errno.js";
 import { AGAIN } from "./table.js";
@@ -9,7 +9,7 @@ const typeDatagram = 5; // filetype
 const typeStream = 6;
 const allRights = 0x1fffffffn;
 
-/** Datagram payloads are gathered in one piece before they are sent. */
+/** Datagram payloads are gathered into one piece before they are sent. */
 export function gather(views) {
   if (views.length === 1) return views[0];
   const bytes = new Uint8Array(views.reduce((sum, view) => sum + view.length, 0));
@@ -22,8 +22,8 @@ export function gather(views) {
 }
 
 /**
- * An operation that sends all of a stream's bytes when it may block and what fits when it may not. It is called again after
- * each change, so it keeps how far it came; `done(count)` stores the count.
+ * An operation that sends all of a stream's bytes if it may block and as many as fit if not. It is called again after
+ * each change, so it stores its progress; `done(count)` stores the count.
  */
 export function sendAll(core, socket, pointer, count, done) {
   let sent = 0;
@@ -38,7 +38,7 @@ export function sendAll(core, socket, pointer, count, done) {
       let rest = skip > 0 ? view.subarray(skip) : view;
       skip = 0;
       while (rest.length > 0) {
-        // What went out before an error or a full window is reported first; the error meets the next call.
+        // Data sent before an error or a full window is reported first; the next call reports the error.
         if (sent > 0 && socket.hasFailed) return done(sent);
         const result = socket.send(rest);
         if (result < 0) return sent > 0 && socket.nonblocking ? done(sent) : result;
@@ -54,7 +54,7 @@ export function sendAll(core, socket, pointer, count, done) {
   };
 }
 
-/** The functions, by name, that only sockets answer. `core` has memory, table, clock, run(operation, options), readiness. */
+/** The functions, by name, for sockets only. `core` has memory, table, clock, run(operation, options), readiness. */
 export function preview1Functions(core) {
   const { memory, table } = core;
 
@@ -84,7 +84,7 @@ export function preview1Functions(core) {
   };
 
   return {
-    // WasmEdge's first sock_accept has no flags; the number of arguments tells.
+    // WasmEdge's first sock_accept has no flags; the number of arguments shows which it is.
     sock_accept: (...args) => {
       if (args.length !== 2 && args.length !== 3) return Errno.NOSYS;
       const fd = args[0];
@@ -134,7 +134,7 @@ export function preview1Functions(core) {
       memory.setU8(pointer + 16, table.get(fd).type === "stream" ? typeStream : typeDatagram);
       return 0;
     },
-    // A socket is no directory: guests stop looking for those here.
+    // A socket is not a directory: guests stop searching for directories here.
     fd_prestat_get: () => Errno.BADF,
     fd_prestat_dir_name: () => Errno.BADF,
     fd_seek: () => Errno.SPIPE,
@@ -151,14 +151,14 @@ export function preview1Functions(core) {
   };
 }
 
-/** poll_oneoff over all descriptors; `core.readiness` answers for those that are no sockets. */
+/** poll_oneoff over all descriptors; `core.readiness` covers those that are not sockets. */
 export function pollOneoff(core) {
   return (inPointer, outPointer, count, countPointer) => {
     const { memory, clock } = core;
     const wait = readSubscriptions(memory, inPointer, count, clock);
     if (typeof wait === "number") return -wait;
     const spinning = wait.deadline <= clock.monotonic();
-    // A poll that does not wait still lets what has arrived come in first, or a guest that only polls would never see it.
+    // A poll that does not wait still lets pending messages arrive first, or a guest that only polls would never see them.
     let asked = !spinning;
     return core.run(() => {
       if (!asked) {

@@ -8,7 +8,7 @@ import { checkImports, combine, namespace } from "./bridge.js";
 import { parseAddress } from "./address.js";
 import { utf8 } from "./memory.js";
 
-/** The first descriptor after the standard streams: where guests look for what was opened for them. */
+/** The first descriptor after the standard streams: where guests look for preopened descriptors. */
 const firstFd = 3;
 
 /**
@@ -16,10 +16,10 @@ const firstFd = 3;
  *
  * @param module a WebAssembly.Module
  * @param blocker how calls wait
- * @param transport where sockets come from
+ * @param transport creates sockets
  * @param onlisten called once with the listeners' { host, port }, before the program starts
- * @param stdout, stderr called with each Uint8Array the program writes; a promise they return settles when they took it
- * @param onready given the program's Input instead of filling it from `stdin`, and its OutputGate, which is told what was taken
+ * @param stdout, stderr called with each Uint8Array that the program writes; a promise they return settles when they took it
+ * @param onready receives the program's Input instead of filling it from `stdin`, and its OutputGate, which counts taken bytes
  * @param trace writes a line to stderr for each call
  * @param signal aborting it ends the program at its next or pending call
  */
@@ -60,7 +60,7 @@ async function openListener(core, { host = "127.0.0.1", port = 0, backlog, nonbl
   return { host, ...await core.preopenListener({ bytes: parseAddress(host), port, backlog, nonblocking }) };
 }
 
-// Go's scheduler would stand still in a blocking accept: it takes a descriptor for non-blocking only when it comes so.
+// Go's scheduler would hang in a blocking accept: it treats a descriptor as non-blocking only if it was inherited that way.
 const schedulesItself = (module) => WebAssembly.Module.customSections(module, "go:buildid").length > 0;
 
 async function callEntry(instance, blocker) {

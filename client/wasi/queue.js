@@ -2,7 +2,7 @@
 
 export class ByteQueue {
   #chunks = [];
-  #first = 0; // bytes of #chunks[0] that were read
+  #first = 0; // bytes of #chunks[0] already read
   length = 0; // bytes waiting
 
   push(bytes) {
@@ -11,7 +11,7 @@ export class ByteQueue {
     this.length += bytes.length;
   }
 
-  /** Copies what fits into `views`; returns the number of bytes. `peek` leaves them in the queue. */
+  /** Copies as much as fits into `views`; returns the number of bytes. `peek` leaves them in the queue. */
   read(views, peek = false) {
     let copied = 0;
     let index = 0;

@@ -4,17 +4,17 @@ import { Ring, mostPayload } from "./ring.js";
 import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText, sendWindow } from "./wire.js";
 
 /**
- * What was read is noted for the other thread, so many bytes a note, without waking it: it looks for notes whenever it has something for the guest.
- * So many bytes that it has not seen are worth a wake-up; fewer are when the guest found nothing more to read for so long, in ms.
+ * Bytes read are noted for the other thread, this many a note, without waking it: it checks the notes when it has a message to send.
+ * This many unseen bytes are worth a wake-up; fewer are if the guest found nothing more to read for this many ms.
  */
 const noteStep = 8 * 1024;
 const wakeStep = 64 * 1024;
 const noteWait = 5;
 
-/** Who asked for something small waits for an answer that may come at once; who is fed much has time to sleep. */
+/** A guest that requested little waits for an answer that may arrive at once; one that receives much has time to sleep. */
 const smallRequests = 4 * 1024;
 
-/** The other thread answers at once or is gone; how long to block for room before looking again, in ms. */
+/** The other thread answers at once or is gone; how long to block for room before checking again, in ms. */
 const roomWait = 1000;
 
 export class RemoteTransport {
@@ -26,13 +26,13 @@ export class RemoteTransport {
   #nextHandle = 1;
   #input = null;
   #reading = new Set(); // channels with bytes read and not noted
-  #unseen = 0; // bytes noted since the other thread was last known to have seen every request
+  #unseen = 0; // bytes noted since the other thread had last seen every request
   #asked = 0; // bytes of requests since the last wait
-  /** Told what the other thread has taken of the program's output. */
+  /** Called when the other thread has taken some of the program's output. */
   output = null;
   #onabort = () => {};
 
-  /** `link` is what shareClient() or run() passed to this thread: { requests, events, port }, the port only where there is no Atomics.waitAsync. */
+  /** `link` is from shareClient() or run(): { requests, events, port }, the port only without Atomics.waitAsync. */
   constructor({ requests, events, port }) {
     this.#requests = new Ring(requests);
     this.#events = new Ring(events);
@@ -106,14 +106,14 @@ export class RemoteTransport {
     this.#reading.delete(channel);
   }
 
-  /** Hands out what has arrived. */
+  /** Dispatches messages that have arrived. */
   pump() {
     let any = false;
     while (this.#events.read((type, handle, payload) => this.#event(type, handle, payload))) any = true;
     if (any && this.#events.takeWriterWaits()) this.#wakeIfIdle();
   }
 
-  /** Blocks until something arrives, or `ms` passed. */
+  /** Blocks until a message arrives, or `ms` passed. */
   wait(ms) {
     const isAnswerNear = this.#asked > 0 && this.#asked < smallRequests;
     this.#asked = 0;
@@ -154,7 +154,7 @@ export class RemoteTransport {
 
 class RemoteChannel {
   credit = sendWindow;
-  /** Bytes that the guest has read and the other thread was not told of. */
+  /** Bytes that the guest has read and the other thread does not know about. */
   unnoted = 0;
   #transport;
 

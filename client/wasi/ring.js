@@ -3,18 +3,18 @@
 
 const tailAt = 0; // bytes written, modulo 2^32
 const headAt = 1; // bytes read
-const writerWaitsAt = 2; // 1: the writer found no room and wants to be told
-const readerIdleAt = 3; // 1: the reader has seen everything and wants to be told; a reader that may not block waits for it to change
+const writerWaitsAt = 2; // 1: the writer found no room and wants a notification
+const readerIdleAt = 3; // 1: the reader has seen everything and wants a notification; a reader that may not block waits for it to change
 const controlBytes = 16;
 
-/** How long to look for a message before sleeping, in ms, where the last one came soon: to be woken costs as much as a round trip on one machine. */
+/** How long to poll for a message before sleeping, in ms, if the last one arrived soon: a wake-up costs as much as a local round trip. */
 const spinTime = 0.5;
 const looksBetweenTimes = 50;
 const hasOtherCore = (globalThis.navigator?.hardwareConcurrency ?? 2) > 1;
 
 const headerBytes = 9;
 
-/** Payload bytes of one message at most. */
+/** Maximum payload bytes of one message. */
 export const mostPayload = 64 * 1024;
 
 export class Ring {
@@ -25,7 +25,7 @@ export class Ring {
   #isQuick = hasOtherCore; // the last wait was short, so this one may be
   #header = new DataView(new ArrayBuffer(headerBytes));
 
-  /** Shared memory for a ring of `capacity` bytes, a power of two well over one message. */
+  /** Shared memory for a ring of `capacity` bytes, a power of two much larger than one message. */
   static memory(capacity) { return new SharedArrayBuffer(controlBytes + capacity); }
 
   constructor(buffer) {
@@ -37,7 +37,7 @@ export class Ring {
 
   // The writer's side
 
-  /** Writes one message of up to `mostPayload` bytes in the given parts; false when there is no room, and then the reader tells of some. */
+  /** Writes one message of up to `mostPayload` bytes in the given parts; false if there is no room, and then the reader reports room. */
   write(type, handle, ...parts) {
     const length = parts.reduce((sum, part) => sum + part.length, headerBytes);
     let tail = Atomics.load(this.#control, tailAt);
@@ -75,7 +75,7 @@ export class Ring {
     if (Atomics.load(this.#control, writerWaitsAt) === 1) Atomics.wait(this.#control, headAt, head, ms);
   }
 
-  /** Whether the reader was idle, which it then no longer is: whoever hears true must wake it. */
+  /** Whether the reader was idle, which it then no longer is: the caller must wake it if true. */
   takeIdle() { return Atomics.exchange(this.#control, readerIdleAt, 0) === 1; }
 
   /** Wakes a reader that waits by `whenWoken`. */
@@ -85,7 +85,7 @@ export class Ring {
 
   get isEmpty() { return Atomics.load(this.#control, tailAt) === Atomics.load(this.#control, headAt); }
 
-  /** Takes the next message as `take(type, handle, payload)`, the payload a copy; false when there is none. */
+  /** Takes the next message as `take(type, handle, payload)`, the payload a copy; false if there is none. */
   read(take) {
     const head = Atomics.load(this.#control, headAt);
     if (Atomics.load(this.#control, tailAt) === head) return false;
@@ -116,7 +116,7 @@ export class Ring {
     return copy;
   }
 
-  /** Blocks until there is a message, or `ms` passed, which it answers with false. Looks before it sleeps where one `isNear`, if the last was. */
+  /** Blocks until there is a message, or `ms` passed, which returns false. Polls before it sleeps if one `isNear` and the last was. */
   waitForMessage(ms, isNear = true) {
     const head = Atomics.load(this.#control, headAt);
     const start = performance.now();
@@ -127,7 +127,7 @@ export class Ring {
     return outcome !== "timed-out";
   }
 
-  // Whether a message came before `end`.
+  // Whether a message arrived before `end`.
   #spin(head, end) {
     do {
       for (let look = 0; look < looksBetweenTimes; look++) if (Atomics.load(this.#control, tailAt) !== head) return true;
@@ -135,14 +135,14 @@ export class Ring {
     return false;
   }
 
-  /** Calls back once, when the writer has woken the reader that said it was idle; at once where it has done so already. Does not block. */
+  /** Calls back once, when the writer has woken the idle reader; at once if it has already done so. Does not block. */
   whenWoken(call) {
     const { async, value } = Atomics.waitAsync(this.#control, readerIdleAt, 1);
     if (async) value.then(call);
     else queueMicrotask(call);
   }
 
-  /** Says that the reader wants to be woken; false when something came in meanwhile and it must go on reading. */
+  /** Marks the reader as waiting; false if a message arrived meanwhile and it must continue to read. */
   setIdle() {
     Atomics.store(this.#control, readerIdleAt, 1);
     return this.isEmpty || !this.takeIdle();

@@ -1,4 +1,4 @@
-// run(): a command module with real sockets, in this thread or a Worker of its own.
+// run(): a command module with real sockets, in this thread or its own Worker.
 
 import { utf8 } from "../lib/bytes.js";
 import { check } from "../lib/check.js";
@@ -13,7 +13,7 @@ import { runProgram } from "./program.js";
 import { runInWorker } from "./worker-host.js";
 import { OutputText } from "./output.js";
 
-/** Says why no strategy is to be had. */
+/** The error that explains why no strategy is available. */
 export class NoStrategy extends Error {
   constructor(message) {
     super(message);
@@ -23,7 +23,7 @@ export class NoStrategy extends Error {
 
 const isNode = typeof process === "object" && Boolean(process.versions?.node);
 
-/** "jspi" or "sab", for what was asked and what this browser and page have; `startsWorker` where the caller is not in the program's Worker. */
+/** "jspi" or "sab", from the request and this browser's features; `startsWorker` if the caller is not in the program's Worker. */
 export function pickStrategy(wanted = "auto", startsWorker = true) {
   check("strategy", wanted, ["auto", "jspi", "sab"]);
   const missing = [];
@@ -52,7 +52,7 @@ export async function run(source, options) {
   const picked = pickStrategy(strategy);
   const module = await compile(source);
   const outputs = { stdout: new OutputText(stdout), stderr: new OutputText(stderr) };
-  // A program has an errno for it, and no more: its user gets the words.
+  // The program gets only an errno: its user gets the words.
   const { onrefused = ({ text }) => void outputs.stderr.write(utf8(`wasmnet: ${text}\n`)) } = options;
   let last = null;
   const refused = (refusal) => {

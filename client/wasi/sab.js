@@ -1,13 +1,13 @@
-// Blocking by Atomics.wait on shared memory: the guest's thread stands still while another has the client. Needs a page that is
+// Blocking with Atomics.wait on shared memory: the guest's thread blocks while another runs the client. Needs a page that is
 // cross-origin isolated (COOP and COEP).
 
 import { Errno } from "./errno.js";
 import { AGAIN } from "./table.js";
 
-/** Whether shared memory may be used here. */
+/** Whether shared memory can be used here. */
 export const hasSharedMemory = () => typeof SharedArrayBuffer === "function" && globalThis.crossOriginIsolated !== false;
 
-/** Atomics.wait takes no more; longer waits are made of several. */
+/** The maximum for Atomics.wait; longer waits are split. */
 const longestWait = 0x7fffffff;
 
 export class SabBlocker {

@@ -1,4 +1,4 @@
-// Serves a client to a guest in another thread over two rings: takes its requests, writes it events. Runs where the client is.
+// Serves a client to a guest in another thread over two rings: reads its requests, writes it events. Runs in the client's thread.
 
 import { Ring, mostPayload } from "./ring.js";
 import { Event, Request, decodeCount, decodeJson, decodePeer, decodeText, encodeCount, encodeJson, encodePeer, encodeText } from "./wire.js";
@@ -9,7 +9,7 @@ import { ClientTransport } from "./transport.js";
 /** Bytes of each ring: several messages of the largest size. */
 const ringBytes = 1024 * 1024;
 
-/** Handles that this side gives to accepted sockets; the guest counts up from 1. */
+/** Handles that this side assigns to accepted sockets; the guest counts up from 1. */
 const firstAcceptedHandle = 0x80000000;
 
 export class GuestService {
@@ -19,18 +19,18 @@ export class GuestService {
   #port = null;
   #hasEnded = false;
   #channels = new Map();
-  #queue = []; // events that found no room, in order
+  #queue = []; // events without room, in order
   #take = (type, handle, payload) => this.#request(type, handle, payload);
   #isTaking = false;
-  #passed = new Map(); // by handle: bytes sent on, of which the guest is told when all its requests are taken
+  #passed = new Map(); // by handle: bytes sent, which are reported to the guest when all its requests are read
   #nextHandle = firstAcceptedHandle;
   #oninputconsumed = () => {};
 
-  /** What the guest's thread needs; post it there with `transfer`. */
+  /** The link for the guest's thread; post it there with `transfer`. */
   link;
   transfer;
 
-  /** @param [onrefused] told in words what the node refused: see refusal.js */
+  /** @param [onrefused] receives refusals by the node, in words: see refusal.js */
   constructor(client, onrefused) {
     this.#transport = new ClientTransport(client, onrefused);
     const requests = Ring.memory(ringBytes);
@@ -39,7 +39,7 @@ export class GuestService {
     this.#events = new Ring(events);
     this.link = { requests, events, port: null };
     this.transfer = [];
-    // To be woken by a message costs more than by shared memory.
+    // A wake-up by a message costs more than one by shared memory.
     if (!Atomics.waitAsync) {
       const { port1, port2 } = new MessageChannel();
       this.#port = port1;
@@ -51,7 +51,7 @@ export class GuestService {
     this.#awaitRequests();
   }
 
-  /** The guest has ended: what it had still sent goes out, then every socket of it is closed. Resolves when that is done. */
+  /** The guest has ended: its sent data goes out, then all its sockets are closed. Resolves when that is done. */
   finish() {
     this.#serve();
     this.#end();
@@ -63,7 +63,7 @@ export class GuestService {
     return this.#transport.drained();
   }
 
-  /** The guest was ended: drops its sockets at once. */
+  /** The guest was terminated: drops its sockets at once. */
   close() {
     this.#end();
     for (const { channel } of this.#channels.values()) {
@@ -85,7 +85,7 @@ export class GuestService {
 
   #serve() {
     if (this.#hasEnded) return;
-    // The guest makes room without waking whoever is not idle: so looked for once more after saying so.
+    // The guest makes room without waking an active reader: so check again after setting the flag.
     do {
       this.#flush();
       this.#takeRequests();
@@ -112,11 +112,11 @@ export class GuestService {
   #end() {
     this.#hasEnded = true;
     this.#port?.close();
-    // For nobody to wait for ever.
+    // So that no guest waits forever.
     this.#requests.wakeReader();
   }
 
-  // Events wait here when the ring is full. Then the sockets pause: what else comes for them waits in the client, within its bounds.
+  // Events wait here when the ring is full. Then the sockets pause: further events wait in the client, within its bounds.
   #tell(type, handle, ...parts) {
     if (this.#queue.length === 0 && this.#events.write(type, handle, ...parts)) return;
     if (this.#queue.push([type, handle, ...parts]) === 1) this.#pause();
@@ -179,7 +179,7 @@ export class GuestService {
     return {
       opened: (ends) => this.#tell(Event.opened, handle, encodeJson(ends)),
       data: (bytes) => {
-        // What the guest has noted and not woken this thread for.
+        // The notes that the guest made without waking this thread.
         if (!this.#hasEnded) this.#takeRequests();
         for (let offset = 0; offset < bytes.length; offset += mostPayload) this.#tell(Event.data, handle, bytes.subarray(offset, offset + mostPayload));
       },
@@ -202,7 +202,7 @@ export class GuestService {
     };
   }
 
-  // Passes on what waits, gives the guest that much credit back, and says the end when all is out.
+  // Passes on waiting data, grants the guest that much credit, and reports the end when all is out.
   #push(handle, entry) {
     const { channel, waiting } = entry;
     if (!channel) return;
@@ -233,7 +233,7 @@ export class GuestService {
 }
 
 /**
- * Lends `client` to a guest that runs in a Worker under the sab strategy. Post the answer's `link` there with its `transfer`;
+ * Lends `client` to a guest that runs in a Worker under the sab strategy. Post the result's `link` there with its `transfer`;
  * call `close()` when the guest has ended.
  */
 export function shareClient(client, options) {

@@ -1,4 +1,4 @@
-// Services by name, as Debian's netbase has them in /etc/services: names and ports in turn.
+// Services by name, as in Debian's netbase (/etc/services): names and ports alternate.
 
 const tcp = `
   tcpmux 1 echo 7 discard 9 sink 9 null 9 systat 11 users 11 daytime 13 netstat 15 qotd 17 quote 17 chargen 19 ttytst 19 source 19 ftp-data 20 ftp
@@ -52,5 +52,5 @@ export function services(protocol) {
   return (ports[protocol] ??= read(protocol === "tcp" ? tcp : udp));
 }
 
-/** The port of a service by its name, for "tcp" or "udp"; undefined where there is none. */
+/** The port of a service by its name, for "tcp" or "udp"; undefined if there is none. */
 export const servicePort = (name, protocol) => services(protocol).get(name);

@@ -1,12 +1,12 @@
 // wasi:io 0.2 (error, poll, streams) and the monotonic clock, over the core's sockets. Calls that may wait return promises. Streams and
-// pollables of another shim (of the standard streams, say) may go with these: an instance is whatever has the methods.
+// pollables of another shim (such as the standard streams) can be mixed with these: an instance is any object with the methods.
 
 import { Errno } from "./errno.js";
 import { dispose, errorCode } from "./sockets02-values.js";
 
 const nothing = new Uint8Array(0);
 const mostRead = 65536;
-/** setTimeout takes no more ms. */
+/** The maximum ms for setTimeout. */
 const longestTimer = 0x7fffffff;
 
 const having = (...methods) => ({ value: (object) => methods.every((method) => typeof object?.[method] === "function") });
@@ -54,7 +54,7 @@ export function ioInterfaces(table) {
       const buffer = new Uint8Array(Number(length > mostRead ? mostRead : length));
       const result = this.#socket.receive([buffer]);
       if (result === 0 && buffer.length > 0) throw closed();
-      // What would have to wait is no bytes yet.
+      // If it would have to wait, there are no bytes yet.
       if (result < 0 && errorCode(result) !== "would-block") throw failed(result);
       return buffer.subarray(0, Math.max(result, 0));
     }

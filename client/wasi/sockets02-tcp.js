@@ -1,4 +1,4 @@
-// wasi:sockets/tcp 0.2: bind, connect and listen each start and finish, and a socket has one of them under way at a time.
+// wasi:sockets/tcp 0.2: bind, connect and listen each have a start and a finish, and a socket has one of them in progress at a time.
 
 import { Family } from "./address.js";
 import { AGAIN } from "./table.js";
@@ -30,7 +30,7 @@ export function tcpInterfaces(table, transport, { Pollable, InputStream, OutputS
       const { bytes, port } = localOf(this.#family, local);
       this.#begin(["unbound"]);
       let result = this.#socket.bind(bytes, port);
-      // Here binding says whether the port is free, and local-address does not wait.
+      // Here binding determines whether the port is free, and local-address does not wait.
       if (result === 0) result = this.#socket.ensureBound(true);
       this.#started(result, "binding");
     }
@@ -97,7 +97,7 @@ export function tcpInterfaces(table, transport, { Pollable, InputStream, OutputS
 
     shutdown(how) {
       must(this.#state === "connected", "invalid-state");
-      // What is down already may be shut down once more, and nothing is read after that.
+      // A direction that is already shut down can be shut down again, and nothing is read after that.
       this.#socket.shutdown({ receive: 1, send: 2, both: 3 }[how]);
       if (how !== "send") this.#socket.discard();
     }

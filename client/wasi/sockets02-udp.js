@@ -5,7 +5,7 @@ import { AGAIN } from "./table.js";
 import { UdpSocket as Datagrams } from "./udp.js";
 import { Options, bufferSize, check, dispose, fromSocketAddress, localOf, must, remoteOf, toSocketAddress } from "./sockets02-values.js";
 
-/** Datagrams that one send takes at most. */
+/** Maximum datagrams in one send. */
 const mostPermits = 64n;
 const largestDatagram = 65507;
 const defaults = { hopLimit: 64, receiveBuffer: bufferSize, sendBuffer: bufferSize };
@@ -22,7 +22,7 @@ export function udpInterfaces(table, transport, { Pollable }) {
     }
     receive(most) {
       const datagrams = [];
-      // An error is for a call that has nothing else to give.
+      // An error is only for a call without any other result.
       while (BigInt(datagrams.length) < most && (datagrams.length === 0 || this.#socket.queued > 0)) {
         const buffer = new Uint8Array(largestDatagram);
         const from = {};
@@ -31,7 +31,7 @@ export function udpInterfaces(table, transport, { Pollable }) {
         check(count);
         if (!from.bytes) break;
         const remoteAddress = toSocketAddress(from);
-        // A stream with a peer has datagrams of that peer only.
+        // A stream with a peer has only that peer's datagrams.
         if (this.#remote && !isSame(this.#remote, fromSocketAddress(remoteAddress))) continue;
         datagrams.push({ data: buffer.slice(0, count), remoteAddress });
       }

@@ -1,5 +1,5 @@
 // The values of wasi:sockets 0.2 as jco passes them: enums are strings, variants { tag, val }, tuples arrays, u64 bigints; an error is
-// thrown as its value, and what is thrown as an Error traps the component.
+// thrown as its value, and a thrown Error traps the component.
 
 import { Errno } from "./errno.js";
 import { formatAddress } from "./address.js";
@@ -17,7 +17,7 @@ const words = new Map([
 /** The interfaces' error-code for a negated errno or AGAIN. */
 export const errorCode = (result) => (result === AGAIN ? "would-block" : words.get(-result) ?? "unknown");
 
-/** Throws the error-code of a result that is none. */
+/** Throws the error-code if the result is an error. */
 export function check(result) {
   if (result < 0) throw errorCode(result);
   return result;
@@ -44,7 +44,7 @@ export function toSocketAddress({ bytes, port }) {
   return { tag, val: tag === "ipv4" ? { port, address } : { port, flowInfo: 0, address, scopeId: 0 } };
 }
 
-/** Whether `bytes` is an IPv4 address in IPv6's clothes: sockets of 0.2 have one family only. */
+/** Whether `bytes` is an IPv4-mapped IPv6 address: sockets of 0.2 have one family only. */
 const isMapped = (bytes) => bytes.length === 16 && bytes.subarray(0, 10).every((byte) => byte === 0) && bytes[10] === 255 && bytes[11] === 255;
 const isMulticast = (bytes) => (bytes.length === 4 ? bytes[0] >= 224 && bytes[0] < 240 : bytes[0] === 255);
 const isBroadcast = (bytes) => bytes.length === 4 && bytes.every((byte) => byte === 255);
@@ -56,7 +56,7 @@ export function localOf(family, address) {
   return parsed;
 }
 
-/** A remote address for a socket of `family`, or invalid-argument. A stream has no group to talk to, a datagram may. */
+/** A remote address for a socket of `family`, or invalid-argument. A stream cannot connect to a group, a datagram socket can. */
 export function remoteOf(family, address, { isStream }) {
   const parsed = fromSocketAddress(address);
   const isNowhere = parsed.port === 0 || parsed.bytes.every((byte) => byte === 0);
@@ -65,7 +65,7 @@ export function remoteOf(family, address, { isStream }) {
   return parsed;
 }
 
-/** Options that the node decides by itself: what was set is what is read, within the interfaces' bounds. */
+/** Options that the node decides itself: the value set is returned, within the interfaces' bounds. */
 export class Options {
   #values;
 
@@ -74,7 +74,7 @@ export class Options {
   get(name) { return this.#values[name]; }
   set(name, value) { this.#values[name] = value; }
 
-  /** As set(), for those whose 0 is invalid-argument. */
+  /** Like set(), for options whose 0 is invalid-argument. */
   setPositive(name, value) {
     must(value > 0, "invalid-argument");
     this.set(name, value);

@@ -12,11 +12,11 @@ import { dispose, must, toIpAddress } from "./sockets02-values.js";
 
 const lookupErrors = { policy_denied: "access-denied", denylisted: "access-denied", name_not_found: "name-unresolvable" };
 
-/** Letters, digits and what registries let through; the node decides the rest. */
+/** Letters, digits and the characters that registries allow; the node checks the rest. */
 const isName = (name) => name.length > 0 && name.length <= 253 && !/[\s/:@[\]%]/.test(name);
 
 /**
- * The modules of one component, by their names without versions: hand them to jco's instantiation, or map them to its imports.
+ * The modules of one component, by their names without versions: pass them to jco's instantiation, or map them to its imports.
  *
  * @param client a WasmnetClient
  */

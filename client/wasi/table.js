@@ -1,6 +1,6 @@
-// The guest's open sockets by descriptor, and whoever waits for one of them to change.
+// The guest's open sockets by descriptor, and the operations that wait for a change of one.
 
-/** What an operation returns that has to wait. Others are counts (>= 0) or a negated errno. */
+/** The result of an operation that has to wait. Others are counts (>= 0) or a negated errno. */
 export const AGAIN = -1000;
 
 export class SocketTable {
@@ -9,7 +9,7 @@ export class SocketTable {
   #firstFd;
   #taken;
 
-  /** Descriptors are the lowest free ones from `firstFd`; `taken(fd)` says which the base shim has in use. */
+  /** Descriptors are the lowest free ones from `firstFd`; `taken(fd)` reports which the base shim uses. */
   constructor({ firstFd = 3, taken = () => false } = {}) {
     this.#firstFd = firstFd;
     this.#taken = taken;
@@ -20,7 +20,7 @@ export class SocketTable {
   get size() { return this.#sockets.size; }
   values() { return this.#sockets.values(); }
 
-  /** Gives `socket` the lowest free descriptor, from `atLeast` on where that is given. */
+  /** Assigns `socket` the lowest free descriptor, from `atLeast` on if given. */
   add(socket, atLeast = this.#firstFd) {
     let fd = atLeast;
     while (this.#sockets.has(fd) || this.#taken(fd)) fd++;
@@ -34,7 +34,7 @@ export class SocketTable {
     return socket;
   }
 
-  /** Moves `from` to `to`, closing what `to` was. */
+  /** Moves `from` to `to`, closing the old `to`. */
   renumber(from, to) {
     const socket = this.#sockets.get(from);
     if (from === to) return;
@@ -58,14 +58,14 @@ export class SocketTable {
     for (const wake of waiters) wake();
   }
 
-  /** Calls `wake` once, at the next change. Returns a function that takes it back. */
+  /** Calls `wake` once, at the next change. Returns a function that cancels it. */
   onceChanged(wake) {
     this.#waiters.add(wake);
     return () => this.#waiters.delete(wake);
   }
 }
 
-/** An operation whose first call starts something and whose later ones ask how it went. */
+/** An operation whose first call starts an action and whose later calls check its result. */
 export function retrying(start, ask) {
   let started = false;
   return () => {

@@ -1,4 +1,4 @@
-// A stream socket as a guest sees it: idle, then connecting, connected or listening, then ended. Nothing here blocks; an
+// A stream socket as a guest sees it: idle, then connecting, connected or listening, then ended. No function blocks; an
 // operation that would have to wait returns AGAIN and is called again after the table's next change.
 
 import { Errno, errnoOf } from "./errno.js";
@@ -6,7 +6,7 @@ import { Family, formatAddress, parseEndpoint } from "./address.js";
 import { ByteQueue } from "./queue.js";
 import { AGAIN } from "./table.js";
 
-/** What a read that asks for all of its buffer waits for at most: credit must come back before the window is used up. */
+/** The maximum that a read for its full buffer waits for: credit must be granted before the window is used up. */
 const maxWaitAll = 16 * 1024;
 
 /** Connections that wait to be accepted before further ones are reset. */
@@ -17,28 +17,28 @@ export class TcpSocket {
   nonblocking = false;
   receiveTimeout = 0; // ms, 0: none
   sendTimeout = 0; // ms, 0: none
-  /** SO_LINGER with no time: close drops what was not sent. */
+  /** SO_LINGER with zero time: close drops unsent data. */
   resetsOnClose = false;
   options = new Map();
 
   #table;
   #transport;
   #channel = null;
-  // idle; binding and bound where the node has the port but nobody listens yet; listening; connecting; connected, also when it has
-  // ended; failed: the connect that did not wait has failed and connect was not called since; stuck: it was shut down then.
+  // idle; binding and bound if the node has the port but does not listen yet; listening; connecting; connected, also when it has
+  // ended; failed: the connect that did not wait has failed and connect was not called since; stuck: it was then shut down.
   #phase = "idle";
   #incoming = new ByteQueue();
   #ended = false; // the peer has no more to send
-  #closed = false; // the wire's socket is gone
+  #closed = false; // the protocol's socket has ended
   #readShut = false;
   #writeShut = false;
   #discards = false;
-  #error = 0; // errno that nobody was told yet
+  #error = 0; // errno that was not reported yet
   #bindError = 0; // the same, for listen
   #local = null;
   #remote = null;
   #backlog = maxBacklog;
-  #waiting = []; // accepted, not yet handed to the guest
+  #waiting = []; // accepted, not yet passed to the guest
   #bindTo = null;
 
   constructor(table, transport, family) {
@@ -55,7 +55,7 @@ export class TcpSocket {
 
   // Connecting
 
-  /** Starts or continues a connect. `name` may be a name or an IP literal. The port that was bound is let go: the node chooses the one it connects from. */
+  /** Starts or continues a connect. `name` is a name or an IP literal. A bound port is released: the node chooses the source port. */
   connect(name, port, { tls = false } = {}) {
     switch (this.#phase) {
       case "connected":
@@ -80,7 +80,7 @@ export class TcpSocket {
     }
   }
 
-  /** How a connect that was started ended: AGAIN while it has not. */
+  /** The result of a connect that was started: AGAIN while it is in progress. */
   connectResult() {
     if (this.#phase === "connecting") return AGAIN;
     if (this.#phase === "connected" && !this.#error) return 0;
@@ -89,7 +89,7 @@ export class TcpSocket {
     return -(error || Errno.NOTCONN);
   }
 
-  /** connect() with AF_UNSPEC: the socket is as new, but that a connection which it had counts as reset. */
+  /** connect() with AF_UNSPEC: the socket is like new, except that an earlier connection counts as reset. */
   disconnect() {
     if (this.#phase === "connected" || this.#phase === "connecting") this.#error ||= Errno.CONNRESET;
     this.#dropChannel();
@@ -108,7 +108,7 @@ export class TcpSocket {
     this.#ended = this.#closed = false;
   }
 
-  // To a socket that was never connected.
+  // For a socket that was never connected.
   #fallBack() {
     this.#channel = null;
     this.#phase = "idle";
@@ -136,7 +136,7 @@ export class TcpSocket {
     };
   }
 
-  // What comes after the reading side was shut down can still be read, as on Linux; the peer stops when the window is full.
+  // Data that arrives after the reading side was shut down can still be read, as on Linux; the peer stops when the window is full.
   #received(bytes) {
     if (this.#discards) return this.#channel.consumed(bytes.length);
     this.#incoming.push(bytes);
@@ -153,7 +153,7 @@ export class TcpSocket {
     } else {
       this.#closed = this.#ended = true;
       this.#error = error;
-      // A connection that never was, but ended without a reason, was still refused to this guest.
+      // A connection that was never established, but ended without a reason, was still refused to this guest.
       if (this.#phase === "connecting") {
         this.#error ||= Errno.CONNREFUSED;
         this.#phase = "failed";
@@ -164,7 +164,7 @@ export class TcpSocket {
 
   // Binding, listening, accepting
 
-  /** Remembers the address. The wire binds and listens in one, which a client that binds before it connects needs no right to. */
+  /** Stores the address. The protocol binds and listens in one step, for which a client that binds before it connects needs no right. */
   bind(bytes, port) {
     const mayBind = ["idle", "failed", "stuck"].includes(this.#phase) || (this.#phase === "connected" && this.#closed);
     if (this.#bindTo || !mayBind) return -Errno.INVAL;
@@ -205,7 +205,7 @@ export class TcpSocket {
     }
   }
 
-  /** Binds now where somebody asks for the port that the node is to choose; `always` where the port is known, too. */
+  /** Binds now if the guest asks for the port that the node chooses; `always` also if the port is known. */
   ensureBound(always = false) {
     if (this.#phase === "idle" && this.#bindTo && (always || this.#bindTo.port === 0)) return this.#startBinding();
     return this.#phase === "binding" ? AGAIN : 0;
@@ -263,7 +263,7 @@ export class TcpSocket {
     return wanted === 0 ? 0 : AGAIN;
   }
 
-  /** Sends what the peer's credit allows, from the start of `bytes`; returns how much that was. */
+  /** Sends as much as the peer's credit allows, from the start of `bytes`; returns the number of bytes. */
   send(bytes) {
     if (this.#phase === "connecting") return AGAIN;
     if (this.#error) return -this.takeError();
@@ -293,7 +293,7 @@ export class TcpSocket {
     return this.#isDown ? -Errno.NOTCONN : 0;
   }
 
-  /** Throws away what was not read and what still comes, so that the peer does not stop. */
+  /** Discards unread and later data, so that the peer does not stop. */
   discard() {
     this.#discards = true;
     const dropped = this.#incoming.clear();
@@ -312,7 +312,7 @@ export class TcpSocket {
     this.#incoming.clear();
   }
 
-  // What poll and the getters ask
+  // For poll and the getters
 
   /** Whether the next send reports an error. */
   get hasFailed() { return this.#error !== 0 || this.#closed; }
@@ -331,7 +331,7 @@ export class TcpSocket {
     return { ready: isReadable || this.#error !== 0, only: !isReadable, bytes, ...this.#flags() };
   }
 
-  /** The same for writing: ready as well where a write would fail at once. */
+  /** The same for writing: also ready if a write would fail at once. */
   writable() {
     if (this.isListener || this.#phase === "connecting") return { ready: false, bytes: 0, hangup: false };
     const credit = this.#phase === "connected" && !this.#closed ? this.#channel.credit : 0;
@@ -347,7 +347,7 @@ export class TcpSocket {
   peerAddress() { return this.#phase === "connected" && !this.#closed ? endpoint(this.#remote, this.family) : null; }
 }
 
-// `value` is the wire's text "ip:port", or { text, port } / { host, port } of our own making.
+// `value` is the protocol's text "ip:port", or { text, port } / { host, port } from this code.
 function endpoint(value, family) {
   if (!value) return parseEndpoint("", family);
   if (typeof value === "string") return parseEndpoint(value, family);

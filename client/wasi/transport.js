@@ -1,17 +1,17 @@
-// Sockets for the core out of a WasmnetClient in the same thread.
+// Sockets for the core from a WasmnetClient in the same thread.
 //
-// What the core asks of a transport (this one, or remote.js across threads):
+// The interface of a transport (this one, or remote.js across threads):
 //   connect({ host, port, tls }, handler), bind({ host, port }, handler), connectUdp and bindUdp likewise -> channel
 //   resolve(name, done) with done(code, addresses): one of the two is null
-// Options and arguments are a guest's: what cannot be asked of the client is closed with a code, too.
-// A channel has `credit` (bytes that send takes now), send(bytes) -> count taken, sendTo, consumed(count), shutdown, close, reset,
-// and `handler`, whose functions are called as things happen: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
-// accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. Nothing is a promise.
+// Options and arguments come from a guest: an invalid request is also closed with a code.
+// A channel has `credit` (bytes that send accepts now), send(bytes) -> count taken, sendTo, consumed(count), shutdown, close, reset,
+// and `handler`, whose functions are called on events: opened({ local, remote }), data(bytes), datagram(bytes, host, port),
+// accepted(channel, { remote }), writable(), ended(), failed(code), closed(code), the last of all. No function returns a promise.
 // ClientTransport's channels also have `paused`.
 
 import { RefusalTeller } from "./refusal.js";
 
-/** How long sockets that were closed may take to bring out what was sent on them, in ms, when the client is to go. */
+/** How long closed sockets may take to send their data, in ms, when the client is about to end. */
 export const lingerTime = 5000;
 
 export class ClientTransport {
@@ -20,7 +20,7 @@ export class ClientTransport {
   #ondrained = null;
   #refusals;
 
-  /** @param [onrefused] told in words what the node refused: see refusal.js */
+  /** @param [onrefused] receives refusals by the node, in words: see refusal.js */
   constructor(client, onrefused) {
     this.#client = client;
     this.#refusals = new RefusalTeller(onrefused);
@@ -45,7 +45,7 @@ export class ClientTransport {
     try {
       channel.socket = this.#client.socket(kind, host, port, listeners);
     } catch (error) {
-      // A name or a port that a guest may give and no client can ask for.
+      // A name or a port that is invalid for the client.
       channel.socket = new NoSocket(error);
       queueMicrotask(() => listeners.onclosed(error));
     }
@@ -74,7 +74,7 @@ export class ClientTransport {
   }
 }
 
-/** In the place of a socket that could not be asked for. */
+/** Replaces a socket that could not be requested. */
 class NoSocket {
   sendable = 0;
 
@@ -90,7 +90,7 @@ class NoSocket {
 
 const nothing = new Uint8Array(0);
 
-/** v1 has no credit: bytes of a socket that the guest has not read; more wait in the client, which bounds them over all sockets. */
+/** v1 has no credit: a socket's bytes that the guest has not read; more wait in the client, which bounds them over all sockets. */
 const mostUnread = 1024 * 1024;
 
 class Channel {
@@ -138,7 +138,7 @@ class Channel {
     channel.socket = socket;
     this.#transport._opened(channel);
     this.handler.accepted?.(channel, { local: socket.local, remote: socket.remote });
-    // Only now, when the accepted socket has its handler, may what already came for it be delivered.
+    // Data that already arrived for the accepted socket can be delivered only now, when it has its handler.
     Object.assign(socket, channel.listeners("accepted", socket.remote ?? "", 0));
   }
 
@@ -147,12 +147,12 @@ class Channel {
   send(bytes) {
     if (this.socket.ending) return 0;
     const count = Math.min(bytes.length, this.socket.sendable);
-    // Sending nothing makes the socket note that it is short of credit or room, so that `writable` follows.
+    // Sending nothing makes the socket note that it lacks credit or room, so that `writable` follows.
     this.socket.send(count === bytes.length ? bytes : count === 0 ? nothing : bytes.subarray(0, count));
     return count;
   }
 
-  /** What cannot be sent is an error about this datagram alone. */
+  /** A datagram that cannot be sent is an error about this datagram only. */
   sendTo(bytes, host, port) {
     try {
       if (!this.socket.ending) this.socket.sendTo(host, port, bytes);
@@ -167,7 +167,7 @@ class Channel {
     this.#pause();
   }
 
-  /** While true nothing that comes is handed on: it waits in the client, within its bounds. */
+  /** While true no events are passed on: they wait in the client, within its bounds. */
   set paused(isPaused) {
     this.#isPaused = isPaused;
     this.#pause();

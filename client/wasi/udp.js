@@ -1,11 +1,11 @@
-// A datagram socket as a guest sees it. One datagram a call, never split or joined; what a slow guest does not take is dropped and counted.
+// A datagram socket as a guest sees it. One datagram a call, never split or joined; the oldest beyond the queue are dropped and counted.
 
 import { Errno, errnoOf } from "./errno.js";
 import { formatAddress, parseAddress, parseEndpoint } from "./address.js";
 import { receiveErrors } from "./options.js";
 import { AGAIN } from "./table.js";
 
-/** Bytes of datagrams that wait for the guest; then the oldest are dropped. Each counts for some more, since keeping it costs that. */
+/** Bytes of datagrams that wait for the guest; then the oldest are dropped. Each counts for more than its size, to cover its overhead. */
 const maxQueued = 256 * 1024;
 const datagramCost = 128;
 
@@ -27,7 +27,7 @@ export class UdpSocket {
   #queue = [];
   #queued = 0;
   #error = 0;
-  #lost = 0; // errno with which the wire's socket ended by itself
+  #lost = 0; // errno with which the protocol's socket ended by itself
   #local = null;
   #readShut = false;
   #writeShut = false;
@@ -53,8 +53,8 @@ export class UdpSocket {
         this.#table.changed();
       },
       datagram: (bytes, host, port) => this.#received(bytes, host, port),
-      // About one datagram (its destination is denied, say): the next call reports it, and the socket lives on. That nobody listens there
-      // is told to connected sockets only, as on Linux, and to those that asked for it.
+      // About one datagram (its destination is denied, for example): the next call reports it, and the socket stays open. A closed port
+      // is reported only to connected sockets, as on Linux, and to those that requested it.
       failed: (code) => {
         if (code === "refused" && !this.#peer && !this.options.get(receiveErrors)) return;
         this.#error = errnoOf(code, true);
@@ -87,13 +87,13 @@ export class UdpSocket {
     return AGAIN;
   }
 
-  /** Sets the peer, again and again if need be. */
+  /** Sets the peer; can be repeated. */
   connect(name, port) {
     this.#peer = { host: name, port };
     return this.#reach(name, port) ? 0 : AGAIN;
   }
 
-  /** connect() with AF_UNSPEC: no peer, and no port either unless it was bound to that one. */
+  /** connect() with AF_UNSPEC: no peer, and no port unless it was bound to that one. */
   disconnect() {
     this.#peer = null;
     if (this.#bindTo?.port) return 0;
@@ -106,7 +106,7 @@ export class UdpSocket {
     return 0;
   }
 
-  // A socket that was not bound is opened towards its first destination, which needs no right to bind.
+  // An unbound socket is opened towards its first destination, which needs no right to bind.
   #reach(host, port) {
     if (this.#phase === "idle") this.#open((events) => this.#transport.connectUdp({ host, port }, events));
     return this.#phase === "open";
@@ -127,7 +127,7 @@ export class UdpSocket {
     return this.sendTo(bytes, this.#peer.host, this.#peer.port);
   }
 
-  /** Sends one datagram. One that may wait learns first whether the socket could be opened. */
+  /** Sends one datagram. A call that may wait first learns whether the socket could be opened. */
   sendTo(bytes, host, port) {
     if (this.#error) return -this.takeError();
     if (this.#writeShut) return -Errno.PIPE;
@@ -137,7 +137,7 @@ export class UdpSocket {
     return bytes.length;
   }
 
-  /** Reads one datagram. `from`, where given, is set to its sender; `truncated` to whether it did not fit. */
+  /** Reads one datagram. `from`, if given, is set to its sender; `truncated` to whether it did not fit. */
   receive(views, { peek = false, from = {} } = {}) {
     if (this.#queue.length === 0) {
       if (this.#error) return -this.takeError();
@@ -178,7 +178,7 @@ export class UdpSocket {
     return error;
   }
 
-  /** An error alone makes a socket ready, but not readable: `only` tells who knows the difference. */
+  /** An error alone makes a socket ready, but not readable: `only` marks this for callers that distinguish. */
   readable() {
     const isReadable = this.#queue.length > 0 || this.#readShut || this.#lost !== 0;
     const hasFailed = this.#error !== 0;
@@ -189,7 +189,7 @@ export class UdpSocket {
 
   #flags() { return { failed: this.#error !== 0, over: this.#readShut && this.#writeShut }; }
 
-  /** The wire tells the port only. */
+  /** The protocol carries only the port. */
   localAddress() {
     const { bytes, port } = parseEndpoint(this.#local ?? "", this.family);
     return { bytes: (this.#bindTo && parseAddress(this.#bindTo.host)) ?? bytes, port };

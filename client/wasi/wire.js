@@ -1,4 +1,4 @@
-// The messages between a guest's thread and the thread that has the client.
+// The messages between a guest's thread and the client's thread.
 
 /** From the guest. */
 export const Request = Object.freeze({
@@ -12,7 +12,7 @@ export const Event = Object.freeze({
   input: 138, inputEnd: 139, abort: 140, outputTaken: 141,
 });
 
-/** What a guest may have on its way on one socket, in bytes, before the other thread has passed it on. */
+/** The maximum bytes that a guest may have pending on one socket before the other thread has passed them on. */
 export const sendWindow = 256 * 1024;
 
 const encoder = new TextEncoder();
@@ -31,7 +31,7 @@ export function encodeCount(count) {
 
 export const decodeCount = (bytes) => new DataView(bytes.buffer, bytes.byteOffset).getUint32(0);
 
-/** A datagram's other end in front of its bytes: u16 port, u8 length of the host, host. */
+/** A datagram's other end before its bytes: u16 port, u8 length of the host, host. */
 export function encodePeer(host, port) {
   const name = encoder.encode(host);
   return Uint8Array.of(port >> 8, port & 255, name.length, ...name);

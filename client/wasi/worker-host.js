@@ -1,4 +1,4 @@
-// Runs a program in a Worker of its own and passes its streams to and fro.
+// Runs a program in its own Worker and passes its streams in both directions.
 
 import { WasmnetError } from "../lib/errors.js";
 import { GuestService } from "./service.js";
@@ -26,7 +26,7 @@ export function runInWorker(module, {
       service?.close();
       reject(error);
     };
-    // A thread that computes or blocks hears nothing; ending it is sure.
+    // A thread that computes or blocks receives no message; terminating it always works.
     const abort = () => fail(signal.reason);
     signal?.addEventListener("abort", abort);
 
@@ -53,14 +53,14 @@ export function runInWorker(module, {
     try {
       worker.postMessage({ module, strategy, url, clientOptions, link: service?.link, options: { args, env, isTerminal, listen, trace } }, service?.transfer ?? []);
     } catch (error) {
-      // What the browser says of a value may be the value.
+      // The browser's description of a value may be the value.
       return fail(new WasmnetError("invalid_argument", `what goes to the program's Worker must be plain values, clientOptions too (a token is a string there): ${error.name}`));
     }
     feed.start(stdin).catch(fail);
   });
 }
 
-// Standard input, no more of it on its way than the guest reads.
+// Standard input, with no more pending than the guest reads.
 class Feed {
   #target;
   #outstanding = 0;
@@ -96,7 +96,7 @@ class Feed {
   }
 }
 
-// Errors cross threads by their words; a trap stays a WebAssembly.RuntimeError.
+// Errors cross threads as text; a trap stays a WebAssembly.RuntimeError.
 function revived({ name, message, stack, names, code, retryAfterMs, errno }) {
   if (name === "WasmnetError") return new WasmnetError(code, message, retryAfterMs);
   const kinds = { RuntimeError: WebAssembly.RuntimeError, LinkError: WebAssembly.LinkError, TypeError };

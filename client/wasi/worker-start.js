@@ -1,11 +1,11 @@
-// The Worker of a program, wherever this package and the page come from.
+// A program's Worker, from any origin of this package and the page.
 
 /** Module by address -> the address of a blob that imports it. */
 const blobs = new Map();
 
 /**
  * @param {string | URL} [workerUrl] where worker.js is; without one, beside this module
- * @returns {{worker: Worker, advice: string}} and what to say when it cannot be loaded
+ * @returns {{worker: Worker, advice: string}} and the advice to show if it cannot be loaded
  */
 export function startWorker(workerUrl) {
   const own = import.meta.url;
@@ -16,14 +16,14 @@ export function startWorker(workerUrl) {
   try {
     if (url && /^https?:/.test(url) && new URL(url).origin !== location.origin) return { worker: start(blobFor(url)), advice };
     if (workerUrl !== undefined) return { worker: start(url), advice };
-    // Bundlers know these words, and make a file of the Worker and all that it imports.
+    // Bundlers recognize this expression, and emit a file for the Worker and all its imports.
     return { worker: new Worker(new URL("./worker.js", import.meta.url), { type: "module" }), advice };
   } catch (error) {
     throw new Error(advice, { cause: error });
   }
 }
 
-/** A page starts Workers of its own origin only, and this is of it; the module it imports need not be. */
+/** A page starts only Workers of its own origin, and this one is; the module it imports need not be. */
 function blobFor(url) {
   if (!blobs.has(url)) blobs.set(url, URL.createObjectURL(new Blob([`import ${JSON.stringify(url)};`], { type: "text/javascript" })));
   return blobs.get(url);

@@ -1,4 +1,4 @@
-// A program's own thread. The first message says what to run and how; the rest is its input.
+// A program's own thread. The first message describes the program and its options; the rest is its input.
 
 import { WasmnetClient } from "../wasmnet-client.js";
 import { Input } from "./input.js";

@@ -14,7 +14,7 @@ import { parseAddress } from "./address.js";
 /** Sockets that guests open get descriptors from here on, far above those of a shim's files. */
 const firstSocketFd = 512;
 
-/** Where guests look for listeners that were opened for them, when the shim has no directories. */
+/** Where guests look for inherited listeners, if the shim has no directories. */
 const firstListenerFd = 3;
 
 export class WrappedImports {
@@ -48,7 +48,7 @@ export class WrappedImports {
     this.imports = { ...imports, [namespace]: combine(imports[namespace] ?? {}, this.#core, this.#blocker) };
   }
 
-  /** Throws MissingImports, naming every import of `module` that nobody provides. */
+  /** Throws MissingImports, naming every missing import of `module`. */
   check(module) { checkImports(module, this.imports); }
 
   /** Opens listeners for the guest before it starts, on the descriptors from `listenerFd` on; a Go guest needs them
@@ -64,7 +64,7 @@ export class WrappedImports {
   }
 
   /**
-   * Calls the export `name` and resolves to what it returns; rejects with what the shim's proc_exit throws. The sockets that
+   * Calls the export `name` and resolves to its result; rejects with the exception of the shim's proc_exit. The sockets that
    * the guest leaves open stay open until close().
    */
   async start(instance, name = "_start", ...args) {
