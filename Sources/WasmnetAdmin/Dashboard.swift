@@ -1,6 +1,6 @@
 import NIOCore
 
-/// The operator's page at `/`. It contains no data of the node: it requests what it shows from the API.
+/// The operator's page at `/`. It contains no data of the node: it requests its data from the API.
 package enum Dashboard {
     /// The page and its resources, each at its own path.
     package static let documents: [AdminDocument] =

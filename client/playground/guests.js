@@ -1,4 +1,4 @@
-// Programs that lie beside this page in guests/, where `make playground` builds them, with what to try them with.
+// Programs beside this page in guests/, where `make playground` builds them, with examples to try.
 
 export const GUESTS = [
   { file: "netcat.wasm", args: "example.com 80", what: "a TCP connection at your keyboard" },

@@ -1,4 +1,4 @@
-// The playground page: a program is picked, run, watched.
+// The playground page: choose a program, run it, watch it.
 
 import { pickStrategy } from "../client/wasi/index.js";
 import { urlOf } from "../client/lib/check.js";
@@ -14,7 +14,7 @@ const terminal = new Terminal(at("screen"));
 const table = new SocketTable({ rows: at("rows"), count: at("count"), none: at("none") });
 const remember = withHistory(at("line"));
 
-/** The picked program: {name, bytes(): Promise<ArrayBuffer>}. */
+/** The selected program: {name, bytes(): Promise<ArrayBuffer>}. */
 let picked = null;
 let running = null;
 
@@ -47,7 +47,7 @@ function pickFile(file) {
   if (file) pick(file.name, () => file.arrayBuffer());
 }
 
-/** What the form says, as startRun takes it; throws with words for the person. */
+/** The form's settings for startRun; throws with a message for the user. */
 async function settings() {
   const url = urlOf(at("url").value);
   return {
@@ -59,7 +59,7 @@ async function settings() {
 
 async function start() {
   problem("");
-  // From the first press on: a second one must not start a second program.
+  // Disabled from the first click on: a second one must not start a second program.
   running = { line() {}, end() {}, stop() {} };
   controls();
   try {
@@ -118,7 +118,7 @@ at("eof").addEventListener("click", () => {
   running?.end();
 });
 
-// A file may be dropped anywhere.
+// A file can be dropped anywhere.
 addEventListener("dragover", (event) => {
   event.preventDefault();
   at("drop").classList.add("over");

@@ -1,14 +1,14 @@
-// One run of one program with a client of its own, in whichever thread this is; all that happens is told as plain messages.
+// One run of one program with its own client, in the current thread; all events are reported as plain messages.
 
 import { run } from "../client/wasi/index.js";
 import { WasmnetClient } from "../client/wasmnet-client.js";
 
-/** Between two looks at the byte counts of live sockets, in ms. */
+/** The interval between two reads of the byte counts of live sockets, in ms. */
 const LOOK_MS = 250;
 const LINGER_MS = 5000;
 const ORDERLY = new Set(["normal", "client_closed"]);
 
-/** What is typed, as run() takes it. */
+/** The typed input, for run(). */
 class Lines {
   #lines = [];
   #hasEnded = false;
@@ -33,7 +33,7 @@ class Lines {
   }
 }
 
-/** A socket as the table shows it. */
+/** A socket as shown in the table. */
 function describe(socket) {
   const isBound = socket.kind === "listener" || socket.kind === "udp-listener";
   const port = isBound && socket.localPort ? socket.localPort : socket.port;
@@ -47,7 +47,7 @@ function describe(socket) {
   };
 }
 
-/** Resolves when every socket has ended, so that what a program sent last has gone out; or after LINGER_MS. */
+/** Resolves when every socket has ended, so that the program's last data is sent; or after LINGER_MS. */
 function drained(client) {
   return new Promise((resolve) => {
     const timer = setTimeout(resolve, LINGER_MS);
@@ -63,7 +63,7 @@ function drained(client) {
 
 /**
  * @param settings {module, args, env, url, token, listen, strategy: "jspi" | "sab"}
- * @param {(message) => void} tell gets {type: "out" | "err" | "sockets" | "node" | "listening" | "refused" | "exit" | "failed", ...}
+ * @param {(message) => void} tell receives {type: "out" | "err" | "sockets" | "node" | "listening" | "refused" | "exit" | "failed", ...}
  * @returns {{line(text), end(), stop()}} standard input, and the end
  */
 export function startProgram(settings, tell) {

@@ -1,9 +1,9 @@
-// Where a program runs. With promise integration: in a Worker, client and all. With shared memory: run() makes the Worker, and the
+// Where a program runs. With promise integration: in a Worker, with the client. With shared memory: run() creates the Worker, and the
 // client stays in this thread, which serves it.
 
 import { startProgram } from "./program.js";
 
-/** As startProgram. */
+/** Like startProgram. */
 export function startRun(settings, tell) {
   if (settings.strategy === "sab") return startProgram(settings, tell);
   const worker = new Worker(new URL("worker.js", import.meta.url), { type: "module" });

@@ -1,8 +1,8 @@
-// The table of sockets: a row each, which stays when the socket ends.
+// The table of sockets: one row each, which stays when the socket ends.
 
 import { byteCount } from "./words.js";
 
-/** Ended rows kept; the oldest go. */
+/** Ended rows that are kept; the oldest are removed. */
 const MOST_ENDED = 200;
 const NAMES = { tcp: "TCP", tls: "TLS by the node", udp: "UDP", listener: "listens", "udp-listener": "UDP, bound", accepted: "came in" };
 
@@ -22,13 +22,13 @@ export class SocketTable {
     this.#count();
   }
 
-  /** @param sockets as `describe` of program.js has them: the live ones, and those that ended since the last time */
+  /** @param sockets from `describe` of program.js: the live ones, and those that ended since the last call */
   update(sockets) {
     for (const socket of sockets) this.#show(socket);
     this.#count();
   }
 
-  /** The program is gone and with it what it had open. */
+  /** The program has ended, and with it its open sockets. */
   endAll(word) {
     for (const row of this.#rows.values()) if (!row.hasEnded) this.#state(row, "ended", word);
     this.#count();

@@ -1,8 +1,8 @@
-// What a program prints, and the lines that are typed for it.
+// A program's output, and the lines typed for it.
 
-/** Characters kept on the screen; the oldest go. */
+/** Characters kept on the screen; the oldest are removed. */
 const MOST = 512 << 10;
-/** Escape sequences mean nothing here: colours, cursor movements, titles. */
+/** Escape sequences are removed: colours, cursor movements, titles. */
 const ESCAPES = /\u001b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)|[@-_])/g;
 
 export class Terminal {
@@ -38,7 +38,7 @@ export class Terminal {
     const last = this.#waiting.at(-1);
     if (last?.kind === kind) last.text += text;
     else this.#waiting.push({ kind, text });
-    // A program may print faster than a screen can show.
+    // A program can print faster than a screen can show.
     this.#frame ||= requestAnimationFrame(() => this.#show());
   }
 
@@ -62,7 +62,7 @@ export class Terminal {
   }
 }
 
-/** The lines typed before, by the arrow keys. */
+/** Earlier typed lines, by the arrow keys. */
 export function withHistory(input) {
   const lines = [];
   let at = 0;

@@ -1,4 +1,4 @@
-// Small text work of the page: arguments, environment, addresses, byte counts.
+// Small text functions of the page: arguments, environment, addresses, byte counts.
 
 const ESCAPES = { n: "\n", r: "\r", t: "\t" };
 
@@ -33,7 +33,7 @@ export function shellWords(line) {
   return words;
 }
 
-/** "NAME=value" a line. */
+/** One "NAME=value" a line. */
 export function environment(text) {
   const found = {};
   for (const line of text.split("\n").map((one) => one.trim()).filter(Boolean)) {

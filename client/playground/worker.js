@@ -1,4 +1,4 @@
-// The program's thread where it waits by promises: a program that computes does not hold the page up.
+// The program's thread if it waits with promises: a program that computes does not block the page.
 
 import { startProgram } from "./program.js";
 

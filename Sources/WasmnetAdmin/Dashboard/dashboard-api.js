@@ -1,7 +1,7 @@
-// Requests to the node's admin API, and the token they show.
+// Requests to the node's admin API, and their token.
 
 const place = 'wasmnet-admin-token';
-// Where a browser gives no storage, the token lives as long as the page.
+// If the browser has no storage, the token is kept as long as the page.
 let token = null;
 try {
   token = sessionStorage.getItem(place);
@@ -9,7 +9,7 @@ try {
   token = null;
 }
 
-/** Tells of `unauthorized` (detail: the error) and `token`. */
+/** Dispatches `unauthorized` (detail: the error) and `token`. */
 export const gate = new EventTarget();
 
 export const hasToken = () => token !== null;
@@ -21,7 +21,7 @@ export function setToken(value) {
     if (value === null) sessionStorage.removeItem(place);
     else sessionStorage.setItem(place, value);
   } catch {
-    // Kept in memory then.
+    // Kept in memory only.
   }
   gate.dispatchEvent(new Event('token'));
 }
@@ -34,19 +34,19 @@ export class APIError extends Error {
   }
 }
 
-/** The fields a request carries. */
+/** The header fields of a request. */
 export const headers = () => (token === null ? {} : { Authorization: `Bearer ${token}` });
 
-/** What an answer other than 2xx says; tells the gate of a 401. - sent: the fields of the request. */
+/** The error for an answer other than 2xx; notifies the gate of a 401. - sent: the fields of the request. */
 export async function refusal(answer, sent) {
   let error = new APIError(answer.status, 'unknown', `The node answered with status ${answer.status}.`);
   try {
     const body = await answer.json();
     if (typeof body?.error?.message === 'string') error = new APIError(answer.status, String(body.error.code), body.error.message);
   } catch {
-    // Not from the node, such as from a proxy before it.
+    // Not from the node, for example from a proxy in front of it.
   }
-  // One that came with another token than today's is old news.
+  // A 401 for an earlier token is outdated.
   if (answer.status === 401 && sent.Authorization === headers().Authorization) {
     gate.dispatchEvent(new CustomEvent('unauthorized', { detail: error }));
   }
@@ -54,9 +54,9 @@ export async function refusal(answer, sent) {
 }
 
 /**
- * Calls an operation. Throws an APIError where the node refuses or cannot be reached within 15 seconds.
- * - query: names and values; those that are empty or undefined are left out.
- * - accepts: statuses beside 2xx whose body is wanted.
+ * Calls an operation. Throws an APIError if the node refuses or cannot be reached within 15 seconds.
+ * - query: names and values; empty or undefined ones are left out.
+ * - accepts: statuses beside 2xx whose body is returned.
  */
 export async function call(method, path, { query = {}, body, accepts = [] } = {}) {
   const parameters = new URLSearchParams(Object.entries(query).filter(([, value]) => value !== undefined && value !== ''));
@@ -83,7 +83,7 @@ export async function call(method, path, { query = {}, body, accepts = [] } = {}
   }
 }
 
-/** A path with names of any characters in it, but for `.` and `..`, which a browser would take for steps. */
+/** A path with names of any characters, except `.` and `..`, which a browser would treat as path segments. */
 export function path(prefix, ...names) {
   if (names.some((name) => ['', '.', '..'].includes(name))) throw new APIError(0, 'bad_name', 'There is nothing of that name.');
   return [prefix, ...names.map(encodeURIComponent)].join('/');

@@ -1,4 +1,4 @@
-// Which plots there are, and what they draw.
+// The plots and their series.
 
 import { element } from './dashboard-dom.js';
 import { byteRate, bytes, count, latency, percent, rate, words } from './dashboard-format.js';
@@ -8,8 +8,8 @@ const value = (name) => (values) => values.get(name) ?? null;
 const series = (label, name, color) => ({ label, value: value(name), color });
 
 /**
- * The members of a group, those with the most events first, at most `most`; the others together as one. A member keeps the color
- * it had first, so that a line does not turn into another.
+ * The members of a group, those with the most events first, at most `most`; the others together as one. A member keeps its first
+ * color, so that a line does not turn into another.
  */
 export function members(group, { most = 5, except = [], firstColor = 1 } = {}) {
   const colors = new Map();
@@ -36,7 +36,7 @@ export function members(group, { most = 5, except = [], firstColor = 1 } = {}) {
   };
 }
 
-/** Opens that came to nothing, a second. */
+/** Failed opens a second. */
 export const failedOpens = (values) =>
   values.has('sums.opens') ? Math.max(0, values.get('sums.opens') - (values.get('groups.opens.ok') ?? 0)) : null;
 

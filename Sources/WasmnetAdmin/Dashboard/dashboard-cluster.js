@@ -1,10 +1,10 @@
-// The tables of the overview: the cluster's nodes, and what happened by reason.
+// The tables of the overview: the cluster's nodes, and events by reason.
 
 import { element } from './dashboard-dom.js';
 import { count, exact, rate, words } from './dashboard-format.js';
 import { Table } from './dashboard-table.js';
 
-/** The nodes of the cluster, this one and those that lag marked. */
+/** The nodes of the cluster; this one and those that lag are marked. */
 export function nodesTable(place) {
   let own = '';
   let newest = 0;
@@ -39,7 +39,7 @@ const groups = [
   ['closes', 'Closes', 'No socket has ended yet.'], ['refusals', 'Quota refusals', 'No limit refused anything yet.'],
 ];
 
-/** A table for each group of counters: how often in all, and now. */
+/** A table for each group of counters: total, and current rate. */
 export function reasonTables(place) {
   const tables = groups.map(([group, title, empty]) => {
     const table = new Table({

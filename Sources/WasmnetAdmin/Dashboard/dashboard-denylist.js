@@ -1,4 +1,4 @@
-// The denylist: what is on it, adding and removing.
+// The denylist: its entries, adding and removing.
 
 import { call } from './dashboard-api.js';
 import { byID, say, setText } from './dashboard-dom.js';

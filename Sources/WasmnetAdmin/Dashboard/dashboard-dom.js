@@ -1,6 +1,6 @@
-// Elements made and changed without ever reading a text as HTML.
+// Creates and changes elements without ever parsing a text as HTML.
 
-/** An element with attributes and children; texts among the children stay texts. `on…` attributes are listeners. */
+/** An element with attributes and children; text children stay text. `on…` attributes are listeners. */
 export function element(tag, attributes = {}, ...children) {
   return filled(document.createElement(tag), attributes, children);
 }
@@ -22,24 +22,24 @@ function filled(node, attributes, children) {
 
 export const byID = (id) => document.getElementById(id);
 
-/** Sets a text where it is another; a text set anew would lose the reader's selection. */
+/** Sets a text if it differs; setting it again would lose the reader's selection. */
 export function setText(node, text) {
   if (node.textContent !== text) node.textContent = text;
 }
 
-/** Sets or, for null, removes an attribute where it is another. */
+/** Sets or, for null, removes an attribute if it differs. */
 export function setAttribute(node, name, value) {
   if (value === null || value === undefined) node.removeAttribute(name);
   else if (node.getAttribute(name) !== String(value)) node.setAttribute(name, String(value));
 }
 
-/** Has a list of names and values show these pairs; the names must be known ones. */
+/** Makes a list of names and values show these pairs; the names must exist. */
 export function setFacts(list, pairs) {
   list.replaceChildren(...pairs.filter(([, value]) => value !== undefined).map(([name, value]) =>
     element('div', {}, element('dt', {}, name), element('dd', {}, element('bdi', {}, value)))));
 }
 
-/** Says what came of something: in a `role=status` line, so that it is read out. */
+/** Reports the result of an action in a `role=status` line, so that it is read out. */
 export function say(line, text, isProblem = false) {
   line.classList.toggle('problem', isProblem);
   setText(line, text);

@@ -1,9 +1,9 @@
-// Numbers, times and texts as an operator reads them.
+// Numbers, times and texts for an operator.
 
-/** What stands where nothing is known. */
+/** The placeholder for an unknown value. */
 export const unknown = '–';
 
-/** A number of the API, where infinity and NaN are texts; null where it is none. */
+/** A number of the API, where infinity and NaN are strings; null if it is not a number. */
 export function reading(value) {
   if (value === 'Infinity') return Infinity;
   if (value === '-Infinity') return -Infinity;
@@ -39,11 +39,11 @@ function orUnknown(write) {
   };
 }
 
-/** 9,999 as it is, then 12.3 k, 4.5 M. */
+/** 9,999 unchanged, then 12.3 k, 4.5 M. */
 export const count = orUnknown((value) =>
   Math.abs(value) < 10_000 ? plain.format(value) : scaled(value, ['', 'k', 'M', 'G', 'T', 'P', 'E'], 1000));
 
-/** All the digits. */
+/** All digits. */
 export const exact = orUnknown((value) => plain.format(value));
 
 export const bytes = orUnknown((value) => scaled(value, ['B', 'kB', 'MB', 'GB', 'TB', 'PB', 'EB'], 1000));
@@ -84,15 +84,15 @@ export function clock(time, withSeconds = true) {
 export const words = (code) => visible(code).replaceAll('_', ' ');
 
 /**
- * Text of a stranger's making, with what cannot be seen written out: control characters, marks that turn the direction of writing
- * and blanks of no width would let one name pass for another.
+ * Untrusted text, with invisible characters escaped: control characters, bidirectional marks and zero-width
+ * spaces would make one name look like another.
  */
 export function visible(text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Co}\p{Cn}\p{Cs}]/gu, (mark) =>
     `\\u{${mark.codePointAt(0).toString(16)}}`);
 }
 
-/** Seconds of `90`, `90s`, `30m`, `12h`, `7d`, `1h30m`; undefined where it is empty. Throws where it is none. */
+/** Seconds of `90`, `90s`, `30m`, `12h`, `7d`, `1h30m`; undefined if empty. Throws if it is invalid. */
 export function secondsOf(text) {
   const trimmed = text.trim().toLowerCase().replaceAll(' ', '');
   if (trimmed === '') return undefined;

@@ -2,18 +2,18 @@
 
 import { reading } from './dashboard-format.js';
 
-/** Seconds that are kept. */
+/** Seconds of history. */
 export const kept = 1_800;
 
 /**
- * Milliseconds over which events are counted for a rate: some come seldom, and from second to second they would only flicker.
- * Bytes and processor time, which flow, go from one snapshot to the next.
+ * Milliseconds over which events are counted for a rate: rare events would otherwise only flicker from second to second.
+ * The rates of bytes and processor time, which are continuous, use consecutive snapshots.
  */
 const window = 5_000;
 const flows = ['bytes_up', 'bytes_down', 'cpu_milliseconds'];
 
 /**
- * Samples in the order of their times. A sample's `values` go by name: `gauges.sessions`, `counters.bytes_up` and
+ * Samples in order of time. A sample's `values` have these names: `gauges.sessions`, `counters.bytes_up` and
  * `groups.denials.policy_denied` (both a second), `sums.denials` (of a group, a second), `quantiles.dial_seconds.0.5`.
  */
 export class History {
@@ -31,7 +31,7 @@ export class History {
     this.#recent = [];
   }
 
-  /** Takes a snapshot in. Of another node, or older than the newest: the history begins anew. */
+  /** Adds a snapshot. If it is another node's, or older than the newest, the history restarts. */
   add(snapshot) {
     const last = this.last;
     if (last && (last.node !== snapshot.node || last.time > snapshot.time)) this.clear();
@@ -44,17 +44,17 @@ export class History {
         if (reading(value) !== null) values.set(`quantiles.${name}.${quantile}`, reading(value));
       }
     }
-    // The one before is kept also where it is older than the window, as after a loss.
+    // The previous one is kept even if it is older than the window, as after a loss.
     while (this.#recent.length > 1 && this.#recent[0].time < snapshot.time - window - 500) this.#recent.shift();
     if (this.last && !this.#rates(snapshot, values)) this.#recent = [];
     this.samples.push({ time: snapshot.time, values });
     this.#recent.push(snapshot);
     const oldest = snapshot.time - (kept + 10) * 1_000;
-    // Now and then, as each removal moves all the others.
+    // Only now and then, because each removal moves all the others.
     if (this.samples[0].time < oldest - 60_000) this.samples = this.samples.filter(({ time }) => time >= oldest);
   }
 
-  /** Writes the rates; false where a counter fell, as by a restart: then nothing before is worth a comparison. */
+  /** Writes the rates; false if a counter fell, as after a restart: then earlier samples cannot be compared. */
   #rates(now, values) {
     const [first, last] = [this.#recent[0], this.#recent.at(-1)];
     let isWell = true;
@@ -69,7 +69,7 @@ export class History {
       if (before.counters?.[name] !== undefined) rate(`counters.${name}`, before, before.counters[name], value);
     }
     for (const [group, members] of Object.entries(now.groups ?? {})) {
-      // A reason is there from its first time on, so before that it stood at 0.
+      // A reason appears with its first event, so before that it was 0.
       for (const [name, value] of Object.entries(members)) rate(`groups.${group}.${name}`, first, first.groups?.[group]?.[name], value);
       const sum = Object.keys(members).reduce((all, name) => all + (values.get(`groups.${group}.${name}`) ?? NaN), 0);
       if (!Number.isNaN(sum)) values.set(`sums.${group}`, sum);
@@ -78,7 +78,7 @@ export class History {
     return isWell;
   }
 
-  /** Of the newest sample; null where it has none. */
+  /** The value of the newest sample; null if it has none. */
   value(name) {
     return this.samples.at(-1)?.values.get(name) ?? null;
   }

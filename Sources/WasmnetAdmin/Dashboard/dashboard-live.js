@@ -16,7 +16,7 @@ const client = {
 };
 const state = { label: 'State', kind: 'state', text: (item) => words(item.state), mark: (item) => item.state };
 
-/** A list with its filter form; the address holds what is filtered by. */
+/** A list with its filter form; the URL contains the filter. */
 class LiveList {
   #form;
   #name;
@@ -37,7 +37,7 @@ class LiveList {
 
   #filter(query) {
     const wanted = address(this.#name, query);
-    // Asked for once more, it is read once more.
+    // A repeated request reads it again.
     if (location.hash === wanted) this.show(query);
     else location.hash = wanted;
   }
@@ -65,7 +65,7 @@ async function end(list, question, target) {
   try {
     await call('DELETE', target);
   } catch (error) {
-    // It ended by itself meanwhile: what was wanted.
+    // It ended by itself meanwhile, which is the intended result.
     if (error.status !== 404) await ask({ title: 'It could not be ended', text: error.message, yes: 'Close' });
   }
   list.load();

@@ -5,7 +5,7 @@ import { byID, element, say, setFacts, setText } from './dashboard-dom.js';
 import { count, duration, visible } from './dashboard-format.js';
 import { ask } from './dashboard-pages.js';
 
-/** Milliseconds between two looks at the readiness. */
+/** Milliseconds between two checks of the readiness. */
 const pace = 5_000;
 
 export function node() {

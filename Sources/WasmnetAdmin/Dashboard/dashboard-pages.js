@@ -1,11 +1,11 @@
-// A list of the API shown page by page, kept fresh while it is looked at.
+// A list of the API shown page by page, refreshed while it is visible.
 
 import { call } from './dashboard-api.js';
 import { byID, element, say, setText } from './dashboard-dom.js';
 import { clock } from './dashboard-format.js';
 import { Table } from './dashboard-table.js';
 
-/** Milliseconds between two looks of a list that keeps itself fresh. */
+/** Milliseconds between two refreshes of a list that updates itself. */
 const pace = 5_000;
 
 export class PagedList {
@@ -22,11 +22,11 @@ export class PagedList {
   #following = null;
 
   /**
-   * - place: where it goes.
+   * - place: the parent element.
    * - path: the operation's.
    * - limit: items of a page.
-   * - empty, emptyFiltered: what is said where there are none.
-   * - loaded: told of each answer.
+   * - empty, emptyFiltered: the texts for an empty list.
+   * - loaded: called with each answer.
    */
   constructor({ place, path, limit = 50, caption, columns, key, empty, emptyFiltered = empty, loaded = () => {} }) {
     Object.assign(this, { path, limit, empty, emptyFiltered, loaded });
@@ -42,7 +42,7 @@ export class PagedList {
     this.#writePages();
   }
 
-  /** Shows the first page of what is asked for. */
+  /** Shows the first page of the requested list. */
   show(query = {}) {
     this.#isShown = true;
     this.#query = query;
@@ -62,10 +62,10 @@ export class PagedList {
     const asked = this.#asked;
     try {
       const page = await call('GET', this.path, { query: { ...this.#query, cursor: this.#cursors.at(-1), limit: this.limit } });
-      // Overtaken by a later question.
+      // Superseded by a later request.
       if (asked !== this.#asked) return;
       if (page.items.length === 0 && this.#cursors.length > 1) {
-        // What was on this page has gone.
+        // The items of this page are gone.
         this.#cursors.pop();
         this.load();
         return;
@@ -106,7 +106,7 @@ export class PagedList {
   }
 }
 
-/** Asks before what cannot be taken back: resolves to whether to go on. `subject` is a text of a stranger's making, or empty. */
+/** Asks for confirmation of an irreversible action: resolves to the answer. `subject` is untrusted text, or empty. */
 export function ask({ title, text, subject = '', yes }) {
   const dialog = byID('ask');
   setText(byID('ask-title'), title);
@@ -124,7 +124,7 @@ export function ask({ title, text, subject = '', yes }) {
     };
     byID('ask-yes').onclick = () => end(true);
     byID('ask-no').onclick = () => end(false);
-    // Escape is a no; its `close` event would come late, into the next question.
+    // Escape means no; its `close` event would be late and reach the next question.
     dialog.oncancel = () => end(false);
     dialog.showModal();
     byID('ask-no').focus();

@@ -1,4 +1,4 @@
-// A line plot over time in SVG, with a legend that shows the values now or at the cursor.
+// A line plot over time in SVG, with a legend that shows the current values or those at the cursor.
 
 import { element, setAttribute, setText, shape } from './dashboard-dom.js';
 import { clock, unknown } from './dashboard-format.js';
@@ -7,7 +7,7 @@ import { linearTicks, logTicks, nearest, runs, timeTicks } from './dashboard-sca
 const height = 132;
 const edge = { left: 58, right: 10, top: 8, bottom: 20 };
 
-/** The time that the cursor of all plots is at; null: none. */
+/** The time under the cursor in all plots; null: none. */
 class Cursor extends EventTarget {
   time = null;
   set(time) {
@@ -30,11 +30,11 @@ export class Plot {
 
   /**
    * - title: its name.
-   * - format: writes a value.
+   * - format: formats a value.
    * - series: `(history) => [{ label, value: (values) => number or null, color: 1…8 }]`, or an array of these.
-   * - ceiling: `(history) => number or null`, a limit that is drawn as a line of its own where it is near.
+   * - ceiling: `(history) => number or null`, a limit that is drawn as a separate line if it is near.
    * - scale: `log` or `linear`.
-   * - least: what the vertical axis reaches at least.
+   * - least: the minimum upper end of the vertical axis.
    */
   constructor({ title, format, series, scale = 'linear', least = 0, note = '', isSmall = false }) {
     this.title = title;
@@ -43,7 +43,7 @@ export class Plot {
     this.scale = scale;
     this.least = least;
     this.#isSmall = isSmall;
-    // The arrow keys move the cursor, so it takes the focus; its label tells the values.
+    // The arrow keys move the cursor, so it takes the focus; its label has the values.
     this.#frame = element('div', { class: 'plot', tabindex: '0', role: 'img' }, this.#image);
     this.node = element('figure', { class: isSmall ? 'card plot-card small' : 'card plot-card' },
       element('figcaption', {}, element('span', { class: 'name' }, title), this.#when,
@@ -74,7 +74,7 @@ export class Plot {
     event.preventDefault();
   }
 
-  /** Draws what is between two times, in milliseconds of the node's clock. */
+  /** Draws the samples between two times, in milliseconds of the node's clock. */
   draw(history, from, to) {
     const width = this.#frame.clientWidth;
     if (width === 0) return;

@@ -1,4 +1,4 @@
-// The policy in force, its reload, and how it decides a destination.
+// The policy in force, its reload, and its decision for a destination.
 
 import { call } from './dashboard-api.js';
 import { byID, element, say, setFacts, setText } from './dashboard-dom.js';
@@ -17,7 +17,7 @@ export function policy() {
       ['Generation', exact(report.generation)], ['In force for', duration(report.age_seconds)],
       ['Source', report.source === undefined ? 'given by the program' : visible(report.source)],
     ]);
-    // Line ends stay; all else that cannot be seen is written out.
+    // Line ends stay; all other invisible characters are escaped.
     setText(byID('policy-text'), report.text.split('\n').map((line) => line.split('\t').map(visible).join('\t')).join('\n'));
     say(problem, report.last_error === undefined ? '' : `The last reload failed: ${visible(report.last_error)}`, true);
   }
@@ -70,7 +70,7 @@ export function policy() {
     hide: () => {
       isShown = false;
     },
-    /** Reads it again where the node has another than is shown. */
+    /** Reads the policy again if the node's differs from the one shown. */
     snapshot: ({ gauges }) => {
       const now = gauges?.policy_generation;
       if (isShown && generation !== null && now !== undefined && now !== generation) {

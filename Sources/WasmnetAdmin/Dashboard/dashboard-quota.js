@@ -1,4 +1,4 @@
-// What one client may use and uses, and the operator's override.
+// A client's limits and use, and the operator's override.
 
 import { call, path } from './dashboard-api.js';
 import { byID, element, say } from './dashboard-dom.js';
@@ -7,7 +7,7 @@ import { ask } from './dashboard-pages.js';
 import { address } from './dashboard-router.js';
 import { Table } from './dashboard-table.js';
 
-/** `[limit by the policy's name, label, format, what is used of it]`; a burst is a part of its rate. */
+/** `[limit by the policy's name, label, format, the used amount]`; a burst is a part of its rate. */
 const rows = [
   ['max_sessions', 'Sessions at once', count, ({ used }) => count(used)],
   ['max_connections', 'Sockets at once', count, ({ used }) => count(used)],
@@ -22,10 +22,10 @@ const rows = [
 const rateOf = { connect_burst: 'connects_per_sec', resolve_burst: 'resolves_per_sec', byte_burst: 'max_bandwidth_mbps' };
 const isFraction = (member) => ['connects_per_sec', 'resolves_per_sec', 'max_bandwidth_mbps'].includes(member);
 
-/** The limit that a row is of. */
+/** The limit of a row. */
 const of = (report, member) => report.limits[rateOf[member] ?? member];
 
-/** The row's number; undefined where nothing limits it. */
+/** The row's number; undefined if it is unlimited. */
 const number = (report, member) => of(report, member)[rateOf[member] ? 'burst' : 'limit'];
 
 function allowed(report, member, format) {
@@ -34,7 +34,7 @@ function allowed(report, member, format) {
   return rateOf[member] ? unknown : 'unlimited';
 }
 
-/** What may be used at once; below 0 it is owed. */
+/** The amount that can be used at once; below 0 it is a debt. */
 function left(value, format) {
   if (value === undefined) return unknown;
   return value < 0 ? `owes ${format(-value)}` : `${format(value)} left now`;

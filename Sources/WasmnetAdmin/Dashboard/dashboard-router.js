@@ -1,14 +1,14 @@
-// Which part is shown, kept in the address: `#sockets?client=…`.
+// The visible part, kept in the URL: `#sockets?client=…`.
 
 import { byID } from './dashboard-dom.js';
 
-/** The part and its parameters that an address's hash names. */
+/** The part and its parameters in a URL's hash. */
 export function parse(hash) {
   const [name, query = ''] = hash.replace(/^#/, '').split(/\?(.*)/s);
   return { name, parameters: Object.fromEntries(new URLSearchParams(query)) };
 }
 
-/** The hash of a part with parameters; those that are empty are left out. */
+/** The hash of a part with parameters; empty ones are left out. */
 export function address(name, parameters = {}) {
   const query = new URLSearchParams(Object.entries(parameters).filter(([, value]) => value));
   return query.size > 0 ? `#${name}?${query}` : `#${name}`;
@@ -17,13 +17,13 @@ export function address(name, parameters = {}) {
 export class Router {
   #shown = null;
 
-  /** - views: by name, each `{ show(parameters), hide() }`, both optional. The first is where an unknown address leads. */
+  /** - views: by name, each `{ show(parameters), hide() }`, both optional. The first is shown for an unknown URL. */
   constructor(views) {
     this.views = views;
     addEventListener('hashchange', () => this.go(true));
   }
 
-  /** Shows what the address names. - isMove: whether the reader went there, whose focus then follows. */
+  /** Shows the part in the URL. - isMove: whether the reader navigated there; then the focus follows. */
   go(isMove = false) {
     const asked = parse(location.hash);
     const names = Object.keys(this.views);

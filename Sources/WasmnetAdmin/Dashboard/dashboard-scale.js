@@ -1,4 +1,4 @@
-// Where values and times stand in a plot.
+// Positions of values and times in a plot.
 
 /** The steps of a linear axis from 0: at least to `max`, in three or four steps of 1, 2, 2.5 or 5 times a power of ten. */
 export function linearTicks(max) {
@@ -11,7 +11,7 @@ export function linearTicks(max) {
   return ticks;
 }
 
-/** The powers of ten about these values, both above 0; every second or third where there are many. */
+/** The powers of ten around these values, both above 0; every second or third if there are many. */
 export function logTicks(min, max) {
   const low = Math.floor(Math.log10(min) + 1e-9);
   const high = Math.max(low + 1, Math.ceil(Math.log10(max) - 1e-9));
@@ -21,7 +21,7 @@ export function logTicks(min, max) {
   return ticks;
 }
 
-/** Times (milliseconds) that are marked on an axis, on the even minute or half minute, at most `most` of them. */
+/** Times (milliseconds) for the ticks of an axis, on the even minute or half minute, at most `most` of them. */
 export function timeTicks(from, to, most) {
   const steps = [10, 15, 30, 60, 120, 300, 600, 900, 1_800].map((seconds) => seconds * 1_000);
   const step = steps.find((size) => (to - from) / size <= most) ?? steps.at(-1);

@@ -1,8 +1,8 @@
-// The node's server-sent events, read with fetch: EventSource cannot show a token.
+// The node's server-sent events, read with fetch: EventSource cannot send a token.
 
 import { headers, refusal } from './dashboard-api.js';
 
-/** Takes a stream of server-sent events apart (WHATWG HTML, 9.2.6). */
+/** Parses a stream of server-sent events (WHATWG HTML, 9.2.6). */
 export class EventParser {
   #rest = '';
   #name = '';
@@ -14,10 +14,10 @@ export class EventParser {
     this.on = on;
   }
 
-  /** Throws where a line passes 8 MiB. */
+  /** Throws if a line exceeds 8 MiB. */
   push(text) {
     let start = 0;
-    // A line may end with CR LF, and the two may come apart.
+    // A line can end with CR LF, and the two can be split.
     if (this.#isAfterReturn && text.length > 0) {
       this.#isAfterReturn = false;
       if (text[0] === '\n') start = 1;
@@ -54,15 +54,15 @@ export class EventParser {
   }
 }
 
-/** How long to wait before an attempt, in milliseconds: twice as long each time up to 30 seconds, less up to a quarter by chance. */
+/** The wait before an attempt, in milliseconds: doubled each time up to 30 seconds, minus up to a random quarter. */
 export function waitBefore(attempt, base, chance = Math.random()) {
   return Math.min(30_000, base * 2 ** Math.min(attempt, 10)) * (1 - chance / 4);
 }
 
-/** Bytes come each second; none for so long (milliseconds) means that the connection is dead without an end. */
+/** Bytes arrive each second; none for this many milliseconds means that the connection is dead without an end. */
 const silence = 8_000;
 
-/** Reads snapshots for as long as it is started, and connects again after a loss. */
+/** Reads snapshots while it is started, and reconnects after a loss. */
 export class SnapshotStream {
   #run = null;
   #attempt = 0;
@@ -71,7 +71,7 @@ export class SnapshotStream {
 
   /**
    * - on: `snapshot(value)` and `state(state)`, a state being `{ name, problem, retryAt }` with the name `connecting`, `live`,
-   *   `silent` (connected, but the node has no snapshot), `waiting` or `locked` (it asks for a token).
+   *   `silent` (connected, but the node has no snapshot), `waiting` or `locked` (a token is required).
    */
   constructor(on) {
     this.on = on;
@@ -90,7 +90,7 @@ export class SnapshotStream {
     this.#run = null;
   }
 
-  /** Connects at once where it waits. */
+  /** Connects at once if it is waiting. */
   hurry() {
     this.#wake?.();
   }

@@ -1,4 +1,4 @@
-// The figures at the top, and what needs attention.
+// The figures at the top, and the current problems.
 
 import { element, setAttribute, setText } from './dashboard-dom.js';
 import { failedOpens, perCore } from './dashboard-charts.js';
@@ -63,7 +63,7 @@ export class Tiles {
   }
 }
 
-/** What an operator should look at now, the gravest first: `[grave, text]`. */
+/** The current problems for the operator, the most serious first: `[grave, text]`. */
 export function concerns(history) {
   const snapshot = history.last;
   if (!snapshot) return [];
@@ -93,7 +93,7 @@ export function concerns(history) {
   return found;
 }
 
-/** Shows the concerns, changing only what changed. */
+/** Shows the problems, updating only those that changed. */
 export function showConcerns(list, history) {
   const wanted = concerns(history);
   while (list.children.length > wanted.length) list.lastElementChild.remove();

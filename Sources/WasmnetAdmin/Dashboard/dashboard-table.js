@@ -1,4 +1,4 @@
-// Tables whose rows stay where they are while their cells change, so that focus and selection outlive an update.
+// Tables whose rows stay in place while their cells change, so that focus and selection survive an update.
 
 import { element, setAttribute, setText } from './dashboard-dom.js';
 import { visible } from './dashboard-format.js';
@@ -6,9 +6,9 @@ import { visible } from './dashboard-format.js';
 /**
  * A table of items.
  * - columns: `{ label, text(item), kind, title(item), link(item), mark(item) }` with the kind `name` (`name place` for addresses)
- *   for texts of strangers, `number`, or `state`; `link` gives a `#…` address, `mark` what the style sheet knows it by. An
+ *   for untrusted texts, `number`, or `state`; `link` returns a `#…` URL, `mark` a name for the style sheet. An
  *   `actions` column is `{ label, actions: [{ label, name(item), run(item), kind }] }`
- *   where `name` tells a screen reader what the button acts upon.
+ *   where `name` describes the button's object for a screen reader.
  * - key: an item's identity.
  * - stacks: whether a row becomes a card on a phone.
  */
@@ -20,7 +20,7 @@ export class Table {
   constructor({ caption, columns, key, empty, stacks = true }) {
     this.columns = columns;
     this.key = key;
-    // Roles are written out: a table laid out as cards on a phone loses its own.
+    // Roles are explicit: a table laid out as cards on a phone loses its own.
     const head = columns.map(({ label, kind, actions }) =>
       element('th', { scope: 'col', role: 'columnheader', class: kind === 'number' ? 'number' : undefined },
         actions ? element('span', { class: 'unseen' }, label) : label));
@@ -79,7 +79,7 @@ export class Table {
 
 function dataCell({ text, kind, title, link, mark }) {
   const isName = kind?.startsWith('name') ?? false;
-  // A name is kept from turning the direction of what is about it.
+  // A name must not change the text direction of its surroundings.
   const holder = element('bdi', { class: isName ? 'clip' : undefined });
   const outer = link ? element('a', {}, holder) : holder;
   const node = element('td', { role: 'cell', class: kind }, outer);

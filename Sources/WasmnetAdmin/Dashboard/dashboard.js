@@ -1,4 +1,4 @@
-// The operator's dashboard: brings the parts together. It needs nothing but the node's own API (openapi.json).
+// The operator's dashboard: connects the parts. It needs only the node's own API (openapi.json).
 
 import { call, gate, setToken } from './dashboard-api.js';
 import { Charts } from './dashboard-charts.js';
@@ -17,16 +17,16 @@ import { showConcerns, Tiles } from './dashboard-summary.js';
 
 const history = new History();
 let span = 120_000;
-/** When the newest snapshot came, on the clock that never jumps. */
+/** When the newest snapshot arrived, on the monotonic clock. */
 let cameAt = 0;
 let state = { name: 'connecting' };
 let isVersionKnown = false;
 
-/** The node's time now: that of its newest snapshot and what has passed since. */
+/** The node's current time: that of its newest snapshot plus the elapsed time. */
 const nodeTime = () => (history.last ? history.last.time + (performance.now() - cameAt) : Date.now());
 
 const tiles = new Tiles(byID('tiles'));
-// While snapshots come the newest stands at the right edge; after a loss the plots move on without lines.
+// While snapshots arrive the newest is at the right edge; after a loss the plots move on without lines.
 const charts = new Charts(byID('plots'), () => {
   const now = state.name === 'live' && history.last ? history.last.time : nodeTime();
   return { history, span, now };
@@ -54,7 +54,7 @@ const stream = new SnapshotStream({
   },
   state: (next) => {
     if (next.name === 'live' && state.name !== 'live' && !isVersionKnown) readVersion();
-    // After a loss it may be another program that answers.
+    // After a loss another program may answer.
     if (next.name === 'waiting') isVersionKnown = false;
     const isSame = next.name === state.name && next.problem === state.problem;
     state = next;
@@ -68,7 +68,7 @@ function showState() {
   const pill = byID('connection');
   pill.dataset.state = state.name;
   setText(pill, words[state.name]);
-  // Between two attempts the banner stays: it must not flicker.
+  // Between two attempts the banner stays, to avoid flicker.
   const isLost = ['waiting', 'silent'].includes(state.name) || (state.name === 'connecting' && !byID('lost').hidden);
   byID('lost').hidden = !isLost;
   document.body.classList.toggle('stale', isLost);
@@ -116,7 +116,7 @@ byID('span').addEventListener('change', (event) => {
   charts.draw();
 });
 
-// The gate: asked for the token, the rest waits behind it.
+// The gate: it asks for the token; everything else waits behind it.
 function lock(message, isWrong) {
   const isFirst = byID('gate').hidden;
   byID('gate').hidden = false;
@@ -155,7 +155,7 @@ byID('gate-form').addEventListener('submit', (event) => {
   tryToken();
 });
 
-/** Goes in unless the node refuses the token, which the gate tells. */
+/** Opens unless the node refuses the token, which the gate reports. */
 async function tryToken() {
   try {
     await call('GET', '/version');
