@@ -1,10 +1,10 @@
-// What the client costs in a page, beside a plain WebSocket that moves the same bytes through the same node to the same targets: rounds in turns,
+// The cost of the client in a page, beside a plain WebSocket that moves the same bytes through the same node and targets: alternating
 // in one browser. `make bench-client`; WASMNET_NODE names the node.
 //
 //   node client/bench/bench.js [--rounds 5] [--mib 64] [--browser chromium] [--beside FOLDER]
 //     [--only REGEXP] [--tables down,up,pings,connects,memory]
 //
-// --beside measures the client of another checkout too (its client/), in turns with this one.
+// --beside also measures the client of another checkout (its client/), alternating with this one.
 
 import { resolve } from "node:path";
 import { parseArgs } from "node:util";
@@ -27,7 +27,7 @@ const BYTES = Number(options.mib) * MIB;
 const PINGS = 1000;
 const CONNECTS = 200;
 
-/** What is compared with what: the first of each thread is the measure of the others. */
+/** The comparisons: the first of each thread is the baseline of the others. */
 const WAYS = [
   { way: "plain", thread: "page", name: "plain WebSocket" },
   { way: "streams", thread: "page", name: "streams" },
@@ -47,7 +47,7 @@ const subjects = (ways = WAYS) => ways.flatMap((way) => Object.entries(way.way =
 
 const median = (numbers) => [...numbers].sort((a, b) => a - b)[numbers.length >> 1];
 
-/** Runs all ways in turns and answers, by name, the rounds' { ms, cpuMs }. */
+/** Runs all ways alternately and returns, by name, the rounds' { ms, cpuMs }. */
 async function inTurns(session, list, params, rounds = ROUNDS) {
   const seen = new Map(list.map(({ name }) => [name, []]));
   for (let round = 0; round < rounds; round++) {
@@ -60,7 +60,7 @@ async function inTurns(session, list, params, rounds = ROUNDS) {
   return seen;
 }
 
-/** Median of paired ratios, of what the first needs to what the other does: more is better. */
+/** Median of paired ratios of the first's time to the other's: more is better. */
 const ratio = (base, other, field) => median(base.map((round, i) => round[field] / other[i][field])).toFixed(2);
 
 function print(title, columns, rows) {
@@ -70,7 +70,7 @@ function print(title, columns, rows) {
   for (const [name, ...cells] of rows) console.log(`${name.padEnd(width)}${cells.map((cell) => String(cell).padStart(12)).join("")}`);
 }
 
-/** What a row is compared with: the first one that was measured in its thread. */
+/** The baseline of a row: the first one that was measured in its thread. */
 const measureOf = (list, seen, thread) => seen.get(list.find((each) => each.thread === thread).name);
 
 async function transfer(work, session, url, target) {
@@ -103,7 +103,7 @@ async function connects(session, url, target, echo) {
   }));
 }
 
-/** Each in a browser of its own: what another has left would be used again. */
+/** Each in its own browser: memory left by another would be reused. */
 async function memory(open, url, target) {
   const rows = [];
   for (const { name, ...subject } of subjects(WAYS.filter(({ thread }) => thread === "page"))) {

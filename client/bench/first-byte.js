@@ -1,6 +1,6 @@
-// From the start of a page's load to the first byte of its target, cold, in Chromium: a page with a bare WebSocket (v1, JSON) beside pages that
-// use the client as one module, with and without a link that preloads it, and as the modules it is made of. All are served by the node.
-// Prints medians and ratios to the bare page.
+// From the start of a page's load to its target's first byte, cold, in Chromium: a page with a plain WebSocket (v1, JSON) beside pages that
+// use the client as one module, with and without a link that preloads it, and as separate modules. The node serves all. Prints medians and
+// ratios to the plain page.
 //
 //   WASMNET_NODE=FILE node client/bench/first-byte.js [ROUNDS]
 
@@ -45,7 +45,7 @@ ${name.endsWith("preloaded") ? '<link rel="modulepreload" href="wasmnet-client.m
   const browser = await Chromium.start();
   ends.unshift(() => browser.stop());
 
-  /** One load in a profile of its own: no cache, no connection of before. */
+  /** One load in a new profile: no cache, no earlier connection. */
   async function load(i) {
     const { browserContextId } = await browser.send("Target.createBrowserContext");
     const { targetId } = await browser.send("Target.createTarget", { url: "about:blank", browserContextId });
@@ -72,7 +72,7 @@ ${name.endsWith("preloaded") ? '<link rel="modulepreload" href="wasmnet-client.m
   console.log(`| first byte, cold, ${rounds} loads each | median ms | 10 to 90 % | to the bare page |\n|---|---|---|---|`);
   names.forEach((name, i) => {
     const [low, median, high] = [0.1, 0.5, 0.9].map((part) => at(times[i], part));
-    // Of loads that followed one another: the machine is as busy for both.
+    // Of consecutive loads: the machine's load is the same for both.
     const ratio = at(times[i].map((ms, round) => ms / times[0][round]), 0.5);
     console.log(`| ${name} | ${median.toFixed(0)} | ${low.toFixed(0)} to ${high.toFixed(0)} | ${i === 0 ? 1 : ratio.toFixed(2)} |`);
   });

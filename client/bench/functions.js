@@ -1,4 +1,4 @@
-// What bench.js can have the page do.
+// The functions that bench.js can call in the page.
 
 import { inWorker } from "../test/browser/page.js";
 import { WAYS } from "./ways.js";

@@ -1,4 +1,4 @@
-// What a browser's processes use, from /proc.
+// The resource use of a browser's processes, from /proc.
 
 import { readFileSync, readdirSync, writeFileSync } from "node:fs";
 
@@ -26,10 +26,10 @@ function memory(pid, name) {
   return Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(readFileSync(`/proc/${pid}/status`, "utf8"))[1]) / 1024;
 }
 
-/** A process of a page, and not of the browser's own. */
+/** A page's process, not one of the browser's own. */
 const isPage = ({ command }) => /type=renderer|-contentproc/.test(command) && !command.includes("--top-chrome-webui");
 
-/** By how many MiB the page's process grows at most while `work` runs: resident, by the kernel's own high-water mark. */
+/** The maximum growth of the page's process in MiB while `work` runs: resident, by the kernel's own high-water mark. */
 export async function growthOf(group, work) {
   const pages = processes(group).filter(isPage).map(({ pid }) => {
     writeFileSync(`/proc/${pid}/clear_refs`, "5");

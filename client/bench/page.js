@@ -1,4 +1,4 @@
-// In the browser: carries out what bench.js asks for.
+// In the browser: runs the work of bench.js.
 
 import { carryOut } from "../test/wasi/commands.js";
 import * as functions from "./functions.js";

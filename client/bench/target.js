@@ -1,8 +1,8 @@
-// What the bench talks to.
+// The targets of the bench.
 
 import { startTcp } from "../test/wasi/peers.js";
 
-/** Answers "get N" with N bytes and its end, "put N" with a line when N bytes have come. */
+/** Answers "get N" with N bytes and its end, "put N" with a line when N bytes have arrived. */
 export function startBenchTarget() {
   const block = Buffer.alloc(256 << 10, 7);
   const get = (socket, left) => {

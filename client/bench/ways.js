@@ -1,11 +1,11 @@
-// The same work in each of the ways in which a page can do it, through the same node to the same targets.
+// The same work in each way that a page can do it, through the same node to the same targets.
 //
-// A target answers the line "get N" with N bytes and its end, and "put N" with one line when N bytes have come; the echo sends back what comes.
+// A target answers the line "get N" with N bytes and its end, and "put N" with one line after N bytes; the echo returns its input.
 // All take { url: the node's, base: where the client's files are, port, bytes or count }.
 
 const host = "127.0.0.1";
 const piece = 64 << 10;
-/** What may lie in a WebSocket unsent, and how often a page that has filled it looks again. */
+/** The maximum unsent data in a WebSocket, and the interval at which a page that has filled it checks again. */
 const highWater = 1 << 20;
 const pause = () => new Promise((resolve) => { setTimeout(resolve, 4); });
 
@@ -28,7 +28,7 @@ async function rounds(count, round) {
   return took.sort((a, b) => a - b)[count >> 1];
 }
 
-// A WebSocket without a client: v1's binary messages, which have no credit, by hand. Nothing can cost a page less.
+// A WebSocket without a client: v1's binary messages by hand, which have no credit. This is the minimum cost for a page.
 
 function message(type, payload) {
   const bytes = new Uint8Array(9 + payload.length);
@@ -59,7 +59,7 @@ function connectPlain(ws, port) {
   });
 }
 
-/** Resolves when so many bytes have come. */
+/** Resolves when this many bytes have arrived. */
 const arrival = (ws, bytes) => new Promise((resolve) => {
   let count = 0;
   ws.onmessage = ({ data }) => {
@@ -84,7 +84,7 @@ const plain = {
   up: ({ url, port, bytes }) => withPlain(url, async (ws) => {
     await connectPlain(ws, port);
     ws.send(message(0x04, text(`put ${bytes}\n`)));
-    // It may come while the last bytes are on their way.
+    // It can arrive while the last bytes are in transit.
     const answered = arrival(ws, 1);
     const part = message(0x04, new Uint8Array(piece));
     for (let sent = 0; sent < bytes;) {
@@ -165,7 +165,7 @@ const streams = {
   }),
 };
 
-/** Resolves when so many bytes have come. */
+/** Resolves when this many bytes have arrived. */
 const received = (client, id, bytes) => new Promise((resolve) => {
   let count = 0;
   client.onData(id, (data) => {
@@ -185,7 +185,7 @@ const numbers = {
     client.send(id, `put ${params.bytes}\n`);
     const part = new Uint8Array(piece);
     const socket = client.sockets.get(id);
-    // Unlike a bare WebSocket the client says when there is room: a page that looks every 4 ms found nothing left to send two times in five.
+    // Unlike a plain WebSocket the client reports room: a page that checks every 4 ms found nothing left to send two times in five.
     let wake;
     socket.onsendable = () => wake?.();
     for (let sent = 0; sent < params.bytes;) {
@@ -214,7 +214,7 @@ const numbers = {
   }),
 };
 
-// A WASI program in a Worker. Under jspi its Worker has the client, under sab the page.
+// A WASI program in a Worker. Under jspi its Worker runs the client, under sab the page.
 
 const modules = new Map();
 
@@ -227,7 +227,7 @@ async function runGuest({ url, base, strategy, guest, args }) {
   return { ms: performance.now() - started, stdout };
 }
 
-/** Bytes that one call reads or writes: curl's. */
+/** Bytes of one read or write: curl's. */
 const callBytes = 16 << 10;
 
 const guest = (strategy) => ({

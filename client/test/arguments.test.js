@@ -1,4 +1,4 @@
-// Every option and argument is checked where it is given: the error has one class and one code, and names what was wrong and what it may be.
+// Every option and argument is checked when it is passed: the error has one class and one code, and names the value and the allowed ones.
 
 import assert from "node:assert/strict";
 import { before, test } from "node:test";
@@ -38,7 +38,7 @@ const TARGETS = [undefined, null, 5, true, "", "a", "a:", ":", "a:b", "::1:80", 
 const make = (url, options) => new WasmnetClient(url, { WebSocket, ...options }).disconnect();
 const inOptions = (name) => (value) => make(node.url, { [name]: value });
 
-/** [what, values that are wrong, the call, what the error says] */
+/** [name, invalid values, the call, the error's text] */
 const TABLE = [
   ["url", URLS, (url) => make(url), /^the url must be absolute, with ws:\/\/ or wss:\/\/, without a fragment, not /],
   ["options", OPTIONS, (options) => new WasmnetClient(node.url, options), /^options must be an object, not \w+$/],
@@ -129,7 +129,7 @@ test("what is right is taken", async () => {
   client.socket("listener", "a", 0, { onopen: null, onaccept: undefined }).reset();
   client.onData(77, null);
   client.send(77, "no such id is no error");
-  // An aborted signal alone says its own reason.
+  // Only an aborted signal has its own reason.
   const reason = new Error("enough");
   await assert.rejects(client.resolve("a", { signal: AbortSignal.abort(reason) }), reason);
   await assert.rejects(client.open("a:1", { signal: AbortSignal.abort(reason) }).opened, reason);

@@ -88,7 +88,7 @@ inEach("what was sent before the target's end still arrives", async (t, client) 
   const socket = await target.connection();
   const body = Buffer.alloc(200000, "z");
   client.send(id, body);
-  // Requests are taken in order: with this answer the node has it all.
+  // Requests are handled in order: this answer proves that the node has received all.
   await client.resolve("127.0.0.1");
   socket.end("bye");
   assert.equal((await collect(client, id)).toString(), "bye");
@@ -189,7 +189,7 @@ inEach("a closed listener's port is free again", async (t, client) => {
     const bound = await client.bind("127.0.0.1", port);
     assert.equal(bound.port, port);
     client.close(bound.id);
-    // Sockets end in order: the answer to this comes after the listener's end.
+    // Sockets end in order: the answer to this follows the listener's end.
     await client.resolve("127.0.0.1");
   }
 });

@@ -1,4 +1,4 @@
-// What is sent is put together in one buffer where the WebSocket takes a copy, and nowhere else.
+// Messages are assembled in one buffer if the WebSocket copies, and not otherwise.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -43,7 +43,7 @@ test("what waits to be sent is a copy, in what was used before, and arrives as i
     const given = [];
     const chunk = Buffer.alloc(50000);
     parts.length = expected = 0;
-    // Rounds that wait for one another: the second's copies are in the first's place.
+    // Consecutive rounds: the second's copies overwrite the first's.
     for (let round = 0; round < 3; round++) {
       const all = new Promise((resolve) => { arrived = resolve; });
       for (let i = 0; i < 30; i++) {

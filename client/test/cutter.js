@@ -1,9 +1,9 @@
-// Stands before a node and cuts the first connections: before the handshake's answer, as networks and proxies do.
+// In front of a node: interrupts the first connections before the handshake's answer, as networks and proxies do.
 
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
-/** @returns {Promise<{url, offers: string[], cuts: number}>} `cuts` may be set again; `offers` are what each handshake offered */
+/** @returns {Promise<{url, offers: string[], cuts: number}>} `cuts` can be set again; `offers` are each handshake's offers */
 export async function startCutter(t, node, cuts) {
   const cutter = { cuts, offers: [] };
   const open = new Set();

@@ -10,7 +10,7 @@ const LIMIT = { timeout: 60000 };
 const text = (bytes) => Buffer.from(bytes).toString();
 const node = nodeOfFile();
 
-/** A server on loopback that keeps what it hears, and answers it. */
+/** A server on loopback that records datagrams, and answers them. */
 async function startServer(t, answerTo) {
   const server = dgram.createSocket("udp4").bind(0, "127.0.0.1");
   t.after(() => server.close());

@@ -1,4 +1,4 @@
-// A node that does what a test tells it, for what a real one never does: silence, nonsense, an old version, a slow hello.
+// A node that follows a test's script, for behaviour that a real one never has: silence, nonsense, an old version, a slow hello.
 
 import { once } from "node:events";
 import { WebSocketServer } from "./ws.js";
@@ -68,7 +68,7 @@ class Peer {
 
   send(type, id, ...parts) { this.ws.send(message(type, id, ...parts)); }
 
-  /** The first request that matches, whether it has come or is still to come. */
+  /** The first request that matches, whether it has arrived or is still to arrive. */
   request(match) {
     const found = this.requests.find(match);
     if (found) return Promise.resolve(found);
@@ -76,14 +76,14 @@ class Peer {
   }
 }
 
-/** A fake node that goes when its test does. */
+/** A fake node that ends with its test. */
 export async function fake(t, options) {
   const node = await startFakeNode(options);
   t.after(() => node.close());
   return node;
 }
 
-/** Lets all that is on its way arrive, and what it leads to: a lookup and its answer pass the same WebSocket. */
+/** Lets all messages in transit arrive, and their effects: a lookup and its answer use the same WebSocket. */
 export async function settle(client, peer) {
   await roundTrip(client, peer);
   await roundTrip(client, peer);

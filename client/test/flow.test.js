@@ -1,4 +1,4 @@
-// Credit, and the queue of what waits.
+// Credit, and the queue of waiting data.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

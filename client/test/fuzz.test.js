@@ -1,4 +1,4 @@
-// A few seconds of the fuzzer, from a seed that stays; `make fuzz-client` goes on for longer, from another each time.
+// A few seconds of the fuzzer, from a fixed seed; `make fuzz-client` runs longer, from a new seed each time.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// Data behind what is still unsent is gathered into larger messages, where the WebSocket takes a copy: each message costs a browser much.
+// Data behind unsent data is gathered into larger messages, if the WebSocket copies: each message is expensive for a browser.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,14 +10,14 @@ const LIMIT = { timeout: 20000 };
 const KIB = 1024;
 const PIECE = 64 * KIB;
 
-/** As a browser's own: it takes copies, and its `send` has no source. `unsent` is what it says that waits in it. */
+/** Like a browser's own: it copies, and its `send` has no source. `unsent` is its reported amount of waiting data. */
 class Copying extends WebSocket {
   unsent = 0;
   send = ((message) => super.send(Uint8Array.from(message))).bind(null);
   get bufferedAmount() { return this.unsent; }
 }
 
-/** A client with so many streams, whose WebSocket says that a piece is unsent. */
+/** A client with this many streams, whose WebSocket reports one unsent piece. */
 async function session(t, { hello = HELLO, streams = 1 } = {}) {
   const node = await fake(t, { hello: { ...hello, window: 1 << 20 } });
   const client = connectClient(t, node.url, { WebSocket: Copying });
@@ -41,7 +41,7 @@ test("pieces that are written one after the other go out as one message, in orde
   const piece = Buffer.alloc(PIECE);
   const given = [];
   for (let i = 0; i < 6; i++) {
-    // The program may use its buffer again.
+    // The program can reuse its buffer.
     await writer.write(piece.fill(i));
     given.push(Buffer.from(piece));
   }

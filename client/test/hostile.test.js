@@ -1,4 +1,4 @@
-// A node that is broken or hostile: whatever it says ends its session with `protocol_error` or is bounded in memory, and nothing waits for ever.
+// A node that is broken or hostile: every message ends its session with `protocol_error` or is bounded in memory, and no call hangs.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -11,7 +11,7 @@ const ONCE = { reconnect: false };
 const MIB = 1 << 20;
 const NODE_ID = 2 ** 52;
 
-/** A client at a node that speaks so, and a socket of each kind that is open: ids by kind. */
+/** A client at a node that sends this, with an open socket of each kind: ids by kind. */
 async function session(t, { language = "v2", hello = HELLO, kinds = [] } = {}) {
   const node = await fake(t, { hello, protocol: language === "v2" ? "wasmnet.v2" : "wasmnet.v1" });
   const client = connectClient(t, node.url, { ...ONCE, binary: language === "v1 binary" });
@@ -30,7 +30,7 @@ async function session(t, { language = "v2", hello = HELLO, kinds = [] } = {}) {
   return { client, peer, sockets };
 }
 
-/** What the client ends its session with when it is told this. */
+/** The error with which the client ends its session after this message. */
 async function endingAfter(t, options, say) {
   const { client, peer, sockets } = await session(t, options);
   const gone = next(client, "disconnected");
@@ -96,7 +96,7 @@ for (const [name, bytes] of Object.entries(malformed)) {
   });
 }
 
-/** Of sockets that are open: kind, then [type, payload...] for its id. */
+/** For open sockets: kind, then [type, payload...] for its id. */
 const misplaced = {
   "credit of 0": ["tcp", 0x8b, [4, 0]], "data for a listener": ["listener", 0x82, "x"], "data for a datagram socket": ["udp", 0x82, "x"],
   "a datagram for a stream": ["tcp", 0x88, [2, 1], [2, 1], "a"], "a datagram for a listener": ["listener", 0x88, [2, 1], [2, 1], "a"],
@@ -411,7 +411,7 @@ test("a node that lets the client in and breaks the protocol each time is asked 
   assert.equal(node.peers.length, 6);
 });
 
-/** Of what the client does at random the latest, with times in ms that double. */
+/** Random delays of the client are always the longest, with times in ms that double. */
 function latest(t) {
   const { random } = Math;
   Math.random = () => 1;
@@ -448,7 +448,7 @@ test("a node that says goaway each time and never closes is asked more and more 
   assert.equal(socket.ending, null, "it goes on while its node drains");
   for (let i = 0; i < 3; i++) await next(client, "goaway");
   assert.equal((await ended).code, "draining");
-  // 0, 4, 12, 28, 60 and 124; a timer may be early by less than one.
+  // 0, 4, 12, 28, 60 and 124; a timer can be early by less than one.
   assert.ok(performance.now() - begun > 220, `${performance.now() - begun} ms`);
   const gone = node.peers.slice(0, 3).map(({ ws }) => ws.readyState < 2 && new Promise((resolve) => ws.once("close", resolve)));
   await within(5000, Promise.all(gone), "the close of the oldest");
@@ -464,7 +464,7 @@ test("a program that opens and opens does not dial a node that says goaway each 
     client.socket("tcp", "a", 1);
   });
   while (leaving.length < 3) await next(client, "goaway");
-  // What is on its way has its time: another WebSocket would have been dialed as the program opened.
+  // Messages in transit had time to arrive: another WebSocket would have been dialed as the program opened.
   assert.equal(client.ws, null);
   assert.deepEqual(leaving, [1, 2, 3]);
 });

@@ -1,4 +1,4 @@
-// Nodes that drain or die, tokens, and pages that are not let in: what waits ends with a code, and the client finds the next node.
+// Nodes that drain or fail, tokens, and pages that are not admitted: waiting calls end with a code, and the client finds the next node.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -15,7 +15,7 @@ import { LANGUAGES, LOOPBACK, connectClient, echo, firstBytes, next, startNode, 
 const LIMIT = { timeout: 60000 };
 const FAST = { reconnect: { baseMs: 20, capMs: 200 } };
 
-/** What stands before the nodes, as a balancer does: one address, whichever node it leads to now. */
+/** In front of the nodes, like a balancer: one address, with a changing node. */
 async function startBalancer(t, node) {
   const balancer = { node };
   const server = createServer((from) => {
@@ -23,7 +23,7 @@ async function startBalancer(t, node) {
     from.pipe(to).pipe(from);
     from.on("error", () => to.destroy());
     to.on("error", () => from.destroy());
-    // A node that is gone takes nothing more: without this what the client still sends keeps its connection from ending.
+    // A node that is gone accepts no data: without this the client's pending data keeps its connection from ending.
     to.on("close", () => from.destroySoon());
   });
   server.listen(0, "127.0.0.1");
@@ -99,7 +99,7 @@ test("calls that wait when the node dies are rejected", LIMIT, async (t) => {
   const node = await startNode(t);
   const client = connectClient(t, node.url, { reconnect: false });
   await client.ready();
-  // Stopped: nothing is answered, everything waits.
+  // Stopped: it answers nothing, everything waits.
   node.kill("SIGSTOP");
   while (!readFileSync(`/proc/${node.pid}/stat`, "utf8").includes(") T ")) await new Promise((resolve) => setImmediate(resolve));
   const calls = [client.connect("127.0.0.1", 9), client.bind("127.0.0.1", 0), client.connectUdp("127.0.0.1", 9),
@@ -127,7 +127,7 @@ test("a node that drains: live sockets go on, new ones are on the other node", L
   client.send(fresh, "new");
   assert.equal(await firstBytes(client, fresh, 3), "new");
   client.close(id);
-  // The last socket was closed: the drained node ends, and nobody else notices.
+  // The last socket was closed: the drained node ends, and nothing else happens.
   await within(15000, first.exited, "the drained node's end");
   client.send(fresh, "yet");
   assert.equal(await firstBytes(client, fresh, 3), "yet");

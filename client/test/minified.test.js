@@ -1,4 +1,4 @@
-// The whole client as one module, whose own names are shortened: it does what its sources do, in each language.
+// The whole client as one module with shortened internal names: it behaves like its sources, in each version.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

@@ -1,4 +1,4 @@
-// With Node's own WebSocket, which is the browsers' interface: no option, no package.
+// With Node's own WebSocket, which has the browsers' interface: no option, no package.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -26,7 +26,7 @@ const PROGRAM = `
   client.disconnect();
 `;
 
-// Behind a flag from 20.10 on, without one from 22 on, where the flag is still known.
+// Behind a flag from 20.10 on, without one from 22 on, where the flag still exists.
 const hasOwn = process.allowedNodeEnvironmentFlags.has("--experimental-websocket");
 
 test("Node's own WebSocket", { timeout: 60000, skip: !hasOwn && "this Node has none" }, async (t) => {

@@ -1,4 +1,4 @@
-// What the client does with nodes that are old, slow, silent, broken or going away.
+// The client with nodes that are old, slow, silent, broken or about to end.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -39,7 +39,7 @@ test("a node that knows no subprotocol is asked again without one", LIMIT, async
   await client.ready();
   assert.equal(client.version, 1);
   assert.equal(node.peers.at(-1).offer, undefined);
-  // Each time: what stands there later may know more.
+  // Each time: a later node may support more.
   const again = next(client, "connected");
   node.peers.at(-1).ws.terminate();
   assert.equal((await again).isReconnect, true);
@@ -81,7 +81,7 @@ test("protocol v1 offers nothing, v2 takes nothing else", LIMIT, async (t) => {
   await assert.rejects(connectClient(t, old.url, { protocol: "v2" }).ready(), { code: "connection_lost" });
 });
 
-/** Nobody is there, and nobody will be but who asks for this port. */
+/** No server listens there, and none will unless it requests this port. */
 async function freePort() {
   const { url, server, close } = await startFakeNode();
   const { port } = server.address();
@@ -136,7 +136,7 @@ test("a node that says nothing is given up", LIMIT, async (t) => {
   await assert.rejects(client.ready(), { code: "connect_timeout", message: `the node at ${node.url} did not answer within 100 ms` });
 });
 
-/** Tells of a handshake that failed as little as a page's. */
+/** Reports as little about a failed handshake as a page's. */
 class Blind extends WebSocket {
   addEventListener(type, listener) { super.addEventListener(type, type === "error" ? () => listener({}) : listener); }
 }
@@ -168,7 +168,7 @@ test("where the answer is seen it is gone by: a handshake that was cut is never 
   assert.deepEqual(cutter.offers, Array(6).fill(BOTH));
 });
 
-/** As Node 22's own: a handshake that failed is an error, and no close follows. */
+/** As Node 22's own: a failed handshake is an error, and no close follows. */
 class Mute extends Blind {
   addEventListener(type, listener) {
     super.addEventListener(type, type === "close" ? (event) => { if (this.protocol || this.readyState < 2) listener(event); } : listener);
@@ -206,7 +206,7 @@ test("where it is not, v1 is spoken after two failures, and the next connection 
   await again;
   assert.equal(client.version, 2);
   assert.deepEqual(cutter.offers, [BOTH, BOTH, "", BOTH]);
-  // v2 was spoken: no number of failures leads back.
+  // v2 was used: no number of failures leads back.
   cutter.cuts = 4;
   const back = next(client, "connected");
   client.ws.close(3000);
@@ -360,7 +360,7 @@ test("a lost connection is told with a time to the next attempt, which doubles a
     assert.ok(retryInMs >= 0 && retryInMs <= bound, `${retryInMs} at attempt ${attempt}`);
     share += retryInMs / bound / 6;
   }
-  // At random: that six are all near their bounds happens once in a million runs.
+  // Random: six values near their bounds happen once in a million runs.
   assert.ok(share < 0.95, `${share} of the bounds`);
 });
 
@@ -380,12 +380,12 @@ test("a node is given up three heartbeats after its last word, not later, whenev
   const client = connectClient(t, node.url, { reconnect: false });
   await client.ready();
   const [peer] = node.peers;
-  // Its last word is the answer to the first heartbeat: a timer that only counts heartbeats sees the silence two later than it could.
+  // Its last message is the answer to the first heartbeat: a timer that only counts heartbeats detects the silence up to two later.
   for (let i = 0; i < 2; i++) {
     const { id } = await peer.request((request) => request.type === 0x03 && !request.seen && (request.seen = true));
     peer.send(0x86, id, [1, 49], [4, 0], "there is no listener");
   }
-  // Both timers run in this process: a busy machine makes both late.
+  // Both timers run in this process: a busy machine delays both.
   const outcome = await Promise.race([
     next(client, "disconnected").then(({ error }) => error.message),
     new Promise((resolve) => setTimeout(resolve, 3500, "not yet")),

@@ -1,4 +1,4 @@
-// What is promised while a socket opens: it takes so long at most, and nothing resolves that did not happen.
+// The guarantees while a socket opens: it has a time limit, and no promise resolves for something that did not happen.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -8,7 +8,7 @@ import { connectClient, startTarget, within } from "./support.js";
 const LIMIT = { timeout: 30000 };
 const SHORT = { openTimeoutMs: 100 };
 
-/** Every way to open something, as a promise that waits for it. */
+/** Every way to open a socket or listener, as a promise that waits for it. */
 const ways = (client, options) => ({
   open: client.open("a:1", options).opened,
   listenOn: client.listenOn("127.0.0.1:1", options).opened,
@@ -41,7 +41,7 @@ test("an opening takes its own openTimeoutMs at most, or the client's, and the n
 });
 
 test("the time counts from the call, also while there is no node", LIMIT, async (t) => {
-  // Takes connections, and never answers.
+  // Accepts connections, and never answers.
   const silent = await startTarget(t, () => {});
   await allLate(ways(connectClient(t, `ws://127.0.0.1:${silent.port}/`), SHORT));
 });

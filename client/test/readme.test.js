@@ -1,4 +1,4 @@
-// Every JavaScript snippet of the README runs, against a real node and targets that stand in for the addresses it names.
+// Every JavaScript snippet of the README runs, against a real node and targets that replace the addresses it names.
 
 import assert from "node:assert/strict";
 import dgram from "node:dgram";
@@ -48,7 +48,7 @@ snippets.forEach((snippet, i) => {
       }
     }
     let code = translate(snippet).replace(/^import .*$/gm, "");
-    // The first makes its own client; the others go on with it.
+    // The first creates its own client; the others use it.
     const names = { WasmnetClient, WasmnetError: wasmnet.WasmnetError, codes: wasmnet.codes, console, query: new Uint8Array(12) };
     if (!/const client =/.test(code)) names.client = client;
     const run = new AsyncFunction(...Object.keys(names), `"use strict";\n${code}`);

@@ -1,5 +1,5 @@
-// What a page loads: each entry with all that it imports, minified and gzipped as scripts/stage-client.sh publishes it, the whole client with its
-// banner. Prints it, and fails over the limit.
+// The size of a page's modules: each entry with its imports, minified and gzipped as scripts/stage-client.sh does, the whole client
+// with its banner. Prints it, and fails over the limit.
 
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** In bytes. The core: the connection, both languages, sockets with credit, reconnect. On it stand calls by number, streams and WASI. */
+/** In bytes. The core: the connection, both versions, sockets with credit, reconnect. Calls by number, streams and WASI are built on it. */
 export const LIMITS = { core: { minified: 24 << 10, gzipped: 9 << 10 }, "whole client": { minified: Infinity, gzipped: 11 << 10 } };
 const ENTRIES = { core: "lib/core.js", "whole client": "wasmnet-client.js" };
 const STAGE = fileURLToPath(new URL("../../scripts/stage-client.sh", import.meta.url));

@@ -1,4 +1,4 @@
-// That sockets keep to the credit they have, and that listeners get what came, whenever they come.
+// Sockets stay within their credit, and listeners get all events, however late they are set.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -78,7 +78,7 @@ test("credit for more than was received is not given, however much the program s
   peer.send(0x82, id, new Uint8Array(600));
   await settle(client, peer);
   const grants = () => peer.requests.filter(({ type }) => type === 0x0a).map(({ payload }) => payload.readUInt32BE());
-  // Beyond 32 bits, of which the wire would have shown the rest; what was there is granted once.
+  // Beyond 32 bits, which a message would have truncated; all of it is granted once.
   for (const count of [5e9, 2 ** 53 - 1, 1]) socket.consumed(count);
   await settle(client, peer);
   assert.deepEqual(grants(), [600]);

@@ -6,7 +6,7 @@ import { connectClient, echo, nodeOfFile, startTarget } from "./support.js";
 
 const LIMIT = { timeout: 60000 };
 const node = nodeOfFile();
-/** Nobody listens there, and no connection is given it. */
+/** A closed port, which no connection can get. */
 const NOBODY = 1;
 
 test("failures to open reject opened and closed and error the streams", LIMIT, async (t) => {
@@ -81,7 +81,7 @@ test("abort before, while and after opening, with the program's own reason", LIM
   await assert.rejects(resolving, reason);
   await assert.rejects(client.resolve("localhost", { signal: AbortSignal.abort(reason) }), reason);
 
-  // Aborting what is over does nothing.
+  // Aborting after the end has no effect.
   const done = client.open(to, { signal: controller.signal.aborted ? undefined : controller.signal });
   await done.opened;
   await done.close();

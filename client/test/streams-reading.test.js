@@ -1,4 +1,4 @@
-// Readables that are cancelled or left: the reading side ends, the writing side goes on.
+// Readables that are cancelled or left: the reading side ends, the writing side continues.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -7,7 +7,7 @@ import { connectClient, nodeOfFile, startTarget, within } from "./support.js";
 const LIMIT = { timeout: 60000 };
 const node = nodeOfFile();
 
-/** Sends without pause to all who dial in. */
+/** Sends without pause to every client. */
 function flood(socket) {
   const chunk = Buffer.alloc(65536, "x");
   const pump = () => { while (!socket.destroyed && socket.write(chunk)); };
@@ -48,7 +48,7 @@ for (const [language, options] of Object.entries({ v2: {}, "v1 JSON": { protocol
     const before = socket.bytesDown;
     const writer = connection.writable.getWriter();
     await writer.write(new Uint8Array(200000));
-    // What the node had credit for is all that comes: the answers to these come behind it.
+    // Only data within the node's credit arrives: the answers to these follow it.
     for (let i = 0; i < 50; i++) await client.resolve("127.0.0.1");
     if (language === "v2") assert.ok(socket.bytesDown <= client.terms.window, `${socket.bytesDown} bytes, ${before} before`);
     assert.equal(socket.waitingBytes, 0);

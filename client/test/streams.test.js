@@ -1,4 +1,4 @@
-// Streams over v2, against a real node: what is written and read, and how a connection ends.
+// Streams over v2, against a real node: reading, writing, and how a connection ends.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -13,7 +13,7 @@ test("open, write, half-close, read to the end", LIMIT, async (t) => {
   const target = await startTarget(t, (socket) => {
     const parts = [];
     socket.on("data", (data) => parts.push(data));
-    // Answers only once the client has said all it has to say.
+    // Answers only once the client has sent everything.
     socket.on("end", () => socket.end(`got ${Buffer.concat(parts)}`));
   });
   const client = connectClient(t, node.url);
@@ -44,7 +44,7 @@ test("what was given to be written before the target's end goes out", LIMIT, asy
   const all = new Promise((resolve) => { heard = resolve; });
   const target = await startTarget(t, (socket) => {
     socket.end("bye");
-    // Takes nothing until the client knows of the end.
+    // Accepts nothing until the client knows about the end.
     t.resume = () => socket.on("data", (data) => parts.push(data)).on("end", heard);
   });
   const connection = connectClient(t, node.url).open(`127.0.0.1:${target.port}`);

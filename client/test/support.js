@@ -1,4 +1,4 @@
-// What the tests share: a real node, real targets, a client that goes when its test does.
+// Shared by the tests: a real node, real targets, a client that ends with its test.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -11,14 +11,14 @@ import { after, before } from "node:test";
 import { WasmnetClient } from "../wasmnet-client.js";
 import { WebSocket } from "./ws.js";
 
-/** The ways in which a session can speak; every call of the client must mean the same in each. */
+/** The protocol variants of a session; every call of the client must behave the same in each. */
 export const LANGUAGES = {
   "v1 JSON": { protocol: "v1" },
   "v1 binary": { protocol: "v1", binary: true },
   v2: {},
 };
 
-/** A policy that lets clients reach and bind what the tests have: loopback. */
+/** A policy that lets clients reach and bind the tests' addresses: loopback. */
 export const LOOPBACK = `
 [network]
 allow = ["127.0.0.0/8", "::1", "localhost"]
@@ -69,7 +69,7 @@ export async function startNode(t, { policy = LOOPBACK, args = [], port = 0 } = 
   return node;
 }
 
-/** A node for all the tests of a file: what `startNode` answers, from the first test on. */
+/** A node for all the tests of a file: the result of `startNode`, from the first test on. */
 export function nodeOfFile(options) {
   const node = {};
   const ends = [];
@@ -96,7 +96,7 @@ export async function startTarget(t, onconnection, { host = "127.0.0.1", createS
   return {
     port: server.address().port,
     connections,
-    /** The first connection that lives; a client may know of it before this process does. */
+    /** The first live connection; a client may know about it before this process does. */
     async connection() {
       while (connections.size === 0) await once(server, "connection");
       return [...connections][0];
@@ -112,7 +112,7 @@ export function connectClient(t, url, options = {}) {
   return client;
 }
 
-/** The next event of the client, with a bound. */
+/** The next event of the client, with a timeout. */
 export function next(client, type) {
   return within(10000, new Promise((resolve) => client.addEventListener(type, resolve, { once: true })), type);
 }
@@ -127,7 +127,7 @@ export async function within(ms, promise, what = "this") {
   }
 }
 
-/** What a socket of the calls by number receives, until it is closed. */
+/** The data that a socket of the calls by number receives, until it is closed. */
 export function collect(client, id) {
   return within(10000, new Promise((resolve) => {
     const parts = [];
@@ -136,7 +136,7 @@ export function collect(client, id) {
   }), "the end of a socket");
 }
 
-/** The first bytes that a socket receives, as text; so many. */
+/** The first bytes that a socket receives, as text; this many. */
 export function firstBytes(client, id, count) {
   return within(10000, new Promise((resolve) => {
     let text = "";

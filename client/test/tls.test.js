@@ -1,4 +1,4 @@
-// TLS that the node speaks for a stream.
+// TLS by the node for a stream.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -16,7 +16,7 @@ after(() => rmSync(directory, { recursive: true, force: true }));
 const authority = makeAuthority(directory);
 const node = nodeOfFile({ args: ["--ca-file", authority.certificate] });
 
-/** An authority and a certificate of its for localhost. */
+/** An authority and its certificate for localhost. */
 function makeAuthority(directory) {
   const path = (name) => join(directory, name);
   const openssl = (...args) => execFileSync("openssl", args, { stdio: "pipe" });
@@ -46,7 +46,7 @@ test("TLS that the node speaks", LIMIT, async (t) => {
   const data = await within(5000, new Promise((resolve) => client.onData(id, resolve)), "data");
   assert.equal(text(data), "old");
 
-  // Its name is not 127.0.0.1 (to a session that has not looked it up), and a plain server speaks no TLS.
+  // Its name is not 127.0.0.1 (for a session that has not looked it up), and a plain server does not use TLS.
   await assert.rejects(connectClient(t, node.url).connectTls("127.0.0.1", target.port), { code: "tls_failed" });
   const plain = await startTarget(t, (socket) => socket.end("no TLS here\r\n"));
   await assert.rejects(client.open(`localhost:${plain.port}`, { transport: "tls" }).opened, { code: "tls_failed" });

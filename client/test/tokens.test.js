@@ -1,4 +1,4 @@
-// Tokens: how they travel, and that whatever a token, an option or a callback is, every promise is settled and no error shows a token.
+// Tokens: how they are sent, and that for any token, option or callback every promise is settled and no error shows a token.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -51,7 +51,7 @@ test("a node lets in who has such a token, and shows it nowhere", LIMIT, async (
 
 const FAILED = "the token function failed";
 const NOT = `${FAILED}: a token must be 1 to 8192 visible ASCII characters, not `;
-/** What they do, and the error's words. */
+/** The token functions, and the error's text. */
 const TOKEN_FUNCTIONS = {
   "throws": [() => { throw new Error("s3cret is bad"); }, FAILED],
   "rejects": [() => Promise.reject(new Error("s3cret is bad")), FAILED],
@@ -71,7 +71,7 @@ test("why a token function failed is the error's cause, and not in its words", L
   await assert.rejects(client.ready(), (error) => error.cause === cause && !error.message.includes("s3cret") && !error.stack.includes("s3cret"));
   const odd = connectClient(t, "ws://127.0.0.1:9/", { token: () => "s3cret\n" });
   await assert.rejects(odd.ready(), ({ cause: { code, message } }) => code === "invalid_argument" && /^a token must be 1 to 8192/.test(message));
-  // One that the program made itself may hold a token all the same.
+  // One that the program created itself can contain a token all the same.
   const own = connectClient(t, "ws://127.0.0.1:9/", { token: () => { throw new WasmnetError("invalid_argument", "s3cret"); } });
   await assert.rejects(own.ready(), ({ message, cause: { code } }) => message === "the token function failed" && code === "invalid_argument");
 });
@@ -114,7 +114,7 @@ test("a token function that never answers: calls end in their time, and it is as
   assert.equal(node.peers.length, 0);
 });
 
-/** As a browser's: the message names what was offered. */
+/** Like a browser's: the message names the offer. */
 class Refusing {
   constructor(url, protocols) { throw new SyntaxError(`The subprotocol '${protocols?.at(-1)}' of ${url} is invalid`); }
 }

@@ -1,4 +1,4 @@
-// Much data: whole and in order, at the reader's pace, without standing in another socket's way.
+// Much data: complete and in order, at the reader's pace, without blocking another socket.
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
@@ -18,7 +18,7 @@ test.after(async () => { for (const end of nodeLife.ends) await end(); });
 setFlagsFromString("--expose-gc");
 const collectGarbage = runInNewContext("gc");
 
-/** Bytes in use once garbage is gone; the second round takes what the first one's finalizers let go of. */
+/** Bytes in use after garbage collection; the second round collects what the first one's finalizers release. */
 function memoryInUse() {
   collectGarbage();
   collectGarbage();
@@ -26,7 +26,7 @@ function memoryInUse() {
   return heapUsed + external;
 }
 
-/** Bytes that repeat nowhere soon, so that a lost, doubled or swapped piece is seen. */
+/** Bytes without short repetitions, so that a lost, duplicated or swapped piece is detected. */
 function noise(length, seed) {
   const words = new Uint32Array(length / 4);
   let word = seed;
@@ -39,7 +39,7 @@ function noise(length, seed) {
 
 const sha256 = (...parts) => parts.reduce((hash, part) => hash.update(part), createHash("sha256")).digest("hex");
 
-/** Sends `body` and takes in what comes, each with its SHA-256: answers "hash\n" of what it got after its end of file. */
+/** Sends `body` and receives, each with its SHA-256: answers "hash\n" of its input after its end of file. */
 function exchange(body) {
   return (socket) => {
     const hash = createHash("sha256");
@@ -64,7 +64,7 @@ test("64 MiB each way at once over v2, with SHA-256", LIMIT, async (t) => {
   for await (const chunk of connection.readable) {
     count += chunk.length;
     tail = Buffer.concat([tail, chunk]);
-    // The last 32 bytes are the target's own hash of what it got.
+    // The last 32 bytes are the target's own hash of its input.
     hash.update(tail.subarray(0, Math.max(0, tail.length - 32)));
     tail = tail.subarray(Math.max(0, tail.length - 32));
   }
@@ -106,7 +106,7 @@ test("a program that does not read stops its own socket only, and memory stays b
   const client = connectClient(t, node.url);
   const stalled = client.open(`127.0.0.1:${flood.port}`);
   await stalled.opened;
-  // Full: the socket waits with one window and nothing more comes.
+  // Full: the socket waits with one window and no more data arrives.
   await within(20000, (async () => { while (stalled.socket.waitingBytes < client.terms.window) await new Promise((r) => setTimeout(r, 5)); })(), "a window");
   const before = memoryInUse();
   for (let round = 0; round < 8; round++) {
@@ -117,7 +117,7 @@ test("a program that does not read stops its own socket only, and memory stays b
     await connection.close();
   }
   assert.equal(stalled.socket.waitingBytes, client.terms.window, "not a byte more than was granted");
-  // And the flood's own side is stopped: what the kernels hold and no more.
+  // And the flood's own side is stopped, except for the kernels' buffers.
   assert.ok(counts.flood < 32 * MIB, `${counts.flood} bytes were taken from the target`);
   const reader = stalled.readable.getReader();
   let read = 0;
@@ -137,7 +137,7 @@ test("a target that does not read holds its writer back", LIMIT, async (t) => {
   const chunk = new Uint8Array(MIB);
   let written = 0;
   const stuck = (async () => { for (;;) { await writer.write(chunk); written++; } })().catch(() => {});
-  // It stands still once the kernels and the window are full: a second socket's echo passes all the while.
+  // It stops once the kernels and the window are full: a second socket's echo passes all the while.
   const other = await startTarget(t, echo);
   const id = await client.connect("127.0.0.1", other.port);
   let still = 0;

@@ -27,7 +27,7 @@ before(async () => {
 });
 after(() => rmSync(folder, { recursive: true, force: true }));
 
-/** Resolves to what tsc complains of, which is nothing. */
+/** Resolves to tsc's complaints, of which there must be none. */
 async function check(name, options, files) {
   const config = `${folder}/tsconfig.${name}.json`;
   writeFileSync(config, JSON.stringify({

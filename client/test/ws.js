@@ -1,4 +1,4 @@
-// Debian's node-ws. Its own Node finds it by name; others are shown where it is.
+// Debian's node-ws. Debian's Node finds it by name; others get its path.
 
 import { createRequire } from "node:module";
 

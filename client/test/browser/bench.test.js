@@ -1,4 +1,4 @@
-// The page of `make bench-client` does its work, and what goes up leaves nothing behind in the page.
+// The page of `make bench-client` does its work, and uploads leave no data behind in the page.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

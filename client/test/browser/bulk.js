@@ -1,4 +1,4 @@
-// Much data down and up, beside a socket that nobody reads.
+// Much data down and up, beside a socket that is not read.
 
 import { WasmnetClient } from "/client/wasmnet-client.js";
 import { report } from "./page.js";

@@ -1,4 +1,4 @@
-// A page's memory stays bounded whatever passes through it, and however long a socket is not read.
+// A page's memory stays bounded however much data passes through it, and however long a socket is not read.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";

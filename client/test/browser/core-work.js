@@ -1,4 +1,4 @@
-// What a page does with the client; the test compares what came of it.
+// A page's work with the client; the test checks the results.
 
 import { WasmnetClient } from "/client/wasmnet-client.js";
 
@@ -10,7 +10,7 @@ const codeOf = (promise) => promise.then(() => "none", ({ code }) => code);
 
 export async function coreWork({ url, oldUrl, closedUrl, echoPort, udpPort, mib = 8 }) {
   const outcome = { numbers: {} };
-  // A node that answers no subprotocol fails a browser's handshake; one that turns a page away can say so only by a close.
+  // A node that answers without a subprotocol fails a browser's handshake; one that refuses a page can report it only by a close.
   const old = new WasmnetClient(oldUrl);
   await old.ready();
   outcome.old = old.version;
@@ -84,7 +84,7 @@ async function aborted(client, port) {
   return reading.then(() => "none", ({ name }) => name);
 }
 
-/** Up and down at once, through an echo; a second socket that is not read stands beside it. */
+/** Up and down at once, through an echo; beside it a second socket that is not read. */
 async function transfer(client, port, mib) {
   const stalled = client.open({ hostname: "127.0.0.1", port });
   const stalledWriter = stalled.writable.getWriter();

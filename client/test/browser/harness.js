@@ -5,8 +5,8 @@
 //   const value = await harness.run("firefox", "/client/test/browser/core.html", { params: { node: url } });
 //   await harness.close();
 //
-// The page imports page.js beside this file and hands its work to `report()`. A page that fails, says nothing in time, or whose
-// browser ends is an error with the browser's own words.
+// The page imports page.js beside this file and passes its work to `report()`. If a page fails, does not report in time, or its browser
+// ends, that is an error with the browser's own output.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -17,7 +17,7 @@ import { tmpdir } from "node:os";
 import { extname, join, normalize } from "node:path";
 import { fileURLToPath } from "node:url";
 
-/** What is known to run here; WASMNET_BROWSERS=chromium,firefox picks. */
+/** The browsers known to run here; WASMNET_BROWSERS=chromium,firefox selects. */
 export const BROWSERS = (process.env.WASMNET_BROWSERS ?? "chromium,firefox").split(",");
 
 const CLIENT = fileURLToPath(new URL("../..", import.meta.url));
@@ -57,7 +57,7 @@ class Harness {
   #lastRun = 0;
 
   constructor(roots, headers) {
-    // The longest prefix decides.
+    // The longest prefix wins.
     this.#roots = Object.entries(roots).sort(([a], [b]) => b.length - a.length);
     this.#headers = headers;
   }
@@ -75,12 +75,12 @@ class Harness {
   }
 
   /**
-   * Opens a page and answers what it reports.
+   * Opens a page and returns its report.
    *
    * @param {"chromium" | "firefox"} browser
    * @param {string} path of the page, below a root
    * @param {object} [options]
-   * @param {object} [options.params] handed to the page's work, as JSON
+   * @param {object} [options.params] passed to the page's work, as JSON
    * @param {number} [options.timeoutMs] Default 60,000.
    * @param {string[]} [options.flags] more arguments of the browser
    * @param {(page: {pid: number}) => void} [options.onstart]
@@ -148,7 +148,7 @@ const COMMANDS = {
 };
 
 /**
- * A browser with a profile of its own, in a process group of its own.
+ * A browser with its own profile and process group.
  *
  * @returns {Promise<{pid, process, ended: Promise<void>, output(): string, end(): Promise<void>}>}
  */
@@ -159,11 +159,11 @@ export async function startBrowser(browser, url, flags = [], { stdio = ["ignore"
     await writeFile(join(profile, "user.js"), `${lines.join("\n")}\n`);
   }
   const [command, parameters] = COMMANDS[browser](profile, url, flags);
-  // It ends with this process, however that ends: a page left alone may take all memory there is.
+  // It ends with this process, however that ends: a page left alone can use all memory.
   const child = spawn("setpriv", ["--pdeathsig", "KILL", "--", command, ...parameters], { stdio, detached: true, env: { ...process.env, MOZ_CRASHREPORTER_DISABLE: "1" } });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
-    // Of what a browser says without a desktop, what is about the page is kept.
+    // Of a browser's output without a desktop, the lines about the page are kept.
     stream?.on("data", (text) => {
       const lines = `${text}`.split("\n").filter((line) => !/dbus|\/gpu|GFX1|vaapi/i.test(line));
       output = (output + lines.join("\n")).slice(-8000);
@@ -180,7 +180,7 @@ export async function startBrowser(browser, url, flags = [], { stdio = ["ignore"
     ended,
     output: () => output,
     async end() {
-      // The group: its renderers too.
+      // The group, including its renderers.
       try {
         process.kill(-child.pid, "SIGKILL");
       } catch {

@@ -1,4 +1,4 @@
-// The harness itself: it answers what a page reports, and tells when it fails.
+// The harness itself: it returns a page's report, and reports failures.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";

@@ -1,4 +1,4 @@
-// What only a page sees: handshakes that fail without a word, errors of the browser's own WebSocket, the network's and the page's own events.
+// Cases that only a page sees: handshakes that fail without a reason, the browser's own WebSocket errors, network and page events.
 
 import { WasmnetClient } from "/client/wasmnet-client.js";
 import { report, step } from "./page.js";
@@ -14,7 +14,7 @@ async function spoken(url, options) {
   return version;
 }
 
-/** The browser itself refuses the name, with a message that shows all of it. */
+/** The browser itself rejects the name, with a message that shows all of it. */
 class Refusing extends WebSocket {
   constructor(url, protocols = []) { super(url, [...protocols, `${protocols.at(-1)} /`]); }
 }
@@ -26,10 +26,10 @@ async function refused() {
   return { code: error.code, message: error.message };
 }
 
-/** A node that says nothing any more, and the browser's word that all may have changed: the client asks, and does not wait for heartbeats. */
+/** A silent node, and the browser's event that the network may have changed: the client probes without waiting for heartbeats. */
 async function silent({ silentUrl, pauseUrl }, type, target = globalThis) {
   const client = new WasmnetClient(silentUrl, { reconnect: false });
-  // Its answer is the node's last word: one that came after the event would be a sign of life.
+  // This answer is the node's last message: one after the event would be a sign of life.
   await client.resolve("localhost");
   await fetch(pauseUrl, { method: "POST" });
   const opening = codeOf(client.open("127.0.0.1:9").opened);
@@ -38,7 +38,7 @@ async function silent({ silentUrl, pauseUrl }, type, target = globalThis) {
   return [error.code, await opening];
 }
 
-/** Online again, or awake: the attempt that is due in a long time is made now. */
+/** Online again, or awake: the attempt that is due much later is made now. */
 async function again({ lateUrl, startUrl }, type, target = globalThis) {
   const client = new WasmnetClient(lateUrl, { reconnect: { baseMs: 2 ** 31 - 1, capMs: 2 ** 31 - 1 } });
   const { retryInMs } = await next(client, "disconnected");
@@ -49,9 +49,9 @@ async function again({ lateUrl, startUrl }, type, target = globalThis) {
   return retryInMs !== null;
 }
 
-/** A page that is left ends its connection, and has another when it comes back from the browser's cache. */
+/** A page that is left ends its connection, and opens another when it returns from the browser's cache. */
 function aside({ url }) {
-  // A browser that keeps no page with a WebSocket loads it anew.
+  // A browser that caches no page with a WebSocket reloads it.
   if (performance.getEntriesByType("navigation")[0].type === "back_forward") return ["loaded anew"];
   const seen = [];
   const client = new WasmnetClient(url);
@@ -90,7 +90,7 @@ report(async (params) => {
   outcome.offline = await silent(params.offline, "offline");
   step("online");
   outcome.online = await again(params.online, "online");
-  // A page that was frozen hears it so: of its document, and the event does not rise from there.
+  // A frozen page gets this event on its document, and it does not bubble.
   step("resume");
   outcome.resume = [...await silent(params.resume, "resume", document), await again(params.resume, "resume", document)];
   return outcome;

@@ -1,5 +1,5 @@
-// What only a page sees, in real browsers: handshakes that fail without a word, errors of the browser's own WebSocket, offline and online, and
-// going elsewhere and coming back.
+// Cases that only a page sees, in real browsers: handshakes that fail without a reason, WebSocket errors, offline and online, and
+// navigating away and back.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -17,7 +17,7 @@ import { BROWSERS, openHarness } from "./harness.js";
 
 const TOKEN = "t0ken/with=signs==";
 
-/** A node that knows one token, which no subprotocol's name may hold. */
+/** A node that knows one token, which cannot be a subprotocol's name. */
 async function guarded(t) {
   const directory = mkdtempSync(join(tmpdir(), "wasmnet-token-"));
   t.after(() => rmSync(directory, { recursive: true, force: true }));
@@ -26,13 +26,13 @@ async function guarded(t) {
   return startNode(t, { policy: `${LOOPBACK}\n[clients]\nidentify_by = "token"\nrequire_token = true\n`, args: ["--token-file", file] });
 }
 
-/** Stops a node's process, and waits until it stands: a signal may be seen by one of its threads while another still works. */
+/** Stops a node's process, and waits until it has stopped: one thread can see a signal while another still works. */
 async function stop(node) {
   node.kill("SIGSTOP");
   while (!/\) T /.test(readFileSync(`/proc/${node.pid}/stat`, "utf8"))) await new Promise((resolve) => setTimeout(resolve, 1));
 }
 
-/** A node that is not there until it is started. Until then its port is kept, by one who hangs up: a free one may be another's by then. */
+/** A node that does not run until it is started. Until then a listener that hangs up keeps its port, which could otherwise be taken. */
 async function startLate(t) {
   const keeper = createTcpServer((socket) => socket.destroy()).listen(0, "127.0.0.1");
   await once(keeper, "listening");
@@ -46,7 +46,7 @@ async function startLate(t) {
   return { url: `ws://127.0.0.1:${port}/`, start };
 }
 
-/** Does something when the page asks for it. */
+/** Performs an action when the page requests it. */
 async function startSwitch(t, work) {
   const server = createServer(async (request, response) => {
     await work();
@@ -90,7 +90,7 @@ for (const browser of BROWSERS) {
     const harness = await openHarness({ headers: { "Cache-Control": "no-cache" } });
     t.after(() => harness.close());
     const seen = await harness.run(browser, "/client/test/browser/life.html", { params: { aside: true, url: node.url }, timeoutMs: 20000 });
-    // Firefox decides before it tells the page.
+    // Firefox decides before it notifies the page.
     assert.deepEqual(seen, browser === "firefox" ? ["loaded anew"] : ["connected", "the page was put aside", "again"]);
   });
 }

@@ -1,6 +1,6 @@
 // In a Worker under test: answers `inWorker` of page.js.
 
-/** @param {(message) => any} work its value goes to the page */
+/** @param {(message) => any} work its value is sent to the page */
 export function answer(work) {
   onmessage = async ({ data }) => {
     try {

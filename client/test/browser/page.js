@@ -1,4 +1,4 @@
-// In a page under test: does its work with the run's parameters and posts what came of it to the harness.
+// In a page under test: does its work with the run's parameters and posts the result to the harness.
 
 const query = new URLSearchParams(location.search);
 
@@ -12,12 +12,12 @@ async function post(result) {
   await fetch(`/result/${query.get("run")}`, { method: "POST", body: JSON.stringify(result) });
 }
 
-/** Says how far the work is; the last one is told when a run does not end in time. */
+/** Reports progress; the last report is shown if a run does not end in time. */
 export function step(words) {
   return post({ step: words });
 }
 
-/** @param {(params) => any} work its value goes to the test, as JSON */
+/** @param {(params) => any} work its value is sent to the test, as JSON */
 export async function report(work) {
   addEventListener("error", (event) => post({ error: words(event.error ?? event.message) }));
   addEventListener("unhandledrejection", (event) => post({ error: words(event.reason) }));

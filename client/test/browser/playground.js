@@ -1,10 +1,10 @@
-// Uses the playground page as a person does: picks, types, presses, reads.
+// Uses the playground page as a person does: selects, types, clicks, reads.
 
 import { report, step } from "./page.js";
 
 const frame = document.getElementById("frame");
 
-/** Waits until the page looks so; the harness bounds the time. */
+/** Waits until the page has this state; the harness bounds the time. */
 function until(look) {
   step(`${look}; the screen shows: ${at("screen")?.textContent} ${at("problem")?.textContent}`);
   return new Promise((resolve) => {
@@ -30,7 +30,7 @@ function set(id, value) {
   at(id).dispatchEvent(new Event("input", { bubbles: true }));
 }
 
-/** Starts what is picked; its screen is a new one. */
+/** Starts the selected program; its screen is a new one. */
 async function run() {
   at("screen").textContent = "";
   at("run").click();
@@ -63,7 +63,7 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   set("url", url);
   at("strategy").value = strategy;
 
-  // A connection that one types into.
+  // A connection with typed input.
   await choose("netcat");
   set("args", `127.0.0.1 ${echoPort}`);
   await run();
@@ -78,26 +78,26 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   seen.ended = rows()[0];
   seen.countAfter = at("count").textContent;
 
-  // A port where nobody listens.
+  // A closed port.
   set("args", `127.0.0.1 ${refusedPort}`);
   await run();
   await until(() => isOver() && screen().includes("ended with"));
   seen.refused = screen();
   seen.refusedRow = rows()[0];
 
-  // Words that are none.
+  // Invalid words.
   set("args", '"open');
   await run();
   seen.problem = (await until(() => !at("problem").hidden && at("problem").textContent));
 
-  // A port that the policy does not open: the program has an errno, the person the words.
+  // A port that the policy does not allow: the program gets an errno, the person an explanation.
   await choose("echo-server");
   set("args", "127.0.0.1 80");
   await run();
   await until(() => isOver() && screen().includes("ended with"));
   seen.denied = screen();
 
-  // An address that is none.
+  // An invalid address.
   set("url", "localhost:9300");
   await run();
   seen.address = await until(() => !at("problem").hidden && at("problem").textContent);
@@ -112,7 +112,7 @@ report(async ({ url, echoPort, refusedPort, strategy }) => {
   await until(() => isOver() && screen().includes("stopped"));
   seen.stopped = [rows()[0][3], at("count").textContent];
 
-  // A file that is dropped and is no program.
+  // A dropped file that is not a program.
   const { DataTransfer, DragEvent, File } = frame.contentWindow;
   const data = new DataTransfer();
   data.items.add(new File(["no program"], "odd.wasm"));

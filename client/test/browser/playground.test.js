@@ -52,7 +52,7 @@ for (const browser of BROWSERS) {
       assert.match(seen.denied, /^127\.0\.0\.1:80: .* sets bind_ports and bind_addresses in \[network\] of its policy\. \(policy_denied\)$/m);
       assert.match(seen.odd, /^odd\.wasm is not WebAssembly/);
       assert.match(seen.listener[0], /^127\.0\.0\.1:\d+ ?listens/);
-      // With its own thread the client is gone with the program; else it tells how the socket ended.
+      // With its own thread the client ends with the program; else it reports how the socket ended.
       assert.deepEqual(seen.stopped, [strategy === "jspi" ? "program ended" : "client_closed", "0 open"]);
     });
   }

@@ -1,8 +1,8 @@
-// In a page: gets run() from wherever the parameters say, and runs the playground's netcat with it.
+// In a page: loads run() from the parameters' URL, and runs the playground's netcat with it.
 
 import { report, step } from "/client/test/browser/page.js";
 
-/** What came of it: the program's output, or the error's name and words. */
+/** The result: the program's output, or the error's name and message. */
 async function tryRun({ from, program, url, echoPort, strategy, workerUrl, tokenIsFunction }) {
   try {
     const { run } = await import(from);

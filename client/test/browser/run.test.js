@@ -1,4 +1,4 @@
-// run() in whatever page it comes into: one of another origin than the package, a bundle, one with a strict Content-Security-Policy,
+// run() in all kinds of pages: of another origin than the package, a bundle, one with a strict Content-Security-Policy,
 // one without cross-origin isolation; and in Node.
 
 import assert from "node:assert/strict";
@@ -26,7 +26,7 @@ before(() => {
   const [, commands] = readFileSync(`${CLIENT}wasi/README.md`, "utf8").match(/```sh\n(esbuild [^`]*)```/);
   execFileSync("sh", ["-ec", commands], { cwd: folder, stdio: "pipe" });
   cpSync(`${folder}/public/app.js`, `${folder}/alone/app.js`);
-  // A script that is no module has no address of its own.
+  // A script that is not a module has no URL of its own.
   execFileSync("esbuild", ["app.js", "--bundle", "--log-level=error", "--format=iife", "--global-name=app", "--footer:js=export const { run } = app;",
     "--outfile=alone/iife.js"], { cwd: folder, stdio: "pipe" });
 }, { timeout: 120000 });
@@ -90,7 +90,7 @@ for (const browser of BROWSERS) {
     assert.match((await under(policies.foreign, foreign))["another origin"], said);
     assert.match((await under(policies.own, { "its own": { from: "/client/wasi/index.js" } }))["its own"], said);
     if (browser !== BROWSERS[0]) return;
-    // What is missing is said.
+    // The missing feature is reported.
     const without = await under(policies.foreign.replace(/worker-src [^;]*/, "worker-src 'none'"), foreign);
     assert.match(without["another origin"], /^Error: the program's Worker cannot be loaded from \S+: .*worker-src/);
   });
@@ -116,7 +116,7 @@ const PROGRAM = `
   }
 `;
 
-/** What run() comes to in a Node. */
+/** The result of run() in Node. */
 async function inNode(node, flags, { url = "ws://127.0.0.1:9/", echoPort = 0 } = {}, strategy = "auto") {
   const { stdout } = await promisify(execFile)(node,
     [...flags, "--no-warnings", "--input-type=module", "-e", PROGRAM, `${CLIENT}playground/guests/netcat.wasm`, url, String(echoPort), strategy], { timeout: 50000 });

@@ -1,4 +1,4 @@
-// The playground as the node serves it: nothing in the console's way, samples under the default policy, files that are no programs.
+// The playground as the node serves it: no console errors, samples under the default policy, files that are not programs.
 
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
@@ -45,7 +45,7 @@ test("the playground loads and runs its samples without an error in the console"
   assert.deepEqual(page.complaints, []);
   assert.equal(await page.value("fetch(document.querySelector('link[rel=icon]').href).then((answer) => answer.status)"), 200);
 
-  // The default policy opens no ports: what the node's operator has to do is said.
+  // The default policy allows no ports to bind: the message describes what the node's operator must change.
   for (const strategy of ["jspi", "sab"]) {
     await page.value(`document.getElementById('strategy').value = '${strategy}'`);
     await pick(page, "echo-server");
@@ -54,7 +54,7 @@ test("the playground loads and runs its samples without an error in the console"
     assert.match(await page.value(screen), /127\.0\.0\.1:0: .*\. To let programs listen, the node's operator sets bind_ports and bind_addresses in \[network\] of its policy\./);
   }
 
-  // Files that are no programs are called that, and nothing is started.
+  // Files that are not programs are reported as such, and no program starts.
   for (const [name, bytes, words] of [
     ["notes.wasm", [110, 111, 116, 101], /^notes\.wasm is not WebAssembly/], ["empty.wasm", [], /^empty\.wasm is not WebAssembly/],
     ["part.wasm", [0, 97, 115, 109, 13, 0, 1, 0], /^part\.wasm is a WebAssembly component/], ["cut.wasm", [0, 97, 115, 109, 1, 0, 0], /^WebAssembly/],

@@ -1,4 +1,4 @@
-// What the browser under test has.
+// The features of the browser under test.
 
 import { report } from "./page.js";
 

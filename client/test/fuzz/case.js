@@ -1,4 +1,4 @@
-// One case of the fuzzer: a program that uses the client in every way, and a node that a seed decides.
+// One case of the fuzzer: a program that uses the client in every way, and a node controlled by a seed.
 
 import assert from "node:assert/strict";
 import { WasmnetClient, WasmnetError } from "../../wasmnet-client.js";
@@ -7,14 +7,14 @@ import { Random } from "./random.js";
 
 const STEPS = 60;
 const MOST_HELD = (16 << 20) + (1 << 20);
-/** Four that drain, and the one in use. */
+/** Four draining connections, and the one in use. */
 const MOST_LINKS = 5;
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Runs the case of a seed. Rejects where the client breaks a promise: a call that never settles, one that fails with something else
- * than a WasmnetError, more in memory than there may be.
+ * Runs the case of a seed. Rejects if the client violates its guarantees: a call that never settles, one that fails with another
+ * error than a WasmnetError, too much memory.
  *
  * @returns {Promise<{messages: number, violations: number}>}
  */
@@ -29,7 +29,7 @@ export async function runCase(seed) {
   const pending = new Map();
   const expect = (promise, what) => {
     const settled = promise.then(() => {}, (error) => {
-      // Streams tell a reader that was cancelled, or a writer that is closed, in their own words.
+      // Streams have their own errors for a reader that was cancelled, or a writer that is closed.
       assert.ok(error instanceof WasmnetError || error instanceof TypeError || error === undefined, error?.stack ?? String(error));
     });
     pending.set(settled, what);
@@ -62,7 +62,7 @@ function checkMemory(client) {
   }
 }
 
-/** One thing that a program may do. */
+/** One action of a program. */
 function use(client, random, expect) {
   const sockets = [...client.sockets.values()];
   const socket = sockets.length ? random.pick(sockets) : null;
@@ -93,7 +93,7 @@ function send(client, socket, data) {
   try {
     client.send(socket.id, data);
   } catch (error) {
-    // Where the node takes small messages only.
+    // If the node accepts only small messages.
     assert.equal(`${socket.isDatagram} ${error.code}`, "true message_too_large", error.stack);
   }
 }

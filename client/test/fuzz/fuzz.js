@@ -6,14 +6,14 @@ import { runInNewContext } from "node:vm";
 import { Worker, isMainThread, parentPort, workerData } from "node:worker_threads";
 import { runCase } from "./case.js";
 
-/** A case that takes longer loops or waits for ever, in ms. */
+/** A case that takes longer loops or hangs, in ms. */
 const LONGEST_CASE = 20000;
-/** Growth of the heap beyond which something is kept, in bytes; the first cases fill it. */
+/** Growth of the heap that indicates a leak, in bytes; the first cases fill it. */
 const MOST_GROWTH = 64 << 20;
 const WARM_UP = 200;
 
 /**
- * Runs cases one after the other for so many seconds, in a thread of its own, so that one that loops is seen.
+ * Runs cases one after the other for this many seconds, in a separate thread, so that a loop is detected.
  *
  * @returns {Promise<{cases: number, violations: number, growth: number}>} rejects with the seed of the case that failed
  */
@@ -39,7 +39,7 @@ export function fuzz({ seconds, seed }) {
       clearTimeout(watch);
       resolve(result);
     });
-    // What no promise carries comes here too: an exception out of a timer, an unhandled rejection.
+    // Errors outside of promises arrive here too: an exception from a timer, an unhandled rejection.
     worker.on("error", fail);
   });
 }

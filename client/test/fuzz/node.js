@@ -1,4 +1,4 @@
-// A node in this process that answers as a real one does, and now and then says something else: a fuzzer's WebSocket, without a network.
+// A node in this process that answers like a real one, and sometimes sends other messages: a fuzzer's WebSocket, without a network.
 
 const EVENTS = { connected: 0x81, data: 0x82, listening: 0x83, accepted: 0x84, closed: 0x85, error: 0x86, denied: 0x87, data_from: 0x88, resolved: 0x89, udp_bound: 0x8a,
   window: 0x8b, end: 0x8c, goaway: 0x8d, hello: 0x90 };
@@ -6,7 +6,7 @@ const ANSWERS = { 1: "connected", 2: "listening", 3: "listening", 6: "udp_bound"
 const OPS = { connect: 1, bind: 2, listen: 3, send: 4, close: 5, connect_udp: 6, send_to: 7, resolve: 8, connect_tls: 9, bind_udp: 13 };
 const NODE_ID = 2 ** 52;
 
-/** Numbers at the edges of what the fields may hold. */
+/** Numbers at the limits of the fields. */
 const EDGES = [0, 1, 2, 9, 255, 256, 2047, 2048, 65535, 65536, 2 ** 24, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 52 - 1, NODE_ID, NODE_ID + 1, 2 ** 53 - 1];
 const ODD = [null, true, false, "", "1", -1, 0.5, 1e308, [], {}, [[]], "constructor", "__proto__", "\u0000", "\ud800", "x".repeat(300), "x".repeat(5000)];
 
@@ -56,7 +56,7 @@ export function nodeClass(random, isWild) {
 
     #asked(type, id, isText) {
       if (!this.#ids.includes(id)) this.#ids.push(id);
-      // Never at once: a WebSocket's events come later.
+      // Never at once: a WebSocket's events are asynchronous.
       queueMicrotask(() => {
         if (random.chance(isWild ? 8 : 1e9)) return;
         const answer = ANSWERS[type];
@@ -78,7 +78,7 @@ export function nodeClass(random, isWild) {
       this.dispatchEvent(Object.assign(new Event("close"), { code, reason }));
     }
 
-    /** One event of the node's own accord. */
+    /** One unsolicited event of the node. */
     act() {
       if (this.readyState !== 1) return;
       const id = this.#id();

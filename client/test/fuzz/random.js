@@ -1,4 +1,4 @@
-// Numbers that a seed decides.
+// Random numbers from a seed.
 
 const POOL = Uint8Array.from({ length: 1 << 17 }, (_, i) => Math.imul(i, 0x9e3779b1) >>> 24);
 

@@ -1,4 +1,4 @@
-// What the READMEs' snippets have from the text around them.
+// The names that the READMEs' snippets use from the surrounding text.
 
 declare const client: import("wasmnet").WasmnetClient;
 declare const query: Uint8Array;

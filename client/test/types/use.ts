@@ -1,4 +1,4 @@
-// Programs as they are written; never run. Lines that must not compile say so.
+// Typical programs; never run. Lines that must not compile are marked.
 
 import { WasmnetClient, WasmnetError, codes, type Connection, type Socket, type ReasonCode } from "wasmnet";
 

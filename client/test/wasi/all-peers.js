@@ -1,4 +1,4 @@
-// Every server that the guests talk to, started once for all modes.
+// Every server that the guests connect to, started once for all modes.
 
 import { mkdir } from "node:fs/promises";
 import { connect } from "node:net";
@@ -15,12 +15,12 @@ export async function startPeers() {
   ]);
   const failed = started.find(({ status }) => status === "rejected");
   if (failed) {
-    // What did start must not outlive this.
+    // Servers that did start must not outlive this.
     for (const { value } of started) await value?.end();
     throw failed.reason;
   }
   const [node, redis, echo, echo6, bulk, timed, dns, tls, walk] = started.map(({ value }) => value);
-  // Between the node and the TLS server: what passes here is what the node saw.
+  // Between the node and the TLS server: the node sees exactly this data.
   const wire = [];
   const tlsRelay = await startTcp((socket) => {
     const onward = connect(tls.port, "127.0.0.1");
@@ -31,7 +31,7 @@ export async function startPeers() {
   const all = [tlsRelay, node, redis, echo, echo6, bulk, timed, dns, tls, walk];
   return {
     node, redis, echo, echo6, bulk, timed, dns, tls, tlsRelay, walk, wire, freePort,
-    // No ephemeral port, which something may take meanwhile.
+    // Not an ephemeral port, which another program may take meanwhile.
     refusedPort: 1,
     async end() {
       for (const peer of all) await peer.end();

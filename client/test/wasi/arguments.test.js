@@ -1,4 +1,4 @@
-// Every option and argument of the bridge is checked where it is given, as the client's are; and what a guest gives is the guest's error.
+// Every option and argument of the bridge is checked when it is passed, like the client's; and a guest's invalid argument is an errno.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -19,7 +19,7 @@ const OBJECTS = [null, 5, "s3cret", []];
 const FUNCTIONS = [5, "f", {}];
 const BOOLEANS = [1, "yes"];
 
-/** [what, values that are wrong, the call, what the error says] */
+/** [name, invalid values, the call, the error's text] */
 const TABLE = [
   ["run: options", OBJECTS, (options) => run(new Uint8Array(8), options), /^options must be an object, not \w+$/],
   ["run: neither url nor client", [undefined], inRun("url"), /^of url and client must be exactly one given, not none$/],
@@ -138,7 +138,7 @@ test("a refusal is told once, in words, and what any machine does is not", { tim
       text: "[::1]:25: not for you. To let programs reach it, the node's operator adds it to allow in [network] of its policy. (policy_denied)" },
     { code: "max_connections", message: "not for you", kind: "tcp", destination: "[::1]:25", text: "[::1]:25: not for you. (max_connections)" },
   ]);
-  // Who was not let in hears of it once, whatever it wanted to reach.
+  // A client that is not admitted gets one report, however many destinations it tried.
   const shut = await fake(t, { hello: null, onconnection: ({ ws }) => ws.close(1008, "policy_denied") });
   const texts = [];
   const outside = new ClientTransport(connectClient(t, shut.url), ({ text }) => texts.push(text));

@@ -1,4 +1,4 @@
-// What a node may pile up in a guest that does not read: every queue of the bridge has a bound.
+// The amount that a node can pile up in a guest that does not read: every queue of the bridge has a bound.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -22,7 +22,7 @@ async function session(t, { protocol = "wasmnet.v2" } = {}) {
   return { client, peer: node.peers[0] };
 }
 
-/** What opens sockets for a guest: in its own thread, or over shared memory that nobody reads until `pump`. */
+/** The transports for a guest: in its own thread, or over shared memory that is not read until `pump`. */
 const transports = {
   "in the client's thread": (client) => ({ transport: new ClientTransport(client), pump() {} }),
   "over shared memory": (client, t) => {

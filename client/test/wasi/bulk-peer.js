@@ -27,7 +27,7 @@ export function patternChecksum(count) {
   return hash;
 }
 
-/** Answers "get N" with N bytes and its end, "put N" with the checksum and number of what came. `sent` counts what left for the node. */
+/** Answers "get N" with N bytes and its end, "put N" with the checksum and length of its input. `sent` counts bytes sent to the node. */
 export async function startBulk() {
   const peer = await startTcp((socket) => {
     let header = "";
@@ -87,5 +87,5 @@ export function startTimed() {
   });
 }
 
-/** Sends back what comes. */
+/** Returns its input. */
 export const startEcho = (host) => startTcp((socket) => socket.pipe(socket), host);

@@ -1,4 +1,4 @@
-// What jco writes for a component, for a core module that was linked without being made one: lowers its imports to the interfaces' classes by
+// The glue that jco writes for a component, for a core module that is not a component: lowers its imports to the interfaces' classes by
 // the Canonical ABI. It is as strict as jco's: a value that does not fit its WIT type is a TypeError, which traps.
 
 import { camel, interfaces, pascal, resources, waiting } from "./wit02.js";
@@ -8,7 +8,7 @@ const kindOf = (type) => (typeof type === "string" ? type : Object.keys(type)[0]
 const discriminantSize = (count) => (count <= 256 ? 1 : 2);
 const roundUp = (at, to) => Math.ceil(at / to) * to;
 
-/** Everything with cases as one: [[name, payload type or null]]. */
+/** Everything with cases as one form: [[name, payload type or null]]. */
 function casesOf(type) {
   if (type.option) return [["none", null], ["some", type.option]];
   if (type.result) return [["ok", type.result.ok], ["err", type.result.error]];
@@ -51,7 +51,7 @@ function computeLayout(type) {
   return { size: roundUp(at + Math.max(...payloads.map((payload) => payload.size)), align), align, flat, tag, at };
 }
 
-/** The import functions for `modules`, which socketInterfaces() made. `instance` is asked for when the first of them is called. */
+/** The import functions for `modules`, which socketInterfaces() created. `instance` is requested when the first of them is called. */
 export function lowerImports(modules, instance, { version = "0.2.0", suspend = (call) => call } = {}) {
   const handles = new Map();
   let lastHandle = 0;
@@ -64,7 +64,7 @@ export function lowerImports(modules, instance, { version = "0.2.0", suspend = (
       if (!handles.has(handle)) throw new TypeError(`no handle ${handle}`);
       return handles.get(handle);
     },
-    /** A value out of flat parameters, which are taken from the front of `flat`. */
+    /** A value from flat parameters, which are taken from the front of `flat`. */
     flat(type, flat) {
       const kind = kindOf(type);
       if (kind === "u64") return BigInt.asUintN(64, flat.shift());
@@ -132,7 +132,7 @@ export function lowerImports(modules, instance, { version = "0.2.0", suspend = (
     return lastHandle;
   };
 
-  /** A function's flat import; results of more than one core value go to a pointer that comes last. */
+  /** A function's flat import; results of more than one core value are written to a pointer, the last parameter. */
   const lower = (call, parameters, type) => {
     const isIndirect = type !== null && layoutOf(type).flat.length > 1;
     const answer = (flat, value) => {

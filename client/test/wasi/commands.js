@@ -1,4 +1,4 @@
-// In the browser: carries out the commands of session.js until it is told to end.
+// In the browser: runs the commands of session.js until it is stopped.
 
 import { report } from "../browser/page.js";
 

@@ -1,4 +1,4 @@
-// The core without a browser: memory in, errno out, over a transport that does what the test says.
+// The core without a browser: memory in, errno out, over a scripted transport.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -45,7 +45,7 @@ function setUp() {
     resolve: (name, done) => lookups.push({ name, done }),
   };
   let now = 1000;
-  // What would have to wait is tried once more after `meanwhile`, and if that did not help is "waits".
+  // An operation that has to wait is tried once more after `meanwhile`, and if that did not help the result is "waits".
   const blocker = {
     meanwhile: () => {},
     run(table, operation, { nonblocking }) {
@@ -194,7 +194,7 @@ test("udp: after bind, send and connect, connect again only changes the peer", (
     assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), 0);
   }
   assert.deepEqual(t.channels.map(({ target, calls }) => [target.kind, calls.map((call) => call.at(-1))]), [["bindUdp", [53, 53, 54]]]);
-  // Who is not the peer is not heard; a refusal is the peer's.
+  // Datagrams from others than the peer are ignored; a refusal is the peer's.
   t.channels[0].handler.datagram(Uint8Array.of(1), "127.0.0.1", 53);
   assert.equal(t.calls.fd_read(fd, 400, 1, 408), "waits");
   t.channels[0].handler.failed("refused");
@@ -257,7 +257,7 @@ test("writes: all of it when blocking, what fits when not; EPIPE after shutdown"
   channel.credit = 30;
   assert.deepEqual([t.calls.sock_send(fd, 400, 1, 0, 408), t.u32(408)], [0, 30]);
   assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), Errno.AGAIN);
-  // An error that comes after some bytes went out is the next call's.
+  // An error after some bytes were sent is the next call's.
   channel.credit = 30;
   assert.equal(t.calls.sock_shutdown(fd, 2), 0);
   assert.equal(t.calls.sock_send(fd, 400, 1, 0, 408), Errno.PIPE);

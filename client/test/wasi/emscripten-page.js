@@ -1,4 +1,4 @@
-// In the browser: runs programs as emcc left them, with its class as the realm's WebSocket.
+// In the browser: runs programs as emcc built them, with its class as the realm's WebSocket.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
 import { emscriptenWebSocket } from "../../wasi/index.js";
@@ -42,7 +42,7 @@ export async function emscripten({ program, args, url, sendBuffer, udp }, tell) 
   }
 }
 
-/** The same for a plain script, in a Worker of its own. */
+/** The same for a plain script, in a separate Worker. */
 export async function emscriptenInWorker({ program, args, url }) {
   const worker = new Worker(new URL("emscripten-worker.js", import.meta.url));
   try {

@@ -1,4 +1,4 @@
-// A classic Worker with the plain script that emcc makes: it finds its settings in the global Module.
+// A classic Worker with the plain script of emcc: it reads its settings from the global Module.
 
 onmessage = async ({ data: { script, args, url } }) => {
   const [{ WasmnetClient }, { emscriptenWebSocket }] = await Promise.all([import("../../wasmnet-client.js"), import("../../wasi/emscripten.js")]);

@@ -1,4 +1,4 @@
-// The class for Emscripten against a client that does what the test says, and its program in Node against a real node.
+// The class for Emscripten against a scripted client, and its program in Node against a real node.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -14,7 +14,7 @@ import { startNode, startRedis } from "./peers.js";
 import { startBulk, hex, patternChecksum } from "./bulk-peer.js";
 import { GUESTS } from "./session.js";
 
-/** A client whose sockets keep what is asked of them; `queued` is for the test to set. */
+/** A client whose sockets record requests; the test sets `queued`. */
 class FakeClient {
   sockets = [];
   socket(kind, host, port, listeners) {
@@ -65,7 +65,7 @@ test("credit goes back as SOCKFS's queue is read, and at once where there is no 
   socket.ondata(new Uint8Array(500));
   await later();
   assert.deepEqual([queue.length, socket.consumedBytes], [2, 0]);
-  // A read of 300 takes the first out and puts 700 of it back.
+  // A read of 300 removes the first and puts 700 of it back.
   const entry = queue.shift();
   entry.data = entry.data.subarray(300);
   queue.unshift(entry);
@@ -184,7 +184,7 @@ test("the ends: the peer's, the program's, a refusal, a full socket's", () => {
   assert.equal(full.webSocket.readyState, 3);
 });
 
-// The first build takes its time, and more on a busy machine.
+// The first build takes a while, and longer on a busy machine.
 before(() => buildGuests(), { timeout: 600000 });
 
 test("the README's programs for Node: emcc's script and module take their sockets from the client", { timeout: 120000 }, async (t) => {
@@ -204,7 +204,7 @@ test("the README's programs for Node: emcc's script and module take their socket
   const loop = await execute(join(GUESTS, "emscripten-loop.js"), "localhost", redis.port, "node", "turns");
   assert.deepEqual(loop, { stdout: "+PONG\r\n+OK\r\n$5\r\nturns\r\n$6\r\nsecond\r\n", stderr: "" });
 
-  // As a module, 3.1.6 forgets that it may run in Node.
+  // As a module, 3.1.6 does not expect to run in Node.
   await writeFile(join(folder, "main.mjs"), `import { readFileSync } from "node:fs";
     import { createRequire } from "node:module";
     import create from ${JSON.stringify(join(GUESTS, "emscripten-transfer.mjs"))};

@@ -1,4 +1,4 @@
-// A preview1 shim of somebody else's kind: one plain imports object, an exit by exception, a directory at descriptor 3, no sockets.
+// A third-party kind of preview1 shim: one plain imports object, an exit by exception, a directory at descriptor 3, no sockets.
 
 import { addFiles } from "./shim-files.js";
 
@@ -73,8 +73,8 @@ export class ForeignShim {
 }
 
 /**
- * Runs `module` on the shim with the bridge over it, in this thread. `listen` is given to the bridge; `onlisten` gets what opened.
- * `files`, where given, are in the shim's directory.
+ * Runs `module` on the shim with the bridge over it, in this thread. The bridge gets `listen`; `onlisten` receives the open listeners.
+ * `files`, if given, are in the shim's directory.
  */
 export async function runOnShim({ module, args, files, listen, onlisten, wrapImports, ...options }) {
   const shim = new ForeignShim(args);

@@ -1,4 +1,4 @@
-// The browsers and strategies under test. WASMNET_BROWSERS picks browsers, WASMNET_STRATEGIES strategies.
+// The browsers and strategies under test. WASMNET_BROWSERS selects browsers, WASMNET_STRATEGIES strategies.
 
 import { execFileSync } from "node:child_process";
 import { fileURLToPath } from "node:url";

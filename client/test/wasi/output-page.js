@@ -1,4 +1,4 @@
-// In the browser: a program whose output nobody takes for a while, and things of another frame.
+// In the browser: a program whose output is not read for a while, and objects of another frame.
 
 import { compile, run } from "../../wasi/index.js";
 import { WasmnetClient } from "../../wasmnet-client.js";

@@ -1,4 +1,4 @@
-// What a test can have the page do, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
+// The functions that a test can call in the page, by name. Each gets (params, tell) and returns a promise; `tell` sends events meanwhile.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
 import { ForeignShim, runOnShim } from "./foreign-shim.js";
@@ -31,8 +31,8 @@ export async function closeClient({ name }) {
 }
 
 /**
- * Runs a guest to its end: { exitCode, stdout, stderr, ms }. Its output is told as it comes, too. `stdin` is text, or true for
- * what input() gives it.
+ * Runs a guest to its end: { exitCode, stdout, stderr, ms }. Its output is also sent as it arrives. `stdin` is text, or true for
+ * the text of input().
  */
 export async function run({ guest, client, id, stdin, ...options }, tell) {
   if (!modules.has(guest)) modules.set(guest, compile(`/guests/${guest}.wasm`));
@@ -77,7 +77,7 @@ export async function abort({ id }) {
   aborts.get(id)?.abort(new Error("aborted by the test"));
 }
 
-/** What SOCKFS does for one connect(): sends `text`, returns what comes back until the end, and how it ended. */
+/** Does the same as SOCKFS for one connect(): sends `text`, returns the answer until the end, and how it ended. */
 export async function sockfs({ url, port, text }) {
   const client = new WasmnetClient(url);
   await client.ready();
@@ -101,7 +101,7 @@ export async function sockfs({ url, port, text }) {
   return result;
 }
 
-/** Runs a guest on somebody else's shim, with the bridge over it. */
+/** Runs a guest on a third-party shim, with the bridge over it. */
 export async function onForeignShim({ guest, args, files, url, strategy }) {
   const module = await compile(`/guests/${guest}.wasm`);
   const client = new WasmnetClient(url);
@@ -125,7 +125,7 @@ export async function onForeignShim({ guest, args, files, url, strategy }) {
   }
 }
 
-/** The README's programs for pages as they stand there, but for the place of the package. */
+/** The README's programs for pages, unchanged except for the package's location. */
 async function snippets() {
   const text = await (await fetch("/client/wasi/README.md")).text();
   const all = [...text.matchAll(/```js\n([^`]*)```/g)].map(([, code]) => code
@@ -137,7 +137,7 @@ async function snippets() {
 
 const evaluate = async (code) => (await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })))).default;
 
-/** Runs them with the node, the Redis and the files that are here. */
+/** Runs them with this test's node, Redis and files. */
 export async function readme({ url, redis, bulk }) {
   const { running, bundled, wrapping, emscripten } = await snippets();
   const here = (code) => code
@@ -164,7 +164,7 @@ export async function readme({ url, redis, bulk }) {
   return { first, inBundle, second, third };
 }
 
-/** Runs the README's words for lending a client to a Worker, where there is shared memory. */
+/** Runs the README's code for lending a client to a Worker, if there is shared memory. */
 export async function readmeLending({ url, redis }) {
   const { lending } = await snippets();
   const client = new WasmnetClient(url);

@@ -1,4 +1,4 @@
-// The real programs that guests talk to: the node, Redis, and small servers of ours on loopback.
+// The real programs that guests connect to: the node, Redis, and our small servers on loopback.
 
 import { spawn, spawnSync } from "node:child_process";
 import { once } from "node:events";
@@ -44,8 +44,8 @@ export async function start(command, args, pattern, { env = {}, timeoutMs = 2000
 }
 
 /**
- * Starts a node: on any port, without a policy or with the given one (TOML). `hosts` is what it finds in /etc/hosts, in a mount
- * namespace of its own where that may be had. The answer has `url` too.
+ * Starts a node: on any port, without a policy or with the given one (TOML). `hosts` is its /etc/hosts, in a separate mount
+ * namespace if possible. The result has `url` too.
  */
 export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   if (!existsSync(NODE)) throw new Error(`there is no node at ${NODE}: build it, or name it in WASMNET_NODE`);
@@ -58,7 +58,7 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   let command = [NODE, "serve", "--port", String(port), "--no-admin", "--drain-timeout", "1", ...how, ...args];
   let restore = async () => {};
   if (hosts && spawnSync("unshare", ["--mount", "true"]).status !== 0) {
-    // A container that may not mount: the machine's own file, for as long as the node runs.
+    // In a container that may not mount: the machine's own file, while the node runs.
     const original = await readFile("/etc/hosts", "utf8");
     await writeFile("/etc/hosts", `${original}\n${hosts}`);
     restore = () => writeFile("/etc/hosts", original);
@@ -80,7 +80,7 @@ export async function startNode({ policy, hosts, port = 0, args = [] } = {}) {
   };
 }
 
-/** A free port of the loopback: taken and given back. Below those that the system gives to connections, of which one could take it meanwhile. */
+/** A free port of the loopback: taken and released. Below the ephemeral ports, of which a connection could take one meanwhile. */
 export async function freePort(host = "127.0.0.1") {
   for (;;) {
     const port = 10000 + Math.floor(Math.random() * 20000);
@@ -127,7 +127,7 @@ export async function startTcp(onsocket, host = "127.0.0.1") {
     port: server.address().port,
     /** Connections that are open. */
     get connections() { return sockets.size; },
-    /** Connections so far: those that are open may be ones of before that are just ending. */
+    /** Connections so far: open ones may be earlier ones that are just ending. */
     get accepted() { return accepted; },
     async end() {
       for (const socket of sockets) socket.destroy();

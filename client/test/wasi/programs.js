@@ -2,7 +2,7 @@
 
 let lastId = 0;
 
-/** `defaults` go into every run: url or client, strategy. */
+/** `defaults` apply to every run: url or client, strategy. */
 export function programs(session, defaults) {
   /** Starts a guest: `ended` resolves to { exitCode, stdout, stderr, ms }, `said(pattern)` when its output so far matches. */
   const start = (guest, args = [], options = {}) => {

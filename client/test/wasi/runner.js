@@ -1,4 +1,4 @@
-// Scenarios as tests, in every mode, one browser a mode. WASMNET_SCENARIOS=REGEXP picks scenarios by name.
+// Scenarios as tests, in every mode, one browser a mode. WASMNET_SCENARIOS=REGEXP selects scenarios by name.
 
 import { after, before, test } from "node:test";
 import { MODES, buildGuests } from "./modes.js";
@@ -9,7 +9,7 @@ const wanted = new RegExp(process.env.WASMNET_SCENARIOS ?? "", "i");
 
 /**
  * @param {Record<string, (tools) => Promise<void>>} scenarios
- * @param {() => Promise<{node, end()}>} startPeers what they talk to, started once
+ * @param {() => Promise<{node, end()}>} startPeers the peers, started once
  * @param {{guests?: string[], buildMs: number, scenarioMs: number}} options the guests that are built; none: all of guests/Makefile's first goal
  */
 export function testInModes(scenarios, startPeers, { guests, buildMs, scenarioMs }) {
@@ -31,7 +31,7 @@ export function testInModes(scenarios, startPeers, { guests, buildMs, scenarioMs
         const tools = { ...programs(session, { url: peers.node.url, strategy: mode.strategy }), session, peers, mode };
         for (const [name, scenario] of Object.entries(scenarios)) {
           if (!wanted.test(name)) continue;
-          // A figure that was seen goes into the test's output.
+          // A measured figure is printed in the test's output.
           await t.test(name, { timeout: scenarioMs }, (each) => scenario({ ...tools, note: (text) => each.diagnostic(`${mode.name}: ${text}`) }));
         }
       } finally {

@@ -1,4 +1,4 @@
-// A guest's thread and the client's, over shared memory: nobody sleeps through a wake-up, whichever way threads are woken.
+// A guest's thread and the client's, over shared memory: no thread sleeps through a wake-up, however threads are woken.
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
@@ -10,10 +10,10 @@ import { Request, decodeCount } from "../../wasi/wire.js";
 
 const lookups = 3000;
 const megabytes = 64;
-/** What follows itself: its length is a multiple of the pattern's. */
+/** A repeatable pattern: its length is a multiple of the pattern's. */
 const chunk = Uint8Array.from({ length: 251 * 400 }, (_, index) => index % 251);
 
-/** Looks names up one after the other, then takes what a socket sends, blocking all the time. */
+/** Looks names up one after the other, then reads a socket's data, blocking all the time. */
 const guest = `
   const { workerData: { link, url, lookups, bytes }, parentPort } = await import("node:worker_threads");
   const { RemoteTransport } = await import(url);
@@ -72,7 +72,7 @@ for (const way of ["Atomics.waitAsync", "messages"]) {
   });
 }
 
-/** A guest's end in this thread, and the other thread's as far as it reads: `noted` bytes were read by the guest, `wakes` times it was woken. */
+/** A guest's end in this thread, and the other thread's reading part: `noted` bytes were read by the guest, `wakes` times it was woken. */
 function guestEnd() {
   const [requests, events] = [Ring.memory(1 << 20), Ring.memory(1 << 20)];
   const seen = { noted: 0, wakes: 0 };

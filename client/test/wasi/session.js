@@ -1,4 +1,4 @@
-// One browser page that runs guests for many tests: the page fetches commands from here and posts what came of them.
+// One browser page that runs guests for many tests: the page fetches commands from here and posts the results.
 
 import { createServer } from "node:http";
 import { once } from "node:events";
@@ -9,8 +9,8 @@ import { openHarness } from "../browser/harness.js";
 export const GUESTS = fileURLToPath(new URL("../../../.build-guests/", import.meta.url));
 
 /**
- * Opens `page` in `browser`. `isolated` serves it with COOP and COEP. The answer has `call(name, params, onevent)`, which resolves to
- * what the page's function of that name returns, and `close()`.
+ * Opens `page` in `browser`. `isolated` serves it with COOP and COEP. The result has `call(name, params, onevent)`, which resolves to
+ * the result of the page's function of that name, and `close()`.
  */
 export async function openSession(browser, { isolated = false, page: path = "/client/test/wasi/page.html", roots = {}, flags = [] } = {}) {
   const harness = await openHarness({ isolated, roots: { "/guests/": GUESTS, ...roots } });
@@ -37,7 +37,7 @@ export async function openSession(browser, { isolated = false, page: path = "/cl
     response.writeHead(204, headers).end();
     const { id, event, value, error } = JSON.parse(Buffer.concat(parts));
     const call = calls.get(id);
-    // Events go on after a call's answer: a client that was opened tells of its connections.
+    // Events continue after a call's answer: an open client reports its connections.
     if (event !== undefined) return listeners.get(id)?.(event);
     calls.delete(id);
     if (error === undefined) call?.resolve(value);
@@ -73,7 +73,7 @@ export async function openSession(browser, { isolated = false, page: path = "/cl
       if (!failure) {
         commands.push({ id: 0, name: "end" });
         next();
-        // A page that a failed test left busy does not hear it.
+        // A page that a failed test left busy does not receive it.
         const impatience = setTimeout(() => process.kill(-session.pid, "SIGKILL"), 10000);
         await page.catch(() => {});
         clearTimeout(impatience);
@@ -99,7 +99,7 @@ export async function openSession(browser, { isolated = false, page: path = "/cl
   return session;
 }
 
-// A test that is cut off leaves no browser behind.
+// An interrupted test leaves no browser behind.
 const browsers = new Set();
 process.on("exit", () => {
   for (const pid of browsers) {

@@ -1,11 +1,11 @@
-// Files for the foreign shim: what it takes to open one by its path from the directory at descriptor 3, and to read it.
+// Files for the third-party shim: enough to open one by its path from the directory at descriptor 3, and to read it.
 
 const firstFile = 4;
 const notFound = 44;
 const badFile = 8;
 const notSupported = 58;
 
-/** Lets `shim` have `files`: { "/path": "text" }. */
+/** Gives `shim` these `files`: { "/path": "text" }. */
 export function addFiles(shim, files) {
   const base = { ...shim.wasiImport };
   const open = new Map(); // descriptor: { bytes, at }

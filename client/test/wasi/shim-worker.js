@@ -1,4 +1,4 @@
-// The foreign shim in a Worker, with a client that the page lent it.
+// The third-party shim in a Worker, with a client that the page lent it.
 
 import { wrapImports } from "../../wasi/index.js";
 import { runOnShim } from "./foreign-shim.js";

@@ -1,4 +1,4 @@
-// wasi:sockets 0.2's streams, pollables, lookups and datagrams, and what the policy and the node's end do to them, through a real node.
+// wasi:sockets 0.2's streams, pollables, lookups and datagrams, with the policy's decisions and the node's end, through a real node.
 
 import assert from "node:assert/strict";
 import { createSocket } from "node:dgram";
@@ -169,7 +169,7 @@ test("udp: states, and datagrams both ways", async () => {
     assert.equal(thrown(() => anywhere.send([{ data: bytes("x") }])), "invalid-argument");
     assert.equal(anywhere.send([{ data: bytes("to"), remoteAddress: v4(port) }]), 1n);
 
-    // A socket bound to a port hears whoever writes to it.
+    // A socket bound to a port receives from any sender.
     const fixed = await freePort();
     const server = await boundUdp(v4(fixed));
     assert.deepEqual(server.localAddress(), v4(fixed));

@@ -13,7 +13,7 @@ export const v4 = (port, ...address) => ({ tag: "ipv4", val: { port, address: ad
 export const v6 = (port, ...address) => ({ tag: "ipv6", val: { port, flowInfo: 0, address: address.length ? address : [0, 0, 0, 0, 0, 0, 0, 1], scopeId: 0 } });
 export const drop = (resource) => resource[Symbol.dispose ?? Symbol.for("dispose")]();
 
-/** What a call throws, which must be no Error: jco would trap. */
+/** The value that a call throws, which must not be an Error: jco would trap. */
 export const thrown = (call) => {
   try {
     call();

@@ -1,4 +1,4 @@
-// wasi:sockets 0.2's classes, called as jco calls them: every function there is, and what TCP does in each state, through a real node.
+// wasi:sockets 0.2's classes, called as jco calls them: every function, and TCP in each state, through a real node.
 
 import assert from "node:assert/strict";
 import { once } from "node:events";
@@ -154,11 +154,11 @@ test("tcp: bind, listen, accept", async () => {
   second.startBind(network, v4(port));
   await second.subscribe().block();
   assert.equal(thrown(() => second.finishBind()), "address-in-use");
-  // A bind that failed may be tried again.
+  // A failed bind can be tried again.
   second.startBind(network, v4(0));
   await second.subscribe().block();
   second.finishBind();
-  // Dropped, the listener's port is free.
+  // Once dropped, the listener's port is free.
   drop(socket);
   drop(second);
   for (;;) {

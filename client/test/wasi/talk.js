@@ -3,7 +3,7 @@
 import { once } from "node:events";
 import { connect } from "node:net";
 
-/** Sends `text` and its end to a port; resolves to all that comes back. */
+/** Sends `text` and its end to a port; resolves to the whole answer. */
 export async function talk(port, text) {
   const socket = connect({ port, host: "127.0.0.1", allowHalfOpen: true });
   const parts = [];

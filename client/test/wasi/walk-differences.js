@@ -1,4 +1,4 @@
-// Where a guest's sockets answer otherwise than Linux's, and why. client/wasi/README.md tells it to users.
+// Where a guest's sockets behave differently from Linux's, and why. client/wasi/README.md describes it for users.
 
 const any = /./;
 

@@ -1,13 +1,13 @@
-// What the socket walk talks to, on loopback, natively and from a guest alike.
+// The peers of the socket walk, on loopback, natively and from a guest alike.
 
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { startTcp } from "./peers.js";
 
-/** Low ports, which nothing takes meanwhile as it may an ephemeral one. */
+/** Low ports, which no other program takes meanwhile, unlike an ephemeral one. */
 const closedPort = 1;
 
-/** The answer has the walk's arguments but the last, and end(). */
+/** The result has the walk's arguments except the last, and end(). */
 export async function startWalkPeers() {
   const echo = await startTcp((socket) => {
     socket.setNoDelay(true);

@@ -1,6 +1,6 @@
-// Two tables of the socket walk held against each other.
+// Compares two tables of the socket walk.
 
-/** "stream blocking fresh: bind=0 poll=out|hup" as its start and its steps; of options and lookups the whole answer is one step. */
+/** "stream blocking fresh: bind=0 poll=out|hup" as its start and its steps; for options and lookups the whole answer is one step. */
 function read(line) {
   const colon = line.indexOf(": ");
   const start = line.slice(0, colon + 1);
@@ -10,7 +10,7 @@ function read(line) {
 
 /**
  * The differences of `here` from `native`, by a list of known ones: { walk, native, here, why, ends }, the first three regular
- * expressions for the steps before, the native answer and this one. Where `ends` is set the sockets are not alike any more.
+ * expressions for the steps before, the native answer and this one. If `ends` is set the sockets differ from then on.
  *
  * @returns {{steps: number, differing: number, unknown: string[], unused: object[]}}
  */

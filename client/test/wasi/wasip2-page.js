@@ -1,4 +1,4 @@
-// In the browser: runs a core module of wasip2 whose sockets are socketInterfaces()', lowered as jco would; its standard streams are a shim's.
+// In the browser: runs a core module of wasip2 whose sockets are socketInterfaces()', lowered as by jco; its standard streams are a shim's.
 
 import { WasmnetClient } from "../../wasmnet-client.js";
 import { compile, socketInterfaces } from "../../wasi/index.js";

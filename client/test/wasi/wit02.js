@@ -1,4 +1,4 @@
-// The functions of wasi:sockets 0.2 and of what it uses, with their types, as the WIT files have them. A function is [name, parameters,
+// The functions of wasi:sockets 0.2 and of the interfaces it uses, with their types, as in the WIT files. A function is [name, parameters,
 // result]; a resource's methods have the resource's name and a dot in front, and `self` is left out.
 
 const option = (type) => ({ option: type });
@@ -95,7 +95,7 @@ export const resources = {
   "wasi:sockets/udp": ["udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream"],
 };
 
-/** What jco awaits with --async-mode jspi, as its --async-wasi-imports has it. */
+/** The functions that jco awaits with --async-mode jspi, as in its --async-wasi-imports. */
 export const waiting = new Set([
   "poll", "pollable.block", "input-stream.blocking-read", "input-stream.blocking-skip", "output-stream.blocking-flush",
   "output-stream.blocking-write-and-flush", "output-stream.blocking-write-zeroes-and-flush", "output-stream.blocking-splice",

@@ -1,4 +1,4 @@
-// The servers that programs of Debian's talk to, on loopback: most are Debian's too.
+// The servers for programs from Debian, on loopback: most are Debian's too.
 
 import { createServer } from "node:http";
 import { createServer as createTlsServer } from "node:https";
@@ -12,7 +12,7 @@ import { freePort, start, startNode, startTcp } from "../peers.js";
 
 const sample = (name) => readFileSync(join(GUESTS, "src/bearssl/samples", name), "utf8");
 
-/** What /big answers. */
+/** The answer to /big. */
 export const big = "0123456789abcde\n".repeat(128 * 1024);
 
 export async function startProgramPeers() {

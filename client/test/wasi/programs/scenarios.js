@@ -1,4 +1,4 @@
-// What each program does, and what a user of it sees.
+// Each program's actions, and what its user sees.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -14,7 +14,7 @@ const isOk = ({ exitCode, stdout, stderr }, pattern) => {
   assert.match(stdout, pattern);
 };
 
-// What a program writes to a terminal comes out line by line, else when it ends.
+// A program's output to a terminal is flushed line by line, else when it ends.
 const lineByLine = { isTerminal: true };
 
 export const scenarios = {
@@ -39,7 +39,7 @@ export const scenarios = {
     assert.deepEqual([unknown.exitCode, unknown.stderr], [6, "curl: (6) Could not resolve host: no-such-name.invalid\n"]);
   },
 
-  // The authority is a file: the host of run() has none, another shim has.
+  // The authority is a file: the host of run() has none, another shim does.
   "curl: https, whose certificate is checked": async ({ run, session, peers, mode }) => {
     const url = `https://localhost:${peers.https.port}/hello`;
     const on = (authority) => session.call("onForeignShim", {
@@ -51,7 +51,7 @@ export const scenarios = {
     isOk(await run("curl", ["-sSk", url]), /^hello curl\/7\.88\.1\n$/);
   },
 
-  // Not -l: reading lines takes a thread.
+  // Not -l: reading lines needs a thread.
   "mosquitto_pub and mosquitto_sub on Debian's broker": async ({ run, start, peers }) => {
     const broker = ["-h", "localhost", "-p", String(peers.broker.port)];
     const subscriber = start("mosquitto_sub", [...broker, "-t", "room/#", "-q", "2", "-C", "3", "-v", "-d"], lineByLine);
@@ -84,7 +84,7 @@ export const scenarios = {
     const ask = (...args) => run("adig", ["-s", "127.0.0.1", "-U", String(peers.dns.port), "-T", String(peers.dns.port), ...args]);
     isOk(await ask("web.test"), /rcode: NOERROR[^]*web\.test\s+\.\s+0\s+A\s+192\.0\.2\.7\n/);
     isOk(await ask("-t", "MX", "web.test"), /MX\t10\tmail\.test/);
-    // More than a datagram holds: again over TCP.
+    // More than fits into a datagram: again over TCP.
     isOk(await ask("-t", "TXT", "web.test"), /TXT\s+x{200}[^]*z{200}/);
     isOk(await ask("-f", "usevc", "-t", "A", "web.test"), /192\.0\.2\.7/);
     assert.match((await ask("no-such.name.test")).stdout, /rcode: (NXDOMAIN|REFUSED)/);

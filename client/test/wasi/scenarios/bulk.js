@@ -1,4 +1,4 @@
-// Many bytes: whole, bounded, and one guest's are not another's.
+// Many bytes: complete, bounded, and separate for each guest.
 
 import assert from "node:assert/strict";
 import { readFile, readdir } from "node:fs/promises";
@@ -28,7 +28,7 @@ export const bulk = {
     const get = (count) => run("transfer", ["get", "127.0.0.1", String(peers.bulk.port), String(count)], shared);
     // Warm, so that the times compare transfers and not compilations.
     await get(MiB);
-    // The quickest of three: whatever else the machine does takes its time too.
+    // The quickest of three: other load on the machine also takes time.
     const quickest = async () => {
       const times = [];
       for (let i = 0; i < 3; i++) times.push((await get(16 * MiB)).ms);
@@ -75,7 +75,7 @@ async function residentOf(pid) {
   return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1] ?? 0) * 1024;
 }
 
-/** Resident bytes of a browser: every process of its group, what they share counted once each. */
+/** Resident bytes of a browser: every process of its group, with shared memory counted once each. */
 async function residentOfGroup(group) {
   let sum = 0;
   for (const pid of (await readdir("/proc")).filter((name) => /^\d+$/.test(name))) {

@@ -1,4 +1,4 @@
-// What the policy decides, as guests see it.
+// The policy's decisions, as guests see them.
 
 import assert from "node:assert/strict";
 import { startNode } from "../peers.js";
@@ -13,7 +13,7 @@ export const denied = {
       const ping = (host, port) => run("redis-ping", [host, String(port), "PING"], { url: node.url });
       const permitted = await ping("redis.test", peers.redis.port);
       assert.deepEqual([permitted.exitCode, permitted.stdout], [0, "+PONG\r\n"], permitted.stderr);
-      // The same address and port, but this session never asked for the name.
+      // The same address and port, but this session never resolved the name.
       const byAddress = await ping("127.0.0.1", peers.redis.port);
       const said = (destination, words) => new RegExp(`^wasmnet: ${destination}: .*${words}.* \\(policy_denied\\)\nconnect: Permission denied \\(errno 2\\)\n$`);
       assert.equal(byAddress.exitCode, 1);
@@ -29,7 +29,7 @@ export const denied = {
       assert.match(datagram.stderr, /Permission denied \(errno 2\)/);
       const listener = await run("echo-server", ["127.0.0.1", "0"], { url: node.url });
       assert.match(listener.stderr, /^wasmnet: 127\.0\.0\.1:0: .* sets bind_ports and bind_addresses in \[network\].*\n.*Permission denied \(errno 2\)/);
-      // A listener that was to be there before the program starts: it does not, and the error has the words.
+      // A listener that is required before the program starts: the program does not start, and the error has the words.
       await assert.rejects(run("echo-server", ["1"], { url: node.url, listen: [{ port: 0 }] }),
         /cannot listen on 127\.0\.0\.1 port 0 \(errno 2\): 127\.0\.0\.1:0: .* sets bind_ports and bind_addresses in \[network\]/);
     } finally {

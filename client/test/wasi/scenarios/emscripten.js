@@ -8,7 +8,7 @@ import { hex, patternChecksum } from "../bulk-peer.js";
 
 const MiB = 1024 * 1024;
 
-/** A scenario with `emcc(args, options)`, which runs transfer.c, and `start`, which gives { ended, said } of it. */
+/** A scenario with `emcc(args, options)`, which runs transfer.c, and `start`, which returns its { ended, said }. */
 const scenario = (body) => (tools) => {
   const { session, peers, mode } = tools;
   const program = mode.isolated ? "emscripten-threads" : "emscripten-transfer";
@@ -48,7 +48,7 @@ export const emscripten = {
     try {
       const by = (host) => emcc(["get", host, peers.bulk.port, 10], { url: node.url });
       assert.deepEqual(await by("bulk.test"), { exitCode: 0, stdout: `10 ${hex(patternChecksum(10))}\n`, stderr: "" });
-      // SOCKFS knows no other error than this one.
+      // SOCKFS has no other error.
       assert.equal((await by("127.0.0.1")).stderr, "connect: Connection refused (errno 14)\n");
     } finally {
       await node.end();

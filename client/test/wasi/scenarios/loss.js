@@ -1,4 +1,4 @@
-// The node dies in the middle of everything.
+// The node is killed in the middle of everything.
 
 import assert from "node:assert/strict";
 import { startNode } from "../peers.js";
@@ -20,7 +20,7 @@ export const loss = {
       const programs = {
         receiving: start("transfer", ["get", "127.0.0.1", String(peers.bulk.port), String(4096 * MiB)], lost),
         sending: start("transfer", ["put", "127.0.0.1", String(peers.bulk.port), String(4095 * MiB)], lost),
-        // No newline comes from this one, so its peer never answers.
+        // No newline is sent here, so the peer never answers.
         waiting: start("ping-pong", ["127.0.0.1", String(peers.bulk.port), "1"], lost),
         accepting: start("echo-server", ["1"], { ...lost, listen: [{ port: 0 }] }),
       };

@@ -12,7 +12,7 @@ export const others = {
     const on = (guest, ...args) => session.call("onForeignShim", { guest, args: [guest, ...args], url: peers.node.url, strategy: mode.strategy });
     assert.deepEqual(await on("redis-ping", "localhost", String(peers.redis.port), "PING"), { exitCode: 0, output: "+PONG\r\n" });
     assert.deepEqual(await on("socket-rules", "127.0.0.1", String(peers.echo.port), String(peers.refusedPort)), { exitCode: 0, output: "ok\n" });
-    // Its own names for the second form are over another shim too.
+    // WasmEdge's names for the second form work over another shim too.
     assert.match((await on("second-form", String(peers.refusedPort), "0")).output, /^connect: errno 14\n$/);
     await assert.rejects(on("go-http-server"), /MissingImports: .*wasi_snapshot_preview1\.random_get/);
   },

@@ -1,4 +1,4 @@
-// What a program prints, and what it is run from.
+// A program's output, and the sources from which it is loaded.
 
 import assert from "node:assert/strict";
 import { hex, patternChecksum } from "../bulk-peer.js";

@@ -1,4 +1,4 @@
-// Guests that listen: on a listener they were given, and on one they open.
+// Guests that listen: on a listener they inherited, and on one they open.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";

@@ -1,4 +1,4 @@
-// A socket through every order of its calls: what a guest sees against what the same program sees as a process of this machine.
+// A socket through every order of its calls: a guest's results against those of the same program as a process of this machine.
 
 import assert from "node:assert/strict";
 import { execFile } from "node:child_process";
@@ -10,7 +10,7 @@ import { compare } from "../walk-table.js";
 
 const execute = promisify(execFile);
 
-/** Calls in a row. Three are 27,000 walks, half a minute in each page: WASMNET_WALK=3 goes through them, and finds no more than what is listed. */
+/** Consecutive calls. Three are 27,000 walks, half a minute in each page: WASMNET_WALK=3 runs them; only the listed differences occur. */
 const depth = process.env.WASMNET_WALK ?? "2";
 
 let native; // the table, made once for all modes

@@ -1,4 +1,4 @@
-// C programs of wasip2: their libc turns POSIX's calls into wasi:sockets 0.2. One strategy: what jco writes waits by JSPI.
+// C programs of wasip2: their libc turns POSIX's calls into wasi:sockets 0.2. One strategy: jco's glue waits by JSPI.
 
 import assert from "node:assert/strict";
 import { hex, patternChecksum } from "../bulk-peer.js";
@@ -48,7 +48,7 @@ export const wasip2 = {
     assert.deepEqual(await Promise.all(texts.map((text) => talk(port, text))), texts);
     const { exitCode, open } = await ended;
     assert.equal(exitCode, 0);
-    // All that is left is the listener, which the program does not close.
+    // Only the listener is left, which the program does not close.
     assert.deepEqual([...new Set(open)].sort(), ["Network", "Pollable", "TcpSocket"]);
     assert.equal(open.filter((name) => name === "TcpSocket").length, 1);
   }),
