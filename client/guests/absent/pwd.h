@@ -1,4 +1,4 @@
-/* There are no users: nobody is found. */
+/* There are no users: no lookup finds one. */
 #ifndef ABSENT_PWD_H
 #define ABSENT_PWD_H
 #define __NEED_uid_t

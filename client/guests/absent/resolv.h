@@ -1,4 +1,4 @@
-/* The node resolves: there is nothing to set up. */
+/* The node resolves: no setup is needed. */
 #ifndef ABSENT_RESOLV_H
 #define ABSENT_RESOLV_H
 #define RES_DEFNAMES 0

@@ -1,4 +1,4 @@
-/* netcat jumps out of a handler of SIGALRM or SIGINT. There are no signals, so it never does: -w bounds its waits for bytes, not a connect. */
+/* netcat jumps out of a handler of SIGALRM or SIGINT. There are no signals, so it never does: -w limits waits for bytes, not a connect. */
 #ifndef ABSENT_SETJMP_H
 #define ABSENT_SETJMP_H
 #include <stdlib.h>

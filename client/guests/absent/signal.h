@@ -1,4 +1,4 @@
-/* No signal comes from outside: handlers are set for what the program raises itself, masks change nothing. */
+/* No signal arrives from outside: handlers are set for signals that the program raises itself, masks have no effect. */
 #ifndef ABSENT_SIGNAL_H
 #define ABSENT_SIGNAL_H
 #include_next <signal.h>

@@ -1,4 +1,4 @@
-/* There is no log of a system. */
+/* There is no system log. */
 #ifndef ABSENT_SYSLOG_H
 #define ABSENT_SYSLOG_H
 enum {

@@ -3,7 +3,7 @@
 #define ABSENT_UNISTD_H
 #include_next <unistd.h>
 #include <errno.h>
-/* wasi-libc says that there is no limit; programs that make a table of that size want one. */
+/* wasi-libc reports no limit; programs that allocate a table of that size need one. */
 static inline long absent_sysconf(int name) { return name == _SC_OPEN_MAX ? 1024 : sysconf(name); }
 #define sysconf(name) absent_sysconf(name)
 static inline int absent_call(void) { errno = ENOSYS; return -1; }

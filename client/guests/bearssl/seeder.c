@@ -1,4 +1,4 @@
-/* The system's randomness for BearSSL, in place of its own rand/sysrng.c, which knows /dev/urandom and Windows only. */
+/* The system's randomness for BearSSL, instead of its own rand/sysrng.c, which supports only /dev/urandom and Windows. */
 
 #include "bearssl.h"
 

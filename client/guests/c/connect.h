@@ -29,7 +29,7 @@ static inline int connect_to(const char *host, const char *port) {
   return fd;
 }
 
-/* FNV-1a over a stream of bytes, which the tests compute as well. */
+/* FNV-1a over a stream of bytes, which the tests also compute. */
 static inline unsigned checksum(unsigned hash, const unsigned char *bytes, size_t size) {
   for (size_t i = 0; i < size; i++) hash = (hash ^ bytes[i]) * 16777619u;
   return hash;

@@ -1,5 +1,5 @@
-/* Echoes to every client that comes: echo-server [ADDRESS PORT] [CLIENTS]
- * Without an address it takes the listener that it was given as descriptor 3. Ends after CLIENTS clients (default: never). */
+/* Echoes to every client: echo-server [ADDRESS PORT] [CLIENTS]
+ * Without an address it uses the listener that it inherits as descriptor 3. Ends after CLIENTS clients (default: never). */
 
 #include "connect.h"
 

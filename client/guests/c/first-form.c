@@ -1,4 +1,4 @@
-/* The extension's first form, as libraries for it call: 4-byte addresses, getters that say the family, accept without flags.
+/* The extension's first form, as libraries for it call: 4-byte addresses, getters that return the family, accept without flags.
  * first-form PORT LISTEN_PORT: talks to an echo on 127.0.0.1:PORT, then answers one client on LISTEN_PORT. */
 
 #include "must.h"

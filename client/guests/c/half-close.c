@@ -1,4 +1,4 @@
-/* Sends a line, closes its sending half, and prints what still comes: half-close HOST PORT TEXT */
+/* Sends a line, closes its sending half, and prints the remaining input: half-close HOST PORT TEXT */
 
 #include "connect.h"
 

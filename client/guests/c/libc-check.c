@@ -1,4 +1,4 @@
-/* Calls what libc/ adds to wasi-libc and prints what came, so that a test may hold it against the same program on glibc: libc-check */
+/* Calls the functions that libc/ adds to wasi-libc and prints the results, so that a test can compare them with glibc's: libc-check */
 
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
-/* No descriptor: main closes what a parent may have left there. Below 64, the least size of a process' table of
+/* No descriptor: main closes any that a parent left there. Below 64, the minimum size of a process' table of
  * descriptors: Linux's select ignores what is beyond the table. */
 enum { NO_FD = 63 };
 

@@ -1,4 +1,4 @@
-/* Sends a byte, waits for it to come back, COUNT times; prints the median in microseconds: ping-pong HOST PORT COUNT */
+/* Sends a byte and waits for its return, COUNT times; prints the median in microseconds: ping-pong HOST PORT COUNT */
 
 #include "connect.h"
 

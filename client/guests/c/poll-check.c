@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
   both[0].events = POLLOUT;
   printf("writable %d a=%d\n", poll(both, 2, 1000), both[0].revents == POLLOUT);
 
-  /* A clock, a socket and a descriptor that is none, in one call: the bad one is an event of its own. */
+  /* A clock, a socket and an invalid descriptor, in one call: the invalid one is a separate event. */
   __wasi_subscription_t wants[3] = {
       {.userdata = 1, .u = {.tag = __WASI_EVENTTYPE_CLOCK, .u.clock = {.id = __WASI_CLOCKID_MONOTONIC, .timeout = 3000000000ull}}},
       {.userdata = 2, .u = {.tag = __WASI_EVENTTYPE_FD_READ, .u.fd_read.file_descriptor = a}},

@@ -1,4 +1,4 @@
-/* The extension's second form by the names that say so, as libraries that pick it call: 128-byte addresses, getters of three arguments.
+/* The extension's second form by its own names, as libraries that use it call: 128-byte addresses, getters of three arguments.
  * second-form PORT LISTEN_PORT: talks to an echo on 127.0.0.1:PORT, sends itself a datagram, then answers one client on LISTEN_PORT. */
 
 #include "must.h"

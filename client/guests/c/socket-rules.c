@@ -1,4 +1,4 @@
-/* What POSIX programs rely on: socket-rules HOST PORT REFUSED_PORT. The peer echoes. Says "ok", or what is not as it must be. */
+/* The rules that POSIX programs rely on: socket-rules HOST PORT REFUSED_PORT. The peer echoes. Prints "ok", or the violations. */
 
 #include "connect.h"
 
@@ -36,7 +36,7 @@ int main(int argc, char **argv) {
   struct pollfd wait;
   char text[64];
 
-  /* A connect that does not block, and asking for its result in each of the ways that programs do. */
+  /* A non-blocking connect, and asking for its result in each of the ways that programs use. */
   int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0);
   MUST(fd >= 3);
   MUST(getpeername(fd, (struct sockaddr *)&found, &length) != 0 && errno == ENOTCONN);
@@ -54,7 +54,7 @@ int main(int argc, char **argv) {
   MUST(found.sin_port == peer.sin_port && found.sin_addr.s_addr == peer.sin_addr.s_addr && length == sizeof found);
   MUST(getsockname(fd, (struct sockaddr *)&found, &length) == 0 && found.sin_port != 0);
 
-  /* Peeking, and reading all that was asked for. */
+  /* Peeking, and reading a full buffer. */
   MUST(send(fd, "hello, world", 12, 0) == 12);
   wait.events = POLLIN;
   MUST(poll(&wait, 1, 5000) == 1 && wait.revents == POLLIN);
@@ -63,7 +63,7 @@ int main(int argc, char **argv) {
   MUST(recv(fd, text, 12, MSG_WAITALL) == 12 && memcmp(text, "hello, world", 12) == 0);
   MUST(write(fd, "abc", 3) == 3 && read(fd, text, sizeof text) == 3);
 
-  /* A read that may not take for ever. */
+  /* A read with a timeout. */
   struct timeval patience = {.tv_usec = 50000}, told;
   length = sizeof told;
   MUST(setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);

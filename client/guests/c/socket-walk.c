@@ -1,11 +1,11 @@
 /*
- * Walks a socket through every order of its calls and prints what each answered, one line a walk. The same source is compiled for the
- * machine itself, whose table is the one that the bridge is measured by.
+ * Makes a socket's calls in every order and prints the results, one line a walk. The same source is compiled for the
+ * machine itself, whose table is the reference for the bridge.
  *
  *   socket-walk HOST ECHO RESET END CLOSED UDP_ECHO UDP_CLOSED DEPTH
  *
- * ECHO sends back and ends when its client does, RESET resets when it is sent something, END ends its side at once, nothing listens on CLOSED.
- * No call waits for longer than its socket's SO_RCVTIMEO or SO_SNDTIMEO: what natively has to come is polled for before the next call.
+ * ECHO sends back and ends when its client does, RESET resets when it receives data, END ends its side at once, CLOSED is a closed port.
+ * No call waits for longer than its socket's SO_RCVTIMEO or SO_SNDTIMEO: expected native events are polled for before the next call.
  */
 
 #ifndef __wasi__
@@ -29,22 +29,22 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { patience = 5000 /* ms for what must come */, errorPatience = 300, mostSteps = 8 };
+enum { patience = 5000 /* ms for expected events */
 
 static const char *host;
 static struct sockaddr_in echo, resets, ends, closed, udpEcho, udpClosed;
 
-/* What is walked, and what is known to be under way to it. */
+/* The walked socket, and the data known to be in transit to it. */
 static struct walk {
   int fd, isStream, isNonblocking, isClosed;
-  int isConnecting;    /* a connect that did not wait */
+  int isConnecting;    /* a non-blocking connect */
   int isConnected;     /* to a peer that echoes */
-  int unread;          /* bytes or datagrams that come back */
+  int unread;          /* bytes or datagrams that will return */
   int isEnded;         /* the peer has ended its side */
   int endComes;        /* and will have ended it now, as we did ours */
   int errorComes;      /* a datagram went to a closed port */
   int isListening;
-  int hasNoPort;       /* what getsockname still tells may be another program's by now */
+  int hasNoPort;       /* the address from getsockname may belong to another program by now */
   int visitors[mostSteps], visitorCount;
 } walk;
 
@@ -66,7 +66,7 @@ static void say(long result) {
   else printf("%ld", result);
 }
 
-/* Ports are told by a word, for they differ from run to run. */
+/* Ports are printed as a word, because they differ from run to run. */
 static void sayAddress(const struct sockaddr_in *address, int isPeer) {
   char text[64] = "?";
   inet_ntop(AF_INET, &address->sin_addr, text, sizeof text);
@@ -95,7 +95,7 @@ static long since(struct timespec start) {
 
 static void pauseShortly(void) { nanosleep(&(struct timespec){.tv_nsec = 200000}, NULL); }
 
-/* Waits until `bytes` can be read, for poll says less: a socket whose reading side is shut down is always readable. */
+/* Waits until `bytes` can be read, because poll is not enough: a socket whose reading side is shut down is always readable. */
 static void awaitBytes(int fd, int bytes) {
   struct timespec start = now();
   for (;;) {
@@ -105,7 +105,7 @@ static void awaitBytes(int fd, int bytes) {
   }
 }
 
-/* Lets arrive what has to arrive. */
+/* Waits for expected data. */
 static void settle(void) {
   if (walk.isClosed) return;
   if (walk.isConnecting) {
@@ -144,7 +144,7 @@ static int newSocket(void) {
   return fd;
 }
 
-/* Closes without a TIME_WAIT, which would use up the machine's ports. */
+/* Closes without a TIME_WAIT, which would exhaust the machine's ports. */
 static void drop(int fd) {
   struct linger now = {1, 0};
   setsockopt(fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
@@ -210,7 +210,7 @@ static void doSendTo(void) {
   const struct sockaddr_in *to = walk.isStream ? &echo : &udpEcho;
   int before = walk.isConnected;
   ssize_t count = sendto(walk.fd, "hello", 5, MSG_NOSIGNAL, (const void *)to, sizeof *to);
-  /* A socket that is connected elsewhere does not hear the answer. */
+  /* A socket that is connected elsewhere does not receive the answer. */
   if (!walk.isStream) walk.isConnected = before >= 0;
   sent(count);
   walk.isConnected = before;
@@ -295,7 +295,7 @@ static const struct step { const char *name; void (*call)(void); } steps[] = {
 };
 enum { stepCount = sizeof steps / sizeof *steps };
 
-/* Where walks begin. */
+/* The starting points of walks. */
 
 static void startFresh(void) { walk.fd = newSocket(); }
 
@@ -387,7 +387,7 @@ static void walkAll(int depth) {
   }
 }
 
-/* Options: what is there, and what is there after it was set. */
+/* Options: their defaults, and their values after setting. */
 
 #define OPTION(level, name) {#name, level, name}
 static const struct option { const char *name; int level, number; } options[] = {
@@ -452,7 +452,7 @@ static void walkOptions(int isStream, int family, int state) {
     say(setsockopt(walk.fd, option->level, option->number, value, length));
     fputs(" then=", stdout);
     sayOption(option);
-    /* A value that is too short. */
+    /* Too short a value. */
     fputs(" short=", stdout);
     say(setsockopt(walk.fd, option->level, option->number, value, 1));
     putchar('\n');
@@ -509,7 +509,7 @@ static void walkNames(void) {
           lookUp(names[n], services[s], &hints);
         }
       }
-      /* Which addresses a bare localhost has is the machine's own. */
+      /* The addresses of a bare localhost depend on the machine. */
       if (n != 2 && n != 3) lookUp(names[n], services[s], NULL);
     }
   }

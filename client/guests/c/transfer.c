@@ -1,7 +1,7 @@
 /* Moves bytes in bulk: transfer get|put|stall HOST PORT COUNT [SIZE]
  *   get: asks for COUNT bytes, prints their number and checksum     put: sends COUNT bytes, prints the peer's answer
- *   stall: asks for COUNT bytes, prints "stalled", reads nothing until a line comes on standard input, then reads all
- * The peer is told in one line: "get COUNT\n" or "put COUNT\n". SIZE is how many bytes one call reads or writes at most: 262144, or less. */
+ *   stall: asks for COUNT bytes, prints "stalled", reads nothing until a line arrives on standard input, then reads all
+ * The request to the peer is one line: "get COUNT\n" or "put COUNT\n". SIZE is the maximum bytes of one read or write: 262144, or less. */
 
 #include "connect.h"
 

@@ -1,4 +1,4 @@
-/* A Redis client as games and other programs with a main loop have their sockets: select() once a turn, never a wait.
+/* A Redis client with a main loop, as in games and similar programs: select() once a turn, never a wait.
  *   loop HOST PORT KEY VALUE      PING, SET KEY VALUE, GET KEY on one socket, and an ECHO on a second one meanwhile; prints the answers */
 
 #include <arpa/inet.h>
@@ -17,7 +17,7 @@ struct client {
   int fd;
   int is_up;
   char request[512];
-  const char *last; /* what the whole answer ends with */
+  const char *last; /* the end of the whole answer */
   char answer[512];
   size_t length;
 };

@@ -1,8 +1,8 @@
-/* A TCP client of BSD sockets for Emscripten, where no call waits: its sockets are non-blocking, and it asks poll() again after a pause.
+/* A TCP client of BSD sockets for Emscripten, where no call waits: its sockets are non-blocking, and it calls poll() again after a pause.
  *   transfer get HOST PORT COUNT       asks for COUNT bytes, reads to the end, prints their number and checksum
  *   transfer echo HOST PORT COUNT      sends COUNT bytes and reads as many back meanwhile, prints both checksums
  *   transfer stall HOST PORT COUNT P   as get, but prints "stalled" and reads nothing until a second socket, to HOST and port P, has a byte
- *   transfer burst HOST PORT COUNT     sends until send() says EAGAIN or COUNT bytes are gone, without a pause; prints how many went,
+ *   transfer burst HOST PORT COUNT     sends until send() returns EAGAIN or COUNT bytes are sent, without a pause; prints the number,
  *                                     and the rest when they are back: it expects an echo
  *   transfer datagram HOST PORT TEXT   sends TEXT as a datagram, prints the answer */
 
@@ -50,7 +50,7 @@ static int open_to(const char *host, const char *port, int type) {
   return fd;
 }
 
-/* Up to `size` bytes; 0 is the peer's end. poll() says of a datagram socket that it is always readable. */
+/* Up to `size` bytes; 0 is the peer's end. poll() reports a datagram socket as always readable. */
 static size_t receive(int fd, unsigned char *bytes, size_t size) {
   for (;;) {
     ssize_t count = recv(fd, bytes, size, 0);
@@ -125,7 +125,7 @@ static void burst(int fd, unsigned long count) {
     if (size == 0) break;
     back += size;
   }
-  /* What was refused once is taken when some of it has gone. */
+  /* Data that was refused once is accepted when some has been sent. */
   if (wait_for(fd, POLLOUT) & POLLOUT && send(fd, "more", 4, 0) == 4 && receive(fd, incoming, 4) == 4) printf("%lu and %.4s\n", back, (char *)incoming);
 }
 

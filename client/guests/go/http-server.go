@@ -1,4 +1,4 @@
-// A stock net/http server on the listener that the program was given as descriptor 3.
+// A stock net/http server on the listener that the program inherits as descriptor 3.
 package main
 
 import (

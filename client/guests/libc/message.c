@@ -1,4 +1,4 @@
-/* The calls that carry bytes, all of them over recvmsg and sendmsg. */
+/* The calls that send and receive bytes, all implemented with recvmsg and sendmsg. */
 
 #include "wasmnet.h"
 
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 #include <wasi/api.h>
 
-/* MSG_DONTWAIT is made here, of O_NONBLOCK: the extension has no flag for it. Whether the descriptor has to be put back. */
+/* MSG_DONTWAIT is implemented here with O_NONBLOCK: the extension has no flag for it. Returns whether the descriptor must be restored. */
 static bool stop_waiting(int fd, int flags) {
   if (!(flags & MSG_DONTWAIT)) return false;
   int mode = fcntl(fd, F_GETFL);
@@ -62,7 +62,7 @@ static uint32_t transmit(int fd, const struct msghdr *message, __wasi_size_t *si
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
   if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) return wasmnet_answer(EOPNOTSUPP);
-  /* Control data that would be dropped is refused. */
+  /* Control data, which would be dropped, is refused. */
   if (message->msg_controllen > 0) return wasmnet_answer(EOPNOTSUPP);
   if (message->msg_iovlen < 0 || message->msg_iovlen > IOV_MAX) return wasmnet_answer(EMSGSIZE);
   __wasi_size_t size = 0;

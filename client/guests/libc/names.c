@@ -1,4 +1,4 @@
-/* The older calls about names, over getaddrinfo, and those that a page has but one answer to. */
+/* The older calls for names, over getaddrinfo, and those with only one possible answer in a page. */
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -27,7 +27,7 @@ static char host_name[NI_MAXHOST], *no_aliases[1], *host_list[most + 1];
 static struct in6_addr host_addresses[most];
 static struct hostent host_entry;
 
-/* The addresses of `list` in the one answer that all of these calls share. */
+/* The addresses of `list` in the one result that all of these calls share. */
 static struct hostent *answer_of(const char *name, int family, const struct addrinfo *list) {
   size_t count = 0;
   for (; list != NULL && count < most; list = list->ai_next) {
@@ -61,7 +61,7 @@ struct hostent *gethostbyname2(const char *name, int family) {
 
 struct hostent *gethostbyname(const char *name) { return gethostbyname2(name, AF_INET); }
 
-/* The node gives addresses for names, and no names for addresses. */
+/* The node returns addresses for names, but no names for addresses. */
 struct hostent *gethostbyaddr(const void *address, socklen_t length, int family) {
   (void)address;
   (void)length;
@@ -86,7 +86,7 @@ void herror(const char *prefix) {
   fprintf(stderr, "%s\n", hstrerror(h_errno));
 }
 
-/* 0, or EAI_OVERFLOW where `text` does not fit. */
+/* 0, or EAI_OVERFLOW if `text` does not fit. */
 static int copy(char *to, socklen_t size, const char *text) { return strlcpy(to, text, size) < size ? 0 : EAI_OVERFLOW; }
 
 int getnameinfo(const struct sockaddr *restrict address, socklen_t length, char *restrict host, socklen_t host_size, char *restrict service,

@@ -24,7 +24,7 @@ static int code_of(uint32_t error) {
   }
 }
 
-/* What may be opened to an address: TCP, UDP, or one of them. */
+/* The socket types for an address: TCP, UDP, or one of them. */
 static const struct kind { int type, protocol; const char *name; } kinds[] = {
   {SOCK_STREAM, IPPROTO_TCP, "tcp"}, {SOCK_DGRAM, IPPROTO_UDP, "udp"},
 };
@@ -57,7 +57,7 @@ static struct addrinfo *item_of(const struct wasmnet_addrinfo *found, const stru
   return &block->info;
 }
 
-/* The port of `service` for each kind, in the network's order, or -1; an error where there is none for any. */
+/* The port of `service` for each type, in network byte order, or -1; an error if there is none for any. */
 static int ports_of(const char *service, const struct addrinfo *hints, int32_t ports[kind_count]) {
   char *end = NULL;
   long number = service != NULL ? strtol(service, &end, 10) : 0;
@@ -103,7 +103,7 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
   uint32_t error = wasmnet_lookup(asked, (uint32_t)strlen(asked), "0", 1, &wanted, &first, most, &count);
   if (error != 0) return code_of(error);
 
-  /* The node tells addresses only: the name that was asked for stands for the canonical one. */
+  /* The node returns addresses only: the requested name is used as the canonical one. */
   const char *canonical = hints->ai_flags & AI_CANONNAME ? name : NULL;
   struct addrinfo **end = list;
   *list = NULL;
@@ -143,7 +143,7 @@ const char *gai_strerror(int code) {
     case EAI_ADDRFAMILY: return "Address family for hostname not supported";
     case EAI_MEMORY: return "Memory allocation failure";
     case EAI_OVERFLOW: return "Result too large for supplied buffer";
-    /* More than native libraries say, who leave errno to the program: EACCES is the node's policy. */
+    /* More than native libraries report, which leave errno to the program: EACCES is the node's policy. */
     case EAI_SYSTEM: return strerror(errno);
     default: return "Unknown error";
   }

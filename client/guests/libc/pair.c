@@ -1,4 +1,4 @@
-/* Two ends inside the program, by an import of this bridge alone: a program that uses neither call does not ask for it. */
+/* Two ends inside the program, by an import of this bridge only: a program that uses neither call does not import it. */
 
 #include "wasmnet.h"
 
@@ -18,7 +18,7 @@ int socketpair(int domain, int type, int protocol, int ends[2]) {
   return wasmnet_answer(error);
 }
 
-/* As pipes once were: a pair of sockets, each shut down one way. */
+/* As early pipes: a pair of sockets, each shut down one way. */
 int pipe(int ends[2]) {
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) return -1;
   shutdown(ends[0], SHUT_WR);

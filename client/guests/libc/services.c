@@ -1,4 +1,4 @@
-/* getservbyname and getservbyport over the table of names that Debian has in /etc/services. */
+/* getservbyname and getservbyport over the names in Debian's /etc/services. */
 
 #include <netdb.h>
 #include <netinet/in.h>

@@ -1,4 +1,4 @@
-/* The socket calls that wasi-libc lacks, but for those that carry bytes (message.c). shutdown, fcntl, read, write and close are wasi-libc's own. */
+/* The socket calls that wasi-libc lacks, except sending and receiving (message.c). shutdown, fcntl, read, write and close are its own. */
 
 #include "wasmnet.h"
 
@@ -68,7 +68,7 @@ int socket(int domain, int type, int protocol) {
 int connect(int fd, const struct sockaddr *value, socklen_t length) {
   struct wasmnet_address address;
   if (length >= sizeof value->sa_family && value->sa_family == AF_UNSPEC) {
-    /* An address of no family takes the peer away. */
+    /* An address of no family removes the peer. */
     static uint8_t none[128];
     address = (struct wasmnet_address){none, sizeof none};
     return wasmnet_answer(wasmnet_connect(fd, &address, 0));
@@ -112,9 +112,9 @@ int getpeername(int fd, struct sockaddr *restrict value, socklen_t *restrict len
   return get(wasmnet_peer_address, fd, value, length);
 }
 
-/* The extension's level of sockets has number 0, which is IP's here. */
+/* The extension's level for sockets has number 0, which is IP's here. */
 static int32_t level_of(int level) { return level == SOL_SOCKET ? 0 : level == IPPROTO_IP ? wasmnet_level_ip : level; }
-/* SO_TYPE is wasi-libc's; the others' numbers are the extension's, moved away from it. */
+/* SO_TYPE is wasi-libc's; the others' numbers are the extension's, remapped to avoid it. */
 static int32_t option_of(int level, int name) { return level != SOL_SOCKET ? name : name == SO_TYPE ? 1 : name & 0xff; }
 
 int getsockopt(int fd, int level, int name, void *restrict value, socklen_t *restrict length) {

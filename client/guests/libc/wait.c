@@ -1,4 +1,4 @@
-/* ppoll, and what is made of it: poll, pselect, select. wasi-libc's know no descriptor below zero, no entry without an event and no set of exceptions. */
+/* ppoll, and poll, pselect and select based on it. wasi-libc's do not support negative descriptors, empty entries and exception sets. */
 
 #include "wasmnet.h"
 
@@ -11,11 +11,11 @@
 
 static void subscribe(__wasi_subscription_t *to, size_t entry, uint8_t type, int fd) {
   *to = (__wasi_subscription_t){.userdata = entry, .u = {.tag = type}};
-  /* The same member for both ways. */
+  /* The same member for both directions. */
   to->u.u.fd_read.file_descriptor = fd;
 }
 
-/* As Linux says it: who has hung up is readable and writable too. The bridge says of its sockets more than WASI has words for. */
+/* As on Linux: a hung-up socket is also readable and writable. The bridge reports more about its sockets than WASI can express. */
 static short seen(const __wasi_event_t *event, short events) {
   if (event->error == __WASI_ERRNO_BADF) return POLLNVAL;
   if (event->error != 0) return POLLERR;
@@ -26,7 +26,7 @@ static short seen(const __wasi_event_t *event, short events) {
   return more | (events & (event->type == __WASI_EVENTTYPE_FD_READ ? POLLRDNORM : POLLWRNORM));
 }
 
-/* One wait; entries without an event are waited for, for their end, only if `idle`. Returns how many have something to tell, or -1. */
+/* One wait; entries without an event are waited for, for their end, only if `idle`. Returns the number with a result, or -1. */
 static int wait_once(struct pollfd *list, nfds_t count, const __wasi_timestamp_t *timeout, bool idle, bool *in_vain) {
   size_t used = 0;
   __wasi_subscription_t *wanted = malloc((2 * count + 1) * sizeof *wanted);
@@ -78,7 +78,7 @@ static int wait_for(struct pollfd *list, nfds_t count, const __wasi_timestamp_t 
   __wasi_timestamp_t begun, now, rest;
   if (timeout != NULL) (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 1, &begun);
   int result = wait_once(list, count, timeout, true, &in_vain);
-  /* Only something that nobody asked for came: an entry without an event has bytes to read. The rest of the time without those. */
+  /* Only unrequested events arrived: an entry without an event has bytes to read. Waits the rest of the time without those. */
   if (result != 0 || !in_vain) return result;
   if (timeout != NULL) {
     (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 1, &now);
@@ -93,7 +93,7 @@ static bool nanoseconds(const struct timespec *time, __wasi_timestamp_t *out) {
   return true;
 }
 
-/* There are no signals: a mask changes nothing. */
+/* There are no signals: a mask has no effect. */
 int ppoll(struct pollfd *list, nfds_t count, const struct timespec *timeout, const sigset_t *mask) {
   (void)mask;
   __wasi_timestamp_t span;
@@ -110,7 +110,7 @@ int poll(struct pollfd *list, nfds_t count, int milliseconds) {
   return wait_for(list, count, milliseconds < 0 ? NULL : &span);
 }
 
-/* Leaves in `set` what was asked for and is so; returns how many those are. */
+/* Leaves in `set` the requested and ready entries; returns their number. */
 static int keep(fd_set *set, const struct pollfd *list, nfds_t count, short asked, short so) {
   if (set == NULL) return 0;
   set->__nfds = 0;

@@ -32,7 +32,7 @@ struct wasmnet_addrinfo {
 
 enum { wasmnet_datagram = 1, wasmnet_stream = 2 };
 
-/* Ours: the level of IP's options, whose own number is the extension's for sockets; and flags of poll_oneoff's events beside WASI's hangup. */
+/* Ours: the level of IP's options, whose own number the extension uses for sockets; and event flags of poll_oneoff beside WASI's hangup. */
 enum { wasmnet_level_ip = 0x100 };
 enum { wasmnet_event_failed = 2, wasmnet_event_over = 4, wasmnet_event_only = 8 };
 
@@ -55,7 +55,7 @@ uint32_t wasmnet_lookup(const char *name, uint32_t name_length, const char *serv
 uint32_t wasmnet_pair(uint32_t type, int32_t *one, int32_t *other) WASMNET_IMPORT(sock_pair);
 uint32_t wasmnet_accept(int32_t fd, uint32_t flags, int32_t *accepted) WASMNET_IMPORT(sock_accept);
 
-/* What the files here share. */
+/* Shared by the files here. */
 struct sockaddr;
 
 /* 0, or -1 with errno set. */

@@ -6,7 +6,7 @@ use std::os::wasi::io::FromRawFd;
 
 fn main() -> std::io::Result<()> {
     let clients = std::env::args().nth(1).and_then(|text| text.parse().ok()).unwrap_or(usize::MAX);
-    // SAFETY: descriptor 3 is the listener that the host opened for this program, and nobody else owns it.
+    // SAFETY: descriptor 3 is the listener that the host opened for this program, and nothing else owns it.
     let listener = unsafe { TcpListener::from_raw_fd(3) };
     println!("serving");
     for stream in listener.incoming().take(clients) {

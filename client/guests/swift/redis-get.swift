@@ -30,7 +30,7 @@ struct Connection {
         return bytes.withUnsafeBytes { send(fd, $0.baseAddress, $0.count, 0) } == bytes.count
     }
 
-    /// The answer's bytes, as they come until `ends` line ends have come.
+    /// The answer's bytes, until `ends` line ends have arrived.
     func answer(lines ends: Int) -> [UInt8]? {
         var all: [UInt8] = []
         var part = [UInt8](repeating: 0, count: 512)
@@ -45,7 +45,7 @@ struct Connection {
 
 func ascii(_ word: StaticString) -> [UInt8] { word.withUTF8Buffer { Array($0) } }
 
-/// A number's digits, without String and the Unicode tables that it brings.
+/// A number's digits, without String and its Unicode tables.
 func decimal(_ number: Int) -> [UInt8] {
     (number >= 10 ? decimal(number / 10) : []) + [UInt8(ascii: "0") + UInt8(number % 10)]
 }
@@ -55,7 +55,7 @@ func bytes(_ text: UnsafeMutablePointer<CChar>?) -> [UInt8] {
     return (0..<Int(strlen(text))).map { UInt8(bitPattern: text[$0]) }
 }
 
-/// What main.c calls: C's `main` has a name of its own on this platform.
+/// Called by main.c: C's `main` has a different name on this platform.
 @_cdecl("swift_main")
 public func main(count: Int32, arguments: UnsafeMutablePointer<UnsafeMutablePointer<CChar>?>) -> Int32 {
     guard count == 5, let host = arguments[1], let port = arguments[2] else { fail("usage: redis-get HOST PORT KEY VALUE\n") }

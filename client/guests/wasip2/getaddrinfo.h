@@ -1,4 +1,4 @@
-/* Included before every source for wasip2: this libc's getaddrinfo leaves the port out of what it answers. */
+/* Included before every source for wasip2: this libc's getaddrinfo omits the port from its results. */
 #include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>

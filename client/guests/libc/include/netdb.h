@@ -1,4 +1,4 @@
-/* <netdb.h>, which wasi-libc has not. */
+/* <netdb.h>, which wasi-libc lacks. */
 #ifndef WASMNET_NETDB_H
 #define WASMNET_NETDB_H
 

@@ -1,4 +1,4 @@
-/* What wasi-libc's <poll.h> leaves out. */
+/* The parts of <poll.h> that wasi-libc lacks. */
 #ifndef WASMNET_POLL_H
 #define WASMNET_POLL_H
 
@@ -13,7 +13,7 @@
 extern "C" {
 #endif
 
-/* Urgent data never comes: it may be asked for and is never told. */
+/* Urgent data never arrives: it can be requested and is never reported. */
 #define POLLPRI 0x4
 #define POLLRDBAND 0x8
 #define POLLWRBAND 0x10

@@ -1,4 +1,4 @@
-/* What wasi-libc's <unistd.h> leaves out. */
+/* The parts of <unistd.h> that wasi-libc lacks. */
 #ifndef WASMNET_UNISTD_H
 #define WASMNET_UNISTD_H
 

@@ -1,4 +1,4 @@
-/* What the guest takes from C: sockets and lookups, and the few calls that Swift cannot import (variadic ones, macros). */
+/* C functions for the guest: sockets and lookups, and the few calls that Swift cannot import (variadic ones, macros). */
 #include <errno.h>
 #include <netdb.h>
 #include <stdio.h>

@@ -1,4 +1,4 @@
-/* What wasi-libc's <arpa/inet.h> leaves out. */
+/* The parts of <arpa/inet.h> that wasi-libc lacks. */
 #ifndef WASMNET_ARPA_INET_H
 #define WASMNET_ARPA_INET_H
 

@@ -1,4 +1,4 @@
-/* <net/if.h>, which wasi-libc has not: a page has no interfaces. */
+/* <net/if.h>, which wasi-libc lacks: a page has no interfaces. */
 #ifndef WASMNET_NET_IF_H
 #define WASMNET_NET_IF_H
 

@@ -1,4 +1,4 @@
-/* What wasi-libc's <sys/socket.h> leaves out: sockets that a program opens itself, over the WasmEdge extension. */
+/* The parts of <sys/socket.h> that wasi-libc lacks: sockets that a program opens itself, over the WasmEdge extension. */
 #ifndef WASMNET_SYS_SOCKET_H
 #define WASMNET_SYS_SOCKET_H
 
@@ -19,7 +19,7 @@ extern "C" {
 #define AF_LOCAL AF_UNIX
 #define PF_LOCAL AF_UNIX
 
-/* Socket options by the extension's numbers, moved away from wasi-libc's own SO_TYPE. */
+/* Socket options by the extension's numbers, remapped to avoid wasi-libc's own SO_TYPE. */
 #define SO_REUSEADDR 0x100
 #define SO_ERROR 0x102
 #define SO_DONTROUTE 0x103
@@ -42,14 +42,14 @@ extern "C" {
 #define SOL_UDP 17
 #define SOL_IPV6 41
 
-/* wasi-libc's MSG_TRUNC has the number of MSG_PEEK: one is an answer there, the other a wish. */
+/* wasi-libc's MSG_TRUNC has the number of MSG_PEEK: one is a result there, the other a request. */
 #undef MSG_TRUNC
 #define MSG_TRUNC 0x20
 #define MSG_CTRUNC 0x08
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0
 
-/* Control data: nothing sends or receives any, but programs that could are compiled. */
+/* Control data: it is neither sent nor received, but programs that use it compile. */
 struct cmsghdr {
   socklen_t cmsg_len;
   int cmsg_level;
