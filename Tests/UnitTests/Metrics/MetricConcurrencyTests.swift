@@ -7,7 +7,7 @@ import Testing
 
 /// Many threads count while others scrape.
 @Suite(.timeLimit(.minutes(1))) struct MetricConcurrencyTests {
-    /// Runs the bodies on threads of their own, more than there are processors, and waits for all.
+    /// Runs the bodies on separate threads, more than there are processors, and waits for all.
     private func threads(_ count: Int, _ body: @escaping @Sendable (Int) -> Void) {
         let ended = DispatchGroup()
         for index in 0..<count {
@@ -20,7 +20,7 @@ import Testing
         ended.wait()
     }
 
-    /// The value of a sample; nil where it is not exposed.
+    /// The value of a sample; nil if it is not exposed.
     private func value(_ sample: String, in text: String) -> Double? {
         text.split(separator: "\n").first { $0.hasPrefix(sample + " ") }.flatMap {
             Double($0.dropFirst(sample.utf8.count + 1))
@@ -39,7 +39,7 @@ import Testing
         let torn = NIOLockedValueBox<String?>(nil)
         threads(writers + 2) { thread in
             if thread < writers {
-                // 1 second falls in one bucket, 20 in the last: the sum tells how many of each there are.
+                // 1 second falls in one bucket, 20 in the last: the sum shows the number of each.
                 for round in 0..<rounds { recorder.record(round % 2 == 0 ? 1 : 20) }
                 isOver.wrappingAdd(1, ordering: .sequentiallyConsistent)
                 return

@@ -12,7 +12,7 @@ import Testing
             ("application/openmetrics-text; version=1.0.0; charset=utf-8", .openMetrics),
             ("APPLICATION/OpenMetrics-Text;Version=\"1.0.0\"", .openMetrics),
             ("application/openmetrics-text; version=0.0.1", .text),
-            // What Prometheus 2.42 and 3 send.
+            // The headers of Prometheus 2.42 and 3.
             (
                 "application/openmetrics-text;version=1.0.0;q=0.5,application/openmetrics-text;version=0.0.1;q=0.4,"
                     + "text/plain;version=0.0.4;q=0.3,*/*;q=0.2", .openMetrics

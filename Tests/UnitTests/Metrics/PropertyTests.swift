@@ -73,7 +73,7 @@ struct SampleKey: Hashable {
 
 /// A strict reader of both texts, written from the formats' descriptions.
 enum TextReader {
-    /// - Returns: nil where a line is not of the format, a sample is there twice, or a metric's lines are apart or untyped.
+    /// - Returns: nil if a line violates the format, a sample is duplicated, or a metric's lines are apart or untyped.
     static func samples(of text: String) -> [SampleKey: Double]? {
         var samples: [SampleKey: Double] = [:]
         var types: [String: String] = [:]
@@ -124,7 +124,7 @@ enum TextReader {
         return (SampleKey(name: String(name), labels: labels), value)
     }
 
-    /// Up to the closing quote, which it takes as well.
+    /// Up to and including the closing quote.
     private static func quoted(_ rest: inout Substring) -> String? {
         var value = ""
         while let character = rest.unicodeScalars.popFirst() {

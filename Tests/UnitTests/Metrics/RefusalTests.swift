@@ -2,7 +2,7 @@ import CoreMetrics
 import PrometheusMetrics
 import Testing
 
-/// What is not exposed, and that it shows.
+/// Series that are not exposed, and the report of that.
 @Suite struct RefusalTests {
     @Test func beyondTheCapSeriesAreDroppedAndCountedAndTheProgramGoesOn() throws {
         let (registry, factory) = try ExpositionTests.registry(limits: SeriesLimits(seriesPerMetric: 3, metrics: 2))
@@ -19,7 +19,7 @@ import Testing
         #expect(!text.contains("third"))
         #expect(text.contains(#"opens_total{client="2"} 1"#))
         #expect(!text.contains(#"client="3""#))
-        // The series that are there still count.
+        // Existing series still count.
         Counter(label: "opens", dimensions: [("client", "1")], factory: factory).increment()
         #expect(ExpositionTests.text(registry).contains(#"opens_total{client="1"} 2"#))
     }

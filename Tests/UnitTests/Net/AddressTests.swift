@@ -23,7 +23,7 @@ import WasmnetTesting
         #expect(IPAddress("255.255.255.255")?.bytes == [255, 255, 255, 255])
     }
 
-    /// Other parsers read some of these as addresses; a policy that is asked about one and a dial that reads another would be a hole.
+    /// Other parsers read some of these as addresses; a policy that checks one reading and a dial that uses another would be a hole.
     @Test(arguments: [
         "", ".", ":", "1.2.3", "1.2.3.4.5", "127.1", "2130706433", "0x7f.0.0.1", "0177.0.0.1", "01.2.3.4", "1.2.3.256",
         "1.2.3.-4", "1.2.3.4 ", " 1.2.3.4", "1.2.3.4\n", "1.2.3.4\0", "1.2.3.4\0.5", "1.2.3.4/32", "١.2.3.4",
@@ -35,7 +35,7 @@ import WasmnetTesting
         #expect(IPAddress(text) == nil)
     }
 
-    /// RFC 5952, section 4, and its section 5 for what is IPv4 inside.
+    /// RFC 5952, section 4, and section 5 for an IPv4 address inside.
     @Test(arguments: [
         ("2001:0db8::0001", "2001:db8::1"), ("2001:db8:0:0:0:0:2:1", "2001:db8::2:1"),
         ("2001:db8:0:1:1:1:1:1", "2001:db8:0:1:1:1:1:1"), ("2001:0:0:1:0:0:0:1", "2001:0:0:1::1"),

@@ -6,7 +6,7 @@ import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetTesting
 
-/// Files are read at once, whole and within bounds, or not at all.
+/// Files are read at once, whole and within limits, or not at all.
 @Suite(.timeLimit(.minutes(1))) struct FileBytesTests {
     private func withFolder(_ body: (String) throws -> Void) throws {
         let folder = NSTemporaryDirectory() + "files-\(UInt64.random(in: 0 ... .max))"

@@ -3,7 +3,7 @@ import WasmnetPolicy
 import WasmnetQuota
 import WasmnetNet
 
-/// Text from outside is cut, compared and shown by bytes.
+/// Untrusted text is cut, compared and printed by bytes.
 @Suite struct TextTests {
     @Test func aCombiningSignBelongsToNoSeparator() {
         let text = ByteText("a,\u{301}b:\u{308}c\r\nd")

@@ -4,7 +4,7 @@ import WasmnetPolicy
 import WasmnetPolicyFile
 import WasmnetQuota
 
-/// The numbers of a client's limits, whoever gives them.
+/// The numbers of a client's limits, from any source.
 @Suite struct LimitRangeTests {
     private static let beyond: [@Sendable (inout ClientLimits) -> Void] = [
         { $0.idleTimeoutSeconds = .infinity }, { $0.idleTimeoutSeconds = .nan }, { $0.idleTimeoutSeconds = 1e300 },

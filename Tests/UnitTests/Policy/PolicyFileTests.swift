@@ -14,7 +14,7 @@ import WasmnetQuota
         }
     }
 
-    /// What is written, and how the complaint begins.
+    /// The text, and the beginning of its error message.
     static let bad: [(String, String)] = [
         ("[network]\nallw = []", "p.toml:2: network.allw: unknown key; did you mean allow?"),
         ("[netwrk]\n", "p.toml:1: netwrk: unknown key; did you mean network?"),
@@ -64,7 +64,7 @@ import WasmnetQuota
         ("[clients]\r\nallowed_origins = [\r\n\"ws://a.example\"]\r\n", "p.toml:3: clients.allowed_origins[0]"),
         ("[tiers.\"a b\"]\nmax_sessions = 1", "p.toml:1: tiers.a b: a tier's name"),
         ("[network]\nallow = [\"a\\nb\\u202E\"]", "p.toml:2: network.allow[0]: \"a\\nb\\u202e\": a name"),
-        // Behind a NUL the TOML library reads nothing.
+        // The TOML library reads nothing after a NUL.
         ("[network]\n\u{0}deny = [\"*\"]", "p.toml:2: there is a control character, U+0000"),
         ("[network]\nallow = [\"a.example\\u0000.evil.example\"]", "p.toml:2: \\u0000 stands for NUL"),
         ("[network]\nallow = [\"a.example\\U00000000\"]", "p.toml:2: \\u0000 stands for NUL"),
@@ -124,7 +124,7 @@ import WasmnetQuota
         #expect(problems.first?.hasPrefix(beginning) == true, "\(problems)")
     }
 
-    /// What would have the TOML library overflow its stack is turned away before it.
+    /// Input that would overflow the TOML library's stack is refused before it.
     @Test func whatIsNestedTooDeepIsToldByItsLine() {
         func chain(_ part: String, _ count: Int = 60_000) -> String {
             Array(repeating: part, count: count).joined(separator: ".")
@@ -144,7 +144,7 @@ import WasmnetQuota
         }
         let late = "# ' \" [\n[network]\nallow = [\(long)\n]\n\(long)]\n\(chain("a")) = 1"
         #expect(self.problems(late) == ["p.toml:6: keys, tables and arrays are nested more than 16 deep"])
-        // As deep as may be; and what only looks like it.
+        // As deep as allowed; and text that only looks like nesting.
         #expect(self.problems(chain("a", 16) + " = 1") == ["p.toml:1: a: unknown key"])
         let brackets = String(repeating: "[{.", count: 100)
         for text in ["# \(brackets)", "'x\(brackets)' = 1", "x = \(raw)\n\(brackets)\(raw)", "x = \"\\\"\(brackets)\""]

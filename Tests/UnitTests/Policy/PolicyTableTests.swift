@@ -34,7 +34,7 @@ import WasmnetPolicyFile
         "v6port": "deny = [\"[2606:4700::1111]:443\", \"[2a00::/16]:22\"]\nallow = [\"*\"]",
     ]
 
-    /// Destinations denied by the built-in guard under every policy that does not open them.
+    /// Destinations denied by the built-in guard under every policy that does not allow them.
     static let guarded = [
         "0.0.0.0", "0.1.2.3", "10.0.0.1", "10.255.255.255", "100.64.0.1", "100.127.255.255", "127.0.0.1",
         "127.255.255.254",
@@ -53,7 +53,7 @@ import WasmnetPolicyFile
         "::ffff:127.0.0.1", "::ffff:10.0.0.1", "::ffff:169.254.169.254", "::ffff:7f00:1", "::10.0.0.1", "::127.0.0.1",
         "64:ff9b::10.0.0.1", "64:ff9b::7f00:1", "64:ff9b::192.168.1.1", "2002:7f00:1::", "2002:a00:1::1",
         "2002:c0a8:101::1", "2001:0:808:808:0:0:80ff:fffe", "2001:0:808:808::f5ff:fffe", "[::1]", "[fe80::1]",
-        // A tunnel or a translator that is not known is not open because its other end is public.
+        // An unknown tunnel or translator is not open because its other end is public.
         "2002:808:808::1", "2001:0:808:808::f7f7:f7f7", "::ffff:0:8.8.8.8", "::8.8.8.8", "64:ff9b:1::8.8.8.8",
         // ISATAP, in any network; its identifier may say "unique" or not.
         "2a00:1::5efe:10.0.0.1", "2a00:1::200:5efe:127.0.0.1", "2a00:1::5efe:a9fe:a9fe", "fe80::5efe:8.8.8.8",
@@ -274,7 +274,7 @@ import WasmnetPolicyFile
         #expect(try Self.decide(policy, "127.0.0.1", 9001).allowed)
     }
 
-    /// One local address stands for all; what is elsewhere is that address alone; a name is denied whatever it leads to.
+    /// One local address stands for all; an address elsewhere is that address only; a name is denied whatever it resolves to.
     @Test func theNodesOwnEndpointsAreDeniedOnEveryLocalAddress() throws {
         let redis = try HostName(parsing: "redis.internal")
         var place = Place()
@@ -296,7 +296,7 @@ import WasmnetPolicyFile
             for port: UInt16 in [9000, 6379] {
                 #expect(try Self.decide(policy, host, port).rule == .protectedEndpoint, "\(host) \(port)")
             }
-            // Redis is on another machine: what listens here on its port is not it.
+            // Redis is on another machine: a local listener on its port is not Redis.
             #expect(try Self.decide(policy, host, 6380).allowed)
         }
         #expect(try Self.decide(policy, "10.0.0.9", 6380).rule == .protectedEndpoint)
@@ -332,7 +332,7 @@ import WasmnetPolicyFile
         let listed = try Self.policy("v4only").placed(in: place)
         #expect(try Self.decide(listed, "2a00:64::8.8.8.8", 443).allowed)
         #expect(try !Self.decide(listed, "2a00:64::8.8.4.4", 443).allowed)
-        // Bits behind the address inside are no translator's: the address itself must be allowed as well.
+        // Bits after the address inside are not a translator's: the address itself must be allowed as well.
         let wide = try #require(try PolicyEntry("2a00:64::/64").network)
         place.translators = [NAT64Prefix(wide)].compactMap { $0 }
         let wider = try Self.policy("v4only").placed(in: place)
@@ -343,7 +343,7 @@ import WasmnetPolicyFile
         #expect(try !Self.decide(denied, "2a00:64::8.8.8.8", 443).allowed)
     }
 
-    /// Whether a name exists that could not be reached anyway is not for the client to learn: it is decided before anything is looked up.
+    /// A client must not learn whether a name exists that it could not reach anyway: it is decided before a lookup.
     @Test func namesThatNothingAllowsAreDeniedBeforeTheyAreLookedUp() throws {
         let name = try HostName(parsing: "db.corp.example")
         let suffix = "deny = [\"*.corp.example\"]\nallow = [\"*\"]"
@@ -385,7 +385,7 @@ import WasmnetPolicyFile
         #expect(policy.bindPorts.count == 12)
     }
 
-    /// Overlapping ranges too: each port once, whatever the count has for divisors.
+    /// Overlapping ranges too: each port once, for any divisors of the count.
     @Test(
         arguments: [
             ("", 0), ("7", 1), ("7,9", 2), ("7-9", 3), ("1-65535", 65_535), ("3000-3009,3005-3011,3000", 12),

@@ -5,9 +5,9 @@ import WasmnetTesting
 
 /// The guard's table against the one in Python's `ipaddress`, which follows the same registries, in whatever version is installed.
 @Suite struct SpecialRangesTests {
-    /// What the guard has and Python, in some version or in all, calls global.
+    /// Ranges of the guard that some or all versions of Python call global.
     static let stricter = [
-        // Multicast and what is outside 2000::/3 are not in the registries; the guard closes them.
+        // Multicast and addresses outside 2000::/3 are not in the registries; the guard denies them.
         "224.0.0.0/4", "ff00::/8", "fec0::/10", "::/3", "4000::/2", "8000::/1",
         // Globally reachable by the registry, and the network's own gateways or its own protocols.
         "192.0.0.9", "192.0.0.10", "2001:1::1", "2001:1::2", "2001:1::3", "2001:3::/32", "2001:4:112::/48",
@@ -67,7 +67,7 @@ import WasmnetTesting
                 $0
             }
         }
-        // What has an address inside goes by that one, of which Python has other ideas in each version.
+        // An address with another inside is decided by that one, which Python's versions treat differently.
         addresses.removeAll { !$0.embedded.isEmpty }
         let (status, output) = try await ChildProgram.run(
             "python3", ["-c", Self.program], input: addresses.map { "\($0)\n" }.joined())

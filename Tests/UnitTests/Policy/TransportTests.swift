@@ -24,13 +24,13 @@ import WasmnetTesting
         ("deny = [\"tcp/*.evil.example\"]\nallow = [\"*\"]", "x.evil.example>8.8.8.8", 443, false, true),
         ("deny = [\"*\"]\nallow = [\"udp/ns.example:53\"]", "ns.example>8.8.8.8", 53, false, true),
         ("deny = [\"*\"]\nallow = [\"tcp/*.example\"]", "ns.example>8.8.8.8", 53, true, false),
-        // What opens a special address opens it for its transport.
+        // An entry that opens a special address opens it for its transport.
         ("allow = [\"*\", \"udp/10.0.0.1:53\"]", "10.0.0.1", 53, false, true),
         ("allow = [\"*\", \"udp/db.internal\"]", "db.internal>10.0.0.1", 53, false, true),
         ("allow = [\"*\", \"tcp/169.254.169.254\"]", "169.254.169.254", 80, true, false),
         ("allow = [\"udp/10.0.0.0/8\"]", "64:ff9b::10.0.0.1", 53, false, true),
         ("deny = [\"tcp/10.0.0.0/8\"]\nallow = [\"10.0.0.0/8\"]", "::ffff:10.0.0.1", 53, false, true),
-        // Of entries for every host the narrower one stands above, where it names a transport.
+        // Of entries for every host the narrower one takes precedence, if it names a transport.
         ("deny = [\"udp/*\"]\nallow = [\"*\", \"udp/*:53\"]", "8.8.8.8", 53, true, true),
         ("deny = [\"udp/*\"]\nallow = [\"*\", \"udp/*:53\"]", "ns.example>8.8.8.8", 53, true, true),
         ("deny = [\"udp/*\"]\nallow = [\"*\", \"udp/*:53\"]", "8.8.8.8", 54, true, false),
@@ -127,7 +127,7 @@ import WasmnetTesting
         }
     }
 
-    /// Public addresses only, so that the built-in guard says nothing.
+    /// Public addresses only, so that the built-in guard does not matter.
     private static func isAllowed(
         _ deny: [Plain], _ allow: [Plain], _ name: String?, _ address: IPAddress, _ port: UInt16,
         _ transport: TransportProtocol
@@ -183,7 +183,7 @@ import WasmnetTesting
                         "deny \(deny.map(\.text)) allow \(allow.map(\.text)) \(transport): \(decision.reason)")
                 }
             }
-            // A lookup goes by what each transport would say with the other one shut.
+            // A lookup is allowed if either transport would be with the other denied.
             let apart = try ["udp", "tcp"].contains { other in
                 var one = rules
                 one.deny.append(try PolicyEntry("\(other)/*:1-65535"))
@@ -224,7 +224,7 @@ import WasmnetTesting
         ("tcp/udp/*", "an entry has one transport; without \"tcp/\" and \"udp/\" it is for both"),
         ("tcp/10.0.0.1/8", "10.0.0.1/8 has bits beyond its prefix; the network is 10.0.0.0/8"),
         ("udp/*:0", "\"0\" is no port or range of ports from 1 to 65535"),
-        // What was complained of before is complained of in the same words.
+        // Errors that were reported before are reported in the same words.
         ("10.0.0/8", "10.0.0 is no address"), ("example/24", "example is no address"),
         ("a.example/x", "a.example is no address"),
         ("fe80/10", "fe80 is no address"), ("10.0.0.0/udp6", "the prefix length must be 0 to 32"),

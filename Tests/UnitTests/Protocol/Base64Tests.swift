@@ -34,11 +34,11 @@ struct Base64Tests {
         }
     }
 
-    /// Where the two are meant to differ.
+    /// Intended differences of the two.
     enum Difference: Hashable {
-        /// Without any padding: taken here, as many encoders leave it away; refused by Foundation.
+        /// Without any padding: accepted here, since many encoders omit it; refused by Foundation.
         case noPadding
-        /// More or other padding than RFC 4648 has, which Foundation takes in some places.
+        /// Other padding than in RFC 4648, or more, which Foundation accepts in some places.
         case strayPadding
     }
 

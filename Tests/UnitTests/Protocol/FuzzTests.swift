@@ -3,7 +3,7 @@ import Testing
 import WasmnetProtocol
 import WasmnetTesting
 
-/// Nothing that arrives ends the process; what is taken for a message is one that can be written.
+/// No input ends the process; each accepted message is one that can be written.
 @Suite("Random bytes and mutations")
 struct FuzzTests {
     @Test(arguments: Language.allCases)

@@ -1,7 +1,7 @@
 import NIOCore
 import WasmnetProtocol
 
-/// One request and how each language writes it; `json` is nil for what v1 does not have.
+/// One request in each encoding; `json` is nil if v1 does not have it.
 struct GoldenRequest {
     var request: Request
     var json: String?
@@ -64,7 +64,7 @@ struct GoldenRequest {
     ]
 }
 
-/// One event and how each language writes it; `json` and `v1` are nil for what v1 does not have.
+/// One event in each encoding; `json` and `v1` are nil if v1 does not have it.
 struct GoldenEvent {
     var event: Event
     var json: String?
@@ -166,7 +166,7 @@ struct GoldenEvent {
             v2: "8D 0000000000000000 000005DC 'drain'"),
     ]
 
-    /// What a client can know of the event in that language.
+    /// The part of the event that a client can know in that encoding.
     static func heard(_ event: Event, in language: Language) -> Event {
         switch (event, language) {
         case (_, .v2): event

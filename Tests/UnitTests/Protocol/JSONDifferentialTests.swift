@@ -4,10 +4,10 @@ import Testing
 import WasmnetProtocol
 import WasmnetTesting
 
-/// The scanner against Foundation: what is JSON by `JSONSerialization`, what it means by `JSONDecoder`.
+/// The scanner against Foundation: validity by `JSONSerialization`, meaning by `JSONDecoder`.
 @Suite("JSON as Foundation reads it, with named differences")
 struct JSONDifferentialTests {
-    /// Where the two are meant to differ. In the first four Foundation takes what RFC 8259 does not have or lets a
+    /// Intended differences of the two. In the first four Foundation accepts input that RFC 8259 does not have or lets a
     /// parser refuse.
     enum Difference: Hashable {
         /// `[1,]` and `{"a":1,}`.
@@ -18,7 +18,7 @@ struct JSONDifferentialTests {
         case deepNesting
         /// An integer that is not one exactly: Foundation rounds `1.00000000000000000001` to 1 and `1e-400` to 0.
         case roundedInteger
-        /// A number in a field nobody reads that no Double holds, as `1e999`: no error here.
+        /// A number in an unused field that no Double can represent, as `1e999`: not an error here.
         case hugeNumber
         /// A large integer with a fraction of zeros, `18446744073709551615.0`: exact here.
         case largeIntegerWithFraction
@@ -72,7 +72,7 @@ struct JSONDifferentialTests {
 
     // MARK: Comparing
 
-    /// Returns whether both take it for JSON.
+    /// Returns whether both accept it as JSON.
     @discardableResult
     private func compare(_ bytes: [UInt8]) -> Bool {
         let result = Language.json.request(ByteBuffer(bytes: bytes))

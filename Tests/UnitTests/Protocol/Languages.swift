@@ -9,7 +9,7 @@ let testSeed = ProcessInfo.processInfo.environment["WASMNET_TEST_SEED"].flatMap 
 /// How many times as many random cases to run: `WASMNET_TEST_SCALE`, default 1.
 let testScale = ProcessInfo.processInfo.environment["WASMNET_TEST_SCALE"].flatMap { Int($0) } ?? 1
 
-/// The three languages a session can be in, and how each message is written there.
+/// The three encodings of a session, and how each message is written in them.
 enum Language: CaseIterable {
     case json, binary, v2
 
@@ -41,7 +41,7 @@ enum Language: CaseIterable {
 }
 
 extension ByteBuffer {
-    /// Hexadecimal digits, with text between single quotation marks as it stands: `01 0000 'example.com'`.
+    /// Hexadecimal digits, with literal text between single quotation marks: `01 0000 'example.com'`.
     init(hex: String) {
         self.init()
         for (index, part) in hex.split(separator: "'", omittingEmptySubsequences: false).enumerated() {

@@ -152,7 +152,7 @@ struct MalformedMessageTests {
                 }
             }
         }
-        // As escapes, six bytes each: the limit is on what they stand for.
+        // As escapes, six bytes each: the limit applies to the decoded text.
         let escapes = String(repeating: #"\u0061"#, count: 1024)
         #expect(decodeJSON(#"{"op":"resolve","id":1,"name":"\#(escapes)"}"#) == .success(.resolve(1, name: most)))
         #expect(decodeJSON(#"{"op":"resolve","id":1,"name":"\#(escapes)a"}"#).failure?.id == 1)

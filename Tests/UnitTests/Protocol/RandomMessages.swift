@@ -21,7 +21,7 @@ extension SeededRandom {
         ByteBuffer(bytes: bytes(upTo: pick([0, 4, 40, 300, 3000], or: 40)))
     }
 
-    /// Text with what JSON escapes and what takes more than one byte.
+    /// Text with characters that JSON escapes and some of more than one byte.
     mutating func text() -> String {
         let alphabet: [Unicode.Scalar] = [
             "a", "Z", "0", ".", ":", "[", "]", "/", "\"", "\\", "\n", "\t", "\u{0}", "\u{1F}", "\u{7F}", "é",

@@ -91,7 +91,7 @@ struct CutMessageTests {
         }
     }
 
-    /// The length without what is at its open end.
+    /// The length without the variable part at the end.
     private static func fixed(_ request: Request) -> Int {
         switch request {
         case .send, .resolve: 9

@@ -35,7 +35,7 @@ struct SubprotocolOfferTests {
                 .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "a")
             ),
             (["wasmnet.bearer.a,wasmnet.v2,wasmnet.bearer.b"], .refused("more than one bearer token")),
-            // In base64url, for what is no token of RFC 9110: a/b==, then the 94 visible characters, a comma among them.
+            // In base64url, for text that is not a token of RFC 9110: a/b==, then the 94 visible characters, a comma among them.
             (
                 ["wasmnet.v2,wasmnet.bearer64.YS9iPT0"],
                 .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "a/b==")
@@ -49,7 +49,7 @@ struct SubprotocolOfferTests {
                 .accepted(
                     version: .v2, echo: "wasmnet.v2", bearerToken: String(decoding: 0x21...0x7E, as: UTF8.self))
             ),
-            // Twice the same is once, in whichever form.
+            // The same token twice counts once, in either form.
             (
                 ["wasmnet.v2, wasmnet.bearer.abc, wasmnet.bearer64.YWJj"],
                 .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: "abc")
@@ -57,7 +57,7 @@ struct SubprotocolOfferTests {
             (["wasmnet.v2, wasmnet.bearer.abd, wasmnet.bearer64.YWJj"], .refused("more than one bearer token")),
             (["wasmnet.v2, wasmnet.bearer64.YWJj, wasmnet.bearer64.YWJk"], .refused("more than one bearer token")),
             (["wasmnet.bearer64.YWJj"], .refused(alone)),
-            // Empty; padded; of another alphabet; a length and last bits that no encoder writes; a blank, a line's end, no UTF-8, no ASCII.
+            // Empty; padded; of another alphabet; a length and last bits that no encoder writes; a space, a line end, not UTF-8, not ASCII.
             (["wasmnet.v2, wasmnet.bearer64."], .refused(badToken)),
             (["wasmnet.v2, wasmnet.bearer64.YS9iPQ=="], .refused(badToken)),
             (["wasmnet.v2, wasmnet.bearer64.ab+/"], .refused(badToken)),
@@ -82,7 +82,7 @@ struct SubprotocolOfferTests {
             (["\"wasmnet.v2\""], .refused(unknown)),
             (["wasmnet.bearer"], .refused(unknown)),
             (["wasmnet.bearer64"], .refused(unknown)),
-            // Another word than either.
+            // Neither of the two words.
             (["wasmnet.v2, wasmnet.bearer6.YWJj"], .accepted(version: .v2, echo: "wasmnet.v2", bearerToken: nil)),
         ] as [([String], SubprotocolOffer.Answer)])
     func answers(lines: [String], answer: SubprotocolOffer.Answer) {

@@ -2,9 +2,9 @@ import Testing
 import WasmnetQuota
 import WasmnetTesting
 
-/// Random arrivals on a simulated clock; every window of what passed is held against the bound that the documentation states.
+/// Random arrivals on a simulated clock; every window of admitted ones is compared with the documented bound.
 struct BoundsTests {
-    /// Arrivals that rest, dribble and flood.
+    /// Arrivals with pauses, trickles and floods.
     private func step(_ random: inout SeededRandom, interval: Int64) -> Int64 {
         switch Int.random(in: 0..<10, using: &random) {
         case 0: .random(in: 0...(interval * 20), using: &random)
@@ -13,7 +13,7 @@ struct BoundsTests {
         }
     }
 
-    /// What the callers say the time is: readings arrive out of order, within the tolerance. Windows are measured by the latest.
+    /// The callers' time: readings arrive out of order, within the tolerance. Windows are measured by the latest.
     private func reading(of time: QuotaInstant, _ random: inout SeededRandom) -> QuotaInstant {
         Bool.random(using: &random) ? time : time - micro(.random(in: 0...900_000, using: &random))
     }
@@ -60,7 +60,7 @@ struct BoundsTests {
         let clock = ManualClock(noon)
         let ledger = InProcessLedger(clock: { clock.now() })
         let limits = ClientLimits.only(bytesPerSecond: Double(rate), byteBurst: Int(burst))
-        // Eight sessions of one client, each with an allowance of its own asking.
+        // Eight sessions of one client, each with its own allowance.
         let sessions = (0..<8).map { _ in ledger.allowance(for: ClientID(text: "t:sim"), limits: limits) }
         let maxRead = 65_536
 

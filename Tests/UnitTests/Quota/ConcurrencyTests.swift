@@ -95,7 +95,7 @@ struct ConcurrencyTests {
                 }
             }
         }
-        // Each task may have looked just before the last byte was charged: one read each.
+        // Each task may have checked just before the last byte was charged: one read each.
         let total = UInt64(clamping: passed.value)
         #expect(total >= limit && total < limit + 8)
         #expect(allowance.usage(now: noon).bytesToday == total)

@@ -11,7 +11,7 @@ struct EvictionTests {
 
     private func name(_ number: Int) -> ClientID { ClientID(text: "a:2001:db8:0:\(number)::/64") }
 
-    /// New clients that use nothing, so that the table's hand goes round.
+    /// New clients that use nothing, so that the table's hand advances.
     private func turn(_ ledger: InProcessLedger, _ count: Int, limits: ClientLimits = .unlimited) {
         for number in 0..<count { _ = ledger.allowance(for: ClientID(text: "t:new\(number)"), limits: limits) }
     }
@@ -82,7 +82,7 @@ struct EvictionTests {
             self.clock.advance(.seconds(1))
             ledger.allowance(for: self.name(number), limits: limits).charge(bytes: 10, now: self.clock.now())
         }
-        // The first one comes back; then the second is the longest idle.
+        // The first one returns; then the second is the longest idle.
         self.clock.advance(.seconds(1))
         ledger.allowance(for: self.name(0), limits: limits).charge(bytes: 10, now: self.clock.now())
         ledger.allowance(for: self.name(99), limits: limits).charge(bytes: 10, now: self.clock.now())

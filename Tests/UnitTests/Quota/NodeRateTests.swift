@@ -1,7 +1,7 @@
 import Testing
 import WasmnetQuota
 
-/// What is taken from a rate of one node.
+/// Taking from a rate of one node.
 @Suite struct NodeRateTests {
     private func rate(perSecond: Double, burst: Int) -> NodeRate {
         let rate = NodeRate()
@@ -31,7 +31,7 @@ import WasmnetQuota
         for _ in 0..<1000 { #expect(rate.take(now: QuotaInstant(microseconds: 0)) == nil) }
     }
 
-    /// A clock that was set back keeps nobody out for longer than a whole burst takes.
+    /// A clock that was set back blocks a client for no longer than a whole burst takes.
     @Test func aClockThatWasSetBackIsNoBar() {
         let rate = self.rate(perSecond: 1, burst: 2)
         #expect(rate.take(now: QuotaInstant(microseconds: 1_000_000_000_000)) == nil)

@@ -1,7 +1,7 @@
 import Testing
 import WasmnetQuota
 
-/// Limits that an operator asks for, in place of a policy's.
+/// Limits that an operator sets instead of a policy's.
 @Suite struct QuotaRequestTests {
     private let limits = ClientLimits.only(
         maxConnections: 5, maxSessions: 5, connectsPerSecond: 5, resolvesPerSecond: 5, bytesPerSecond: 5, bytesPerDay: 5

@@ -58,7 +58,7 @@ struct TokenBucketTests {
         let rate = try #require(TokenBucket.Rate(bytesPerSecond: 1_000_000, burst: 10))
         var bucket = TokenBucket()
         bucket.charge(bytes: 1_000_010, at: noon, rate: rate)
-        // Two loops whose readings are 900 ms apart, in turns: 10 microseconds of real time each.
+        // Two loops whose readings are 900 ms apart, alternating: 10 microseconds of real time each.
         for turn in 0..<1_000 as Range<Int64> {
             bucket.refill(at: noon + micro(turn * 10), rate: rate)
             bucket.refill(at: noon + micro(turn * 10) - .milliseconds(900), rate: rate)

@@ -16,11 +16,11 @@ final class CarrierHarness {
     let clock = ManualClock()
     let channel: EmbeddedChannel
     let environment: RelayEnvironment
-    /// What passed the head of the pipeline beside bytes.
+    /// Events at the head of the pipeline other than bytes.
     let head = HeadRecorder()
     let ledger: InProcessLedger
     private(set) var session: Session?
-    /// NIO's own reading of what the handler writes.
+    /// NIO's own decoding of the handler's output.
     private let peer: EmbeddedChannel
 
     init(
@@ -75,7 +75,7 @@ final class CarrierHarness {
         try self.receive(ClientFrame(payload: Array(payload.readableBytesView)))
     }
 
-    /// What was written since the last call, as NIO reads it.
+    /// The output since the last call, as NIO decodes it.
     func frames() throws -> [WebSocketFrame] {
         self.loop.run()
         while let bytes = try self.channel.readOutbound(as: ByteBuffer.self) { try self.peer.writeInbound(bytes) }
@@ -91,7 +91,7 @@ final class CarrierHarness {
         }
     }
 
-    /// Lets time pass on the loop and on the clock.
+    /// Advances time on the loop and on the clock.
     func advance(_ time: TimeAmount) {
         self.clock.advance(.microseconds(time.nanoseconds / 1000))
         self.loop.advanceTime(by: time)
@@ -123,7 +123,7 @@ struct NoResolver: NameResolver {
     }
 }
 
-/// Sits next to the socket: counts reads, and can take half-closes and writes as a socket would.
+/// Beside the socket: counts reads, and accepts half-closes and writes as a socket would.
 final class HeadRecorder: ChannelOutboundHandler {
     typealias OutboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -131,7 +131,7 @@ final class HeadRecorder: ChannelOutboundHandler {
     private(set) var reads = 0
     private(set) var outputCloses = 0
     private(set) var writes = 0
-    /// Whether bytes stay here, as with a peer that takes none.
+    /// Whether bytes stay here, as with a peer that does not read.
     var holdsWrites = false
     private var held: [(NIOAny, EventLoopPromise<Void>?)] = []
     private var context: ChannelHandlerContext?

@@ -8,7 +8,7 @@ import WasmnetProtocol
 
 /// RFC 6455, sections 5.5.1 and 7.
 @Suite struct CloseHandshakeTests {
-    /// The code and reason of the only close frame among what was written since the last look.
+    /// The code and reason of the only close frame in the output since the last call.
     private func close(_ harness: CarrierHarness) throws -> (code: UInt16?, reason: String)? {
         let closes = try harness.frames().filter { $0.opcode == .connectionClose }
         #expect(closes.count <= 1)
@@ -73,7 +73,7 @@ import WasmnetProtocol
         try harness.receive(frame)
         #expect(try self.close(harness)?.code == code, "\(name)")
         #expect(harness.isOpen, "the peer's close is waited for")
-        // Neither requests nor pings are answered behind a close frame.
+        // Neither requests nor pings are answered after a close frame.
         try harness.receive(ClientFrame(opcode: 0x9, payload: [1]))
         try harness.receive(.resolve(1, name: "127.0.0.1"))
         #expect(try harness.frames().isEmpty, "\(name)")
@@ -93,7 +93,7 @@ import WasmnetProtocol
         try harness.finish()
     }
 
-    /// What was handed over before the peer's close frame goes out whole, the answer behind it.
+    /// Data passed on before the peer's close frame is sent completely, the answer after it.
     @Test func theAnswerToACloseWaitsForWhatIsQueued() throws {
         let harness = try CarrierHarness(.v1)
         let session = try #require(harness.session)
@@ -146,7 +146,7 @@ import WasmnetProtocol
         try harness.finish()
     }
 
-    /// A control frame holds at most 125 bytes, two of them the code; what is cut is still UTF-8.
+    /// A control frame has at most 125 bytes, two of them the code; the truncated text is still UTF-8.
     @Test(arguments: 115...125) func aLongReasonIsCut(ascii: Int) throws {
         let harness = try CarrierHarness(.v1)
         let reason = String(repeating: "x", count: ascii) + "\u{1F30D}\u{1F30D}\u{1F30D}"

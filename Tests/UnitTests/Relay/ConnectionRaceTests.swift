@@ -74,7 +74,7 @@ import WasmnetTesting
         #expect(race.start() == [.fail])
     }
 
-    /// Any order of what the network does: one outcome, every address once and in order, one delay at a time.
+    /// Any order of network events: one outcome, every address once and in order, one delay at a time.
     @Test(arguments: [51, 52, 53, 54, 55] as [UInt64]) func aSeededWalkHasOneOutcome(seed: UInt64) {
         var random = SeededRandom(seed)
         for round in 0..<500 {
@@ -107,7 +107,7 @@ import WasmnetTesting
     }
 }
 
-/// What a dial sees of its race.
+/// A dial's view of its race.
 private struct RaceModel {
     let addresses: [IPAddress]
     var attempted: [IPAddress] = []
@@ -119,7 +119,7 @@ private struct RaceModel {
     var failures = 0
     var isCancelled = false
 
-    /// What is wrong, if anything.
+    /// The violation, if any.
     mutating func take(_ actions: [ConnectionRace.Action]) -> String? {
         for action in actions {
             switch action {

@@ -2,17 +2,17 @@ import Testing
 
 @testable import WasmnetRelay
 
-/// The window against ways with a delay and a bottleneck.
+/// The window on paths with a delay and a bottleneck.
 @Suite struct DeliveryWayTests {
-    /// A way with a delay and a bottleneck, and a sender that sends whatever the window lets it.
+    /// A path with a delay and a bottleneck, and a sender that sends as much as the window allows.
     private struct Way {
         var window = DeliveryWindow()
-        /// Nanoseconds there and back.
+        /// Nanoseconds of a round trip.
         var delay: Int64
         /// Bytes a millisecond at the far end.
         var rate: Int
         var now: Int64 = 0
-        /// What the far end has not taken yet, and the markers behind how many of its bytes.
+        /// The bytes that the far end has not read yet, and the markers with the number of bytes before each.
         var queued = 0
         var sent = 0
         var taken = 0
@@ -50,7 +50,7 @@ import Testing
         }
     }
 
-    /// A round trip is measured anew every ten seconds, also where one message is more than the way is measured behind.
+    /// A round trip is measured again every ten seconds, even if one message is more than the measured amount.
     @Test(arguments: [(Int64(40_000_000), 12_500), (100_000_000, 50_000), (1_000_000, 100_000)])
     func largeMessagesFillAWayForGood(delay: Int64, rate: Int) {
         var way = Way(delay: delay, rate: rate)
@@ -106,7 +106,7 @@ import Testing
         #expect(way.maxQueued <= 32_000_000)
     }
 
-    /// The way gets longer in mid-life: the window follows within a few lifetimes of the old measurement.
+    /// The path gets longer in mid-life: the window follows within a few lifetimes of the old measurement.
     @Test func aWayThatGetsLongerIsMeasuredAnew() {
         var way = Way(delay: 1_000_000, rate: 50_000)
         way.mark()
@@ -118,7 +118,7 @@ import Testing
         #expect(way.taken - before >= 2000 * 45_000, "\(way.taken - before)")
     }
 
-    /// A reader that stops and goes on: nothing waits for ever.
+    /// A reader that stops and continues: nothing waits forever.
     @Test func aReaderThatStopsIsServedAgain() {
         var way = Way(delay: 1_000_000, rate: 50_000)
         way.mark()
@@ -141,7 +141,7 @@ import Testing
         let second = window.mark(now: 20)
         window.answered(second, now: 30)
         #expect(window.roundTrip == 10)
-        // The first counts as answered with it, and a second answer is no answer.
+        // The first counts as answered with it, and a second answer has no effect.
         window.answered(first, now: 31)
         window.answered(second, now: 25)
         #expect(window.roundTrip == 10)

@@ -62,7 +62,7 @@ import WasmnetTesting
         #expect(window.roundTrip == 70 * Self.millisecond)
     }
 
-    /// An answer stands for all the markers before it (RFC 6455, section 5.5.3); those come too late then.
+    /// An answer covers all the markers before it (RFC 6455, section 5.5.3); their own answers are then too late.
     @Test func anAnswerCoversTheMarkersBeforeIt() {
         var window = DeliveryWindow()
         _ = window.send(1000)
@@ -113,12 +113,12 @@ import WasmnetTesting
         let first = window.mark(now: 0)
         for _ in 0..<10_000 { _ = window.mark(now: 0) }
         window.answered(first, now: 1)
-        // Of all those only so many were kept: the last are as if never sent.
+        // Only this many of them were kept: the last are as if never sent.
         window.answered(10_001, now: 5)
         #expect(window.roundTrip == 1 && window.onTheirWay == 0)
     }
 
-    /// The window shrinks with the first answer, and is full before the next marker was due.
+    /// The window shrinks with the first answer, and is full before the next marker is due.
     @Test func whatFillsTheWindowHasAMarkerBehindIt() {
         var window = DeliveryWindow()
         let first = window.mark(now: 0)

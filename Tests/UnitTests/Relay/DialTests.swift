@@ -14,7 +14,7 @@ import WasmnetQuota
 @Suite struct DialTests {
     private let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
 
-    /// Where the dial came out, or its refusal. The delay between attempts is an hour: only failures move it on.
+    /// The address that the dial reached, or its refusal. The delay between attempts is an hour: only failures advance it.
     private func dial(
         _ addresses: [IPAddress], port: UInt16, timeout: TimeAmount = .seconds(20)
     ) async -> Result<IPAddress, Refusal> {
@@ -44,7 +44,7 @@ import WasmnetQuota
         try await ServerBootstrap(group: self.eventLoop).bind(to: SocketAddress(address, port: 0)).get()
     }
 
-    /// 127.0.0.n, where nobody listens unless a test does.
+    /// 127.0.0.n, closed unless a test listens there.
     private func loopback(_ n: UInt8) -> IPAddress { IPAddress(v4: (127, 0, 0, n)) }
 
     @Test func aRefusalMovesOnToTheNextAddressAtOnce() async throws {
@@ -90,9 +90,9 @@ import WasmnetQuota
         #expect(Dial.refusal(ChannelError.eof, host: "h", port: 1).code == .unreachable)
     }
 
-    // MARK: The policy of the moment
+    // MARK: The current policy
 
-    /// A changed policy is in force before its sessions are told: a connection that comes through between is decided by it.
+    /// A changed policy is in force before its sessions are notified: a connection that succeeds in between is decided by it.
     @Test func aConnectionThatComesBeforeTheNewsIsDecidedAllTheSame() throws {
         let harness = try CarrierHarness(.v2)
         let session = try #require(harness.session)
@@ -110,7 +110,7 @@ import WasmnetQuota
         try harness.finish()
     }
 
-    /// TLS says who asks for what: not to an address that is denied by the time that it is connected.
+    /// TLS reveals the name: not to an address that is denied by the time that it is connected.
     @Test func noHandshakeBeginsWithADeniedAddress() async throws {
         let listener = try await self.listener(on: self.loopback(1))
         let port = UInt16(listener.localAddress?.port ?? 0)

@@ -11,7 +11,7 @@ import WasmnetTesting
     static let lengths = [0, 1, 125, 126, 127, 65_535, 65_536, 1 << 20]
     static let kinds: [FrameKind] = [.continuation, .text, .binary, .close, .ping, .pong]
 
-    /// Takes the whole of a frame apart and puts its payload together again.
+    /// Parses a frame in parts and reassembles its payload.
     private func read(_ bytes: [UInt8]) -> (header: FrameHeader, payload: [UInt8])? {
         guard case .header(let header) = self.parser.parse(bytes), header.totalLength <= bytes.count else { return nil }
         var payload = Array(bytes[header.headerLength..<header.totalLength])
@@ -29,7 +29,7 @@ import WasmnetTesting
         #expect(result?.payload == frame.payload)
     }
 
-    /// Of every beginning of a header the parser says how much more it needs: more than there is, never more than the header.
+    /// For every beginning of a header the parser reports the bytes it needs: more than available, never more than the header.
     @Test(arguments: lengths) func everyCutOfAHeaderIsIncomplete(length: Int) {
         let bytes = ClientFrame(payload: Array(repeating: 7, count: length)).bytes
         let headerLength = bytes.count - length
@@ -73,7 +73,7 @@ import WasmnetTesting
     @Test(arguments: lengths) func unmaskedFramesAreRefused(length: Int) {
         let frame = ClientFrame(mask: nil, payload: Array(repeating: 1, count: length))
         #expect(self.parser.refusal(of: frame) == .protocolError)
-        // Two bytes tell it already: nothing more is waited for.
+        // Two bytes are enough: it waits for no more.
         guard case .error = self.parser.parse(frame.bytes.prefix(2)) else {
             Issue.record("waits for more")
             return
@@ -137,7 +137,7 @@ import WasmnetTesting
         }
     }
 
-    /// Another hand's encoder.
+    /// An independent encoder.
     @Test(arguments: lengths) func whatNIOWritesIsReadTheSame(length: Int) throws {
         var random = SeededRandom(70 + UInt64(length))
         let opcodes: [WebSocketOpcode] =

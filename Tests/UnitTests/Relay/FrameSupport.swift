@@ -4,7 +4,7 @@ import NIOCore
 
 /// One frame as a client writes it, byte by byte after the figure of RFC 6455, section 5.2; every field can be wrong.
 struct ClientFrame {
-    /// In how many bytes the length is written.
+    /// The number of bytes for the length.
     enum LengthForm { case shortest, seven, sixteen, sixtyFour }
 
     var opcode: UInt8 = 0x2
@@ -13,7 +13,7 @@ struct ClientFrame {
     var reserved: UInt8 = 0
     var mask: [UInt8]? = [0x37, 0xFA, 0x21, 0x3D]
     var payload: [UInt8] = []
-    /// What the header says, where it is not the payload's length.
+    /// The header's length, if it is not the payload's.
     var statedLength: UInt64?
     var lengthForm = LengthForm.shortest
 

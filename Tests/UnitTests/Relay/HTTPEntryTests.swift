@@ -12,9 +12,9 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// What a connection leaves behind that never became a session.
+/// The effects of a connection that never became a session.
 @Suite struct HTTPEntryTests {
-    /// Lets everyone in; lives as long as somebody refers to it.
+    /// Admits every client; lives as long as it is referenced.
     private final class WatchedAdmission: Admission {
         func admit(
             _ request: AdmissionRequest, policy: Policy, on eventLoop: any EventLoop
@@ -74,7 +74,7 @@ import WasmnetTesting
             clock: ManualClock(), nodeName: "node", version: "test")
     }
 
-    /// What a handshake is answered with, of a page that offers v2 or of another client, where the test decides about it meanwhile. The
+    /// The answer to a handshake, from a page that offers v2 or from another client, if the test decides about it meanwhile. The
     /// channel stays open.
     private func answer(
         isPage: Bool, in environment: RelayEnvironment, deciding decide: (EventLoopPromise<AdmittedClient>) -> Void
@@ -93,7 +93,7 @@ import WasmnetTesting
         return (bytes, channel)
     }
 
-    /// Status 503; a page is upgraded instead, and told 1013 and the word.
+    /// Status 503; a page is upgraded instead, and gets 1013 and the word.
     private func expectTryLater(_ bytes: ByteBuffer, _ word: String, isPage: Bool) {
         let text = String(buffer: bytes)
         #expect(text.hasPrefix(isPage ? "HTTP/1.1 101 " : "HTTP/1.1 503 "), "\(text)")
@@ -102,7 +102,7 @@ import WasmnetTesting
         #expect(bytes.readableBytesView.suffix(close.count).elementsEqual(close))
     }
 
-    /// The cluster gives no answer: a page must not take it for a node that cannot be reached.
+    /// The cluster gives no answer: a page must not mistake it for a node that cannot be reached.
     @Test(arguments: [false, true]) func anUnansweredLimitIsToldToAPageToo(isPage: Bool) throws {
         let environment = try self.environment(InProcessLedger { .epoch })
         let (bytes, channel) = try self.answer(isPage: isPage, in: environment) {
@@ -126,7 +126,7 @@ import WasmnetTesting
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
-    /// All heads together are too large: who has the largest is told to come again, and the others go on.
+    /// All heads together are too large: the client with the largest is told to retry, and the others continue.
     @Test func theLargestHeadGivesWayWith503() throws {
         let environment = try self.environment(InProcessLedger { .epoch })
         func connect(_ head: String) throws -> EmbeddedChannel {
@@ -139,7 +139,7 @@ import WasmnetTesting
         let small = try connect("GET / HT")
         let large = try connect(Self.upgrade + "A: " + String(repeating: "x", count: 12 << 10))
         #expect(environment.pending.headBytes > 12 << 10)
-        // Others, of which each holds less than the large one.
+        // Others, each smaller than the large one.
         let other = EmbeddedChannel()
         var places: [PendingPlace] = []
         let count = PendingTable.maxHeadBytes / (8 << 10)
@@ -171,7 +171,7 @@ import WasmnetTesting
         _ = try? channel.finish(acceptAlreadyClosed: true)
     }
 
-    /// The last moment: the handshake is through, and the session begins when the drain has read which there are.
+    /// The last moment: the handshake is complete, and the session begins after the drain has listed the sessions.
     @Test func noSessionBeginsOnceTheRegistryIsClosed() throws {
         let harness = try CarrierHarness(.v2)
         let environment = harness.environment

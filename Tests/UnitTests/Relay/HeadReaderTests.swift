@@ -4,7 +4,7 @@ import Testing
 
 @testable import WasmnetRelay
 
-/// How much of a request is read, and what is made of it: RFC 9112.
+/// How much of a request is read, and the result: RFC 9112.
 @Suite struct HeadReaderTests {
     private func read(_ text: String, piece: Int = .max) -> (result: HeadReader.Result, rest: Int) {
         var reader = HeadReader()
@@ -18,7 +18,7 @@ import Testing
     }
 
     private static let line = "GET / HTTP/1.1\r\n"
-    /// A field that fills a head up to so many bytes, the empty line included.
+    /// A field that fills a head up to this many bytes, including the empty line.
     private static func filled(_ bytes: Int) -> String {
         Self.line + "A: " + String(repeating: "x", count: bytes - Self.line.utf8.count - 7) + "\r\n\r\n"
     }
@@ -63,7 +63,7 @@ import Testing
         "GET / http/1.1\r\nHost: x\r\n\r\n", "GET / HTTP/11\r\nHost: x\r\n\r\n", "G(T / HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET /\u{7F} HTTP/1.1\r\nHost: x\r\n\r\n", "GET /ä HTTP/1.1\r\nHost: x\r\n\r\n",
         "GET / HTTP/1.1\nHost: x\n\n", "GET / HTTP/1.1\r\nHost: x\n\r\n",
-        // RFC 9112, sections 5.1 and 5.2: a blank before the colon, a folded line, a line before all fields.
+        // RFC 9112, sections 5.1 and 5.2: a space before the colon, a folded line, a line before all fields.
         "GET / HTTP/1.1\r\nHost : x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: 1\r\n 2\r\n\r\n",
         "GET / HTTP/1.1\r\n Host: x\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nno colon\r\n\r\n",
         "GET / HTTP/1.1\r\nHost: x\r\n: y\r\n\r\n", "GET / HTTP/1.1\r\nHost: x\r\nA: \u{0}\r\n\r\n",
@@ -81,7 +81,7 @@ import Testing
         #expect(throws: HeadError.version) { try self.parse("GET / HTTP/2.0\r\nHost: x\r\n\r\n") }
     }
 
-    /// RFC 9112, section 3.2.2: the target's host stands above the field's.
+    /// RFC 9112, section 3.2.2: the target's host overrides the field's.
     @Test(arguments: [
         ("http://a.example/", "/"), ("HTTP://a.example", "/"), ("https://a.example/p?q", "/p?q"),
         ("ws://a.example?q=1", "/?q=1"), ("wss://a.example/?x", "/?x"),

@@ -63,7 +63,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// Bytes of ours that leave are life too: a slow reader's pong is behind them.
+    /// Sent bytes are a sign of life too: a slow reader's pong is behind them.
     @Test func aPeerThatTakesBytesIsAlive() throws {
         let harness = try CarrierHarness(.v1, settings: self.settings())
         for _ in 0..<6 {

@@ -8,9 +8,9 @@ import WasmnetQuota
 
 @testable import WasmnetRelay
 
-/// A network, a resolver and a ledger that answer when the test says so: whatever an opening waits for waits here. All on one loop.
+/// A network, a resolver and a ledger that answer when the test says so: an opening's waits are held here. All on one loop.
 final class HeldNetwork: TargetConnector, NameResolver, SlotOwner {
-    /// What is waited for.
+    /// The pending operation.
     enum Step: String, CaseIterable, Sendable {
         case slot
         case lookup
@@ -38,19 +38,19 @@ final class HeldNetwork: TargetConnector, NameResolver, SlotOwner {
         self.loop = NIOLoopBound(loop, eventLoop: loop)
     }
 
-    /// Slots that were given out and not given back.
+    /// Slots that were granted and not released.
     var slots: Int { self.state.withLockedValue { $0.slots } }
     /// Connections and ports that were opened and not closed.
     var openChannels: Int {
         self.state.withLockedValue { $0.channels }.count { $0.value.isActive }
     }
 
-    /// The oldest question that is not answered yet.
+    /// The oldest unanswered question.
     func next() -> Question? {
         self.state.withLockedValue { $0.questions.isEmpty ? nil : $0.questions.removeFirst() }
     }
 
-    /// A connection comes in on the last port that was bound.
+    /// An incoming connection on the last bound port.
     func connectionComes() throws -> EmbeddedChannel? {
         guard let accept = self.state.withLockedValue({ $0.accept }) else { return nil }
         let channel = try self.channel()
@@ -83,7 +83,7 @@ final class HeldNetwork: TargetConnector, NameResolver, SlotOwner {
         return promise.futureResult
     }
 
-    // MARK: What it stands for
+    // MARK: The interfaces that it implements
 
     func connect(
         to target: SocketAddress, receiver: any RecvByteBufferAllocator, on eventLoop: any EventLoop,
@@ -126,7 +126,7 @@ final class HeldNetwork: TargetConnector, NameResolver, SlotOwner {
     }
 }
 
-/// An allowance whose slots for sockets come later. Lookups are paid for at once.
+/// An allowance whose slots for sockets are granted later. Lookups are paid for at once.
 private final class HeldAllowance: WrappedAllowance {
     let base: any ClientAllowance
     private let network: HeldNetwork

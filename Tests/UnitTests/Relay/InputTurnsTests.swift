@@ -38,7 +38,7 @@ import Testing
         var value: Int { self.turns.load(ordering: .relaxed) }
     }
 
-    /// Tells how many turns had been taken when the first datagram was read.
+    /// Reports how many turns had been taken when the first datagram was read.
     private final class FirstRead: ChannelInboundHandler {
         typealias InboundIn = AddressedEnvelope<ByteBuffer>
         private let tally: Tally
@@ -72,7 +72,7 @@ import Testing
             }
     }
 
-    /// Takes so many turns, and writes each down.
+    /// Takes this many turns, and records each.
     private final class Noted: InputTurnTaker {
         private let name: String
         private let turns: InputTurns
@@ -92,7 +92,7 @@ import Testing
 
     private final class List { var names: [String] = [] }
 
-    /// Who came first is first in every round, and who comes again is behind those who wait.
+    /// The first to arrive is first in every round, and one that returns goes behind those who wait.
     @Test func turnsAreTakenInTheOrderInWhichTheyWereAskedFor() {
         let loop = EmbeddedEventLoop()
         let (turns, list) = (InputTurns(loop), List())

@@ -6,13 +6,13 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// Every answer that an opening waits for, come after the socket has ended or after its id is another socket's: it opens nothing, tells
-/// nobody, and what it brought is given back.
+/// Every answer that an opening waits for, after the socket has ended or its id belongs to another socket: it opens nothing, reports
+/// nothing, and its resources are released.
 @Suite struct LateAnswerTests {
     enum Opening: CaseIterable, Sendable {
         case stream, datagram, listener
 
-        /// What it waits for, one after the other. A datagram socket is bound at once.
+        /// The waits, one after the other. A datagram socket is bound at once.
         var steps: [HeldNetwork.Step] {
             switch self {
             case .stream: [.slot, .lookup, .dial]
@@ -32,7 +32,7 @@ import WasmnetProtocol
 
     enum End: CaseIterable, Sendable {
         case close, reset, byOperator, byPolicy, withSession
-        /// Whether the client may open another socket with the same id.
+        /// Whether the client can open another socket with the same id.
         var leavesID: Bool { self != .withSession && self != .byPolicy }
     }
 
@@ -49,7 +49,7 @@ import WasmnetProtocol
         return (harness, network)
     }
 
-    /// Runs an opening up to the question that is still to be answered.
+    /// Runs an opening up to the unanswered question.
     private func open(
         _ opening: Opening, until step: HeldNetwork.Step, _ harness: CarrierHarness, _ network: HeldNetwork
     ) throws -> HeldNetwork.Question {
@@ -112,7 +112,7 @@ import WasmnetProtocol
                     try self.end(end, harness)
                     let told = try harness.events()
                     #expect(self.ends(told) == 1, "\(step) \(end): \(told)")
-                    // The other waits for its slot, the first one for what it waited for.
+                    // The other waits for its slot, the first one for its own answer.
                     try harness.receive(another.request(Self.id))
                     let session = try #require(harness.session)
                     let socket = try #require(session.table[Self.id]).base
@@ -121,7 +121,7 @@ import WasmnetProtocol
                     #expect(try harness.events() == [], "\(step) \(end) \(succeeds)")
                     #expect(session.table[Self.id]?.base === socket && socket.core.isOpening)
                     #expect(network.slots == 0 && network.openChannels == 0, "\(step) \(end) \(succeeds)")
-                    // And it comes to be, where that takes no real port.
+                    // And it opens, if that needs no real port.
                     if another != .datagram {
                         while let next = network.next() {
                             next.answer(true)
@@ -139,7 +139,7 @@ import WasmnetProtocol
         }
     }
 
-    /// A connection that came in, and whose slot comes when the listener, its session or its leave are gone.
+    /// An incoming connection whose slot is granted when the listener, its session or its permission is gone.
     @Test(arguments: End.allCases, [true, false]) func anAcceptThatComesLate(end: End, succeeds: Bool) throws {
         let (harness, network) = try self.harness()
         let bind = try self.open(.listener, until: .bind, harness, network)
@@ -161,7 +161,7 @@ import WasmnetProtocol
         try harness.finish()
     }
 
-    /// A token that names one port lets it be bound, also when the slot for it comes late.
+    /// A token that names one port allows binding it, also if the slot for it is late.
     @Test func aTokensPortIsBoundThoughItsSlotComesLate() throws {
         let terms = TokenRestrictions(allow: [try PolicyEntry("127.0.0.1:7000")])
         for request: Request in [
@@ -181,12 +181,12 @@ import WasmnetProtocol
         }
     }
 
-    /// What was allowed when it was asked for, and is not when its slot, its addresses or its connection come.
+    /// Allowed at the request, and denied when its slot, its addresses or its connection arrive.
     @Test(arguments: Opening.allCases) func whatIsForbiddenMeanwhileIsNotOpened(opening: Opening) throws {
         for step in opening.steps {
             let (harness, network) = try self.harness()
             let question = try self.open(opening, until: step, harness, network)
-            // In force, and the session has not been told of it yet.
+            // In force, and the session has not been notified yet.
             let policy = Policy(Policy.Rules())
             harness.environment.registry.remove(try #require(harness.session))
             harness.environment.replacePolicy(policy)

@@ -9,11 +9,11 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// Commands for sockets that cannot follow them any more: what may honestly have crossed is free, the rest comes to nothing and counts.
+/// Commands for sockets that can no longer follow them: those that may have crossed are free, the rest have no effect and count.
 @Suite struct LateCommandTests {
     private let id = TargetHarness.id
 
-    /// Of messages that come to nothing one is taken; the second is too many for a thousand seconds.
+    /// One message without effect is accepted; the second is too many for a thousand seconds.
     private func harness() throws -> TargetHarness {
         var rules = Policy.Rules()
         rules.allow = [try PolicyEntry("*"), try PolicyEntry("198.51.100.1")]
@@ -27,7 +27,7 @@ import WasmnetTesting
             != nil
     }
 
-    /// None of the honest requests counts, and each of the others once.
+    /// No honest request counts, and each of the others counts once.
     private func expect(
         _ harness: TargetHarness, free honest: [Request], counted: Request, _ comment: Comment? = nil,
         sourceLocation: SourceLocation = #_sourceLocation
@@ -40,7 +40,7 @@ import WasmnetTesting
         #expect(try self.isPaused(harness), comment, sourceLocation: sourceLocation)
     }
 
-    /// Both sides ended by the node's account: credit, and each command once, may have crossed that.
+    /// For the node both sides had ended: credit, and each command once, may have crossed that.
     @Test func whatCrossesAnEndIsFreeOnce() throws {
         let ends: [Request] = [.close(self.id), .shutdown(self.id), .reset(self.id)]
         for again in ends {
@@ -53,7 +53,7 @@ import WasmnetTesting
         }
     }
 
-    /// After five seconds nothing is on its way any more.
+    /// After five seconds nothing is in transit any more.
     @Test func whatComesLongAfterAnEndCounts() throws {
         for late in [Request.window(self.id, bytes: 1), .close(self.id), .shutdown(self.id), .reset(self.id)] {
             let harness = try self.harness()
@@ -74,7 +74,7 @@ import WasmnetTesting
         }
     }
 
-    /// A socket that lives and cannot follow: it was told to before, or has no such thing.
+    /// A live socket that cannot follow: it already did, or the command does not exist for it.
     @Test func whatALiveSocketWasToldBeforeCounts() throws {
         let first = try self.harness()
         try self.expect(first, free: [.window(self.id, bytes: 1), .shutdown(self.id)], counted: .shutdown(self.id))
@@ -88,7 +88,7 @@ import WasmnetTesting
         }
     }
 
-    /// Data and credit of a client that has not heard yet that the day's bytes are spent are no fault of its own.
+    /// Data and credit of a client that does not yet know that the day's bytes are spent are not its fault.
     @Test func whatCrossesANodesOrderlyEndIsFree() throws {
         let harness = try self.harness()
         harness.head.holdsWrites = true
@@ -100,7 +100,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// A client may send behind an open without waiting for its answer: only the open comes to nothing.
+    /// A client may send after an open without waiting for its answer: only the open has no effect.
     @Test func whatFollowsAnOpenThatIsRefusedAtOnceIsFreeOnce() throws {
         let opens: [Request] = [
             .connect(9, host: "169.254.169.254", port: 80), .connect(9, host: "198.51.100.1", port: 0),

@@ -16,7 +16,7 @@ import Testing
         #expect(queue.waitingCount == 0 && queue.busyThreads == 6)
     }
 
-    /// Threads in all, and how many of them a client has that is alone.
+    /// Threads in all, and the number for a client that is alone.
     @Test(arguments: [(1, 1), (2, 1), (4, 1), (8, 2), (32, 8)])
     func aClientAloneHasAQuarter(threads: Int, part: Int) throws {
         var queue = self.queue(threads: threads)
@@ -34,7 +34,7 @@ import Testing
             for id: UInt64 in 1...20 { try queue.add(UInt64(client) * 100 + id, of: "\(client)") }
             parts.append(queue.drain().count)
         }
-        // Each a third of what was left.
+        // Each a third of the rest.
         #expect(parts == [8, 6, 5, 4, 3, 2, 1, 1])
         try queue.add(1000, of: "late")
         #expect(queue.drain() == [1000])
@@ -77,7 +77,7 @@ import Testing
         queue.remove(99, of: "nobody")
         #expect(queue.waitingCount == 2)
         #expect(queue.drain() == [2, 3])
-        // One that runs goes on, and counts.
+        // One that runs continues, and counts.
         queue.remove(2, of: "a")
         #expect(queue.busyThreads == 2)
         try queue.add(12, of: "b")
@@ -86,7 +86,7 @@ import Testing
         #expect(queue.busyThreads == 3)
     }
 
-    /// Whatever comes, in any order: no more run than there are threads, none twice, none is forgotten.
+    /// Any operations, in any order: no more run than there are threads, none twice, none is forgotten.
     @Test(arguments: 1...20 as ClosedRange<UInt64>)
     func anyOrder(seed: UInt64) throws {
         var random = Random(seed: seed)
@@ -100,7 +100,7 @@ import Testing
             }
             try #require(running.count <= 5 && queue.busyThreads == running.count, "seed \(seed)")
             try #require(queue.waitingCount == waiting.count && waiting.count <= 30, "seed \(seed)")
-            // Where a thread is free, whoever waits has one already.
+            // If a thread is free, every waiting client already has one.
             if running.count < 5 { try #require(Set(waiting.values).isSubset(of: running), "seed \(seed)") }
         }
         for id: UInt64 in 1...2000 {
@@ -126,7 +126,7 @@ import Testing
 }
 
 extension LookupQueue {
-    /// All that may run now, in their order.
+    /// All that can run now, in their order.
     fileprivate mutating func drain() -> [ID] {
         var ids: [ID] = []
         while let (id, _) = self.next() { ids.append(id) }

@@ -9,7 +9,7 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// What is asked where: hosts file, DNS, and the kernel about its own addresses.
+/// The sources of a lookup: hosts file, DNS, and the kernel for its own addresses.
 @Suite struct LookupScopeTests {
     @Test func theHostsFileIsReadAsItIsWritten() throws {
         let path = NSTemporaryDirectory() + "hosts-\(UInt64.random(in: 0 ... .max))"
@@ -39,7 +39,7 @@ import WasmnetProtocol
         let own = try System.enumerateDevices().compactMap { $0.address?.hostAddress }
             .filter { !$0.description.hasPrefix("fe80") }
         #expect(!own.isEmpty)
-        // By the routes, and where netlink is not allowed.
+        // By the routes, and without netlink if that is not allowed.
         let ways: [(IPAddress) -> Bool] = [
             { LocalAddress.isOwn($0) }, { LocalAddress.isOwn($0, byRoute: { _ in nil }) },
         ]
@@ -54,14 +54,14 @@ import WasmnetProtocol
         }
     }
 
-    /// Gives the thread a network namespace of its own: unshare(CLONE_NEWNET), which Swift's module of the C library leaves out.
+    /// Gives the thread its own network namespace: unshare(CLONE_NEWNET), which Swift's module of the C library lacks.
     private func leavesTheNetwork() -> Bool {
         typealias Unshare = @convention(c) (CInt) -> CInt
         guard let symbol = dlsym(nil, "unshare") else { return false }
         return unsafeBitCast(symbol, to: Unshare.self)(0x4000_0000) == 0
     }
 
-    /// A thread in a network namespace of its own. Needs root.
+    /// A thread in its own network namespace. Needs root.
     @Test(.enabled(if: geteuid() == 0)) func aNetworkThatIsRoutedToTheMachineIsItsOwn() async throws {
         let commands = """
             echo 0 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6
@@ -85,7 +85,7 @@ import WasmnetProtocol
         #expect(own == Array(asked.prefix(6)), "\(own)")
     }
 
-    /// The denylist's news reach what goes by a translator that the network announced.
+    /// Changes of the denylist reach targets behind a translator that the network announced.
     @Test func aNewEntryEndsWhatGoesThroughAnAnnouncedTranslator() throws {
         let harness = try CarrierHarness(.v2)
         let session = try #require(harness.session)

@@ -31,7 +31,7 @@ import Testing
         #expect(
             assembler.receive(.continuation, isFinal: true, payload: self.buffer("three"))
                 == .message(self.buffer("one two three"), isText: kind == .text))
-        // And nothing of it is left.
+        // And none of it is left.
         #expect(self.code(assembler.receive(.continuation, isFinal: true, payload: ByteBuffer())) == .protocolError)
     }
 
@@ -126,7 +126,7 @@ import Testing
         for code in Array(1000...1003) + Array(1007...1014) + [3000, 3999, 4000, 4999] as [UInt16] {
             #expect(self.close(code) == .close(code: code))
         }
-        // 1004 to 1006 and 1015 are never on the wire; the rest belongs to nobody.
+        // 1004 to 1006 and 1015 are never sent; the rest is unassigned.
         for code in [0, 1, 999, 1004, 1005, 1006, 1015, 1016, 1999, 2000, 2999, 5000, 65_535] as [UInt16] {
             #expect(self.code(self.close(code)) == .protocolError, "\(code)")
         }

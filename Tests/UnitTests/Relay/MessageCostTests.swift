@@ -8,7 +8,7 @@ import WasmnetQuota
 
 @testable import WasmnetRelay
 
-/// What each message takes of the client's bandwidth beside the bytes that it carries, to the byte: the clock stands still.
+/// The bandwidth that each message costs beside the bytes that it carries, to the byte: the clock does not advance.
 @Suite struct MessageCostTests {
     private func harness() throws -> CarrierHarness {
         var rules = Policy.Rules()
@@ -17,7 +17,7 @@ import WasmnetQuota
         return try CarrierHarness(.v1, policy: Policy(rules))
     }
 
-    /// Bytes of bandwidth that went, and bytes of the answers.
+    /// Bytes of bandwidth used, and bytes of the answers.
     private func cost(_ harness: CarrierHarness, _ body: () throws -> Void) throws -> (bandwidth: Int64, answers: Int) {
         func left() throws -> Int64 {
             try #require(harness.ledger.usage(of: ClientID(text: "t:test"))?.byteTokens)
@@ -34,14 +34,14 @@ import WasmnetQuota
             let (bandwidth, answers) = try self.cost(harness) { try harness.receive(request) }
             #expect(answers > length && bandwidth == Int64(64 + answers), "\(request)")
         }
-        // What is longer costs what it is, with its first byte and its id.
+        // A longer message costs its size, with its first byte and its id.
         let name = String(repeating: "a", count: 100)
         let (bandwidth, answers) = try self.cost(harness) { try harness.receive(.resolve(1, name: name)) }
         #expect(answers > 0 && bandwidth >= Int64(109 + answers))
         try harness.finish()
     }
 
-    /// Bytes for a target cost what they are, at least 64.
+    /// Bytes for a target cost their number, at least 64.
     @Test func smallDataCostsAsMuchAsAMessage() throws {
         let harness = try self.harness()
         let session = try #require(harness.session)

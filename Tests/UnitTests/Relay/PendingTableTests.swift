@@ -5,7 +5,7 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// By reference, so that a test's macros may call what changes it.
+/// By reference, so that a test's macros can call mutating functions.
 private final class Table {
     private var table: PendingTable
 
@@ -22,7 +22,7 @@ private final class Table {
     }
 }
 
-/// Who gives way before the upgrade.
+/// Which connection is closed first before the upgrade.
 @Suite struct PendingTableTests {
     private func address(_ number: Int) -> IPAddress { IPAddress(v4: (10, 0, UInt8(number >> 8), UInt8(number & 255))) }
 
@@ -110,7 +110,7 @@ private final class Table {
         #expect(table.headBytes <= PendingTable.maxHeadBytes)
     }
 
-    /// Random steps beside a plain model: counts, bounds, and nothing is left.
+    /// Random steps beside a plain model: counts, bounds, and nothing is left over.
     @Test(arguments: [51, 52, 53] as [UInt64]) func theTableIsWhatAPlainOneIs(seed: UInt64) {
         var random = SeededRandom(seed)
         let table = Table(150)

@@ -6,9 +6,9 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// The cases of the Autobahn test suite's sections 1 to 7 and 10, sent from bytes: the node's WebSocket with an echo in a session's place.
+/// The cases of the Autobahn test suite's sections 1 to 7 and 10, sent as bytes: the node's WebSocket with an echo instead of a session.
 @Suite struct RFC6455CaseTests {
-    /// What comes back, in order; a close frame is the last.
+    /// The answers, in order; a close frame is the last.
     enum Answer: Equatable {
         case text([UInt8])
         case binary([UInt8])
@@ -41,11 +41,11 @@ import WasmnetTesting
         var rest = bytes
         while let part = rest.readSlice(length: min(piece, rest.readableBytes)), part.readableBytes > 0 {
             guard channel.isActive else { break }
-            // Each read has memory of its own, which the handler unmasks in place.
+            // Each read has its own memory, which the handler unmasks in place.
             try channel.writeInbound(ByteBuffer(bytes: part.readableBytesView))
             loop.run()
         }
-        // What one turn does not take, the next ones do.
+        // Messages that do not fit into one turn are handled in the next ones.
         for _ in 0..<20 { loop.advanceTime(by: .milliseconds(1)) }
         let peer = EmbeddedChannel(handler: ByteToMessageHandler(WebSocketFrameDecoder(maxFrameSize: 1 << 25)))
         while let bytes = try channel.readOutbound(as: ByteBuffer.self) { try peer.writeInbound(bytes) }
@@ -160,7 +160,7 @@ import WasmnetTesting
 
     @Test(arguments: section5) func section5Fragments(test: Case) throws { try self.run(test, [.max, 5, 1]) }
 
-    /// Sections 6.1 and 6.2: nothing, and a text cut between any two of its bytes.
+    /// Sections 6.1 and 6.2: empty text, and a text split between any two of its bytes.
     @Test func section6Text() throws {
         try self.run(Case("6.1.1", [Self.text(""), Self.close()], [Self.echo(""), .close(1000)]))
         try self.run(
@@ -206,7 +206,7 @@ import WasmnetTesting
         try self.run(Case("6, as bytes", binary, [.binary(bytes), .close(1000)]))
     }
 
-    /// Section 6.4: what cannot become text is refused before its last fragment.
+    /// Section 6.4: invalid text is refused before its last fragment.
     @Test func section6FailsEarly() throws {
         let frames = [ClientFrame(opcode: 1, isFinal: false, payload: [0x61, 0xF4, 0x90]), Self.ping([1])]
         try self.run(Case("6.4.1", frames, [.close(1007)]))

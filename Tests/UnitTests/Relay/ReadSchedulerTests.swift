@@ -4,20 +4,20 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// Who is read, how much, and whose bytes go first: the scheduler beside a plain account of what it was told.
+/// Which socket is read, how much, and whose bytes go first: the scheduler beside a plain model of its inputs.
 @Suite struct ReadSchedulerTests {
-    /// Every state that two sockets can come to, and from each one every input.
+    /// Every state that two sockets can reach, and from each one every input.
     @Test func everyStateOfTwoSocketsKeepsItsWord() throws {
         let walk = try SchedulerWalk.all()
         #expect(walk.count > 1000, "\(walk.count) states")
-        // What the account can tell apart came to be.
+        // All states that the model distinguishes were reached.
         let lines: Set<[SocketID]> = [[], [1], [2], [1, 2], [2, 1]]
         #expect(Set(walk.map(\.line)) == lines)
         #expect(Set(walk.map(\.queued)) == [[], [1], [2], [1, 2]])
         #expect(Set(walk.map(\.share)) == [24 << 10, 12 << 10, 8 << 10])
     }
 
-    /// The carrier is read if and only if nothing of what the scheduler was told holds it up, whatever else it knows.
+    /// The carrier is read if and only if no input of the scheduler blocks it.
     @Test func theCarrierIsReadUnlessSomethingHoldsItUp() {
         let sockets = (0..<2).map { _ in Name() }
         struct State: Hashable {
@@ -48,7 +48,7 @@ import WasmnetTesting
 
     private final class Name {}
 
-    /// Many sockets, at random: whoever is to wait is read later, in the order of asking, once; nobody else is.
+    /// Many sockets, at random: each that must wait is read later, in the order of requests, once; no other is.
     @Test(arguments: [71, 72, 73] as [UInt64]) func aSeededWalkForgetsNobody(seed: UInt64) throws {
         var random = SeededRandom(seed)
         var walked = WalkedScheduler(SchedulerWalk.scheduler)

@@ -71,7 +71,7 @@ import WasmnetTesting
         #expect(window.size == 1000)
     }
 
-    /// A way too short to be held back by the first window: it grows for the sake of fewer grants, and only that far.
+    /// A path too short to be limited by the first window: it grows only to reduce the number of grants.
     @Test func nearAndUnmeasuredClientsGetMoreWhileAWindowLeavesWithinMilliseconds() {
         for roundTrip in [nil, 0, Self.millisecond - 1] as [Int64?] {
             var window = ReceiveWindow(first: 256 << 10, largest: 16 << 20)
@@ -95,7 +95,7 @@ import WasmnetTesting
         }
     }
 
-    /// Of several uploads those that grew first would leave the others behind for good: what they have in flight makes every round longer.
+    /// Of several uploads those that grew first would keep the others behind permanently: their data in flight makes every round longer.
     @Test func aWindowFollowsTheSessionsWidestWhereItsCreditHoldsItBack() {
         let slow = 50 * Self.millisecond
         var window = ReceiveWindow(first: 1000, largest: 16_000)
@@ -138,7 +138,7 @@ import WasmnetTesting
         #expect(grown == 0)
     }
 
-    /// Against a client that counts its own credit: the two never disagree, and once all is out the client can always go on.
+    /// Against a client that counts its own credit: the two never disagree, and once all is sent the client can always continue.
     @Test(arguments: [11, 12, 13, 14, 15, 16] as [UInt64]) func aSeededWalkAgreesWithAPlainClient(seed: UInt64) {
         var random = SeededRandom(seed)
         let first = Int.random(in: 1...10_000, using: &random)

@@ -11,7 +11,7 @@ extension SeededRandom {
     mutating func bytes(_ count: Int) -> [UInt8] { (0..<count).map { _ in UInt8(truncatingIfNeeded: self.next()) } }
 }
 
-/// Bytes of the day that a client may have now; more come when the test says so, as from a cluster.
+/// Bytes of the day that a client may have now; more arrive when the test says so, as from a cluster.
 final class Ration: Sendable {
     private let left: Atomic<Int>
 
@@ -28,7 +28,7 @@ final class Ration: Sendable {
     }
 }
 
-/// An allowance that is another's but for what a test holds back. Nothing is charged, and the day has no end.
+/// An allowance that forwards to another, except for the parts that a test holds back. Nothing is charged, and the day has no end.
 protocol WrappedAllowance: ClientAllowance {
     var base: any ClientAllowance { get }
 }

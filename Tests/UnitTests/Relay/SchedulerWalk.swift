@@ -2,14 +2,14 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// Everything that can be said to a ``ReadScheduler`` about the bytes that come down, with every value that makes a difference.
+/// Every input of a ``ReadScheduler`` about bytes down, with every value that makes a difference.
 enum SchedulerInput: Equatable {
     case read(SocketID, isInteractive: Bool, hasRoom: Bool, mayRead: Bool, quantum: Int)
     case nextReader
     case forgetReaders
     case hasRead(SocketID, isUrgent: Bool)
     case queue(SocketID)
-    /// Whoever's turn it is sends.
+    /// The socket whose turn it is sends.
     case turn(bytes: Int, hasMore: Bool)
     case forget(SocketID)
     case turnEnded
@@ -35,14 +35,14 @@ enum SchedulerInput: Equatable {
     }
 }
 
-/// A scheduler and a plain account of what it was told: the nodes of the walk.
+/// A scheduler and a plain model of its inputs: the nodes of the walk.
 struct WalkedScheduler: Hashable {
     private(set) var scheduler: ReadScheduler
-    /// Who waits for a read, in this order.
+    /// The sockets that wait for a read, in this order.
     private(set) var line: [SocketID] = []
-    /// Who waits for its turn to send.
+    /// The sockets that wait for their turn to send.
     private(set) var queued: Set<SocketID> = []
-    /// How many had bytes in this turn of the event loop.
+    /// The number that had bytes in this turn of the event loop.
     private(set) var reads = 0
     private(set) var share = SchedulerWalk.largestRead
 
@@ -50,7 +50,7 @@ struct WalkedScheduler: Hashable {
         self.scheduler = scheduler
     }
 
-    /// - Returns: the promise that was broken; nil where all were kept.
+    /// - Returns: the violated rule; nil if there is none.
     mutating func take(_ input: SchedulerInput) -> String? {
         let broken = self.step(input)
         if self.scheduler.hasReaders == self.line.isEmpty { return "it forgets who is in line" }
@@ -116,7 +116,7 @@ struct WalkedScheduler: Hashable {
         return nil
     }
 
-    /// With as much to send as may be, everyone that waits gets a turn before anyone gets a third one: as new it goes first once, then
+    /// With the maximum to send, every waiting socket gets a turn before any gets a third one: a new one goes first once, then
     /// in its round.
     var brokenOrder: String? {
         var scheduler = self.scheduler
@@ -134,7 +134,7 @@ struct WalkedScheduler: Hashable {
 }
 
 enum SchedulerWalk {
-    /// Twice what the least read may take, so that a share lies between them.
+    /// Twice the minimum of a read, so that a share lies between them.
     static let chunk = 16 << 10
     static let largestRead = 24 << 10
     static let turnBytes = 24 << 10
@@ -147,7 +147,7 @@ enum SchedulerWalk {
         let description: String
     }
 
-    /// All states that two sockets come to, of which at most three have bytes in one turn of the event loop.
+    /// All states that two sockets can reach, of which at most three have bytes in one turn of the event loop.
     static func all() throws -> Set<WalkedScheduler> {
         var inputs = SchedulerInput.all(of: 1)
         inputs += SchedulerInput.all(of: 2).filter { !inputs.contains($0) }

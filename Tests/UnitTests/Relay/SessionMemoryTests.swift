@@ -7,7 +7,7 @@ import WasmnetQuota
 
 @testable import WasmnetRelay
 
-/// What a session remembers: bounded, the oldest goes first.
+/// The memory of a session: bounded, the oldest goes first.
 @Suite struct SessionMemoryTests {
     // MARK: RecentlyClosedIDs
 

@@ -15,7 +15,7 @@ import WasmnetQuota
         #expect(try SocketAddress(ipAddress: text, port: 65_535) == socketAddress, "NIO reads it the same")
     }
 
-    /// RFC 4291, section 2.5.5.2: only ::ffff:0:0/96 is IPv4 in other clothes.
+    /// RFC 4291, section 2.5.5.2: only ::ffff:0:0/96 is an IPv4-mapped address.
     @Test func mappedAddressesAreUnmapped() throws {
         let four = IPAddress(v4: (192, 0, 2, 7))
         #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 1).hostAddress == four)
@@ -39,7 +39,7 @@ import WasmnetQuota
         #expect(try SocketAddress(ipAddress: "::ffff:192.0.2.7", port: 9).endpointText == "192.0.2.7:9")
     }
 
-    /// As operators write a client, and as a node finds one.
+    /// A client as operators write it, and as a node sees it.
     @Test func clientsAreWrittenInMoreThanOneWay() throws {
         for (text, id) in [
             ("192.0.2.7", "a:192.0.2.7"), ("::ffff:192.0.2.7", "a:192.0.2.7"), ("a:::ffff:c000:207", "a:192.0.2.7"),

@@ -3,7 +3,7 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// The edges of ``SocketMachine``, each as it comes about.
+/// The transitions of ``SocketMachine``, each in its context.
 @Suite struct SocketMachineTests {
     private func open(_ knowsHalfClose: Bool = true) -> SocketMachine {
         var machine = SocketMachine(.stream(knowsHalfClose: knowsHalfClose))
@@ -111,7 +111,7 @@ import WasmnetProtocol
     @Test func clientCloseThenTargetEndThenALingerThatRunsOut() {
         var machine = self.open()
         #expect(machine.clientClose(allSent: false) == [.discardInbound, .startLinger])
-        // The target has no more to send but takes no bytes either.
+        // The target has no more to send and accepts no bytes either.
         #expect(machine.targetEnded(handedOver: true) == [])
         #expect(machine.lingerExpired() == [.announceClosed, .abort])
         #expect(machine.phase == .closed && machine.reason == .clientClosed)
@@ -132,7 +132,7 @@ import WasmnetProtocol
         #expect(machine.phase == .lingering)
     }
 
-    // MARK: Breaking off
+    // MARK: Aborts
 
     @Test func whatABrokenTargetSentBeforeIsHandedOverFirst() {
         var machine = self.open()

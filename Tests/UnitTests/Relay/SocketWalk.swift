@@ -2,7 +2,7 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// Everything that can be said to a ``SocketMachine``, with every value that makes a difference.
+/// Every input of a ``SocketMachine``, with every value that makes a difference.
 enum SocketInput: CaseIterable, Equatable {
     case opened(allSent: Bool)
     case openingFailed
@@ -51,7 +51,7 @@ enum SocketInput: CaseIterable, Equatable {
         }
     }
 
-    /// It says that nothing of the client waits to go out.
+    /// Reports that no data of the client waits to be sent.
     var saysAllSent: Bool {
         switch self {
         case .opened(true), .clientShutdown(true), .clientClose(true), .sessionEnded(true), .allSent,
@@ -61,7 +61,7 @@ enum SocketInput: CaseIterable, Equatable {
         }
     }
 
-    /// It says that everything of the target is with the client.
+    /// Reports that all data of the target is with the client.
     var saysHandedOver: Bool {
         switch self {
         case .targetEnded(true), .targetFailed(true), .allHandedOver, .windUp(handedOver: true, _): true
@@ -70,13 +70,13 @@ enum SocketInput: CaseIterable, Equatable {
     }
 }
 
-/// A machine and what was done on its word so far: the nodes of the walk.
+/// A machine and the actions it requested so far: the nodes of the walk.
 struct WalkedSocket: Hashable {
     var machine: SocketMachine
-    /// Every action that was ever asked for.
+    /// Every action requested so far.
     var done: Set<SocketMachine.Action> = []
     var hasFailedToOpen = false
-    /// Said by the last step's client, that it wants no more of the socket.
+    /// In the last step the client ended the socket.
     var clientIsGone = false
     /// The inputs that led here, for a failure's words; not part of what makes two nodes the same.
     var path: [SocketInput] = []

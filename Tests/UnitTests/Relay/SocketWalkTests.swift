@@ -3,7 +3,7 @@ import WasmnetProtocol
 
 @testable import WasmnetRelay
 
-/// Every reachable state of ``SocketMachine`` with every input, also those that no sane caller would give in it.
+/// Every reachable state of ``SocketMachine`` with every input, including those that a correct caller would not give in it.
 @Suite struct SocketWalkTests {
     struct Start: CustomTestStringConvertible {
         var shape: SocketMachine.Shape
@@ -44,7 +44,7 @@ import WasmnetProtocol
 
     @Test(arguments: starts) func theEndIsToldWithOneReasonThatStays(start: Start) {
         _ = WalkedSocket.walk(from: start.node) { before, input, after, actions in
-            // A failed opening is told by whoever opened.
+            // The opener reports a failed opening.
             #expect(after.machine.isAnnounced == (after.done.contains(.announceClosed) || after.hasFailedToOpen))
             #expect(after.machine.isAnnounced == (after.machine.reason != nil), "\(after.path)")
             if let reason = before.machine.reason { #expect(after.machine.reason == reason, "\(after.path)") }
@@ -64,7 +64,7 @@ import WasmnetProtocol
         _ = WalkedSocket.walk(from: start.node) { before, input, after, actions in
             guard before.machine.phase == .closed else { return }
             #expect(after.machine == before.machine, "\(after.path)")
-            // A connection that comes through after all is closed.
+            // A connection that succeeds after all is closed.
             if case .opened = input {
                 #expect(actions == [.abort])
             } else {
@@ -83,15 +83,15 @@ import WasmnetProtocol
         }
     }
 
-    /// Whoever starts the linger timer relies on it: it ends the connection in whatever state it finds it, and the socket once its client has
-    /// what is left for it.
+    /// The linger timer relies on this: it ends the connection in any state, and the socket once its client has
+    /// the data left for it.
     @Test(arguments: starts) func theLingerTimerEndsWhatItWasStartedFor(start: Start) {
         let nodes = WalkedSocket.walk(from: start.node) { _, _, _, _ in }
         let lingering = nodes.filter { $0.done.contains(.startLinger) && $0.machine.phase != .closed }
         for node in lingering { #expect(node.taking(.lingerExpired).actions.contains(.abort), "\(node.path)") }
         let stuck = lingering.lazy.map { $0.taking(.lingerExpired).next.taking(.allHandedOver).next }
             .first { $0.machine.phase != .closed }
-        // The walk is breadth first: no shorter way leads to such a state.
+        // The walk is breadth first: no shorter path leads to such a state.
         #expect(stuck == nil, "stuck after \(stuck?.path ?? [])")
     }
 
@@ -99,7 +99,7 @@ import WasmnetProtocol
         for node in WalkedSocket.walk(from: start.node, check: { _, _, _, _ in }) {
             let (after, actions) = node.taking(.terminate(.protocolError))
             #expect(after.machine.phase == .closed, "\(after.path)")
-            // The connection is let go of exactly while there may be one.
+            // The connection is released exactly while there may be one.
             #expect(actions.contains(.abort) == (node.machine.phase != .closed), "\(after.path)")
             let gone = node.taking(.channelClosed).next.machine.phase
             if node.machine.phase != .opening { #expect(gone == .closed, "\(after.path)") }
@@ -115,7 +115,7 @@ import WasmnetProtocol
         }
     }
 
-    /// In order: the client is told once it has what came, and the connection goes once it took what was sent.
+    /// In order: the client is notified once it has the received data, and the connection ends once it accepted the sent data.
     @Test(arguments: streams) func windingUpDeliversBothWays(start: Start) {
         _ = WalkedSocket.walk(from: start.node) { before, input, after, actions in
             guard case .windUp(let handedOver, let allSent) = input else { return }
@@ -148,13 +148,13 @@ import WasmnetProtocol
         }
     }
 
-    /// A datagram socket or a listener opens and ends, whatever it is told, and nothing of it is delivered later.
+    /// A datagram socket or a listener opens and ends, for any input, and delivers nothing later.
     @Test(arguments: starts.filter(\.isWhole)) func withoutDirectionsItEndsAsAWhole(start: Start) {
         let nodes = WalkedSocket.walk(from: start.node) { before, input, after, actions in
             #expect(
                 Set(actions).isDisjoint(with: [.announceEnd, .closeOutput, .startLinger]), "\(after.path)")
             #expect(after.machine.phase != .lingering, "\(after.path)")
-            // What was bound is let go of with the end, and never before.
+            // A bound port is released with the end, and never before.
             let ends = after.machine.phase == .closed && before.machine.phase != .closed
             let letsGo = actions.contains(.abort) || actions.contains(.closeChannel)
             if ends, input != .channelClosed { #expect(letsGo, "\(after.path)") }
@@ -163,7 +163,7 @@ import WasmnetProtocol
         #expect(nodes.contains { $0.machine.phase == .closed })
     }
 
-    /// An answer that comes late, to a dial, a bind, a lookup or a reservation, opens nothing and tells nobody.
+    /// A late answer to a dial, a bind, a lookup or a reservation opens nothing and reports nothing.
     @Test(arguments: starts) func noLateAnswerOpensAnything(start: Start) {
         for node in WalkedSocket.walk(from: start.node, check: { _, _, _, _ in }) where node.machine.phase != .opening {
             for flag in [true, false] {
@@ -176,7 +176,7 @@ import WasmnetProtocol
         }
     }
 
-    /// Nothing is left of a socket behind its end: the timer that ends it is started before, and its connection goes last.
+    /// Nothing is left of a socket after its end: the timer that ends it is started before, and its connection goes last.
     @Test(arguments: starts) func theOrderLeavesNothingBehind(start: Start) {
         _ = WalkedSocket.walk(from: start.node) { _, _, after, actions in
             if let gone = actions.firstIndex(where: { $0 == .abort || $0 == .closeChannel }) {
@@ -188,7 +188,7 @@ import WasmnetProtocol
         }
     }
 
-    /// Guards the walk itself: that it gets everywhere.
+    /// Checks the walk itself: that it reaches everything.
     @Test func theWalkReachesEveryPhaseAndDirection() {
         let nodes = Self.starts.flatMap { WalkedSocket.walk(from: $0.node) { _, _, _, _ in } }
         for phase in SocketMachine.Phase.allCases { #expect(nodes.contains { $0.machine.phase == phase }) }

@@ -10,7 +10,7 @@ import WasmnetQuota
 
 @testable import WasmnetRelay
 
-/// Names that begin with `slow` block their thread until they are let go.
+/// Names that begin with `slow` block their thread until they are released.
 private final class SlowNames: Sendable {
     /// The names whose lookup a thread began.
     let begun: AsyncStream<String>
@@ -91,7 +91,7 @@ private final class SlowNames: Sendable {
             #expect(refusal?.code == .overloaded && refusal?.retryAfterMilliseconds == 1000)
         }
         #expect(resolver.load == (4, 2))
-        // The whole is bounded too: b has two running and two waiting.
+        // The total is bounded too: b has two running and two waiting.
         let more = try self.ask(resolver, self.slow(5), self.asker("b"))
         #expect(await self.refusal(more[4])?.code == .overloaded)
         self.names.letGo()
@@ -121,7 +121,7 @@ private final class SlowNames: Sendable {
             let refusal = await self.refusal(answer)
             #expect(refusal?.code == .nameNotFound && refusal?.retryAfterMilliseconds == 1000)
         }
-        // A thread that is stuck counts against its client until it returns.
+        // A blocked thread counts against its client until it returns.
         #expect(resolver.load == (0, 1))
         let next = try self.ask(resolver, ["next.example"], self.asker("a"))[0]
         #expect(resolver.load == (1, 1))
@@ -145,7 +145,7 @@ private final class SlowNames: Sendable {
         #expect(addresses.contains(IPAddress(v4: (127, 0, 0, 1))) || addresses.contains { $0.description == "::1" })
     }
 
-    /// getaddrinfo's status, errno, what the client is told, and when it may ask again.
+    /// getaddrinfo's status, errno, the answer to the client, and when it may ask again.
     @Test(
         arguments: [
             (EAI_NONAME, 0, ReasonCode.nameNotFound, 0), (EAI_NONAME, ENOENT, .nameNotFound, 0),

@@ -25,7 +25,7 @@ final class TargetHarness {
         _ = try self.carrier.frames()
     }
 
-    /// A socket whose dial came through at once, with a slot.
+    /// A socket whose dial succeeded at once, with a slot.
     static func connect(
         _ id: SocketID, _ kind: SocketKind, _ session: Session, _ target: EmbeddedChannel
     ) throws -> TargetStream {
@@ -49,7 +49,7 @@ final class TargetHarness {
     /// Sockets that the client's quota counts now.
     var slots: Int { self.carrier.ledger.counts.sockets }
 
-    /// What the target got since the last look.
+    /// The target's input since the last call.
     func received() throws -> [UInt8] {
         self.carrier.loop.run()
         var bytes: [UInt8] = []
@@ -69,7 +69,7 @@ final class TargetHarness {
         self.carrier.loop.run()
     }
 
-    /// The connection is gone, as NIO tells it when both halves ended.
+    /// The connection is gone, as NIO reports when both halves ended.
     func targetIsGone() {
         self.target.close(promise: nil)
         self.carrier.loop.run()
@@ -82,7 +82,7 @@ final class TargetHarness {
         self.carrier.loop.run()
     }
 
-    /// What the client was told since the last look.
+    /// The client's events since the last call.
     func told() throws -> [Event] { try self.carrier.events() }
 
     func finish() throws {

@@ -9,11 +9,11 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// What ``SocketMachine`` decides, carried out on a channel.
+/// The decisions of ``SocketMachine``, carried out on a channel.
 @Suite struct TargetStreamTests {
     private let id = TargetHarness.id
 
-    /// The reason in the only `closed` among events; nil where there is none.
+    /// The reason in the only `closed` among events; nil if there is none.
     private func closed(_ events: [Event]) -> ReasonCode? {
         let reasons = events.compactMap { event -> ReasonCode? in
             if case .closed(_, let reason, _) = event { reason } else { nil }
@@ -52,7 +52,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// The target ends and takes nothing; the client is gone: the linger timer has to end it.
+    /// The target ends and reads nothing; the client is gone: the linger timer has to end it.
     @Test(arguments: WireVersion.allCases, [true, false])
     func aClosedSocketEndsWithTheLingerWhateverTheTargetDoes(version: WireVersion, targetEnds: Bool) throws {
         var settings = RelaySettings()
@@ -65,7 +65,7 @@ import WasmnetTesting
         if targetEnds { harness.targetEnds() }
         #expect(harness.slots == 1)
         harness.carrier.advance(.seconds(5))
-        // Only v2 says why.
+        // Only v2 has the reason.
         #expect(self.closed(try harness.told()) == (version == .v2 ? .clientClosed : .normal))
         #expect(!harness.target.isActive && harness.slots == 0)
         try harness.finish()
@@ -84,7 +84,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// What the channel has, and what waits behind that.
+    /// The bytes in the channel, and those waiting behind them.
     @Test(arguments: [["bytes"], ["a", "b", "c"]]) func resetDropsWhatIsUnsent(pieces: [String]) throws {
         let harness = try TargetHarness(.v2)
         harness.head.holdsWrites = true
@@ -98,7 +98,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// Both halves ended properly, only the client has no credit left: the end it is told is still a proper one.
+    /// Both halves ended properly, only the client has no credit left: the reported end is still a proper one.
     @Test func anEndBehindBytesWithoutCreditIsNoReset() throws {
         var settings = RelaySettings()
         settings.firstWindowBytes = 5000
@@ -132,7 +132,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// Bytes that waited for the day's bytes go out when those come, and nobody has to send more for that.
+    /// Bytes that waited for the day's bytes are sent when those are granted, and no further message is needed.
     @Test(arguments: WireVersion.allCases) func whatWaitedForTheDaysBytesGoesOutByItself(version: WireVersion) throws {
         let ration = Ration(3)
         let harness = try TargetHarness(version, ration: ration)
@@ -150,7 +150,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// The target broke off, and the day's bytes end before what it had sent could pass.
+    /// The target aborted, and the day's bytes end before its data could pass.
     @Test func anEndOfTheDayEndsASocketWhoseTargetIsGone() throws {
         let harness = try TargetHarness(.v2, ration: Ration(0))
         try harness.targetSends([1, 2, 3])
@@ -163,7 +163,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// The day's bytes are spent, and the client is slow to take its last ones: they wait for it, but its target's connection does not.
+    /// The day's bytes are spent, and the client is slow to read its last ones: they wait for it, but its target's connection does not.
     @Test func theLastBytesOfTheDayWaitForTheirClient() throws {
         var settings = RelaySettings()
         settings.firstWindowBytes = 5000
@@ -182,7 +182,7 @@ import WasmnetTesting
 
     // MARK: Small messages for a target that does not read
 
-    /// What is sent during the dial is kept in one piece, and keeps none of the reads alive that it came in.
+    /// Data sent during the dial is kept in one piece, and does not keep its reads alive.
     @Test func whatWaitsForADialHoldsItsBytesAlone() throws {
         let carrier = try CarrierHarness(.v2)
         let session = try #require(carrier.session)
@@ -195,7 +195,7 @@ import WasmnetTesting
         let place = read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) }
         for index in 0..<200 { stream.send(try #require(read.getSlice(at: index, length: 1))) }
         read.setInteger(UInt8(0xFF), at: 0)
-        // A buffer that somebody else holds too is copied when it is written to.
+        // A shared buffer is copied when it is written to.
         #expect(read.withUnsafeReadableBytes { UInt(bitPattern: $0.baseAddress) } == place)
         let head = HeadRecorder()
         let target = EmbeddedChannel(handler: head, loop: carrier.loop)
@@ -207,7 +207,7 @@ import WasmnetTesting
         _ = try? target.finish(acceptAlreadyClosed: true)
     }
 
-    /// Each piece that waits in the channel holds some hundred bytes beside its own: however small the messages, there are few pieces.
+    /// Each piece that waits in the channel has some hundred bytes of overhead: however small the messages, there are few pieces.
     @Test(arguments: WireVersion.allCases) func smallMessagesForASlowTargetWaitInFewPieces(version: WireVersion) throws
     {
         let harness = try TargetHarness(version)
@@ -217,7 +217,7 @@ import WasmnetTesting
         #expect(harness.head.writes <= 4)
         harness.head.letGo()
         #expect(try harness.received() == sent)
-        // Once the target takes bytes again, each goes at once.
+        // Once the target reads again, each is sent at once.
         let writes = harness.head.writes
         for _ in 0..<3 {
             try harness.client(.send(self.id, ByteBuffer(string: "x")))
@@ -227,7 +227,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// A target that takes a little and then nothing again, many times over.
+    /// A target that repeatedly reads a little and then stops.
     @Test func aTargetThatStallsAgainAndAgainGetsEverythingInOrder() throws {
         let harness = try TargetHarness(.v2)
         var random = SeededRandom(125)
@@ -260,7 +260,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// The client closes its socket, or is gone altogether: what it sent still goes out.
+    /// The client closes its socket, or is gone: its sent data is still delivered.
     @Test(arguments: WireVersion.allCases, [true, false])
     func whatWaitsOutlivesItsClient(version: WireVersion, closes: Bool) throws {
         let harness = try TargetHarness(version)
@@ -278,7 +278,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// Credit for small messages comes back when they have left for the target, as for large ones, and not while they wait.
+    /// Credit for small messages is granted when they have left for the target, as for large ones, and not while they wait.
     @Test func creditForWhatWaitsComesBackWhenItHasLeft() throws {
         var settings = RelaySettings()
         settings.firstWindowBytes = 1000
@@ -329,7 +329,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// "The most credit beyond first windows out in one session": a socket that ended has none out.
+    /// "The most credit beyond first windows out in one session": an ended socket has none out.
     @Test func theWindowsOfEndedSocketsAreRoomAgain() throws {
         var settings = RelaySettings()
         settings.firstWindowBytes = 10_000

@@ -8,7 +8,7 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// Any order of what clients and targets do: each byte once and in order, one end, one slot.
+/// Any order of client and target actions: each byte once and in order, one end, one slot.
 @Suite struct TargetStreamWalkTests {
     @Test(arguments: WireVersion.allCases, [121, 122, 123] as [UInt64])
     func aSeededWalkLosesNothing(version: WireVersion, seed: UInt64) throws {
@@ -25,7 +25,7 @@ import WasmnetTesting
     }
 }
 
-/// A client and a target talking, and what each may count on.
+/// A client and a target, and the data that each must receive.
 private struct StreamConversation {
     let harness: TargetHarness
     let version: WireVersion
@@ -37,11 +37,11 @@ private struct StreamConversation {
     private var ends = 0
     private var closes = 0
     private var toldAfterClosed = 0
-    /// The client may send and ask no more.
+    /// The client no longer sends or requests.
     private var clientIsDone = false
     private var clientWantsNoMore = false
     private var targetHasEnded = false
-    /// Somebody broke off: bytes may be lost, but nothing else.
+    /// A side aborted: bytes may be lost, but nothing else.
     private var isBroken = false
 
     init(_ version: WireVersion) throws {
@@ -98,7 +98,7 @@ private struct StreamConversation {
         try self.look()
     }
 
-    /// Takes what came out on both sides.
+    /// Reads the output on both sides.
     private mutating func look() throws {
         // NIO closes a channel whose halves have both ended.
         if self.targetHasEnded, self.harness.head.outputCloses > 0, self.harness.target.isActive {
@@ -118,7 +118,7 @@ private struct StreamConversation {
         }
     }
 
-    /// Everyone finishes: the target takes and ends, the client takes and closes.
+    /// All finish: the target reads and ends, the client reads and closes.
     mutating func end() throws {
         self.harness.head.letGo()
         try self.look()
@@ -133,7 +133,7 @@ private struct StreamConversation {
         try self.look()
     }
 
-    /// What is wrong, if anything. No timer ran: nothing of this may have waited for one.
+    /// The violation, if any. No timer ran: nothing here may have waited for one.
     func verdict() -> String? {
         if self.closes != 1 { return "\(self.closes) times closed" }
         if self.toldAfterClosed > 0 { return "\(self.toldAfterClosed) events after closed" }

@@ -85,7 +85,7 @@ import WasmnetTesting
         #expect((9_900...10_100).contains(other))
     }
 
-    /// Flows that always have more get the same bytes, whatever their pieces' sizes.
+    /// Flows that always have more get the same bytes, for any sizes of pieces.
     @Test(arguments: [21, 22, 23] as [UInt64]) func everyoneGetsTheSame(seed: UInt64) {
         var random = SeededRandom(seed)
         let quantum = 4096
@@ -108,7 +108,7 @@ import WasmnetTesting
         #expect((sent.min() ?? 0) > 0)
     }
 
-    /// RFC 8290, section 4.2: a flow that runs empty and comes back at once must not stay a new one for ever.
+    /// RFC 8290, section 4.2: a flow that runs empty and returns at once must not stay a new one forever.
     @Test func aFlowThatComesBackAtOnceStarvesNobody() {
         var turns = TurnTaking<Int>(quantum: 100)
         turns.add(1)
@@ -123,7 +123,7 @@ import WasmnetTesting
         #expect((served[2] ?? 0) >= 30, "\(served)")
     }
 
-    /// Whatever is added, sent and removed: who waits is who was added, and everyone who waits gets a turn.
+    /// For any additions, sends and removals: the waiting flows are those added, and each gets a turn.
     @Test(arguments: [31, 32, 33, 34] as [UInt64]) func aSeededWalkLosesAndInventsNobody(seed: UInt64) {
         var random = SeededRandom(seed)
         var turns = TurnTaking<Int>(quantum: 1000)

@@ -5,7 +5,7 @@ import WasmnetTesting
 @testable import WasmnetRelay
 
 @Suite struct UnmaskTests {
-    /// RFC 6455, section 5.3, word for word: octet i of the result is octet i of the data XOR octet i modulo 4 of the key.
+    /// RFC 6455, section 5.3, literally: octet i of the result is octet i of the data XOR octet i modulo 4 of the key.
     private func plain(_ bytes: [UInt8], _ key: [UInt8]) -> [UInt8] {
         bytes.enumerated().map { $1 ^ key[$0 % 4] }
     }
@@ -54,7 +54,7 @@ import WasmnetTesting
         unmask(UnsafeMutableRawBufferPointer(start: nil, count: 0), with: 0x1234_5678)
     }
 
-    /// The header's mask is as it stands in memory: together with ``unmask(_:with:)`` it takes a client's mask off.
+    /// The header's mask is in memory order: with ``unmask(_:with:)`` it removes a client's mask.
     @Test func theExampleOfTheRFC() {
         // Section 5.7: a single-frame masked text message that holds "Hello".
         let bytes: [UInt8] = [0x81, 0x85, 0x37, 0xfa, 0x21, 0x3d, 0x7f, 0x9f, 0x4d, 0x51, 0x58]

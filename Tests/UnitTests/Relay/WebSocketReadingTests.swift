@@ -8,14 +8,14 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// Bytes of a WebSocket to messages of a session, however they are cut.
+/// From bytes of a WebSocket to messages of a session, however they are split.
 @Suite struct WebSocketReadingTests {
     private static let resolve = Array(#"{"op":"resolve","id":7,"name":"127.0.0.1"}"#.utf8)
-    /// A message that has something looked up.
+    /// A message that causes a lookup.
     private static let slow =
         ClientFrame(opcode: 0x1, payload: Array(#"{"op":"resolve","id":7,"name":"slow.example"}"#.utf8)).bytes
 
-    /// What a client says in these tests: a whole message, one in fragments with a ping amid them, and a last ping.
+    /// The client's messages in these tests: a whole message, one in fragments with a ping among them, and a last ping.
     private static let conversation: [UInt8] = {
         let half = Self.resolve.count / 2
         return ClientFrame(opcode: 0x1, payload: Self.resolve).bytes
@@ -26,7 +26,7 @@ import WasmnetTesting
             + ClientFrame(opcode: 0x9).bytes
     }()
 
-    /// What is answered to ``conversation``.
+    /// The answers to ``conversation``.
     private func expectAnswers(_ harness: CarrierHarness, _ comment: Comment) throws {
         let frames = try harness.frames()
         #expect(frames.map(\.opcode) == [.text, .pong, .text, .pong], comment)
@@ -53,7 +53,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// What a message costs to take, not how many there are, ends a turn: here each takes 100 of its 250 µs.
+    /// The cost of messages, not their number, ends a turn: here each takes 100 of its 250 µs.
     @Test func aTurnEndsWhenItsTimeIsOver() throws {
         let harness = try CarrierHarness(.v1, eachLookupTakes: .microseconds(100))
         try harness.receive((0..<10).flatMap { _ in Self.slow })
@@ -80,7 +80,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// With nobody else there turns are longer, and short again once there is.
+    /// Without other sessions turns are longer, and short again once there are some.
     @Test func aTurnIsLongerWhereNobodyWaits() throws {
         let loop = EmbeddedEventLoop()
         let turns = InputTurns(loop)
@@ -115,7 +115,7 @@ import WasmnetTesting
         try second.finish()
     }
 
-    /// Messages of every form of length, cut around their headers: what comes up is what was masked.
+    /// Messages of every form of length, split around their headers: the decoded payload is the original.
     @Test(arguments: [0, 125, 126, 65_535, 65_536, (1 << 20) - 9]) func payloadsComeUpUnmasked(length: Int) throws {
         let harness = try CarrierHarness(.v1)
         let session = try #require(harness.session)
@@ -180,7 +180,7 @@ import WasmnetTesting
         let harness = try CarrierHarness(.v1)
         let session = try #require(harness.session)
         let carrier = session.carrier
-        // Held as a target without credit holds it: the session decides after each read.
+        // Held like a target without credit: the session decides after each read.
         let stream = TargetStream(
             id: 1, encoding: .binary, kind: .tcp, target: SocketTarget(host: "target", port: 2, transport: .tcp),
             context: SocketContext(session))

@@ -7,7 +7,7 @@ import WasmnetTesting
 
 @testable import WasmnetRelay
 
-/// Messages of a session to bytes of a WebSocket, read back by NIO's decoder.
+/// From messages of a session to bytes of a WebSocket, read back by NIO's decoder.
 @Suite struct WebSocketWritingTests {
     static let lengths = [0, 1, 116, 117, 125, 126, 2048, 4096, 4097, 65_526, 65_527, 65_535, 65_536, 1 << 20]
 
@@ -18,7 +18,7 @@ import WasmnetTesting
         let carrier = try #require(harness.session?.carrier)
         var random = SeededRandom(UInt64(length))
         let payload = random.bytes(length)
-        // With and without room in front of the bytes for the headers.
+        // With and without room before the bytes for the headers.
         var roomy = ByteBuffer(repeating: 0xEE, count: ReceiveAllocator.headroom)
         roomy.moveReaderIndex(forwardBy: ReceiveAllocator.headroom)
         roomy.writeBytes(payload)
@@ -35,7 +35,7 @@ import WasmnetTesting
         try harness.finish()
     }
 
-    /// The room in front of a payload is written in place: whoever else holds the buffer must not see it.
+    /// The room before a payload is written in place: other owners of the buffer must not see it.
     @Test func aPayloadThatSomebodyElseHoldsIsNotChanged() throws {
         let harness = try CarrierHarness(.v1)
         let carrier = try #require(harness.session?.carrier)
