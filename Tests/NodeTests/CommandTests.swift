@@ -3,7 +3,7 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// What the program says and how it exits.
+    /// The program's output and exit codes.
     @Suite struct CommandTests {
         @Test(arguments: [["--help"], ["serve", "--help"], ["policy", "--help"], ["--version"]])
         func helpAndVersion(arguments: [String]) async throws {
@@ -18,7 +18,7 @@ extension NodeTests {
             ["--admin-token-file"], ["--ca-file"], ["--tls-key", "no.pem", "--tls-cert"],
         ]
 
-        /// Arguments, and what the complaint names.
+        /// Arguments, and the name in the error message.
         static let wrong: [([String], String)] =
             [
                 (["--colour"], "--colour"),
@@ -113,7 +113,7 @@ extension NodeTests {
             #expect(errors.contains("WASMNET_PORT is a number, not \"many\""))
         }
 
-        /// A complaint names the variable that a value is from, and what is wrong.
+        /// An error message names the variable of a value, and the fault.
         @Test(
             arguments: [
                 ("PORT", "-1", "WASMNET_PORT is 0 to 65535, not -1"),
@@ -131,7 +131,7 @@ extension NodeTests {
             #expect(status == 2 && errors.contains("wasmnet-node: \(words)"), "\(errors)")
         }
 
-        /// A name that is misspelt is told also where the node does not start for want of it.
+        /// A misspelt name is reported even if the node does not start because the right one is missing.
         @Test func aMisspeltVariableIsToldBeforeWhatItBreaks() async throws {
             let policy = FileManager.default.temporaryDirectory.appending(path: "policy-\(UUID().uuidString).toml")
             defer { try? FileManager.default.removeItem(at: policy) }

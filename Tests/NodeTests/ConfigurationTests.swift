@@ -6,7 +6,7 @@ import Wasmnet
 import WasmnetPolicy
 import WasmnetRelay
 
-/// Flags and environment of tokens and proxies, and what an embedder is told.
+/// Flags and environment of tokens and proxies, and the errors for an embedder.
 @Suite struct ConfigurationTests {
     private func resolve(_ arguments: [String], _ environment: [String: String] = [:]) throws -> NodeConfiguration {
         try ServeOptions.parse(arguments).resolve(environment: environment)
@@ -35,7 +35,7 @@ import WasmnetRelay
         )
     }
 
-    /// A list is cut at its commas, whatever stands behind them.
+    /// A list is split at its commas, whatever follows them.
     @Test func aListInAVariableIsCutByBytes() throws {
         let files = try self.resolve([], ["WASMNET_JWT_KEY_FILE": " a.pem,\u{301}b.pem ,,HS256:c"]).server.tokens
             .jwtKeyFiles
@@ -67,7 +67,7 @@ import WasmnetRelay
 
     @Test func anOpenProxyIsWarnedOfUnlessTokensAreNeeded() throws {
         #expect(try self.resolve(["--host", "0.0.0.0"]).warnings.contains { $0.contains("open proxy") })
-        // Keys alone keep nobody out.
+        // Keys alone keep no client out.
         let keys = try self.resolve(["--host", "0.0.0.0", "--token-file", "t"])
         #expect(keys.warnings.contains { $0.contains("open proxy") })
         #expect(try self.resolve(["--host", "127.0.0.1"]).warnings.isEmpty)

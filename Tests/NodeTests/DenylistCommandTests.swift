@@ -3,7 +3,7 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// `wasmnet-node denylist` against a real Redis and against a node of its own.
+    /// `wasmnet-node denylist` against a real Redis and against a single node.
     @Suite struct DenylistCommandTests {
         private typealias Place = [String]
 
@@ -21,7 +21,7 @@ extension NodeTests {
             #expect(status == expected && errors.contains(words), "\(arguments): \(status) \(errors)")
         }
 
-        /// The same conversation wherever the list is.
+        /// The same commands for both places of the list.
         private func converse(_ place: Place) async throws {
             #expect(try await self.run(place, ["list"]) == "The denylist is empty.\n")
             #expect(
@@ -37,7 +37,7 @@ extension NodeTests {
             let exported = try await self.run(place, ["export"])
             #expect(exported.split(separator: "\n").count == 3 && exported.contains("until="))
             #expect(try await self.run(place, ["remove", "203.0.113.7", "10.9.8.7"]).hasPrefix("1 entry changed"))
-            // A file that is wrong changes nothing; what was exported comes back whole.
+            // An invalid file changes nothing; an exported list is imported completely.
             try await self.complains(place, ["import", "-"], "standard input:2: ", input: "10.0.0.1\n10.0.0.0/99\n")
             _ = try await self.run(place, ["import", "-"], input: exported)
             #expect(try await self.run(place, ["export"]).split(separator: "\n").count == 3)
@@ -78,7 +78,7 @@ extension NodeTests {
                 status: 1)
         }
 
-        /// Whatever is at the other end, the command ends, and says why in words.
+        /// Whatever is at the other end, the command ends, and reports the reason.
         @Test(
             arguments: [
                 (.deaf, "http", "the answer did not come within 10 seconds"),

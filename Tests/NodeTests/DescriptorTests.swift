@@ -30,8 +30,8 @@ extension NodeTests {
             return Int(try #require(Double(value)))
         }
 
-        /// The next event that is no credit and no greeting.
-        /// A socket of each kind is refused with a reason, what is open goes on, and what closes can be opened again.
+        /// The next event other than credit and hello.
+        /// A socket of each kind is refused with a reason, open ones continue, and closed ones can be reopened.
         @Test func socketsAreRefusedBeforeTheLastDescriptor() async throws {
             let target = try await TestTarget.start(.echo)
             let port = UInt16(target.port)
@@ -71,7 +71,7 @@ extension NodeTests {
             await target.stop()
         }
 
-        /// Connections that say nothing have a quarter of the clients' descriptors: the oldest go, and the node has time for the others.
+        /// Silent connections have a quarter of the clients' descriptors: the oldest are closed, and the node has time for the others.
         @Test func connectionsAreClosedBeforeTheLastDescriptor() async throws {
             try await self.withNode(warnings: 0) { node, admin in
                 let client = try await TestClient.connect(port: node)
@@ -96,7 +96,7 @@ extension NodeTests {
             }
         }
 
-        /// A bind that fails, of whatever kind, leaves no descriptor behind.
+        /// A bind that fails, of any kind, leaves no descriptor behind.
         @Test func bindsThatFailCostNoDescriptor() async throws {
             let node = try NodeProcess(["--port", "0", "--no-policy"])
             let admin = try #require(await node.admin())
@@ -126,7 +126,7 @@ extension NodeTests {
             return (Int(try #require(pages.dropFirst().first)) ?? 0) * 4096
         }
 
-        /// 300 requests whose heads do not end, each as large as it may be and larger.
+        /// 300 requests with unfinished heads, each of the maximum size and larger.
         @Test(arguments: [false, true]) func unfinishedHeadsCostLittle(isLargerThanAllowed: Bool) async throws {
             let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1"])
             let port = try #require(await node.port())
@@ -137,7 +137,7 @@ extension NodeTests {
             for number in 0..<300 {
                 let client = try await RawClient.connect(port: port, from: "127.0.0.\(10 + number / 60)")
                 try await client.send(head)
-                // 70 KiB are what HTTP libraries often take.
+                // 70 KiB are the usual read size of HTTP libraries.
                 if isLargerThanAllowed { try? await client.send(String(repeating: "y", count: 55 << 10)) }
                 clients.append(client)
             }

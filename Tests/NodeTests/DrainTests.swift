@@ -38,7 +38,7 @@ extension NodeTests {
             await target.stop()
         }
 
-        /// v2 is sent `goaway`, with a time of at most half of the drain's; v1 learns of the drain by a refusal.
+        /// v2 is sent `goaway`, with a time of at most half of the drain's; v1 learns about the drain from a refusal.
         @Test func eachVersionLearnsOfADrain() async throws {
             let target = try await TestTarget.start(.echo)
             let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1", "--drain-timeout", "20"])
@@ -68,7 +68,7 @@ extension NodeTests {
             let idle = try await RawClient.connect(port: port)
             let underWay = try await RawClient.connect(port: port)
             try await underWay.send(String(Self.handshake.prefix(30)))
-            // Comes after the other two, and keeps the drain from its end.
+            // Arrives after the other two, and keeps the drain from ending.
             let client = try await self.connected(node, to: target)
             node.signal(SIGTERM)
             try await client.expect(.goaway)
@@ -84,7 +84,7 @@ extension NodeTests {
             await target.stop()
         }
 
-        /// Who stands in the listening socket's queue at the signal is answered, not reset.
+        /// A connection in the listening socket's queue at the signal is answered, not reset.
         @Test func whoWaitsToBeAcceptedAtSigtermIsAnswered() async throws {
             let node = try NodeProcess(["--port", "0", "--no-policy", "--threads", "1"])
             let port = try #require(await node.port())
@@ -97,7 +97,7 @@ extension NodeTests {
             }
             node.signal(SIGTERM)
             node.signal(SIGCONT)
-            // Some may have been let in before the node took the signal.
+            // Some may have been admitted before the node received the signal.
             for client in clients { #expect([101, 503].contains(try await client.status())) }
             for client in clients { await client.close() }
             #expect(await node.wait() == 0)

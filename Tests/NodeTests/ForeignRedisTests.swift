@@ -5,7 +5,7 @@ import WasmnetQuota
 import WasmnetTesting
 
 extension NodeTests {
-    /// A Redis in which somebody wrote what no node writes.
+    /// A Redis with data that no node wrote.
     @Suite struct ForeignRedisTests {
         private static let client = ClientID(text: "a:192.0.2.7")
         private static let (most, least) = ("\(Int64.max)", "\(Int64.min)")

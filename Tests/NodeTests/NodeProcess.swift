@@ -1,13 +1,13 @@
 import Foundation
 import WasmnetTesting
 
-/// The real program as a process of its own. Nothing here blocks a thread of Swift's concurrency.
+/// The real program as a separate process. Nothing here blocks a thread of Swift's concurrency.
 final class NodeProcess: Sendable {
     private let process: SpawnedProcess
     private let errors = OutputLog()
     private let output = OutputLog()
 
-    /// - Parameter descriptors: the most that it may have open; nil: as many as this process.
+    /// - Parameter descriptors: the maximum that it may have open; nil: as many as this process.
     init(
         _ arguments: [String], environment: [String: String] = [:], input: String? = nil, descriptors: Int? = nil
     ) throws {
@@ -17,7 +17,7 @@ final class NodeProcess: Sendable {
         if let input { source.fileHandleForWriting.write(Data(input.utf8)) }
         try source.fileHandleForWriting.close()
         self.process = try SpawnedProcess(
-            // Nodes run side by side, so each has an admin port of its own.
+            // Nodes run side by side, so each has its own admin port.
             shell == nil ? program : "/bin/sh", (shell ?? []) + arguments,
             environment: ["WASMNET_ADMIN_PORT": "0"].merging(environment) { $1 }, directory: NodeProgram.root.path,
             input: input == nil ? nil : source.fileHandleForReading, output: output.fileHandleForWriting,
@@ -47,13 +47,13 @@ final class NodeProcess: Sendable {
     /// What it has logged so far.
     var log: String { self.errors.text }
 
-    /// The port in the line that says where it listens.
+    /// The port in the line with its address.
     func port() async -> Int? {
         guard await self.errors.shows({ Self.port(in: $0) != nil }) else { return nil }
         return Self.port(in: self.log)
     }
 
-    /// The admin server's address in the line that says where it listens.
+    /// The admin server's address in its line.
     func admin() async -> String? {
         guard await self.errors.shows({ Self.admin(in: $0) != nil }) else { return nil }
         return Self.admin(in: self.log)
@@ -74,12 +74,12 @@ final class NodeProcess: Sendable {
     /// Waits for its end: its exit code, or 128 and the number of the signal that ended it.
     func wait() async -> Int32 { await self.process.end() }
 
-    /// Waits until all it logs has been read.
+    /// Waits until its whole log has been read.
     func wholeLog() async -> String { await self.errors.whole() }
 }
 
 extension TestClient {
-    /// Connects as soon as the node lets it in: for a node whose log is not read, or that is full still. Fails after ten seconds.
+    /// Connects as soon as the node admits it: for a node whose log is not read, or that is still full. Fails after ten seconds.
     static func connectWhenPossible(port: Int) async throws -> TestClient {
         for _ in 0..<400 {
             if let client = try? await TestClient.connect(port: port) { return client }

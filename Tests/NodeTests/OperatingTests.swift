@@ -31,7 +31,7 @@ extension NodeTests {
             #expect(node.log.split(separator: "\n").first?.contains("default policy") == true, "\(node.log)")
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)
-            // Nothing but what happened.
+            // Only the events.
             #expect(await !node.wholeLog().contains("ERROR"))
         }
 
@@ -54,7 +54,7 @@ extension NodeTests {
             for path in ["/client/", "/client/test/support.js", "/client/../README.md", "/client/.gitignore"] {
                 #expect(try await status(port, path).hasPrefix("404"), "\(path)")
             }
-            // Sessions are as ever.
+            // Sessions are not affected.
             let client = try await TestClient.connect(port: port)
             await client.close()
             node.signal(SIGTERM)
@@ -66,7 +66,7 @@ extension NodeTests {
             #expect(await without.wait() == 0)
         }
 
-        /// Also where nobody reads the log any more: a write to it fails just so.
+        /// Also if the log is no longer read: a write to it fails in the same way.
         @Test func aFullDiskCostsTheLogAndNotTheNode() async throws {
             let port = try await RedisServer.freePort()
             let full = try #require(FileHandle(forWritingAtPath: "/dev/full"))
@@ -90,7 +90,7 @@ extension NodeTests {
             await target.stop()
         }
 
-        /// A log that is open and that nobody reads: the pipe fills, the node goes on, and says later how much is missing.
+        /// An open log that is not read: the pipe fills, the node continues, and later reports how much is missing.
         @Test func aLogThatIsStuckCostsLinesAndNotTheNode() async throws {
             let port = try await RedisServer.freePort()
             let policy = FileManager.default.temporaryDirectory.appending(path: "policy-\(UUID().uuidString).toml")
@@ -103,7 +103,7 @@ extension NodeTests {
                 errors: stuck.fileHandleForWriting)
             try stuck.fileHandleForWriting.close()
             let client = try await TestClient.connectWhenPossible(port: port)
-            // Each refusal is a line of over 100 bytes: more than a pipe of 64 KiB and the node's 1 MiB hold. Of one client 20 are logged.
+            // Each refusal is a line of over 100 bytes: more than a pipe of 64 KiB and the node's 1 MiB. Of one client 20 are logged.
             let count = 14_000
             for number in 0..<count / 20 {
                 let other = try await TestClient.connect(
@@ -126,7 +126,7 @@ extension NodeTests {
             #expect(lost.reduce(told, +) == count, "\(told) lines, \(lost) lost")
         }
 
-        /// It may be free a moment later, so whoever runs the node should start it again: 1, not 2.
+        /// It may be free a moment later, so the supervisor should start the node again: 1, not 2.
         @Test func aPortThatCannotBeListenedOnIsSaidInWords() async throws {
             let taken = try await TestTarget.start(.deaf)
             for (arguments, words) in [

@@ -20,7 +20,7 @@ extension NodeTests {
             max_connections = 30
             """
 
-        /// Two nodes and a policy file, a client with a session on each, and what runs commands against them.
+        /// Two nodes and a policy file, a client with a session on each, and a runner of commands against them.
         private func withCluster(
             _ body: (
                 _ clients: [TestClient], _ target: TestTarget, _ run: ([String]) async throws -> String
@@ -85,11 +85,11 @@ extension NodeTests {
                     Set(holders.compactMap { $0["address"] as? String })
                         == Set(nodes.compactMap { $0["address"] as? String }))
                 #expect(holders.reduce(0) { $0 + ($1["sessions"] as? Int ?? 0) } >= 2)
-                // IPv4 in other clothes is the same client.
+                // An IPv4-mapped address is the same client.
                 let mapped = try self.object(try await run(["quota", "show", "::ffff:127.0.0.1", "--json"]))
                 #expect(mapped["client"] as? String == "a:127.0.0.1")
                 #expect((mapped["holders"] as? [Any])?.count == 2)
-                // Whatever a token may name, as the denylist reads it; tables have it as commands take it.
+                // Any name that a token can have, as the denylist reads it; tables have it as commands accept it.
                 let name = "t:José \"O'Brien\" 50%"
                 for written in ["t:José \"O'Brien\" 50%25", "t:Jos%C3%A9%20%22O%27Brien%22%2050%25"] {
                     let report = try self.object(try await run(["quota", "show", written, "--json"]))
@@ -109,7 +109,7 @@ extension NodeTests {
                 #expect(text.contains("max_connections") && text.contains("1 GiB"), "\(text)")
                 #expect(!text.contains("(not registered)") && !text.contains("default policy"), "\(text)")
 
-                // One more than the policy allows, by an override; and the policy's limit again when it is taken back.
+                // One more than the policy allows, by an override; and the policy's limit again when that is removed.
                 clients[0].send(.connect(4, host: "127.0.0.1", port: UInt16(target.port)))
                 guard case .refused(4, let refusal) = try await clients[0].nextEvent() else {
                     throw POSIXError(.EPROTO)
@@ -125,7 +125,7 @@ extension NodeTests {
                 let cleared = try await run(["quota", "set", "127.0.0.1", "--clear"])
                 #expect(!cleared.contains("override"), "\(cleared)")
 
-                // A node draws connects ahead for a client that opened one just now, so until it is at rest a reset may be followed by that.
+                // A node draws connects ahead for a client that just opened one, so a reset can be followed by that until the node is idle.
                 var reset = ""
                 for _ in 0..<10 {
                     _ = try await run(["quota", "reset", "a:127.0.0.1"])
@@ -133,14 +133,14 @@ extension NodeTests {
                     if try self.limit("connects_per_sec", in: reset)["available"] as? Int == 50 { break }
                 }
                 #expect(try self.limit("max_connections", in: reset)["used"] as? Int == 4)
-                // With --json it tells what is left.
+                // With --json it prints the rest.
                 let told = try self.object(try await run(["quota", "reset", "127.0.0.1", "--json"]))
                 #expect(Set(told.keys) == Set(try self.object(reset).keys))
                 #expect(try self.limit("connects_per_sec", in: reset)["available"] as? Int == 50)
             }
         }
 
-        /// One question, asked in two ways.
+        /// One question, in two ways.
         @Test func theCommandAndTheAPIGiveOneDocument() async throws {
             try await withServer { redis in
                 let file = NSTemporaryDirectory() + "quota-\(UInt64.random(in: 0 ... .max)).toml"
@@ -195,7 +195,7 @@ extension NodeTests {
             }
         }
 
-        /// A node that was refused lately does not ask again at once, so the client asks until it is.
+        /// A node that was refused recently does not ask again at once, so the client asks until it is.
         private func opens(_ id: SocketID, _ client: TestClient, _ target: TestTarget) async throws {
             while true {
                 client.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
@@ -224,7 +224,7 @@ extension NodeTests {
             }
         }
 
-        /// Arguments of quota, and what the complaint says.
+        /// Arguments of quota, and the error message.
         static let wrong: [([String], String)] = [
             (["show", "somebody"], "CLIENT is an address such as 203.0.113.7, or t:NAME, not \"somebody\""),
             (["show", "t:"], "CLIENT is an address"),

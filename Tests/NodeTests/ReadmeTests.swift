@@ -4,7 +4,7 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// The commands and snippets of the README and the guides, run as they stand.
+    /// The commands and snippets of the README and the guides, run unchanged.
     @Suite struct ReadmeTests {
         private static let pages =
             ["README.md", "CONTRIBUTING.md"]
@@ -33,7 +33,7 @@ extension NodeTests {
                 // As a shell reads them, as far as this page needs one.
                 let words = command.prefix { $0 != "#" }.split(separator: " ").map { $0.trimmingCharacters(in: ["'"]) }
                 if words.contains("make") {
-                    // Not within itself: whether the target is there and make would run it.
+                    // Not within itself: whether the target exists and make would run it.
                     let make = try SpawnedProcess(
                         "sh", ["-c", command.replacingOccurrences(of: "make ", with: "make -n ")],
                         directory: NodeProgram.root.path)
@@ -42,7 +42,7 @@ extension NodeTests {
                     let shell = try SpawnedProcess("sh", ["-c", check], directory: NodeProgram.root.path)
                     #expect(await shell.end() == 0, "\(command)")
                 } else if words[0] == "export" {
-                    // The test's own value is in force; the name must be one it has a value for.
+                    // The test's own value applies; it must have a value for the name.
                     let name = words.dropFirst().first?.split(separator: "=").first.map(String.init)
                     #expect(environment.keys.contains(name ?? ""), "\(command)")
                 } else if words.starts(with: ["wasmnet-node", "serve"]), !words.contains("--help") {
@@ -59,8 +59,8 @@ extension NodeTests {
             }
         }
 
-        /// What to run in a shell in place of a command that is not the node's: the command itself where it is cheap. Builds and suites within
-        /// this one would wait for it; of those only whether what they name is there.
+        /// The shell command to run instead of one that is not the node's: the command itself if it is cheap. Builds and suites within
+        /// this one would wait for it; for those only whether the name exists.
         private static func check(of words: [String]) -> String? {
             let name = words.last ?? ""
             switch Array(words.prefix(3)) {

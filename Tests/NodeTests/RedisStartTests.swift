@@ -6,13 +6,13 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension NodeTests {
-    /// A Redis that is not as it should be when the program starts.
+    /// A misconfigured or unreachable Redis at the program's start.
     @Suite struct RedisStartTests {
         private static let secret = "hunter2hunter2"
 
-        /// The complaint is one line that says what and where, and no secret is in it.
+        /// The error is one line with the fault and its place, and without any secret.
         ///
-        /// - Parameter mayPass: whether it may be over by itself, so that trying again may help.
+        /// - Parameter mayPass: whether it may resolve itself, so that trying again may help.
         private func fails(
             _ url: String, _ arguments: [String] = [], saying words: String, mayPass: Bool = false
         ) async throws {
@@ -90,7 +90,7 @@ extension NodeTests {
             }
         }
 
-        /// A part of what nodes ask would go well, and the rest fail for as long as the node runs.
+        /// Some of the nodes' requests would succeed, and the rest fail for as long as the node runs.
         @Test func aRightThatOnlyScriptsNeedIsNamed() async throws {
             try await withServer("port PORT\nuser node on >\(Self.secret) ~* &* +@all -hget -zadd") { server in
                 let url = "redis://node:\(Self.secret)@127.0.0.1:\(server.port)"
@@ -121,7 +121,7 @@ extension NodeTests {
             await server.stop()
         }
 
-        /// A Redis that is far is waited for; how long it may be silent is an option.
+        /// A distant Redis is waited for; an option sets how long it may be silent.
         @Test func howLongRedisMayBeSilentIsAnOption() async throws {
             let policy = FileManager.default.temporaryDirectory.appending(path: "policy-\(UUID().uuidString).toml")
             defer { try? FileManager.default.removeItem(at: policy) }
@@ -136,7 +136,7 @@ extension NodeTests {
                     let port = try #require(await node.port())
                     proxy.set(.delay(.milliseconds(120)))
                     let client = try await TestClient.connect(port: port)
-                    // Each asks, or waits for one that does.
+                    // Each sends a request, or waits for one that does.
                     for id in SocketID(1)...5 {
                         client.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
                         while true {
@@ -163,7 +163,7 @@ extension NodeTests {
             node.log.split(separator: "\n").count { $0.contains(Self.loss) }
         }
 
-        /// Lines of the log that tell of Redis, at the default level, after the node's start; without those of what it lost.
+        /// Log lines about Redis, at the default level, after the node's start; without those about lost data.
         private static func news(_ node: NodeProcess) -> [String] {
             let lines = node.log.split(separator: "\n").map(String.init)
             return lines.drop { !$0.contains("the admin server listens") }.dropFirst().filter {
@@ -178,7 +178,7 @@ extension NodeTests {
                     ["--port", "0", "--no-policy"],
                     environment: ["WASMNET_REDIS": "redis://127.0.0.1:\(server.port)"])
                 try #require(await node.admin() != nil)
-                // A break that is over at once is no line.
+                // A break that is over at once is not logged.
                 await server.kill()
                 try await server.launch()
                 try await Task.sleep(for: .seconds(2))
@@ -192,7 +192,7 @@ extension NodeTests {
                 if isKilled { try await server.launch() } else { server.resume() }
                 #expect(await node.waitFor("limits are the cluster's again"))
                 let all = gone.duration(to: .now)
-                // What would come late.
+                // Late answers.
                 try await Task.sleep(for: .seconds(2))
                 let news = Self.news(node)
                 #expect(news.count == 2, "\(news)")
@@ -204,7 +204,7 @@ extension NodeTests {
                     news.first?.contains("WARNING") == true && news.first?.contains("mode=static") == true
                         && news.first?.contains(isKilled ? "refuses connections" : "in") == true, "\(news)")
                 let seconds = news.last?.firstMatch(of: /silent_seconds=(\d+)/).flatMap { Int($0.1) } ?? 0
-                // What is silent without a word is noticed at the next question.
+                // A Redis that stops without closing is noticed at the next request.
                 let silence = (away - .seconds(isKilled ? 2 : 5))...all
                 #expect(silence.contains(.seconds(seconds)), "\(news)")
                 node.signal(SIGTERM)
@@ -218,7 +218,7 @@ extension NodeTests {
                     ["--port", "0", "--no-policy"],
                     environment: ["WASMNET_REDIS": "redis://node:secret@127.0.0.1:\(server.port)"])
                 #expect(await node.waitFor("may not subscribe to the denylist's changes"))
-                // Attempts go on.
+                // Attempts continue.
                 try await Task.sleep(for: .seconds(3))
                 let warnings = node.log.split(separator: "\n").filter {
                     $0.contains("WARNING") && !$0.contains("--no-policy")

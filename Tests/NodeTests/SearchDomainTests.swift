@@ -4,8 +4,8 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// The real program on a machine whose resolver has search domains: a mount namespace with a resolv.conf and a hosts file of its
-    /// own, and a name server on a loopback address. Needs root.
+    /// The real program on a machine whose resolver has search domains: a mount namespace with its own resolv.conf and hosts file,
+    /// and a name server on a loopback address. Needs root.
     @Suite(.enabled(if: geteuid() == 0 && access("/usr/bin/unshare", X_OK) == 0)) struct SearchDomainTests {
         /// Every name below corp.test, and `db` itself, is 192.0.2.1 to it.
         private static let server = """
@@ -53,7 +53,7 @@ extension NodeTests {
                         + ["policy", "explain", policy, destination]
                 ).output
             }
-            // A whole name that is not there, with its dot and without; one label; one that the hosts file has; one that is written out.
+            // A full name that does not exist, with its dot and without; one label; one in the hosts file; one that is written out.
             for name in ["api.example.test", "api.example.test.", "web"] {
                 let output = try await explain("\(name):80")
                 #expect(output.contains("was not found"), "\(output)")

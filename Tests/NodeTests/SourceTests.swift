@@ -4,10 +4,10 @@ import WasmnetNet
 import WasmnetTesting
 
 extension NodeTests {
-    /// What the sources may not hold. (They are read here, so these tests may use what the sources may not.)
+    /// Calls that the sources may not contain. (They are read here, so these tests may use them.)
     @Suite struct SourceTests {
-        /// Calls that cut or compare a String by Characters (grapheme clusters), or by Unicode's rules of case and space: text from outside
-        /// goes through ByteText.
+        /// Calls that split or compare a String by Characters (grapheme clusters), or by Unicode's rules of case and space: untrusted text
+        /// is handled with ByteText.
         private static let calls = [
             #"\.split\(separator: ""#, #"\.split\((separator: [^,)]*, )?maxSplits"#, #"\.split\(whereSeparator: \\"#,
             #"\.split \{"#,
@@ -19,7 +19,7 @@ extension NodeTests {
             #"(prefix|drop|filter|where|while)(: |\()? ?\{ \$0 [!=]= ""#,
         ]
 
-        /// File and call, with why it is none of text from outside.
+        /// File and call, with the reason why the text is trusted.
         private static let exceptions = [
             // Names of our own.
             "PrometheusMetrics/MetricName.swift", "PrometheusMetrics/LabelSet.swift",
@@ -51,7 +51,7 @@ extension NodeTests {
                 except: ["WasmnetNet/Sharing/Guarded.swift"])
         }
 
-        /// Finds a call of the list in no file of Sources but the exceptions, and in each of these.
+        /// Finds a call of the list in no file of Sources except the exceptions, and in each of these.
         private static func check(_ calls: [String], except exceptions: [String]) throws {
             let root = NodeProgram.root.appending(path: "Sources")
             let call = try NSRegularExpression(pattern: calls.joined(separator: "|"))

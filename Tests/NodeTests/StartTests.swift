@@ -5,7 +5,7 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension NodeTests {
-    /// What the program inherits from whoever starts it.
+    /// State that the program inherits from its parent.
     @Suite struct StartTests {
         /// Every combination of standard input, output and error that is closed.
         @Test(arguments: 0..<8) func closedDescriptorsAreFilledBeforeAnythingIsOpened(closed: Int) async throws {
@@ -20,7 +20,7 @@ extension NodeTests {
                 ])
             let target = try await TestTarget.start(.echo)
             let client = try await TestClient.connectWhenPossible(port: port)
-            // Where a socket or a timer had taken the number, lines of the log would reach it.
+            // If a socket or a timer had taken the number, lines of the log would reach it.
             for number in 0...2 {
                 let file = try FileManager.default.destinationOfSymbolicLink(atPath: "/proc/\(node.id)/fd/\(number)")
                 #expect(file == "/dev/null", "\(words): descriptor \(number) is \(file)")

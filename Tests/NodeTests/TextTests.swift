@@ -5,7 +5,7 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension NodeTests {
-    /// Text from outside, against the real program.
+    /// Untrusted text, against the real program.
     @Suite struct TextTests {
         private func withFile(_ text: String, _ body: (String) async throws -> Void) async throws {
             let file = FileManager.default.temporaryDirectory.appending(path: "wasmnet-\(UUID().uuidString)")
@@ -41,7 +41,7 @@ extension NodeTests {
                     let client = try await TestClient.connect(
                         port: port, subprotocols: ["wasmnet.v2", "wasmnet.bearer.\(token)"])
                     _ = try await client.next()
-                    // As commands take it.
+                    // As commands accept it.
                     #expect(await node.waitFor(#"client="t:José%20%22O%27Brien%22%20%231%2050%25%20%E2%80%AE""#))
                     await client.close()
                     node.signal(SIGTERM)
@@ -53,7 +53,7 @@ extension NodeTests {
             }
         }
 
-        /// What a client names stands in the log, escaped and cut, in both formats.
+        /// Names from a client are logged escaped and truncated, in both formats.
         @Test(arguments: ["text", "json"]) func theLogHoldsNothingRaw(format: String) async throws {
             let node = try NodeProcess(["--port", "0", "--log-level", "debug", "--log-format", format])
             let port = try #require(await node.port())
@@ -89,7 +89,7 @@ extension NodeTests {
             #expect(errors.contains("WASMNET_LOG_LEVEL holds a control character") && !errors.contains("\r"))
         }
 
-        /// What an argument or a file holds cannot steer the terminal.
+        /// The content of an argument or a file cannot control the terminal.
         @Test func complaintsSteerNoTerminal() async throws {
             for arguments in [
                 ["quota", "show", "x\u{1B}[2J\u{202E}"],

@@ -4,7 +4,7 @@ import Testing
 import WasmnetTesting
 
 extension NodeTests {
-    /// Tokens as an operator sets them up: the program makes the file, serves by it, and lets in who has one.
+    /// Tokens as an operator sets them up: the program makes the file, serves by it, and admits a client that has one.
     @Suite struct TokenTests {
         private func withFiles(_ files: [String: String], _ body: (URL) async throws -> Void) async throws {
             let directory = FileManager.default.temporaryDirectory.appending(path: "wasmnet-\(UUID().uuidString)")
@@ -71,7 +71,7 @@ extension NodeTests {
             }
         }
 
-        /// A secret in the wrong place is not repeated by the complaint about it.
+        /// A secret in the wrong place is not repeated in the error message about it.
         @Test func complaintsHoldNoSecret() async throws {
             let secret = "a-secret-that-nobody-may-see-in-a-log"
             try await self.withFiles(["secret": secret, "short": "tooshortsecret"]) { directory in

@@ -1,7 +1,7 @@
 import NIOCore
 import WasmnetProtocol
 
-/// The page: what it asked for, what it was told, and whether that may be.
+/// The page: its requests, its events, and whether those are allowed.
 struct SimulatedBrowser {
     struct Socket {
         var isConnected = false
@@ -14,7 +14,7 @@ struct SimulatedBrowser {
         var hasClosed = false
         var wasReset = false
         var targetEnded = false
-        /// Told once, and last.
+        /// Sent once, and last.
         var end: ReasonCode?
     }
 
@@ -24,7 +24,7 @@ struct SimulatedBrowser {
     var wasClosed = false
     private var input = ByteBuffer()
     private var mask: UInt32 = 0x1234_5678
-    /// What a test must be told.
+    /// Violations that a test must report.
     var faults: [String] = []
 
     init(version: WireVersion, window: Int) {
@@ -34,7 +34,7 @@ struct SimulatedBrowser {
 
     var hasCredit: Bool { self.codec.version == .v2 }
 
-    /// One byte of a socket's stream: tells socket, direction and offset.
+    /// One byte of a socket's stream: encodes socket, direction and offset.
     static func byte(_ id: SocketID, isUp: Bool, _ offset: Int) -> UInt8 {
         UInt8(truncatingIfNeeded: offset &* 31 &+ offset >> 8 &* 7 &+ Int(id) &* 101 &+ (isUp ? 53 : 0))
     }
@@ -134,7 +134,7 @@ struct SimulatedBrowser {
         }
     }
 
-    /// Whatever is told of a socket is told before its end.
+    /// Every event of a socket comes before its end.
     private mutating func update(_ id: SocketID, _ event: Event, _ body: (inout Socket) -> Bool) {
         guard var socket = self.sockets[id] else {
             self.faults.append("told of a socket that never was: \(event)")

@@ -3,8 +3,8 @@ import Glibc
 import NIOCore
 import NIOEmbedded
 
-/// The operating system's half of a socket, under a channel in memory: it takes what was flushed, as far as its buffer goes,
-/// and gives what has come, when it is asked to. It can be clogged, ended and reset.
+/// The operating system's half of a socket, under a channel in memory: it accepts flushed data, as far as its buffer allows,
+/// and returns received data on request. It can be clogged, ended and reset.
 final class SimulatedSocket: ChannelDuplexHandler {
     typealias InboundIn = ByteBuffer
     typealias InboundOut = ByteBuffer
@@ -26,7 +26,7 @@ final class SimulatedSocket: ChannelDuplexHandler {
     private var queue = Deque<Write>()
     private(set) var queuedBytes = 0
     private(set) var maxQueued = 0
-    /// What the kernel took and the peer has not read yet.
+    /// Data that the kernel accepted and the peer has not read yet.
     private(set) var outgoing = ByteBuffer()
     private var outputClose: EventLoopPromise<Void>?
     private var outputIsClosing = false
@@ -58,7 +58,7 @@ final class SimulatedSocket: ChannelDuplexHandler {
         context.fireChannelInactive()
     }
 
-    // MARK: What the node does
+    // MARK: The node's actions
 
     func write(context: ChannelHandlerContext, data: NIOAny, promise: EventLoopPromise<Void>?) {
         guard !self.isClosed, !self.outputIsClosing else {
@@ -131,9 +131,9 @@ final class SimulatedSocket: ChannelDuplexHandler {
         if self.endIsTold, self.outputHasEnded, !self.isClosed { context.close(promise: nil) }
     }
 
-    // MARK: What the peer does
+    // MARK: The peer's actions
 
-    /// The peer reads so many bytes at most.
+    /// The peer reads at most this many bytes.
     func take(_ most: Int) -> ByteBuffer {
         let bytes = self.outgoing.readSlice(length: min(most, self.outgoing.readableBytes)) ?? ByteBuffer()
         self.outgoing.discardReadBytes()
@@ -153,7 +153,7 @@ final class SimulatedSocket: ChannelDuplexHandler {
 
     func reset() { self.peerHasReset = true }
 
-    /// Gives the node one read's worth, if it has asked; a reset is told unasked, as epoll tells it.
+    /// Passes the node one read's worth, if it has asked; a reset is reported unasked, as by epoll.
     func deliver() {
         guard !self.isClosed, let context = self.context else { return }
         if self.peerHasReset {

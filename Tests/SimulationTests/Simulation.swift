@@ -11,7 +11,7 @@ import WasmnetTesting
 @testable import WasmnetRelay
 
 /// A page, a node and its targets on one loop, with every choice drawn from one seed: which side moves, how much, where messages are
-/// cut, what is clogged, ended, reset.
+/// split, which sockets are clogged, ended, reset.
 final class Simulation {
     struct Target {
         let socket: SimulatedSocket
@@ -171,7 +171,7 @@ final class Simulation {
         if self.browser.hasCredit { self.ask(.window(id, bytes: UInt32(count))) }
     }
 
-    /// The network between page and node moves a little, one way or the other.
+    /// The network between page and node advances a little, one way or the other.
     func moveCarrier() {
         self.carrier.deliver()
         let answers = self.browser.receive(self.carrier.take(self.number(1...6000)))
@@ -219,7 +219,7 @@ final class Simulation {
     }
 }
 
-/// Makes a target for each dial, known by its port.
+/// Makes a target for each dial, identified by its port.
 private final class Connector: TargetConnector {
     private let loop: EmbeddedEventLoop
     private let state = NIOLockedValueBox<[(SocketID, NIOLoopBound<SimulatedSocket>)]>([])
@@ -240,7 +240,7 @@ private final class Connector: TargetConnector {
         let id = SocketID(target.port ?? 0)
         let refuses = self.refuses
         let loop = self.loop
-        // Not at once: what the page sends meanwhile comes early.
+        // Not at once: the page's data meanwhile is early.
         eventLoop.scheduleTask(in: .milliseconds(20)) {
             do {
                 if refuses { throw IOError(errnoCode: 111, reason: "connect") }

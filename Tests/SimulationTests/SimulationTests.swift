@@ -3,11 +3,11 @@ import Testing
 import WasmnetProtocol
 import WasmnetQuota
 
-/// Whatever happens in whatever order: the same bytes in order or one reason, bounded memory, and each socket ends once.
+/// For any events in any order: the same bytes in order or one reason, bounded memory, and each socket ends once.
 @Suite struct SimulationTests {
-    /// What the node may hold for a target: what the client may have on its way, and a read of the carrier.
+    /// The maximum that the node may buffer for a target: the client's data in transit, and a read of the carrier.
     private static let maxForTarget = 4 * Simulation.window + 8192
-    /// And toward the page: high water, a turn's reads, and what answers there are.
+    /// And toward the page: high water, a turn's reads, and the answers.
     private static let maxForPage = 32 << 10
 
     private func check(_ simulation: Simulation) {
@@ -26,7 +26,7 @@ import WasmnetQuota
         }
     }
 
-    /// Everything flows again, and both sides finish what they began.
+    /// Everything flows again, and both sides finish.
     private func heal(_ simulation: Simulation) {
         simulation.carrier.isClogged = false
         for target in simulation.targets.values { target.socket.isClogged = false }
@@ -63,11 +63,11 @@ import WasmnetQuota
         for (id, socket) in simulation.browser.sockets {
             #expect(socket.end != nil, "seed \(seed): socket \(id) never ended")
             guard let target = simulation.targets[id], !target.hasReset, !socket.wasReset else { continue }
-            // Nobody broke it: what the page sent before it finished has all arrived. In v1 what crosses the target's end is lost.
+            // Neither side aborted it: all data from before the page finished has arrived. In v1 data that crosses the target's end is lost.
             if version == .v2 || !endedEarly.contains(id) {
                 #expect(target.received == socket.sent, "seed \(seed): socket \(id)")
             }
-            // And what the target sent, if the page did not stop listening.
+            // And the target's data, if the page did not stop listening.
             if !socket.hasClosed { #expect(socket.received == target.sent, "seed \(seed): socket \(id)") }
         }
         simulation.cut()
@@ -81,7 +81,7 @@ import WasmnetQuota
         let simulation = try Simulation(version: version, seed: seed, linger: .seconds(5))
         for _ in 0..<simulation.number(1...1000) { simulation.step() }
         simulation.cut()
-        // Targets that take nothing are given up after the linger.
+        // Targets that read nothing are given up after the linger.
         for _ in 0..<100 {
             for id in simulation.targets.keys { simulation.moveTarget(id) }
             simulation.settle()

@@ -61,7 +61,7 @@ extension Operations {
             }
         }
 
-        /// Of one client's refusals 20 are logged at once and 5 a second; the rest is a number. Another client's are its own.
+        /// Of one client's refusals 20 are logged at once and 5 a second; the rest is counted. Another client's are separate.
         @Test func refusalsAreLimitedByClient() async throws {
             let log = LogLines()
             let policy = try TestNode.policy(
@@ -82,7 +82,7 @@ extension Operations {
                 let most = 20 + 5 * Int((ContinuousClock.now - start).components.seconds + 1)
                 #expect((20...most).contains(lines("a:203.0.113.1").count))
                 #expect(lines("a:203.0.113.2").count == 1)
-                // What was left out is said, and metrics count all.
+                // The number left out is reported, and metrics count all.
                 let rest = try await log.line("refusals were left out of the log")
                 #expect(rest.metadata["client"] == "a:203.0.113.1")
                 let told = lines("a:203.0.113.1").count + (Int(rest.metadata["suppressed"] ?? "") ?? 0)

@@ -83,7 +83,7 @@ extension Operations {
                 #expect(report["overrides_end"] as? String != nil)
                 let holders = try #require(report["holders"] as? [[String: Any]])
                 #expect(holders.count == 1 && holders[0]["sockets"] as? Int == 3 && holders[0]["sessions"] as? Int == 1)
-                // A new policy keeps what was set for the client.
+                // A new policy keeps the client's overrides.
                 node.server.replacePolicy(try TestNode.policy(Self.limits))
                 try await client.connect(5, to: target)
                 try await admin.ask(.DELETE, path, status: 204)
@@ -114,7 +114,7 @@ extension Operations {
                     try await client.connect(2, to: target)
                     #expect(self.sockets(in: try await admin.ask(.GET, path)) == 2)
                     try await admin.ask(.PUT, path, #"{"max_connections": 3}"#)
-                    // A node that had just heard that there is no more asks again a quarter of a second later.
+                    // A node that has just been told that there is no more asks again a quarter of a second later.
                     var isOpen = false
                     for id in SocketID(10)...50 where !isOpen {
                         isOpen = (try? await client.connect(id, to: target)) != nil
@@ -132,7 +132,7 @@ extension Operations {
             await redis.stop()
         }
 
-        /// Each limit with the most it may be and the least that is too much.
+        /// Each limit with its maximum and the smallest value above it.
         private static let ranges: [(name: String, most: String, above: String)] = [
             ("max_sessions", "1000000", "1000001"), ("max_connections", "1000000", "9223372036854775807"),
             ("connects_per_sec", "1000000", "1000000.5"), ("resolves_per_sec", "1000000", "1e300"),
@@ -172,7 +172,7 @@ extension Operations {
                     ("connects_per_sec", "connect_burst", "1000001"), ("resolves_per_sec", "resolve_burst", "0"),
                     ("max_bandwidth_mbps", "byte_burst", "4294967297"),
                 ] { try await admin.ask(.PUT, path, "{\"\(rate)\": 1, \"\(burst)\": \(above)}", status: 422) }
-                // The client is the same in any clothes.
+                // The client is the same in any spelling.
                 #expect(
                     try await admin.ask(.PUT, "/v1/quota/::ffff:192.0.2.7", #"{"max_sessions": 5}"#)["client"]
                         as? String
@@ -192,7 +192,7 @@ extension Operations {
             await redis?.stop()
         }
 
-        /// It serves, by the policy's `redis_failure`: a balancer must not take it for broken.
+        /// It serves, by the policy's `redis_failure`: a balancer must not consider it broken.
         @Test func aNodeThatStartedWithoutRedisIsReadyAndSaysThatItIsAlone() async throws {
             let port = try await RedisServer.freePort()
             try await TestNode.withAdmin(configure: {

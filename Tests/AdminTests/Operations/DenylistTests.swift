@@ -64,7 +64,7 @@ extension Operations {
                 client.send(.connect(1, host: "127.0.0.1", port: UInt16(target.port)))
                 #expect(try await client.nextEnd().1 == .denylisted)
                 try await admin.shows("wasmnet_denylist_entries", 1)
-                // What is counted is what is listed, also before the entry is taken out.
+                // The count matches the list, also before the entry is removed.
                 var size = 1
                 while size > 0 {
                     let report = try await admin.ask(.GET, "/v1/denylist")

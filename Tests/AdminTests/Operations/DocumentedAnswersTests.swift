@@ -4,7 +4,7 @@ import Testing
 import WasmnetTesting
 
 extension Operations {
-    /// The API's document and a real node: whatever is asked, the answer's status is one that the document lists for it.
+    /// The API's document and a real node: for any request, the answer's status is one that the document lists.
     @Suite struct DocumentedAnswersTests {
         private static let limits = """
             [network]
@@ -16,7 +16,7 @@ extension Operations {
             bytes_per_day = "1GiB"
             """
 
-        /// For every parameter, in turn: what can be one and what cannot.
+        /// For every parameter, in turn: valid and invalid values.
         private static let values = [
             "", "1", "0", "-1", "nobody", "a:127.0.0.1", "127.0.0.1", "a:local", "t:amy", "t:", "a:", "t:\u{7}",
             "\u{e9}",

@@ -8,9 +8,9 @@ import WasmnetRelay
 import WasmnetTesting
 
 extension Operations {
-    /// Gauges say what is, whatever happened before.
+    /// Gauges show the current state, whatever happened before.
     @Suite struct GaugeTests {
-        /// What a gauge shows and what there is, by kind of socket.
+        /// A gauge's value and the actual number, by kind of socket.
         private func compare(_ node: TestNode, _ admin: Admin) async throws -> (
             shown: [String: Double], true: [String: Double]
         ) {

@@ -46,7 +46,7 @@ extension Operations {
             }
         }
 
-        /// Labels come from closed lists: nobody can make a node's metrics grow.
+        /// Labels are from closed lists: no client can make a node's metrics grow.
         @Test func tenThousandClientsAndHostsMakeNoSeries() async throws {
             let policy = try TestNode.policy(
                 """
@@ -101,7 +101,7 @@ extension Operations {
             }
         }
 
-        /// Only what is described is exposed, and all that is described is exposed by a node of a cluster.
+        /// Only documented metrics are exposed, and a node of a cluster exposes all of them.
         @Test func theNamesAreThoseOfOneFile() async throws {
             let redis = try await RedisServer.start()
             try await TestNode.withAdmin(configure: { $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)") })

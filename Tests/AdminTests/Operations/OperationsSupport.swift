@@ -12,10 +12,10 @@ import WasmnetPolicyFile
 import WasmnetProtocol
 import WasmnetTesting
 
-/// Tests of what operators use, each on real nodes with an admin server; one after the other, since each keeps the machine busy.
+/// Tests of operators' functions, each on real nodes with an admin server; one after the other, since each keeps the machine busy.
 @Suite(.serialized, .timeLimit(.minutes(2))) struct Operations {}
 
-/// A node's admin server, asked as an operator asks it.
+/// A node's admin server, used as by an operator.
 struct Admin: Sendable {
     let base: String
     var token: String?
@@ -38,13 +38,13 @@ struct Admin: Sendable {
         String(decoding: try await self.exchange(.GET, path, nil).1, as: UTF8.self)
     }
 
-    /// A sample of /metrics; nil where there is none of that name and labels.
+    /// A sample of /metrics; nil if none has that name and labels.
     func metric(_ series: String) async throws -> Double? {
         try await self.text("/metrics").split(separator: "\n").first { $0.hasPrefix(series + " ") }
             .flatMap { Double($0.dropFirst(series.count + 1)) }
     }
 
-    /// Waits until a sample is what it should be.
+    /// Waits until a sample has the expected value.
     func shows(_ series: String, _ value: Double) async throws {
         let end = ContinuousClock.now + .seconds(20)
         var last: Double?
@@ -92,14 +92,14 @@ extension TestNode {
 }
 
 extension TestClient {
-    /// A session that has said hello.
+    /// A session that has received hello.
     static func open(_ node: TestNode, headers: HTTPHeaders = [:]) async throws -> TestClient {
         let client = try await TestClient.connect(port: node.port, headers: headers)
         _ = try await client.next()
         return client
     }
 
-    /// Opens a TCP socket and waits until it stands.
+    /// Opens a TCP socket and waits until it is connected.
     func connect(_ id: SocketID, to target: TestTarget) async throws {
         self.send(.connect(id, host: "127.0.0.1", port: UInt16(target.port)))
         try await self.expect(.connected(id))

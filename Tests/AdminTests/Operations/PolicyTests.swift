@@ -9,7 +9,7 @@ import WasmnetTesting
 
 extension Operations {
     @Suite struct PolicyTests {
-        /// A policy's file in a folder of its own.
+        /// A policy file in its own folder.
         private final class File: Sendable {
             let path: String
 
@@ -21,7 +21,7 @@ extension Operations {
             }
 
             func write(_ text: String) throws {
-                // As editors and Kubernetes do it: another file takes the place of the old.
+                // As editors and Kubernetes do it: another file replaces the old one.
                 try text.write(toFile: self.path, atomically: true, encoding: .utf8)
             }
 
@@ -98,7 +98,7 @@ extension Operations {
             await gone.stop()
         }
 
-        /// A reload, the shadow policy, the policy as it is told, and how it is explained.
+        /// A reload, the shadow policy, the reported policy, and how it is explained.
         @Test func entriesForOneTransportAreKnownToOperators() async throws {
             let target = try await TestTarget.start(.echo)
             let port = UInt16(target.port)
@@ -152,7 +152,7 @@ extension Operations {
                 #expect(try await admin.ask(.GET, "/v1/policy")["generation"] as? Int == 1)
                 client.send(.send(1, ByteBuffer(string: "alive")))
                 try await client.expect(.data(1))
-                // Mended, it comes into force by itself.
+                // Once fixed, it takes effect by itself.
                 try file.write(Self.allowing(["127.0.0.0/8", "10.0.0.0/8"]))
                 try await admin.shows("wasmnet_policy_generation", 2)
                 try await admin.shows("wasmnet_policy_stale", 0)
@@ -170,7 +170,7 @@ extension Operations {
                 try await admin.shows(#"wasmnet_policy_reloads_total{outcome="failed"}"#, 0)
                 try file.write(Self.allowing(["127.0.0.0/8", "10.0.0.0/8"]))
                 try await admin.shows("wasmnet_policy_generation", 2)
-                // Who asks for it gets it at once.
+                // A request reloads it at once.
                 try Data().write(to: URL(fileURLWithPath: file.path))
                 #expect(try await admin.ask(.POST, "/v1/policy/reload")["generation"] as? Int == 3)
             }

@@ -12,7 +12,7 @@ import WasmnetAdmin
         return text.split(separator: "alive").count > answers
     }
 
-    /// Is in the middle of a request for as long as it stands; false where the server ended it.
+    /// Is in the middle of a request while it is open; false if the server ended it.
     private func watch(_ connection: Connection, _ live: LiveServer) async throws -> Bool {
         try? await connection.write(live.request("GET", "/v1/events", headers: ["Connection": nil]))
         return await connection.text(until: "data: ").contains("data: ")
@@ -68,7 +68,7 @@ import WasmnetAdmin
                         try await Connection.with(port: port, from: "127.0.0.2") { four async throws in
                             #expect(try await self.watch(three, live))
                             #expect(try await self.watch(four, live))
-                            // No place is left, whoever comes.
+                            // No place is left for any client.
                             #expect(
                                 try await !Connection.with(port: port, from: "127.0.0.3") {
                                     try await self.watch($0, live)

@@ -2,15 +2,15 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// A connection that sends bytes as they are, and keeps what comes.
+/// A connection that sends raw bytes, and keeps the received ones.
 struct Connection {
     private let channel: any Channel
     private let outbound: NIOAsyncChannelOutboundWriter<ByteBuffer>
     private let received: Received
 
     /// - Parameters:
-    ///   - source: where it comes from.
-    ///   - reads: false: takes nothing of what comes.
+    ///   - source: its source address.
+    ///   - reads: false: reads nothing.
     static func with<Value: Sendable>(
         port: Int, from source: String = "127.0.0.1", reads: Bool = true,
         _ body: @escaping @Sendable (Connection) async throws -> Value
@@ -32,7 +32,7 @@ struct Connection {
                 let received = Received()
                 try await withThrowingTaskGroup(of: Void.self) { tasks in
                     tasks.addTask {
-                        // A reset after the answer is an end like another: what has come stands.
+                        // A reset after the answer is an end like another: received data stays.
                         do { for try await buffer in inbound { received.append(buffer) } } catch {}
                         received.end()
                     }
@@ -43,7 +43,7 @@ struct Connection {
                 }
             }
         } catch {
-            // A channel that was closed already cannot be closed again: no failure of the body's.
+            // A channel that is already closed cannot be closed again: that is not a failure of the body.
             guard let value = value.withLockedValue({ $0 }) else { throw error }
             return value
         }
@@ -51,10 +51,10 @@ struct Connection {
         return value
     }
 
-    /// Sends it, and returns everything until the other side has nothing more.
+    /// Sends it, and returns everything until the other side has no more.
     static func exchange(_ text: String, port: Int) async throws -> String {
         try await Self.with(port: port) { connection in
-            // A server that has answered takes the rest no more: what comes back counts.
+            // A server that has answered no longer reads the rest: the answer counts.
             async let written: Void? = try? connection.write(text)
             let answer = await connection.rest()
             _ = await written
@@ -68,19 +68,19 @@ struct Connection {
 
     var soFar: String { self.received.soFar }
 
-    /// All that has come when the other side has nothing more.
+    /// Everything received when the other side has no more.
     func rest() async -> String { await self.received.text(until: nil) }
 
-    /// All that has come once it is enough, or when there is no more.
+    /// Everything received once it is enough, or when there is no more.
     func text(until isEnough: @escaping @Sendable (String) -> Bool) async -> String {
         await self.received.text(until: isEnough)
     }
 
-    /// All that has come once it holds the words, or when there is no more.
+    /// Everything received once it contains the words, or when there is no more.
     func text(until words: String) async -> String { await self.received.text { $0.contains(words) } }
 }
 
-/// The bytes that came, and those who wait for some.
+/// The received bytes, and the waiters.
 private final class Received: Sendable {
     private struct State {
         var bytes = ByteBuffer()

@@ -3,9 +3,9 @@ import PrometheusMetrics
 import Testing
 import WasmnetAdmin
 
-/// The document and the server, held to each other: every path, method and status.
+/// Compares the document and the server: every path, method and status.
 @Suite(.timeLimit(.minutes(1))) struct ContractTests {
-    /// One documented answer, and what makes the server give it.
+    /// One documented answer, and the request that produces it.
     private struct Case {
         let method: String
         let path: String
@@ -165,7 +165,7 @@ import WasmnetAdmin
     @Test func theDataOfAnEventIsASnapshotInItsShape() async throws {
         let document = try await document()
         let answer = try await LiveServer.with { try await EventReader.answer(of: $0, others: 0) }
-        // The body comes in chunks: the data is on a line of its own.
+        // The body arrives in chunks: the data is on a separate line.
         let data = try #require(answer.body.split(whereSeparator: \.isNewline).first { $0.hasPrefix("data: ") })
         let snapshot = try #require(JSONValue(String(data.dropFirst("data: ".count))))
         let schema = document["components"]?["schemas"]?["Snapshot"] ?? .null

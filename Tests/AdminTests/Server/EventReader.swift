@@ -2,7 +2,7 @@ import WasmnetAdmin
 
 /// A client of `/v1/events`.
 enum EventReader {
-    /// The answer to one more client while others read; of a stream, what stands before its first event.
+    /// The answer to one more client while others read; for a stream, the part before its first event.
     static func answer(of live: LiveServer, others: Int) async throws -> Answer {
         try await self.reading(live, others) {
             try await Connection.with(port: live.address.port) { connection in
@@ -12,7 +12,7 @@ enum EventReader {
         }
     }
 
-    /// Runs the body while so many clients have had an event each and wait for more.
+    /// Runs the body while this many clients have had an event each and wait for more.
     static func reading<Value: Sendable>(
         _ live: LiveServer, _ count: Int, _ body: @escaping @Sendable () async throws -> Value
     ) async throws -> Value {

@@ -34,7 +34,7 @@ import WasmnetAdmin
             let refused = try await EventReader.answer(of: live, others: 2)
             #expect(refused.status == 503)
             #expect(refused.code == "too_many_streams")
-            // The two are gone; the server sees it when it next writes to them.
+            // The two are gone; the server notices when it next writes to them.
             while true {
                 let answer = try await EventReader.answer(of: live, others: 0)
                 if answer.status == 200 { break }
@@ -55,7 +55,7 @@ import WasmnetAdmin
         }
     }
 
-    /// Its place is another's then.
+    /// Its place is then free for another.
     @Test func aReaderThatTakesNothingIsClosed() async throws {
         let configuration = LiveServer.impatient { limits in
             limits.requestTime = .seconds(10)
@@ -64,7 +64,7 @@ import WasmnetAdmin
             limits.stalledTime = .milliseconds(200)
         }
         let backend = FakeBackend()
-        // More than the kernel takes for a client that reads nothing.
+        // More than the kernel buffers for a client that does not read.
         backend.state.withLockedValue { $0.nodes = 200_000 }
         try await LiveServer.with(configuration, backend) { live async throws in
             try await Connection.with(port: live.address.port, reads: false) { stalled async throws in

@@ -3,11 +3,11 @@ import NIOConcurrencyHelpers
 import WasmnetAdmin
 import WasmnetQuota
 
-/// A node of the test's making: some sessions, a denylist, and the ways a node can fail.
+/// A simulated node: some sessions, a denylist, and the ways a node can fail.
 final class FakeBackend: AdminBackend {
     enum Mood {
         case well
-        /// Every call throws what is no AdminError.
+        /// Every call throws an error that is not an AdminError.
         case broken
         /// No call ever ends, not even when it is cancelled.
         case stuck
@@ -41,7 +41,7 @@ final class FakeBackend: AdminBackend {
 
     deinit { self.letGo() }
 
-    /// Ends the calls that are stuck.
+    /// Ends the blocked calls.
     func letGo() {
         let held = self.state.withLockedValue { state in
             defer { state.held = [] }
@@ -162,7 +162,7 @@ final class FakeBackend: AdminBackend {
         return try await answer { client == "missing" ? nil : Self.report(client, $0) }
     }
 
-    /// As the node does with a client or a host that cannot be one.
+    /// Like the node for an invalid client or host.
     private static func check(_ name: String) throws {
         if name == "unreadable" { throw AdminError.unprocessable("bad_client", "it is no client") }
     }

@@ -5,7 +5,7 @@ import PrometheusMetrics
 import Testing
 import WasmnetAdmin
 
-/// Who may come in.
+/// Which clients are admitted.
 @Suite(.timeLimit(.minutes(1))) struct GateTests {
     @Test(arguments: [
         nil, "", "Bearer", "Bearer ", "Bearer wrong", "Basic \(LiveServer.token)", LiveServer.token,
@@ -138,7 +138,7 @@ import WasmnetAdmin
                 #expect(
                     try await live.send("POST", "/v1/drain", headers: [name: value]).status == 202, "\(name): \(value)")
             }
-            // What a page of another site would have to be allowed first.
+            // The permission that a page of another site would need first.
             let preflight = try await live.send("OPTIONS", "/v1/drain")
             #expect(preflight.status == 405)
             #expect(preflight.headers.keys.allSatisfy { !$0.hasPrefix("access-control-") })

@@ -59,7 +59,7 @@ enum JSONValue: Decodable, Hashable {
 struct SchemaCheck {
     let document: JSONValue
 
-    /// What `$ref` leads to, or the value itself.
+    /// The target of `$ref`, or the value itself.
     func resolved(_ value: JSONValue) -> JSONValue {
         guard let reference = value["$ref"]?.string else { return value }
         var target = document
@@ -67,7 +67,7 @@ struct SchemaCheck {
         return target
     }
 
-    /// - Returns: what does not fit, with its path; empty where all does.
+    /// - Returns: the mismatches, with their paths; empty if there are none.
     func problems(_ value: JSONValue, _ schema: JSONValue, at path: String = "$") -> [String] {
         let schema = resolved(schema)
         let choices = schema["oneOf"]?.array ?? []

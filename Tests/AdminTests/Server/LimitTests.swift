@@ -2,13 +2,13 @@ import NIOCore
 import Testing
 import WasmnetAdmin
 
-/// What is slow, large or too much is ended, and others are served meanwhile.
+/// Slow, large or excess requests are ended, and others are served meanwhile.
 @Suite(.timeLimit(.minutes(1))) struct LimitTests {
     @Test func aHeaderThatNeverEndsIsTimedOut() async throws {
         try await LiveServer.with(LiveServer.impatient { $0.headerTime = .milliseconds(200) }) { live async throws in
             let answer = try await Connection.exchange("GET /livez HTTP/1.1\r\nHost: local", port: live.address.port)
             #expect(answer.isEmpty, "closed")
-            // Whole ones are answered, in case one came too late on a busy machine.
+            // Complete ones are answered, in case one was late on a busy machine.
             while (try? await live.send("GET", "/livez").status) != 200 {}
         }
     }
@@ -18,7 +18,7 @@ import WasmnetAdmin
             let answer = try await Connection.with(port: live.address.port) { connection in
                 try await connection.write(
                     live.request("POST", "/v1/denylist", body: "", headers: ["Content-Length": "1000"]))
-                // Each byte is progress, and yet the whole has its time.
+                // Each byte is progress, and yet the whole has its time limit.
                 while connection.soFar.isEmpty {
                     try? await connection.write(" ")
                     #expect(try await live.send("GET", "/livez").status == 200)
@@ -124,7 +124,7 @@ import WasmnetAdmin
                 while (try? await live.send("GET", "/livez").status) != 200 { await Task.yield() }
                 #expect(connection.soFar.isEmpty)
             }
-            // Who takes it gets it whole, in case a busy machine stalls for as long.
+            // A client that reads it gets it completely, in case a busy machine stalls for as long.
             while (try? await live.send("GET", "/large").body.utf8.count) != 16 << 20 {}
         }
     }

@@ -42,7 +42,7 @@ struct LiveServer: Sendable {
 
     static var withToken: AdminConfiguration { AdminConfiguration(port: 0, token: Self.token) }
 
-    /// Limits that end what is slow soon.
+    /// Limits that end slow requests soon.
     static func impatient(_ change: (inout AdminConfiguration.Limits) -> Void = { _ in }) -> AdminConfiguration {
         var configuration = Self.withToken
         configuration.limits.requestTime = .milliseconds(200)
@@ -60,7 +60,7 @@ struct LiveServer: Sendable {
         return try Answer(try await Connection.exchange(text, port: self.address.port))
     }
 
-    /// - Parameter headers: beside or instead of the usual ones; nil leaves one out.
+    /// - Parameter headers: in addition to or instead of the usual ones; nil leaves one out.
     func request(_ method: String, _ path: String, body: String? = nil, headers: [String: String?] = [:]) -> String {
         var fields: [String: String?] = [
             "Host": "127.0.0.1:\(self.address.port)", "Connection": "close", "Authorization": "Bearer \(Self.token)",
@@ -75,7 +75,7 @@ struct LiveServer: Sendable {
     }
 }
 
-/// An HTTP answer, taken apart.
+/// A parsed HTTP answer.
 struct Answer: Sendable {
     struct Malformed: Error {
         let text: String

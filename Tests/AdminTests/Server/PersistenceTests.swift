@@ -3,7 +3,7 @@ import NIOConcurrencyHelpers
 import Testing
 import WasmnetAdmin
 
-/// What one connection is for more than one request (RFC 9112, section 9.3).
+/// One connection for more than one request (RFC 9112, section 9.3).
 @Suite(.timeLimit(.minutes(1))) struct PersistenceTests {
     /// The statuses of all answers, one after the other.
     private func statuses(_ text: String) -> [Int] {
@@ -42,7 +42,7 @@ import WasmnetAdmin
         }
     }
 
-    /// NIO's parser reads nothing behind a request to change the protocol, so the client must not send another.
+    /// NIO's parser reads nothing after a request to change the protocol, so the client must not send another.
     @Test func aConnectionThatAsksForAnotherProtocolEndsWithItsAnswer() async throws {
         try await LiveServer.with { live async throws in
             let text = try await Connection.exchange(
@@ -52,7 +52,7 @@ import WasmnetAdmin
         }
     }
 
-    /// What is refused by its head is answered at once, and the body that comes is no request.
+    /// A request refused by its head is answered at once, and its body is not treated as a request.
     @Test func aRefusedRequestsBodyIsThrownAway() async throws {
         try await LiveServer.with { live async throws in
             let body = String(repeating: live.request("GET", "/livez"), count: 20)

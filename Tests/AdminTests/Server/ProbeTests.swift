@@ -2,9 +2,9 @@ import NIOConcurrencyHelpers
 import Testing
 import WasmnetAdmin
 
-/// Health and metrics answer what probes and scrapers send.
+/// Health and metrics answer the requests of probes and scrapers.
 @Suite(.timeLimit(.minutes(1))) struct ProbeTests {
-    /// As each sends it, `PATH` being what it asks for.
+    /// The request of each, with `PATH` for the path.
     static let probes: [(String, String)] = [
         ("HAProxy, httpchk GET PATH", "GET PATH HTTP/1.0\r\n\r\n"),
         ("HAProxy with a version", "GET PATH HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"),
@@ -72,7 +72,7 @@ import WasmnetAdmin
         }
     }
 
-    /// What holds more than whether the node is well is no page's to read by a name of its own.
+    /// A page must not read more than the health under a host name of its own.
     @Test(arguments: ["/metrics", "/version", "/v1/sessions", "/", "/nothing"])
     func theRestStillAsksForAHostOfOurs(path: String) async throws {
         try await LiveServer.with(AdminConfiguration(port: 0)) { live async throws in
@@ -81,7 +81,7 @@ import WasmnetAdmin
         }
     }
 
-    /// RFC 9112, section 3.2.2: the target's host stands above the field's.
+    /// RFC 9112, section 3.2.2: the target's host overrides the field's.
     @Test(arguments: [
         ("http://evil.example", "127.0.0.1", 421), ("http://127.0.0.1", "evil.example", 200),
         ("ftp://127.0.0.1", "127.0.0.1", 400), ("http://localhost:1@evil.example", "localhost", 421),

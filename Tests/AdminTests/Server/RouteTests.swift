@@ -7,7 +7,7 @@ import Testing
 import WasmnetAdmin
 import WasmnetQuota
 
-/// What the routes make of their requests, and of what the node answers.
+/// How the routes handle requests, and the node's answers.
 @Suite(.timeLimit(.minutes(1))) struct RouteTests {
     @Test func metricsComeInTheFormatAskedFor() async throws {
         try await LiveServer.with { live async throws in

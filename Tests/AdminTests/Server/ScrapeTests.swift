@@ -54,7 +54,7 @@ import WasmnetTesting
                 let targets = try await self.ask("/api/v1/targets", port: port)
                 target = targets["data"]?["activeTargets"]?.array.first
                 problem = target?["lastError"]?.string ?? ""
-                // On a busy machine a scrape may come too late: the next will do.
+                // On a busy machine a scrape may be late: the next is enough.
             } while target?["health"]?.string != "up" && (problem.isEmpty || problem.contains("deadline"))
             #expect(target?["health"]?.string == "up", "\(problem)")
             for (query, value) in [
@@ -62,7 +62,7 @@ import WasmnetTesting
                 ("up", "1"),
             ] {
                 var result: JSONValue?
-                // A target is up a moment before its samples can be asked for.
+                // A target is up a moment before its samples can be queried.
                 repeat {
                     let answer = try await self.ask("/api/v1/query?query=" + query, port: port)
                     #expect(answer["status"]?.string == "success")

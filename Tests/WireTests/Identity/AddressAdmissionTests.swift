@@ -67,7 +67,7 @@ import WasmnetRelay
         #expect(admitted.limits.maxConnections == 7)
     }
 
-    /// What one subscriber has is one client.
+    /// All of one subscriber's addresses are one client.
     @Test(arguments: [
         ("192.0.2.7", "a:192.0.2.7"), ("::ffff:192.0.2.7", "a:192.0.2.7"),
         ("2001:db8:1:2:3:4:5:6", "a:2001:db8:1:2::/64"), ("2001:db8:1:2:ffff::", "a:2001:db8:1:2::/64"),

@@ -31,7 +31,7 @@ import WasmnetTesting
 
     static let table: [Row] = [
         Row("203.0.113.1", [], "203.0.113.1"), Row("10.0.0.1", [], "10.0.0.1"),
-        // From peers that are no proxies of ours.
+        // From peers that are not trusted proxies.
         Row("203.0.113.1", ["X:192.0.2.9"], "203.0.113.1", isForged: true),
         Row("203.0.113.1", ["F:for=192.0.2.9"], "203.0.113.1", isForged: true),
         Row("11.0.0.1", ["X:192.0.2.9", "F:for=192.0.2.9"], "11.0.0.1", isForged: true),
@@ -50,11 +50,11 @@ import WasmnetTesting
         Row("10.0.0.1", ["X:1.1.1.1", "X:192.0.2.9"], "192.0.2.9"),
         Row("10.0.0.1", ["X:192.0.2.9", "X:10.0.0.3"], "192.0.2.9"),
         Row("10.0.0.1", ["X:10.0.0.9", "X:192.0.2.9,10.0.0.3"], "192.0.2.9"),
-        // Empty elements count as not written.
+        // Empty elements are ignored.
         Row("10.0.0.1", ["X:192.0.2.9,"], "192.0.2.9"), Row("10.0.0.1", ["X:1.1.1.1,192.0.2.9, ,\t,"], "192.0.2.9"),
         Row("10.0.0.1", ["X:192.0.2.9", "X:"], "192.0.2.9"), Row("10.0.0.1", ["X:192.0.2.9,,10.0.0.3"], "192.0.2.9"),
         Row("10.0.0.1", ["X:,,"], "10.0.0.1"),
-        // A hop that nobody can name ends the walk at whoever told of it.
+        // An unnamed hop ends the walk at the hop that reported it.
         Row("10.0.0.1", ["X:"], "10.0.0.1"), Row("10.0.0.1", ["X:unknown"], "10.0.0.1"),
         Row("10.0.0.1", ["X:192.0.2.9, unknown"], "10.0.0.1"),
         Row("10.0.0.1", ["X:192.0.2.9,_hidden,10.0.0.5"], "10.0.0.5"),
@@ -63,7 +63,7 @@ import WasmnetTesting
         Row("10.0.0.1", ["X:[2001:db8::9"], "10.0.0.1"), Row("10.0.0.1", ["X:2001:db8::9%eth0"], "10.0.0.1"),
         Row("10.0.0.1", ["X:client.example"], "10.0.0.1"), Row("10.0.0.1", ["X:<script>"], "10.0.0.1"),
         Row("10.0.0.1", ["X:\"192.0.2.9\""], "10.0.0.1"),
-        // What is left of the first stranger is the stranger's own text, garbage or not.
+        // Beyond the first untrusted hop is that hop's own text, garbage or not.
         Row("10.0.0.1", ["X:\"\"\"<>%%,,, 192.0.2.9"], "192.0.2.9"),
         // Forwarded.
         Row("10.0.0.1", ["F:for=192.0.2.9"], "192.0.2.9"), Row("10.0.0.1", ["F:For=192.0.2.9"], "192.0.2.9"),
@@ -84,7 +84,7 @@ import WasmnetTesting
         Row("10.0.0.1", ["F:for=1.1.1.1, for=_x, for=10.0.0.5"], "10.0.0.5"),
         Row("10.0.0.1", ["F:for=1.1.1.1, proto=https"], "10.0.0.1"), Row("10.0.0.1", ["F:"], "10.0.0.1"),
         Row("10.0.0.1", ["F:for=\"2001:db8::9\""], "2001:db8::9"),
-        // What has no grammar cannot be taken apart.
+        // Text without the grammar cannot be parsed.
         Row("10.0.0.1", ["F:for=\"192.0.2.9"], "unclear"), Row("10.0.0.1", ["F:for=\"x, for=192.0.2.9"], "unclear"),
         Row("10.0.0.1", ["F:for"], "unclear"), Row("10.0.0.1", ["F:for="], "unclear"),
         Row("10.0.0.1", ["F:for=1.1.1.1;for=192.0.2.9"], "unclear"), Row("10.0.0.1", ["F:for=[::1]"], "unclear"),
@@ -113,7 +113,7 @@ import WasmnetTesting
         #expect(ClientAddress.find(["X-Forwarded-For": "192.0.2.9"], peer: nil, trusted: Self.trusted) == .of(nil))
     }
 
-    /// Past the cap the walk ends at the last hop that was looked at, which is a proxy of ours.
+    /// Past the cap the walk ends at the last hop checked, which is a trusted proxy.
     @Test func aChainIsWalkedForSoManyHopsOnly() throws {
         let peer = try #require(IPAddress("10.0.0.1"))
         let hops = (0..<ForwardedHeaders.maxHops).map { "10.0.1.\($0)" }
@@ -133,7 +133,7 @@ import WasmnetTesting
         #expect(ClientAddress.find(["Forwarded": forwarded], peer: peer, trusted: Self.trusted) == .unclear)
     }
 
-    /// Whatever a client puts in front, what the trusted proxy added behind it counts.
+    /// Whatever a client puts first, the element appended by the trusted proxy counts.
     @Test(arguments: 1...4) func nothingInFrontOfTheProxysOwnHopCounts(seed: UInt64) throws {
         var random = SeededRandom(seed)
         let peer = try #require(IPAddress("10.0.0.1"))

@@ -57,7 +57,7 @@ import WasmnetNet
         #expect(limit.isReached(by: self.here, now: 100_000))
     }
 
-    /// The clock stands still, so that nothing is forgiven: who shows wrong tokens keeps nobody else from showing a good one.
+    /// The clock does not advance, so that nothing is forgiven: a client with wrong tokens does not keep others from showing a good one.
     @Test func oneAddressIsNotHeldForAnother() async throws {
         let mint = TokenMint()
         let jwt = JWTVerifier(keys: try mint.plainKeys(), rules: ClaimRules())
@@ -84,7 +84,7 @@ import WasmnetNet
         #expect(await status("wrong", from: self.there) == 401)
     }
 
-    /// From outside: the 101st is not looked at, however good it is; and what shows no token is not in question.
+    /// From outside: the 101st is not checked, however good it is; clients without a token are not affected.
     @Test func whoFailsTooOftenIsToldToTryLater() async throws {
         let policy = "clients.identify_by = \"token\"\nclients.trusted_proxies = [\"127.0.0.0/8\"]\n"
         try await TokenNode.run(policy) { node async throws in

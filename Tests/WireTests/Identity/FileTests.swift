@@ -5,7 +5,7 @@ import WasmnetIdentity
 import WasmnetProtocol
 import WasmnetTesting
 
-/// Key files, key sets and token files: what is taken, and what is said of the rest.
+/// Key files, key sets and token files: accepted input, and the errors for the rest.
 @Suite struct FileTests {
     static let mint = TokenMint()
 
@@ -14,7 +14,7 @@ import WasmnetTesting
         #expect(try KeyFile.parse(Array(Self.mint.p256PEM.utf8), as: .es256, file: "k").algorithm == .es256)
     }
 
-    /// Made by another program: openssl genpkey -algorithm ed25519, and of EC P-256.
+    /// From another program: openssl genpkey -algorithm ed25519, and of EC P-256.
     @Test func opensslsKeysAreRead() throws {
         let ed25519 = """
             -----BEGIN PUBLIC KEY-----
@@ -59,7 +59,7 @@ import WasmnetTesting
                 == "no-such.pem: the file cannot be read: No such file or directory")
     }
 
-    /// Whoever holds a point of small order as a key takes signatures that anybody can make, for any message: each of the eight points, in every
+    /// With a point of small order as a key, anyone can make a signature that verifies, for any message: each of the eight points, in every
     /// spelling that decodes to one (Chalkias, Garillot and Nikolaenko, "Taming the many EdDSAs", table 1; RFC 8032, section 5.1.3).
     @Test(arguments: [
         "0000000000000000000000000000000000000000000000000000000000000000",
@@ -111,7 +111,7 @@ import WasmnetTesting
         }
     }
 
-    /// Keys that cannot be read are ignored, whatever is wrong with them, and said (RFC 7517, section 5).
+    /// Invalid keys are ignored, for any reason, and reported (RFC 7517, section 5).
     @Test func aBadKeyDoesNotTakeTheOthersAway() throws {
         let x = Base64URL.encode(Array(Self.mint.ed25519.publicKey.rawRepresentation))
         let good = #"{"kty":"OKP","crv":"Ed25519","kid":"a","x":"\#(x)"}"#
@@ -137,7 +137,7 @@ import WasmnetTesting
         }
         let operations = #"{"kty":"OKP","crv":"Ed25519","kid":"b","key_ops":["sign","verify"],"x":"\#(x)"}"#
         #expect(try KeySetFile(json: Array(#"{"keys":[\#(operations)]}"#.utf8), file: "j").keys.map(\.id) == ["b"])
-        // Two keys may share a kid (section 4.5); both are tried.
+        // Two keys can share a kid (section 4.5); both are tried.
         #expect(try KeySetFile(json: Array(#"{"keys":[\#(good),\#(good)]}"#.utf8), file: "j").keys.count == 2)
     }
 
@@ -161,7 +161,7 @@ import WasmnetTesting
         for other in ["", "amy", self.first + " ", String(self.first.dropLast()), self.first.uppercased()] {
             #expect(tokens.grant(for: other) == nil)
         }
-        // The hash itself opens nothing.
+        // The hash itself is not a valid token.
         #expect(tokens.grant(for: String(text.split(separator: "\n")[1].prefix(64))) == nil)
     }
 
@@ -216,7 +216,7 @@ import WasmnetTesting
         for (text, words) in rows {
             let complaint = wordsThrown { _ = try StaticTokens(bytes: Array(text.utf8), file: "t") }
             #expect(complaint.hasPrefix(words), "\(complaint)")
-            // What stands there may be a token that somebody forgot to hash.
+            // The text may be a token that was not hashed by mistake.
             #expect(!complaint.contains(self.first))
         }
         for token in ["", "short", "has a space in its middle", "has,commas,in,its,middle"] {

@@ -6,10 +6,10 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetTesting
 
-/// Tokens, good and bad, and what each comes to.
+/// Tokens, good and bad, and the result for each.
 @Suite struct JWTTableTests {
     static let now = 1_800_000_000.0
-    /// The clock's reading in a token's text, so many seconds from now.
+    /// The clock's time in a token's text, this many seconds from now.
     static func at(_ seconds: Int) -> String { "\(Int(Self.now) + seconds)" }
 
     /// `sub` if good, else the fault.
@@ -42,7 +42,7 @@ import WasmnetTesting
         Case(name: name, token: try self.mint.sign(header, self.good, signer), expected: expected)
     }
 
-    /// Payloads, all signed well with HS256.
+    /// Payloads, all correctly signed with HS256.
     static let claims: [(String, String, String)] = [
         ("plain", good, "amy"),
         ("unknown claims", #"{"sub":"amy","exp":\#(at(9)),"jti":"x","roles":["a"],"deep":{"sub":"eve"}}"#, "amy"),
@@ -117,7 +117,7 @@ import WasmnetTesting
         ("truncated JSON", #"{"sub":"amy","exp":\#(at(9))"#, "claims"),
     ]
 
-    /// Headers, all over the same good claims and signed well with the key that the header seems to name.
+    /// Headers, all over the same good claims and correctly signed with the key that the header seems to name.
     static let headers: [(String, String, String)] = [
         ("HS256", hs, "amy"), ("ES256", es, "amy"), ("EdDSA", ed, "amy"),
         ("any kid with keys that have none", #"{"alg":"HS256","kid":"whatever"}"#, "amy"),
@@ -194,7 +194,7 @@ import WasmnetTesting
         ]
     }
 
-    /// The same 32 bytes of signature, written as no encoder writes them: 43 letters have two bits to spare.
+    /// The same 32 bytes of signature, encoded as no encoder does: 43 letters have two bits to spare.
     private static func sparing(_ token: String) throws -> String {
         let alphabet = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_")
         let last = try #require(token.last.flatMap { alphabet.firstIndex(of: $0) })
@@ -226,7 +226,7 @@ import WasmnetTesting
         }
     }
 
-    /// A token and what must be true of issuer and audience.
+    /// A token and the required issuer and audience.
     @Test(arguments: [
         (#""iss":"me","aud":"node""#, "amy"), (#""iss":"me","aud":["x","node"]"#, "amy"),
         (#""iss":"you","aud":"node""#, "issuer"), (#""aud":"node""#, "issuer"), (#""iss":"me""#, "audience"),
@@ -258,7 +258,7 @@ import WasmnetTesting
         #expect(await Self.outcome(JWTVerifier(keys: set.keys, rules: ClaimRules()), row.token) == expected)
     }
 
-    /// Whatever a token says, four keys of its algorithm are tried: the one it names first.
+    /// For any token, four keys of its algorithm are tried: the one it names first.
     @Test func noMoreThanFourKeysAreTried() async throws {
         let keys = (0..<6).map { _ in P256.Signing.PrivateKey() }
         let set = keys.enumerated().map { index, key in
@@ -280,7 +280,7 @@ import WasmnetTesting
         #expect(JWTVerifier.warnings(about: try Self.mint.plainKeys()).isEmpty)
     }
 
-    /// RFC 7515, appendix A.1: the signature holds; that there is no `sub` is what is wrong.
+    /// RFC 7515, appendix A.1: the signature is valid; the missing `sub` is the fault.
     @Test func theStandardsOwnExample() async throws {
         let k = "AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow"
         let secret = try #require(Base64URL.decode(k))
@@ -301,7 +301,7 @@ import WasmnetTesting
         #expect(grant == TokenGrant(subject: "amy", tier: "pro", allow: [try PolicyEntry("db.example:5432")]))
     }
 
-    /// Every single byte of a good token changed: never admitted as anyone but who it was made for.
+    /// Every single byte of a good token changed: never admitted as any client but its own.
     @Test(arguments: ["HS256", "ES256", "EdDSA"]) func noChangedByteIsLetIn(algorithm: String) async throws {
         let verifier = JWTVerifier(keys: try Self.mint.plainKeys(), rules: ClaimRules())
         let row = try Self.signed("", #"{"alg":"\#(algorithm)"}"#, Self.good, "amy")

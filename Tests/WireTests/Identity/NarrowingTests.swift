@@ -3,7 +3,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetQuota
 
-/// What a token's destinations and tier do to a policy: only ever take away.
+/// The effect of a token's destinations and tier on a policy: they only restrict.
 @Suite struct NarrowingTests {
     private func policy(_ allow: [String], base: Policy = .default) throws -> Policy {
         base.applied(to: TokenRestrictions(allow: try allow.map { try PolicyEntry($0) }))
@@ -29,10 +29,10 @@ import WasmnetQuota
         (["db.example"], "93.184.216.34", 5432, "x.db.example", false),
         (["db.example:5432"], "93.184.216.34", 5433, "db.example", false),
         (["*.db.example"], "93.184.216.34", 1, "x.db.example", true), (["db.example"], "93.184.216.34", 1, nil, false),
-        // It opens nothing that the policy keeps shut.
+        // It allows nothing that the policy denies.
         (["10.0.0.0/8"], "10.1.2.3", 443, nil, false), (["*"], "127.0.0.1", 80, nil, false),
         (["internal.example"], "10.0.0.1", 80, "internal.example", false),
-        // A name may turn out to have an address that is one of them.
+        // A name may resolve to an address that is allowed.
         (["93.184.216.34"], "93.184.216.34", 443, "any.example", true),
         (["93.184.216.34"], "93.184.216.35", 443, "any.example", false),
     ]
@@ -49,7 +49,7 @@ import WasmnetQuota
         #expect(try !self.isAllowed(policy, "93.184.216.34", 80))
     }
 
-    /// A client that is held to some destinations can tell nobody anything by asking for names.
+    /// A client restricted to some destinations cannot send data out through name lookups.
     @Test func namesThatLeadNowhereAreNotLookedUp() throws {
         let (db, secret) = (try HostName(parsing: "db.example"), try HostName(parsing: "secret.evil.example"))
         let names = try self.policy(["db.example:5432"])
@@ -87,7 +87,7 @@ import WasmnetQuota
         #expect(try !canBind(["udp/127.0.0.1:3000"], 3000, .tcp))
         #expect(try canBind(["tcp/*"], 0, .tcp))
         #expect(try !canBind(["tcp/*"], 0, .udp))
-        // Nor does it open what the policy keeps shut.
+        // Nor does it allow what the policy denies.
         #expect(try !self.policy(["*"]).decideBind(address: local, port: 3000, transport: .tcp).allowed)
     }
 

@@ -27,19 +27,19 @@ import WasmnetIdentity
         ("/?Token=abc", [], .none), ("/?tokens=abc", [], .none), ("/?x=token=abc", [], .none),
         ("/?token=", [], .unclear), ("/?token", [], .unclear), ("/?token=%", [], .unclear),
         ("/?token=%4", [], .unclear), ("/?token=%zz", [], .unclear), ("/?token=%ff", [], .unclear),
-        // An escaped letter is the letter, and a combining sign belongs to no separator.
+        // An escaped letter is the letter, and a combining character belongs to no separator.
         ("/?%74oken=abc", [], .token("abc")), ("/?a=b&\u{301}&token=abc", [], .token("abc")),
         ("/?\u{301}=1&token=abc", [], .token("abc")), ("/?token=\u{301}", [], .token("\u{301}")),
         ("/", [("Authorization", "Bearer a b")], .unclear), ("/", [("Authorization", "Bearer\tabc")], .token("abc")),
         ("/?token=K", [("Authorization", "Bearer \u{212A}")], .unclear),
-        // Twice the same is once.
+        // The same token twice counts once.
         ("/?token=abc&token=abc", [], .token("abc")), ("/?token=abc", [("Authorization", "Bearer abc")], .token("abc")),
         (
             "/?token=abc",
             [("Authorization", "Bearer abc"), ("Sec-WebSocket-Protocol", "wasmnet.v2,wasmnet.bearer.abc")],
             .token("abc")
         ),
-        // Two that differ are nobody's.
+        // Two that differ are invalid.
         ("/?token=abc&token=abd", [], .unclear), ("/?token=abc", [("Authorization", "Bearer abd")], .unclear),
         ("/", [("Authorization", "Bearer abc"), ("Authorization", "Bearer abd")], .unclear),
         (

@@ -96,7 +96,7 @@ enum ProxyBytes {
         #expect(ProxyHeader.parse(Array(text.utf8)) == .absent)
     }
 
-    /// No bytes make it trap, read past what it was given, or take more than the longest header.
+    /// No bytes make it trap, read past its input, or consume more than the longest header.
     @Test(arguments: 1...8) func anyBytesAreTold(seed: UInt64) {
         var random = SeededRandom(seed)
         for _ in 0..<20_000 {

@@ -6,7 +6,7 @@ import WasmnetPolicy
 import WasmnetRelay
 
 @Suite struct ProxyProtocolHandlerTests {
-    /// One connection with the handler at its head, and what stands behind it.
+    /// One connection with the handler at its head, and the pipeline behind it.
     private final class Connection {
         let channel = EmbeddedChannel()
         let counters = AdmissionCounters()
@@ -24,7 +24,7 @@ import WasmnetRelay
             try self.channel.writeInbound(ByteBuffer(bytes: bytes))
         }
 
-        /// All that came through.
+        /// All bytes that came through.
         func passedOn() throws -> [UInt8] {
             var bytes: [UInt8] = []
             while let part = try self.channel.readInbound(as: ByteBuffer.self) { bytes += part.readableBytesView }

@@ -48,7 +48,7 @@ import WasmnetTesting
                 try await node.name(preface: ProxyBytes.v2(0x21, 0x21, ProxyBytes.v6 + ProxyBytes.tlv))
                     == "a:2001:db8::/64")
             #expect(try await node.name(preface: ProxyBytes.v2(0x20, 0, [])) == "a:127.0.0.1")
-            // Whom the header names is the peer from then on: a stranger's headers count for nothing, a proxy's do.
+            // The client in the header is the peer from then on: an untrusted one's headers are ignored, a proxy's are not.
             let forwarded: HTTPHeaders = ["X-Forwarded-For": "198.51.100.1"]
             #expect(try await node.name(headers: forwarded, preface: Self.v1) == "a:203.0.113.7")
             #expect(node.node.server.admissionCounters.total(.untrustedForwarding) == 1)
@@ -102,7 +102,7 @@ import WasmnetTesting
         }
     }
 
-    /// Sends the parts as segments of their own, and takes all that comes back.
+    /// Sends the parts as separate segments, and reads the whole answer.
     private static func answer(port: Int, _ parts: [[UInt8]]) async throws -> String {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         let promise = eventLoop.makePromise(of: String.self)
@@ -118,7 +118,7 @@ import WasmnetTesting
                 promise.fail(error)
                 throw error
             }.get()
-        // On the event loop, so that no busy machine stretches the pauses beyond what the node waits for a request.
+        // On the event loop, so that a busy machine does not stretch the pauses beyond the node's wait for a request.
         try await parts.reduce(eventLoop.makeSucceededVoidFuture()) { sent, part in
             sent.flatMap { channel.writeAndFlush(ByteBuffer(bytes: part)) }
         }.get()

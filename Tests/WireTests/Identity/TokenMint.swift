@@ -3,7 +3,7 @@ import Foundation
 import WasmnetIdentity
 import WasmnetProtocol
 
-/// Makes tokens as an issuer does, good and bad, with swift-crypto alone, so that the node's library is checked by another hand.
+/// Makes tokens as an issuer does, good and bad, with swift-crypto only, as an independent check of the node's library.
 struct TokenMint {
     let secret = Array("a secret of 32 bytes or more, for tests".utf8)
     let p256 = P256.Signing.PrivateKey()
@@ -62,7 +62,7 @@ struct TokenMint {
             """
     }
 
-    /// All keys as from files of their own.
+    /// All keys as from separate files.
     func plainKeys() throws -> [VerificationKey] {
         [
             try KeyFile.parse(self.secret, as: .hs256, file: "secret"),

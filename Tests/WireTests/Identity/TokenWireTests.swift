@@ -37,7 +37,7 @@ import WasmnetTesting
         }
     }
 
-    /// What no subprotocol's name may hold travels in base64url: it is never echoed, and is not in the log in either form.
+    /// A token that cannot be a subprotocol's name is sent in base64url: it is never echoed, and is not in the log in either form.
     @Test(arguments: [WireVersion.v1, .v2])
     func aTokenInBase64URLLetsInAndIsNotEchoed(version: WireVersion) async throws {
         try await TokenNode.run(Self.byToken) { node async throws in
@@ -66,7 +66,7 @@ import WasmnetTesting
         }
     }
 
-    /// The limit is on the token, not on what carries it: 8 KiB are let in in base64url too, and a byte more is not.
+    /// The limit applies to the token, not to its encoding: 8 KiB are accepted in base64url too, and a byte more is not.
     @Test func aTokenOf8KiBFitsInBase64URL() async throws {
         try await TokenNode.run(Self.byToken) { node async throws in
             let bare = try node.token(#""pad":"""#).utf8.count
@@ -119,7 +119,7 @@ import WasmnetTesting
             let counters = node.node.server.admissionCounters
             #expect(counters.total(.tokenMissing) == 1)
             #expect(counters.total(.tokenRefused) == UInt64(refusals.count))
-            // The operator's log says which part, and nothing of any token.
+            // The operator's log names the invalid part, and nothing of any token.
             #expect(node.log.all.contains("fault=signature") && node.log.all.contains("fault=expired"))
         }
     }
@@ -158,7 +158,7 @@ import WasmnetTesting
         }
     }
 
-    /// Who pays is one question; who is denied asks for each name that the client has.
+    /// One identity is charged; the denylist is checked for each name that the client has.
     @Test(arguments: ["address", "token"]) func eachIdentityIsHeldAgainstTheDenylist(identity: String) async throws {
         let policy = "clients.identify_by = \"\(identity)\"\nclients.trusted_proxies = [\"127.0.0.0/8\"]\n"
         try await TokenNode.run(policy) { node async throws in
@@ -209,14 +209,14 @@ import WasmnetTesting
                     #expect(try await client.next() == .ended)
                 }
             }
-            // What is not a page is told the status; a page without a subprotocol as well, since nothing could be answered to it.
+            // A client that is not a page gets the status; a page without a subprotocol too, since no name could be answered.
             #expect(try await node.refusal(token: token)?.status == 403)
             #expect(try await node.refusal(token: "wrong")?.status == 403)
             let bare = await #expect(throws: TestClient.UpgradeRefused.self) {
                 try await TestClient.connect(port: node.node.port, subprotocols: [], headers: page)
             }
             #expect(bare?.status == 401)
-            // Errors that are the page's author's stay what they are.
+            // Errors of the page's author stay as they are.
             #expect(try await node.refusal(path: "/elsewhere", headers: page)?.status == 404)
 
             // Two sessions are the tier's limit; the third page may try later.
@@ -275,7 +275,7 @@ import WasmnetTesting
         await target.stop()
     }
 
-    /// Every gate: TCP, TLS, UDP, single datagrams, lookups, binding; then under another policy.
+    /// Every entry point: TCP, TLS, UDP, single datagrams, lookups, binding; then under another policy.
     @Test func aTokensDestinationsHoldAtEveryGateAndAfterAnotherPolicy() async throws {
         let (target, other) = (try await TestTarget.start(.echo), try await TestTarget.start(.echo))
         let (port, wrong) = (UInt16(target.port), UInt16(other.port))
@@ -290,7 +290,7 @@ import WasmnetTesting
             #expect(try await self.code(client, .bind(2, host: "127.0.0.1", port: wrong)) == .policyDenied)
             #expect(try await self.code(client, .bind(2, host: "127.0.0.1", port: 0)) == .policyDenied)
             #expect(try await self.code(client, .bindUDP(2, host: "127.0.0.1", port: 0)) == .policyDenied)
-            // The network entry could be any name's; but one port of it leads nowhere.
+            // The network entry could match any name; but one port of it leads nowhere.
             #expect(try await self.code(client, .connect(2, host: "secret.evil.example", port: wrong)) == .policyDenied)
             #expect(try await self.code(client, .resolve(2, name: "localhost")) == nil)
 
@@ -320,7 +320,7 @@ import WasmnetTesting
             #expect(try await self.code(one, .bindUDP(3, host: "127.0.0.1", port: port)) == nil)
             await one.close()
 
-            // A policy that allows everything gives the token no more; one that allows less takes its socket.
+            // A policy that allows everything gives the token no more; one that allows less ends its socket.
             node.node.server.replacePolicy(.unrestricted)
             #expect(try await self.code(client, .connect(3, host: "127.0.0.1", port: wrong)) == .policyDenied)
             #expect(try await self.code(client, .connect(4, host: "127.0.0.1", port: port)) == nil)
@@ -338,7 +338,7 @@ import WasmnetTesting
         await other.stop()
     }
 
-    /// What is looked up is told to name servers, whoever they belong to.
+    /// Looked-up names are sent to name servers, which can belong to anyone.
     @Test func aNameBeyondATokensDestinationsIsNeverLookedUp() async throws {
         let resolver = CountingResolver()
         try await TokenNode.run(Self.byToken, configure: { $0.resolver = resolver }) { node async throws in
@@ -373,7 +373,7 @@ import WasmnetTesting
 
     // MARK: Connections that end
 
-    /// Those that ask for a session and are gone before they are known leave nothing behind.
+    /// Connections that request a session and close before they are identified leave nothing behind.
     @Test func aConnectionThatEndsWhileItsTokenIsReadLeavesNoSession() async throws {
         try await TokenNode.run(Self.byToken) { node async throws in
             let token = try node.token()
@@ -391,7 +391,7 @@ import WasmnetTesting
         }
     }
 
-    /// A body that does not come would hold the upgrade back, with the session's slot taken.
+    /// A missing body would delay the upgrade, with the session's slot taken.
     @Test func aHandshakeHasNoBody() async throws {
         try await TokenNode.run { node async throws in
             #expect(try await node.refusal(headers: ["Content-Length": "9"])?.status == 400)
@@ -401,7 +401,7 @@ import WasmnetTesting
         }
     }
 
-    /// `Upgrade: websocket` many times over asks once.
+    /// `Upgrade: websocket` repeated counts as one request.
     @Test func aTokenIsReadOnceARequest() async throws {
         try await TokenNode.run(Self.byToken) { node async throws in
             let upgrade = Array(repeating: ("Upgrade", "websocket"), count: 20)

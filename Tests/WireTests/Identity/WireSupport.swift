@@ -21,7 +21,7 @@ struct TokenNode {
     let log: LogLines
 
     static let staticToken = "a-static-token-of-32-characters-or-so"
-    /// Of the client `odd`: no name that a page could offer holds it as it is.
+    /// Of the client `odd`: it cannot be a subprotocol's name as it is.
     static let oddToken = "odd/token+in=base64=="
 
     /// A body against a node with all three kinds of keys and one static token (client `ci`, tier `pro`).
@@ -86,7 +86,7 @@ struct TokenNode {
             preface: preface)
     }
 
-    /// - Parameter offer: what is offered beside the language.
+    /// - Parameter offer: the offered names beside the version.
     func connect(
         offer: [String], path: String = "/", headers: HTTPHeaders = [:], version: WireVersion = .v2,
         preface: [UInt8] = []
@@ -97,7 +97,7 @@ struct TokenNode {
             preface: preface)
     }
 
-    /// A session that has said hello.
+    /// A session that has received hello.
     func session(
         token: String? = nil, path: String = "/", headers: HTTPHeaders = [:], preface: [UInt8] = []
     ) async throws -> TestClient {
@@ -106,7 +106,7 @@ struct TokenNode {
         return client
     }
 
-    /// Whom the node takes a client for: as its log has it.
+    /// The client's identity in the node's log.
     func name(
         token: String? = nil, path: String = "/", headers: HTTPHeaders = [:], preface: [UInt8] = []
     ) async throws -> String? {
@@ -129,7 +129,7 @@ struct TokenNode {
     }
 }
 
-/// Every line that was logged, whatever its level.
+/// Every log line, at any level.
 final class LogLines: Sendable {
     private let lines = NIOLockedValueBox<[String]>([])
 
@@ -156,7 +156,7 @@ final class LogLines: Sendable {
     }
 }
 
-/// Finds nothing, and remembers what it was asked for.
+/// Finds nothing, and records the requests.
 final class CountingResolver: NameResolver {
     private let asked = NIOLockedValueBox<[String]>([])
 

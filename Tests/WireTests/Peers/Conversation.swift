@@ -2,9 +2,9 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetTesting
 
-/// What most tests say to a node: open, send, read to the end.
+/// The usual exchange with a node: open, send, read to the end.
 extension TestClient {
-    /// Opens a TCP or TLS socket and gives back the ALPN name.
+    /// Opens a TCP or TLS socket and returns the ALPN name.
     @discardableResult
     func open(_ request: Request, as encoding: WireEncoding = .binary) async throws -> String? {
         self.send(request, as: encoding)
@@ -13,7 +13,7 @@ extension TestClient {
         return alpn
     }
 
-    /// Sends a request that is to be refused, and says how.
+    /// Sends a request that must be refused, and returns the refusal.
     func refusal(of request: Request) async throws -> Refusal {
         self.send(request)
         let event = try await self.nextEvent()
@@ -21,7 +21,7 @@ extension TestClient {
         return refusal
     }
 
-    /// Reads a socket, granting what came, until the condition holds for all of it or something else than data comes.
+    /// Reads a socket, granting received bytes, until the condition is true for all data or another event arrives.
     func read(
         _ id: SocketID, until condition: (ByteBuffer) -> Bool = { _ in false }
     ) async throws -> (bytes: ByteBuffer, last: Event?) {
@@ -40,7 +40,7 @@ extension TestClient {
         return (bytes, nil)
     }
 
-    /// Ends a socket from the client's side and reads whatever is left of it.
+    /// Ends a socket from the client's side and reads the rest of it.
     func finish(_ id: SocketID) async throws -> ReasonCode {
         self.send(.close(id))
         while true {

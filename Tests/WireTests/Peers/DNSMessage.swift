@@ -1,6 +1,6 @@
 import NIOCore
 
-/// As much of DNS (RFC 1035, section 4) as one question and its answer take.
+/// The part of DNS (RFC 1035, section 4) for one question and its answer.
 enum DNSMessage {
     static let addressType: UInt16 = 1
     private static let internetClass: UInt16 = 1
@@ -18,7 +18,7 @@ enum DNSMessage {
         return message
     }
 
-    /// The answer to a question, with one address record of a minute's life.
+    /// The answer to a question, with one address record valid for a minute.
     static func answer(to query: ByteBuffer, address: [UInt8]) -> ByteBuffer? {
         guard let (id, question) = Self.question(of: query) else { return nil }
         var message = ByteBuffer()
@@ -32,7 +32,7 @@ enum DNSMessage {
         return message
     }
 
-    /// The address in an answer to the question; nil where it is none.
+    /// The address in an answer to the question; nil if there is none.
     static func address(in answer: ByteBuffer, to query: ByteBuffer) -> [UInt8]? {
         var answer = answer
         guard let (id, question) = Self.question(of: query), answer.readInteger(as: UInt16.self) == id,

@@ -2,7 +2,7 @@ import NIOCore
 import NIOPosix
 import WasmnetTesting
 
-/// A UDP socket of the test's own: keeps what comes, whole, and sends.
+/// A test's own UDP socket: keeps received datagrams whole, and sends.
 final class DatagramPeer: Sendable {
     typealias Datagram = AddressedEnvelope<ByteBuffer>
 
@@ -17,9 +17,9 @@ final class DatagramPeer: Sendable {
         self.address = address
     }
 
-    /// Binds a free port of an address for the time of a body.
+    /// Binds a free port of an address while a body runs.
     ///
-    /// - Parameter answer: what is sent back at once for a datagram; nil keeps it for ``next(timeout:)``.
+    /// - Parameter answer: the immediate reply to a datagram; nil keeps it for ``next(timeout:)``.
     static func with<T>(
         _ host: String = "127.0.0.1", answer: @escaping @Sendable (ByteBuffer) -> ByteBuffer? = { _ in nil },
         _ body: (DatagramPeer) async throws -> T
@@ -53,7 +53,7 @@ final class DatagramPeer: Sendable {
         try await self.channel.writeAndFlush(Datagram(remoteAddress: remote, data: data))
     }
 
-    /// The next datagram that came and was not answered at once.
+    /// The next datagram that arrived without an immediate reply.
     func next(timeout: TimeAmount = .seconds(20)) async throws -> Datagram {
         let inbox = self.inbox
         return try await self.channel.eventLoop.flatSubmit { inbox.value.next(timeout: timeout) }.get()
@@ -98,6 +98,6 @@ private final class DatagramInbox: ChannelInboundHandler {
         }
     }
 
-    // An ICMP answer to an earlier datagram is no end.
+    // An ICMP answer to an earlier datagram does not end it.
     func errorCaught(context: ChannelHandlerContext, error: any Error) {}
 }

@@ -1,13 +1,13 @@
 import Foundation
 import NIOCore
 
-/// A whole HTTP/1 answer as it came: its first line, its header lines, its body.
+/// A complete HTTP/1 answer: its first line, its header lines, its body.
 struct HTTPAnswer {
     var status: String
     var headers: [String]
     var body: ByteBuffer
 
-    /// Nil where no blank line ends a head.
+    /// Nil if no blank line ends a head.
     init?(_ bytes: ByteBuffer) {
         var bytes = bytes
         let end = Array("\r\n\r\n".utf8)
@@ -22,7 +22,7 @@ struct HTTPAnswer {
     }
 }
 
-/// Ports in what programs write.
+/// Ports in programs' output.
 enum LoopbackPort {
     /// The number after the last `127.0.0.1:` in a text.
     static func last(in text: String) -> UInt16? {

@@ -2,7 +2,7 @@ import NIOCore
 import NIOSSL
 import WasmnetTesting
 
-/// Sends back what comes, and ends when its peer ends.
+/// Echoes its input, and ends when its peer ends.
 final class EchoPeer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -17,7 +17,7 @@ final class EchoPeer: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Sends so many bytes of the pattern while it checks those that come; when both are over, says how many came and whether they were
+/// Sends this many bytes of the pattern while it checks received ones; when both are done, reports the number and whether they were
 /// right, and ends.
 final class DuplexPeer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
@@ -68,7 +68,7 @@ final class DuplexPeer: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Sends one text, and then ends TLS and TCP (`closes`), or TCP alone, which inside TLS is a truncation (RFC 8446, section 6.1).
+/// Sends one text, and then ends TLS and TCP (`closes`), or only TCP, which inside TLS is a truncation (RFC 8446, section 6.1).
 final class OneTextPeer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer
@@ -89,7 +89,7 @@ final class OneTextPeer: ChannelInboundHandler {
         case .closeNotify:
             context.close(mode: .output, promise: nil)
         case .truncation:
-            // What TLS' own context closes does not pass TLS on its way out.
+            // Closing TLS' own context does not pass through TLS on its way out.
             let tls = try? context.pipeline.syncOperations.context(handlerType: NIOSSLServerHandler.self)
             tls?.close(mode: .output, promise: nil)
         }
@@ -98,7 +98,7 @@ final class OneTextPeer: ChannelInboundHandler {
     func errorCaught(context: ChannelHandlerContext, error: any Error) { context.close(promise: nil) }
 }
 
-/// Reads, and tells how its peer's direction ended, once; then ends.
+/// Reads, and reports how its peer's direction ended, once; then ends.
 final class EndTellingPeer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
 
@@ -122,7 +122,7 @@ final class EndTellingPeer: ChannelInboundHandler {
     }
 }
 
-/// Says nothing until its peer ends, then sends so many bytes of the pattern and ends.
+/// Sends nothing until its peer ends, then sends this many bytes of the pattern and ends.
 final class LastWordPeer: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

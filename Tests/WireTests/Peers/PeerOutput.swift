@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// What a program writes, as it comes.
+/// A program's output, as it arrives.
 final class PeerOutput: Sendable {
     private let channel: any Channel
     private let collector: NIOLoopBound<Collector>
@@ -13,7 +13,7 @@ final class PeerOutput: Sendable {
         self.collector = collector
     }
 
-    /// Takes over the reading end of a pipe.
+    /// Takes ownership of the reading end of a pipe.
     static func reading(_ descriptor: Int32) async throws -> PeerOutput {
         let eventLoop = MultiThreadedEventLoopGroup.singleton.any()
         let collector = try await eventLoop.submit {
@@ -29,7 +29,7 @@ final class PeerOutput: Sendable {
         return PeerOutput(channel: channel, collector: collector)
     }
 
-    /// Waits for a condition, or for the end of output where there is none.
+    /// Waits for a condition, or for the end of output if there is none.
     func text(timeout: TimeAmount, until condition: (@Sendable (String) -> Bool)?) async throws -> String {
         let collector = self.collector
         return try await self.channel.eventLoop.flatSubmit {

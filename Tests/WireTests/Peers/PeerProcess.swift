@@ -3,9 +3,9 @@ import Glibc
 import NIOCore
 import NIOPosix
 
-/// A program that a test speaks to: `openssl`, `redis-server`, `curl`. It is ended by its own process id, whatever the test comes to.
+/// A program for a test: `openssl`, `redis-server`, `curl`. It is ended by its own process id, whatever the test's result.
 ///
-/// Foundation's `Process` is not used: its children may inherit the pipes of others that start at the same time, and then no end of
+/// Foundation's `Process` is not used: its children can inherit the pipes of others that start at the same time, and then no end of
 /// output is seen.
 final class PeerProcess: Sendable {
     let id: pid_t
@@ -44,7 +44,7 @@ final class PeerProcess: Sendable {
         }
     }
 
-    /// Runs the program to its end and gives back what it wrote; fails when it exits with another status than 0.
+    /// Runs the program to its end and returns its output; fails if it exits with another status than 0.
     @discardableResult
     static func run(_ program: String, _ arguments: [String], in directory: String? = nil) async throws -> String {
         try await Self.with(program, arguments, in: directory) { peer in
@@ -108,7 +108,7 @@ final class PeerProcess: Sendable {
                 posix_spawn_file_actions_addclose(&actions, descriptor)
             }
         }
-        // A program's defaults, whatever this process was started with.
+        // A program's defaults, regardless of how this process was started.
         var attributes = posix_spawnattr_t()
         posix_spawnattr_init(&attributes)
         defer { posix_spawnattr_destroy(&attributes) }
@@ -127,9 +127,9 @@ final class PeerProcess: Sendable {
         return posix_spawnp(&id, command[0], &actions, &attributes, words, variables) == 0 ? id : nil
     }
 
-    // MARK: Speaking to it
+    // MARK: Input and output
 
-    /// Waits until a text is in what the program wrote, standard error included; fails at the end of output or after `timeout`.
+    /// Waits until a text is in the program's output, including standard error; fails at the end of output or after `timeout`.
     @discardableResult
     func output(until text: String, timeout: TimeAmount = .seconds(20)) async throws -> String {
         try await self.output.text(timeout: timeout) { $0.contains(text) }
@@ -149,7 +149,7 @@ final class PeerProcess: Sendable {
     /// Ends the program's standard input, once.
     func closeInput() { self.output.once("input") { _ = Glibc.close(self.input) } }
 
-    /// Waits for the end of a program that has closed its output: 128 and the signal's number where a signal ended it.
+    /// Waits for the end of a program that has closed its output: 128 and the signal's number if a signal ended it.
     func exitStatus() async -> Int32 {
         let id = self.id
         let status = try? await NIOThreadPool.singleton.runIfActive { () -> Int32 in

@@ -6,9 +6,9 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// A node between a client and programs that others wrote, one test after the other: some start processes and fill both cores.
+/// A node between a client and third-party programs, one test after the other: some start processes and fill both cores.
 @Suite(.serialized, .testCertificates) struct PeersTests {
-    /// A session of a node that trusts the test's authority, unless `trusts` is false, and never comes to the end of a linger, so
+    /// A session of a node that trusts the test's authority, unless `trusts` is false, and whose linger time never ends, so
     /// that a socket whose end is left to that time does not settle.
     static func withClient(
         policy: Policy = .unrestricted, version: WireVersion = .v2, target: TestTarget.Behaviour = .echo,

@@ -74,7 +74,7 @@ extension PeersTests {
     }
 }
 
-/// A loopback port that nobody listens on at this moment, for programs that cannot be asked to choose their own.
+/// A loopback port that is free at this moment, for programs that cannot choose their own.
 enum FreePort {
     static func find() async throws -> UInt16 {
         let channel = try await ServerBootstrap(group: MultiThreadedEventLoopGroup.singleton)

@@ -8,7 +8,7 @@ import WasmnetTesting
 import WasmnetQuota
 
 extension PeersTests {
-    /// What a handshake agrees on, and how it fails.
+    /// The result of a handshake, and how it fails.
     @Suite struct TLSHandshakeTests {
         private func echoAndFinish(_ id: SocketID, _ client: TestClient, _ node: TestNode) async throws {
             let text = ByteBuffer(string: "over TLS")
@@ -90,7 +90,7 @@ extension PeersTests {
             }
         }
 
-        /// What a target says that speaks no TLS.
+        /// The data of a target without TLS.
         @Test(arguments: ["SSH-2.0-OpenSSH_9.2\r\n", "HTTP/1.1 400 Bad Request\r\n\r\n", "\u{0}", "\u{15}\u{3}\u{1}"])
         func aTargetThatSpeaksPlainTextIsRefused(words: String) async throws {
             try await PeersTests.withClient(
@@ -115,7 +115,7 @@ extension PeersTests {
     }
 }
 
-/// Says something at once, and ends.
+/// Sends data at once, and ends.
 private final class Greeter: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

@@ -3,12 +3,12 @@ import NIOSSL
 import NIOTLS
 import WasmnetTesting
 
-/// A TLS server of the test's own, where the test must say how it behaves.
+/// A test's own TLS server, if the test must control its behaviour.
 enum TLSPeer {
     /// - Parameters:
-    ///   - configure: changes the server's terms, e.g. its versions.
-    ///   - serverName: is told the name in each ClientHello (RFC 6066, section 3), nil where there is none.
-    ///   - handler: what speaks inside TLS.
+    ///   - configure: changes the server's configuration, e.g. its versions.
+    ///   - serverName: receives the name in each ClientHello (RFC 6066, section 3), nil if there is none.
+    ///   - handler: handles the data inside TLS.
     static func behaviour(
         _ kind: TestCertificates.Kind = .good, serverName: AsyncStream<String?>.Continuation? = nil,
         configure: (inout TLSConfiguration) -> Void = { _ in },

@@ -89,7 +89,7 @@ extension PeersTests {
             }
         }
 
-        /// The last bytes and the end come in one read, and the client takes them one window after the other.
+        /// The last bytes and the end arrive in one read, and the client reads them one window after the other.
         @Test(arguments: [false, true])
         func anEndBehindBytesThatWaitForCreditIsStillAnEnd(isTLS: Bool) async throws {
             let size = 5000
@@ -112,7 +112,7 @@ extension PeersTests {
             }
         }
 
-        /// An end of TCP without one of TLS may be an attacker's (RFC 8446, section 6.1), so it is not told as `end`.
+        /// An end of TCP without one of TLS may be an attacker's (RFC 8446, section 6.1), so it is not reported as `end`.
         @Test(arguments: [WireVersion.v1, .v2])
         func aTruncationIsNoEnd(version: WireVersion) async throws {
             let target = try TLSPeer.behaviour { OneTextPeer("the last words", end: .truncation) }
@@ -130,7 +130,7 @@ extension PeersTests {
             }
         }
 
-        /// Nor is one told to the target, when the client drops a socket.
+        /// Nor is one sent to the target, when the client drops a socket.
         @Test func aResetIsNoEndForTheTarget() async throws {
             let (ends, told) = AsyncStream.makeStream(of: EndTellingPeer.End.self)
             let target = try TLSPeer.behaviour { EndTellingPeer(told) }

@@ -6,7 +6,7 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension PeersTests {
-    /// Whom `connect_tls` believes, and what it says when it does not.
+    /// The certificates that `connect_tls` trusts, and its errors for others.
     @Suite struct TLSTrustTests {
         @Test(arguments: [WireVersion.v1, .v2], ["localhost", "127.0.0.1"])
         func aPageOfOpenSSLsServerComesWhole(version: WireVersion, host: String) async throws {
@@ -39,7 +39,7 @@ extension PeersTests {
             }
         }
 
-        /// Each certificate that is not to be believed, and the words that tell it from the others.
+        /// Each untrusted certificate, and the words that distinguish its error.
         @Test(arguments: [
             (TestCertificates.Kind.wrongName, "not for this name"), (.expired, "expired"), (.stranger, "not trusted"),
         ])

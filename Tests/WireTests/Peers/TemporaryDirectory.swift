@@ -1,6 +1,6 @@
 import Foundation
 
-/// A directory of its own for the time of a body.
+/// A separate directory while a body runs.
 enum TemporaryDirectory {
     static func with<T>(_ body: (URL) async throws -> T) async throws -> T {
         let directory = FileManager.default.temporaryDirectory.appending(path: "wasmnet-peers-\(UUID().uuidString)")

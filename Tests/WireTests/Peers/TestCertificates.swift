@@ -3,17 +3,17 @@ import NIOSSL
 import Testing
 import Wasmnet
 
-/// Certificates that `openssl` makes for one run of the tests: an authority that the nodes under test are given, what it signed, and
-/// what an authority unknown to them signed.
+/// Certificates that `openssl` makes for one run of the tests: an authority that the nodes under test trust, certificates signed by it, and
+/// ones signed by an unknown authority.
 struct TestCertificates: Sendable {
     enum Kind: String, CaseIterable, Sendable {
         /// For `localhost` and `127.0.0.1`.
         case good
         /// For `elsewhere.test` and `192.0.2.1`.
         case wrongName = "wrong-name"
-        /// As ``good``, until yesterday.
+        /// Like ``good``, until yesterday.
         case expired
-        /// As ``good``, but signed by nobody that the node knows.
+        /// Like ``good``, but signed by an authority that the node does not know.
         case stranger
     }
 
@@ -30,7 +30,7 @@ struct TestCertificates: Sendable {
         get throws { try #require(Self.made, "the suite lacks the trait .testCertificates") }
     }
 
-    /// The PEM file of the authority that a node is to trust.
+    /// The PEM file of the authority for a node to trust.
     var authority: String { self.path("authority.pem") }
 
     /// The PEM files of a server.
@@ -38,7 +38,7 @@ struct TestCertificates: Sendable {
         .init(certificate: self.path("\(kind.rawValue).pem"), key: self.path("\(kind.rawValue).key"))
     }
 
-    /// What a server with one of the certificates says in TLS, before a test changes it.
+    /// The TLS configuration of a server with one of the certificates, before a test changes it.
     func server(_ kind: Kind) throws -> TLSConfiguration {
         let files = self.files(kind)
         let chain = try NIOSSLCertificate.fromPEMFile(files.certificate)
@@ -47,7 +47,7 @@ struct TestCertificates: Sendable {
             privateKey: .privateKey(try NIOSSLPrivateKey(file: files.key, format: .pem)))
     }
 
-    /// A client that trusts the authority and nobody else.
+    /// A client that trusts only the authority.
     func client() throws -> TLSConfiguration {
         var configuration = TLSConfiguration.makeClientConfiguration()
         configuration.trustRoots = .file(self.authority)

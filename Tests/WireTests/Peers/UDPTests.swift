@@ -25,7 +25,7 @@ extension PeersTests {
             return (data, host, port)
         }
 
-        /// A name server on each family, asked by way of the node.
+        /// A name server on each family, queried through the node.
         @Test(arguments: [WireVersion.v1, .v2], ["127.0.0.1", "::1"])
         func aNameServerAnswers(version: WireVersion, host: String) async throws {
             let address: [UInt8] = [192, 0, 2, 7]
@@ -58,7 +58,7 @@ extension PeersTests {
             }
         }
 
-        /// A connected socket hears its peer and whoever it spoke to, and nobody else.
+        /// A connected socket receives only from its peer and the addresses it sent to.
         @Test func aConnectedSocketHearsOnlyThoseItSpokeTo() async throws {
             try await DatagramPeer.with { peer in
                 try await DatagramPeer.with { other in
@@ -79,7 +79,7 @@ extension PeersTests {
             }
         }
 
-        /// A bound socket speaks to many and hears everyone.
+        /// A bound socket sends to many addresses and receives from any.
         @Test(arguments: ["127.0.0.1", "::1"])
         func aBoundSocketIsReachedFromOutsideAndAnswersEach(host: String) async throws {
             try await DatagramPeer.with(host) { first in
@@ -138,7 +138,7 @@ extension PeersTests {
         }
 
         /// 250,000 bytes a second may pass after a burst of 65,536: the rest waits in the kernel. All of them fit there (25 of this size do,
-        /// with the buffer of 212,992 bytes that Linux gives), else a node that is late to read would lose some.
+        /// with Linux's buffer of 212,992 bytes), else a node that reads late would lose some.
         @Test func noDatagramIsLostToTheBandwidth() async throws {
             try await DatagramPeer.with { peer in
                 let rules = Policy.unrestricted.limitingBandwidth(megabitsPerSecond: 2)
@@ -154,7 +154,7 @@ extension PeersTests {
             }
         }
 
-        /// What is larger than the node relays is dropped, not cut.
+        /// A datagram larger than the node's limit is dropped, not truncated.
         @Test func aLargerDatagramFromOutsideIsNotCut() async throws {
             var settings = RelaySettings()
             settings.maxDatagramBytes = 1000
@@ -172,7 +172,7 @@ extension PeersTests {
             }
         }
 
-        /// IPv6 carries 20 bytes more than IPv4; such a datagram may be dropped, but not cut.
+        /// IPv6 carries 20 bytes more than IPv4; such a datagram may be dropped, but not truncated.
         @Test func theLargestDatagramOfIPv6IsNotCut() async throws {
             try await DatagramPeer.with("::1") { peer in
                 try await PeersTests.withClient { _, _, client in
@@ -191,7 +191,7 @@ extension PeersTests {
             return refusal
         }
 
-        /// "Port unreachable" (RFC 792): v2 has a word for it, v1 has not, and the socket goes on in both.
+        /// "Port unreachable" (RFC 792): v2 has a code for it, v1 has not, and the socket stays open in both.
         @Test(arguments: [WireVersion.v1, .v2], ["127.0.0.1", "::1"])
         func aPortWithoutAListenerIsToldAndEndsNothing(version: WireVersion, host: String) async throws {
             let closed = try await DatagramPeer.with(host) { $0.port }
@@ -213,7 +213,7 @@ extension PeersTests {
             }
         }
 
-        /// However often it sends, a socket hears of closed ports once a second, and no other socket is the less heard for it.
+        /// However often it sends, a socket is notified about closed ports once a second, and this does not affect other sockets.
         @Test func refusalsComeOnceASecondForEachSocket() async throws {
             let closed = try await DatagramPeer.with { $0.port }
             try await PeersTests.withClient { _, _, client in
@@ -235,7 +235,7 @@ extension PeersTests {
             }
         }
 
-        /// The kernel tells of an error in place of sending the next datagram, which is another peer's.
+        /// The kernel reports an error instead of sending the next datagram, which is another peer's.
         @Test func noDatagramIsLostToARefusalOfAnother() async throws {
             let closed = try await DatagramPeer.with { $0.port }
             try await DatagramPeer.with { peer in

@@ -80,7 +80,7 @@ extension PeersTests {
                     let answer = try await ended.get()
                     #expect(!String(buffer: answer).contains("HTTP/1"))
                 }
-                // TLS, and then nothing.
+                // TLS, and then no data.
                 let silent = try await PlainClient.connect(port: node.port, saying: "", tls: context)
                 _ = try await silent.get()
                 try await self.echo(1000, node, context)
@@ -117,7 +117,7 @@ extension PeersTests {
     }
 }
 
-/// Says something in TCP or TLS that is no WebSocket, and gathers the answer until the end.
+/// Sends data in TCP or TLS that is not a WebSocket, and collects the answer until the end.
 private final class PlainClient: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private var bytes = ByteBuffer()

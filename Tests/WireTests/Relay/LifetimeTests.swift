@@ -11,7 +11,7 @@ import WasmnetTesting
         weak var environment: RelayEnvironment?
     }
 
-    /// Takes what comes, and sends without end, also when nothing more will come.
+    /// Reads its input, and sends without end, even when no more input will arrive.
     private final class Flood: ChannelInboundHandler {
         typealias InboundIn = ByteBuffer
         typealias OutboundOut = ByteBuffer
@@ -31,13 +31,13 @@ import WasmnetTesting
         private func send(_ context: ChannelHandlerContext) {
             let loop = context.eventLoop.assumeIsolated()
             context.writeAndFlush(self.wrapOutboundOut(self.part)).assumeIsolated().whenSuccess {
-                // What comes in is read between two parts.
+                // Input is read between two parts.
                 loop.execute { self.send(context) }
             }
         }
     }
 
-    /// Its socket is closed, and it goes on sending: it has all that the client sent, and is reset long before the linger time is over.
+    /// Its socket is closed, and it continues to send: it has all the client's data, and is reset long before the linger time is over.
     @Test(.timeLimit(.minutes(1)), arguments: WireVersion.allCases)
     func aTargetThatSendsWithoutEndIsResetWhenItsSocketIsClosed(version: WireVersion) async throws {
         let received = NIOLockedValueBox(0)
@@ -52,7 +52,7 @@ import WasmnetTesting
             try await client.expect(.connected(1))
             for _ in 0..<16 { client.send(.send(1, ByteBuffer(repeating: 1, count: 1000))) }
             client.send(.close(1))
-            // The node may be connected before the target knows.
+            // The node can be connected before the target knows.
             while ended.withLockedValue({ $0.isEmpty }) { try await Task.sleep(for: .milliseconds(1)) }
             for end in ended.withLockedValue({ $0 }) { try await end.get() }
             #expect(received.withLockedValue { $0 } == 16_000)

@@ -3,7 +3,7 @@ import Testing
 import WasmnetProtocol
 import WasmnetTesting
 
-/// One node, real sockets, both generations of the language.
+/// One node, real sockets, both versions of the protocol.
 @Suite struct RelayTests {
     private let host = "127.0.0.1"
 
@@ -12,7 +12,7 @@ import WasmnetTesting
         try await client.expect(.connected(id))
     }
 
-    /// Collects data of one socket until it is told something else.
+    /// Collects data of one socket until another event.
     private func collect(
         _ client: TestClient, _ id: SocketID, grant: Bool = true
     ) async throws -> (bytes: ByteBuffer, last: Event) {
@@ -74,7 +74,7 @@ import WasmnetTesting
             }
             #expect(received == size)
             #expect(isRight)
-            // Credit that comes back a message at a time must not make the messages small.
+            // Credit that is granted a message at a time must not make the messages small.
             if version == .v2 { #expect(messages <= size / (4 << 10) + 100) }
             #expect(try await node.settles(sockets: 0, sessions: 1))
         }
@@ -126,7 +126,7 @@ import WasmnetTesting
         let size = 16 << 20
         try await TestNode.withClient(version: .v1, target: .echo) { _, target, client in
             try await self.connect(client, 1, target)
-            // Nobody reads the echo while this is sent: the node must stop reading, not grow.
+            // The echo is not read while this is sent: the node must stop reading, not grow.
             try await client.setReading(false)
             let sender = Task {
                 var sent = 0
@@ -221,7 +221,7 @@ import WasmnetTesting
         let node = try await TestNode.start()
         let client = try await TestClient.connect(port: node.port, version: .v1)
         try await self.connect(client, 1, target)
-        // What a close finds unsent in the client itself is the client's loss.
+        // Data that is unsent in the client itself at a close is the client's loss.
         for offset in 0..<64 {
             try await client.sendWaiting(.send(1, Pattern.bytes(from: offset << 12, count: 1 << 12)))
         }
@@ -262,7 +262,7 @@ import WasmnetTesting
         let flood = try await TestTarget.start(.flood)
         try await TestNode.withClient { _, echo, client in
             try await self.connect(client, 1, flood)
-            // Socket 1 gets no credit: exactly its first window comes, then nothing of it.
+            // Socket 1 gets no credit: exactly its first window arrives, then nothing.
             var received = 0
             while received < 256 << 10 {
                 let piece = try await client.expect(.data(1))
@@ -286,7 +286,7 @@ import WasmnetTesting
     }
 }
 
-/// Counts what comes and tells it at the end.
+/// Counts its input and reports it at the end.
 private final class TotalHandler: ChannelInboundHandler {
     typealias InboundIn = ByteBuffer
     private var total = 0

@@ -6,7 +6,7 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// A dial that nobody waits for any more leaves no descriptor behind: the system would keep one for two minutes.
+/// An abandoned dial leaves no descriptor behind: the system would keep one for two minutes.
 @Suite struct AbandonedDialTests {
     enum End: CaseIterable { case reset, close, session, timeout }
 

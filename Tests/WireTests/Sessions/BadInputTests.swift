@@ -4,17 +4,17 @@ import Testing
 import WasmnetProtocol
 import WasmnetTesting
 
-/// What a session makes of what it should not have been sent: the stated answer, and then it goes on, or ends as stated.
+/// A session's reaction to invalid input: the documented answer, and then it continues, or ends as documented.
 @Suite struct BadInputTests {
     enum Dialect: CaseIterable, Sendable {
         case v1JSON, v1Binary, v2
         var version: WireVersion { self == .v2 ? .v2 : .v1 }
         var encoding: WireEncoding { self == .v1JSON ? .json : .binary }
-        /// What a client learns of a code: v1's binary form carries the words only.
+        /// The information about a code that a client gets: v1's binary form carries the words only.
         func told(_ code: ReasonCode) -> ReasonCode { self == .v1Binary ? .internalError : code }
     }
 
-    /// A session with an echo on socket 1, which still echoes when the body is through.
+    /// A session with an echo on socket 1, which still echoes when the body is done.
     private func session(
         _ dialect: Dialect, _ body: (TestNode, TestTarget, TestClient) async throws -> Void
     ) async throws {
@@ -32,7 +32,7 @@ import WasmnetTesting
         return (id, refusal)
     }
 
-    /// What is sent, as text; the id that the answer has.
+    /// The input, as text; the id in the answer.
     @Test(arguments: [
         ("not JSON at all", 0), ("{}", 0), ("[]", 0), (#"{"op":"fly","id":9}"#, 9), (#"{"op":"connect","id":9}"#, 9),
         (#"{"op":"connect","id":"9","addr":"a","port":1}"#, 0),
@@ -95,7 +95,7 @@ import WasmnetTesting
             let answer = try await self.refusal(client)
             #expect(answer.id == 77)
             #expect(answer.refusal.code == dialect.told(.unknownSocket))
-            // The echo that the session's end asks for is the next event: nothing more was said of 77.
+            // The echo at the session's end is the next event: there was no other event for 77.
         }
     }
 
@@ -151,7 +151,7 @@ import WasmnetTesting
         }
     }
 
-    /// Each open is answered once, nothing that was accepted is lost, and all slots come back.
+    /// Each open is answered once, no accepted data is lost, and all slots are released.
     @Test(.serialized, arguments: Dialect.allCases, [0, 50])
     func tenThousandOpensAtOnce(dialect: Dialect, limit: Int) async throws {
         let rules = try policy(

@@ -12,7 +12,7 @@ import WasmnetQuota
 import WasmnetRelay
 import WasmnetTesting
 
-/// Nothing is free for a client that asks: messages that come to nothing, lookups by any request, small and empty messages.
+/// No request is free for a client: messages without effect, lookups by any request, small and empty messages.
 @Suite(.timeLimit(.minutes(1))) struct CostTests {
     private func limits(_ lines: String) throws -> Policy {
         try policy(
@@ -24,7 +24,7 @@ import WasmnetTesting
             """)
     }
 
-    /// Each kind of message that comes to nothing; none is refused more than it would be anyway, and all are answered, but at the rate.
+    /// Each kind of message without effect; none is refused more than it would be anyway, and all are answered, but at the rate.
     enum Abuse: CaseIterable {
         case denied, malformed, unknownID, duplicateID, empty, emptyDatagram, ping, notAName, unboundListen,
             windowOfNothing, windowOfZero, endedID, emptyFragment, emptySendTo, deniedBehindItsName,
@@ -73,7 +73,7 @@ import WasmnetTesting
         try await TestNode.withClient(policy: rules, resolver: resolver) { node, target, client in
             try await client.connect(1, port: target.port)
             try await client.ask(.connectUDP(2, host: "127.0.0.1", port: 9), for: .udpBound())
-            // One that the client ended itself: nothing that it sends for it can have crossed the end.
+            // One that the client ended itself: no message for it can have crossed the end.
             try await client.connect(3, port: target.port)
             try await client.ask(.close(3), for: .closed(3))
             try await client.ask(.bind(4, host: "127.0.0.1", port: 0), for: .listening())
@@ -82,7 +82,7 @@ import WasmnetTesting
         }
     }
 
-    /// Waits until everything that was sent has been taken.
+    /// Waits until all sent data has been processed.
     private func awaitAll(_ client: TestClient) async throws {
         client.send(.send(1, ByteBuffer(string: "after")))
         while true {
@@ -105,7 +105,7 @@ import WasmnetTesting
                 return
             }
             try await self.awaitAll(client)
-            // 70 of them, 20 at once and 50 a second: whatever comes after them waits for a second.
+            // 70 of them, 20 at once and 50 a second: later messages wait for a second.
             #expect(ContinuousClock.now - start > .milliseconds(900))
         }
     }
@@ -146,7 +146,7 @@ import WasmnetTesting
             let usage = node.server.environment.ledger.allowance(
                 for: ClientID(text: "a:203.0.113.7"), limits: rules.limits)
             #expect(usage.onNode.refusals.pause(now: SystemClock().now()) != nil)
-            // Whichever session asked in vain, none of them is read any more.
+            // Whichever session sent them, none of them is read any more.
             for client in clients { client.send(.send(1, ByteBuffer(string: "held"))) }
             try await other.connect(1, port: target.port)
             for round in 0..<20 { #expect(try await other.echoes(1, "not held up, \(round)")) }
@@ -158,7 +158,7 @@ import WasmnetTesting
         }
     }
 
-    /// What is refused is never counted against data, windows, closes or dials.
+    /// Refusals are never counted for data, windows, closes or dials.
     @Test func ordinaryTrafficIsNotCounted() async throws {
         let rules = try self.limits("[limits]\nrefusals_per_sec = 0.001\nrefusal_burst = 1\n")
         try await TestNode.withClient(policy: rules) { _, target, client in
@@ -175,7 +175,7 @@ import WasmnetTesting
                 }
                 try await client.ask(.bind(id + 100, host: "127.0.0.1", port: 0), for: .listening())
                 try await client.ask(.listen(id + 100, backlog: 1), for: .listening())
-                // A dial that fails was made.
+                // A failed dial is a real dial.
                 _ = try await client.refusal(.connect(id, host: "127.0.0.1", port: 1))
             }
         }
@@ -213,7 +213,7 @@ import WasmnetTesting
                 let refusal = try await client.refusal(request)
                 #expect(refusal.code == .connectRate && refusal.retryAfterMilliseconds > 0)
             }
-            // What was found is remembered: free, and not looked up again.
+            // The result is cached: free, and not looked up again.
             try await client.connect(5, "d.example", port: target.port)
             client.send(.sendTo(9, host: "a.example", port: open, ByteBuffer(string: "x")))
             try await client.ask(.resolve(6, name: "b.example"), for: .resolved())
@@ -222,7 +222,7 @@ import WasmnetTesting
         }
     }
 
-    /// A client's messages that wait for slow names hold little; what does not fit is dropped, and the session goes on.
+    /// A client's messages that wait for slow names take little memory; messages without room are dropped, and the session continues.
     @Test func messagesThatWaitForLookupsAreBounded() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
@@ -232,7 +232,7 @@ import WasmnetTesting
             for _ in 0..<20 {
                 client.send(.sendTo(1, host: "slow.example", port: port, ByteBuffer(repeating: 1, count: 16 << 10)))
             }
-            // A message that is answered at once comes behind them.
+            // A message that is answered at once arrives behind them.
             _ = try await client.refusal(.close(99))
             resolver.answerAll("127.0.0.1")
             for _ in 0..<3 { #expect(try await inbox.next().readableBytes == 16 << 10) }
@@ -242,7 +242,7 @@ import WasmnetTesting
         }
     }
 
-    /// A session that ends while its messages wait gives their room back to the client's others.
+    /// A session that ends while its messages wait releases their room for the client's others.
     @Test func messagesThatWaitedGiveTheirRoomBackWithTheirSession() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
@@ -261,11 +261,11 @@ import WasmnetTesting
         }
     }
 
-    /// A message that never becomes whole holds memory: a client's sessions have 193 KiB each, and 2 MiB together.
+    /// An incomplete message takes memory: a client's sessions have 193 KiB each, and 2 MiB together.
     @Test(arguments: [false, true]) func unfinishedMessagesAreBoundedByClient(inFragments: Bool) async throws {
         let node = try await TestNode.start()
         let wholeLength = 1 << 20
-        /// All but the last byte of a message that is none of the protocol's, unmasked as by a key of zeros.
+        /// All but the last byte of a message that is not the protocol's, unmasked as by a key of zeros.
         var most = ByteBuffer()
         let part = inFragments ? wholeLength / 16 : wholeLength
         for start in stride(from: 0, to: wholeLength, by: part) {
@@ -280,7 +280,7 @@ import WasmnetTesting
             _ = try await client.bytes { Self.messages($0) > 0 }
             return client
         }
-        /// Whether the message is answered once it is whole.
+        /// Whether the message is answered once it is complete.
         func ends(_ client: RawClient) async throws -> Bool {
             try await client.send(ByteBuffer(integer: UInt8(0x77)))
             return try await Self.messages(client.bytes { Self.messages($0) > 1 }) == 2
@@ -289,7 +289,7 @@ import WasmnetTesting
         for client in two { try await client.send(most) }
         let room = node.server.environment.ledger.allowance(for: ClientID(text: "a:127.0.0.1"), limits: .unlimited)
             .onNode.unfinishedMessages
-        // Both are in it, but for 193 KiB each.
+        // Both count, except for 193 KiB each.
         while room.take(0, most: 1600 << 10) { try await Task.sleep(for: .milliseconds(1)) }
         let third = try await session(from: "127.0.0.1")
         try await third.send(most)
@@ -312,7 +312,7 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// Messages behind the answer to the handshake.
+    /// Messages after the answer to the handshake.
     private static func messages(_ bytes: ByteBuffer) -> Int { Self.payloads(bytes).count { $0.first == 0x82 } }
 
     private static func closeCode(_ bytes: ByteBuffer) -> UInt16? {
@@ -332,7 +332,7 @@ import WasmnetTesting
 
     // MARK: Bytes
 
-    /// Small messages cost what they cost a network: 64 bytes each.
+    /// Small messages cost as much as on a network: 64 bytes each.
     @Test func smallMessagesSpendBandwidth() async throws {
         // 80 kB a second and a burst of 64 KiB: 2,000 messages of one byte cost 128,000 bytes.
         let rules = try self.limits("max_bandwidth_mbps = 0.64")
@@ -349,16 +349,16 @@ import WasmnetTesting
         }
     }
 
-    /// A datagram costs 28 bytes more than it holds, and one of the client's at least 64.
+    /// A datagram costs 28 bytes more than its payload, and one of the client's at least 64.
     @Test func datagramsSpendBandwidthForTheirHeaders() async throws {
-        // 125 bytes a second come back meanwhile.
+        // 125 bytes a second are refilled meanwhile.
         let rules = try self.limits("max_bandwidth_mbps = 0.001")
         try await TestNode.withClient(policy: rules) { node, _, client in
             let peer = try await TestDatagrams.start()
             let port = try await client.ask(
                 .connectUDP(1, host: "127.0.0.1", port: UInt16(peer.port)), for: .udpBound(1))
             func left() -> Int64? { node.ledger?.usage(of: ClientID(text: "a:127.0.0.1"))?.byteTokens }
-            /// Until all that was done is charged.
+            /// Until everything is charged.
             func settled(_ cost: Range<Int64>, since before: Int64) async throws -> Bool {
                 for _ in 0..<500 {
                     if let now = left(), cost.contains(before - now) { return true }
@@ -426,7 +426,7 @@ import WasmnetTesting
         }
     }
 
-    /// Datagrams of one byte that wait for their socket's name hold more than their bytes, and cost what others do.
+    /// Datagrams of one byte that wait for their socket's name take more memory than their bytes, and cost as much as others.
     @Test func smallDatagramsThatWaitAreBounded() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(policy: .unrestricted, resolver: resolver) { node, _, client in
@@ -451,7 +451,7 @@ import WasmnetTesting
         }
     }
 
-    /// As a listener takes no connection from there.
+    /// As a listener accepts no connection from there.
     @Test func aBoundUDPSocketTakesNothingFromTheDenylist() async throws {
         try await TestNode.withClient(policy: .unrestricted) { node, _, client in
             let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
@@ -476,7 +476,7 @@ import WasmnetTesting
             let port = try await client.ask(.bindUDP(1, host: "127.0.0.1", port: 0), for: .udpBound(1))
             try await client.ask(.bind(2, host: "127.0.0.1", port: 0), for: .listening())
             try await client.connect(3, port: target.port)
-            // The one that is idle ends after both of the others would have.
+            // The idle one ends after both of the others would have.
             try await client.answer(.closed(3, .targetTimeout))
             try await TestDatagrams.send("hello", to: Int(port))
             try await client.answer(.dataFrom(1))
@@ -532,7 +532,7 @@ import WasmnetTesting
         await target.stop()
     }
 
-    // MARK: What is shown
+    // MARK: Reported values
 
     @Test func theNodesOwnAddressIsShownOnRequestOnly() async throws {
         for show in [false, true] {
@@ -548,7 +548,7 @@ import WasmnetTesting
         }
     }
 
-    /// The peer that a UDP socket was connected to is heard however many others it has sent to since.
+    /// Datagrams from the peer that a UDP socket was connected to are received however many others it has sent to since.
     @Test func aConnectedPeerIsNeverForgotten() async throws {
         try await TestNode.withClient(
             policy: .unrestricted, version: .v1, configure: { $0.settings.maxDatagramPeers = 4 }

@@ -16,7 +16,7 @@ import WasmnetTesting
         return try Server(configuration: configuration)
     }
 
-    /// An HTTP server of an embedder, which upgrades with what `makeUpgrader` gives.
+    /// An HTTP server of an embedder, which upgrades with the result of `makeUpgrader`.
     private func listen(
         _ makeUpgrader: @escaping @Sendable () -> any HTTPServerProtocolUpgrader & Sendable
     ) async throws -> any Channel {

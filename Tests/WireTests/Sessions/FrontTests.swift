@@ -7,11 +7,11 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// A connection before it is a session, from bytes: what is refused and how, and what it may cost.
+/// A connection before it is a session, as bytes: the refusals, and its possible cost.
 @Suite struct FrontTests {
     private static let key = "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="
 
-    /// A whole handshake; `changes` replaces lines by their beginnings, nil takes one out.
+    /// A complete handshake; `changes` replaces lines by their beginnings, nil removes one.
     static func handshake(_ changes: [String: String?] = [:], line: String = "GET / HTTP/1.1") -> String {
         var lines: [String] = []
         for text in [
@@ -95,7 +95,7 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// A client that sends all of its body first, and reads then, still gets the whole answer.
+    /// A client that sends its whole body before it reads still gets the complete answer.
     @Test(arguments: ["POST / HTTP/1.1", "PUT /nothing HTTP/1.1", "GET /nothing HTTP/1.1"])
     func anAnswerIsReadByWhoIsStillSending(line: String) async throws {
         let node = try await TestNode.start {
@@ -147,7 +147,7 @@ import WasmnetTesting
 
     // MARK: Connections that are not admitted
 
-    /// One address opens connections and says nothing; another still comes in, and of the one the oldest go.
+    /// One address opens silent connections; another is still admitted, and the oldest of the first are closed.
     @Test func idleConnectionsOfOneAddressAreAtMost64() async throws {
         let node = try await TestNode.start { $0.settings.upgradeTimeout = .seconds(60) }
         var idle: [RawClient] = []
@@ -157,7 +157,7 @@ import WasmnetTesting
         #expect(idle.last?.channel.isActive == true)
         let other = try await TestClient.connect(port: node.port)
         await other.close()
-        // What is a session does not count.
+        // A session does not count.
         var sessions: [TestClient] = []
         for _ in 0..<70 { sessions.append(try await TestClient.connect(port: node.port)) }
         // A client has its answer a moment before the node has counted it.
@@ -169,7 +169,7 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// A session that has ended is none any more, but its connection is there until the client closes it: at most 64 of one address.
+    /// A session that has ended no longer counts, but its connection exists until the client closes it: at most 64 of one address.
     @Test func connectionsOfEndedSessionsAreBounded() async throws {
         let node = try await TestNode.start { $0.settings.closeTimeout = .seconds(60) }
         var clients: [RawClient] = []
@@ -182,7 +182,7 @@ import WasmnetTesting
             clients.append(client)
         }
         let pending = node.server.environment.pending
-        // The last gave way as a handshake, and lingers a moment later.
+        // The last was closed as a handshake, and lingers a moment later.
         for _ in 0..<500 where pending.count < 64 { try await Task.sleep(for: .milliseconds(10)) }
         #expect(pending.count == 64 && pending.dropped == 16)
         #expect(try await node.settles(sockets: 0, sessions: 0))
@@ -221,7 +221,7 @@ import WasmnetTesting
         let target = try await TestTarget.start(.echo)
         let node = try await TestNode.start {
             $0.drainTimeoutSeconds = 20
-            // Not what ends any of them.
+            // Not the signal that ends any of them.
             $0.settings.upgradeTimeout = .seconds(60)
             $0.settings.answerLinger = .seconds(60)
         }
@@ -250,7 +250,7 @@ import WasmnetTesting
         #expect(answer.hasPrefix("HTTP/1.1 503 ") && answer.contains("Retry-After: 1\r\n"), "\(answer)")
         try await plain.send("TP/1.1\r\nHost: node\r\n\r\n")
         #expect(try await plain.text().hasPrefix("HTTP/1.1 503 "))
-        // A page sees no status: its WebSocket opens, and closes at once with 1013.
+        // A page cannot see the status: its WebSocket opens, and closes at once with 1013.
         try await page.send(String(pageText.dropFirst(20)))
         let bytes = try await page.bytes { $0.readableBytesView.suffix(8).elementsEqual("draining".utf8) }
         #expect(String(buffer: bytes).hasPrefix("HTTP/1.1 101 "))
@@ -262,7 +262,7 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// A balancer that tries again has to see the status, also of a page's request.
+    /// A balancer that retries has to see the status, also of a page's request.
     @Test func aTrustedProxySeesTheStatusOfADrain() async throws {
         let rules = try policy("[clients]\ntrusted_proxies = [\"127.0.0.1\"]")
         let node = try await TestNode.start(policy: rules) { $0.drainTimeoutSeconds = 20 }
@@ -281,7 +281,7 @@ import WasmnetTesting
 
     // MARK: The end of a WebSocket
 
-    /// Data waits for a client that reads nothing; its close frame comes: every frame it gets is whole, and the last is the answer.
+    /// Data waits for a client that does not read; its close frame arrives: every frame it gets is complete, and the last is the answer.
     @Test func aCloseIsAnsweredBehindWholeFrames() async throws {
         let target = try await TestTarget.start(.flood)
         let node = try await TestNode.start()
@@ -293,7 +293,7 @@ import WasmnetTesting
             try await client.send(ByteBuffer(bytes: Self.frame(1, connect)))
             _ = try await client.bytes { $0.readableBytes > 300_000 }
             try await client.setReading(false)
-            // Until the kernel holds no more for this client, and the node waits in the middle of a frame.
+            // Until the kernel's buffer for this client is full, and the node waits in the middle of a frame.
             try await Task.sleep(for: .milliseconds(200))
             try await client.send(ByteBuffer(bytes: Self.frame(8, [3, 232])))
             try await client.setReading(true)
@@ -314,7 +314,7 @@ import WasmnetTesting
         return [0x80 | opcode] + head + [0, 0, 0, 0] + payload
     }
 
-    /// Of the frames behind a handshake's answer. Fails where the last is cut.
+    /// Of the frames after a handshake's answer. Fails if the last is truncated.
     private static func opcodes(_ bytes: [UInt8]) throws -> [UInt8] {
         struct Cut: Error {}
         let end = Array("\r\n\r\n".utf8)

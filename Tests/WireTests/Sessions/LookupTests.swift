@@ -11,7 +11,7 @@ import WasmnetTesting
 
 /// One client's slow names and the others, on a real node.
 @Suite(.timeLimit(.minutes(1))) struct LookupTests {
-    /// Every name is 127.0.0.1; those that begin with `slow` take until they are let go.
+    /// Every name is 127.0.0.1; those that begin with `slow` take until they are released.
     private func resolver(_ gate: DispatchSemaphore) -> SystemResolver {
         SystemResolver { name in
             if name.hasPrefix("slow") { gate.wait() }
@@ -53,11 +53,11 @@ import WasmnetTesting
                 for id in 1...64 { client.send(.resolve(SocketID(id), name: "slow\(session)x\(id).example")) }
                 flood.append(client)
             }
-            // Four sessions of one client: 256 lookups, of which so many are kept.
+            // Four sessions of one client: 256 lookups, of which this many are kept.
             #expect(try await self.comes(resolver, waiting: 128, busy: 8))
             try await other.ask(.resolve(1, name: "quick.example"), for: .resolved())
             try await other.connect(2, "target.example", port: target.port)
-            // Its own lookups go with it; what runs, runs on, and holds up nobody either.
+            // Its own lookups end with it; a running one continues, and delays no other client either.
             for client in flood { await client.close() }
             #expect(try await self.comes(resolver, waiting: 0, busy: 8))
             try await other.connect(3, "target.example", port: target.port)

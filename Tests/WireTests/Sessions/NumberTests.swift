@@ -7,7 +7,7 @@ import WasmnetRelay
 import WasmnetTesting
 import WasmnetQuota
 
-/// Numbers that a program which embeds the node gives it.
+/// Numbers that a program which embeds the node passes to it.
 @Suite struct NumberTests {
     private static let wrong: [(@Sendable (inout ServerConfiguration) -> Void, String)] = [
         ({ $0.settings.readChunkBytes = -1 }, "readChunkBytes is 1 to"),
@@ -54,7 +54,7 @@ import WasmnetQuota
         #expect { try file.load() } throws: { "\($0)".contains("0 to 1000000") }
     }
 
-    /// A policy that replaces another cannot be refused: it is brought into its ranges, and nothing traps.
+    /// A policy that replaces another cannot be refused: it is clamped to its ranges, and nothing traps.
     @Test func endlessTimesOfALaterPolicyAreTheLongestThereAre() async throws {
         let target = try await TestTarget.start(.echo)
         let node = try await TestNode.start()

@@ -8,9 +8,9 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// What was decided before a wait is decided again after it, and a late answer finds the socket that asked, not one of the same id.
+/// Decisions before a wait are made again after it, and a late answer finds the socket that asked, not one of the same id.
 @Suite(.timeLimit(.minutes(1))) struct OpeningTests {
-    /// What comes to deny a target while it is being dialed.
+    /// Events that deny a target while it is being dialed.
     enum Change: CaseIterable {
         case policy, denylist
 
@@ -46,7 +46,7 @@ import WasmnetTesting
         }
     }
 
-    /// The address is denied while names are being looked up, whatever they are for.
+    /// The address is denied while names are being looked up, for any request.
     @Test(arguments: Change.allCases) func aLookupIsDecidedByWhatHoldsAtItsAnswer(change: Change) async throws {
         let resolver = HeldResolver()
         let rules = try policy("network.allow = [\"*.example\", \"127.0.0.1\"]\nnetwork.bind_ports = \"1024-65535\"")
@@ -123,7 +123,7 @@ import WasmnetTesting
         }
     }
 
-    /// The bind fails a turn of the event loop after its socket was closed and its id given to another.
+    /// The bind fails a turn of the event loop after its socket was closed and its id was reused.
     @Test func aLateFailureToBindLeavesTheNewSocketOfTheIDAlone() async throws {
         let taken = try await TestTarget.start(.echo)
         try await TestNode.withClient(

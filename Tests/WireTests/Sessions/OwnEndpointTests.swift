@@ -11,7 +11,7 @@ import WasmnetTesting
 
 /// The node's own endpoints, by every address under which this machine can be reached.
 @Suite(.timeLimit(.minutes(1))) struct OwnEndpointTests {
-    /// Loopback in every spelling, and what the machine's interfaces have.
+    /// Loopback in every spelling, and the addresses of the machine's interfaces.
     private func local() throws -> [String] {
         let interfaces = try System.enumerateDevices().compactMap { $0.address?.hostAddress }
             .filter { !$0.description.hasPrefix("fe80") }
@@ -38,14 +38,14 @@ import WasmnetTesting
             let admin = Int(node.server.adminAddress?.split(separator: ":").last ?? "") ?? 0
             try await self.isOutOfReach(node.port, of: client)
             try await self.isOutOfReach(admin, of: client)
-            // Others' are not, and a policy that comes later knows as much.
+            // Other endpoints are not denied, and a later policy knows the same.
             try await client.connect(2, port: target.port)
             node.server.replacePolicy(try policy("[network]\nallow = [\"0.0.0.0/0\", \"::/0\", \"localhost\"]"))
             try await self.isOutOfReach(admin, of: client)
         }
     }
 
-    /// The master that is connected to, the sentinel that names it, and a replica that nothing connects to.
+    /// The connected master, the sentinel that names it, and a replica without a connection.
     @Test func everyRedisIsDeniedOnEveryLocalAddress() async throws {
         try await withServer { master in
             let configuration = "port PORT\nrepl-diskless-sync-delay 0\nreplicaof 127.0.0.1 \(master.port)"
@@ -86,7 +86,7 @@ import WasmnetTesting
     }
 }
 
-/// Knows no name, and notes which it is asked for and how far.
+/// Knows no name, and records the requests and their scopes.
 private final class NotedResolver: NameResolver {
     private let names = NIOLockedValueBox<[String]>([])
     var noted: [String] { self.names.withLockedValue { $0 } }

@@ -5,11 +5,11 @@ import Wasmnet
 import WasmnetRelay
 import WasmnetTesting
 
-/// The browser client as the node's port serves it, from bytes: forms, validators, and connections that are kept.
+/// The browser client as the node's port serves it, as bytes: forms, validators, and kept connections.
 @Suite struct PagesTests {
     private static let module = "export const words = \"" + String(repeating: "words ", count: 400) + "\";\n"
 
-    /// A folder as `scripts/stage-client.sh` makes it, as far as the node looks.
+    /// A folder like that of `scripts/stage-client.sh`, as far as the node reads it.
     private final class Folder {
         let path = NSTemporaryDirectory() + "client-\(UInt64.random(in: 0 ... .max))"
 
@@ -47,7 +47,7 @@ import WasmnetTesting
         let fields: [String: String]
         let body: ByteBuffer
 
-        /// All answers that are whole, in order; what has come of the last one is left out.
+        /// All complete answers, in order; an incomplete last one is left out.
         static func all(in bytes: ByteBuffer, toHEAD: Bool = false) -> [Answer] {
             var bytes = bytes
             var answers: [Answer] = []
@@ -74,7 +74,7 @@ import WasmnetTesting
         (["\(method) \(path) HTTP/\(version)", "Host: node"] + fields + ["", ""]).joined(separator: "\r\n")
     }
 
-    /// The answer to one request on a connection of its own.
+    /// The answer to one request on a separate connection.
     private func answer(
         _ node: TestNode, _ path: String, _ fields: [String] = [], method: String = "GET"
     ) async throws -> Answer {
@@ -86,7 +86,7 @@ import WasmnetTesting
         return try #require(answers.first)
     }
 
-    /// Sends requests at once or one by one on one connection, and gives what was answered until the node ends it, or until there are as
+    /// Sends requests at once or one by one on one connection, and returns the answers until the node ends it, or until there are this
     /// many answers.
     private func answers(
         _ client: RawClient, _ requests: [String], count: Int? = nil
@@ -123,7 +123,7 @@ import WasmnetTesting
             // In more lines than one.
             let lines = try await self.answer(node, path, ["Accept-Encoding: br", "Accept-Encoding: gzip"])
             #expect(lines.fields["content-encoding"] == "gzip" && lines.body.readableBytes < 200)
-            // What has one form only does not vary.
+            // A page with only one form does not vary.
             let small = try await self.answer(node, "/client/README.md", ["Accept-Encoding: gzip"])
             #expect(small.fields["content-encoding"] == nil && small.fields["vary"] == nil)
         }
@@ -177,7 +177,7 @@ import WasmnetTesting
         }
     }
 
-    /// A form that was made of another version would be served for a page that it is not.
+    /// A form made from another version would be served for the wrong page.
     @Test func aGzippedFileThatIsNotItsPageIsAnError() async throws {
         let folder = try await Folder()
         for bytes in [Data((Self.module + " ").utf8), Data((Self.module.dropLast() + " ").utf8)] {
@@ -210,7 +210,7 @@ import WasmnetTesting
             }
             #expect(seen.map(\.status) == [200, 404, 200, 308, 200, 304])
             #expect(seen.allSatisfy { $0.fields["connection"] == "keep-alive" })
-            // It may still become a session.
+            // It can still become a session.
             try await client.send(FrontTests.handshake())
             let bytes = try await client.bytes { Answer.all(in: $0).count > requests.count }
             #expect(Answer.all(in: bytes).last?.status == 101)
@@ -232,7 +232,7 @@ import WasmnetTesting
                 ("a handshake that is none", self.request("/", ["Upgrade: websocket"]), 400),
             ] {
                 let client = try await RawClient.connect(port: node.port)
-                // What follows is not answered.
+                // Later requests are not answered.
                 let seen = try await self.answers(client, [request + self.request("/client/README.md")])
                 #expect(seen.map(\.status) == [status], "\(name)")
                 #expect(seen.first?.fields["connection"] == "close", "\(name)")
@@ -253,7 +253,7 @@ import WasmnetTesting
         }
     }
 
-    /// Between requests it has the time of a fresh connection, and is the first to give way.
+    /// Between requests it has the time of a fresh connection, and is the first to be closed.
     @Test func aKeptConnectionIsAsIdleAsAFreshOne() async throws {
         try await self.withNode(upgradeTimeout: .milliseconds(400)) { node in
             let client = try await RawClient.connect(port: node.port)
@@ -285,7 +285,7 @@ import WasmnetTesting
         }
     }
 
-    /// A page that nobody reads holds its connection for the time of an answer; nothing more is read from it meanwhile.
+    /// A page that is not read keeps its connection for the time of an answer; nothing more is read from it meanwhile.
     @Test func whoReadsNothingIsCutOff() async throws {
         let folder = try await Folder()
         let large = Data(repeating: 0x20, count: 8 << 20)

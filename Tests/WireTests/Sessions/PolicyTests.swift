@@ -6,14 +6,14 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// The policy as a client meets it.
+/// The policy from a client's side.
 @Suite struct PolicyTests {
     private static let opens: [@Sendable (String, UInt16) -> Request] = [
         { .connect(1, host: $0, port: $1) }, { .connectTLS(1, host: $0, port: $1) },
         { .connectUDP(1, host: $0, port: $1) },
     ]
 
-    /// Every spelling of the loopback address that a literal may have.
+    /// Every spelling of the loopback address that a literal can have.
     @Test(
         arguments: 0..<3,
         ["127.0.0.1", "::ffff:127.0.0.1", "[::1]", "64:ff9b::7f00:1", "2002:7f00:1::", "0.0.0.0", "localhost"])
@@ -119,7 +119,7 @@ import WasmnetTesting
             }
             let none = try await bind(100, 0)
             #expect(none == nil)
-            // One becomes free again: 39 of 40 are taken. A program that another test is just starting may hold it a moment longer.
+            // One is released again: 39 of 40 are taken. A program that another test is just starting may hold it a moment longer.
             var missed = 0
             for id in 101...120 as ClosedRange<UInt64> {
                 let (port, owner) = try #require(owners.randomElement())
@@ -191,7 +191,7 @@ import WasmnetTesting
         }
     }
 
-    /// What a name leads to behind the node is not told; the client's own words are.
+    /// The addresses behind a name are not revealed; the client's own words are repeated.
     @Test func aDenialSaysNothingOfAddressesThatTheClientDidNotName() async throws {
         let resolver = ScriptedResolver(["inside.example": [["10.11.12.13"]], "listed.example": [["8.8.4.4"]]])
         let rules = try policy("[network]\ndeny = [\"8.8.4.0/24\"]")
@@ -207,7 +207,7 @@ import WasmnetTesting
                     #expect(!refusal.message.contains("private"), "\(refusal.message)")
                 }
             }
-            // Who names an address learns all.
+            // A client that names an address learns everything.
             let refusal = try await client.refusal(.connect(1, host: "10.11.12.13", port: 443))
             #expect(refusal.message.contains("10.11.12.13:443"), "\(refusal.message)")
         }
@@ -234,7 +234,7 @@ import WasmnetTesting
         let resolver = ScriptedResolver(["rebind.example": [["8.8.8.8"], ["127.0.0.1"]]])
         try await TestNode.withClient(policy: .default, resolver: resolver) { node, target, client in
             #expect(try await client.ask(.resolve(1, name: "rebind.example")) == .resolved(1, addresses: ["8.8.8.8"]))
-            // Another session: one remembers what it found for half a minute.
+            // Another session: one caches its results for half a minute.
             let second = try await TestClient.connect(port: node.port)
             _ = try await second.next()  // hello
             let refusal = try await second.refusal(.connect(2, host: "rebind.example", port: UInt16(target.port)))

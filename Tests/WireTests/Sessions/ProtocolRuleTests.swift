@@ -5,7 +5,7 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// Rules of docs/protocol.md that no other suite holds.
+/// Rules of docs/protocol.md that no other suite tests.
 @Suite(.timeLimit(.minutes(1))) struct ProtocolRuleTests {
     /// Whether the next message is text.
     private func nextIsText(_ client: TestClient) async throws -> Bool {

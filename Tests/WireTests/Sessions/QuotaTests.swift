@@ -7,7 +7,7 @@ import WasmnetProtocol
 import WasmnetRelay
 import WasmnetTesting
 
-/// The quotas as a client meets them.
+/// The quotas from a client's side.
 @Suite struct QuotaTests {
     private func limits(_ lines: String) throws -> Policy {
         try policy(
@@ -34,7 +34,7 @@ import WasmnetTesting
                 let refusal = try await client.refusal(request)
                 #expect(refusal.code == .maxConnections)
             }
-            // One that comes in finds no slot, is closed, and is not told of.
+            // An incoming connection finds no slot, is closed, and is not reported.
             let visitor = try await TestClient.visit(port: Int(bound))
             try await visitor.closeFuture.get()
             try await client.ask(.close(3), for: .closed(3))
@@ -61,7 +61,7 @@ import WasmnetTesting
         }
     }
 
-    /// The session ends while the name is looked up: its slot comes back all the same, once.
+    /// The session ends while the name is looked up: its slot is released all the same, once.
     @Test func aDialThatNobodyWaitsForGivesItsSlotBack() async throws {
         let resolver = HeldResolver()
         try await TestNode.withClient(
@@ -91,7 +91,7 @@ import WasmnetTesting
         }
     }
 
-    /// However quickly they are closed again; and another client's are not in question.
+    /// However quickly they are closed again; and another client's are not affected.
     @Test func sessionsBeyondTheRateAreToldWhenToComeAgain() async throws {
         let rules = try self.limits(
             "[limits]\nsessions_per_sec = 0.01\nsession_burst = 3\n[clients]\ntrusted_proxies = [\"127.0.0.1\"]")
@@ -136,7 +136,7 @@ import WasmnetTesting
         }
     }
 
-    /// 2 Mbit/s are 250,000 bytes a second, after a burst of 65,536: what two sockets get in any time is bounded, and both get some.
+    /// 2 Mbit/s are 250,000 bytes a second, after a burst of 65,536: the bytes of two sockets in any time are bounded, and both get some.
     @Test func bandwidthHoldsForAllOfAClientsSocketsTogether() async throws {
         let rules = try self.limits("max_bandwidth_mbps = 2")
         try await TestNode.withClient(policy: rules, target: .flood) { _, target, client in
@@ -155,16 +155,16 @@ import WasmnetTesting
             }
             let elapsed = ContinuousClock.now - start
             let seconds = Double(elapsed.components.seconds) + Double(elapsed.components.attoseconds) / 1e18
-            // A read that is under way when the budget runs out is charged after it: one for each socket.
+            // A read in progress when the budget runs out is charged after it: one for each socket.
             let bound = 65_536 + 250_000 * seconds + 2 * 16_384
             #expect(Double(total) <= bound, "\(received) of \(total) in \(seconds) s")
             let (one, two) = (received[1, default: 0], received[2, default: 0])
-            // Even but for what a target that is slow to send leaves to the other.
+            // Even, except for the share that a target that is slow to send leaves to the other.
             #expect(min(one, two) * 5 > max(one, two), "\(received)")
         }
     }
 
-    /// Sockets whose targets say nothing more are in line for the bandwidth too; the one that has something comes to read all the same.
+    /// Sockets with silent targets also queue for the bandwidth; the one with data is read all the same.
     @Test func aSilentSocketDoesNotKeepTheOthersFromTheBandwidth() async throws {
         let rules = try self.limits("max_bandwidth_mbps = 2")
         let echo = try await TestTarget.start(.echo)

@@ -14,7 +14,7 @@ func policy(_ toml: String) throws -> Policy {
     try PolicyFile.parse(toml, file: "test.toml")
 }
 
-/// Answers each lookup of a name with the next of its answers, and the last one for ever.
+/// Answers each lookup of a name with its next answer, and then with the last one.
 final class ScriptedResolver: NameResolver {
     private let answers: NIOLockedValueBox<[String: [[String]]]>
 
@@ -33,7 +33,7 @@ final class ScriptedResolver: NameResolver {
     }
 }
 
-/// Keeps lookups waiting until it is told to answer them.
+/// Holds lookups until the test lets it answer them.
 final class HeldResolver: NameResolver {
     private let waiting = NIOLockedValueBox<[EventLoopPromise<[IPAddress]>]>([])
 
@@ -55,7 +55,7 @@ final class HeldResolver: NameResolver {
 }
 
 extension TestClient {
-    /// Asks, and takes the refusal that is expected.
+    /// Sends a request, and returns the expected refusal.
     func refusal(_ request: Request, as encoding: WireEncoding = .binary) async throws -> Refusal {
         try await self.ask(request, as: encoding, for: .refused())
     }
@@ -67,7 +67,7 @@ extension TestClient {
         try await self.ask(.connect(id, host: host, port: UInt16(port)), as: encoding, for: .connected(id))
     }
 
-    /// Sends on a socket of an echo, and takes it back.
+    /// Sends on an echo socket, and reads the data back.
     func echoes(_ id: SocketID, _ text: String, as encoding: WireEncoding = .binary) async throws -> Bool {
         self.send(.send(id, ByteBuffer(string: text)), as: encoding)
         var received = ""

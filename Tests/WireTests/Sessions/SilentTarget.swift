@@ -2,7 +2,7 @@ import Foundation
 import Glibc
 import Testing
 
-/// A TCP port whose queue of connections is full, so that the system answers no SYN to it: whoever dials waits.
+/// A TCP port whose queue of connections is full, so that the system answers no SYN to it: a dial waits.
 final class SilentTarget: Sendable {
     let host: String
     let port: UInt16
@@ -23,7 +23,7 @@ final class SilentTarget: Sendable {
         _ = with { getsockname(listener, $0, &length) }
         self.port = UInt16(bigEndian: address.sin_port)
         var descriptors = [listener]
-        // A queue of 0 takes one; what comes after it is not answered.
+        // A queue of 0 takes one; later ones are not answered.
         for _ in 0..<2 {
             let filler = socket(AF_INET, Int32(SOCK_STREAM.rawValue | SOCK_NONBLOCK.rawValue), 0)
             descriptors.append(filler)
@@ -36,7 +36,7 @@ final class SilentTarget: Sendable {
         for descriptor in self.descriptors { close(descriptor) }
     }
 
-    /// Sockets of this machine that wait for its answer (proc(5): state 02 is SYN_SENT), the filler aside.
+    /// Sockets of this machine that wait for its answer (proc(5): state 02 is SYN_SENT), except for the filler.
     var waiting: Int {
         let remote = String(format: "%08X:%04X", Int32(bitPattern: inet_addr(self.host)), Int(self.port))
         // A file of /proc has no size: it is read to its end.

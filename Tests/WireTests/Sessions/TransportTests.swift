@@ -5,7 +5,7 @@ import WasmnetPolicy
 import WasmnetProtocol
 import WasmnetTesting
 
-/// Entries for one transport, as a client meets them.
+/// Entries for one transport, from a client's side.
 @Suite struct TransportTests {
     private static func rules(deny: [String] = [], _ allow: [String], _ more: String = "") throws -> Policy {
         func list(_ entries: [String]) -> String { entries.map { "\"\($0)\"" }.joined(separator: ", ") }
@@ -34,7 +34,7 @@ import WasmnetTesting
     @Test func eachTransportReachesItsPortsAlone() async throws {
         let datagrams = try await TestDatagrams.start()
         let udp = UInt16(datagrams.port)
-        // One node cannot know the target's port before the target is there.
+        // One node cannot know the target's port before the target exists.
         try await TestNode.withClient { node, target, client in
             let tcp = UInt16(target.port)
             for rules in [
@@ -90,7 +90,7 @@ import WasmnetTesting
         await datagrams.stop()
     }
 
-    /// What a socket that is bound may send goes by the entries too; what comes to it, and to a listener, does not.
+    /// The targets of a bound socket follow the entries too; incoming data, and a listener's connections, do not.
     @Test func boundSocketsSendByTheEntriesForUDP() async throws {
         let datagrams = try await TestDatagrams.start()
         let bound = "bind_ports = \"1-65535\"\n"
@@ -119,7 +119,7 @@ import WasmnetTesting
         await datagrams.stop()
     }
 
-    /// Which transport the address is for is not said when it is asked for.
+    /// The request for an address does not name its transport.
     @Test func aNameThatOneTransportMayReachIsLookedUp() async throws {
         let resolver = ScriptedResolver(["ns.test": [["127.0.0.1"]], "db.test": [["127.0.0.1"]]])
         let datagrams = try await TestDatagrams.start()
@@ -129,7 +129,7 @@ import WasmnetTesting
             #expect(try await client.ask(.resolve(1, name: "ns.test")) == .resolved(1, addresses: ["127.0.0.1"]))
             #expect(try await self.isDenied(client, .resolve(1, name: "db.test")))
             #expect(try await self.isDenied(client, .connect(1, host: "ns.test", port: port)))
-            // By the address that is tied to the name as by the name.
+            // By the address that belongs to the name as by the name.
             #expect(try await self.isDenied(client, .connect(1, host: "127.0.0.1", port: port)))
             _ = try await self.bind(client, .connectUDP(1, host: "127.0.0.1", port: port))
             #expect(try await self.arrives(client, 1, at: datagrams))
