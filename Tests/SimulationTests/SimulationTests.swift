@@ -63,7 +63,7 @@ import WasmnetQuota
         for (id, socket) in simulation.browser.sockets {
             #expect(socket.end != nil, "seed \(seed): socket \(id) never ended")
             guard let target = simulation.targets[id], !target.hasReset, !socket.wasReset else { continue }
-            // Neither side aborted it: all data from before the page finished has arrived. In v1 data that crosses the target's end is lost.
+            // Neither side aborted it: all data from before the page finished has arrived. In v1 data crossing the target's end is lost.
             if version == .v2 || !endedEarly.contains(id) {
                 #expect(target.received == socket.sent, "seed \(seed): socket \(id)")
             }

@@ -3,7 +3,7 @@ import WasmnetNet
 import WasmnetPolicy
 import WasmnetTesting
 
-/// The list as anybody would write it who does not count the time: every question goes through all entries.
+/// A naive list without optimization: every question checks all entries.
 private struct PlainList {
     var entries: [(subject: DenylistSubject, expiry: UnixTime?)] = []
 
@@ -16,7 +16,7 @@ private struct PlainList {
         self.entries.contains { ($0.expiry.map { now.milliseconds < $0.milliseconds } ?? true) && fits($0.subject) }
     }
 
-    /// By the text alone: host and port are read off it again.
+    /// By the text only: host and port are parsed from it again.
     static func split(_ subject: DenylistSubject) -> (host: String, ports: ClosedRange<UInt16>?) {
         guard case .destination(let entry) = subject.kind else { return (subject.text, nil) }
         guard let ports = entry.ports else { return (subject.text, nil) }
@@ -61,7 +61,7 @@ private struct PlainList {
 }
 
 @Suite struct DifferentialTests {
-    /// 10,000 operations, half of them questions, over few enough subjects that they meet.
+    /// 10,000 operations, half of them questions, over few enough subjects that they overlap.
     @Test func answersAsAPlainListDoes() throws {
         var random = seeded(2)
         var book = DenylistReplica()
@@ -104,7 +104,7 @@ private struct PlainList {
                 denied += found == nil ? 0 : 1
             }
         }
-        // Else it shows little.
+        // Otherwise it proves little.
         #expect((500...4500).contains(denied), "\(denied)")
         let rest = plain.entries.filter { $0.expiry.map { now < $0 } ?? true }.map(\.subject.text).sorted()
         #expect(book.list.sorted().filter { $0.holds(at: now) }.map(\.text) == rest)

@@ -21,13 +21,13 @@ func seeded(_ part: UInt64 = 0) -> SeededRandom { SeededRandom(listSeed &+ part)
 
 func subject(_ text: String) throws -> DenylistSubject { try DenylistSubject(text) }
 
-/// Addresses of one network that no other number of it has.
+/// Addresses of one network; each number has its own.
 func someEntries(_ count: Int, _ network: Int = 1) throws -> [DenylistEntry] {
     try (0..<count).map { DenylistEntry(try subject("10.\(network).\($0 / 250).\($0 % 250)")) }
 }
 
 extension RedisServer {
-    /// What clients of a test go by: deadlines that a busy machine keeps, and quick new attempts.
+    /// The clients' settings in a test: deadlines that a busy machine keeps, and quick retries.
     static var options: RedisClientOptions {
         var options = RedisClientOptions(commandDeadline: .seconds(20), maxInFlight: 200_000)
         options.backoff = Backoff(base: .milliseconds(1), cap: .milliseconds(20))
@@ -44,7 +44,7 @@ extension RedisServer {
     static func url(port: Int) -> RedisURL { RedisURL(topology: .single(.host("127.0.0.1", port: port))) }
 }
 
-/// A node as far as the denylist goes: the list in force, and the feed that keeps it.
+/// The denylist part of a node: the list in force, and the feed that keeps it.
 final class Node: Sendable {
     let inForce = ActiveDenylist(systemTime: listStart)
     let redis: RedisClient
@@ -66,15 +66,15 @@ final class Node: Sendable {
         self.task = Task { try await feed.run() }
     }
 
-    /// The list in force once it is one that a test waits for.
+    /// The list in force once it is the one that a test waits for.
     ///
-    /// - Throws: when that is not within the time.
+    /// - Throws: if that takes too long.
     @discardableResult
     func list(
         within time: Duration = .seconds(30), _ fits: @escaping @Sendable (Denylist) -> Bool
     ) async throws -> Denylist {
         try await withTimeout(time) { [inForce] in
-            // The observers hear of changes only.
+            // The observers are notified of changes only.
             while !(inForce.isLoaded && fits(inForce.list)) { try await Task.sleep(for: .milliseconds(1)) }
             return inForce.list
         }
@@ -89,7 +89,7 @@ final class Node: Sendable {
         }
     }
 
-    /// The changes of the list that its observer was told, from the first on.
+    /// The changes of the list that its observer received, from the first on.
     var updates: AsyncStream<DenylistUpdate> { self.lists }
 
     func stop() async {
@@ -117,7 +117,7 @@ func withTimeout<Value: Sendable>(
     }
 }
 
-/// Runs a test with a node and stops it whatever happens.
+/// Runs a test with a node and stops it in any case.
 func withNode(
     port: Int, interval: Duration = .seconds(5), deadline: TimeAmount = .seconds(5),
     nodesChanged: @escaping @Sendable (NodeRegistry.Change) -> Void = { _ in }, _ body: (Node) async throws -> Void
@@ -141,7 +141,7 @@ func withNode(
 }
 
 extension RedisClient {
-    /// The server's own words for a command of the test.
+    /// The server's raw answer to a command of the test.
     @discardableResult
     func run(_ words: RedisArgument...) async throws -> RESPValue { try await self.send(RedisCommand(words)) }
 }

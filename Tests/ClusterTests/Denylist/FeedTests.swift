@@ -18,7 +18,7 @@ extension DenylistOnRedis {
                     try await node.list { $0.count == 600 }
                     #expect(node.inForce.freshness == .current)
                     var updates = node.updates.makeAsyncIterator()
-                    // The first is everything; then each change by itself.
+                    // The first is everything; then each change separately.
                     #expect(await updates.next()?.fresh.count == 600)
                     _ = try await store.write(
                         [
@@ -32,7 +32,7 @@ extension DenylistOnRedis {
                     #expect(node.inForce.view.entry(for: name, nil, port: 443)?.text == "*.x.test")
                     #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 0)), port: 443) == nil)
                     #expect(node.inForce.view.entry(for: nil, IPAddress(v4: (10, 1, 0, 1)), port: 443) != nil)
-                    // More at once than a message carries: from the log.
+                    // More at once than fits into a message: from the log.
                     _ = try await store.load(someEntries(700, 2))
                     try await node.list { $0.count == 1300 }
                     #expect(node.inForce.list.digest == (try await store.read()).digest)
@@ -64,7 +64,7 @@ extension DenylistOnRedis {
             try await withRedis { server, redis in
                 let (changes, source) = AsyncStream.makeStream(of: NodeRegistry.Change.self)
                 try await withNode(port: server.port, nodesChanged: { source.yield($0) }) { node in
-                    // Current by a look at the list it may be before its subscription stands.
+                    // A check can make it current before it is subscribed.
                     func listeners() async throws -> Int64? {
                         let reply = try await redis.send(["PUBSUB", "NUMSUB", .string(RedisKeys.denylistChannel)])
                         return reply.array?.last?.int64
@@ -110,7 +110,7 @@ extension DenylistOnRedis {
                     let list = try await node.list { $0.count == 103 }
                     let last = try #require(list.entries.compactMap(\.expiry).max())
                     let address = IPAddress(v4: (10, 9, 0, 99))
-                    // By the answers alone: it holds before its moment and not after.
+                    // By the answers only: true before its moment and not after.
                     try await withTimeout(.seconds(20)) {
                         while true {
                             let before = node.inForce.now
@@ -179,7 +179,7 @@ extension DenylistOnRedis {
                     for head in ["\(Int64.max) 1 2 3", "1 \(Int64.min) \(Int64.max) 3"] {
                         try await redis.run("PUBLISH", .string(RedisKeys.denylistChannel), .string(head))
                     }
-                    // A digest that this version of the program never meets does not keep the list from following.
+                    // A digest that this version of the program never matches does not keep the list from following.
                     try await redis.run("HINCRBY", .string(RedisKeys.denylist), "digest", 1)
                     _ = try await store.add(subject("10.9.0.1"))
                     try await node.list { $0.count == 6 }

@@ -6,7 +6,7 @@ import WasmnetTesting
 
 @testable import WasmnetCluster
 
-/// What others wrote may be anything: it is read or refused, and never ends the process.
+/// Records from others can have any content: they are read or refused, and never end the process.
 @Suite struct HostileTests {
     private func spoil(_ text: String, _ random: inout SeededRandom) -> [UInt8] {
         var bytes = Array(text.utf8)

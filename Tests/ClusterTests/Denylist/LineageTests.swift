@@ -28,7 +28,7 @@ import WasmnetPolicy
         for (version, id) in [(25, "25-x"), (30, "30-x"), (20, "")] as [(Int64, String)] {
             #expect(try DenylistMend(of: list, lineage, over: self.poll(version: version, id: id)) == .joined)
         }
-        // A replacement counts where it began after the list in force, once it is complete; one of before comes from a snapshot.
+        // A replacement counts if it began after the list in force, once it is complete; an earlier one is from a snapshot.
         #expect(try DenylistMend(of: list, lineage, over: self.poll(generation: 6, id: "1-x", flags: 6)) == .replaced)
         #expect(try DenylistMend(of: list, lineage, over: self.poll(generation: 6, id: "1-x", flags: 7)) == nil)
         #expect(try DenylistMend(of: list, lineage, over: self.poll(generation: 6, id: "1-x", flags: 5)) == .joined)

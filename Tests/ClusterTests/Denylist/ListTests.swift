@@ -61,7 +61,7 @@ import WasmnetTesting
         #expect(list.entry(forClient: "t:mallory", at: listStart)?.text == "client:t:mallory")
         #expect(list.entry(forClient: "t:mallory2", at: listStart) == nil)
         #expect(list.entry(forClient: "a:local", at: listStart) == nil)
-        // A destination is no client, a client no destination.
+        // A destination is not a client, a client not a destination.
         #expect(list.entry(forClient: "a:198.51.100.1", at: listStart) == nil)
         #expect(list.entry(for: IPAddress(v4: (203, 0, 113, 9)), port: 1, at: listStart) == nil)
         let mapped = try #require(IPAddress("::ffff:203.0.113.9"))
@@ -81,7 +81,7 @@ import WasmnetTesting
             #expect((list.entry(forClient: "t:x", at: now) != nil) == holds)
             #expect((list.entry(forClient: "a:203.0.113.7", at: now) != nil) == holds)
         }
-        // Behind one that is over another answers.
+        // After an expired entry another answers.
         let wider = list.applying([.put(try DenylistEntry("0.0.0.0/0"))], version: 2)
         #expect(wider.entry(for: IPAddress(v4: (10, 0, 0, 1)), port: 1, at: end)?.text == "0.0.0.0/0")
     }

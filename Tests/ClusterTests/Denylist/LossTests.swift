@@ -7,13 +7,13 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension DenylistOnRedis {
-    /// What the feed makes of messages and connections that are lost.
+    /// The feed with lost messages and connections.
     @Suite(.timeLimit(.minutes(3))) struct LossTests {
         @Test func killedSubscribersMissNothing() async throws {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)
                 _ = try await store.load(someEntries(10))
-                // Ticks are far away: only the subscription that stands again can tell of the change.
+                // Ticks are far away: only the restored subscription can report the change.
                 try await withNode(port: server.port, interval: .seconds(600)) { node in
                     try await node.list { $0.count == 10 }
                     for round in 1...20 {
@@ -33,7 +33,7 @@ extension DenylistOnRedis {
                     _ = try await store.load(someEntries(10))
                     try await withNode(port: thief.port) { node in
                         try await node.list { $0.count == 10 }
-                        // The subscription stands once a message has come through.
+                        // The subscription works once a message has arrived.
                         var count = 10
                         repeat {
                             count += 1
@@ -72,7 +72,7 @@ extension DenylistOnRedis {
                         let poll = try await DenylistPoll.ask(
                             redis, generation: known.generation, version: known.version, deadline: .seconds(5))
                         #expect(poll.status == .trimmed)
-                        // The list stays in force, and its age shows.
+                        // The list stays in force, and its age is reported.
                         #expect(node.inForce.list.version == known.version)
                         #expect(try #require(node.inForce.age) > away)
                         thief.set(.none)

@@ -10,9 +10,9 @@ import WasmnetTesting
 import WasmnetNet
 
 extension DenylistOnRedis {
-    /// What is in force on a running node stays so, whatever Redis lost: real restarts, with snapshots of before, and emptied ones.
+    /// The list in force on a running node stays in force, whatever Redis lost: real restarts, with old snapshots, and emptied ones.
     @Suite(.timeLimit(.minutes(3))) struct LostListTests {
-        /// What Redis loses.
+        /// The data that Redis loses.
         enum Loss: CaseIterable {
             case everything, everythingByARestart, whatCameAfterASnapshot
         }
@@ -67,9 +67,9 @@ extension DenylistOnRedis {
                 #expect(list.generation == known.generation)
                 try await node.freshness { $0 == .current }
                 #expect(try await node.firstMends() == [.writtenBack: 1])
-                // Nothing was ever taken off, and nobody had to read it again.
+                // No entry was ever removed, and no node had to read the list again.
                 #expect(changes.withLockedValue { $0 } == 0)
-                // An entry's end is there too, and none of the pieces.
+                // An entry's end is there too, and no piece is left.
                 let end = try #require(known[try subject("*.brief.test")]?.expiry)
                 let score = try await redis.run("ZSCORE", .string(RedisKeys.denylistExpiries), "*.brief.test")
                 #expect(score.string == "\(end.milliseconds)")
@@ -77,13 +77,13 @@ extension DenylistOnRedis {
                 for key in [RedisKeys.denylistEntries, RedisKeys.denylistExpiries] {
                     #expect(try await redis.run("PTTL", .string(key)).int == -1)
                 }
-                // It goes on from there.
+                // It continues from there.
                 _ = try await RedisDenylistStore(redis: redis).add(subject("10.9.0.1"))
                 try await node.list { $0.count == 300 && $0.version == known.version + 1 }
             }
         }
 
-        /// The number of the version in Redis is below, at and above that of the node: the id is what tells.
+        /// The version's number in Redis is below, at and above that of the node: the id decides.
         @Test(arguments: Loss.allCases, [1, 30, 60]) func whatIsAddedMeanwhileIsJoined(
             _ loss: Loss, _ added: Int
         ) async throws {
@@ -101,7 +101,7 @@ extension DenylistOnRedis {
                 let subjects = Set(list.entries.map(\.text))
                 let expected = Set((Array(known.entries) + Array(other.entries)).map(\.text))
                 #expect(subjects == expected)
-                // Of two ends the later holds, and none above all.
+                // Of two ends the later applies, and no end overrides all.
                 let brief = try subject("*.brief.test")
                 #expect(list[brief]?.expiry == (added == 60 ? nil : known[brief]?.expiry))
                 #expect(try await store.read().texts == list.texts)
@@ -122,7 +122,7 @@ extension DenylistOnRedis {
                 let store = RedisDenylistStore(redis: redis)
                 try await withNode(port: server.port, interval: .milliseconds(100)) { late in
                     try await late.freshness { $0 == .current }
-                    // It knows nothing, and adopts what there is.
+                    // It knows nothing, and adopts the list in Redis.
                     #expect(late.inForce.list.texts == (try await store.read()).texts)
                     if adds {
                         let added = try subject("10.9.0.1")
@@ -169,7 +169,7 @@ extension DenylistOnRedis {
             }
         }
 
-        /// Whoever comes first: the highest version wins.
+        /// Whichever node is first: the highest version wins.
         @Test(arguments: Loss.allCases, [false, true]) func theHighestVersionWins(
             _ loss: Loss, _ lowerFirst: Bool
         ) async throws {
@@ -227,7 +227,7 @@ extension DenylistOnRedis {
             }
         }
 
-        /// Each change makes it another list, piece by piece or not: nothing is lost, and it comes to an end.
+        /// Each change makes it another list, piece by piece or not: nothing is lost, and the process terminates.
         @Test func aLossUnderChangesThatGoOn() async throws {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)
@@ -240,7 +240,7 @@ extension DenylistOnRedis {
                         }()
                         try await redis.run("FLUSHALL")
                         try await writes
-                        // What was added last before the loss, and reached nobody, is lost with Redis.
+                        // The last addition before the loss, which reached no node, is lost with Redis.
                         let list = try await node.list { $0.count >= 3000 }
                         #expect(try someEntries(3000).allSatisfy { list[$0.subject] != nil })
                         try await redis.list { $0.count >= 3000 && node.inForce.list.digest == $0.digest }
@@ -262,7 +262,7 @@ extension DenylistOnRedis {
                     let cleared = try await store.clear()
                     try await node.list { $0.isEmpty }
                     #expect(cleared.version > list.version)
-                    // An empty list is one as well: an old snapshot does not undo it.
+                    // An empty list counts as well: an old snapshot does not undo it.
                     try await redis.run("FLUSHALL")
                     try await redis.list { $0.generation == cleared.generation && $0.version == cleared.version }
                     try await node.freshness { $0 == .current }
@@ -310,7 +310,7 @@ extension DenylistOnRedis {
                 var lineage = DenylistLineage()
                 lineage.pass("300-mine")
                 let mender = DenylistMender(redis: redis, deadline: .seconds(5))
-                // There is a list by now.
+                // There is a list by then.
                 #expect(try await mender.mend(.writtenBack, list, lineage, over: nil) == .overtaken)
                 #expect(try await store.read().version == 300)
                 // Lost after the first piece.
@@ -368,14 +368,14 @@ extension DenylistOnRedis {
 }
 
 extension Node {
-    /// What it had to mend, and how often.
+    /// Its repairs, and how often.
     var mends: [DenylistMend: Int] {
         Dictionary(uniqueKeysWithValues: DenylistMend.allCases.map { ($0, self.inForce.count(of: $0)) }).filter {
             $0.value > 0
         }
     }
 
-    /// What it had to mend, once there is something: it counts a mend when Redis has answered, and others may read the list before that.
+    /// Its repairs, once there is one: it counts a repair when Redis has answered, and others may read the list before that.
     func firstMends() async throws -> [DenylistMend: Int] {
         try await withTimeout(.seconds(30)) {
             while self.mends.isEmpty { try await Task.sleep(for: .milliseconds(1)) }
@@ -385,7 +385,7 @@ extension Node {
 }
 
 extension RedisClient {
-    /// Waits until Redis has a list that fits.
+    /// Waits until Redis has a list that matches.
     @discardableResult
     func list(
         within time: Duration = .seconds(30), _ fits: @escaping @Sendable (Denylist) -> Bool
@@ -398,14 +398,14 @@ extension RedisClient {
         }
     }
 
-    /// Waits until it is there again.
+    /// Waits until it is available again.
     func answers() async throws {
         try await withTimeout(.seconds(20)) {
             while (try? await self.run("PING")) == nil { try await Task.sleep(for: .milliseconds(5)) }
         }
     }
 
-    /// Waits until Redis says something of its list.
+    /// Waits until Redis has a list.
     func poll(
         within time: Duration = .seconds(20), _ fits: @escaping @Sendable (DenylistPoll) -> Bool
     ) async throws {

@@ -11,7 +11,7 @@ import WasmnetNet
 
 extension DenylistOnRedis {
     @Suite(.timeLimit(.minutes(3))) struct StoreTests {
-        /// A combining sign belongs to no blank before it: neither in the entries nor in the log that others follow.
+        /// A combining character does not belong to the space before it: neither in the entries nor in the log that others follow.
         @Test func aReasonThatBeginsWithACombiningSignIsReadBack() async throws {
             try await withRedis { _, redis in
                 let store = RedisDenylistStore(redis: redis)
@@ -32,7 +32,7 @@ extension DenylistOnRedis {
                 let store = RedisDenylistStore(redis: redis)
                 #expect(try await store.read().generation == 0)
                 #expect(try await store.remove(subject("10.0.0.1")).outcomes == [.absent])
-                // A removal makes no list.
+                // A removal creates no list.
                 #expect(try await redis.run("DBSIZE").int == 0)
                 let subscriber = try RedisSubscriber(
                     redis.url, channels: [RedisKeys.denylistChannel], options: RedisServer.options,
@@ -64,7 +64,7 @@ extension DenylistOnRedis {
                 let message = try #require(DenylistMessage(payload))
                 #expect((message.generation, message.from, message.to) == (receipt.generation, 0, 4))
                 #expect(message.digest == receipt.digest)
-                // Programs of before take four numbers for the head of a message, and pass over the rest.
+                // Earlier programs read four numbers in the head of a message, and ignore the rest.
                 let words = String(buffer: payload).split(separator: "\n").first?.split(separator: " ") ?? []
                 #expect(words.map { Int64($0) != nil } == [true, true, true, true, false, false])
                 let applied = Denylist.empty.applying(try #require(message.records), version: 4)
@@ -80,7 +80,7 @@ extension DenylistOnRedis {
             }
         }
 
-        /// All keys and none else: in a cluster the script would fail otherwise.
+        /// Exactly the keys: in a cluster the script would fail otherwise.
         @Test func allKeysLieInOneSlot() {
             let keys = [
                 RedisKeys.denylist, RedisKeys.denylistEntries, RedisKeys.denylistExpiries, RedisKeys.denylistLog,
@@ -203,7 +203,7 @@ extension DenylistOnRedis {
             }
         }
 
-        /// A server without memory takes nothing in, but lets go.
+        /// A server without memory accepts nothing, but can release.
         @Test func withoutMemoryEntriesCanStillBeRemoved() async throws {
             try await withRedis { server, redis in
                 let store = RedisDenylistStore(redis: redis)

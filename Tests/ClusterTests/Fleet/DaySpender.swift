@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetTesting
 
-/// A client that passes bytes over many sockets until its day's are spent.
+/// A client that transfers bytes over many sockets until its day's are spent.
 enum DaySpender {
     struct UnexpectedEnd: Error { var reason: ReasonCode }
 

@@ -8,7 +8,7 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension Cluster {
-    /// How soon all nodes hold their clients to what one of them was told.
+    /// How soon all nodes enforce an entry that one of them received.
     @Suite struct DenylistTests {
         private static let policy = "[network]\nallow = [\"127.0.0.0/8\"]\nmax_connections = 1000\n"
 
@@ -23,7 +23,7 @@ extension Cluster {
             return clients
         }
 
-        /// A loopback address of its own for each trial.
+        /// A separate loopback address for each trial.
         private func host(_ trial: Int) -> String { "127.1.\(trial / 250).\(trial % 250 + 1)" }
 
         private func connect(_ clients: [TestClient], _ trial: Int, to target: TestTarget) async throws {
@@ -33,7 +33,7 @@ extension Cluster {
             }
         }
 
-        /// Denies the trial's address by the first node; how long until each client's socket has ended.
+        /// Denies the trial's address on the first node; returns how long until each client's socket has ended.
         private func deny(_ trial: Int, _ fleet: Fleet, _ clients: [TestClient]) async throws -> [Duration] {
             let start = ContinuousClock.now
             _ = try await fleet.nodes[0].server.denylistStore.add(try DenylistSubject(self.host(trial)))
@@ -54,7 +54,7 @@ extension Cluster {
             }
         }
 
-        /// The list in Redis once it is one that a test waits for.
+        /// The list in Redis once it is the one that a test waits for.
         private func list(_ fleet: Fleet, _ fits: (Denylist) -> Bool) async throws -> Denylist {
             let end = ContinuousClock.now + .seconds(30)
             while ContinuousClock.now < end {
@@ -93,7 +93,7 @@ extension Cluster {
                 try await self.connect(clients, 0, to: target)
                 try await fleet.redis.command("CLIENT", "KILL", "TYPE", "pubsub")
                 let killed = try await self.deny(0, fleet, clients)
-                // The feeds read the list again at the latest when they look for it; then they are subscribed anew.
+                // The feeds read the list again at the latest when they check; then they resubscribe.
                 try await self.connect(clients, 1, to: target)
                 fleet.proxy.set(.theft)
                 let swallowed = try await self.deny(1, fleet, clients)
@@ -112,7 +112,7 @@ extension Cluster {
                 let lists = fleet.nodes.map(\.server.denylistInForce)
                 let version = try await self.list(fleet) { $0.count == 1 }.version
                 try await fleet.comes { _ in lists.allSatisfy { $0.list.version == version } }
-                // Twice: to be written back, and to be joined with what is added alone.
+                // Twice: to be written back, and to be merged with a separate addition.
                 for (address, total) in [(nil, 1), (self.host(7), 2)] as [(String?, Int)] {
                     try await fleet.redis.command("FLUSHALL")
                     if let address {

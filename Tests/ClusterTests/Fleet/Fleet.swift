@@ -12,24 +12,24 @@ import Wasmnet
 import WasmnetCluster
 import WasmnetTesting
 
-/// Tests of nodes that share limits. They take turns: each keeps the machine busy, and the bounds are about time.
+/// Tests of nodes that share limits. They run one at a time: each keeps the machine busy, and the bounds are about time.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct Cluster {}
 
 /// Nodes in this process, on one Redis.
 struct Fleet: Sendable {
     let redis: RedisServer
-    /// Stands before Redis.
+    /// In front of Redis.
     let proxy: FaultProxy
     let meter: Meter
     let nodes: [TestNode]
 
-    /// Runs a body with so many nodes that know of each other, and ends them all whatever happens.
+    /// Runs a body with this many nodes that know each other, and ends them all in any case.
     ///
-    /// Nodes and targets share this process' event loops. Where the targets are busy an answer may take seconds, which is no outage
-    /// to a test that gave its nodes that long.
+    /// Nodes and targets share this process' event loops. If the targets are busy an answer may take seconds, which is not an outage
+    /// for a test with a deadline of that length.
     ///
     /// - Parameter deadline: how long nodes wait for an answer; a silence of that length, a second at least, is an outage.
-    /// - Parameter url: where they count, if not in the fleet's own Redis by way of the proxy.
+    /// - Parameter url: where they count, if not in the fleet's own Redis through the proxy.
     static func run(
         _ count: Int = 3, policy: String, clocks: [any RelayClock] = [],
         deadline: TimeAmount = .milliseconds(50), url: String? = nil, _ body: (Fleet) async throws -> Void
@@ -66,7 +66,7 @@ struct Fleet: Sendable {
         async throws -> TestNode
     {
         var rules = try PolicyFile.parse(policy, file: "test.toml").rules
-        // Clients here ask for more than they may have without pause.
+        // Clients here request more than their limit without pause.
         rules.limits.refusalsPerSecond = 0
         rules.limits.sessionsPerSecond = 0
         return try await TestNode.start(policy: Policy(rules)) { configuration in
@@ -79,7 +79,7 @@ struct Fleet: Sendable {
 
     struct DoesNotCome: Error {}
 
-    /// Waits until something holds that nobody tells of.
+    /// Waits until a condition is true that sends no notification.
     func comes(within time: Duration = .seconds(30), _ condition: (Fleet) -> Bool) async throws {
         let end = ContinuousClock.now + time
         while !condition(self) {
@@ -88,13 +88,13 @@ struct Fleet: Sendable {
         }
     }
 
-    /// Waits until a node goes by its outage modes.
+    /// Waits until a node uses its outage modes.
     func isDegraded() async throws { try await self.comes { $0.nodes.contains { $0.isOut } } }
 
     /// Waits until none does.
     func isValid() async throws { try await self.comes { $0.nodes.allSatisfy { !$0.isOut } } }
 
-    /// One client hammers all nodes at once.
+    /// One client floods all nodes at once.
     func hammer(
         width: Int, for time: TimeAmount, hold: TimeAmount = .milliseconds(100), pause: TimeAmount = .milliseconds(50),
         meanwhile body: @Sendable @escaping () async throws -> Void = {}

@@ -2,11 +2,11 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetTesting
 
-/// One client that asks one node for far more than it may have.
+/// One client that requests far more than its limit from one node.
 ///
-/// It keeps `width` requests under way: each opens a socket, holds it for a while and closes it; a refused one comes again soon.
+/// It keeps `width` requests in progress: each opens a socket, holds it for a while and closes it; a refused one is repeated soon.
 struct Hammer {
-    /// What became of the requests.
+    /// The results of the requests.
     struct Tally: Sendable {
         var opened = 0
         var refusals: [ReasonCode: Int] = [:]
@@ -28,7 +28,7 @@ struct Hammer {
     let width: Int
     /// How long a socket is held.
     var hold = TimeAmount.milliseconds(100)
-    /// How long after a refusal it asks again.
+    /// The pause after a refusal.
     var pause = TimeAmount.milliseconds(50)
 
     static func run(

@@ -7,7 +7,7 @@ import WasmnetRelay
 import WasmnetTesting
 
 extension Cluster {
-    /// Three nodes, one client that asks each for ten times what it may have in all; what counts is what the target sees.
+    /// Three nodes, one client that requests ten times its total limit from each; the target's count decides.
     @Suite struct LimitsTests {
         /// Clocks of nodes that agree, and of nodes that are two hours apart.
         private static let clocks: [[any RelayClock]] = [
@@ -42,7 +42,7 @@ extension Cluster {
                 let tally = try await fleet.hammer(
                     width: 30, for: .seconds(20), hold: .milliseconds(20), pause: .milliseconds(300))
                 let log = fleet.meter.reading
-                // Requests may wait 250 ms on a node before they are used, and a dial takes its time.
+                // Requests may wait 250 ms on a node before they are used, and a dial takes time.
                 #expect(log.burst(ofConnectsPerSecond: rate) <= Double(burst) + rate * 0.35)
                 #expect(Double(tally.opened) >= 0.6 * rate * 20, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .connectRate }, "\(tally)")
@@ -71,7 +71,7 @@ extension Cluster {
                 if up { try await fleet.comes { _ in target.openedCount > 0 && target.openCount == 0 } }
                 let passed = up ? sum.withLockedValue { $0 } : received
                 #expect(passed <= limit, "\(passed)")
-                // A node may keep what it leased last and its own sockets no longer ask for.
+                // A node may keep its last lease when its own sockets no longer request it.
                 #expect(passed >= limit / 2, "\(passed)")
                 await target.stop()
             }
@@ -96,7 +96,7 @@ extension Cluster {
                 let log = fleet.meter.reading
                 let burst = log.burst(ofBytesPerSecond: rate)
                 let full = try #require(TokenBucket.Rate(bytesPerSecond: rate, burst: 0)).burst
-                // Grants are good for 250 ms; and each node reads a little before it has an answer.
+                // Grants are valid for 250 ms; and each node reads a little before it has an answer.
                 #expect(burst <= Double(full) + rate * 0.25 + 3 * 48 * 1024)
                 let total = Double(log.bytes.reduce(0) { $0 + $1.count })
                 #expect(total >= 0.6 * rate * Double(seconds), "\(total) bytes, burst \(burst)")

@@ -6,12 +6,12 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension Cluster {
-    /// What becomes of a node's slots when the node is gone, or was.
+    /// A node's slots when the node is gone, or was away.
     @Suite struct LostNodeTests {
         private static let limit = 6
         private static let policy = "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = \(limit)"
 
-        /// Two real programs on one Redis, the first of which holds all there is.
+        /// Two real programs on one Redis, the first of which holds all slots.
         private func withHolder(
             _ arguments: [String] = [],
             _ body: (_ holder: NodeProgram, _ held: TestClient, _ other: TestClient, Meter) async throws -> Void
@@ -33,7 +33,7 @@ extension Cluster {
             }
         }
 
-        /// - Returns: false when the socket is refused for there being too many.
+        /// - Returns: false if the socket is refused because there are too many.
         private func open(_ id: SocketID, _ client: TestClient, _ meter: Meter) async throws -> Bool {
             client.send(.connect(id, host: "127.0.0.1", port: UInt16(meter.port)))
             while true {
@@ -47,7 +47,7 @@ extension Cluster {
             }
         }
 
-        /// Asks again and again until the slots are there; answers how long that took.
+        /// Retries until the slots are free; returns how long that took.
         private func openAll(_ client: TestClient, _ meter: Meter) async throws -> TimeAmount {
             let start = NIODeadline.now()
             var id: SocketID = 100
@@ -87,7 +87,7 @@ extension Cluster {
             }
         }
 
-        /// Nobody else is connected to Redis when it starts, and yet somebody holds all there is.
+        /// No other node is connected to Redis when it starts, and yet one holds all slots.
         @Test func aNodeThatStartsOnAnEmptiedRedisLearnsWhatOthersHold() async throws {
             try await withServer { redis in
                 let meter = try await Meter.start()
@@ -99,7 +99,7 @@ extension Cluster {
                 await redis.kill()
                 try await redis.launch()
                 async let starting = NodeProgram.start(policy: Self.policy, arguments)
-                // It writes after it has looked whether it is alone.
+                // It writes after it has checked whether it is alone.
                 while try await redis.command("DBSIZE").int == 0 { try await Task.sleep(for: .milliseconds(10)) }
                 holder.process.signal(SIGCONT)
                 let node = try await starting

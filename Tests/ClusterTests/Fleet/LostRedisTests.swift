@@ -6,15 +6,15 @@ import WasmnetProtocol
 import WasmnetTesting
 
 extension Cluster {
-    /// What becomes of the limits when Redis, or the way to it, is gone or amiss: nobody's session is lost, and what is open stays within a
+    /// The limits when Redis, or the path to it, is gone or faulty: no session is lost, and the open sockets stay within a
     /// bound.
     @Suite struct LostRedisTests {
         private static let limit = 12
-        /// While Redis does not answer, one node may keep all there is, and the two others admit a third of it.
+        /// While Redis does not answer, one node may keep all slots, and the two others admit a third of them.
         private static let staticBound = limit + 2 * limit / 3
         private static let policy = "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = \(limit)"
 
-        /// One client hammers three nodes; something happens to Redis meanwhile.
+        /// One client floods three nodes while Redis has a fault.
         ///
         /// - Parameter bound: the most sockets that may be open at one time.
         private func hammer(
@@ -24,7 +24,7 @@ extension Cluster {
             try await Fleet.run(policy: policy) { fleet in
                 let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
                 #expect(tally.lostSessions == 0)
-                // What was opened on credit may end after an outage.
+                // Sockets opened on credit may end after an outage.
                 #expect(bound > Self.limit || tally.ended.isEmpty, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
                 #expect(tally.opened > 100, "\(tally)")
@@ -69,7 +69,7 @@ extension Cluster {
             }
         }
 
-        /// Slow answers, and none for a moment, are no outage: nobody opens on credit.
+        /// Slow answers, and none for a moment, are not an outage: no node opens on credit.
         @Test(arguments: [true, false]) func aRedisThatStuttersKeepsTheLimit(stops: Bool) async throws {
             try await self.hammer(for: .seconds(6), bound: Self.limit) { fleet in
                 for _ in 0..<4 {
@@ -114,7 +114,7 @@ extension Cluster {
             }
         }
 
-        /// The limit holds although what was granted since the copy is not in it, and growth is back as soon as all have said what they hold.
+        /// The limit applies although grants since the copy are not in it, and growth is back as soon as all have declared what they hold.
         @Test func anOldCopyOfTheDataCountsForNothing() async throws {
             try await self.hammer(for: .seconds(9), bound: Self.limit) { fleet in
                 try await Task.sleep(for: .seconds(1))
@@ -127,7 +127,7 @@ extension Cluster {
             }
         }
 
-        /// Longer than leases live, and nobody could renew one: who is heard first takes nothing from the others.
+        /// Longer than a lease, and no node could renew one: the first to be heard takes nothing from the others.
         @Test func aRedisThatStandsStillForLongTakesNothingAway() async throws {
             let policy = Self.policy + "\n[redis_failure]\ndefault = \"closed\""
             try await self.hammer(for: .seconds(24), bound: Self.limit, policy: policy) { fleet in

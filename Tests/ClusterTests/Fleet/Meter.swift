@@ -2,7 +2,7 @@ import NIOConcurrencyHelpers
 import NIOCore
 import NIOPosix
 
-/// A target that measures what really arrives: which connections were open when, and how many bytes came when.
+/// A target that measures the real arrivals: which connections were open when, and how many bytes arrived when.
 final class Meter: Sendable {
     struct Connection: Sendable {
         var opened: NIODeadline
@@ -13,7 +13,7 @@ final class Meter: Sendable {
     struct Log: Sendable {
         var connections: [Connection] = []
         var bytes: [(at: NIODeadline, count: Int)] = []
-        /// For how long at most nobody looked: what came meanwhile seems to have come at once.
+        /// The longest time without a check: data of that time seems to have arrived at once.
         var stall = TimeAmount.zero
 
         var open: Int { self.connections.count { $0.closed == nil } }
@@ -49,7 +49,7 @@ final class Meter: Sendable {
         return Meter(channel: channel, log: log, changes: changes, stalls: stalls)
     }
 
-    /// Notes how late an event loop comes to what is due.
+    /// Records how late an event loop runs.
     private static func watch(_ eventLoop: any EventLoop, _ log: NIOLockedValueBox<Log>) -> RepeatedTask {
         let last = NIOLockedValueBox(NIODeadline.now())
         return eventLoop.scheduleRepeatedTask(initialDelay: .zero, delay: .milliseconds(5)) { _ in
@@ -69,7 +69,7 @@ final class Meter: Sendable {
         try? await self.channel.close()
     }
 
-    /// Waits until so many connections are open.
+    /// Waits until this many connections are open.
     func shows(open count: Int) async {
         guard self.reading.open != count else { return }
         for await _ in self.changes where self.reading.open == count { return }
@@ -109,15 +109,15 @@ final class Meter: Sendable {
 }
 
 extension Meter.Log {
-    /// How much later than a node let it through something may have been seen here. A node may stall between the two as the
-    /// target does; the machine is the same, so what the target measured of itself stands for both.
+    /// How much later than a node admitted it an event may have been seen here. A node can stall between the two just as the
+    /// target does; the machine is the same, so the target's measurement of itself covers both.
     private var delay: TimeAmount { max(.milliseconds(50), self.stall) * 2 }
 
-    /// The most connections that were open at one time, for sure. A connection counts as ended a little before its end was seen here,
-    /// for the end of one and the beginning of the next come by different ways.
+    /// The most connections that were certainly open at one time. A connection counts as ended a little before its end was seen here,
+    /// because the end of one and the beginning of the next arrive by different paths.
     var surePeak: Int { self.peak(slack: self.delay) }
 
-    /// The most connections that seem to have been open at one time.
+    /// The most connections that were apparently open at one time.
     var seenPeak: Int { self.peak(slack: .zero) }
 
     private func peak(slack: TimeAmount) -> Int {
@@ -138,16 +138,16 @@ extension Meter.Log {
         return peak
     }
 
-    /// The least burst, for sure, with which a rate explains when the connections began.
+    /// The smallest burst, for certain, with which a rate explains when the connections began.
     func burst(ofConnectsPerSecond rate: Double) -> Double {
         self.burst(self.connections.map { ($0.opened, 1) }, rate: rate)
     }
 
-    /// The least burst, for sure, with which a rate explains when the bytes came.
+    /// The smallest burst, for certain, with which a rate explains when the bytes arrived.
     func burst(ofBytesPerSecond rate: Double) -> Double { self.burst(self.bytes, rate: rate) }
 
-    /// What a token bucket that is refilled at a rate must hold at least, so that it never runs dry: the largest sum of any window
-    /// of time, less the rate times its length. Each event may have come earlier than it was seen, by no more than the delay.
+    /// The minimum size of a token bucket that is refilled at a rate, so that it never runs dry: the largest sum of any window
+    /// of time, less the rate times its length. Each event may have arrived earlier than it was seen, by no more than the delay.
     private func burst(_ events: [(at: NIODeadline, count: Int)], rate: Double) -> Double {
         var level = 0.0
         var most = 0.0

@@ -1,7 +1,7 @@
 import WasmnetQuota
 import WasmnetRelay
 
-/// The machine's clock, an hour or so off.
+/// The machine's clock, about an hour off.
 struct SkewedClock: RelayClock {
     private let clock = SystemClock()
     let offset: QuotaDuration

@@ -83,7 +83,7 @@ extension Cluster {
                     try await Task.sleep(for: .seconds(1))
                     for (from, to) in [(source, target), (target, source)] {
                         try await cluster.open(slot, from: from, to: to)
-                        // Keys come and go meanwhile, so until none is left.
+                        // Keys appear and vanish meanwhile, so until none is left.
                         while true {
                             let reply = try await cluster.nodes[from].command(
                                 "CLUSTER", "GETKEYSINSLOT", RedisArgument(slot), 100)

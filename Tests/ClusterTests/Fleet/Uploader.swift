@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 import WasmnetTesting
 
-/// A client that sends to a target for as long as it may, over several sockets.
+/// A client that sends to a target for as long as it can, over several sockets.
 enum Uploader {
     static func run(node: Int, target: Int, sockets: Int = 2, for time: TimeAmount) async throws {
         let client = try await TestClient.connect(port: node)

@@ -6,14 +6,14 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// What operators see and set of a client.
+    /// A client's data that operators see and set.
     @Suite struct AccountTests {
         private let client = ClientID(text: "t:someone")
         private let limits = ClientLimits.only(
             maxConnections: 8, maxSessions: 4, connectsPerSecond: 0.01, connectBurst: 20, bytesPerSecond: 1000,
             byteBurst: 100_000, bytesPerDay: 1 << 30)
 
-        /// Nodes by Redis' own clock, since accounts go by it.
+        /// Nodes on Redis' own clock, since accounts use it.
         private func onNodes(_ count: Int, _ body: ([LedgerNode], ClientAccounts) async throws -> Void) async throws {
             try await withServer { server in
                 var nodes: [LedgerNode] = []
@@ -59,7 +59,7 @@ extension OnRedis {
                 #expect(account.dayBytes >= 70_000)
                 #expect(account.bandwidth != nil)
 
-                // What a node that is gone held is nobody's.
+                // The slots of a node that is gone are free.
                 await nodes[1].ledger.retire()
                 #expect(try await accounts.account(of: self.client).holdings.count == 1)
             }
@@ -117,7 +117,7 @@ extension OnRedis {
             }
         }
 
-        /// Whatever stands in the keys, reading it ends in an account.
+        /// With any content of the keys, reading them ends in an account.
         @Test func garbageInTheKeysIsNoAccount() async throws {
             try await withRedis { _, redis in
                 let key = RedisKeys.overrides(of: self.client)

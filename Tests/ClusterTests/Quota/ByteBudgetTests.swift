@@ -32,7 +32,7 @@ import WasmnetTesting
         #expect(query.debt == 10_000 && query.wanted > 0)
         budget.charge(ByteBudget.slack, now: self.now)
         #expect(budget.pause(now: self.now) == self.now + .milliseconds(1))
-        // What passed meanwhile is owed by the grant.
+        // Bytes used meanwhile are a debt of the grant.
         budget.replied(query, self.reply(20_000), now: self.now)
         #expect(budget.pause(now: self.now) == nil)
         budget.charge(20_000 - ByteBudget.slack, now: self.now)
@@ -40,7 +40,7 @@ import WasmnetTesting
         #expect(next.debt == 0)
     }
 
-    /// The last bytes of a lease passed just when no question could be sent: whoever waits is asked for later, however long that takes.
+    /// The last bytes of a lease passed just when no request could be sent: one for the waiting bytes follows, however late.
     @Test func whoWaitsForTheDaysBytesIsAskedFor() {
         var budget = ByteBudget()
         budget.bytesPerDay = 1 << 20
@@ -78,7 +78,7 @@ import WasmnetTesting
         #expect(budget.shouldRequest(now: self.now + .milliseconds(80)) == true)
     }
 
-    /// What no script answers, again and again: no sum ends the process.
+    /// Values that no script returns, repeatedly: no sum ends the process.
     @Test(arguments: [Int64(1) << 53, -(1 << 53)]) func answersOfABadRedisAreBounded(number: Int64) {
         var budget = self.budget()
         budget.bytesPerDay = 1 << 40
@@ -110,7 +110,7 @@ import WasmnetTesting
         var budget = self.budget()
         budget.replied(budget.makeQuery(now: self.now), self.reply(16_384), now: self.now)
         var calls = 0
-        // Once what was granted first is forgotten.
+        // Once the first grant has expired.
         for tick in 0..<500 {
             let now = self.now + .milliseconds(Int64(tick) * 20)
             budget.charge(8, now: now)
@@ -225,7 +225,7 @@ import WasmnetTesting
         #expect(again.debt == ByteBudget.slack + 20_000)
     }
 
-    /// Many nodes that spend what they are granted in fits and starts: what passes in any span t is at most
+    /// Many nodes that spend their grants irregularly: the bytes in any span t are at most
     /// burst + rate * (t + 250 ms), and each node's slack.
     @Test(arguments: 1...6) func noSpanPassesMoreThanItsShare(seed: UInt64) throws {
         var random = SeededRandom(seed)
@@ -259,7 +259,7 @@ import WasmnetTesting
             }
             passed.append((now.microseconds, total))
         }
-        // The most that any span passed above the rate.
+        // The maximum of any span above the rate.
         var level = 0.0
         var worst = 0.0
         for (index, entry) in passed.enumerated() {
@@ -267,7 +267,7 @@ import WasmnetTesting
             level = max(level - elapsed * Double(rate.bytesPerSecond), 0) + Double(entry.bytes)
             worst = max(worst, level)
         }
-        // A reader looks, then passes up to one slack; it does so once into debt.
+        // A reader checks, then passes up to one slack; it does so once into debt.
         let bound =
             Double(rate.burst) + Double(rate.bytesPerSecond) * 0.255 + Double(2 * Int(ByteBudget.slack) * nodes)
         #expect(worst <= bound, "seed \(seed), \(nodes) nodes")

@@ -10,7 +10,7 @@ import WasmnetQuota
     private var heardAt = QuotaInstant(microseconds: 1_000_000_000)
     private let start = QuotaInstant(microseconds: 1_000_000_000)
 
-    /// An answer to what was sent so many milliseconds after the start, and took so many.
+    /// An answer to a request sent this many milliseconds after the start, which took this long.
     private mutating func answer(
         at sent: Int64, took: Int64, ahead: Int64 = Self.ahead, silence: QuotaDuration = .zero
     ) {
@@ -33,7 +33,7 @@ import WasmnetQuota
         self.answer(at: 1000, took: 2)
         #expect(self.began == self.since(5))
         #expect(self.contact.time(now: self.start + .seconds(2)) == self.since(2000))
-        // The quickest answer of late says what time it is.
+        // The quickest recent answer has the right time.
         self.answer(at: 3000, took: 80)
         #expect(self.contact.time(now: self.start + .seconds(4)) == self.since(4000))
     }
@@ -46,7 +46,7 @@ import WasmnetQuota
         #expect(self.began == self.since(10_001))
     }
 
-    /// What is sent before the next answer comes knows of no contact either.
+    /// A request before the next answer has no contact either.
     @Test mutating func whileItIsSilentThereIsNone() {
         self.answer(at: 0, took: 2)
         let now = self.start + .seconds(3)
@@ -54,7 +54,7 @@ import WasmnetQuota
         #expect(self.contact.since(now: now, silence: .milliseconds(2500)) == 0)
     }
 
-    /// Who slept while Redis stood still asked nothing in vain.
+    /// A node that slept while Redis was suspended missed no answer.
     @Test mutating func aLongPauseBreaksIt() {
         self.answer(at: 0, took: 0)
         #expect(self.contact.since(now: self.start + .milliseconds(6999), silence: .zero) == self.since(0))
@@ -74,14 +74,14 @@ import WasmnetQuota
         #expect(self.began == self.since(2001) + sign * 500_000)
     }
 
-    /// A second on the way is no second of the clock's.
+    /// A second in transit is not a step of the clock.
     @Test mutating func aSlowAnswerSaysNothingOfTheClock() {
         self.answer(at: 0, took: 2)
         self.answer(at: 1000, took: 2000)
         #expect(self.began == self.since(1))
     }
 
-    /// One that began with a slow answer would let the clock move as far as that took.
+    /// One that began with a slow answer would let the clock step by as much as that took.
     @Test mutating func itBeginsAnewWithAQuickAnswerAfterASlowOne() {
         self.answer(at: 0, took: 800)
         self.answer(at: 1000, took: 2)
@@ -102,7 +102,7 @@ import WasmnetQuota
         #expect(!lookout.next(losses: 1, hasHeard: true).isLoss)
     }
 
-    /// Whoever asks for slots hears of a loss by that, and needs no look.
+    /// A node that requests slots learns about a loss from that, and needs no check.
     @Test func answersStandForLooks() {
         var lookout = Lookout(isCluster: false)
         for _ in 0..<100 {

@@ -61,7 +61,7 @@ extension OnRedis {
                 }
                 #expect(try await scripts.grant(.init(dayLimit: 32 << 20, wantsDay: true)).leased == 1 << 20)
                 #expect(try await scripts.grant(.init(dayLimit: 4 << 40, wantsDay: true)).leased == 64 << 20)
-                // Who is fast gets more, but never more than its part of what is left.
+                // A fast one gets more, but never more than its part of the rest.
                 var call = ScriptCalls.Grant(dayLimit: 4 << 40, wantsDay: true, dayWanted: 200 << 20)
                 #expect(try await scripts.grant(call).leased == 200 << 20)
                 call.dayLimit = 1 << 30

@@ -51,7 +51,7 @@ extension OnRedis {
                     #expect(late.status == .late && late.granted == 4)
                 }
                 #expect(try await scripts.reserve(ask("b.1", 1, target: 10)).granted == 6)
-                // Fifteen seconds after what came in time, not after what came late.
+                // Fifteen seconds after the request in time, not after the late one.
                 scripts.clock.advance(.seconds(5))
                 #expect(try await scripts.heartbeat("a.1").first == 0)
                 #expect(try await scripts.reserve(ask("b.1", 2, target: 10)).granted == 10)
@@ -108,7 +108,7 @@ extension OnRedis {
                 next.replaces = "a.1"
                 let replaced = try await scripts.reserve(next)
                 #expect(replaced.granted == 7 && replaced.room == 0)
-                // The old one does not come back.
+                // The old one does not return.
                 var old = ask("a.1", 4, target: 6)
                 old.joins = false
                 #expect(try await scripts.reserve(old).granted == 0)
@@ -121,7 +121,7 @@ extension OnRedis {
                 _ = try await scripts.reserve(ask("a.1", 1, target: 8, open: 8))
                 let both = try await scripts.reserve(ask("b.1", 1, target: 8, open: 8))
                 #expect(both.granted == 2 && both.room == -6)
-                // One closes: it is not granted again while the others have all there is.
+                // One closes: it is not granted again while the others have all slots.
                 let fewer = try await scripts.reserve(ask("b.1", 2, target: 8, open: 7))
                 #expect(fewer.granted == 2 && fewer.room == -5)
                 _ = try await scripts.reserve(ask("a.1", 2, target: 3, open: 3))
@@ -130,16 +130,16 @@ extension OnRedis {
             }
         }
 
-        /// Two nodes that both opened too much: only one of them gives way for it.
+        /// Two nodes that both opened too much: only one of them closes for it.
         @Test func anExcessIsShedOnceAndNeverBecomesAGrant() async throws {
             try await withScripts { scripts in
                 #expect(try await scripts.reserve(ask("a.1", 1, target: 9, open: 9)).granted == 9)
                 #expect(try await scripts.reserve(ask("b.1", 1, target: 9, open: 9)).granted == 1)
-                // Again, and again: what was not granted is no more so for being counted.
+                // Repeatedly: a slot that was not granted is not granted by being counted.
                 #expect(try await scripts.reserve(ask("b.1", 2, target: 9, open: 9)).granted == 1)
                 #expect(try await scripts.reserve(ask("a.1", 2, target: 9, open: 9)).granted == 9)
                 #expect(try await scripts.reserve(ask("c.1", 1, target: 1)).granted == 0)
-                // Some of the others' close: there is room for what is open, and none for more.
+                // Some of the others' close: there is room for the open ones, and none for more.
                 #expect(try await scripts.reserve(ask("a.1", 3, target: 4, open: 4)).granted == 4)
                 let rest = try await scripts.reserve(ask("b.1", 3, target: 12, open: 9))
                 #expect(rest.granted == 6 && rest.room == -3)
@@ -165,7 +165,7 @@ extension OnRedis {
                 more.needsSlot = true
                 let refused = try await scripts.reserve(more)
                 #expect(refused.granted == 5 && refused.missing == .slots)
-                // What was granted before may be in use by the time of the answer.
+                // Earlier grants may be in use by the time of the answer.
                 more.sequence = 3
                 more.held = 6
                 #expect(try await scripts.reserve(more).granted == 5)
@@ -197,7 +197,7 @@ extension OnRedis {
             }
         }
 
-        /// Who knows an earlier generation missed a loss; who knows a later one has seen data that is gone.
+        /// A node with an earlier generation missed a loss; one with a later one has seen data that is gone.
         @Test func whoKnowsAnotherGenerationIsToldAndChangesNothing() async throws {
             try await withScripts { scripts in
                 let start = scripts.clock.now().microseconds
@@ -211,7 +211,7 @@ extension OnRedis {
                 #expect(try await scripts.heartbeat("a.1", generation: 77) == [3, start, 0, 0])
                 old.generation = start
                 #expect(try await scripts.reserve(old).granted == 4)
-                // Later than the present one: a new one begins, and no lease of before counts.
+                // Later than the present one: a new one begins, and no earlier lease counts.
                 let later = start + 60_000_000
                 let hold = ScriptCalls.hold.microseconds
                 #expect(try await scripts.generation(known: later) == [later + 1, hold])
@@ -239,7 +239,7 @@ extension OnRedis {
                 var call = ask("a.1", 1, target: 6, open: 4)
                 call.generation = generation
                 call.needsSlot = true
-                // Of the four open ones one is loose: for that the roll call's end decides.
+                // Of the four open ones one is loose: the roll call's end decides about it.
                 call.loose = 1
                 let held = try await scripts.reserve(call)
                 #expect(held.status == .done && held.granted == 3 && held.missing == .rollCall)
@@ -278,7 +278,7 @@ extension OnRedis {
             }
         }
 
-        /// Whoever asks sees to it, and else whoever is alive.
+        /// Any request ends it, else any live node.
         @Test(arguments: [true, false])
         func aClockThatIsSetBackKeepsADeadNodesSlotsNoLonger(asksInTheirPlace: Bool) async throws {
             try await withScripts { scripts in
@@ -315,12 +315,12 @@ extension OnRedis {
             }
         }
 
-        /// Who could not speak takes nothing away that others could not renew.
+        /// A node without contact takes nothing that others could not renew.
         @Test func aLeaseCountsForOneTimeToLiveAfterTheContactOfWhoeverAsks() async throws {
             try await withScripts { scripts in
                 var scripts = scripts
                 _ = try await scripts.reserve(ask("a.1", 1, target: 6, open: 6))
-                // Redis stood still, or its clock was stepped.
+                // Redis was suspended, or its clock was stepped.
                 scripts.clock.advance(.seconds(60))
                 scripts.contact = scripts.clock.now().microseconds
                 #expect(try await scripts.reserve(ask("b.1", 1, target: 10)).granted == 4)
@@ -330,7 +330,7 @@ extension OnRedis {
             }
         }
 
-        /// What was sent long ago frees nothing and gets nothing more; what it says is open is open.
+        /// An old request frees nothing and gets nothing more; its open slots count as open.
         @Test func whatComesLateOnlyDeclares() async throws {
             try await withScripts { scripts in
                 _ = try await scripts.reserve(ask("a.1", 1, target: 6, open: 6))

@@ -37,7 +37,7 @@ import WasmnetTesting
 
     private var isValid: Bool { self.bucket.isValid(epoch: self.bucket.epoch, now: self.clock.now()) }
 
-    /// Whether the effect is that all is declared again.
+    /// Whether the effect is that everything is declared again.
     private func redeclares(_ effect: LeaseBucket.Effect) -> Bool {
         if case .redeclare = effect { true } else { false }
     }
@@ -87,8 +87,8 @@ import WasmnetTesting
         #expect(!self.redeclares(self.bucket.leaveIfLapsed(now: self.clock.now())))
     }
 
-    /// Nodes that did not answer a roll call may be at another Redis, with limits of their own: when all are back at one, what was granted since
-    /// is firm only where the roll call had all answers.
+    /// Nodes that did not answer a roll call may be at another Redis, with separate limits: when all are back at one, grants since then
+    /// are firm only if the roll call had all answers.
     ///
     /// - Parameter age: how long it had lasted when the node noticed.
     @Test(arguments: [(1, 0), (16, 0), (1, 12)])
@@ -116,7 +116,7 @@ import WasmnetTesting
         #expect(self.bucket.countedUntilLoss(epoch: second) == (seconds + age == 1))
     }
 
-    /// Who heard of a loss, and could not declare what it holds before others may have got it, holds nothing for sure.
+    /// A node that learned about a loss, and could not declare its slots before others may have got them, holds none for certain.
     @Test func whatIsHeldStaysFirmAfterALossAsLongAsItsLeaseWouldHave() throws {
         self.answer(try self.ask())
         let epoch = self.bucket.epoch
@@ -148,7 +148,7 @@ import WasmnetTesting
             #expect(self.answer((leaseState, self.clock.now())).counts)
         }
         #expect(self.isValid)
-        // One that is not answered is sent again soon.
+        // An unanswered one is sent again soon.
         self.clock.advance(.seconds(5))
         #expect(self.bucket.heartbeat(now: self.clock.now()) != nil)
         self.bucket.missed(now: self.clock.now())

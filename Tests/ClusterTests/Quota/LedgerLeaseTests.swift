@@ -9,7 +9,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// Slots, from the ledger's outside.
+    /// Slots, through the ledger's interface.
     @Suite struct LedgerLeaseTests {
         @Test func reservesAndReleases() async throws {
             try await withNodes(1) { _, clock, nodes in
@@ -21,7 +21,7 @@ extension OnRedis {
                 #expect(await client.open() == nil)
                 client.close()
                 #expect(nodes[0].ledger.counts.sockets == 0)
-                // Idle slots go back, and then the client is forgotten.
+                // Idle slots are returned, and then the client is forgotten.
                 clock.advance(.seconds(2))
                 try await nodes[0].tick()
                 let other = try await LedgerNode(server(of: nodes), clock: { clock.now() })
@@ -76,7 +76,7 @@ extension OnRedis {
                 }
                 clock.advance(.milliseconds(100))
                 for _ in 0..<6 { #expect(await clients[1].open() == nil) }
-                // Back again it admits nothing, and closes what others have.
+                // Once back it admits nothing, and closes the slots that others have.
                 #expect(await clients[0].open() == QuotaRefusal(kind: .sockets))
                 try await nodes[0].tick()
                 #expect(nodes[0].excess.withLockedValue { $0 } == ["t:someone": 6])
@@ -96,7 +96,7 @@ extension OnRedis {
                 }
                 #expect(await clients[1].open() == QuotaRefusal(kind: .sockets))
                 #expect(nodes[0].ledger.counters.fences.load(ordering: .relaxed) == 0)
-                // One beat in five seconds, a look at the data each fourth tick, and the declaration of each minute.
+                // One heartbeat in five seconds, a check of the data each fourth tick, and the declaration of each minute.
                 #expect(nodes[0].calls < 36)
             }
         }
@@ -111,13 +111,13 @@ extension OnRedis {
                     clock.advance(.seconds(10))
                     try await nodes[0].tick()
                 }
-                // Declared again after a minute: the key lives as long as ever.
+                // Declared again after a minute: the key's lifetime is unchanged.
                 let left = try await nodes[0].redis.send(["PTTL", key]).int ?? 0
                 #expect(left > 100_000_000)
             }
         }
 
-        /// The holder's slots are declared again, and the newest end for which there is no room any more.
+        /// The holder's slots are declared again, and the newest without room end.
         @Test func aLeaseKeyThatIsDeletedIsNoticed() async throws {
             try await withNodes(2) { _, clock, nodes in
                 let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6)) }
@@ -138,7 +138,7 @@ extension OnRedis {
             }
         }
 
-        /// A heartbeat asks after 32 leases of a bucket, the next one after the next.
+        /// A heartbeat checks 32 leases of a bucket, the next one the next 32.
         @Test func manyLeaseKeysThatAreDeletedAreNoticed() async throws {
             try await withNodes(1) { _, clock, nodes in
                 let bucket = RedisKeys.bucket(of: ClientID(text: "t:0"))
@@ -146,7 +146,7 @@ extension OnRedis {
                     .filter { RedisKeys.bucket(of: $0) == bucket }.prefix(70)
                 let clients = names.map { nodes[0].client(ClientLimits.only(maxConnections: 6), named: $0.text) }
                 for client in clients { #expect(await client.open() == nil) }
-                // Slots to spare go back before.
+                // Spare slots are returned before.
                 clock.advance(.seconds(2))
                 try await nodes[0].tick()
                 let keys = names.map { RedisArgument.string(RedisKeys.leases(.socket, of: $0)) }

@@ -7,7 +7,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// Redis' data is gone or old: nothing grows until all nodes have declared again what they hold.
+    /// Redis' data is gone or old: no node gets more until all nodes have declared again what they hold.
     @Suite struct LedgerLossTests {
         /// Three nodes of one client, of which two hold 3 and 2 of 6 slots.
         private func withHolders(
@@ -23,7 +23,7 @@ extension OnRedis {
             }
         }
 
-        /// Opens one while time passes and these nodes do what is due.
+        /// Opens one while time passes and these nodes do their scheduled work.
         ///
         /// - Returns: the refusal, and how long it took.
         private func open(
@@ -63,7 +63,7 @@ extension OnRedis {
         @Test func withAllNodesAliveGrowthIsBackInTwoSeconds() async throws {
             try await self.withHolders { clock, nodes, clients in
                 try await nodes[0].redis.send(["FLUSHALL"])
-                // Whoever asks first knew the data.
+                // The first to ask knew the data.
                 var (refusal, time) = try await self.open(clients[2], clock, nodes)
                 while refusal == .unanswered {
                     let (again, more) = try await self.open(clients[2], clock, nodes)
@@ -84,7 +84,7 @@ extension OnRedis {
                 let alive = [nodes[0], nodes[2]]
                 for node in alive {
                     node.ledger.registered(nodes.map(\.id))
-                    // From now on the registry tells of those alone that came back to it.
+                    // From now on the registry lists only those that returned to it.
                     node.peers.withLockedValue { $0 = alive.map(\.id) }
                 }
                 try await nodes[0].redis.send(["FLUSHALL"])
@@ -136,7 +136,7 @@ extension OnRedis {
             }
         }
 
-        /// It opens what others hold, and their newest end when they hear of it.
+        /// It opens slots that others hold, and their newest end when they learn about it.
         @Test func aNodeThatTookItselfForAloneIsMadeRoomFor() async throws {
             try await self.withHolders { clock, nodes, clients in
                 try await nodes[0].redis.send(["FLUSHALL"])
@@ -153,7 +153,7 @@ extension OnRedis {
             }
         }
 
-        /// Redis stood still for longer than leases live: who asks first takes nothing from the others.
+        /// Redis was suspended for longer than a lease: the first to ask takes nothing from the others.
         @Test func aRedisThatStoodStillTakesNoLeaseAway() async throws {
             try await self.withHolders { clock, nodes, clients in
                 clock.advance(.seconds(20))

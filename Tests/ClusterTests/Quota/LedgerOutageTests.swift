@@ -9,9 +9,9 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// What a ledger does while Redis is slow or away, and after it.
+    /// A ledger while Redis is slow or away, and afterwards.
     @Suite struct LedgerOutageTests {
-        /// Sockets that were asked for, and wait for a server that is stopped.
+        /// Requested sockets that wait for a stopped server.
         private final class Opening: Sendable {
             private let outcomes: AsyncStream<QuotaRefusal?>
             private let slot = NIOLockedValueBox<QuotaSlot?>(nil)
@@ -40,7 +40,7 @@ extension OnRedis {
             (0..<count).map { _ in Opening(client, now: now) }
         }
 
-        /// Redis stutters: what it has not granted is not opened, whoever waits.
+        /// Redis stalls repeatedly: sockets without a grant are not opened, whatever waits.
         @Test func aPauseLoosensNoSlot() async throws {
             try await withNodes(3) { server, clock, nodes in
                 let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 30)) }
@@ -67,7 +67,7 @@ extension OnRedis {
             }
         }
 
-        /// They join the question that is asked when it answers again.
+        /// They join the request that is sent when it answers again.
         @Test func whoWaitsIsAnsweredWhenThePauseEnds() async throws {
             try await withNodes(1) { server, clock, nodes in
                 let client = nodes[0].client(ClientLimits.only(maxConnections: 9))
@@ -117,14 +117,14 @@ extension OnRedis {
                     try await nodes[0].tick()
                     clock.advance(.milliseconds(100))
                 }
-                // Seven are charged of twelve, and some came by since.
+                // Seven are charged of twelve, and some were refilled since.
                 var left = 0
                 while await clients[1].open() == nil { left += 1 }
                 #expect((3...7).contains(left), "\(left)")
             }
         }
 
-        /// However often Redis goes and comes, the budget is one.
+        /// However often Redis fails and recovers, there is one budget.
         @Test func manyShortOutagesGiveNoMoreThanOneLongOne() async throws {
             try await withNodes(2) { server, clock, nodes in
                 let rate = 4.0
@@ -152,14 +152,14 @@ extension OnRedis {
             }
         }
 
-        /// What nodes opened on credit is told, what is too much ends, newest first, and the limit holds again.
+        /// Sockets opened on credit are declared, the excess ends, newest first, and the limit applies again.
         @Test func afterAnOutageWhatIsTooMuchEndsOnce() async throws {
             try await withNodes(2, counted: 1) { server, clock, nodes in
                 let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 12)) }
                 for _ in 0..<2 { #expect(await clients[1].open() == nil) }
                 for _ in 0..<8 { #expect(await clients[0].open() == nil) }
                 clock.advance(.seconds(1))
-                // Each takes itself for the only one.
+                // Each assumes that it is alone.
                 for node in nodes { node.ledger.nodeCount = 1 }
                 server.pause()
                 for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
@@ -169,7 +169,7 @@ extension OnRedis {
                 #expect(nodes.allSatisfy { $0.ledger.outages == 1 })
                 for client in clients { while await client.open() == nil {} }
                 let open = clients.map(\.sockets.count)
-                // Each: what it held, and the room that it last heard of.
+                // Each: its slots, and the room that it last received.
                 #expect(open[0] + open[1] > 12 && open.allSatisfy { $0 <= 12 }, "\(open)")
                 server.resume()
                 try await self.settle(nodes, clock, for: .seconds(1))
@@ -180,7 +180,7 @@ extension OnRedis {
                 try await self.settle(nodes, clock, for: .seconds(4))
                 #expect(nodes.map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } } == excess)
                 for client in clients { #expect(await client.open() == QuotaRefusal(kind: .sockets)) }
-                // What closes is room for others again.
+                // Closed sockets make room for others again.
                 clients[0].close(3)
                 try await self.settle(nodes, clock, for: .seconds(3))
                 for _ in 0..<3 { #expect(await clients[1].open() == nil) }
@@ -213,7 +213,7 @@ extension OnRedis {
             }
         }
 
-        /// Whatever parts the network: before others may have its slots, a node ends what it holds.
+        /// Whatever splits the network: before others can have its slots, a node ends its sockets.
         @Test func inTheModeFenceWhatANodeHoldsEndsWithItsLease() async throws {
             try await withNodes(2, modes: OutageModes(all: .fence)) { server, clock, nodes in
                 let clients = nodes.map { $0.client(ClientLimits.only(maxConnections: 6, maxSessions: 6)) }
@@ -241,7 +241,7 @@ extension OnRedis {
             }
         }
 
-        /// Nobody asks anything, and the outage is known all the same.
+        /// No request is sent, and the outage is noticed all the same.
         @Test func aConnectionThatIsGoneIsSilence() async throws {
             try await withNodes(1) { server, clock, nodes in
                 let node = nodes[0]
@@ -279,7 +279,7 @@ extension OnRedis {
             }
         }
 
-        /// A key of another type is no outage, and begins anew.
+        /// A key of another type is not an outage, and is started anew.
         @Test(arguments: ["ls", "lc", "rc", "d", "o", "uc", "b"]) func aKeyOfAnotherTypeBeginsAnew(kind: String)
             async throws
         {

@@ -10,7 +10,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// Rates, bytes, and what they cost, from the ledger's outside.
+    /// Rates, bytes, and their cost, through the ledger's interface.
     @Suite struct LedgerRateTests {
         /// A gigabit a second and twenty sockets a second, for ten seconds.
         @Test func anActiveClientCostsTenCallsASecondAndRarelyWaits() async throws {
@@ -51,7 +51,7 @@ extension OnRedis {
         private func local(_ node: LedgerNode) -> Int { node.ledger.counters.local.load(ordering: .relaxed) }
         private func waited(_ node: LedgerNode) -> Int { node.ledger.counters.waited.load(ordering: .relaxed) }
 
-        /// Slots alone: opened and closed all the time below the limit.
+        /// Only slots: opened and closed all the time below the limit.
         @Test func aFreeSlotIsTakenWithoutARoundTrip() async throws {
             try await withNodes(1) { _, clock, nodes in
                 var random = SeededRandom(5)
@@ -119,7 +119,7 @@ extension OnRedis {
                 let end = QuotaRefusal(
                     kind: .dayBytes,
                     retryAfter: .microseconds(86_400_000_000 - now.microseconds % 86_400_000_000))
-                // The socket asks first: else it takes a slot that was granted beside the accepted one's.
+                // The socket asks first: otherwise it takes a slot that was granted with the accepted one's.
                 let (socket, accepted) = (allowance.begin(.socket, now: now), allowance.begin(.accepted, now: now))
                 guard case .failure(let refusal)? = await socket.first(where: { _ in true }),
                     case .success(let slot?)? = await accepted.first(where: { _ in true })
@@ -147,7 +147,7 @@ extension OnRedis {
                             client.allowance.charge(bytes: 64 << 10, now: clock.now())
                             passed += 64 << 10
                         }
-                        // Also who pauses waits for an answer, which the clock of the test does not.
+                        // A pausing client also waits for an answer, which the clock of the test does not.
                         try await node.settle()
                     }
                 }
@@ -156,7 +156,7 @@ extension OnRedis {
             }
         }
 
-        /// The nodes' own clocks, an hour apart; the scripts go by Redis's.
+        /// The nodes' own clocks, an hour apart; the scripts use Redis's.
         @Test func clocksThatDifferByAnHourKeepTheBounds() async throws {
             try await withServer { server in
                 let start = ContinuousClock.now
@@ -210,7 +210,7 @@ extension OnRedis {
                 try node.goesOut(clock)
                 var refusal: QuotaRefusal?
                 for _ in 0..<20 where refusal == nil { refusal = await client.open() }
-                // Half of six, and not a fresh burst for each question that failed.
+                // Half of six, and not a fresh burst for each failed request.
                 #expect(refusal?.kind == .sockets && client.sockets.count == 3)
                 client.close(2)
                 #expect(await client.open() == nil)
@@ -225,7 +225,7 @@ extension OnRedis {
                 try await node.tick()
                 #expect(node.ledger.outages == 0)
                 #expect(node.modes.withLockedValue { $0 } == [1, 0])
-                // The data is gone with the server: what is open is declared, and nobody else is to be waited for.
+                // The data is gone with the server: the open sockets are declared, and there is no other node to wait for.
                 for _ in 0..<9 {
                     clock.advance(.milliseconds(250))
                     try await node.tick()

@@ -3,7 +3,7 @@ import WasmnetQuota
 
 @testable import WasmnetCluster
 
-/// A resource with a clock, and answers at will.
+/// A resource with a clock, and controllable answers.
 private final class Bench {
     var resource = LocalGrant(slots: .sockets, requests: .connectRate)
     var now = QuotaInstant(microseconds: 1_000_000_000)
@@ -37,7 +37,7 @@ private final class Bench {
         self.resource.replied(query, reply, now: self.now)
     }
 
-    /// Asks for slots and is granted them.
+    /// Requests slots and is granted them.
     func grant(_ slots: Int, room: Int = 0) throws {
         let query = try #require(self.ask(slots: 1))
         self.reply(query, granted: slots, room: room)
@@ -61,7 +61,7 @@ private final class Bench {
         #expect(bench.take() == .taken)
     }
 
-    /// As after an outage, when nodes admitted for themselves: who opens and closes all the time must not keep the client above its limit.
+    /// As after an outage, when nodes admitted on their own: opening and closing all the time must not keep the client above its limit.
     @Test func aboveTheLimitNothingIsOpenedAgainWithoutAsking() throws {
         let bench = Bench(limit: 10)
         try bench.grant(8)
@@ -71,13 +71,13 @@ private final class Bench {
         bench.resource.release()
         #expect(bench.resource.granted == 7)
         #expect(bench.take() == .unknown)
-        // And Redis is told soon, though nobody waits.
+        // And Redis is informed soon, though no request waits.
         #expect(bench.shouldRequest(after: 200))
         let told = try #require(bench.ask(slots: 1))
         #expect(told.open == 7 && told.held == 7 && told.target >= 8)
         bench.reply(told, granted: 7, room: -5, missing: .slots)
         #expect(bench.take() != .taken)
-        // Below the limit again, a slot that falls free is one's own.
+        // Below the limit again, a released slot can be reused locally.
         bench.resource.release()
         let last = try #require(bench.ask())
         bench.reply(last, granted: 6, room: 0)
@@ -85,7 +85,7 @@ private final class Bench {
         #expect(bench.take() == .taken)
     }
 
-    /// An outage that follows before an answer came gives the same room once.
+    /// An outage that follows before an answer arrived gives the same room once.
     @Test func creditIsNotGivenTwice() throws {
         let bench = Bench(limit: 30)
         try bench.grant(4, room: 12)
@@ -96,7 +96,7 @@ private final class Bench {
         #expect(bench.resource.loose == 4 && bench.resource.slotsInOutage(parts: 3, now: bench.now) == most)
     }
 
-    /// As where the question waited out a silence of Redis: its answer knows nothing of what was opened on credit meanwhile.
+    /// As when the request outlasted a silence of Redis: its answer does not know about slots opened on credit meanwhile.
     @Test func anAnswerEndsNothingThatWasOpenedSinceItsQuestion() throws {
         let bench = Bench(limit: 30)
         let old = try #require(bench.ask(slots: 1))
@@ -104,7 +104,7 @@ private final class Bench {
         bench.reply(old, granted: 0, room: 30)
         bench.advance(3000)
         #expect(bench.resource.endExcess(now: bench.now) == 0)
-        // It is declared at once, and judged by the answer to that.
+        // It is declared at once, and decided by the answer to that.
         let next = try #require(bench.ask())
         #expect(next.open == 5 && next.loose == 5)
         #expect(bench.resource.takeOnCredit(30, now: bench.now) == .taken)
@@ -112,7 +112,7 @@ private final class Bench {
         #expect(bench.resource.endExcess(now: bench.now) == 3)
     }
 
-    /// A limit where there was none, as a lower one, lets what is open stay.
+    /// A new limit where there was none, like a lower one, lets open sockets stay.
     @Test func aFirstLimitEndsNothing() throws {
         let bench = Bench()
         for _ in 0..<9 { #expect(bench.take() == .taken) }
@@ -212,7 +212,7 @@ private final class Bench {
         #expect(try #require(bench.ask(slots: 1)).replaces == "")
     }
 
-    /// Found by the simulation: after an outage leases of which nothing was in use any more held the slots until they ended.
+    /// Found by the simulation: after an outage unused leases held the slots until they ended.
     @Test func aLeaseThatLapsedWithNothingOpenIsGivenUpToo() throws {
         let bench = Bench(limit: 10)
         try bench.grant(4)
@@ -284,10 +284,10 @@ private final class Bench {
         for _ in 0..<29 { bench.resource.release() }
         bench.advance(500)
         #expect(bench.take() == .taken)
-        // More than a client without such a peak would keep to spare.
+        // More than a client without such a peak would keep spare.
         #expect(!bench.shouldRequest(after: 100))
         #expect(bench.resource.granted == 40)
-        // Long after the peak they go back, though the client goes on.
+        // Long after the peak they are returned, though the client continues.
         for _ in 0..<4 {
             bench.advance(400)
             bench.resource.release()
@@ -336,7 +336,7 @@ private final class Bench {
         #expect(bench.take(slot: false, request: true) == .unknown)
     }
 
-    /// At the limit one question brings what a quarter of a second allows, not one request after the other.
+    /// At the limit one request takes the amount of a quarter of a second, instead of one request after the other.
     @Test func requestsAreSavedUpWhereNoneIsLeft() throws {
         let bench = Bench(pace: GCRA.Pace(perSecond: 20, burst: 40))
         bench.reply(try #require(bench.ask(requests: 1)), requests: 1, wait: 50)
@@ -347,7 +347,7 @@ private final class Bench {
                 == .refused(QuotaRefusal(kind: .connectRate, retryAfterMilliseconds: 1)))
         bench.advance(1)
         #expect(bench.take(slot: false, request: true) == .unknown)
-        // Where the burst is too small to save up in, none is lost.
+        // If the burst is too small to save up in, none is lost.
         let small = Bench(pace: GCRA.Pace(perSecond: 20, burst: 1))
         small.reply(try #require(small.ask(requests: 1)), requests: 1, wait: 50)
         #expect(small.take(slot: false, request: true) == .taken)
@@ -414,7 +414,7 @@ private final class Bench {
 }
 
 extension LocalGrant {
-    /// A slot that no lease stands for, as in an outage.
+    /// A slot without a lease, as in an outage.
     @discardableResult
     mutating func takeOnCredit(_ most: Int = .max, now: QuotaInstant) -> LocalGrant.Decision {
         self.take(Need(slot: true, request: false), now: now, isLeaseValid: false, slotsInAll: most, isSilent: true)

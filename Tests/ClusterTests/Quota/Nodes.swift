@@ -8,7 +8,7 @@ import WasmnetTesting
 
 @testable import WasmnetCluster
 
-/// A ledger as a node has it, with its own connection to Redis.
+/// A ledger like a node's, with its own connection to Redis.
 final class LedgerNode: Sendable {
     let ledger: RedisLedger
     let redis: RedisClient
@@ -16,9 +16,9 @@ final class LedgerNode: Sendable {
     let clock: @Sendable () -> QuotaInstant
     /// Sockets that were to end, by client.
     let excess = NIOLockedValueBox<[String: Int]>([:])
-    /// How often it was told that data was lost.
+    /// How often data loss was reported.
     let losses = NIOLockedValueBox(0)
-    /// The ids that the registry would tell of.
+    /// The ids in the registry.
     let peers = NIOLockedValueBox<[String]>([])
     let longRollCalls = NIOLockedValueBox<[[String]]>([])
     /// Sockets that were to end with their lease, and whether sessions were.
@@ -62,13 +62,13 @@ final class LedgerNode: Sendable {
             allowance: self.ledger.allowance(for: ClientID(text: name), limits: limits), clock: self.clock)
     }
 
-    /// What is due is done, and every answer has been heard.
+    /// Scheduled work is done, and every answer has arrived.
     func tick() async throws {
         self.ledger.tick()
         try await self.settle()
     }
 
-    /// Returns when every question so far is answered, and those that followed from the answers.
+    /// Returns when every request so far is answered, and those that followed from the answers.
     func settle() async throws {
         var calls = -1
         while calls != self.calls {
@@ -120,7 +120,7 @@ final class NodeClient {
 }
 
 extension ClientAllowance {
-    /// Asks at once: before whatever its caller does next.
+    /// Asks at once: before its caller's next step.
     func begin(_ what: Reservation, now: QuotaInstant) -> AsyncStream<Result<QuotaSlot?, QuotaRefusal>> {
         AsyncStream { answers in
             let heard: @Sendable (Result<QuotaSlot?, QuotaRefusal>) -> Void = {
@@ -141,7 +141,7 @@ extension ClientAllowance {
 
 /// Runs a test with nodes on one server under one clock.
 ///
-/// - Parameter counted: how many nodes each takes there to be, if not that many.
+/// - Parameter counted: how many nodes each assumes, if not the real number.
 func withNodes(
     _ count: Int, counted: Int? = nil, modes: OutageModes = OutageModes(),
     _ body: (RedisServer, ManualClock, [LedgerNode]) async throws -> Void

@@ -6,7 +6,7 @@ import WasmnetTesting
 
 /// Operations on several clients of several nodes, their answers by the in-process ledger, and the scripts that must answer the same.
 struct OperationLog {
-    /// What a client hears.
+    /// The client's answers.
     enum Answer: Hashable {
         case admitted
         case refused(QuotaRefusal)
@@ -23,7 +23,7 @@ struct OperationLog {
         var keys: [RedisArgument]
         var arguments: [RedisArgument]
         var expected: Answer
-        /// What the script's numbers mean.
+        /// The meaning of the script's numbers.
         var read: @Sendable ([Int64]) -> Answer?
     }
 
@@ -59,7 +59,7 @@ struct OperationLog {
         }
     }
 
-    /// Random limits; what is unlimited stays so.
+    /// Random limits; unlimited ones stay so.
     private static func limits(_ random: inout SeededRandom, like old: ClientLimits?) -> ClientLimits {
         func pick(_ old: Double?, _ range: ClosedRange<Double>) -> Double {
             if let old { return old == 0 ? 0 : .random(in: range, using: &random) }
@@ -103,7 +103,7 @@ struct OperationLog {
         case 0:
             self.clock.advance(.seconds(.random(in: 3600...40_000, using: &self.random)))
         case 1..<4:
-            // A clock that is set back, within the day: what is counted of a day by either engine depends on when it looks.
+            // A clock that is set back, within the day: the count of a day in either engine depends on when it checks.
             let back = Int64.random(in: 1_100_000...300_000_000, using: &self.random)
             if now % 86_400_000_000 > back + 2_000_000 { self.clock.advance(.microseconds(-back)) }
         case 4..<40:

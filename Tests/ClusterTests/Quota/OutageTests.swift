@@ -9,9 +9,9 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
 @Suite struct OutageWatchTests {
     private var watch = OutageWatch(outageTime: .seconds(5))
 
-    /// Ticks as a ledger does.
+    /// Ticks like a ledger.
     ///
-    /// - Returns: after how many milliseconds it was an outage; nil: it was none.
+    /// - Returns: after how many milliseconds it was an outage; nil: none.
     private mutating func tick(_ milliseconds: Int64, from now: QuotaInstant = start) -> Int64? {
         for time in stride(from: Int64(250), through: milliseconds, by: 250) {
             if self.watch.tick(now: now + .milliseconds(time)) { return time }
@@ -43,7 +43,7 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
         #expect(self.tick(4750, from: now) == nil)
     }
 
-    /// The node was stopped, or its machine was busy: that says nothing of Redis.
+    /// The node was stopped, or its machine was busy: that is no information about Redis.
     @Test mutating func timeInWhichTheNodeDidNotRunDoesNotCount() {
         self.watch.asked(now: start)
         #expect(self.watch.tick(now: start + .milliseconds(250)) == false)
@@ -98,7 +98,7 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
         #expect(budget.isFull(now: start))
     }
 
-    /// More nodes make the part smaller; what was used stays used.
+    /// More nodes make the part smaller; used units stay used.
     @Test func anotherNumberOfNodesMakesNothingAnew() {
         var budget = OutageBudget()
         budget.apply(self.limits, nodes: 1)

@@ -7,7 +7,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// What stands in the key of a client's own limits, whoever wrote it, stops no node.
+    /// Any content in the key of a client's own limits stops no node.
     @Suite(.timeLimit(.minutes(1))) struct OverrideRangeTests {
         private let client = ClientID(text: "t:someone")
 
@@ -30,7 +30,7 @@ extension OnRedis {
                 #expect(nodes[0].calls < 20)
                 #expect(nodes[0].modes.withLockedValue { $0 }.isEmpty, "every script was answered")
 
-                // It can be taken back, though it cannot be read.
+                // It can be removed, though it cannot be read.
                 let accounts = ClientAccounts(redis: nodes[0].redis)
                 #expect(try await accounts.clearOverrides(of: self.client))
                 #expect(try await !accounts.clearOverrides(of: self.client))
@@ -65,13 +65,13 @@ extension OnRedis {
             }
         }
 
-        /// As with a Redis that is slow: each answer is heard when what it grants has lapsed.
+        /// As with a slow Redis: each answer arrives when its grant has expired.
         @Test func grantsThatAreNoneWhenTheyComeAreRefusedAfterTheSecond() async throws {
             try await withServer { server in
                 let clock = ManualClock()
                 let node = try await LedgerNode(
                     server,
-                    // No two looks see the same moment, of whichever threads.
+                    // No two reads return the same moment, from any threads.
                     clock: { clock.advance(.milliseconds(400)) }, sharesClock: false, answerTime: .seconds(3600))
                 let client = node.client(ClientLimits.only(connectsPerSecond: 1000, connectBurst: 1000))
                 let before = node.calls

@@ -6,7 +6,7 @@ import WasmnetQuota
 @Suite struct PeersTests {
     private let start = QuotaInstant(microseconds: 1_770_000_000_000_000)
 
-    /// A registry that begins anew, or is of an earlier time, knows who told of itself since; one that is cut off cannot, and may hold slots.
+    /// A registry that is new or outdated knows the nodes that registered since; one that is cut off cannot, and may hold slots.
     @Test func whoIsNotInTheRegistryAnyMoreIsWaitedForForAWhile() {
         var peers = Peers()
         peers.read(["a", "b"], now: self.start)
@@ -18,7 +18,7 @@ import WasmnetQuota
         #expect(peers.ids == ["a"])
     }
 
-    /// Found by the simulation: a node that was cut off for long came back, met a loss, and waited for nobody.
+    /// Found by the simulation: a node that was cut off for long came back, met a loss, and waited for no other.
     @Test func whoCouldNotReadTheRegistryForLongForgetsNobody() {
         var peers = Peers()
         peers.read(["a", "b"], now: self.start)

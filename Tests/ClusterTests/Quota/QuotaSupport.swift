@@ -24,7 +24,7 @@ extension RedisServer {
     }
 }
 
-/// The data of an empty server begins, and no other node is there.
+/// The data of an empty server begins, and there is no other node.
 func beginData(_ redis: RedisClient) async throws {
     let clock = ManualClock()
     var settings = ClusterSettings { clock.now() }

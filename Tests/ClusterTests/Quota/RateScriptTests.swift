@@ -26,12 +26,12 @@ extension OnRedis {
                 #expect(try await scripts.reserve(ask(1, needed: 1)).wait == 1000)
                 scripts.clock.advance(.milliseconds(1))
                 #expect(try await scripts.reserve(ask(1, needed: 1)).requests == 1)
-                // Nobody waits: none is no refusal.
+                // No request waits: zero is not a refusal.
                 #expect(try await scripts.reserve(ask(1, needed: 0)).missing == .nothing)
             }
         }
 
-        /// They passed while Redis did not answer: at most two bursts of them are paid, before anything else passes.
+        /// They passed while Redis did not answer: at most two bursts of them are paid, before any other passes.
         @Test func whatIsOwedIsPaidFirst() async throws {
             try await withScripts { scripts in
                 var call = ask(4, needed: 1)
@@ -45,7 +45,7 @@ extension OnRedis {
                 #expect(try await scripts.reserve(call).wait == 100_000)
                 scripts.clock.advance(.milliseconds(100))
                 #expect(try await scripts.reserve(call).requests == 1)
-                // Also where nothing is asked for.
+                // Also without a request.
                 call = ask(0, needed: 0)
                 call.owed = 1
                 _ = try await scripts.reserve(call)

@@ -1,9 +1,9 @@
 import Foundation
 import Testing
 
-/// What is asked of Redis' user at the start is what the scripts need.
+/// The rights checked for Redis' user at the start are those that the scripts need.
 @Suite struct RightsTests {
-    /// Those that a script may be without: it goes on when they are refused.
+    /// Rights that a script can lack: it continues when they are refused.
     private static let optional: Set<String> = ["INFO", "CLUSTER", "PUBLISH"]
 
     @Test func everyCommandOfAScriptIsTried() throws {

@@ -4,7 +4,7 @@ import WasmnetTesting
 
 @testable import WasmnetCluster
 
-/// One client's keys, and the scripts on them at a moment of the test's own.
+/// One client's keys, and the scripts on them at a time chosen by the test.
 struct ScriptCalls {
     let redis: RedisClient
     let clock: ManualClock
@@ -67,7 +67,7 @@ struct ScriptCalls {
         var returned: Int64 = 0
         var returnedDay: Int64 = -1
         var wantsDay = false
-        /// What half a second takes.
+        /// The amount of half a second.
         var dayWanted: Int64 = 1
     }
 
@@ -202,7 +202,7 @@ struct ScriptCalls {
 func withScripts(_ body: (ScriptCalls) async throws -> Void) async throws {
     try await withRedis { _, redis in
         let scripts = ScriptCalls(redis: redis, clock: ManualClock())
-        // The data begins, and nobody else is there.
+        // The data begins, and there is no other node.
         let generation = try await scripts.generation()[0]
         _ = try await scripts.rollCall("test", generation: generation)
         try await body(scripts)

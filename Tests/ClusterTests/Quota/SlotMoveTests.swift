@@ -7,7 +7,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// generation.lua in a Redis Cluster: whose data a server has that did not write it.
+    /// generation.lua in a Redis Cluster: the origin of data that a server did not write itself.
     @Suite(.timeLimit(.minutes(2))) struct SlotMoveTests {
         private func generation(of bucket: Int, _ redis: RedisClient, known: Int64 = 0) async throws -> Int64 {
             let keys = [RedisKeys.generation(bucket), RedisKeys.epochs(bucket)].map { RedisArgument.string($0) }
@@ -33,7 +33,7 @@ extension OnRedis {
                 let first = try await self.generation(of: failsOver, redis)
                 replica = try await cluster.addReplica(of: 0)
                 await cluster.nodes[0].kill()
-                // The cluster votes in its own time; until then each command fails at once.
+                // The cluster votes at its own pace; until then each command fails at once.
                 var second: Int64?
                 while second == nil {
                     second = try? await self.generation(of: failsOver, redis, known: first)

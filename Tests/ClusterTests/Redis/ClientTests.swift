@@ -80,7 +80,7 @@ extension WithServers {
                     ) { try await client.send(["INCR", "text"]) }
                     let results = await client.pipeline([["INCR", "n"], ["INCR", "text"], ["INCR", "n"]])
                     #expect(results.map { (try? $0.get())?.int } == [1, nil, 2])
-                    // One client has come and stayed, and this one asks.
+                    // One client has connected and stayed, and this one asks.
                     let clients = try await client.send(["CLIENT", "LIST"]).string ?? ""
                     #expect(clients.split(separator: "\n").count == 1)
                 }

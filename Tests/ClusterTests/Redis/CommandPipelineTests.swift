@@ -37,7 +37,7 @@ import Testing
         return Fixture(channel: channel, pipeline: pipeline, ended: ended.futureResult)
     }
 
-    /// What a future of the embedded loop holds now; waiting for one that never completes would hang the test.
+    /// The current value of the embedded loop's future; waiting for one that never completes would hang the test.
     private func value<Value: Sendable>(_ future: EventLoopFuture<Value>) throws -> Value {
         let outcome = NIOLockedValueBox<Result<Value, any Error>?>(nil)
         future.whenComplete { result in outcome.withLockedValue { $0 = result } }

@@ -7,7 +7,7 @@ import WasmnetTesting
 
 @testable import RedisClient
 
-/// Everything that starts servers: one test at a time, as each has processes and ports of its own.
+/// Everything that starts servers: one test at a time, as each has its own processes and ports.
 @Suite(.serialized, .timeLimit(.minutes(3))) struct WithServers {}
 
 extension WithServers {
@@ -53,7 +53,7 @@ extension WithServers {
             }
         }
 
-        /// The answer lay in the socket; this process was late, the server was not.
+        /// The answer was in the socket; this process was late, the server was not.
         @Test func aBusyLoopIsNotTheServersSilence() async throws {
             try await withServer { server in
                 let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -63,7 +63,7 @@ extension WithServers {
                 ).get()
                 for _ in 0..<3 {
                     let answer = connection.send(["PING"], deadline: .milliseconds(50))
-                    // Behind the write, and then task after task without a look at the sockets.
+                    // After the write, and then task after task without a check of the sockets.
                     loop.execute {
                         for _ in 0..<10 { loop.execute { usleep(30_000) } }
                     }
@@ -188,7 +188,7 @@ extension WithServers {
     }
 }
 
-/// Says something in plain text to whoever connects.
+/// Sends plain text to every client.
 private final class Greeter: ChannelInboundHandler, Sendable {
     typealias InboundIn = ByteBuffer
     typealias OutboundOut = ByteBuffer

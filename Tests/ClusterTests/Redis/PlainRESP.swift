@@ -1,7 +1,7 @@
 import NIOCore
 import RedisClient
 
-/// A RESP2 parser written for plainness: whole input, recursion, no state. The one under test is held against it.
+/// A simple RESP2 parser: whole input, recursion, no state. The parser under test is compared with it.
 struct PlainRESP {
     struct Outcome: Equatable {
         var replies: [RESPValue] = []
@@ -65,7 +65,7 @@ struct PlainRESP {
             let byte = try next()
             if byte == 13 { break }
             line.append(byte)
-            // A prefix that no further digit can mend is broken already.
+            // A prefix that no further digit can fix is already invalid.
             let prefix = String(decoding: line, as: UTF8.self)
             guard prefix == "-" || Int64(prefix).map({ String($0) == prefix }) == true else { throw .broken }
         }

@@ -40,7 +40,7 @@ extension WithServers {
                     let before = try await redirections(cluster)
                     try await cluster.open(slot, from: 2, to: 0)
                     try await cluster.migrate("{foo}n", from: 2, to: 0)
-                    // Asked for while the slot is open, a key of the target needs ASK.
+                    // Requested while the slot is open, a key of the target needs ASK.
                     #expect(try await client.send(["GET", "{foo}n"]).int ?? 0 > 0)
                     try await cluster.assign(slot, from: 2, to: 0)
                     _ = try await client.send(["GET", "{foo}n"])
@@ -52,7 +52,7 @@ extension WithServers {
                     let after = try await redirections(cluster)
                     #expect(after.ask > before.ask)
                     #expect(after.moved > before.moved)
-                    // The map was refreshed: no further command is sent on.
+                    // The map was refreshed: no further command is redirected.
                     for _ in 0..<10 { _ = try await client.send(["GET", "{foo}n"]) }
                     #expect(try await redirections(cluster).moved - after.moved <= 1)
                 }
@@ -67,7 +67,7 @@ extension WithServers {
                     try await cluster.open(slot, from: 2, to: 0)
                     try await cluster.migrate("{foo}a", from: 2, to: 0)
                     let both = client.submit(["MGET", "{foo}a", "{foo}b"], deadline: .seconds(20))
-                    // The server counts the errors it answers; nothing else tells that it was asked.
+                    // The server counts its error replies; nothing else shows that it was asked.
                     while try await errors("TRYAGAIN", cluster) == 0 { try await Task.sleep(for: .milliseconds(10)) }
                     try await cluster.migrate("{foo}b", from: 2, to: 0)
                     try await cluster.assign(slot, from: 2, to: 0)
@@ -103,7 +103,7 @@ extension WithServers {
                         let replicated = RedisCommand(["WAIT", 1, 5000], route: .key("bar"))
                         #expect(try await client.send(replicated, deadline: .seconds(10)).int == 1)
                         await cluster.nodes[0].kill()
-                        // The cluster votes in its own time; until then each command fails at once.
+                        // The cluster votes at its own pace; until then each command fails at once.
                         var found: RESPValue?
                         while found == nil {
                             found = try? await client.send(["GET", "bar"])

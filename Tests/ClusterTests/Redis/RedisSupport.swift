@@ -28,7 +28,7 @@ final class LinkEvents: Sendable {
         { [continuation] in continuation.yield($0) }
     }
 
-    /// Skips to the first event that fits.
+    /// Skips to the first event that matches.
     @discardableResult
     func next(where fits: (RedisLinkEvent) -> Bool) async throws -> RedisLinkEvent {
         for await event in stream where fits(event) { return event }
@@ -46,7 +46,7 @@ final class LinkEvents: Sendable {
     }
 }
 
-/// Short waits and events for a test that has the server come and go.
+/// Short waits and events for a test whose server stops and restarts.
 func testOptions(_ events: LinkEvents? = nil) -> RedisClientOptions {
     var options = RedisClientOptions(
         commandDeadline: .seconds(5), backoff: Backoff(base: .milliseconds(5), cap: .milliseconds(50)))
@@ -54,7 +54,7 @@ func testOptions(_ events: LinkEvents? = nil) -> RedisClientOptions {
     return options
 }
 
-/// Runs a test with a client and closes it whatever happens.
+/// Runs a test with a client and closes it in any case.
 @discardableResult
 func withClient<Result>(
     _ url: RedisURL, _ options: RedisClientOptions = testOptions(), _ body: (RedisClient) async throws -> Result
@@ -70,7 +70,7 @@ func withClient<Result>(
     }
 }
 
-/// A server that answers as a test says: for what no real one can be brought to do at a given moment.
+/// A server with scripted answers: for cases that a real one does not produce on demand.
 final class ScriptedServer: Sendable {
     private let channel: any Channel
     let endpoint: RedisEndpoint
@@ -97,7 +97,7 @@ final class ScriptedServer: Sendable {
         typealias OutboundOut = ByteBuffer
 
         private let answer: ([String]) -> String?
-        // A command is an array of bulk strings, which the reader of replies reads as well.
+        // A command is an array of bulk strings, which the reader of replies also reads.
         private let parser = ReplyParser()
 
         init(_ answer: @escaping ([String]) -> String?) {

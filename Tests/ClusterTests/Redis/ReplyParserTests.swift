@@ -54,7 +54,7 @@ import WasmnetTesting
         ),
     ])
     func everyTypeCutAtEveryByte(text: String, expected: RESPValue) throws {
-        // A second reply behind it shows that the first ended where it should.
+        // A second reply after it shows that the first ended at the right place.
         let bytes = Array((text + ":5\r\n").utf8)
         let whole = PlainRESP.Outcome(replies: [expected, .integer(5)])
         for cut in 0...bytes.count {
@@ -90,7 +90,7 @@ import WasmnetTesting
     ])
     func hostileBytesAreAViolation(text: String, expected: RESPViolation) throws {
         #expect(try Self.violation(text) == expected)
-        // The replies before it are delivered, whichever way the bytes are cut.
+        // The replies before it are delivered, however the bytes are split.
         let bytes = Array(("+a\r\n" + text).utf8)
         for cut in 0...bytes.count {
             let outcome = try Self.run([bytes[..<cut], bytes[cut...]])
@@ -144,7 +144,7 @@ import WasmnetTesting
     }
 }
 
-/// Random replies, mostly sound.
+/// Random replies, mostly valid.
 enum RESPSample {
     static func append(to bytes: inout [UInt8], depth: Int, using random: inout SeededRandom) {
         switch Int.random(in: 0..<(depth < 5 ? 8 : 6), using: &random) {

@@ -41,12 +41,12 @@ extension WithServers {
         @Test func followsTheMaster() async throws {
             let events = LinkEvents()
             try await withSentinel { master, replica, sentinel in
-                // The first sentinel of the URL is away; the second has to be asked.
+                // The first sentinel of the URL is down; the second has to be asked.
                 let absent = RedisEndpoint.host("127.0.0.1", port: try await RedisServer.freePort())
                 let url = RedisURL(
                     topology: .sentinel([absent, sentinel.endpoint], master: "main", credentials: nil))
                 var options = testOptions(events)
-                // Without the sentinels' word of a new master the next attempt would be an hour away.
+                // Without the sentinels' report of a new master the next attempt would be an hour away.
                 options.backoff = Backoff(base: .hours(1), cap: .hours(1))
                 options.random = { 1 }
                 let isDown = LinkEvents()
@@ -89,7 +89,7 @@ extension WithServers {
             }
         }
 
-        /// Before it is connected to, and those that nothing connects to as well.
+        /// Before the connection, and also those without a connection.
         @Test func everyServerIsToldOf() async throws {
             let found = NIOLockedValueBox<Set<RedisEndpoint>>([])
             try await withSentinel { master, replica, sentinel in

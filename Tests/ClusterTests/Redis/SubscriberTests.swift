@@ -14,7 +14,7 @@ import WasmnetTesting
         let buffer = EventBuffer(capacity: 2)
         for text in ["a", "b", "lost"] { buffer.append(message(text)) }
         #expect(await buffer.next() == message("a"))
-        // Not in between: the reader must learn of the loss before it sees anything later.
+        // Not in between: the reader must learn about the loss before any later message.
         buffer.append(message("lost too"))
         #expect(await buffer.next() == message("b"))
         #expect(await buffer.next() == .gap(.overflow))

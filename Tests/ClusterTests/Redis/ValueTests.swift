@@ -40,7 +40,7 @@ import Testing
 }
 
 @Suite struct ClusterValueTests {
-    // From the cluster specification, and what CLUSTER KEYSLOT of Redis 7.0 answers.
+    // From the cluster specification, and answers of CLUSTER KEYSLOT of Redis 7.0.
     @Test(arguments: [
         ("123456789", 0x31C3), ("foo", 12182), ("{user1000}.following", 3443), ("{user1000}.followers", 3443),
         ("foo{}{bar}", 8363), ("foo{{bar}}zap", 4015), ("foo{bar}{zap}", 5061), ("", 0), ("a{b", 13340),

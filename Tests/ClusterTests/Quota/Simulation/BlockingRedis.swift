@@ -48,7 +48,7 @@ final class BlockingRedis: @unchecked Sendable {
         return reply ?? .null
     }
 
-    /// As `RESPEncoder` does, but of text alone: a build for debugging takes a tenth of the time for a `String`.
+    /// Like `RESPEncoder`, but for text only: a debug build takes a tenth of the time for a `String`.
     private func encode(_ command: RedisCommand) {
         self.output.removeAll(keepingCapacity: true)
         self.output += "*"

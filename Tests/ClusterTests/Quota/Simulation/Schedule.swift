@@ -1,10 +1,10 @@
 import WasmnetPolicy
 import WasmnetTesting
 
-/// What happens in a simulation, and when: made from a seed.
+/// The events of a simulation and their times: from a seed.
 struct Schedule: Sendable {
     enum Event: Sendable {
-        /// Nothing comes through to a node, or its connections are reset and refused.
+        /// No message reaches a node, or its connections are reset and refused.
         case cut(node: Int, for: Int64, resets: Bool)
         case pause(node: Int, for: Int64, readsFirst: Bool)
         case slow(node: Int, by: Int64, for: Int64)
@@ -13,7 +13,7 @@ struct Schedule: Sendable {
         /// Redis stops and starts again with its data, or without.
         case restart(after: Int64, isEmpty: Bool)
         case flush
-        /// Another server with what this one held some time ago takes its place.
+        /// Another server with an older copy of the data replaces it.
         case failover(lag: Int64, after: Int64)
         case step(by: Int64)
         case kill(node: Int)
@@ -28,19 +28,19 @@ struct Schedule: Sendable {
     var clients = 1
     var limit = 10
     var mode = OutageMode.static
-    /// Nothing is out of reach for long enough to be an outage.
+    /// Nothing is unreachable for long enough to be an outage.
     var isMild = true
-    /// What is open above the limit after an outage stays.
+    /// The excess over the limit after an outage stays.
     var keepsExcess = false
-    /// Clients open all that they may.
+    /// Clients open as many as they can.
     var isHungry = false
-    /// Clients close nothing themselves: what is too much stays until the nodes end it.
+    /// Clients close nothing themselves: the excess stays until the nodes end it.
     var isGreedy: Bool { self.seed % 8 == 7 }
-    /// When the last of it is over, and all is well again.
+    /// When the last event is over, and there is no fault.
     var calm: Int64 = 0
     var events: [(at: Int64, event: Event)] = []
 
-    /// By then all nodes of the beginning are there.
+    /// By then all nodes of the beginning have started.
     static let beginning = Int64.seconds(6)
 
     init(seed: UInt64) {
@@ -88,7 +88,7 @@ struct Schedule: Sendable {
         }
     }
 
-    /// What seldom comes together by chance, and breaks more than one rule at a time.
+    /// Combinations that are rare by chance, and break more than one rule at a time.
     private func pattern(_ random: inout SeededRandom) -> [(at: Int64, event: Event)] {
         func between(_ least: Double, _ most: Double) -> Int64 {
             .random(in: Int64.seconds(least)...Int64.seconds(most), using: &random)
@@ -96,7 +96,7 @@ struct Schedule: Sendable {
         let (start, node) = (Self.beginning + between(2, 4), Int.random(in: 0..<self.nodes, using: &random))
         switch Int.random(in: 0..<7, using: &random) {
         case 0, 1:
-            // One is away for so long that others have its slots; then more happens.
+            // One is away for long enough that others have its slots; then more happens.
             let length = between(15, 22)
             let cut = Event.cut(node: node, for: length, resets: Bool.random(using: &random))
             let after: Event =
@@ -108,12 +108,12 @@ struct Schedule: Sendable {
                 }
             return [(start, cut), (start + length + between(-2, 1), after)]
         case 2:
-            // Data is lost, and before all have said what they hold Redis stands still, or its clock is stepped.
+            // Data is lost, and before all have declared their slots Redis is suspended, or its clock is stepped.
             let after =
                 Bool.random(using: &random) ? Event.stall(for: between(14, 20)) : .step(by: between(16, 60))
             return [(start, .flush), (start + between(0, 1.2), after)]
         case 3:
-            // Data is lost twice, the second time unheard by one; and what was said of the first loss comes again.
+            // Data is lost twice, the second time unnoticed by one; and the declarations of the first loss arrive again.
             let second = start + between(1.5, 3)
             return [
                 (start, .repeats(for: between(4, 8))), (start, .flush),
@@ -157,7 +157,7 @@ struct Schedule: Sendable {
 }
 
 extension Schedule.Event: CustomStringConvertible {
-    /// How long it takes until all is as before.
+    /// How long it takes until all is normal again.
     var length: Int64 {
         switch self {
         case .cut(_, let length, _), .pause(_, let length, _), .slow(_, _, let length), .repeats(let length),

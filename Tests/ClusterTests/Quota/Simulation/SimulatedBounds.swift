@@ -4,9 +4,9 @@ import WasmnetQuota
 
 @testable import WasmnetCluster
 
-/// What must hold in a simulation, by what an onlooker sees of it.
+/// The rules of a simulation, checked from the outside.
 final class SimulatedBounds: @unchecked Sendable {
-    /// A node that did not hear of Redis for so long that it may open on credit, or that others may have its slots.
+    /// A node that did not hear from Redis for long enough that it may open on credit, or that others may have its slots.
     private struct Silence {
         var until: Int64
         /// Slots that it may have beyond the limit.
@@ -21,17 +21,17 @@ final class SimulatedBounds: @unchecked Sendable {
     private var diedAt = -Int64.seconds(100)
     private var outOfReachUntil = -Int64.seconds(100)
 
-    /// Less than an outage's time; and than a lease has left when its node falls silent.
+    /// Less than an outage's time; and than the rest of a lease when its node falls silent.
     private static let creditTime = Int64.seconds(4.9)
     private static let lapseTime = Int64.seconds(9)
-    /// A lease counts for so long after the contact of whoever asks began.
+    /// A lease counts for this long after the requesting node's contact began.
     private static let contactTime = Int64.seconds(14)
-    /// The longest roll call, and the time in which an excess goes.
+    /// The longest roll call, and the time in which an excess ends.
     private static let afterTime = Int64.seconds(26)
     private static let excessTime = Int64.seconds(10)
-    /// For so long a roll call may wait for a node that died: it is in the registry still, or others remember it.
+    /// A roll call may wait this long for a node that died: it is still in the registry, or others remember it.
     private static let missingTime = Int64.seconds(42)
-    /// The longest time until nobody is refused for a roll call: it is noticed, it lasts, and who asked meanwhile waits for a second.
+    /// The longest time until no request is refused for a roll call: it is noticed, it lasts, and a waiting request takes a second.
     private static let rollCallTime = Int64.seconds(5)
     private static let longRollCallTime = Int64.seconds(20)
 
@@ -66,13 +66,13 @@ final class SimulatedBounds: @unchecked Sendable {
     func died() { self.diedAt = self.now }
     func isOutOfReach(until end: Int64) { self.outOfReachUntil = max(self.outOfReachUntil, end) }
 
-    /// Whether no node is out of reach that a process that starts now must hear of.
+    /// Whether no node is unreachable that a process that starts now must know about.
     var mayStart: Bool {
         self.cluster.server.isUp
             && (self.now > self.outOfReachUntil + .seconds(3) || self.now - self.lostAt > .seconds(40))
     }
 
-    /// How long after the last of the schedule there is no excess, and growth again.
+    /// How long after the last event there is no excess, and growth again.
     var settlingTime: Int64 {
         if self.isMissing { return Self.afterTime }
         return self.wasAnySilent || self.isForgotten ? Self.excessTime : .seconds(6)
@@ -107,7 +107,7 @@ final class SimulatedBounds: @unchecked Sendable {
         self.lookWhetherSettled()
     }
 
-    /// Whether another node was in contact for so long that it may free what this one holds.
+    /// Whether another node was in contact for long enough to free this one's slots.
     private func othersMayFree(_ node: SimulatedNode) -> Bool {
         self.cluster.live.contains {
             let other = self.cluster.nodes[$0]
@@ -115,7 +115,7 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
-    /// Long after all is well nothing is above the limit.
+    /// Long after the last fault nothing is above the limit.
     private func lookWhetherSettled() {
         let nodes = self.cluster.live.map { self.cluster.nodes[$0] }
         let isServed = self.cluster.server.isUp && !self.cluster.server.isStalled
@@ -131,7 +131,7 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
-    /// Long after all is well nobody waits in vain.
+    /// Long after the last fault no request waits in vain.
     func refused(_ node: SimulatedNode, _ refusal: QuotaRefusal) {
         self.look()
         let time = self.isMissing ? Self.longRollCallTime : Self.rollCallTime
@@ -140,7 +140,7 @@ final class SimulatedBounds: @unchecked Sendable {
             "\(node.name) refuses for want of an answer \((self.now - self.disturbedAt).inSeconds) s after all is well")
     }
 
-    /// Under a lower limit what is open stays, and may be closed and opened again.
+    /// Under a lower limit open sockets stay, and can be closed and opened again.
     private var found: [Int] = []
 
     /// To be called before each node's limit falls.
@@ -151,7 +151,7 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
-    /// Above a limit that was lowered what was granted may stay.
+    /// Above a lowered limit earlier grants may stay.
     var maxGranted: Int { max(self.limit, self.found.max() ?? 0) }
 
     private var limit: Int { self.cluster.live.map { self.cluster.limits[$0].maxConnections }.max() ?? 0 }
@@ -183,13 +183,13 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
-    // MARK: After it
+    // MARK: Afterwards
 
     func expectNoExcess() {
         for client in self.cluster.clients.indices {
             let total = self.cluster.total(client)
             if self.cluster.schedule.keepsExcess { continue }
-            // What a lower limit found open stays.
+            // Sockets that a lower limit found open stay.
             if total > max(self.limit, self.found.isEmpty ? 0 : self.found[client]) {
                 self.cluster.fault("client \(client) has \(total) open long after, and the limit is \(self.limit)")
             }

@@ -17,7 +17,7 @@ final class SimulatedCluster: @unchecked Sendable {
     private let rules: SimulatedNode.Rules
     private(set) var bounds: SimulatedBounds!
     private(set) var faults: [String] = []
-    /// Of the opens, how many there were.
+    /// The number of opens.
     private(set) var opened = 0
     private var isLoaded = true
 
@@ -73,7 +73,7 @@ final class SimulatedCluster: @unchecked Sendable {
         self.bounds.expectNoExcess()
         self.isLoaded = false
         self.leaveRoom()
-        // Slots that are kept for later go back.
+        // Spare slots are returned.
         self.run(until: settled + .seconds(3))
         self.expectGrowth()
         self.run(until: settled + .seconds(4.5))
@@ -92,7 +92,7 @@ final class SimulatedCluster: @unchecked Sendable {
         self.time.after(.milliseconds(100)) { self.watch() }
     }
 
-    /// Room for each node to open one and to keep some for later.
+    /// Room for each node to open one and to keep some spare.
     private var roomNeeded: Int { 9 * self.live.count }
     private var leastLimit: Int { self.live.map { self.limits[$0].maxConnections }.min() ?? 0 }
 
@@ -106,11 +106,11 @@ final class SimulatedCluster: @unchecked Sendable {
         }
     }
 
-    /// Every node may open one more, or one may where there is little room.
+    /// Every node can open one more, or one can if there is little room.
     private func expectGrowth() {
         let nodes =
             self.leastLimit > self.roomNeeded ? self.live : self.live.shuffled(using: &self.random).prefix(1).map { $0 }
-        // An open that was under way when room was left may have taken it.
+        // An open in progress when room was left may have taken it.
         let most = max(self.leastLimit - self.roomNeeded, 0)
         for client in self.clients.indices where self.total(client) <= most {
             for index in nodes {
@@ -159,7 +159,7 @@ final class SimulatedCluster: @unchecked Sendable {
         }
     }
 
-    /// Left out is what docs/limits.md says is left: a start right after a loss of which a node cannot know.
+    /// Excluded as in docs/limits.md, "What is left": a start right after a loss that a node cannot know about.
     private func startWhenAllowed() {
         if self.bounds.mayStart {
             self.start()
@@ -207,7 +207,7 @@ final class SimulatedCluster: @unchecked Sendable {
         }
     }
 
-    // MARK: What happens
+    // MARK: Events
 
     private func happens(_ event: Schedule.Event, _ index: Int) {
         self.trace.note(self.time.now, "cluster") { event.description }
@@ -245,7 +245,7 @@ final class SimulatedCluster: @unchecked Sendable {
             self.server.offset += step
             self.bounds.stepped()
         case .forget(let client):
-            // Left out is what docs/limits.md says is left: a loss before the lease is told again.
+            // Excluded as in docs/limits.md, "What is left": a loss before the lease is declared again.
             guard self.server.isUp, !self.server.isStalled,
                 !self.schedule.losesData(within: .seconds(12), of: self.time.now)
             else { return }
@@ -272,7 +272,7 @@ final class SimulatedCluster: @unchecked Sendable {
         }
     }
 
-    /// Left out is what docs/limits.md says is left: a node that joined a moment ago and is out of reach.
+    /// Excluded as in docs/limits.md, "What is left": a node that joined a moment ago and is unreachable.
     private func with(
         _ number: Int, for length: Int64, _ begin: (SimulatedNode) -> Void, _ end: @escaping (SimulatedNode) -> Void
     ) {

@@ -4,7 +4,7 @@ import WasmnetTesting
 
 @testable import WasmnetCluster
 
-/// A node's connection to Redis as its client keeps one: questions in order, an end of the connection at the first missed deadline, and
+/// A node's connection to Redis like its client's: requests in order, an end of the connection at the first missed deadline, and
 /// attempts to connect with growing pauses.
 final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     private final class Call {
@@ -50,14 +50,14 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     private var queued: [Call] = []
     private var lastArrival: Int64 = 0
     private var lastAnswer: Int64 = 0
-    /// Nothing comes through, and comes later.
+    /// Messages are held back, and arrive later.
     private var isCut = false
     /// New connections are refused.
     private var isRefused = false
     private var held: [() -> Void] = []
     /// Up to this much later than usual.
     var slowness: Int64 = 0
-    /// Some questions are carried twice.
+    /// Some requests are delivered twice.
     var repeats = false
 
     let isCluster = false
@@ -162,7 +162,7 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
             guard connection == self.connection, !call.isDone else { return }
             self.pending.removeAll { $0 === call }
             call.isDone = true
-            // The registry's answers say nothing of leases.
+            // The registry's answers contain no leases.
             if call.script != ClusterScripts.register { self.node.heard(questionOf: call.sentAt) }
             call.done(result)
         }
@@ -218,7 +218,7 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
         self.node.after(self.delay()) { self.node.isDisconnected() }
     }
 
-    /// The process that it was connected to is gone.
+    /// The connected process is gone.
     func processEnded() {
         let connection = self.connection
         self.time.after(self.delay()) {
@@ -232,7 +232,7 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
         }
     }
 
-    // MARK: What happens to it
+    // MARK: Faults
 
     /// - Parameter resets: whether the connection ends at once; else nobody hears of anything.
     func cut(resets: Bool) {

@@ -5,7 +5,7 @@ import WasmnetTesting
 
 @testable import WasmnetCluster
 
-/// A node as it ships, from its start to its death: its ledger, and around it what `ClusterMember` does.
+/// A node with the shipped code, from its start to its death: its ledger, and around it the work of `ClusterMember`.
 final class SimulatedNode: @unchecked Sendable {
     struct Rules {
         var modes: OutageModes
@@ -25,30 +25,30 @@ final class SimulatedNode: @unchecked Sendable {
     private let clockOffset: Int64
 
     private(set) var isAlive = true
-    /// It has learned how Redis stands, and serves.
+    /// It has read the state of Redis, and serves.
     private(set) var hasJoined = false
     private(set) var isPaused = false
     private var missed: [() -> Void] = []
     private var received: [() -> Void] = []
     private var isRegistering = false
     private var registersAgain = false
-    /// When the last question was sent that was answered.
+    /// When the last answered request was sent.
     private(set) var heardAt: Int64
-    /// Since when no silence was so long that its contact with Redis must have broken.
+    /// Since when no silence was long enough to break its contact with Redis.
     private(set) var contactSince: Int64
     private var lastHeard: Int64
-    /// No answer came for so long that it may have opened on credit, or that its lease may have lapsed.
+    /// No answer arrived for long enough that it may have opened on credit, or that its lease may have lapsed.
     var wasSilent = false
     let startedAt: Int64
-    /// Who else listens at Redis.
+    /// The other listeners at Redis.
     var others: () -> Int = { 0 }
     /// So many sockets of a client are to end; whether by the fence.
     var ends: (_ client: Int, _ count: Int) -> Void = { _, _ in }
     /// Called before; `silence`: for how long no answer came.
     var tells: (_ client: Int, _ count: Int, _ isFence: Bool, _ silence: Int64) -> Void = { _, _, _, _ in }
-    /// Redis has done what it asked.
+    /// Redis has executed its request.
     var isDone: (SimulatedQuestion) -> Void = { _ in }
-    /// It could not join, and is gone.
+    /// It could not join, and has ended.
     var gaveUp: () -> Void = {}
 
     /// Slots in use, by client, the oldest first.
@@ -101,7 +101,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     private func tellsToEnd(_ client: Int, _ count: Int, isFence: Bool) {
         self.tells(client, count, isFence, self.time.now - self.heardAt)
-        // The sockets' own event loops do it.
+        // The sockets' own event loops do this.
         self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(client, count) }
     }
 
@@ -111,7 +111,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     // MARK: Running
 
-    /// Does something later, if it lives and once it runs.
+    /// Runs a task later, if the node lives and once it runs.
     func after(_ length: Int64, _ body: @escaping () -> Void) {
         self.time.after(length) {
             guard self.isAlive else { return }
@@ -119,7 +119,7 @@ final class SimulatedNode: @unchecked Sendable {
         }
     }
 
-    /// Something came from the network.
+    /// A message arrived from the network.
     func receives(_ body: @escaping () -> Void) {
         guard self.isAlive else { return }
         if self.isPaused { self.received.append(body) } else { body() }
@@ -141,7 +141,7 @@ final class SimulatedNode: @unchecked Sendable {
         self.received = []
     }
 
-    /// A node that has nothing to ask is heard of by its heartbeats; its contact breaks by then at the latest.
+    /// A node without requests is heard through its heartbeats; its contact breaks by then at the latest.
     private static let longestPause = Int64.seconds(7.5)
 
     func heard(questionOf sentAt: Int64) {
@@ -150,7 +150,7 @@ final class SimulatedNode: @unchecked Sendable {
         self.lastHeard = self.time.now
     }
 
-    /// Whether nothing is in the way between it and Redis, and there was not just now.
+    /// Whether its path to Redis is free, and was a moment ago.
     var isWell: Bool { !self.isPaused && self.link.isUndisturbed && self.ledger.outages == 0 }
 
     // MARK: Life
@@ -168,7 +168,7 @@ final class SimulatedNode: @unchecked Sendable {
     }
 
     private func join() {
-        // The question who listens, and its answer.
+        // The request for the listeners, and its answer.
         self.after(2000) {
             let isAlone = self.others() == 0 && self.server.uptime >= 3
             self.note { "starts\(isAlone ? " alone" : "")" }
@@ -265,7 +265,7 @@ final class SimulatedNode: @unchecked Sendable {
     }
 }
 
-/// Carries what is used by one thread at a time.
+/// Transfers a value that one thread uses at a time.
 struct Unchecked<Value>: @unchecked Sendable {
     let value: Value
 

@@ -2,7 +2,7 @@ import RedisClient
 
 @testable import WasmnetCluster
 
-/// What a node asked, what Redis answered, and what the leases of the client come to before and after it.
+/// A node's request, Redis' answer, and the sum of the client's leases before and after it.
 struct SimulatedQuestion {
     let script: RedisScript
     /// As in the script's file: the first is `ARGV[1]`.
@@ -22,9 +22,9 @@ struct SimulatedQuestion {
         return Int(number)
     }
 
-    /// What the rules of docs/limits.md forbid of an answer; nil: nothing.
+    /// The violation of docs/limits.md in an answer; nil: none.
     ///
-    /// - Parameter most: so many slots may be granted where more are open than the limit allows.
+    /// - Parameter most: the maximum of grants if more are open than the limit allows.
     func fault(most: Int) -> String? {
         if self.answersForAnotherGeneration { return "what was asked of generation \(self.number(2)) is done" }
         guard self.script == ClusterScripts.reserve, self.answer.count == 9, self.tally.count == 5, self.answer[0] == 1,

@@ -2,14 +2,14 @@ import RedisClient
 
 @testable import WasmnetCluster
 
-/// The scripts as they ship, but for what a real Redis cannot do at another time than its own: the process that answers and the end of keys
-/// are the simulation's.
+/// The shipped scripts, except for features that a real Redis has only in real time: the simulation provides the answering process and
+/// the expiry of keys.
 final class SimulatedScripts: @unchecked Sendable {
-    /// A text of the shipped scripts and what stands there instead.
+    /// A text of the shipped scripts and its replacement.
     struct Change: Sendable {
         var text: String
         var instead: String
-        /// In the one script that has it, or in what all begin with.
+        /// In the one script that has it, or in the common beginning of all.
         init(_ text: String, _ instead: String) {
             self.text = text
             self.instead = instead
@@ -23,8 +23,8 @@ final class SimulatedScripts: @unchecked Sendable {
         self.changes = changes
     }
 
-    /// The first argument is the time and the process. Keys end as the server's clock goes. What a script publishes, and what the leases
-    /// of a client come to, is told beside its answer.
+    /// The first argument is the time and the process. Keys expire by the server's clock. A script's publications, and the sum of its
+    /// client's leases, are returned beside its answer.
     private static let beginning = """
         local published = {}
         local function tally()

@@ -5,19 +5,19 @@ final class SimulatedServer: @unchecked Sendable {
     private let redis: BlockingRedis
     private let scripts: SimulatedScripts
     private let time: VirtualTime
-    /// The moment at which virtual time begins: half past noon of some day.
+    /// The start of virtual time: half past noon of some day.
     static let start: Int64 = 1_770_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 45_000_000_000
 
-    /// The process that answers; connections are to one.
+    /// The answering process; connections are to one.
     private(set) var process = 1
     private(set) var isUp = true
     /// Its clock is ahead by this.
     var offset: Int64 = 0
     private var stalledUntil: Int64 = 0
     private var stalled: [() -> Void] = []
-    /// Told when a process has ended.
+    /// Called when a process has ended.
     var ended: () -> Void = {}
-    /// Told what a script published.
+    /// Called with a script's publications.
     var published: (String) -> Void = { _ in }
 
     init(_ redis: BlockingRedis, scripts: SimulatedScripts, time: VirtualTime) throws {
@@ -29,12 +29,12 @@ final class SimulatedServer: @unchecked Sendable {
 
     var isStalled: Bool { self.time.now < self.stalledUntil }
 
-    /// Runs something once it is not stalled.
+    /// Runs a task once it is not stalled.
     func whenRunning(_ body: @escaping () -> Void) {
         if self.isStalled { self.stalled.append(body) } else { body() }
     }
 
-    /// - Returns: the script's answer, and what the leases of its client come to before and after it.
+    /// - Returns: the script's answer, and the sum of its client's leases before and after it.
     func run(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument]
     ) -> (answer: Result<RESPValue, RedisError>, tally: [Int]) {
@@ -54,7 +54,7 @@ final class SimulatedServer: @unchecked Sendable {
 
     func ask(_ command: RedisCommand) -> RESPValue { (try? self.redis.send(command)) ?? .null }
 
-    // MARK: What happens to it
+    // MARK: Faults
 
     func stall(for length: Int64) {
         self.stalledUntil = max(self.stalledUntil, self.time.now + length)
@@ -91,7 +91,7 @@ final class SimulatedServer: @unchecked Sendable {
         _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [RedisArgument(number)])
     }
 
-    /// The data is what it was then.
+    /// Restores the data of that time.
     func goBack(to number: Int) {
         self.flush()
         _ = self.ask(["SELECT", RedisArgument(number)])

@@ -1,4 +1,4 @@
-/// The scripts without one rule of the design each: the simulation must find every one of them out.
+/// The scripts without one rule of the design each: the simulation must detect every one of them.
 enum SimulationMutants {
     struct Mutant: Sendable {
         var name: String
@@ -16,7 +16,7 @@ enum SimulationMutants {
             ("(late or math.max(ends, since + ttl) > now)", "(late or ends > now)"),
             ("(not late and math.max(ends, since + ttl) <= now)", "(not late and ends <= now)")),
         Mutant("contact never breaks", ("since = tonumber(since)\n", "since = 1\n")),
-        // That it grows harms nobody, since it counts every lease: so this one lets it free leases too.
+        // Its growth does no harm, since it counts every lease: so this one lets it free leases too.
         Mutant(
             "a question that comes late is as good as one in time",
             ("local since, late = contact(ARGV[22], ARGV[23])", "local since, late = contact(ARGV[22], text(now))")),

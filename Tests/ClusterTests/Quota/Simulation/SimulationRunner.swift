@@ -2,7 +2,7 @@ import Dispatch
 import NIOConcurrencyHelpers
 import WasmnetTesting
 
-/// Runs many seeds on threads of their own: a simulation waits for its Redis, and nobody else's tasks should.
+/// Runs many seeds on separate threads: a simulation blocks on its Redis, which must not delay other tasks.
 struct SimulationRunner: Sendable {
     struct Finding: Sendable {
         var schedule: Schedule
@@ -11,10 +11,10 @@ struct SimulationRunner: Sendable {
 
     var changes: [SimulatedScripts.Change] = []
     var workers = 2
-    /// How many findings are enough.
+    /// The number of findings after which it stops.
     var most = 1
 
-    /// - Returns: how many seeds were run, and what was found, by seed.
+    /// - Returns: the number of seeds run, and the findings, by seed.
     func run(from first: UInt64, count: Int) async throws -> (ran: Int, findings: [Finding]) {
         try await self.run((0..<count).map { Schedule(seed: first &+ UInt64($0)) })
     }
@@ -59,7 +59,7 @@ struct SimulationRunner: Sendable {
         return cluster.faults
     }
 
-    /// Leaves out whatever is not needed for a fault.
+    /// Removes all events that a fault does not need.
     func shrink(_ finding: Finding) async throws -> Finding {
         try await withServer { server in
             try await Self.onThread {
@@ -78,7 +78,7 @@ struct SimulationRunner: Sendable {
         }
     }
 
-    /// Every line of what happened.
+    /// Every line of the trace.
     func trace(_ schedule: Schedule) async throws -> [String] {
         try await withServer { server in
             try await Self.onThread {

@@ -6,7 +6,7 @@ import WasmnetTesting
 @testable import WasmnetCluster
 
 extension OnRedis {
-    /// The cluster as it ships, in virtual time, under schedules of faults: the bounds of docs/limits.md hold.
+    /// The cluster with the shipped code, in virtual time, under schedules of faults: the bounds of docs/limits.md are checked.
     ///
     /// `make simulate` sets the variables.
     @Suite struct SimulationTests {
@@ -14,7 +14,7 @@ extension OnRedis {
 
         private func number(_ name: String, _ usual: Int) -> Int { self.environment[name].flatMap(Int.init) ?? usual }
 
-        /// At once, also where the output is a file.
+        /// Unbuffered, also if the output is a file.
         private static func say(_ words: String) { FileHandle.standardOutput.write(Data((words + "\n").utf8)) }
 
         @Test func theBoundsHoldUnderEverySchedule() async throws {
@@ -42,7 +42,7 @@ extension OnRedis {
             }
         }
 
-        /// Found by the simulation: the others forgot a node that was cut off when the registry began anew, and waited for nobody.
+        /// Found by the simulation: the others forgot a node that was cut off when the registry restarted, and waited for no node.
         @Test func aNodeThatIsCutOffAtALossIsWaitedFor() async throws {
             let schedules = (1...12).map { seed in
                 Schedule(
@@ -53,7 +53,7 @@ extension OnRedis {
             #expect(findings.isEmpty, "\(findings.map(\.faults))")
         }
 
-        /// Found by the simulation: after a loss, what is above a limit that was lowered was taken for a lease that others have, and ended.
+        /// Found by the simulation: after a loss, slots above a lowered limit were taken for a lease of others, and ended.
         @Test func whatALowerLimitFoundOpenStaysAfterALoss() async throws {
             let schedules = (1...12).map { seed in
                 Schedule(

@@ -2,7 +2,7 @@ import RedisClient
 
 @testable import WasmnetCluster
 
-/// What happened in a simulation, line by line, where somebody wants to read it.
+/// The events of a simulation, line by line, if a reader wants them.
 final class SimulationTrace: @unchecked Sendable {
     private(set) var lines: [String] = []
     private let isOn: Bool

@@ -1,4 +1,4 @@
-/// Time that goes from one event to the next. One thread at a time.
+/// Time that advances from one event to the next. One thread at a time.
 final class VirtualTime: @unchecked Sendable {
     private struct Event {
         var at: Int64
@@ -14,7 +14,7 @@ final class VirtualTime: @unchecked Sendable {
     private var events: [Event] = []
     private var count = 0
 
-    /// Events of one moment happen in the order in which they were asked for.
+    /// Events at the same time run in the order in which they were scheduled.
     func at(_ time: Int64, _ body: @escaping () -> Void) {
         self.count += 1
         self.events.append(Event(at: max(time, self.now), order: self.count, body: body))
