@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 python=
 for candidate in ${PYTHON2:+"$PYTHON2"} python2.7 "$HOME"/.pyenv/versions/2.7*/bin/python2.7; do
-    # pyenv's stand-in for a version that is not chosen exists, and does not run.
+    # pyenv's stub for a version that is not selected exists, but does not run.
     if [ "$("$candidate" -c 'import sys; print(sys.version_info[:2] == (2, 7))' 2>/dev/null)" = True ]; then python=$candidate; break; fi
 done
 [ -n "$python" ] || {

@@ -51,7 +51,7 @@ declare -A name_of=()   # by process id
 order=()                # of starting
 started=
 
-# start NAME COMMAND...: in a session of its own, so that the terminal's Ctrl-C comes to this script only; gone when this script is.
+# start NAME COMMAND...: in its own session, so that the terminal's Ctrl-C reaches only this script; it ends with this script.
 start() {
     local name=$1
     shift
@@ -60,7 +60,7 @@ start() {
     order+=("$!")
 }
 
-# end PROCESS...: asks all of them, waits up to 15 s, then insists.
+# end PROCESS...: asks all of them, waits up to 15 s, then kills.
 end() {
     local pid deadline=$((SECONDS + 15))
     kill -TERM "$@" 2>/dev/null || true
@@ -71,7 +71,7 @@ end() {
     done
 }
 
-# Redis, which was first, is last: nodes give their slots back to it.
+# Redis, which was first, is last: nodes release their slots in it.
 stop_all() {
     local status=$?
     trap '' INT TERM
@@ -85,7 +85,7 @@ stop_all() {
 trap stop_all EXIT
 trap 'exit 0' INT TERM
 
-# until_true NAME COMMAND...: waits up to 60 s for what NAME must answer, or tells how it ended.
+# until_true NAME COMMAND...: waits up to 60 s for NAME's answer, or reports how it ended.
 until_true() {
     local name=$1 pid=${order[-1]} deadline=$((SECONDS + 60))
     shift
@@ -103,7 +103,7 @@ told_end() {
 
 ask() { curl -fsS --max-time 2 -o /dev/null "$@"; }
 
-# Secrets and configurations: the templates of deploy/, with this machine's places.
+# Secrets and configurations: the templates of deploy/, with this machine's paths.
 umask 077
 password=$(head -c 18 /dev/urandom | base64 | tr '+/' '-_')
 sed "s|>change-me|>$password|" deploy/redis/wasmnet.acl >"$work/wasmnet.acl"
@@ -113,7 +113,7 @@ cat "$work/certificate.pem" "$work/key.pem" >"$work/both.pem"
 policy=${WASMNET_POLICY:-}
 if [ -z "$policy" ]; then
     policy=$work/policy.toml
-    # Here every page and program of this machine may come, and HAProxy is on loopback.
+    # Here every page and program of this machine is allowed, and HAProxy is on loopback.
     sed 's|^trusted_proxies = .*|trusted_proxies = ["127.0.0.1"]|; s|^allowed_origins = .*|allowed_origins = []|' \
         deploy/compose/policy.toml >"$policy"
 fi
@@ -138,7 +138,7 @@ export WASMNET_REDIS="redis://wasmnet:$password@127.0.0.1:$redis"
 client=()
 if [[ $("$node" serve --help) == *--serve-client* ]]; then
     client=(--serve-client)
-    # As a release has it, where its tools and the playground's programs are here; else as it lies in the sources.
+    # As in a release, if its tools and the playground's programs are here; else directly from the sources.
     scripts/stage-client.sh "$work/client" 2>/dev/null && client+=(--client-dir "$work/client")
 fi
 for number in 1 2 3; do
@@ -148,7 +148,7 @@ for number in 1 2 3; do
     export "WASMNET_NODE_$number=127.0.0.1:$(port 900$number)" "WASMNET_ADMIN_PORT_$number=$(port 910$number)"
 done
 
-# A session is two descriptors of HAProxy's.
+# HAProxy uses two descriptors for a session.
 most=$((($(ulimit -Hn | sed 's/unlimited/1000000/') - 200) / 2))
 export WASMNET_LB_MAXCONN=$((most < 20000 ? most : 20000)) WASMNET_LB_CERT=$work/both.pem WASMNET_LB_SOCKET=$work/haproxy.sock
 export WASMNET_LB_PLAIN=127.0.0.1:$clients WASMNET_LB_HTTPS=127.0.0.1:$tls WASMNET_LB_HTTP=127.0.0.1:$redirect
@@ -174,7 +174,7 @@ echo "  Redis         source $work/environment    then: wasmnet-node cluster"
 for pid in "${order[@]}"; do echo "  process       $pid ${name_of[$pid]}"; done
 say "Ctrl-C ends it all"
 
-# Looked at rather than waited for: `wait -n` knows nothing of a part that ended before it was called.
+# Polled, not waited for: `wait -n` does not report a part that ended before it was called.
 while sleep 0.2; do
     for pid in "${order[@]}"; do
         kill -0 "$pid" 2>/dev/null && continue

@@ -38,7 +38,7 @@ epoch=$(git log -1 --format=%ct)
 machine=$(uname -m)
 grep -q "^## \[\?$version" CHANGELOG.md || fail "CHANGELOG.md has no section for $version"
 
-# What it loads at run time must be on any Debian, not only here.
+# The libraries that it loads at run time must be on any Debian, not only here.
 if [ -z "${BIN:-}" ]; then
     for library in $(objdump -p "$binary" | awk '/NEEDED/ { print $2 }'); do
         case "$library" in
@@ -64,13 +64,13 @@ for shell in bash zsh fish; do
 done
 "$binary" --experimental-dump-help | python3 scripts/dist/manual.py "$(date -u -d "@$epoch" +%F)" "$version" >"$tree/man/wasmnet-node.1"
 cp policy.example.toml LICENSE README.md CHANGELOG.md SECURITY.md "$tree/"
-# From the index: nothing that lies about, secrets least of all. Without what needs the sources.
+# From the index: no stray files, least of all secrets. Without the files that need the sources.
 git ls-files docs deploy | grep -v '^deploy/\(check\|docker/\)' | tar --create --files-from=- | tar --extract --directory "$tree"
 scripts/stage-client.sh --package "$work/client"
 python3 scripts/dist/npm_layout.py "$work/client" "$work/npm" >"$work/npm-name"
 cp LICENSE "$work/npm/package/"
 pack "$out/$(cat "$work/npm-name")" "$work/npm" package
-# What it serves is beside the binary, where --serve-client looks for it.
+# The served files are beside the binary, where --serve-client looks for them.
 scripts/stage-client.sh "$tree/share/wasmnet/client"
 pack "$out/$name.tar.gz" "$work" "$name"
 
@@ -80,7 +80,7 @@ SOURCE_DATE_EPOCH=$epoch python3 scripts/dist/sbom.py --version "$version" --com
 
 (cd "$out" && sha256sum -- * >"$work/SHA256SUMS" && mv "$work/SHA256SUMS" .)
 
-# What was packed, tried as whoever downloads it would.
+# The archive, tried as after a download.
 mkdir "$work/tried"
 (cd "$out" && sha256sum --check --quiet SHA256SUMS)
 tar --extract --gzip --file "$out/$name.tar.gz" --directory "$work/tried"

@@ -5,7 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 seconds=${1:-60}
 scratch=$PWD/.build-fuzz/build
-# Both in one option: of two the compiler takes the last, SwiftPM gives them in any order, and without the fuzzer's there is no coverage to go by.
+# Both in one option: of two the compiler uses the last, SwiftPM passes them in any order, and without the fuzzer's there is no coverage.
 swift build --package-path Tests/Fuzz -c release --sanitize fuzzer -Xswiftc -sanitize=address,fuzzer --scratch-path "$scratch"
 for fuzzer in protocol-fuzz head-fuzz; do
     if "$scratch/release/$fuzzer" -runs=100 2>&1 | grep -q "Is the code instrumented"; then

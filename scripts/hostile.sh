@@ -7,7 +7,7 @@ cd "$(dirname "$0")/.."
 bin=$(scripts/release.sh wasmnet-bench)
 node=${node:-$(scripts/release.sh)/wasmnet-node}
 
-# The first two processors that we may use: one for the node, one for the clients.
+# The first two available processors: one for the node, one for the clients.
 processors=()
 IFS=, read -ra ranges < <(taskset --cpu-list --pid $$ | sed 's/.*: //')
 for range in "${ranges[@]}"; do
@@ -15,7 +15,7 @@ for range in "${ranges[@]}"; do
 done
 [ ${#processors[@]} -ge 2 ] || { echo "hostile.sh needs two processors" >&2; exit 2; }
 
-# Hostile clients leave connections behind, and lookups need a name server that is late: a network namespace of its own.
+# Hostile clients leave connections behind, and lookups need a slow name server: a separate network namespace.
 resolv=$(mktemp)
 trap 'rm -f "$resolv"' EXIT
 echo "nameserver 127.0.0.53" >"$resolv"

@@ -32,7 +32,7 @@ done
 echo "installing: ${missing[*]}"
 [ "$(id -u)" -eq 0 ] || { echo "run this as root, or install them yourself" >&2; exit 1; }
 export DEBIAN_FRONTEND=noninteractive
-# The programs are for tests and start from there: no package starts a service of its own.
+# The programs are for tests and started by them: no package starts its own service.
 if [ ! -e /usr/sbin/policy-rc.d ]; then
     trap 'rm -f /usr/sbin/policy-rc.d' EXIT
     printf '#!/bin/sh\nexit 101\n' >/usr/sbin/policy-rc.d

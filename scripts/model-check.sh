@@ -9,8 +9,8 @@ trap 'rm -rf "$work"' EXIT
 memory=2500
 jobs=2
 
-# One line a run: model | name | what must come of it | what spin is given.
-# "pass": the whole state space searched and no error. "fail": a bound is broken. "reach": the witness is reached.
+# One line a run: model | name | the expected result | spin's arguments.
+# "pass": the whole state space searched without an error. "fail": a bound is violated. "reach": the witness is reached.
 small="-DSENDS=2 -DEPOCHS=2 -DOTHER_SENDS=1 -DOTHER_EPOCHS=1"
 usual="-DSENDS=3 -DEPOCHS=2 -DOTHER_SENDS=1 -DOTHER_EPOCHS=1"
 calm="-DLOSSES=0"

@@ -6,7 +6,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 swift=${SWIFT:-swift}
 
-# The linker takes a shared library before an archive within one directory: give it a directory with archives only, and first.
+# The linker prefers a shared library to an archive within one directory: give it a directory with archives only, and first.
 only=$PWD/.build/only-static
 mkdir -p "$only"
 for library in hiredis:libhiredis-dev z:zlib1g-dev; do
@@ -16,7 +16,7 @@ for library in hiredis:libhiredis-dev z:zlib1g-dev; do
 done
 
 # Exclusive access is checked at run time by the tests' builds; here it costs a quarter of the instructions of a message.
-# Without the cached manifest, which may hold the commit of an earlier build.
+# Without the cached manifest, which may contain the commit of an earlier build.
 flags=(-c release --static-swift-stdlib -Xswiftc -enforce-exclusivity=unchecked -Xswiftc "-L$only" --manifest-cache none)
 for product in "${@:-wasmnet-node}"; do
     "$swift" build "${flags[@]}" --product "$product" >&2

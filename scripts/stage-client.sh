@@ -7,7 +7,7 @@
 set -euo pipefail
 client=$(realpath "$(dirname "$0")/../client")
 version=$(sed -n 's/^  "version": "\(.*\)",$/\1/p' "$client/package.json")
-# What begins with "_" is the client's own: no program names it. The whole client says what it is, in few bytes.
+# Names that begin with "_" are the client's own: no program uses them. The whole client identifies itself, in few bytes.
 minify() {
     local banner=()
     [ "$1" != wasmnet-client.js ] || banner=(--banner:js="//wasmnet $version, MIT")
@@ -33,7 +33,7 @@ for program in netcat echo-server; do
     [[ " ${parts[*]} " != *" playground "* || -f "playground/guests/$program.wasm" ]] || fail "playground/guests/$program.wasm is missing: run make playground"
 done
 mkdir -p "$folder"
-# From the index, so that nothing that lies about is published; in an image's build there is no index.
+# From the index, so that no stray file is published; in an image's build there is no index.
 files=$(git ls-files ./*.js ./*.ts package.json README.md "${parts[@]}" 2>/dev/null) ||
     files=$(find ./*.js ./*.ts package.json README.md "${parts[@]}" -type f)
 grep -vE '(^|/)(Makefile|\.gitignore|[^/]*\.c)$|guests/' <<<"$files" | tar --create --files-from=- | tar --extract --directory "$folder"
@@ -41,6 +41,6 @@ minify wasmnet-client.js --outfile="$folder/wasmnet-client.min.js"
 [[ " ${parts[*]} " == *" playground "* ]] || exit 0
 mkdir -p "$folder/playground/guests"
 install -m 644 playground/guests/{netcat,echo-server}.wasm "$folder/playground/guests/"
-# zopfli takes long, and of programs little more than gzip does.
+# zopfli takes long, and for programs saves little more than gzip.
 find "$folder" -type f -name '*.wasm' -exec gzip -9 --no-name --keep --force {} +
 find "$folder" -type f ! -name '*.gz' ! -name '*.wasm' -exec zopfli {} +

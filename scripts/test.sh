@@ -25,8 +25,8 @@
 #   WASMNET_NODE  the node's program; without it one is built in release
 set -uo pipefail
 cd "$(dirname "$0")/.." || exit
-# A shell cannot reset a signal that it inherited as ignored, as from nohup or from a script that started it in the background, and the programs
-# that tests end by a signal would inherit that too. SIGHUP stays as it is: nohup is meant to keep this run alive.
+# A shell cannot reset a signal that it inherited as ignored, as from nohup or from a background script, and the programs
+# that tests end by a signal would inherit that too. SIGHUP stays ignored: nohup is meant to keep this run alive.
 [ -n "${WASMNET_TEST_SIGNALS:-}" ] ||
     exec env --default-signal=INT,QUIT,TERM,PIPE,CHLD WASMNET_TEST_SIGNALS=default "scripts/${0##*/}" "$@"
 unset WASMNET_TEST_SIGNALS
@@ -66,7 +66,7 @@ run() {
 logs=$(mktemp -d)
 trap 'rm -rf "$logs"' EXIT
 lines=()
-# timed NAME COMMAND...: runs it and keeps its output, and a line of how it ended.
+# timed NAME COMMAND...: runs it and keeps its output, and a line with its result.
 timed() {
     local name=$1 begun=$SECONDS status=0 word=passed
     shift
@@ -74,7 +74,7 @@ timed() {
     exec 3> >(tee "$logs/$name")
     "$@" >&3 2>&1 3>&- || status=$?
     exec 3>&-
-    # What a suite left behind may hold its output open; it is not waited for.
+    # A process that a suite left behind may keep its output open; it is not waited for.
     timeout 5 tail --pid=$! -f /dev/null
     [ "$status" -eq 0 ] || word="FAILED ($status)"
     lines+=("$(printf '%-16s %-12s %5d s' "$name" "$word" $((SECONDS - begun)))")
@@ -92,12 +92,12 @@ if [[ " $* " == *" swift "* || " $* " == *" cluster "* ]]; then
 fi
 if [ -z "${WASMNET_NODE:-}" ]; then
     built build-release scripts/release.sh
-    # Its last line says where.
+    # Its last line has the location.
     WASMNET_NODE=$(tail -n 1 "$logs/build-release")/wasmnet-node
 fi
 export WASMNET_NODE
 
-# What a suite said of its failures, as the runners of Swift, Node and the scripts mark them; its last lines where none is marked.
+# A suite's report of its failures, as the runners of Swift, Node and the scripts mark them; its last lines if none is marked.
 failures() {
     echo "== $1: its failures"
     grep -m 24 -E '✘|✖|FAIL|Error:|^ +[+-] ' "$logs/$1" | cut -c1-300 || tail -n 24 "$logs/$1"

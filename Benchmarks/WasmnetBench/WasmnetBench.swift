@@ -15,7 +15,7 @@ struct WasmnetBench: ParsableCommand {
         defaultSubcommand: Relay.self)
 }
 
-/// Which rounds, and whose.
+/// The rounds and paths to run.
 struct RelayOptions: ParsableArguments {
     @Option(help: "The wasmnet-node to measure, built in release.")
     var node: String

@@ -11,7 +11,7 @@ enum BenchPolicy: String, CaseIterable {
     /// Everything is limited, connects and sockets to few.
     case tight
 
-    /// Those that a node is compared with itself under.
+    /// The policies for comparing a node with itself.
     static let allCases = [BenchPolicy.slots, .counted, .gigabit]
 
     var text: String {

@@ -3,12 +3,12 @@ import RedisClient
 import Synchronization
 import WasmnetCluster
 
-/// Sends calls one after the other, so many on their way at a time, until a time or a count.
+/// Sends calls one after the other, with this many in progress at a time, until a time or a count.
 final class CallDriver: Sendable {
     struct Outcome: Sendable {
         /// Nanoseconds from sending to answer, sorted.
         var times: [UInt64] = []
-        /// Calls without an answer, or that Redis refused to do.
+        /// Calls without an answer, or that Redis refused.
         var failures = 0
 
         func percentile(_ percent: Double) -> Double? {
@@ -36,14 +36,14 @@ final class CallDriver: Sendable {
         self.state = Mutex(State(next: 0))
     }
 
-    /// Calls from `first` for so many seconds.
+    /// Calls from `first` for this many seconds.
     init(_ redis: RedisClient, first: Int, seconds: Double, _ make: @escaping @Sendable (Int) -> ClusterCall) {
         (self.redis, self.make, self.last, self.end) = (redis, make, .max, Clock.now + UInt64(seconds * 1e9))
         self.state = Mutex(State(next: first))
     }
 
     func run(inFlight: Int) throws -> Outcome {
-        // An answer first, so that there is a connection and nobody waits for one.
+        // An answer first, so that there is a connection and no call waits for one.
         let first = self.redis.submit(["PING"])
         _ = try first.wait()
         let done = first.eventLoop.makePromise(of: Void.self)

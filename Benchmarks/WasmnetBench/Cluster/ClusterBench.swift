@@ -1,6 +1,6 @@
 import ArgumentParser
 
-/// What limits that a cluster shares in Redis cost a node, and what one Redis carries.
+/// The cost for a node of limits that a cluster shares in Redis, and the capacity of one Redis.
 struct ClusterBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "cluster", abstract: "A node with --redis beside one without, and what one Redis carries.",

@@ -1,11 +1,11 @@
-/// One workload on both sides in turns, A B A B.
+/// One workload on both sides alternately, A B A B.
 struct Comparison {
     var workload: any Workload
     var rounds: Int
     var seconds: Double
 
     static let header = ["work", "measure", "alone", "Redis", "Redis/alone", "goal", ""]
-    /// What the shared side must reach of the other.
+    /// The minimum of the shared side, relative to the other.
     private static let goal = 0.97
 
     static func workloads(_ policy: BenchPolicy) -> [any Workload] {
@@ -38,7 +38,7 @@ struct Comparison {
 
     private func run(_ field: Field) throws -> Sample {
         let sample = try self.workload.run(.node, in: field, seconds: self.seconds)
-        // Let the ends of this run's connections pass before the next is measured.
+        // Let this run's connections end before the next is measured.
         field.reactor.run(seconds: 2) { field.target.openCount == 0 }
         return sample
     }

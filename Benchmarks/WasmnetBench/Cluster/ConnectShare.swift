@@ -1,8 +1,8 @@
-/// Which part of a client's connects made no round trip to Redis.
+/// The share of a client's connects that made no round trip to Redis.
 ///
-/// Connects are made one after the other, so each that waits for Redis costs a call of its own, and at most as many waited as there were
-/// calls. What the same client costs while it is idle (heartbeat, registry) is left out; all other calls count, those that nobody waited
-/// for too: the share is a lower bound.
+/// Connects are made one after the other, so each that waits for Redis costs a separate call, and at most as many waited as there were
+/// calls. The cost of the same client while idle (heartbeat, registry) is excluded; all other calls count, including those without
+/// a waiting connect: the share is a lower bound.
 struct ConnectShare {
     var work: any Workload
     var hasGoal = true
@@ -14,7 +14,7 @@ struct ConnectShare {
 
     static func all(_ policy: BenchPolicy) -> [ConnectShare] {
         let name = policy == .slots ? "sockets limited" : "sockets and connects limited"
-        // Requests of a rate are good for 300 ms, so below some 40 a second there is not always one at hand.
+        // Requests of a rate are valid for 300 ms, so below about 40 a second there is not always one available.
         return [2.0, 10, 50, 200].map { rate in
             ConnectShare(
                 work: Steady(name: "\(Int(rate)) a second, \(name)", connects: rate),
@@ -22,7 +22,7 @@ struct ConnectShare {
         } + [ConnectShare(work: Connects(name: "as fast as they go, \(name)", concurrent: 1, paths: [.node]))]
     }
 
-    /// Calls a second of a client that does nothing.
+    /// Calls a second of an idle client.
     static func idleCalls(_ field: Field, seconds: Double) throws -> Double {
         let sample = try Steady(name: "idle").run(.node, in: field, seconds: seconds)
         return Double(sample.redisCalls) / sample.seconds

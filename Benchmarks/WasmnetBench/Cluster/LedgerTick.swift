@@ -3,7 +3,7 @@ import Synchronization
 import WasmnetCluster
 import WasmnetQuota
 
-/// What clients that do nothing cost a node: the look at each of them, four times a second, and its calls to Redis.
+/// The cost of idle clients for a node: the check of each of them, four times a second, and its calls to Redis.
 struct LedgerTick {
     var clients = 10_000
 
@@ -25,10 +25,10 @@ struct LedgerTick {
             bytesPerDay: 20 << 30)
         for index in 0..<self.clients {
             slots.take(ledger.allowance(for: ClientID(text: "a:198.18.\(index >> 8).\(index & 0xFF)"), limits: limits))
-            // As clients come in life, not all in one turn of the event loop.
+            // As clients connect in practice, not all in one turn of the event loop.
             if index % 500 == 499 { try self.wait { slots.count == index + 1 } }
         }
-        // Until what was drawn ahead has gone back.
+        // Until the amounts drawn ahead are returned.
         self.turn(ledger, seconds: 4)
         let (calls, start) = (try redis.calls(), Clock.now)
         let nanoseconds = self.turn(ledger, seconds: max(seconds, 5))
@@ -42,7 +42,7 @@ struct LedgerTick {
         ]
     }
 
-    /// - Returns: nanoseconds of this thread's CPU time for one client and look.
+    /// - Returns: nanoseconds of this thread's CPU time for one client and check.
     @discardableResult
     private func turn(_ ledger: RedisLedger, seconds: Double) -> Double {
         let looks = Int(seconds * Self.looksPerSecond)

@@ -1,4 +1,4 @@
-/// One Redis alone under one kind of call: as many as it answers with 64 on their way, and how long one takes by itself.
+/// One Redis under one kind of call: its maximum rate with 64 in progress, and the time of a single one.
 struct RedisLoad {
     let work: RedisWork
     let seconds: Double

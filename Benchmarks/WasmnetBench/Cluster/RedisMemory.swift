@@ -1,7 +1,7 @@
 import WasmnetCluster
 import WasmnetQuota
 
-/// What a client's keys weigh in Redis, as `used_memory` grows: its leases on one node, those of one node more, and all keys that a
+/// The size of a client's keys in Redis, as `used_memory` grows: its leases on one node, those of one node more, and all keys that a
 /// client has while it uses every kind of limit.
 struct RedisMemory {
     var clients = 50_000
@@ -14,7 +14,7 @@ struct RedisMemory {
         defer { redis.stop() }
         try redis.begin()
         let keys = ClientKeys()
-        // Buckets' own keys, and the scripts, are nobody's.
+        // Buckets' own keys, and the scripts, count for no client.
         try self.say(redis, count: 1024) { keys.lease(.sockets, of: $0, node: 0, sequence: 1) }
         var last = try redis.usedMemory()
         var rows: [[String]] = []

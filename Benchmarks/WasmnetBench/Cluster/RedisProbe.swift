@@ -7,7 +7,7 @@ import Synchronization
 import WasmnetCluster
 import WasmnetQuota
 
-/// A redis-server of the benchmark's own, and a connection to it.
+/// The benchmark's own redis-server, and a connection to it.
 final class RedisProbe {
     private let server: Proxy
     private let group = MultiThreadedEventLoopGroup(numberOfThreads: 1)
@@ -31,7 +31,7 @@ final class RedisProbe {
         return Int64(time.tv_sec) * 1_000_000 + Int64(time.tv_nsec) / 1000
     }
 
-    /// The data of an empty server begins, and no other node is there: growth is held no longer.
+    /// The data of an empty server begins, and there is no other node: growth is no longer held back.
     func begin() throws {
         let ledger = RedisLedger(
             redis: self.client, settings: ClusterSettings { QuotaInstant(microseconds: Self.time) })
@@ -57,7 +57,7 @@ final class RedisProbe {
         self.server.stop()
     }
 
-    /// Scripts that it was asked to run, by digest or source. What a script calls itself counts under other names.
+    /// Scripts that it was asked to run, by digest or source. A script's own calls count under other names.
     func calls() throws -> Int {
         try self.info("commandstats") { line in
             guard line.hasPrefix("cmdstat_eval:calls=") || line.hasPrefix("cmdstat_evalsha:calls=") else { return nil }
@@ -70,7 +70,7 @@ final class RedisProbe {
         try self.info("memory") { $0.hasPrefix("used_memory:") ? Int($0.dropFirst(12)) : nil }
     }
 
-    /// The sum of what is read off the lines of a section.
+    /// The sum of a value over the lines of a section.
     private func info(_ section: String, _ read: (Substring) -> Int?) throws -> Int {
         let text = try self.client.submit(["INFO", .string(section)]).wait().string ?? ""
         return text.split(whereSeparator: \.isNewline).compactMap(read).reduce(0, +)

@@ -1,10 +1,10 @@
 import WasmnetCluster
 import WasmnetQuota
 
-/// A question about slots and requests. A resource of the ledger's is what a client has of them, and none of the generator's.
+/// A request for slots and connects. The ledger's resource is the client's amount of them, not the generator's.
 typealias LedgerQuery = WasmnetCluster.LocalGrant.Query
 
-/// The calls that nodes make, one kind at a time, by one node for clients in turns.
+/// The nodes' calls, one kind at a time, by one node for alternating clients.
 enum RedisWork: String, CaseIterable {
     case declare = "declare: slots of a client (reserve.lua)"
     case admit = "admit: a connect of the rate (reserve.lua)"
@@ -14,7 +14,7 @@ enum RedisWork: String, CaseIterable {
     case heartbeat = "heartbeat, 1 node in the bucket (heartbeat.lua)"
     case crowdedHeartbeat = "heartbeat, 1,000 nodes in the bucket (heartbeat.lua)"
 
-    /// So many clients, or nodes with leases in one bucket, take turns.
+    /// This many clients, or nodes with leases in one bucket, take turns.
     var count: Int {
         switch self {
         case .heartbeat: RedisKeys.bucketCount
@@ -48,7 +48,7 @@ struct RedisCalls: Sendable {
         self.settings = settings
     }
 
-    /// What must have been said before: everybody's leases, so that none is the first of its client or its node.
+    /// The required earlier declarations: everyone's leases, so that none is the first of its client or its node.
     var preparations: Int {
         switch self.work {
         case .heartbeat, .crowdedHeartbeat: self.work.count
@@ -90,7 +90,7 @@ struct RedisCalls: Sendable {
         return ClusterCall.LeaseState(name: name, generation: 0, joins: joins, stamp: (1, RedisProbe.time))
     }
 
-    /// One slot more is needed of the fifty; a few are kept for later.
+    /// One more slot of the fifty is needed; a few are kept spare.
     private func slots(_ sequence: Int) -> LedgerQuery {
         let open = 3 + sequence & 1
         return LedgerQuery(

@@ -15,7 +15,7 @@ final class Sides {
         self.shared.countCalls = { [redis] in try redis.calls() }
     }
 
-    /// Both sides for the time of `body`; the nodes start when they are first used.
+    /// Both sides while `body` runs; the nodes start when they are first used.
     static func with<Result>(_ policy: BenchPolicy, executable: String, _ body: (Sides) throws -> Result) throws
         -> Result
     {

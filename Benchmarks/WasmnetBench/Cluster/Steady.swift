@@ -1,18 +1,18 @@
-/// A client's even use: connects one after the other at a rate, and bytes there and back on sockets that stay open.
+/// A client's even use: connects one after the other at a rate, and round trips of bytes on sockets that stay open.
 struct Steady: Workload {
     var name: String
-    /// Connects a second, each with a byte there and back before it closes; 0 is none.
+    /// Connects a second, each with a round trip of a byte before it closes; 0 is none.
     var connects = 0.0
-    /// Whether the next connect waits for the last one's end. Else it comes when it is time, and may be refused.
+    /// Whether the next connect waits for the last one's end. Else it is sent when it is due, and may be refused.
     var isOneByOne = true
     /// Sockets that stay open.
     var sockets = 4
-    /// Bytes a second that these send, and get back.
+    /// Bytes a second that these send, and receive back.
     var bytes = 0
     var paths = [Path.node]
     var measures: [Measure] { [Measure(kind: .redisCallsPerSecond)] }
 
-    /// Units are connects that came through.
+    /// Units are successful connects.
     func run(_ path: Path, in field: Field, seconds: Double) throws -> Sample {
         let open = try field.open(path, lanes: max(self.sockets, 1), carriers: 1, dialect: .v2)
         let client = SteadyClient(self, open, field)

@@ -1,9 +1,9 @@
 import Glibc
 
-/// A TCP connection of the generator. What is written and does not fit the kernel waits here; who writes asks ``unsent`` first.
+/// A TCP connection of the generator. Data that does not fit into the kernel waits here; a writer checks ``unsent`` first.
 final class Connection: ReactorHandler {
     private static let readSize = 256 << 10
-    /// One buffer for all, since everything runs on one thread and what is read is handed up at once.
+    /// One buffer for all, since everything runs on one thread and received data is passed up at once.
     nonisolated(unsafe) private static let scratch = UnsafeMutableRawBufferPointer.allocate(
         byteCount: readSize, alignment: 16)
 
@@ -14,20 +14,20 @@ final class Connection: ReactorHandler {
     private var isConnected: Bool
     private(set) var isOpen = true
 
-    /// Bytes came; the buffer is valid during the call only.
+    /// Bytes arrived; the buffer is valid during the call only.
     var onBytes: (UnsafeRawBufferPointer) -> Void = { _ in }
-    /// The connection stands.
+    /// The connection is established.
     var onConnected: () -> Void = {}
-    /// Everything written is with the kernel, and more would be taken.
+    /// All written data is in the kernel, and there is room for more.
     var onDrained: () -> Void = {}
-    /// The peer ended or broke it. Not called after ``close()``.
+    /// The peer ended or reset it. Not called after ``close()``.
     var onEnd: () -> Void = {}
 
     /// False: bytes stay in the kernel.
     var isReading = true { didSet { self.updateInterest() } }
-    /// How many more bytes are read before it waits; nil is no limit.
+    /// The number of bytes to read before it pauses; nil is no limit.
     var readAllowance: Int? { didSet { self.updateInterest() } }
-    /// True: ``onDrained`` is told whenever the kernel takes bytes, and not only after something waited.
+    /// True: ``onDrained`` is called whenever the kernel accepts bytes, and not only after data waited.
     var wantsToWrite = false { didSet { self.updateInterest() } }
 
     init(descriptor: Int32, isConnected: Bool, on reactor: Reactor) {
@@ -37,14 +37,14 @@ final class Connection: ReactorHandler {
         reactor.add(descriptor, reading: isConnected, writing: !isConnected, self)
     }
 
-    /// Bytes that the kernel did not take yet.
+    /// Bytes that the kernel has not accepted yet.
     var unsent: Int { self.output.count - self.outputStart }
 
     func write(_ bytes: UnsafeRawBufferPointer) {
         self.output.append(contentsOf: bytes)
     }
 
-    /// Lets a writer put bytes straight into the output.
+    /// Lets a writer write directly into the output buffer.
     func write(_ body: (inout [UInt8]) -> Void) {
         body(&self.output)
     }

@@ -1,6 +1,6 @@
 import Foundation
 
-/// What a process and its descendants have used, read from `/proc` (proc(5)).
+/// The resource use of a process and its descendants, from `/proc` (proc(5)).
 enum ProcessMeter {
     /// CPU time since start in seconds: run time of each live thread in nanoseconds (`schedstat`), and that of children
     /// that have ended and been waited for, in clock ticks (`stat`).
@@ -17,7 +17,7 @@ enum ProcessMeter {
     }
 
     /// Resident memory in bytes that is the process's own: anonymous pages (`smaps_rollup`, Anonymous). Pages of files are left out,
-    /// since who else has them mapped changes what they count.
+    /// since their count depends on the other processes that map them.
     static func residentBytes(of root: Int32) -> Int {
         self.tree(root).reduce(0) { sum, process in
             let lines = (self.read("/proc/\(process)/smaps_rollup") ?? "").split(separator: "\n")

@@ -1,7 +1,7 @@
 import CLinux
 import Glibc
 
-/// Something with a file descriptor that wants to hear when it can be read or written.
+/// An object with a file descriptor, notified when it can be read or written.
 protocol ReactorHandler: AnyObject {
     func ready(readable: Bool, writable: Bool)
 }
@@ -40,14 +40,14 @@ final class Reactor {
         self.control(EPOLL_CTL_MOD, descriptor, reading, writing)
     }
 
-    /// Forgets and closes it; what is still to be told of it is not told.
+    /// Forgets and closes it; pending notifications are dropped.
     func remove(_ descriptor: Int32) {
         self.slots[Int(descriptor)].handler = nil
         self.slots[Int(descriptor)].interest = 0
         Glibc.close(descriptor)
     }
 
-    /// Turns until `isDone`, or until so many seconds have gone.
+    /// Turns until `isDone`, or until this many seconds have passed.
     /// - Returns: Whether it is done.
     @discardableResult
     func run(seconds: Double, until isDone: () -> Bool = { false }) -> Bool {

@@ -1,6 +1,6 @@
 import Glibc
 
-/// What went wrong in the benchmark itself; the figures of that run are void.
+/// A fault of the benchmark itself; the figures of that run are void.
 struct BenchError: Error, CustomStringConvertible {
     var description: String
     init(_ description: String) { self.description = description }
@@ -16,7 +16,7 @@ enum Sockets {
         return (descriptor, self.localPort(of: descriptor))
     }
 
-    /// A port that was free a moment ago, for a program that must be told one.
+    /// A port that was free a moment ago, for a program that needs one as an argument.
     static func freePort() throws -> UInt16 {
         let (descriptor, port) = try self.listen()
         Glibc.close(descriptor)
@@ -49,7 +49,7 @@ enum Sockets {
         return descriptor
     }
 
-    /// Whether somebody listens there.
+    /// Whether a server listens there.
     static func answers(port: UInt16) -> Bool {
         let descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue), 0)
         defer { Glibc.close(descriptor) }

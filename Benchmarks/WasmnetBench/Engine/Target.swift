@@ -1,7 +1,7 @@
 import Glibc
 
-/// The server at the far end. The first byte of a connection says what it does: `E` sends back what comes, `F` sends
-/// without end, `S` reads and forgets, `D` reads nothing.
+/// The server at the far end. The first byte of a connection selects its behaviour: `E` echoes, `F` sends
+/// without end, `S` reads and discards, `D` reads nothing.
 final class Target: ReactorHandler {
     private static let filler = [UInt8](repeating: 0x5A, count: 64 << 10)
 
@@ -18,7 +18,7 @@ final class Target: ReactorHandler {
         reactor.add(self.descriptor, reading: true, writing: false, self)
     }
 
-    /// Connections that ever came.
+    /// All connections so far.
     private(set) var acceptedCount = 0
     var openCount: Int { self.connections.count }
 

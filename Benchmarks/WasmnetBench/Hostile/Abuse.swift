@@ -1,47 +1,47 @@
 import ArgumentParser
 
-/// What a hostile client does, which costs none of its quotas.
+/// A hostile client's behaviour, which costs none of its quotas.
 enum Abuse: String, CaseIterable, ExpressibleByArgument {
-    /// Opens that are refused before a dial, and messages for sockets that are not there.
+    /// Opens that are refused before a dial, and messages for sockets that do not exist.
     case refusedOpens = "refused-opens"
     /// Names that are answered late or never, by `resolve`, `connect` and `send_to`.
     case lookups
-    /// Datagrams and messages without a byte in them.
+    /// Datagrams and messages without a byte.
     case emptyDatagrams = "empty-datagrams"
     /// Frames of one byte: whole messages, and fragments of one.
     case tinyFrames = "tiny-frames"
-    /// Requests with 15 KiB of header that do not come to an end.
+    /// Requests with 15 KiB of header that do not end.
     case unfinishedUpgrades = "unfinished-upgrades"
-    /// Downloads of which 1 KB a second is read.
+    /// Downloads that are read at 1 KB a second.
     case slowReaders = "slow-readers"
-    /// Sockets that are opened and closed at once, at the rate that is allowed and above it.
+    /// Sockets that are opened and closed at once, at the allowed rate and above it.
     case opensAndCloses = "opens-and-closes"
     /// WebSocket pings.
     case pings
 
-    /// Messages a second that a client offers; connections, where the abuse is one of connections.
+    /// Messages a second that a client offers; connections, if the abuse consists of connections.
     /// - Parameter client: 0 to 7.
     func rate(client: Int) -> Double {
         switch self {
         case .refusedOpens, .emptyDatagrams, .tinyFrames, .pings: 15_000
         case .lookups: 1000
         case .unfinishedUpgrades, .slowReaders: 100
-        // An open and a close are two messages: 20 sockets a second is what the policy allows.
+        // An open and a close are two messages: the policy allows 20 sockets a second.
         case .opensAndCloses: client.isMultiple(of: 2) ? 40 : 5000
         }
     }
 }
 
 extension Abuse {
-    /// How many messages a client has offered after so many seconds of a run. A hostile one does not pace a flood: it has all of it
-    /// ready at once.
+    /// The number of messages that a client has offered after this many seconds of a run. A hostile one does not pace a flood: it has all
+    /// messages ready at once.
     func offered(client: Int, after seconds: Double, of run: Double, polite: Bool) -> Int {
         let isFlood = self != .unfinishedUpgrades && self != .slowReaders && self != .opensAndCloses
         return Int((isFlood && !polite ? run : min(seconds, run)) * self.rate(client: client))
     }
 }
 
-/// What the clients of one run do: the same messages by number, in good manners or not.
+/// The clients' work in one run: the same number of messages, polite or not.
 struct Crowd {
     static let size = 8
 

@@ -1,11 +1,11 @@
 /// The client whose round trips are timed: one WebSocket and a socket on it, a small message at a fixed pace whether the last one is
-/// back or not, so that a node that stands still for a while is seen in every message of that while. Beside that, new WebSockets.
+/// back or not, so that a pause of the node shows in every message during it. Beside that, new WebSockets.
 final class HonestClient {
     /// The last byte of its address in 127.0.0.0/24.
     static let host: UInt8 = 200
     private static let message = [UInt8](repeating: 0x33, count: 64)
     private static let pause: UInt64 = 1_000_000
-    /// Nanoseconds between two new WebSockets, and what each may take.
+    /// Nanoseconds between two new WebSockets, and the time limit for each.
     private static let newcomerPause: UInt64 = 400_000_000
     private static let patience: UInt64 = 2_000_000_000
 
@@ -21,7 +21,7 @@ final class HonestClient {
     private var roundTrips: [UInt64] = []
     private var newcomer: Newcomer?
 
-    /// What did not work: round trips that did not come back, the WebSocket lost, new WebSockets that were not served in time.
+    /// Failures: round trips that did not return, the WebSocket lost, new WebSockets that were not served in time.
     private var failures = 0
 
     init(port: UInt16, target: Target, on reactor: Reactor) throws {
@@ -44,7 +44,7 @@ final class HonestClient {
         self.session.close()
     }
 
-    /// - Returns: Round trips in nanoseconds, sorted, and what did not work.
+    /// - Returns: Round trips in nanoseconds, sorted, and the failures.
     func measure(seconds: Double) -> (roundTrips: [UInt64], failures: Int) {
         (self.sentAt, self.answered, self.bytes, self.roundTrips, self.failures) = ([], 0, 0, [], 0)
         let start = Clock.now
@@ -66,7 +66,7 @@ final class HonestClient {
         self.reactor.run(seconds: seconds)
         let isSettled = { self.answered == self.sentAt.count && self.newcomer == nil }
         if !self.reactor.run(seconds: 3, until: isSettled) {
-            // What is not back counts as what it took until now.
+            // A message that is not back counts as the time until now.
             self.failures += self.isOpen ? 0 : 1
             let now = Clock.now
             self.roundTrips += self.sentAt[self.answered...].map { now - $0 }

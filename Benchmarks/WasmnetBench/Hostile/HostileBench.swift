@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// Which abuses, and for how long.
+/// The abuses, and their duration.
 struct HostileOptions: ParsableArguments {
     @Option(help: "The wasmnet-node to try, built in release.")
     var node: String
@@ -35,7 +35,7 @@ struct HostileOptions: ParsableArguments {
     }
 }
 
-/// What clients that keep within their quotas, and mean harm, do to one that does not.
+/// The effect of hostile clients that stay within their quotas on an honest one.
 struct HostileBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hostile", abstract: "An honest client beside 8 hostile ones, and beside 8 well-behaved ones.",
@@ -73,7 +73,7 @@ struct HostileBench: ParsableCommand {
         guard verdicts.allSatisfy(\.misses.isEmpty) else { throw ExitCode(1) }
     }
 
-    /// Limits as policy.example.toml has them. One target is opened, and a name for it.
+    /// The limits of policy.example.toml. One target is allowed, and a name for it.
     private static let policy = """
         [network]
         deny = ["10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "*.denied.test"]

@@ -1,7 +1,7 @@
 import ArgumentParser
 import Foundation
 
-/// The clients beside the honest one, in a process of their own, so that the honest one is not kept waiting by them.
+/// The clients beside the honest one, in a separate process, so that they do not delay the honest one.
 struct HostileLoad: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "hostile-load", abstract: "The clients beside the honest one; `hostile` starts it.",
@@ -14,7 +14,7 @@ struct HostileLoad: ParsableCommand {
     @Flag(help: "The same number of messages, in good manners.") var polite = false
 
     func run() throws {
-        // The honest client comes first on the processor that both have.
+        // The honest client has priority on their shared processor.
         nice(5)
         let reactor = Reactor()
         let target = try Target(on: reactor)
@@ -52,7 +52,7 @@ struct HostileLoad: ParsableCommand {
     }
 }
 
-/// Reads datagrams and forgets them.
+/// Reads and discards datagrams.
 private final class DatagramSink: ReactorHandler {
     private let descriptor: Int32
     let port: UInt16

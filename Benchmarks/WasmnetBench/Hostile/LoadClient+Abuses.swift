@@ -2,7 +2,7 @@ import NIOCore
 import WasmnetProtocol
 
 extension LoadClient {
-    /// A client that sends as many messages as the abuse has, 64 bytes each, to a target that reads them. Where the abuse is one of
+    /// A client that sends the same number of messages as the abuse, 64 bytes each, to a target that reads them. If the abuse consists of
     /// connections, it makes as many, each a WebSocket that is opened and closed.
     static func polite(_ place: ClientPlace, insteadOf abuse: Abuse) throws -> LoadClient {
         if abuse == .unfinishedUpgrades { return UpgradeClient(place, finishing: true) }
@@ -28,7 +28,7 @@ extension LoadClient {
         }
     }
 
-    /// Every second client speaks JSON, which costs the node more.
+    /// Every second client uses JSON, which costs the node more.
     private static func dialect(_ place: ClientPlace) -> NodeSession.Dialect {
         place.index.isMultiple(of: 2) ? .v2 : .v1JSON
     }
@@ -46,7 +46,7 @@ extension LoadClient {
             case 4: link.send(.send(id, ByteBuffer(string: "x")), dialect)
             case 5: link.send(open, dialect)
             case 6: link.send(.connectTLS(id, host: "inside.denied.test", port: 443), dialect)
-            // No message at all, but sound text (RFC 6455, section 8.1), which does not end the session.
+            // Not a message, but valid text (RFC 6455, section 8.1), which does not end the session.
             default:
                 link.send(head: [0x78], body: UnsafeRawBufferPointer(start: nil, count: 0), isText: dialect == .v1JSON)
             }
@@ -129,7 +129,7 @@ extension LoadClient {
         }
         return try MessageClient(place, dialect, opening: opening, bytesPerTick: 1) { link, number in
             let id = SocketID(number) % sockets + 1
-            // v2 asks for more without end; v1, which has no credit, has something to say.
+            // v2 grants credit without end; v1, which has no credit, needs a message.
             link.send(dialect == .v2 ? .window(id, bytes: 1 << 20) : .send(id, ByteBuffer(string: "x")), dialect)
         }
     }
@@ -144,7 +144,7 @@ extension LoadClient {
     }
 
     private static func pings(_ place: ClientPlace) throws -> LoadClient {
-        // The most that a control frame may hold (RFC 6455, section 5.5).
+        // The maximum for a control frame (RFC 6455, section 5.5).
         let payload = [UInt8](repeating: 0x33, count: 125)
         return try MessageClient(place, .v2, opening: []) { link, _ in
             link.send(WebSocketLink.FrameStart.ping, head: payload)

@@ -1,7 +1,7 @@
 import NIOCore
 import WasmnetProtocol
 
-/// Where one client of the load comes from and goes to.
+/// Source and destination of one client of the load.
 struct ClientPlace {
     /// 0 to 7.
     var index: Int
@@ -10,7 +10,7 @@ struct ClientPlace {
     var nodePort: UInt16
     /// A ``Target``.
     var targetPort: UInt16
-    /// Where datagrams are read and forgotten.
+    /// The address where datagrams are read and discarded.
     var datagramPort: UInt16
     var reactor: Reactor
 }
@@ -18,34 +18,34 @@ struct ClientPlace {
 /// One client of the load.
 class LoadClient {
     let place: ClientPlace
-    /// Messages that the kernel was handed so far.
+    /// Messages passed to the kernel so far.
     fileprivate(set) var sent = 0
-    /// What the node ended before its time.
+    /// Connections that the node ended early.
     fileprivate(set) var ended = 0
     fileprivate(set) var isReady = false
 
     init(_ place: ClientPlace) { self.place = place }
 
-    /// Offers messages until there are so many in all; what the node does not take is left for the next turn.
+    /// Offers messages up to this total; messages that the node does not accept are left for the next turn.
     func offer(upTo count: Int) {}
-    /// A millisecond has gone.
+    /// A millisecond has passed.
     func tick() {}
 }
 
-/// A client of one WebSocket that writes a message as often as it may, and reads what comes without a look at it.
+/// A client of one WebSocket that writes a message as often as it can, and reads without checking the content.
 final class MessageClient: LoadClient {
     private let link: WebSocketLink
     private let write: (WebSocketLink, Int) -> Void
     /// Bytes of the WebSocket that are read in a millisecond; nil: all.
     private let bytesPerTick: Int?
-    /// What waits here before no more is written: a node that does not read is noticed.
+    /// Waiting bytes beyond which no more is written: a node that does not read is noticed.
     private static let unsentLimit = 16 << 10
     /// The other clients have their turns too.
     private static let maxPerTurn = 500
 
     /// - Parameters:
-    ///   - opening: What it says first.
-    ///   - write: Writes its next message, whose number is given, to the link.
+    ///   - opening: Its first message.
+    ///   - write: Writes its next message, by its number, to the link.
     init(
         _ place: ClientPlace, _ dialect: NodeSession.Dialect, opening: [Request], bytesPerTick: Int? = nil,
         write: @escaping (WebSocketLink, Int) -> Void
@@ -131,7 +131,7 @@ final class UpgradeClient: LoadClient {
         "GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         + "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
     private static let whole = [UInt8]((start + "\r\n").utf8)
-    /// Within what a head may have: 15 KiB in 66 fields, and no empty line at its end.
+    /// Within the limits of a head: 15 KiB in 66 fields, and no empty line at its end.
     private static let unfinished = [UInt8](
         (start + (0..<60).map { "X-Padding-\($0): \(String(repeating: "x", count: 230))\r\n" }.joined()).utf8)
 }

@@ -1,7 +1,7 @@
 import Glibc
 
 /// The resolver's name server in the run's network namespace (RFC 1035): it never answers for ``silentDomain``, knows ``honestName``
-/// as 127.0.0.1, and says of every other name that there is none.
+/// as 127.0.0.1, and answers that every other name does not exist.
 final class NameServer: ReactorHandler {
     static let honestName = "honest.test"
     static let silentDomain = "silent.test"

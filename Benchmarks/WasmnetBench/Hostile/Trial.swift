@@ -1,13 +1,13 @@
 import Foundation
 
-/// What one run gave, with the crowd in good manners or without.
+/// The results of one run, with polite clients or hostile ones.
 struct CrowdRun {
     var roundTrips: [UInt64]
     var failures: Int
     var seconds: Double
     var cpuSeconds: Double
     var logLines: Int
-    /// Those of them that the access log has for sockets that were open.
+    /// Those that the access log has for sockets that were open.
     var socketLines: Int
     var sent: Int
     var ended: Int
@@ -18,7 +18,7 @@ struct CrowdRun {
     }
 }
 
-/// A crowd beside the honest client on one node, in turns: in good manners, then not, and so on.
+/// A group of clients beside the honest client on one node, alternating: polite, then hostile, and so on.
 final class Trial {
     private let crowd: Crowd
     private let node: WatchedNode
@@ -71,13 +71,13 @@ final class Trial {
         self.reactor.run(seconds: 3) { load.report != nil }
         (run.sent, run.ended) = load.report ?? (0, 0)
         load.stop()
-        // The ends of its connections pass before the next is measured.
+        // Its connections end before the next is measured.
         self.reactor.run(seconds: 0.3)
         return run
     }
 }
 
-/// The crowd's process.
+/// The group's process.
 private final class LoadProcess {
     private let process = Process()
     private let output: ChildOutput
@@ -85,7 +85,7 @@ private final class LoadProcess {
     init(_ crowd: Crowd, polite: Bool, port: UInt16, seconds: Double, on reactor: Reactor) throws {
         let pipe = Pipe()
         self.process.executableURL = URL(fileURLWithPath: "/proc/self/exe").resolvingSymlinksInPath()
-        // The well-behaved come from other addresses: what the hostile ones have used up is not theirs.
+        // The polite ones use other addresses, so that the hostile ones' use is not counted for them.
         self.process.arguments =
             ["hostile-load", "--port", "\(port)", "--seconds", "\(seconds)", "--first-host", polite ? "101" : "2"]
             + (polite ? ["--polite"] : []) + ["--abuses"] + crowd.abuses.map(\.rawValue)
@@ -112,7 +112,7 @@ private final class LoadProcess {
     }
 }
 
-/// The honest client is woken before the crowd on the processor that both have, where the system lets it.
+/// The honest client has priority on the shared processor, if the system allows it.
 private enum Priority {
     static func raise() { self.set(SCHED_FIFO, 1) }
     static func lower() { self.set(SCHED_OTHER, 0) }

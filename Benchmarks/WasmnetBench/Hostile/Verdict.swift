@@ -1,4 +1,4 @@
-/// What a crowd did to the honest client and to the node, beside what it may do.
+/// The effect of a group on the honest client and on the node, beside the bounds.
 struct Verdict {
     static let maxRatio = 5.0
     static let maxGrownMiB = 32.0
@@ -11,20 +11,20 @@ struct Verdict {
     var grown: Int
     var hasCrashed: Bool
 
-    /// The median over the rounds of the honest client's p99 beside the hostile ones, divided by that beside the well-behaved ones of the
+    /// The median over the rounds of the honest client's p99 beside the hostile ones, divided by that beside the polite ones of the
     /// same round.
     private var ratio: Double {
         median(zip(self.polite, self.hostile).map { $1.percentile(99) / $0.percentile(99) }) ?? .infinity
     }
     private var grownMiB: Double { Double(self.grown) / 1_048_576 }
-    /// Over all rounds, since the first lines of a client come at once; without the access log's line for each socket that was open, of
-    /// which there are as many as the policy lets be opened.
+    /// Over all rounds, since a client's first lines arrive at once; without the access log's line for each socket that was open, of
+    /// which there are as many as the policy allows.
     private var linesPerSecond: Double { Self.rate(self.hostile) { Double($0.logLines - $0.socketLines) } }
-    /// The honest client's in all runs, and well-behaved clients that the node ended.
+    /// The honest client's in all runs, and polite clients that the node ended.
     private var failures: Int {
         (self.polite + self.hostile).reduce(0) { $0 + $1.failures } + self.polite.reduce(0) { $0 + $1.ended }
     }
-    /// How much of what the well-behaved clients offered the node took.
+    /// The share of the polite clients' offered messages that the node accepted.
     private var politeShare: Double { Self.rate(self.polite) { Double($0.sent) } / self.crowd.rate }
 
     var misses: [String] {

@@ -1,6 +1,6 @@
 import Foundation
 
-/// A node on a processor of its own whose memory is watched, and whose log is read and counted.
+/// A node on its own processor whose memory is watched, and whose log is read and counted.
 final class WatchedNode {
     let port: UInt16
     private let process = Process()
@@ -35,7 +35,7 @@ final class WatchedNode {
     var isRunning: Bool { self.process.isRunning }
     var cpuSeconds: Double { ProcessMeter.cpuSeconds(of: self.process.processIdentifier) }
     var logLines: Int { self.log.lines }
-    /// Those of them that the access log has for sockets that were open.
+    /// Those that the access log has for sockets that were open.
     var socketLines: Int { self.log.socketLines }
     var logTail: String { self.log.tail }
 
@@ -64,7 +64,7 @@ final class WatchedNode {
     }
 }
 
-/// What a child process writes, read as it comes so that it never waits.
+/// A child process's output, read as it arrives so that it never waits.
 final class ChildOutput: ReactorHandler {
     private static let tailSize = 2048
     private static let socketLine = [UInt8](" socket ended ".utf8)
@@ -77,14 +77,14 @@ final class ChildOutput: ReactorHandler {
     private(set) var lines = 0
     private(set) var socketLines = 0
 
-    /// The last of what came, at most 2 KiB.
+    /// The end of the output, at most 2 KiB.
     var tail: String { String(decoding: self.last, as: UTF8.self) }
 
     init(_ pipe: Pipe, on reactor: Reactor) {
         self.reactor = reactor
         self.descriptor = dup(pipe.fileHandleForReading.fileDescriptor)
         _ = fcntl(self.descriptor, F_SETFL, O_NONBLOCK)
-        // So much is held while nothing is read, between two runs: F_SETPIPE_SZ, which the Glibc module does not have.
+        // The buffer while nothing is read, between two runs: F_SETPIPE_SZ, which the Glibc module lacks.
         _ = fcntl(self.descriptor, 1031, 1 << 20)
         reactor.add(self.descriptor, reading: true, writing: false, self)
     }
@@ -99,7 +99,7 @@ final class ChildOutput: ReactorHandler {
         }
     }
 
-    /// A line that is cut by the end of a read is no socket's; those are few.
+    /// A line that is split by the end of a read does not count as a socket's; those are few.
     private func count(_ count: Int) {
         self.part.withUnsafeBytes { bytes in
             var start = 0

@@ -1,7 +1,7 @@
 import NIOCore
 import WasmnetProtocol
 
-/// What reading and writing one message costs.
+/// The cost of reading and writing one message.
 enum CodecBenchmark {
     static func rows() -> [[String]] {
         [64, 16 << 10].flatMap { size in

@@ -2,7 +2,7 @@ import ArgumentParser
 import WasmnetNet
 import WasmnetPolicy
 
-/// What a lookup in the denylist and a change of it cost, in a small list and in a large one.
+/// The cost of a lookup in the denylist and of a change, in a small list and in a large one.
 struct DenylistBench: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "denylist", abstract: "What a lookup in the denylist and a change of it cost.")

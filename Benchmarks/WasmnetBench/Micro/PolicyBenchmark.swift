@@ -1,7 +1,7 @@
 import WasmnetNet
 import WasmnetPolicy
 
-/// What one decision costs under a policy of 1,000 entries: CIDRs, addresses, names and wildcards.
+/// The cost of one decision under a policy of 1,000 entries: CIDRs, addresses, names and wildcards.
 enum PolicyBenchmark {
     static func rows() throws -> [[String]] {
         var rules = Policy.Rules()

@@ -9,7 +9,7 @@ func nanosecondsPerCall(calls: Int, rounds: Int = 9, _ body: (Int) -> Void) -> D
     return median(times) ?? 0
 }
 
-/// Keeps the optimizer from dropping what is computed for the stopwatch only.
+/// Keeps the optimizer from dropping results computed only for the stopwatch.
 @inline(never)
 func use<T>(_ value: T) {
     withExtendedLifetime(value) {}

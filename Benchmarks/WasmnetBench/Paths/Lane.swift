@@ -1,14 +1,14 @@
-/// One byte stream from the client to the target, whatever carries it: what every workload drives.
+/// One byte stream from the client to the target, over any path: the interface for every workload.
 class Lane {
-    /// Bytes from the target may be sent, and are told here; valid during the call only.
+    /// Bytes from the target arrive here; valid during the call only.
     var onBytes: (UnsafeRawBufferPointer) -> Void = { _ in }
-    /// The target can be written to, as far as the path tells.
+    /// The target can be written to, as far as the path shows.
     var onOpen: () -> Void = {}
     /// It has ended.
     var onClosed: () -> Void = {}
     /// There is room again after there was none.
     var onRoom: () -> Void = {}
-    /// False: what comes is not consumed, so that a path with credit for each stream grants none.
+    /// False: received data is not consumed, so that a path with credit for each stream grants none.
     var isConsuming = true
 
     /// The connection of the client that carries it, perhaps among others.
@@ -16,14 +16,14 @@ class Lane {
 
     init(connection: Connection) { self.connection = connection }
 
-    /// How many bytes may be handed over now.
+    /// The number of bytes that can be passed on now.
     var room: Int { 0 }
-    /// Hands over one message's bytes; ``flush()`` sends what was handed over.
+    /// Passes on one message's bytes; ``flush()`` sends them.
     func send(_ bytes: UnsafeRawBufferPointer) {}
     func flush() { self.connection.flush() }
     func close() {}
 
-    /// How much a lane lets wait before it takes no more.
+    /// How much data waits in a lane before it accepts no more.
     static let unsentLimit = 128 << 10
 }
 
@@ -34,7 +34,7 @@ extension Lane {
     }
 }
 
-/// A TCP connection of its own: straight to the target, or through a TCP proxy.
+/// A separate TCP connection: directly to the target, or through a TCP proxy.
 final class TCPLane: Lane {
     init(port: UInt16, on reactor: Reactor) throws {
         super.init(
@@ -54,7 +54,7 @@ final class TCPLane: Lane {
     }
 }
 
-/// A WebSocket of its own, whose messages are the bytes: websockify's way.
+/// A separate WebSocket, whose messages are the bytes: websockify's protocol.
 final class WebSocketLane: Lane {
     private let link: WebSocketLink
 

@@ -4,7 +4,7 @@ import WasmnetProtocol
 
 /// One WebSocket to a node, and the sockets on it.
 final class NodeSession {
-    /// How a session speaks.
+    /// The protocol of a session.
     enum Dialect {
         case v1JSON
         case v1Binary
@@ -23,7 +23,7 @@ final class NodeSession {
     /// The first byte of a binary `data` event.
     private static let dataType: UInt8 = 0x82
 
-    /// The session may be used: v2's `hello` has come, or v1's upgrade was answered.
+    /// The session can be used: v2's `hello` has arrived, or v1's upgrade was answered.
     var onReady: () -> Void = {}
     private(set) var isReady = false
 
@@ -39,7 +39,7 @@ final class NodeSession {
         self.link.connection.onEnd = { [unowned self] in self.end() }
     }
 
-    /// Opens a socket. Its ``Lane/onOpen`` is told when the node has connected it.
+    /// Opens a socket. Its ``Lane/onOpen`` is called when the node has connected it.
     func open(host: String = "127.0.0.1", targetPort: UInt16) -> NodeLane {
         let lane = NodeLane(session: self, id: self.nextID)
         self.nextID += 1
@@ -79,7 +79,7 @@ final class NodeSession {
     }
 
     private func take(_ message: UnsafeRawBufferPointer, isText: Bool) {
-        // Nearly all messages are binary `data`: their payload is handed up where it lies.
+        // Nearly all messages are binary `data`: their payload is passed up in place.
         if !isText, message.count >= 9, message[0] == Self.dataType {
             let id = SocketID(bigEndian: message.loadUnaligned(fromByteOffset: 1, as: SocketID.self))
             self.lanes[id]?.take(UnsafeRawBufferPointer(rebasing: message[9...]))
@@ -118,7 +118,7 @@ final class NodeLane: Lane {
     fileprivate var credit = 0
     private var consumed = 0
     private let dataHead: [UInt8]
-    /// Set where a refusal is expected; else it is told to the user.
+    /// Set if a refusal is expected; else it is reported to the user.
     var onRefused: (() -> Void)?
 
     fileprivate init(session: NodeSession, id: SocketID) {

@@ -1,4 +1,4 @@
-/// A way from the client to the target: what the columns of the report are.
+/// A path from the client to the target: the columns of the report.
 enum Path: String, CaseIterable, Codable {
     case node
     case haproxy = "HAProxy"
@@ -26,7 +26,7 @@ final class Field {
         self.target.stop()
     }
 
-    /// The proxy of a path, started when it is first asked for; nil for a direct connection.
+    /// The proxy of a path, started on first use; nil for a direct connection.
     func proxy(_ path: Path) throws -> Proxy? {
         if let running = self.proxies[path] { return running }
         switch path {
@@ -48,7 +48,7 @@ final class Field {
         return try NodeSession(port: node.port, dialect: dialect, on: self.reactor)
     }
 
-    /// Opens a lane that is a connection of its own.
+    /// Opens a lane that is a separate connection.
     func openLane(_ path: Path) throws -> Lane {
         switch path {
         case .node: throw BenchError("a node's lanes belong to a session")
@@ -58,7 +58,7 @@ final class Field {
         }
     }
 
-    /// Opens lanes and waits until all stand: on a node `carriers` WebSockets carry them, elsewhere each is a connection.
+    /// Opens lanes and waits until all are open: on a node `carriers` WebSockets carry them, elsewhere each is a connection.
     func open(_ path: Path, lanes count: Int, carriers: Int, dialect: NodeSession.Dialect) throws -> OpenLanes {
         var opened = 0
         var lanes: [Lane] = []
@@ -82,7 +82,7 @@ final class Field {
     }
 }
 
-/// Lanes that stand, with the sessions that carry them.
+/// Open lanes, with the sessions that carry them.
 struct OpenLanes {
     var lanes: [Lane]
     var sessions: [NodeSession]

@@ -1,6 +1,6 @@
 import Foundation
 
-/// The node to measure, and under what.
+/// The node to measure, and its configuration.
 struct NodeSetup {
     var executable: String
     /// A file; nil: no policy.
@@ -15,7 +15,7 @@ struct NodeSetup {
     }
 }
 
-/// A proxy under test, as a process of its own on 127.0.0.1.
+/// A proxy under test, as a separate process on 127.0.0.1.
 final class Proxy {
     let port: UInt16
     /// Of a node.
@@ -51,7 +51,7 @@ final class Proxy {
         return try Proxy(process: process, port: port, adminPort: adminPort).whenListening()
     }
 
-    /// A redis-server that keeps nothing on disk.
+    /// A redis-server that stores nothing on disk.
     static func redis() throws -> Proxy {
         let port = try Sockets.freePort()
         let directory = try self.temporaryDirectory()
@@ -103,7 +103,7 @@ final class Proxy {
         let process = Process()
         process.executableURL = URL(fileURLWithPath: executable)
         process.arguments = arguments
-        // What is set there for a node of the user's own is not for these.
+        // Settings for a user's own node do not apply to these.
         process.environment = ProcessInfo.processInfo.environment.filter { !$0.key.hasPrefix("WASMNET_") }
         process.standardOutput = FileHandle.nullDevice
         process.standardError = FileHandle.nullDevice
@@ -111,7 +111,7 @@ final class Proxy {
         return process
     }
 
-    /// Where Debian puts a program.
+    /// Where Debian installs a program.
     private static func installed(_ name: String) throws -> String {
         let folders = ["/usr/sbin", "/usr/bin"]
         guard let folder = folders.first(where: { FileManager.default.isExecutableFile(atPath: "\($0)/\(name)") })

@@ -1,6 +1,6 @@
 import Glibc
 
-/// The client's side of one WebSocket (RFC 6455): as lean as can be, so that the generator is not what is measured.
+/// The client's side of one WebSocket (RFC 6455): as lean as possible, so that the generator is not measured.
 final class WebSocketLink {
     let connection: Connection
     private var input: [UInt8] = []
@@ -125,7 +125,7 @@ final class WebSocketLink {
         return (0...(self.input.count - 4)).first { Array(self.input[$0..<$0 + 4]) == mark }.map { $0 + 4 }
     }
 
-    /// Hands up the whole frames of `bytes`.
+    /// Passes up the complete frames of `bytes`.
     /// - Returns: How many bytes they were.
     private func parse(_ bytes: UnsafeRawBufferPointer) -> Int {
         var position = 0

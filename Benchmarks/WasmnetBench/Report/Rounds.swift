@@ -1,4 +1,4 @@
-/// Runs a workload over its paths in turns, A B C A B C, since the machine's speed drifts: a figure is quoted as the median of the
+/// Runs a workload over its paths alternately, A B C A B C, since the machine's speed drifts: a figure is reported as the median of the
 /// ratios within a round.
 struct Rounds {
     var count: Int
@@ -10,7 +10,7 @@ struct Rounds {
             for path in paths {
                 Console.note("\(workload.name): round \(round) of \(self.count), \(path.rawValue)")
                 samples[path, default: []].append(try workload.run(path, in: field, seconds: self.seconds))
-                // Let the ends of this run's connections pass before the next is measured.
+                // Let this run's connections end before the next is measured.
                 field.reactor.run(seconds: 2) { field.target.openCount == 0 }
             }
         }
@@ -35,7 +35,7 @@ struct ReportRow {
         return median(zip(own, base).map { $0 / $1 })
     }
 
-    /// Nil where there is no goal, or nothing to hold against it.
+    /// Nil if there is no goal, or nothing to compare it with.
     var isMet: Bool? {
         switch self.goal {
         case .atLeast(let goal): self.ratio(.node).map { $0 >= goal }
@@ -64,7 +64,7 @@ struct ReportRow {
     }
 }
 
-/// A figure that was taken once, and what it should be at most.
+/// A figure that was measured once, and its maximum.
 struct FigureRow {
     var work: String
     var measure: String

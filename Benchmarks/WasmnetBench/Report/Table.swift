@@ -1,4 +1,4 @@
-/// A text table whose columns are as wide as what stands in them; the first is set left, the others right.
+/// A text table whose columns fit their content; the first is aligned left, the others right.
 struct Table {
     var header: [String]
     var rows: [[String]] = []
@@ -17,7 +17,7 @@ struct Table {
     }
 }
 
-/// A figure with three digits that count.
+/// A figure with three significant digits.
 func format(_ value: Double?) -> String {
     guard let value else { return "-" }
     let size = abs(value)

@@ -1,4 +1,4 @@
-/// Bytes one way over a few sockets, as fast as they go.
+/// Bytes one way over a few sockets, at full speed.
 struct Bulk: Workload {
     enum Direction { case down, up }
 
@@ -38,7 +38,7 @@ struct Bulk: Workload {
     }
 }
 
-/// Keeps lanes that go up full: a few messages a lane and turn, as far as their room goes.
+/// Keeps lanes up full: a few messages a lane and turn, as far as there is room.
 final class Pump {
     private let lanes: [Lane]
     private let message: [UInt8]

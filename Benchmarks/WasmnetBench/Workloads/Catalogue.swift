@@ -1,4 +1,4 @@
-/// The work of the table that the README quotes.
+/// The work of the table in docs/performance.md.
 enum Catalogue {
     static var all: [any Workload] {
         [

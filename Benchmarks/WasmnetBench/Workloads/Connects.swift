@@ -1,4 +1,4 @@
-/// Connect, one byte there and back, close: so many under way at once.
+/// Connect, a round trip of one byte, close: this many in progress at once.
 struct Connects: Workload {
     var name: String
     var concurrent = 16

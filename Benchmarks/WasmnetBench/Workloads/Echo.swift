@@ -1,4 +1,4 @@
-/// Sends a message, and the next one when it has come back.
+/// Sends a message, and the next one when it has returned.
 final class Pinger {
     private let lane: Lane
     private let message: [UInt8]
@@ -8,7 +8,7 @@ final class Pinger {
     private var missing = 0
     private var sentAt: UInt64 = 0
     private(set) var count = 0
-    /// While true, round trips are kept.
+    /// While true, round trips are recorded.
     var isTiming = false
     private(set) var roundTrips: [UInt64] = []
 
@@ -47,7 +47,7 @@ final class Pinger {
     }
 }
 
-/// Messages there and back on many sockets, one on its way in each.
+/// Round trips of messages on many sockets, one in progress on each.
 struct Echo: Workload {
     var name: String
     var size: Int
@@ -77,13 +77,13 @@ struct Echo: Workload {
     }
 }
 
-/// One message there and back, alone or beside other work on the same WebSocket.
+/// Round trips of one message, alone or beside other work on the same WebSocket.
 struct PingPong: Workload {
     enum Beside {
         case nothing
-        /// So many sockets that the target floods, read as fast as they come.
+        /// This many sockets that the target floods, read at full speed.
         case flood(Int)
-        /// One flooded socket, where the client reads so many bytes a second of its connection.
+        /// One flooded socket, with the client reading this many bytes a second of its connection.
         case slowDownload(bytesPerSecond: Int)
     }
 
@@ -108,7 +108,7 @@ struct PingPong: Workload {
         }
         for lane in open.lanes.dropFirst() { lane.send([UInt8(ascii: "F")]) }
         if case .slowDownload(let rate) = self.beside { Self.pace(open.lanes[1].connection, rate, field.reactor) }
-        // What a slow reader leaves behind takes a while to stand in the queues.
+        // The backlog of a slow reader takes a while to build up in the queues.
         field.reactor.run(seconds: others > 0 ? 1 : 0.1)
         let pinger = Pinger(open.lanes[0], size: 64)
         pinger.start()

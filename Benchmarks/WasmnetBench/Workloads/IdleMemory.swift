@@ -1,4 +1,4 @@
-/// What sessions and sockets cost a proxy that have nothing to do: its resident memory before and after they open.
+/// The cost of idle sessions and sockets for a proxy: its resident memory before and after they open.
 struct IdleMemory {
     var sessions = 500
     var socketsPerSession = 20
@@ -22,11 +22,11 @@ struct IdleMemory {
     private func measureNode(_ field: Field) throws -> (session: Double, socket: Double) {
         field.restart(.node)
         defer { field.restart(.node) }
-        // What the first session brings to life (code, pools) is nobody's cost.
+        // One-time costs of the first session (code, pools) count for no session.
         let first = try field.open(.node, lanes: 1, carriers: 1, dialect: .v2)
         let proxy = try field.proxy(.node)
         let before = proxy?.residentBytes ?? 0
-        // One at a time: a node lets one address have 64 connections that are no sessions yet.
+        // One at a time: a node allows one address 64 connections that are not sessions yet.
         let sessions = try (0..<self.sessions).map { _ in
             let session = try field.session(.v2)
             try field.wait("a session") { session.isReady }
@@ -56,7 +56,7 @@ struct IdleMemory {
         field.restart(.haproxy)
         defer { field.restart(.haproxy) }
         let proxy = try field.proxy(.haproxy)
-        // The connections that asked whether it listens have come by before ours do.
+        // The connections that checked whether it listens have arrived before ours do.
         try field.wait("HAProxy") { field.target.acceptedCount > 0 && field.target.openCount == 0 }
         let before = proxy?.residentBytes ?? 0
         let start = field.target.acceptedCount

@@ -1,13 +1,13 @@
 import Foundation
 
-/// As many WebSockets as this machine lets one process open, up to a number; then a message there and back on some of them.
+/// As many WebSockets as one process can open on this machine, up to a number; then round trips of a message on some of them.
 struct ManySessions {
     var wanted = 20_000
 
     func run(in field: Field) throws -> [FigureRow] {
         var limit = rlimit()
         getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
-        // Each costs the node a descriptor and this process one. A node keeps up to 384 from its clients, and 50 sockets come on top.
+        // Each costs the node a descriptor and this process one. A node reserves up to 384, and 50 sockets are added.
         let count = min(self.wanted, Int(clamping: limit.rlim_cur) - 600)
         Console.note("many sessions: opening \(count) WebSockets")
         field.restart(.node)
@@ -19,7 +19,7 @@ struct ManySessions {
             sessions += batch
         }
         let resident = try field.proxy(.node)?.residentBytes ?? 0
-        // One socket on each of 50 sessions, spread over all; one message on its way at a time in each, 20 a second.
+        // One socket on each of 50 sessions, spread over all; one message in progress at a time in each, 20 a second.
         var lanes: [Lane] = []
         var opened = 0
         for index in 0..<50 {
@@ -51,7 +51,7 @@ struct ManySessions {
     }
 }
 
-/// Lets pingers that wait for their next message send it when it is time.
+/// Lets pingers that wait for their next message send it when it is due.
 private final class Turns {
     private let pingers: [Pinger]
     init(_ pingers: [Pinger]) { self.pingers = pingers }

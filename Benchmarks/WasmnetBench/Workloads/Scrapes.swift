@@ -1,9 +1,9 @@
 import Foundation
 import Synchronization
 
-/// What scraping costs a node, and what it does to a message on its way.
+/// The cost of scraping for a node, and its effect on a message in progress.
 struct Scrapes {
-    /// As often as a Prometheus that is in a hurry.
+    /// More often than a Prometheus would.
     private static let interval = 5.0
     private static let count = 200
 
@@ -43,7 +43,7 @@ struct Scrapes {
         return (sample.percentile(99) ?? 0) / 1000
     }
 
-    /// Reads /metrics whole.
+    /// Reads all of /metrics.
     fileprivate static func scrape(_ port: UInt16) throws {
         let request = "GET /metrics HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n"
         let answer = try Sockets.exchange(Array(request.utf8), port: port)
@@ -51,7 +51,7 @@ struct Scrapes {
     }
 }
 
-/// Scrapes without a pause on a thread of its own.
+/// Scrapes without a pause on a separate thread.
 private final class Scraper: Sendable {
     private let isStopped = Atomic(false)
     private let count = Atomic(0)

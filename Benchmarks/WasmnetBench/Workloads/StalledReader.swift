@@ -1,11 +1,11 @@
-/// A reader that stops while the other side sends as fast as it can: how much the node grows meanwhile.
+/// A reader that stops while the other side sends at full speed: the node's growth meanwhile.
 struct StalledReader {
     enum Stall: CaseIterable {
-        /// v1: the client reads its WebSocket no more.
+        /// v1: the client no longer reads its WebSocket.
         case webSocket
         /// v2: the client grants one socket no more credit.
         case credit
-        /// The target reads no more.
+        /// The target no longer reads.
         case target
 
         var name: String {
@@ -36,7 +36,7 @@ struct StalledReader {
         var pump: Pump?
         defer { pump?.stop() }
 
-        // What the other socket carries alone, and what the node weighs then.
+        // The throughput of the other socket alone, and the node's memory then.
         if stall != .webSocket { other.send([UInt8(ascii: "F")]) }
         let alone = try field.measure(.node, seconds: 2) { Double(received) / 1e6 }
         let before = try field.proxy(.node)?.residentBytes ?? 0

@@ -2,18 +2,18 @@
 protocol Workload {
     var name: String { get }
     var paths: [Path] { get }
-    /// What is read off its samples, a row of the report each.
+    /// The figures from its samples, a row of the report each.
     var measures: [Measure] { get }
-    /// Does the work for so many seconds after a short warm-up.
+    /// Does the work for this many seconds after a short warm-up.
     func run(_ path: Path, in field: Field, seconds: Double) throws -> Sample
 }
 
-/// What one run gave.
+/// The results of one run.
 struct Sample {
     /// Megabytes (10^6 bytes), messages or connects.
     var units = 0.0
     var seconds = 0.0
-    /// What the proxy's process used; 0 for a direct connection.
+    /// The CPU time of the proxy's process; 0 for a direct connection.
     var cpuSeconds = 0.0
     /// Scripts that Redis was asked to run meanwhile.
     var redisCalls = 0
@@ -27,7 +27,7 @@ struct Sample {
     }
 }
 
-/// A figure read off a sample, and what it should be.
+/// A figure from a sample, and its goal.
 struct Measure {
     enum Kind {
         case perCPUSecond(unit: String)
@@ -68,7 +68,7 @@ struct Measure {
 }
 
 extension Field {
-    /// Turns for a while, then measures: what `counter` gained, and the CPU time of the path's proxy.
+    /// Turns for a while, then measures: the increase of `counter`, and the CPU time of the path's proxy.
     func measure(_ path: Path, seconds: Double, counter: () -> Double) throws -> Sample {
         self.reactor.run(seconds: 0.2)
         let proxy = try self.proxy(path)
