@@ -35,7 +35,7 @@ for pair in git:git haproxy:haproxy nginx:nginx-light systemd-analyze:systemd sy
     redis-cli:redis-tools openssl:openssl python3:python3 shellcheck:shellcheck; do
     command -v "${pair%%:*}" >/dev/null || missing+=("${pair##*:}")
 done
-# Debian's own Python: its modules are packages.
+# Debian's own Python: its modules are Debian packages.
 python=/usr/bin/python3
 "$python" -c 'import yaml' 2>/dev/null || missing+=(python3-yaml)
 "$python" -W ignore -c 'import jsonschema' 2>/dev/null || missing+=(python3-jsonschema)
@@ -49,7 +49,7 @@ finish() {
 }
 trap finish EXIT
 failed=0
-# check NAME COMMAND...: one line, and on failure what the command said.
+# check NAME COMMAND...: one line, and on failure the command's output.
 check() {
     local name=$1
     shift
@@ -67,18 +67,18 @@ openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -days 2 -su
 cat "$work/certificate.pem" "$work/key.pem" >"$work/both.pem"
 
 haproxy_config() {
-    # No file limit of this machine counts here.
+    # The file limit of this machine does not matter here.
     env WASMNET_LB_CERT="$work/both.pem" WASMNET_LB_SOCKET="$work/haproxy.sock" WASMNET_LB_MAXCONN=100 \
         WASMNET_NODE_1=127.0.0.1:9001 WASMNET_NODE_2=127.0.0.1:9002 WASMNET_NODE_3=127.0.0.1:9003 "$@" \
         haproxy -c -f haproxy/haproxy.cfg || return 1
-    # A warning is a setting that does not do what it says.
+    # A warning means a setting without the intended effect.
     ! grep -E "WARNING|ALERT" "$work/said"
 }
 check "haproxy.cfg" haproxy_config
 check "haproxy.cfg, with a plain port and a connection rate" haproxy_config WASMNET_LB_PLAIN=127.0.0.1:8080 WASMNET_LB_CONN_RATE=100
 
 nginx_config() {
-    # The test opens what the configuration listens on: let that be sockets in the work folder.
+    # The test opens the configured listeners: replace them with sockets in the work folder.
     sed -e "s|/etc/nginx/wasmnet.crt|$work/certificate.pem|; s|/etc/nginx/wasmnet.key|$work/key.pem|" \
         -e "s|listen 80;|listen unix:$work/plain.sock;|; s|listen 443 ssl;|listen unix:$work/tls.sock ssl;|; /listen \[::\]/d" \
         -e "s|/var/log/nginx|$work|; s|server node-\([0-9]\):9000|server 127.0.0.1:900\1|" nginx/wasmnet.conf >"$work/wasmnet.conf"
@@ -103,7 +103,7 @@ unit() {
     sed "s|^ExecStart=/usr/local/bin/wasmnet-node|ExecStart=/bin/true|" systemd/wasmnet-node.service >"$work/unit/wasmnet-node.service"
     systemd-analyze verify --man=no "$work/unit/wasmnet-node.service" || return 1
     [ ! -s "$work/said" ] || return 1
-    # Out of 10; 2.0 and below is what systemd calls OK.
+    # Out of 10; systemd calls 2.0 and below OK.
     systemd-analyze security --offline=true --threshold=20 "$work/unit/wasmnet-node.service"
 }
 check "systemd/wasmnet-node.service" unit
@@ -162,7 +162,7 @@ redis_config() {
     expect maxmemory_policy:noeviction info memory || result=1
     expect redis_version info server || result=1
     expect master role || result=1
-    # Allowed, and answered with what a Redis has that knows no such script and is no cluster.
+    # Allowed, and answered as by a Redis without such a script and without a cluster.
     expect NOSCRIPT evalsha 0000000000000000000000000000000000000000 0 || result=1
     expect "cluster support disabled" cluster slots || result=1
     for words in "acl list" "keys x" "script flush" "shutdown" "replicaof no one" "subscribe other" "swapdb 0 1"; do

@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ["docs/protocol.md"]
-# As they stand behind a rule; a number in parentheses says what a test is of.
+# As written behind a rule; a number in parentheses names the test's case.
 NAMES = r"\b[Tt]est: ((?:(?:, | and )?`[^`]+`(?: \(\d+\))?)+)"
 
 

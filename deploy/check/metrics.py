@@ -17,7 +17,7 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
 SUFFIXES = ("_bucket", "_sum", "_count")
-# What Prometheus adds to each series, and what functions and adapters make of them.
+# Labels that Prometheus adds to each series, and those from functions and adapters.
 ADDED_LABELS = {"job", "instance", "le", "alertstate", "alertname", "namespace", "pod"}
 ADDED_METRICS = {"up", "ALERTS"}
 SELECTOR = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)\s*(?:\{([^}]*)\})?")
@@ -61,7 +61,7 @@ def read(source):
             name = re.match(r"[A-Za-z0-9_:]+", line).group()
             labels = line[len(name):].split("}")[0] if line[len(name):].startswith("{") else ""
             metrics.setdefault(name, set()).update(re.findall(r'([A-Za-z_]\w*)="', labels))
-    # A metric that has no series yet does not tell its labels.
+    # A metric without a series does not show its labels yet.
     return {name: labels or None if name.endswith("_total") else labels for name, labels in metrics.items()}
 
 

@@ -260,7 +260,7 @@ def the_user_of_the_unit():
     yield from lacks("sysusers.conf", settings("deploy/systemd/sysusers.conf"), f"u {unit()['User']} ")
     named = text("deploy/systemd/wasmnet-node.service")
     for path in (unit()["EnvironmentFile"], environment()["WASMNET_POLICY"], environment()["WASMNET_TOKEN_FILE"]):
-        # The comment at its head says how each file comes to be there.
+        # The comment at its head describes how each file is created.
         if Path(path).name not in named.split("[Unit]")[0]:
             yield f"the unit's head does not say how {path} comes to be there"
 
@@ -304,7 +304,7 @@ def the_second_wall():
             yield f"networkpolicy.yaml keeps the nodes from {address}"
 
 
-# What is there
+# The files
 
 @promise("deploy/README.md", "three nodes, Redis, HAProxy, Prometheus, Grafana; run [prepare.sh](compose/prepare.sh) first")
 def the_services():

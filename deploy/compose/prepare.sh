@@ -19,7 +19,7 @@ if [ ! -e secrets/wasmnet.pem ]; then
     cat secrets/certificate.pem secrets/key.pem >secrets/wasmnet.pem
     rm secrets/key.pem secrets/certificate.pem
 fi
-# Containers read these as users of their own, through mounts; on this machine the folder keeps others out. redis.env is read by compose itself.
+# Containers read these as their own users, through mounts; on this machine the folder keeps others out. compose itself reads redis.env.
 chmod 644 secrets/admin-token secrets/wasmnet.acl secrets/wasmnet.pem
 chmod 600 secrets/redis.env
 echo "secrets are in $PWD/secrets"
