@@ -5,8 +5,8 @@ import NIOWebSocket
 import WasmnetRelay
 import WasmnetTesting
 
-/// The node's own WebSocket with an echo in a session's place, on 127.0.0.1 and the port that the first argument names: what the
-/// Autobahn test suite's fuzzing client is sent against. Messages of up to 32 MiB.
+/// The node's own WebSocket with an echo instead of a session, on 127.0.0.1 and the port in the first argument: the server for the
+/// Autobahn test suite's fuzzing client. Messages of up to 32 MiB.
 @main
 enum AutobahnEcho {
     static func main() async throws {
@@ -20,7 +20,7 @@ enum AutobahnEcho {
                         channel.eventLoop.makeCompletedFuture {
                             var settings = RelaySettings()
                             settings.maxMessageBytes = 32 << 20
-                            // Nearer to the network than NIO's frame handlers, which then see nothing.
+                            // Closer to the network than NIO's frame handlers, which then receive nothing.
                             let encoder = try channel.pipeline.syncOperations.handler(type: WebSocketFrameEncoder.self)
                             try WebSocketHandler.install(
                                 on: channel, position: .before(encoder), settings: settings, clock: SystemClock()

@@ -136,7 +136,7 @@ async def messages_that_do_not_end(world):
         # One client may have two of them.
         sessions = [await node.session(client=number // 2) for number in range(120)]
         for session in sessions:
-            # The head of a message of a mebibyte, and all of it but the end.
+            # The head of a message of a mebibyte, and all of it except the end.
             session.websocket.transport.write(b"\x82\xff" + (1 << 20).to_bytes(8) + bytes(4) + bytes((1 << 20) - 1000))
         yield
         for session in sessions:
@@ -168,7 +168,7 @@ async def crashes(world):
             while await world.value(started) in (before, None):
                 await asyncio.sleep(0.1)
         yield
-        # Time alone ends it.
+        # Only time ends it.
         yield
 
 

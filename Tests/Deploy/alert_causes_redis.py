@@ -9,7 +9,7 @@ from alert_world import ECHO, NODES, OFFSET, REDIS, repeating
 
 OTHER_REDIS, LOST_REDIS = 6391 + OFFSET, 6392 + OFFSET
 SLOW = ("127.0.8.1", REDIS)
-# All keys of a node's but the denylist's: hash tags of clients are shorter than that word.
+# All keys of a node except the denylist's: hash tags of clients are shorter than that word.
 WITHOUT_DENYLIST = ["resetkeys", *(f"~wn:{{{tag}}}:*" for tag in ("?", "??", "???", "nodes"))]
 
 
@@ -28,7 +28,7 @@ async def a_redis_that_evicts(world):
                 world.node(options=["--redis-optional"], redis=url) as node):
         yield {node.instance}
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", port=OTHER_REDIS)
-        # A node asks when it starts.
+        # A node checks when it starts.
         await node.restart()
         yield
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "noeviction", port=OTHER_REDIS)
@@ -70,7 +70,7 @@ async def a_redis_that_is_slow(world):
         session = await node.session()
         async with repeating(lambda: attempt(session, ECHO), 0.1):
             yield {node.instance}
-            # Both ways together: above the threshold and below what makes an outage.
+            # Both ways together: above the threshold and below an outage.
             await world.tell("slow", way="redis", do="slow", seconds=0.016)
             yield
             await world.tell("slow", way="redis", do="mend")
@@ -84,7 +84,7 @@ async def a_denylist_that_a_node_may_not_read(world):
         await world.command("denylist", "add", "203.0.113.1", "--ttl", "1h")
         yield {node.instance}
         world.redis_admin("ACL", "SETUSER", "blind", *WITHOUT_DENYLIST)
-        # So many at once that what is published says only that there is something to read.
+        # So many at once that the published message says only that there is something to read.
         await world.command("denylist", "add", *(f"203.0.113.{number}" for number in range(2, 32)), "--ttl", "1h")
         yield
         world.user("blind")

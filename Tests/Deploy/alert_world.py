@@ -26,7 +26,7 @@ from session import Session  # noqa: E402
 
 PROMETHEUS = 9190 + OFFSET
 REDIS = 6390 + OFFSET
-# What echoes, and what nobody listens on.
+# The echo port, and the closed port.
 ECHO, NOBODY = ("127.0.9.1", 9201 + OFFSET), ("127.0.9.2", 9201 + OFFSET)
 POLICY = """[network]
 allow = ["127.0.9.0/24"]
@@ -81,7 +81,7 @@ class World(Cluster):
     def __init__(self, policy_text, drain):
         super().__init__(policy_text, drain)
         self.numbers, self.targets = itertools.count(len(NODES) + 1), {}
-        # Who fires, by alert; and when the oldest of all rules was last evaluated.
+        # The firing instances, by alert; and when the oldest of all rules was last evaluated.
         self.firing, self.evaluated = {}, 0.0
 
     async def up(self):
@@ -170,7 +170,7 @@ class World(Cluster):
 
     def write_targets(self):
         path = self.work / "prometheus/targets/nodes.yml"
-        # Whole or not at all: Prometheus looks at once.
+        # Completely or not at all: Prometheus reads it at once.
         path.with_suffix(".new").write_text(json.dumps([{"targets": list(self.targets.values())}]))
         path.with_suffix(".new").replace(path)
 

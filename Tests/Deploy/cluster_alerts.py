@@ -16,7 +16,7 @@ import cluster as fleet
 from alert_world import POLICY, World
 from cluster import LONGEST
 
-# Alerts by their causes. Those of one group come at the same time, of nodes that have nothing to do with each other; the groups one after the other.
+# Alerts by their causes. Those of one group occur at the same time, on independent nodes; the groups one after the other.
 GROUPS = [
     {
         of_node.a_policy_that_is_bad: ["WasmnetPolicyNotReloaded"],
@@ -31,7 +31,7 @@ GROUPS = [
         of_node.loops_that_are_late: ["WasmnetEventLoopLag"],
         of_node.crashes: ["WasmnetNodeRestarts"],
         of_node.a_drain_that_waits: ["WasmnetDrainTooLong"],
-        # Not beside those that change the denylist of the others.
+        # Not beside those that change the others' denylist.
         of_redis.a_redis_that_is_emptied: ["WasmnetRedisDataLost", "WasmnetRollCallLong", "WasmnetDenylistJoined"],
     },
     {
@@ -46,9 +46,9 @@ GROUPS = [
     {of_redis.a_node_that_hangs: ["WasmnetNodeDown"]},
     {of_redis.all_nodes_hang: ["WasmnetAllNodesDown"]},
 ]
-# Alerts that nothing from outside can cause; the rules' unit tests have them.
+# Alerts without an external cause; the rules' unit tests have them.
 EXCEPTIONS = {"WasmnetInternalErrors": "the code word for a fault of the node's own: whoever can cause one has found it, and mends it"}
-# What a busy machine does to nodes that a cause did not mean.
+# The effect of a busy machine on nodes that a cause did not target.
 OF_THE_MACHINE = {"WasmnetEventLoopLag", "WasmnetRedisSlow"}
 # A series that a rule names, with its labels.
 SELECTOR = re.compile(r"\b((?:wasmnet|process)[_:][\w:]+|up\b)(\{[^}]*\})?")

@@ -48,7 +48,7 @@ class Script:
         environment = {**os.environ, "TMPDIR": folder, "WASMNET_CLUSTER_OFFSET": str(OFFSET), **environment}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
-            # What a terminal gives, whatever this test was started with.
+            # A terminal's defaults, however this test was started.
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())

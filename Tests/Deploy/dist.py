@@ -35,7 +35,7 @@ class DistTests(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.work = Path(temporary.name)
-        # As a release has it; what is for the debugger would take a minute to pack.
+        # As in a release; debugging information would take a minute to pack.
         cls.stripped = cls.work / "stripped"
         run("strip", "-o", cls.stripped, NODE)
         cls.release = make(cls.work / "release", cls.stripped)
@@ -57,7 +57,7 @@ class DistTests(unittest.TestCase):
         for path in ("LICENSE", "CHANGELOG.md", "README.md", "policy.example.toml", "docs/operating.md", "deploy/systemd/wasmnet-node.service",
                      "deploy/haproxy/haproxy.cfg", "deploy/nginx/wasmnet.conf", "deploy/prometheus/wasmnet.rules.yml"):
             self.assertTrue((self.tree / path).is_file(), path)
-        # Nothing of the sources, and nothing that only lay about.
+        # No sources, and no stray files.
         tracked = set(run("git", "ls-files", cwd=ROOT).splitlines())
         for folder in ("docs", "deploy"):
             for path in (self.tree / folder).rglob("*"):
@@ -112,7 +112,7 @@ class DistTests(unittest.TestCase):
     def test_the_whole_client_is_one_small_module(self):
         file = self.tree / "share/wasmnet/client/wasmnet-client.min.js"
         self.assertNotRegex(file.read_text(), r"\b(import|export)\b[^;]*\bfrom\b")
-        # client/test/size.js fails where that is more than it may be; this has a line that names the version.
+        # client/test/size.js fails if it is too large; this has a line with the version.
         measured = int(re.search(r"whole client: \d+ bytes minified, (\d+) gzipped", run("node", ROOT / "client/test/size.js")).group(1))
         self.assertLess(abs(file.with_name(file.name + ".gz").stat().st_size - measured), 100)
 

@@ -112,7 +112,7 @@ class InstallerTests(Folder):
         if ran("unshare", "--mount", "true").returncode != 0:
             self.skipTest("no mount namespaces here: not root")
         self.program("dpkg-query", "exit 1")
-        # What invoke-rc.d asks before a package's service starts.
+        # The check of invoke-rc.d before a package's service starts.
         self.program("apt-get", f'echo "$*: $(/usr/sbin/policy-rc.d redis-server start; echo $?)" >>{self.folder}/calls')
         (self.folder / "lists").mkdir()
         for path in Path("/etc/apt/sources.list.d").glob("*.sources"):
@@ -169,7 +169,7 @@ class ImageTests(Folder):
             self.assertTrue((self.context / path).exists(), path)
         for path in re.findall(r"COPY --from=build /source/(\S+)", self.dockerfile):
             self.assertTrue((self.context / path).exists(), path)
-        # The scripts of the build, and what those name.
+        # The scripts of the build, and the files that they name.
         for script in self.context.glob("scripts/*.sh"):
             for path in re.findall(r"scripts/[\w-]+\.sh", script.read_text()):
                 self.assertTrue((self.context / path).exists(), f"{script.name}: {path}")
@@ -188,7 +188,7 @@ class ImageTests(Folder):
         for root, folder in ((self.context, self.folder / "image"), (ROOT, self.folder / "here")):
             built = ran("make", "-C", root / "client/playground")
             self.assertEqual(built.returncode, 0, built.stdout + built.stderr)
-            # As make names it, from wherever that is.
+            # As make names it, from any folder.
             done = ran(root / "scripts/stage-client.sh", folder.name, cwd=folder.parent)
             self.assertEqual(done.returncode, 0, done.stderr)
         files = [{str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()} for top in (self.folder / "image", self.folder / "here")]

@@ -23,7 +23,7 @@ FORGED = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-
 # A PROXY header, version 2, that says: from 203.0.113.9:4444 to 127.0.0.1:80.
 FORGED_PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 9, 127, 0, 0, 1]) + struct.pack(">HH", 4444, 80)
 NGINX = ("127.0.0.1", 8445 + OFFSET)
-# Nodes behind nginx, which speaks no PROXY protocol to them.
+# Nodes behind nginx, which does not send the PROXY protocol to them.
 PLAIN_NODE = 9004
 
 
@@ -50,7 +50,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
             session = await Session.open(CLIENTS, source, headers)
             await self.assert_seen_as(source)
             await self.ended(session)
-        # A header of the PROXY protocol is no HTTP to HAProxy: the connection gets nowhere.
+        # A PROXY protocol header is not HTTP for HAProxy: the connection fails.
         reader, writer = await asyncio.open_connection(*CLIENTS, local_addr=("127.0.5.9", 0))
         writer.write(FORGED_PROXY + b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n")
         answer = await within(15, reader.read(4096))
@@ -63,7 +63,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
             return self.cluster.metrics("node-1")["wasmnet_untrusted_proxy_headers_total"]
 
         before = counted()
-        # Straight to a node, past HAProxy, from an address that the policy does not trust.
+        # Directly to a node, bypassing HAProxy, from an address that the policy does not trust.
         reader, writer = await asyncio.open_connection("127.0.0.1", 9001 + OFFSET, local_addr=("127.0.5.10", 0))
         writer.write(FORGED_PROXY + b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
                      b"Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Protocol: wasmnet.v2\r\n\r\n")
@@ -126,7 +126,7 @@ class LongTokenTests(unittest.IsolatedAsyncioTestCase):
     async def test_a_token_of_8_kib_passes_whichever_way_it_comes(self):
         token = self.cluster.token(8192)
         self.assertGreater(len(token), 8190)
-        # What a browser adds, and cookies, to a head of 15 KiB.
+        # A browser's additional fields, and cookies, for a head of 15 KiB.
         cookies = [f"Cookie: c={'x' * 3000}", f"Cookie: d={'y' * 3000}"]
         for balancer, options in ((CLIENTS, {}), (NGINX, {"ssl": trust(self.cluster)})):
             for headers, path in (
@@ -136,7 +136,7 @@ class LongTokenTests(unittest.IsolatedAsyncioTestCase):
                     session = await Session.open(balancer, "127.0.5.21", headers, path=path, **options)
                     session.close()
                     await within(10, session.over)
-        # Which no balancer's log has.
+        # No balancer's log has it.
         await asyncio.sleep(0.2)
         for log in ("haproxy.log", "wasmnet.log"):
             text = (self.cluster.work / log).read_text()

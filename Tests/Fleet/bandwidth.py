@@ -9,7 +9,7 @@ from session import Refusal, Session, within
 
 # Seconds for which a node may spend ahead.
 GRANT = 0.25
-# Bytes that were paid for and wait in buffers on the way: of the sockets on both sides and of HAProxy, for each connection.
+# Bytes that were charged and wait in buffers on the path: of the sockets on both sides and of HAProxy, for each connection.
 BUFFERED = 512 << 10
 CHUNK = 16 << 10
 
@@ -63,7 +63,7 @@ class Flood:
         await within(30, socket.connected)
         data, counted = f"{self.address}\n".encode(), 0
         while session.is_usable and not self.is_over:
-            # What has come back was paid for on both ways; so much is under way that no socket idles.
+            # Returned bytes were charged in both directions; enough are in transit that no socket idles.
             if not await socket.until(lambda: socket.credit >= CHUNK and socket.sent - socket.received <= 4 * CHUNK, 60):
                 return
             self.count(2 * (socket.received - counted))

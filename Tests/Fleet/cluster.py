@@ -25,9 +25,9 @@ CLIENTS = ("127.0.0.1", 8080 + OFFSET)
 TARGETS = [("127.0.9.1", 9201 + OFFSET), ("127.0.9.2", 9201 + OFFSET), ("127.0.9.3", 9201 + OFFSET), ("127.0.9.4", 9201 + OFFSET)]
 NODES = ("node-1", "node-2", "node-3")
 LONGEST = 30
-# Where clients may listen.
+# The ports that clients may listen on.
 LISTEN = "127.0.9.9"
-# A lease's life in Redis, in seconds.
+# The lifetime of a lease in Redis, in seconds.
 LEASE = 15
 
 
@@ -69,7 +69,7 @@ class Cluster:
     def start(self, name, *command, stdin=subprocess.DEVNULL, stdout=None, **environment):
         with open(self.work / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
-                # Faults and endings are signals: none may be ignored because this process was started so.
+                # Faults and endings are signals: none may be ignored because this process inherited that.
                 ["env", "--default-signal", "setpriv", "--pdeathsig", "KILL", *map(str, command)], cwd=ROOT, stdin=stdin, stdout=stdout or log, stderr=log,
                 start_new_session=True, env={**os.environ, "PATH": self.path, **environment})
         return self.processes[name]
@@ -183,7 +183,7 @@ class Cluster:
         words = [(way, f"{near[0]}:{near[1]}", f"{far[0]}:{far[1]}") for way, near, far in ways]
         await self.start_commanded(name, "fault_proxy.py", *sum(words, ()))
 
-    # Questions
+    # Queries
 
     def host(self, name):
         """Where HAProxy finds a node."""
@@ -261,7 +261,7 @@ class Cluster:
             for name in group:
                 process = self.processes[name]
                 if process.poll() is None:
-                    # A hung one takes no other signal; a second TERM does not wait for the drain.
+                    # A hung one reacts to no other signal; a second TERM does not wait for the drain.
                     for number in (signal.SIGCONT, signal.SIGTERM):
                         process.send_signal(number)
             time.sleep(0.2)
@@ -290,7 +290,7 @@ def main(run, policy_text, drain, seconds, kind=Cluster):
         return 2
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # As Ctrl-C: the way out goes through `finally`.
+    # As Ctrl-C: the exit runs `finally`.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cluster = kind(policy_text, drain)
 

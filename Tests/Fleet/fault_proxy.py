@@ -49,7 +49,7 @@ class Way:
     async def carry(self, near, target):
         connection = Connection(near)
         self.connections.add(connection)
-        # Accepted just as the way was cut: what comes is lost with the rest.
+        # Accepted just as the path was cut: arriving data is lost with the rest.
         if self.is_cut:
             self.lossy.add(connection)
         try:
@@ -74,7 +74,7 @@ class Way:
                 await asyncio.sleep(self.delay)
             if self.is_cut:
                 self.lossy.add(connection)
-            # A connection with a gap carries nothing any more: TCP never delivers what comes after one.
+            # A connection with a gap carries nothing any more: TCP never delivers data after one.
             if connection in self.lossy and data:
                 continue
             await self.flows.wait()
@@ -87,7 +87,7 @@ class Way:
         if what in ("cut", "stall"):
             self.is_cut = what == "cut"
             self.flows.clear()
-            # The kernel completes no more connections than fit in here, and drops attempts beyond.
+            # The kernel completes no more connections than fit here, and drops further attempts.
             for listener in self.listeners:
                 listener.listen(0)
         elif what == "slow":

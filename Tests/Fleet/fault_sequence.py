@@ -43,7 +43,7 @@ async def run(cluster, arguments):
     load = Load(pause=(0.5, 2), life=LIFE)
     invariants, faults = Invariants(cluster, load, LIMIT), Faults(cluster, load, LIMIT, settle=LIFE[1] + 6)
     wanted = start_load(load, CLIENTS)
-    # Sockets come and go all the time.
+    # Sockets open and close all the time.
     await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.85, 60)
     await invariants.remember_usage()
     checks = []
@@ -64,7 +64,7 @@ async def run(cluster, arguments):
     begun = time.monotonic()
     for index in range(arguments.faults):
         await do(*faults.draw(dice))
-        # The next one comes when its turn is, whatever this one took.
+        # The next one starts on schedule, however long this one took.
         await asyncio.sleep(max(0, begun + (index + 1) * arguments.seconds / arguments.faults - time.monotonic()))
     await asyncio.gather(*(check for check in checks if check))
     await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.7, 60)

@@ -13,7 +13,7 @@ class Faults:
 
     def __init__(self, cluster, load, limit, settle):
         self.cluster, self.load, self.limit = cluster, load, limit
-        # Seconds after which sockets from before have ended: more than the longest life of one.
+        # Seconds after which earlier sockets have ended: more than the longest lifetime of one.
         self.settle = settle
         self.strict_again, self.deck = None, []
 

@@ -7,7 +7,7 @@ import time
 from cluster import LEASE, NODES
 from session import Refusal, Session, within
 
-# Seconds beside a bound for a busy machine.
+# Seconds added to a bound for a busy machine.
 SLACK = 10
 # The denylist's bound for a lost message, in seconds.
 DENYLIST = 5
@@ -19,7 +19,7 @@ class Invariants:
         self.excused, self.seen = 0, 0
         self.baseline, self.entries = None, set()
         self.worst_denylist = self.worst_slots = 0.0
-        # What each process of a node said last of the datagrams that found no room.
+        # Each node process's last count of dropped datagrams.
         self.dropped = {}
 
     def wrong(self, text):
@@ -31,7 +31,7 @@ class Invariants:
         broken = (await self.cluster.target())["broken"]
         fresh, self.seen = broken[self.seen:], len(broken)
         outages = self.outages() if fresh else []
-        # What was admitted then may live for its longest life and be asked about at the end of the outage.
+        # Sockets admitted then may live for their longest lifetime and be checked at the end of the outage.
         lasting = self.load.life[1] + 15
         worst = {}
         for at, client, count in fresh:
@@ -107,7 +107,7 @@ class Invariants:
             if time.monotonic() > begun + DENYLIST + SLACK:
                 differing = {name: (version, sorted(items ^ self.entries)[:10]) for name, (version, items) in lists.items()}
                 self.wrong(f"after {told}: the denylist is not the same everywhere; version and differing entries: {differing}")
-                # What is lost is told once.
+                # A loss is reported once.
                 self.entries = set.intersection(*(items for _, items in lists.values())) & self.entries
                 return
             await asyncio.sleep(0.1)
@@ -128,7 +128,7 @@ class Invariants:
                     self.worst_slots = max(self.worst_slots, time.monotonic() - begun)
                     return
             except (RuntimeError, TimeoutError) as error:
-                # Redis is away by another fault: the time counts from its return.
+                # Redis is away because of another fault: the time counts from its return.
                 account, deadline = str(error), max(deadline, time.monotonic() + LEASE)
                 if time.monotonic() > begun + 90:
                     return self.wrong(f"after {told}: {error}")

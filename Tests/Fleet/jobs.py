@@ -7,11 +7,11 @@ import time
 from cluster import LISTEN, TARGETS
 from session import Refusal, within
 
-# What is sent: pieces of this, so that no byte costs a random number.
+# The payload: pieces of this, so that no byte costs a random number.
 NOISE = os.urandom(1 << 17)
-# Seconds that anything may take on a busy machine before it counts as stuck.
+# Seconds that anything may take on a busy machine before it counts as hung.
 STUCK = 30
-# Seconds after which a datagram that did not come back is lost.
+# Seconds after which a datagram without an answer is lost.
 DATAGRAM = 5
 CLIENT_CLOSED = 1
 MIX = {"tcp": 80, "tls": 8, "udp": 8, "listener": 4}
@@ -69,7 +69,7 @@ class Job:
         while True:
             now = time.monotonic()
             if goaway.done() and not self.is_hurried:
-                # The node gives a time to end in: this one ends well within it.
+                # The node sets a time limit: this one ends well within it.
                 self.ends, self.is_hurried = min(self.ends, now + random.uniform(0, self.load.hurry)), True
             if now >= self.ends:
                 return False
@@ -77,7 +77,7 @@ class Job:
             if goaway.done():
                 await asyncio.sleep(seconds)
                 return True
-            # A goaway ends the pause: what is left of it, with a lost datagram behind it, would outlast the drain.
+            # A goaway ends the pause: the rest of it, after a lost datagram, would outlast the drain.
             await asyncio.wait({goaway}, timeout=seconds)
             if not goaway.done():
                 return True
@@ -128,7 +128,7 @@ class Job:
             if not await self.pause():
                 break
         if socket.arrived:
-            # Late ones of those that counted as lost are all that may be left.
+            # Only late ones of those that counted as lost may be left.
             load.counts["datagrams late"] += len(socket.arrived)
         return await self.closed(socket)
 
@@ -153,7 +153,7 @@ class Job:
                 load.judge_loss(self.session, f"a socket to a listener: {error!r}")
                 listener.close()
                 return False
-            # At its limit, or on a node that drains, a client gets no more sockets from outside either.
+            # At its limit, or on a draining node, a client gets no more sockets from outside either.
             load.counts["turned away at a listener"] += 1
             return await self.closed(listener)
         finally:

@@ -26,9 +26,9 @@ class Load:
         self.latencies = collections.deque(maxlen=20_000)
         self.handshakes = asyncio.Semaphore(64)
         self.sessions, self.open_sockets = set(), 0
-        # Nodes whose sessions may be lost, since a test kills them or cuts their way, with the moment until which those began.
+        # Nodes whose sessions may be lost, because a test kills them or cuts their path, with the time until which those sessions began.
         self.expendable = {}
-        # Faults that go on, and when the last one ended: datagrams may be lost around them.
+        # Faults in progress, and when the last one ended: datagrams may be lost around them.
         self.faults, self.fault_ended = 0, -math.inf
         self.is_over = False
         self.tasks = set()
@@ -123,7 +123,7 @@ class Seat:
                 continue
             load.sessions.add(session)
             if load.is_over and not session.goaway.done():
-                # It came up while the load stopped, which ends only the sessions that it knew.
+                # It opened while the load stopped, which ends only the sessions that it knew.
                 session.goaway.set_result(0)
             self.session = session
             self.changed.set()
@@ -144,7 +144,7 @@ class Seat:
                 load.judge_loss(session, f"session {session.over.result()}")
                 self.left = None
                 await asyncio.sleep(random.uniform(0.2, 1))
-        # Those who wait for a session learn that there is none.
+        # Waiters for a session are notified that there is none.
         self.changed.set()
 
     async def connect(self):

@@ -32,7 +32,7 @@ ROWS = {
     "redis-full-4s": Slots(events.redis_is_full(4)),
     "redis-full-20s": Slots(events.redis_is_full(20), bound=STATIC),
     "node-cut-off-4s": Slots(events.node_is_cut_off(4)),
-    # It keeps what it holds, and the others get as much when its leases end; when it is back what is too much ends, and there is no room.
+    # It keeps its slots, and the others get the same number when its leases end; when it is back the excess ends, and there is no room.
     "node-cut-off-21s": Slots(events.node_is_cut_off(21), bound=2 * LIMIT, growth=None),
     "node-cut-off-21s-fence": Slots(events.node_is_cut_off(21), 'default = "fence"'),
     "flushall": Slots(events.flush, growth=5),

@@ -85,7 +85,7 @@ async def flush_without_pubsub(world, hammer):
 
 
 async def flush_without_a_node(world, hammer):
-    # Nodes read the registry every five seconds: who does not know the dead one does not wait for it.
+    # Nodes read the registry every five seconds: one that does not know the dead node does not wait for it.
     await asyncio.sleep(6)
     world.nodes[2].kill()
     world.redis.ask("FLUSHALL")
@@ -133,7 +133,7 @@ async def sentinels_fail_over_to_an_old_copy(world, hammer):
     master, replica = world.redis.master, world.redis.replica
 
     def stop_copying():
-        # A password that the master does not ask for is an error: the replica does not come back.
+        # A password that the master does not require is an error: the replica does not come back.
         replica.ask("CONFIG", "SET", "masterauth", "none")
         master.ask("CLIENT", "KILL", "TYPE", "replica")
 

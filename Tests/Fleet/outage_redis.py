@@ -112,7 +112,7 @@ class Stepped(One):
         super().__init__(folder)
 
     def step(self, offset):
-        # In one piece: it is read at every look at the clock.
+        # In one piece: it is read at every read of the clock.
         new = self.clock.with_suffix(".new")
         new.write_text(offset)
         new.replace(self.clock)
@@ -182,7 +182,7 @@ class InCluster(One):
         await replica.start()
         self.meet(replica)
         name = master.ask("CLUSTER", "MYID")
-        # It refuses until gossip has told it of its master; and only masters that know it vote for it.
+        # It refuses until gossip has reported its master; and only masters that know it vote for it.
         await until(lambda: replica.ask("CLUSTER", "REPLICATE", name) == "OK", "the replica")
         await until(lambda: replica.is_in_step_with(master), "the replica's copy")
         await until(lambda: all(f"slave {name}" in server.ask("CLUSTER", "NODES") for server in self.servers), "who knows the replica")
@@ -193,7 +193,7 @@ class InCluster(One):
         from_name, to_name = source.ask("CLUSTER", "MYID"), target.ask("CLUSTER", "MYID")
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", from_name)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to_name)
-        # Keys come meanwhile, so until none is left.
+        # Keys arrive meanwhile, so until none is left.
         while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100).split():
             for one in keys:
                 source.ask("MIGRATE", "127.0.0.1", target.port, one, 0, 5000)

@@ -54,7 +54,7 @@ class Slots:
         hammer.asking = {0, 1, 2}
         world.counts.peak = 0
         await self.event(world, hammer)
-        # Room, which the node that holds most gives back within two seconds.
+        # Room, which the node that holds most returns within two seconds.
         hammer.least, calm = hammer.holdings(), time.monotonic()
         giver = hammer.least.index(max(hammer.least))
         hammer.asking = {0, 1, 2} - {giver}
@@ -86,7 +86,7 @@ class Rates:
     period: float
     event: object = answers_half_of_the_time
     cut_off: float = 0
-    # Nodes read how many they are every five seconds.
+    # Nodes read their number every five seconds.
     settled: float = 6
 
     def world(self):
@@ -158,7 +158,7 @@ class Rates:
 class Denylists:
     """The denylist in force, after Redis lost what was added last, or all; at once somebody adds another entry, and another node starts."""
     event: object
-    # Whether Redis has what was there before, as in an old copy.
+    # Whether Redis has the earlier data, as in an old copy.
     is_old: bool = False
 
     def world(self):
@@ -198,7 +198,7 @@ class Denylists:
 class Strangers:
     """Redis is emptied, and at once, and 25 seconds later, a hundred clients come that no node has seen."""
     count: int = 100
-    # Within how many seconds each has a socket, the first ones and the later ones.
+    # The seconds within which each has a socket, the first ones and the later ones.
     seconds: tuple = (2, 0.5)
 
     def world(self):

@@ -17,9 +17,9 @@ from outage_redis import One, free_port, start, until
 from session import Refusal, Session
 from target import Counts, Echo
 
-# ROOM is what one node closes after the event, for the others to open.
+# ROOM is the number that one node closes after the event, for the others to open.
 LIMIT, NODES, ROOM = 30, 3, 8
-# Each of the two other nodes may open a third of the limit, or of the room that it last heard of.
+# Each of the two other nodes may open a third of the limit, or of the room that it last received.
 STATIC = LIMIT + (NODES - 1) * (LIMIT // NODES)
 POLICY = '[network]\nallow = ["127.0.0.1"]\n{network}\n[limits]\nrefusals_per_sec = 0\nsessions_per_sec = 0\n{limits}\n[redis_failure]\n{failure}\n'
 
@@ -93,7 +93,7 @@ class Hammer:
 
     def __init__(self, world):
         self.world, self.held = world, []
-        # Nodes whose sessions ask for sockets; the least that each held since the event's end, and when growth was back.
+        # Nodes whose sessions request sockets; the minimum that each held since the event's end, and when growth was back.
         self.asking, self.least, self.grown = {0}, None, None
         world.tasks += [asyncio.create_task(self.visit(index, port)) for index, port in enumerate(world.ports)]
         world.tasks.append(asyncio.create_task(self.churn()))

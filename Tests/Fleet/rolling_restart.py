@@ -54,7 +54,7 @@ async def run(cluster, clients):
         invariants.wrong(f"{left} sockets are open at the target though no client is there")
     print(invariants.excuses())
     print(f"peak of one client at the target: {seen['peak']} of {LIMIT}; {seen['total']} sockets in all; {load.summary()}", flush=True)
-    # The run has to have tested what it is for.
+    # The run must have tested its purpose.
     if seen["peak"] < LIMIT or not load.refusals[MAX_CONNECTIONS]:
         invariants.wrong(f"no client reached its limit: peak {seen['peak']}, {load.refusals}")
     if not before.get("ended while draining"):

@@ -11,7 +11,7 @@ CONNECT, BIND, SEND, CLOSE, CONNECT_UDP, CONNECT_TLS, WINDOW = 0x01, 0x02, 0x04,
 CONNECTED, DATA, LISTENING, ACCEPTED, CLOSED, ERROR, DENIED = range(0x81, 0x88)
 DATA_FROM, UDP_BOUND, CREDIT, END, GOAWAY, HELLO = 0x88, 0x8A, 0x8B, 0x8C, 0x8D, 0x90
 HEADER = struct.Struct(">BQ")
-# What may be sent before the server's hello tells the window.
+# The amount that may be sent before the server's hello announces the window.
 FIRST_WINDOW = 64 << 10
 
 

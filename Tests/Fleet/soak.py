@@ -24,7 +24,7 @@ from load import Load, address_of
 from report import plot
 
 FLOOD = "127.2.0.1"
-# Megabits a second of one client: ten times what the others ask for.
+# Megabits a second of one client: ten times the others' rate.
 RATE = 8
 
 

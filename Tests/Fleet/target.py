@@ -62,7 +62,7 @@ class Echo(asyncio.Protocol):
             data = self.head
         self.transport.write(data)
 
-    # A target that cannot send reads no more: else a client that does not read would fill this memory.
+    # A target that cannot send stops reading: else a client that does not read would fill this memory.
     def pause_writing(self):
         self.transport.pause_reading()
 

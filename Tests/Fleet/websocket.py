@@ -101,7 +101,7 @@ class WebSocket(asyncio.Protocol):
             head = struct.pack(">BBH", first, 0x80 | 126, size)
         else:
             head = struct.pack(">BBQ", first, 0x80 | 127, size)
-        # The mask guards caches between from a page's bytes; a key of zeros is valid and leaves the bytes as they are.
+        # The mask protects caches in between from a page's bytes; a key of zeros is valid and leaves the bytes unchanged.
         self.transport.write(head + b"\0\0\0\0" + payload)
 
     def send(self, message):
@@ -115,7 +115,7 @@ class WebSocket(asyncio.Protocol):
     def fail(self, error):
         if not self.opened.done():
             self.opened.set_exception(error)
-            # Nobody may be there any more to learn of it.
+            # The receiver may be gone already.
             self.opened.exception()
 
     def connection_lost(self, error):

@@ -3,10 +3,10 @@ import NIOEmbedded
 import NIOHTTP1
 import UpgradeHead
 
-/// libFuzzer's entry: the first byte says how the rest is cut into reads of a request's head.
+/// libFuzzer's entry: the first byte selects how the rest is split into reads of a request's head.
 ///
-/// However it is cut the outcome is the same and within bounds. What is taken for a request can be written and read again as the same;
-/// and where llhttp takes it as well, it sees the same fields.
+/// However it is split the outcome is the same and within bounds. An accepted request can be written and read again as the same;
+/// and if llhttp accepts it too, it sees the same fields.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzHead(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let bytes = Array(UnsafeBufferPointer(start: data, count: count))
@@ -22,7 +22,7 @@ public func fuzzHead(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     var again = ByteBuffer(string: "\(request.method.rawValue) \(request.uri) HTTP/1.\(request.version.minor)\r\n")
     for (name, value) in request.headers { again.writeString("\(name): \(value)\r\n") }
     again.writeString("\r\n")
-    // Bytes that are not UTF-8 are replaced, and may be longer then.
+    // Bytes that are not UTF-8 are replaced, and can then be longer.
     guard let second = try? RequestHead.parse(again), second == request else { fatalError("it does not come back") }
     if request.headers.allSatisfy({ $0.value.utf8.allSatisfy { $0 < 0x80 } }), let other = llhttp(head),
         !fields(request).elementsEqual(fields(other), by: ==)
@@ -43,7 +43,7 @@ private func read(_ text: [UInt8], piece: Int) -> HeadReader.Result {
     return .more
 }
 
-/// Host aside, which a target in absolute form replaces. Blanks at a value's end, which llhttp keeps, are none of it (RFC 9110, section 5.5).
+/// Except for Host, which an absolute-form target replaces, and spaces at a value's end, which llhttp keeps (RFC 9110, section 5.5).
 private func fields(_ request: HTTPRequestHead) -> [(String, String)] {
     request.headers.filter { $0.name.lowercased() != "host" }.map { name, value in
         (name, String(decoding: value.utf8.reversed().drop { $0 == 0x20 || $0 == 0x09 }.reversed(), as: UTF8.self))

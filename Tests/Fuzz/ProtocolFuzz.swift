@@ -1,9 +1,9 @@
 import NIOCore
 import WasmnetProtocol
 
-/// libFuzzer's entry: the same bytes as a request and as an event in every language.
+/// libFuzzer's entry: the same bytes as a request and as an event in every encoding.
 ///
-/// Whatever is taken for a message must be one that can be written and read again as the same.
+/// Each accepted message must be one that can be written and read again as the same.
 @_cdecl("LLVMFuzzerTestOneInput")
 public func fuzzProtocol(_ data: UnsafePointer<UInt8>?, _ count: Int) -> CInt {
     let message = ByteBuffer(bytes: UnsafeBufferPointer(start: data, count: count))

@@ -30,7 +30,7 @@ test('the policy is shown, explained and reloaded; a bad one is told of', bounde
   await page.click('#policy-reload');
   await page.until(text('policy-said', 'The policy in force stays: line 3: no such key'));
   await page.until(text('policy-problem', 'The last reload failed: line 3: no such key'));
-  // Reloaded by someone else, it is read anew.
+  // Reloaded by another client, it is read again.
   mock.model.generation = 9;
   await page.until("document.querySelector('#policy-facts dd').textContent === '9'");
 }));
@@ -71,7 +71,7 @@ test('the log level is set; draining asks first', bounded, () => onDashboard({ p
   await page.until("document.getElementById('log-level').value === 'info'");
   await page.until(text('ready-state', 'Ready for new sessions.'));
   await page.until(text('build-facts', '1 d 2 h'));
-  // The node is ready, and there is something to know.
+  // The node is ready, and there is a detail to show.
   mock.model.rollCall = 'limits do not grow';
   await page.until(text('ready-checks', 'redis: limits do not grow'));
   mock.model.rollCall = undefined;

@@ -1,4 +1,4 @@
-// The dashboard's files as the node gives them.
+// The dashboard's files as the node serves them.
 
 import { readdirSync, readFileSync } from 'node:fs';
 
@@ -8,10 +8,10 @@ const types = {
   html: 'text/html; charset=utf-8', css: 'text/css; charset=utf-8', js: 'text/javascript; charset=utf-8', svg: 'image/svg+xml',
 };
 
-/** The policy that AdminDocument gives each with. */
+/** The policy with which AdminDocument serves each. */
 export const contentSecurityPolicy = "default-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
-/** What the node serves; the package.json beside is for Node, which runs the tests. */
+/** The served files; the package.json beside them is for Node, which runs the tests. */
 export const names = readdirSync(folder).filter((name) => name !== 'package.json');
 
 /** By path: `{ type, bytes }`; dashboard.html is at `/`. */

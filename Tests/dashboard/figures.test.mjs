@@ -1,4 +1,4 @@
-// What the overview shows, and that it keeps on showing it.
+// The overview's content, and that it stays up to date.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

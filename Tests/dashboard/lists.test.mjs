@@ -1,4 +1,4 @@
-// Lists and what an operator does with them: the requests that come of it are looked at.
+// Lists and an operator's actions on them: the resulting requests are checked.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -69,7 +69,7 @@ test('a session and a socket are ended only after a question', bounded, () => on
   await page.click('#ask-yes');
   await page.until("!document.querySelector('#sessions-list tbody').textContent.includes('a/b?c')");
   assert.deepEqual(mock.of('session.close').map(({ names }) => names), [['a/b?c']]);
-  // One that ended by itself meanwhile is no error.
+  // One that ended by itself meanwhile is not an error.
   await page.until("document.querySelector('#sessions-list td').textContent === 's-0001'");
   await page.click('#sessions-list tbody tr:nth-child(1) .actions button');
   mock.model.sessions.shift();
@@ -111,7 +111,7 @@ test('denylist entries are added with a time to live and a reason, and removed',
   await page.until(text('denylist-state', 'Version 42, 75 entries'));
   assert.equal(await page.value("document.getElementById('denylist-entries').value"), '');
   await page.picture('denylist-light');
-  // For ever and without a reason; what the node refuses stays in the form.
+  // Without an end and without a reason; an entry that the node refuses stays in the form.
   await page.fill('#denylist-entries', '192.0.2.0/99');
   await page.click('#denylist-add [type=submit]');
   await page.until(text('denylist-said', '192.0.2.0/99 is neither an address nor a name'));

@@ -48,7 +48,7 @@ test('lines are broken where the connection was lost', bounded, () => onDashboar
   await mock.stop();
   mock.backlog = 0;
   await page.until(lost('Connecting again in'));
-  // Longer than samples are joined over.
+  // Longer than the gap over which samples are joined.
   await page.until(`(window.lostAt ??= performance.now(), performance.now() - window.lostAt > 4500)`);
   await mock.start(port);
   await page.until(`${isBack} && ${lines} === 2`, 30);

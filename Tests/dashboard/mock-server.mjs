@@ -1,4 +1,4 @@
-// An admin server of the tests' making: it holds itself and its callers to openapi.json, as the node's does.
+// A simulated admin server: it checks itself and its callers against openapi.json, as the node's does.
 
 import { once } from 'node:events';
 import { createServer } from 'node:http';
@@ -15,7 +15,7 @@ class Refusal extends Error {
 
 const open = ['livez', 'readyz', 'openapi'];
 
-/** A page of a list whose keys rise. */
+/** A page of a list with increasing keys. */
 function page(items, query, key) {
   const limit = Number(query.get('limit') ?? 100);
   const sorted = [...items].sort((left, right) => (key(left) < key(right) ? -1 : 1));
@@ -29,13 +29,13 @@ const leads = (socket, wanted) => [socket.destination, socket.address].some((pla
 
 export class MockServer {
   requests = [];
-  /** What did not follow openapi.json, on either side. */
+  /** Violations of openapi.json, on either side. */
   violations = [];
   #streams = new Set();
   #connections = new Set();
 
   /**
-   * - token: what callers must show; null: nothing.
+   * - token: the token that callers must send; null: none.
    * - interval: milliseconds between two snapshots. - backlog: snapshots of the past, one a second, sent first.
    */
   constructor({ token = null, interval = 100, backlog = 0, ...model } = {}) {
@@ -63,7 +63,7 @@ export class MockServer {
     await closed;
   }
 
-  /** Ends the events as a lost connection does. */
+  /** Ends the events like a lost connection. */
   dropStreams() {
     for (const response of this.#streams) response.destroy();
   }

@@ -1,6 +1,6 @@
-// A node of the tests' making: its sessions, sockets, lists and figures, which change.
+// A simulated node: its sessions, sockets, lists and figures, which change.
 
-/** A name that would do harm were it read as HTML. */
+/** A name that would do harm if it were parsed as HTML. */
 export const hostileName = '<img src=x onerror="window.harmed=1"><script>window.harmed=1</script>\u202Egnp.exe';
 export const longName = `t:${'a-very-long-name-of-a-client-'.repeat(9)}`;
 
@@ -18,7 +18,7 @@ export function generator(seed) {
 const targets = ['example.com:443', 'api.example.net:443', '[2001:db8::5]:8443', 'db.example.org:5432', 'time.example.net:123'];
 
 export class NodeModel {
-  /** - redis: whether it has one, and so a cluster. - isEmpty: whether nothing ever happened on it. - isHuge: whether its numbers are. */
+  /** - redis: whether it has one, and so a cluster. - isEmpty: whether it has no events. - isHuge: whether its numbers are. */
   constructor({ redis = true, isEmpty = false, isHuge = false, sessions = 137 } = {}) {
     Object.assign(this, { redis, isEmpty, isHuge });
     const random = generator(7);
@@ -70,7 +70,7 @@ export class NodeModel {
     }
   }
 
-  /** What came to pass in so many seconds. */
+  /** The events of this many seconds. */
   advance(seconds) {
     this.step += 1;
     if (this.isEmpty) return;

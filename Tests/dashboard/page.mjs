@@ -1,4 +1,4 @@
-// A page of the browser: what it shows, what its reader does, and what it complains of.
+// A page of the browser: its content, its reader's actions, and its errors.
 
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ export class Page {
   /** Errors of the console, exceptions and violations of the content security policy. */
   complaints = [];
 
-  /** Opens an address in a profile of its own. - scheme: `light` or `dark`. */
+  /** Opens an address in a new profile. - scheme: `light` or `dark`. */
   static async open(browser, address, { width = 1280, height = 900, scheme = 'light', isPhone = false } = {}) {
     const page = new Page();
     page.browser = browser;
@@ -66,7 +66,7 @@ export class Page {
     return result.value;
   }
 
-  /** Waits until an expression holds, looking with each frame, and gives its value. */
+  /** Waits until an expression is true, checking with each frame, and returns its value. */
   async until(expression, seconds = 15) {
     const value = await this.value(`new Promise((resolve) => {
       const end = performance.now() + ${seconds * 1_000};
@@ -81,12 +81,12 @@ export class Page {
     return value;
   }
 
-  /** The text of what a selector finds first. */
+  /** The text of a selector's first match. */
   text(selector) {
     return this.value(`document.querySelector(${JSON.stringify(selector)})?.innerText ?? null`);
   }
 
-  /** Clicks with the mouse once the element stands still and nothing is over it. */
+  /** Clicks with the mouse once the element does not move and nothing is over it. */
   async click(selector) {
     const place = await this.until(`(() => {
       const found = document.querySelector(${JSON.stringify(selector)});
@@ -102,7 +102,7 @@ export class Page {
     for (const type of ['mousePressed', 'mouseReleased']) await this.send('Input.dispatchMouseEvent', { type, ...place, button: 'left', clickCount: 1 });
   }
 
-  /** Writes into a field in place of what is there. */
+  /** Replaces a field's content. */
   async fill(selector, text) {
     await this.until(`(() => { const found = document.querySelector(${JSON.stringify(selector)}); found.focus(); found.select(); return document.activeElement === found; })()`);
     if (text === '') await this.press('Delete');
@@ -126,7 +126,7 @@ export class Page {
     })()`);
   }
 
-  /** Writes a picture of the whole page where DASHBOARD_SCREENSHOTS names a folder. */
+  /** Writes a picture of the whole page if DASHBOARD_SCREENSHOTS names a folder. */
   async picture(name, isWhole = true) {
     const folder = process.env.DASHBOARD_SCREENSHOTS;
     if (!folder) return;

@@ -1,4 +1,4 @@
-// That it can be used on a phone, with a keyboard and with a screen reader.
+// It can be used on a phone, with a keyboard and with a screen reader.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
@@ -9,7 +9,7 @@ useBrowser();
 
 const parts = ['overview', 'sessions', 'sockets', 'denylist', 'policy', 'quota', 'node'];
 
-/** Shows a part and waits for what it reads. */
+/** Shows a part and waits for its data. */
 async function show(page, part) {
   await page.value(`location.hash = '${part}${part === 'quota' ? `?client=${longName}` : ''}'`);
   await page.until(`!document.getElementById('view-${part}').hidden && !document.getElementById('view-${part}').innerText.includes('Loading')`);

@@ -13,7 +13,7 @@ const matches = {
   object: (value) => typeOf(value) === 'object', array: Array.isArray,
 };
 
-/** What is wrong with a value, each with its place; empty: nothing. */
+/** The errors of a value, each with its place; empty: none. */
 export function problems(schema, value, place = '$') {
   if (schema.$ref) return problems(openAPI.components.schemas[schema.$ref.split('/').at(-1)], value, place);
   if (schema.oneOf) {
@@ -42,7 +42,7 @@ export function problems(schema, value, place = '$') {
   return found;
 }
 
-/** The operation that a request means, with its decoded path parameters; null where there is none. */
+/** The operation of a request, with its decoded path parameters; null if there is none. */
 export function operation(method, path) {
   const segments = path.split('/');
   for (const [pattern, methods] of Object.entries(openAPI.paths)) {

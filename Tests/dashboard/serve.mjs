@@ -1,4 +1,4 @@
-// Serves the dashboard over a made-up node, to look at: `node Tests/dashboard/serve.mjs [port]`.
+// Serves the dashboard with a simulated node, for viewing: `node Tests/dashboard/serve.mjs [port]`.
 
 import { MockServer } from './mock-server.mjs';
 

@@ -1,4 +1,4 @@
-// A short look at any dashboard: that of the node at DASHBOARD_URL (with DASHBOARD_TOKEN where it asks for one), or a made-up one's.
+// A short check of any dashboard: that of the node at DASHBOARD_URL (with DASHBOARD_TOKEN if it needs one), or a simulated one's.
 
 import assert from 'node:assert/strict';
 import { test } from 'node:test';

@@ -15,11 +15,11 @@ export function useBrowser() {
   after(() => browser?.stop(), { timeout: 30_000 });
 }
 
-/** What a browser says of an answer of 4xx and 5xx, or of none: no fault of the page. */
+/** A browser's message about an answer of 4xx and 5xx, or of none: not a fault of the page. */
 const ofTheNetwork = /^Failed to load resource: /;
 
 /**
- * Opens the dashboard of a made-up node, runs the body, and holds both to having nothing to complain of.
+ * Opens the dashboard of a simulated node, runs the body, and checks that neither reports an error.
  * - part: an address such as `#sockets`. - node: see MockServer. - page: see Page.open. - mayFail: whether requests may.
  */
 export async function onDashboard({ part = '', node = {}, page: look = {}, mayFail = false }, body) {

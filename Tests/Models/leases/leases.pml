@@ -3,7 +3,7 @@
  * README.md beside this file says what is modelled, the rules (numbered; "rule 3" below) and the properties.
  *
  * Sizes, by -D: N nodes (2 or 3), L the client's limit, SENDS declarations by each node, EPOCHS epochs by each node,
- * TTL the lease in ticks. rollcall.pml has what follows when Redis stands still or loses data.
+ * TTL the lease in ticks. rollcall.pml models a Redis that is suspended or loses data.
  * Mutants, by -D: listed in README.md. Witnesses, by -DWITNESS=k: an assertion that must fail, for it says the
  * interesting thing never happens.
  */
@@ -29,7 +29,7 @@
 #define TTL 2
 #endif
 #ifndef DUPS
-#define DUPS 1 /* declarations doubled by the network, in all; ANY for no bound */
+#define DUPS 1 /* declarations duplicated by the network, in all; ANY for no bound */
 #endif
 #define ANY 99
 #ifndef WITNESS
@@ -47,7 +47,7 @@
 #define MIN(a, b) (((a) < (b)) -> (a) : (b))
 #define MAX(a, b) (((a) > (b)) -> (a) : (b))
 
-/* A declaration on the wire, and its answer. It may arrive never, however late, doubled, in any order. */
+/* A declaration in transit, and its answer. It may arrive never, however late, duplicated, in any order. */
 typedef Declaration {
     unsigned sent : 1;
     unsigned epoch : 3;
@@ -67,18 +67,18 @@ typedef Node {
     unsigned epoch : 3;
     unsigned joined : 1; /* this epoch has had an answer */
     unsigned replaces : 1;
-    unsigned left : 2; /* ticks to the lease's end by the node's own reckoning; 0: lapsed */
+    unsigned left : 2; /* ticks to the lease's end by the node's own clock; 0: lapsed */
     unsigned seq : 4; /* of the latest declaration */
     unsigned sentAgo : 2; /* ticks since the latest declaration was sent, at most TTL; 0 when it is answered */
     unsigned waiting : 1; /* for the answer to the latest declaration */
-    unsigned beatAnswer : 2; /* to the latest heartbeat, on its way back */
+    unsigned beatAnswer : 2; /* to the latest heartbeat, in transit */
     unsigned beatAgo : 2 /* ticks since that heartbeat was sent */
 }
 Node node[N];
 Wire wire[N];
 
 /*
- * Redis: one entry for each (node, epoch). One whose end has passed (left = 0) is there until somebody in contact asks: here it goes at
+ * Redis: one entry for each (node, epoch). One whose end has passed (left = 0) stays until a node in contact asks: here it is dropped at
  * any time, or never, which is more than any rule about contact allows.
  */
 typedef Entry { unsigned there : 1; unsigned current : 3; unsigned seq : 4; unsigned left : 2 }
@@ -110,7 +110,7 @@ inline checkBound(n) {
 
 #define LATEST wire[n].d[node[n].seq]
 
-/* What makes it so: Redis counts at least what a node in good standing believes it may use. */
+/* The reason: Redis counts at least what a node in good standing assumes it may use. */
 inline checkLemma(n) {
 #ifdef LEMMA
     assert(LATEST.answer != FENCED); /* the own clock is always first */
@@ -181,7 +181,7 @@ inline declareScript(n, i) {
             assert(total <= L);
             others = 0; room = 0; allowed = 0; total = 0
 #if !defined(NO_SEQ) && !defined(BLIND_INCREMENT)
-        :: else /* late or doubled: no change, the answer tells the current grant */
+        :: else /* late or duplicated: no change, the answer has the current grant */
 #endif
         fi;
         RQ.grant = AT.current
@@ -189,7 +189,7 @@ inline declareScript(n, i) {
     printf("Redis: declare node %d seq %d epoch %d target %d: answer %d grant %d\n",
         n, i, RQ.epoch, RQ.target, RQ.answer, RQ.grant);
 #ifndef GROW_ON_STALE
-    /* An answer that nobody waits for is thrown away on arrival (rule 5): the same as if it never came. */
+    /* An answer that no node waits for is discarded on arrival (rule 5): the same as if it never arrived. */
     if
     :: !node[n].waiting || node[n].seq != i -> unanswer(n, i)
     :: else
@@ -200,8 +200,8 @@ inline declareScript(n, i) {
 }
 
 /*
- * rule 16. A heartbeat reaches Redis when it is sent or never: that it comes late only makes Redis remember longer.
- * Its answer may be late, doubled or lost.
+ * rule 16. A heartbeat reaches Redis when it is sent or never: arriving late only makes Redis remember longer.
+ * Its answer may be late, duplicated or lost.
  */
 inline heartbeatScript(n) {
     if
@@ -221,7 +221,7 @@ inline heartbeatScript(n) {
 
 /* ---- a node ---- */
 
-/* What was asked under an epoch is of no use once it is left. */
+/* Requests under an epoch are of no use once it is left. */
 inline stopWaiting(n) {
     node[n].beatAnswer = NONE; node[n].beatAgo = 0;
     node[n].waiting = 0; node[n].sentAgo = 0;
@@ -230,7 +230,7 @@ inline stopWaiting(n) {
 #endif
 }
 
-/* rule 7: the one way out of an epoch, whether Redis says FENCED or the node's own clock says it has lapsed. */
+/* rule 7: the only way out of an epoch, whether Redis answers FENCED or the node's own clock shows that it has lapsed. */
 inline leaveEpoch(n) {
 #if WITNESS == 2
     assert(node[n].live == 0);
@@ -270,7 +270,7 @@ inline send(n, t) {
 
 /*
  * Is it too late for this answer? A lease whose end has passed is never revived, not even by OK: Redis may have
- * forgotten the epoch and made it anew from a late declaration, and what the node held may be another's.
+ * forgotten the epoch and created it again from a late declaration, and the node's slots may be another's.
  */
 #if defined(REVIVE) || defined(NO_FENCE) || defined(LEASE_FROM_REPLY) || defined(NO_OWN_CLOCK)
 #define LAPSED(n, ago) false
@@ -345,7 +345,7 @@ inline heard(n) {
     fi
 }
 
-/* A new process: nothing is open, nothing is known but what is on the wire. */
+/* A new process: no open sockets, and only messages in transit are left. */
 inline startAnew(n) {
     printf("node %d starts anew\n", n);
     node[n].epoch = node[n].epoch + 1; node[n].joined = 0; node[n].replaces = 0;
@@ -490,7 +490,7 @@ inline tick() {
     x = 0
 }
 
-/* Somebody in contact asks: nothing is left of this lease. */
+/* A node in contact asks: nothing is left of this lease. */
 #define EXPIRED(n, e) (ENTRY(n, e).there && ENTRY(n, e).left == 0)
 
 inline clearWire() {
@@ -529,8 +529,8 @@ inline settleBeat(n) {
 }
 
 /*
- * From whatever state: what is on the wire is lost for good, the network works, nobody opens or closes.
- * Each node declares what is live; one lease later nothing is counted that is not open.
+ * From any state: messages in transit are lost, the network works, no node opens or closes.
+ * Each node declares its live sockets; one lease later only open ones are counted.
  */
 inline settle() {
     printf("settle\n");

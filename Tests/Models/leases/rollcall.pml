@@ -1,10 +1,10 @@
 /*
- * What the nodes do when Redis stands still, is cut off, loses its data or goes back to old data: contact, loss, roll call,
+ * The nodes' behaviour when Redis is suspended, is cut off, loses its data or reverts to old data: contact, loss, roll call,
  * firm and loose slots. README.md beside this file has the rules (numbered; "rule 18" below) and the properties.
- * One client, one bucket. leases.pml has what is left out here: epochs by name, doubled calls, answers that come late.
+ * One client, one bucket. leases.pml has the parts left out here: epochs by name, duplicated calls, late answers.
  *
  * Sizes, by -D: N nodes, L the limit, TTL the lease in ticks, HOLD ticks without growth after a loss, LOSSES of data.
- * FAIR: a tick passes while Redis answers only if each node that holds something was heard in it. Else any node may be cut off or
+ * FAIR: a tick passes while Redis answers only if each node that holds slots was heard in it. Else any node may be cut off or
  * asleep for any time. CREDIT: the mode `static`, where nodes open slots in an outage; else `closed`.
  * Mutants and witnesses, by -D: see README.md.
  */
@@ -24,7 +24,7 @@
 #define LOSSES 1
 #endif
 #ifndef LATES
-#define LATES 0 /* nodes whose calls may come late; one call is on the wire at a time */
+#define LATES 0 /* nodes whose calls may be late; one call is in transit at a time */
 #endif
 #ifndef WITNESS
 #define WITNESS 0
@@ -39,7 +39,7 @@
 #define MAX(a, b) (((a) > (b)) -> (a) : (b))
 #define LESS(a, b) (((a) > (b)) -> (a) - (b) : 0)
 
-#define UNKNOWN 3 /* how much room there is: no answer said */
+#define UNKNOWN 3 /* the room is unknown: no answer had it */
 #define PART MAX(L / N, 1)
 
 #ifdef PLAIN /* for breadth-first search, which knows no hidden variables */
@@ -57,16 +57,16 @@ typedef Node {
     unsigned left : 2; /* ticks to the lease's end by the node's own clock; after a loss, until the old lease's end */
     unsigned gen : 2; /* 0: the process has not started */
     unsigned since : 2; /* ticks since contact began, at most HOLD */
-    unsigned silent : 1; /* it asked in vain for so long that contact is broken */
-    unsigned sync : 1; /* what Redis knows may differ from what is so */
+    unsigned silent : 1; /* it had no answer for so long that contact is broken */
+    unsigned sync : 1; /* Redis' data may differ from the truth */
     unsigned out : 1; /* an outage */
     unsigned credit : 2; /* slots that may be open in it */
-    unsigned share : 2; /* this node's part of the room that it last heard of */
+    unsigned share : 2; /* this node's part of the room that it last received */
 }
 Node node[N];
 
 /*
- * A call is executed at once, or goes on the wire, where a tick or more passes; one at a time is there. An answer comes at once or never.
+ * A call is executed at once, or is in transit, where a tick or more passes; one at a time is there. An answer arrives at once or never.
  * `q`: the call that is executed now.
  */
 typedef Call {
@@ -83,13 +83,13 @@ typedef Call {
 Call wire;
 hidden byte qBeat, qTarget, qOpen, qHeld, qLoose, qGen, qSince, qAgo;
 
-/* Redis. A lease whose end has passed (left = 0) is there until somebody in contact drops it. */
+/* Redis. A lease whose end has passed (left = 0) stays until a node in contact drops it. */
 typedef Lease {
     unsigned there : 1;
-    unsigned old : 1; /* it stands under an epoch that its node has left */
+    unsigned old : 1; /* it is under an epoch that its node has left */
     unsigned left : 2;
-    unsigned count : 2; /* what may be open */
-    unsigned granted : 2; /* what of that was granted; the rest stands in "ungranted" */
+    unsigned count : 2; /* the slots that may be open */
+    unsigned granted : 2; /* those of them that were granted; the rest is in "ungranted" */
     unsigned answered : 1 /* the node has answered the roll call */
 }
 Lease lease[N];
@@ -108,7 +108,7 @@ hidden byte firmBefore[N];
 
 #define STARTED(n) (node[n].gen != 0)
 #define STANDING(n) (node[n].joined && node[n].left > 0)
-/* What counts as firm: it was opened under a lease that has not lapsed since, and a loss of data is no lapse. */
+/* Firm slots: opened under a lease that has not lapsed since; a loss of data is not a lapse. */
 #define FIRM(n) ((node[n].left > 0) -> node[n].live - node[n].loose : 0)
 #define LAPSED(n) (node[n].joined && node[n].left == 0)
 
@@ -142,7 +142,7 @@ inline checkBound() {
 
 inline forget(i) { lease[i].there = 0; lease[i].old = 0; lease[i].left = 0; lease[i].count = 0; lease[i].granted = 0 }
 
-/* rules 20 and 24: what every call does first; `age` is that of the caller's contact */
+/* rules 20 and 24: the first step of every call; `age` is that of the caller's contact */
 inline touch() {
     if
     :: fresh ->
@@ -178,7 +178,7 @@ inline endRollCall() {
     w = 0
 }
 
-/* rules 18 and 19: whether a lease counts for who asks */
+/* rules 18 and 19: whether a lease counts for the requesting node */
 #ifdef NO_CONTACT
 #define LIVES(i) (lease[i].there && lease[i].left > 0)
 #else
@@ -190,7 +190,7 @@ inline clearWire() {
     wire.ago = 0
 }
 
-/* What a node asked is of no use once its epoch is left. */
+/* A node's requests are of no use once its epoch is left. */
 inline clearCall(n) {
     if :: wire.by == n + 1 -> clearWire() :: else fi
 }
@@ -305,8 +305,8 @@ inline beatScript(n) {
 /* ---- a node ---- */
 
 /*
- * rules 7 and 22: out of an epoch. Slots are loose from here on, but where they counted until data was lost; those stay firm until the
- * old lease's end, for until then nobody else grows.
+ * rules 7 and 22: out of an epoch. Slots are loose from here on, except those that counted until data was lost; these stay firm until the
+ * old lease's end, because until then no other node grows.
  */
 inline leave(n, isFirm) {
     printf("node %d leaves its epoch, live %d firm %d\n", n, node[n].live, isFirm);
@@ -320,7 +320,7 @@ inline leave(n, isFirm) {
     clearCall(n)
 }
 
-/* What every answer tells: that there is contact, and the generation. */
+/* The content of every answer: that there is contact, and the generation. */
 inline learn(n, asked) {
     if :: node[n].silent -> node[n].since = 0; node[n].silent = 0 :: else fi;
     if :: node[n].out -> node[n].out = 0; node[n].credit = 0; node[n].sync = 1 :: else fi;
@@ -340,14 +340,14 @@ inline heardClaim(n) {
         node[n].sync = node[n].live > MAX(grant, qHeld);
         node[n].loose = MIN(node[n].loose, LESS(node[n].live, grant));
         printf("node %d hears grant %d, live %d loose %d\n", n, grant, node[n].live, node[n].loose);
-        /* What is firm is granted: no firm slot ever ends. */
+        /* Firm slots are granted: no firm slot ever ends. */
         assert(node[n].live - node[n].loose <= grant);
         if
         :: !held ->
 #if WITNESS == 2
             assert(node[n].loose == 0); /* never does an excess end */
 #endif
-            /* What ends leaves nothing of the limit unused. */
+            /* The slots that end leave nothing of the limit unused. */
             assert(node[n].loose == 0 || grant + theirs >= L);
             node[n].live = node[n].live - node[n].loose; node[n].loose = 0
         :: else
@@ -371,7 +371,7 @@ inline heardBeat(n) {
     checkBound()
 }
 
-/* rule 17: who asks in vain says so with the next call, and not only after an answer */
+/* rule 17: a node without an answer says so with the next call, and not only after an answer */
 #ifdef SINCE_OF_LAST_ANSWER
 #define SINCE(n) node[n].since
 #else
@@ -391,7 +391,7 @@ inline sendBeat(n) {
     qBeat = 1
 }
 
-/* A look at the generation: a new process, a node without leases, a probe. Its answer comes at once or never. */
+/* A check of the generation: a new process, a node without leases, a probe. Its answer arrives at once or never. */
 inline look(n) {
     age = SINCE(n);
     touch();
@@ -432,7 +432,7 @@ inline rollCall(n) {
     checkBound()
 }
 
-/* It asked in vain for so long that contact is broken (rule 17). */
+/* It had no answer for so long that contact is broken (rule 17). */
 inline fallSilent(n) {
     printf("node %d asks in vain\n", n);
     node[n].silent = 1;
@@ -443,7 +443,7 @@ inline fallSilent(n) {
 
 #define MAY(n) (!done && STARTED(n))
 #define MAY_ASK(n) (MAY(n) && !LAPSED(n))
-/* Who asks in vain claims nothing, for that is an outage by then (a tick is long); and one claim is on its way at a time. */
+/* A node without an answer claims nothing, because that is an outage by then (a tick is long); and one claim is in transit at a time. */
 #define MAY_CLAIM(n) (MAY_ASK(n) && !node[n].silent && (wire.by != n + 1 || wire.beat))
 #if LATES == 0
 #define CLAIM(n, t) \
@@ -511,7 +511,7 @@ end:
 #ifdef CREDIT_AGAIN
             node[n].credit = MAX(node[n].live, node[n].granted);
 #else
-            /* What was opened on credit since the last answer is a part of the credit. */
+            /* Slots opened on credit since the last answer are a part of the credit. */
             node[n].credit = MAX(node[n].live - node[n].loose, node[n].granted);
 #endif
             if
@@ -532,7 +532,7 @@ end:
 
 /* ---- time, loss, and the end ---- */
 
-/* FAIR: whether all that hold something were heard in this tick. */
+/* FAIR: whether all nodes that hold slots were heard in this tick. */
 inline lookFair() {
     w = 1; x = 0;
     do
@@ -582,7 +582,7 @@ inline tick() {
     fi
 }
 
-/* All that run ask, and hear nothing. */
+/* All running nodes ask, and get no answer. */
 inline silence(first) {
     x = first;
     do
@@ -592,7 +592,7 @@ inline silence(first) {
     x = 0
 }
 
-/* The data is gone, or old, as another process has it. Of what is old nothing counts: it might as well be gone. */
+/* The data is gone, or old, as another process has it. Old data does not count: it might as well be gone. */
 inline lose() {
     losses = losses + 1;
     fresh = 1;
@@ -624,7 +624,7 @@ inline stepClock() {
     x = 0; hold = 0
 }
 
-/* From whatever state: calls on the wire are lost, Redis answers, nobody opens or closes. */
+/* From any state: calls in transit are lost, Redis answers, no node opens or closes. */
 inline settle() {
     printf("settle\n");
     up = 1;
@@ -667,7 +667,7 @@ inline settleClaims() {
     z = 0;
     do
     :: z < N ->
-#ifdef SLOW /* all calls come late, and ask for one more */
+#ifdef SLOW /* all calls are late, and ask for one more */
         if
         :: STARTED(z) ->
             w = MIN(node[z].live + 1, L); sendClaim(z, w); w = 0; qAgo = 1; claimScript(z); heardClaim(z)
@@ -705,7 +705,7 @@ end:
     :: d_step { !done && !up -> tick(); silence(0) }
     :: d_step { !done && up -> up = 0; printf("Redis stands still\n") }
     :: d_step { !done && !up -> up = 1; printf("Redis goes on\n") }
-#ifdef PAUSES /* the first node sleeps while Redis stands still */
+#ifdef PAUSES /* the first node sleeps while Redis is suspended */
     :: d_step { !done && !up -> tick(); silence(1) }
 #endif
 #else
@@ -715,7 +715,7 @@ end:
 #ifdef STEPS
     :: d_step { !done -> stepClock() }
 #endif
-#ifdef NO_PROCESS /* old data that passes for the present: some lease is not in it */
+#ifdef NO_PROCESS /* old data that counts as current: some lease is not in it */
     :: d_step { !done && losses < LOSSES -> losses = losses + 1; forget(0) }
     :: d_step { !done && losses < LOSSES -> losses = losses + 1; forget(1) }
 #endif
