@@ -15,7 +15,7 @@ OVERLOADED = 65
 
 
 async def attempt(session, target):
-    """A socket that is closed as soon as it is there. The code of the refusal, if that is what comes."""
+    """A socket that is closed as soon as it is open. Returns the code of the refusal, if there is one."""
     socket = session.connect(*target)
     try:
         await within(30, socket.connected)
@@ -25,7 +25,7 @@ async def attempt(session, target):
 
 
 async def sockets(session, count):
-    """So many sockets that stay. Raises Refusal."""
+    """This many sockets that stay open. Raises Refusal."""
     opened = [session.connect(*ECHO) for _ in range(count)]
     for socket in opened:
         await within(30, socket.connected)

@@ -92,7 +92,7 @@ async def a_denylist_that_a_node_may_not_read(world):
 
 
 def other_build(world):
-    """The same program with another commit in it, which is what tells builds apart."""
+    """The same program with another commit in it, which distinguishes builds."""
     told = subprocess.run([world.node_program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     commit = told.rpartition("(")[2].rstrip(")")
     data = open(world.node_program, "rb").read()

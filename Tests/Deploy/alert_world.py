@@ -71,7 +71,7 @@ class Node:
         return await Session.open(self.address, f"127.4.{client}.{self.name.split('-')[1]}", headers)
 
     def write_policy(self, text):
-        """A policy of its own; it is read again by whoever asks for that."""
+        """Writes this node's own policy; the caller triggers the reload."""
         path = self.world.work / f"{self.name}.toml"
         path.write_text(text)
         return path
@@ -155,7 +155,7 @@ class World(Cluster):
 
     @staticmethod
     def moment(text):
-        """Seconds since 1970. Prometheus tells more digits than Python reads."""
+        """Seconds since 1970. Prometheus prints more digits than Python reads."""
         text = re.sub(r"(\.\d{1,6})\d*", r"\1", text).replace("Z", "+00:00")
         return datetime.datetime.fromisoformat(text).timestamp()
 

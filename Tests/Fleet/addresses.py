@@ -102,7 +102,7 @@ class TokenCluster(Cluster):
         await super().start_node(name, *options, "--jwt-key-file", f"HS256:{self.work / 'secret'}", **settings)
 
     def token(self, length):
-        """One of exactly so many characters, by a claim that nobody reads."""
+        """A token of exactly this many characters, with an unused claim as padding."""
         def part(data):
             return base64.urlsafe_b64encode(data).rstrip(b"=")
 

@@ -9,7 +9,7 @@ from cluster import CLIENTS, NODES, TARGETS
 
 
 class Faults:
-    """`limit` is what the policy gives one client; the target is told what may be open during and after each fault."""
+    """`limit` is the policy's limit for one client; the target is notified of the maximum during and after each fault."""
 
     def __init__(self, cluster, load, limit, settle):
         self.cluster, self.load, self.limit = cluster, load, limit
@@ -139,7 +139,7 @@ class Faults:
 
 
 async def one(told, fault, invariants, faults, number):
-    """A fault and every invariant after it. What takes a lease's time goes on beside; its task is returned."""
+    """A fault and every invariant after it. Work that lasts a lease's time runs beside it; its task is returned."""
     probe, begun = f"127.3.{number // 200}.{number % 200 + 1}", time.monotonic()
     try:
         sessions = await invariants.hold(probe, CLIENTS, TARGETS)

@@ -95,7 +95,7 @@ class Invariants:
                 self.wrong(f"after {told}: {name} is dead; {(self.cluster.work / f'{name}.log').read_text(errors='replace')[-1000:]}")
 
     async def denylist(self, told):
-        """A new entry is on every node within the bound, and so are all that were added before: Redis keeps what it was told."""
+        """A new entry is on every node within the bound, and so are all earlier ones: Redis keeps its entries."""
         entry, begun = f"203.0.{113 + len(self.entries) // 256}.{len(self.entries) % 256}", time.monotonic()
         await self.cluster.command("denylist", "add", entry, "--ttl", "2h", "--reason", "fleet")
         self.entries.add(entry)

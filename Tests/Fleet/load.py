@@ -106,7 +106,7 @@ class Load:
 
 
 class Seat:
-    """One session of a client, taken up again elsewhere when its node goes, with so many sockets."""
+    """One session of a client, resumed elsewhere when its node ends, with this many sockets."""
 
     def __init__(self, load, address, sockets, mix):
         self.load, self.address, self.sockets, self.mix = load, address, sockets, mix

@@ -77,7 +77,7 @@ async def flush(world, hammer):
 
 
 async def flush_without_pubsub(world, hammer):
-    """Nobody hears that a roll call has begun."""
+    """No node is notified that a roll call has begun."""
     for _ in range(8):
         world.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
         world.redis.ask("FLUSHALL")
@@ -146,7 +146,7 @@ async def sentinels_fail_over_to_an_old_copy(world, hammer):
 
 
 async def a_slot_moves(world, hammer):
-    """There and back. Nodes are told by MOVED."""
+    """There and back. MOVED notifies the nodes."""
     source = world.redis.master
     key = source.ask("KEYS", "wn:*:lc:*").split()[0]
     target = next(server for server in world.redis.servers if server is not source)

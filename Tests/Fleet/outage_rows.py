@@ -156,7 +156,7 @@ class Rates:
 
 @dataclass
 class Denylists:
-    """The denylist in force, after Redis lost what was added last, or all; at once somebody adds another entry, and another node starts."""
+    """The denylist in force, after Redis lost the last additions, or all; at once another entry is added, and another node starts."""
     event: object
     # Whether Redis has the earlier data, as in an old copy.
     is_old: bool = False

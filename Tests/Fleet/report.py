@@ -7,7 +7,7 @@ COLOURS = ("#1668b0", "#c2410c", "#15803d", "#7e22ce", "#334155")
 
 
 def nice_step(span, parts=4):
-    """The smallest of 1, 2, 5 times a power of ten that divides the span in at most so many parts."""
+    """The smallest of 1, 2, 5 times a power of ten that divides the span into at most this many parts."""
     raw, power = span / parts, 1.0
     while power * 10 <= raw:
         power *= 10

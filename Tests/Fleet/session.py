@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 
 class Socket:
-    """One socket to a target that echoes: what came back is compared with what was sent by length and CRC."""
+    """One socket to a target that echoes: the returned data is compared with the sent data by length and CRC."""
 
     def __init__(self, session, number):
         loop = asyncio.get_running_loop()
@@ -98,7 +98,7 @@ class Accepted(Socket):
 
 
 class Datagrams(Socket):
-    """A UDP socket to a target that echoes. `arrived` holds what came and was not asked for yet."""
+    """A UDP socket to a target that echoes. `arrived` holds received data that was not requested yet."""
 
     def __init__(self, session, number):
         super().__init__(session, number)

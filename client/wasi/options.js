@@ -74,7 +74,7 @@ const optionsAt = (socket, at) => (lacks(socket, at) ? undefined : byLevel.get(a
 /** The key under which a socket stores the timeout of its calls, in ms. */
 const waits = new Map([[so.receiveTimeout, "receiveTimeout"], [so.sendTimeout, "sendTimeout"]]);
 
-/** A length passed by value in place of a pointer (a Go library does so) is not an address that a guest could mean. */
+/** A length passed by value instead of a pointer (a Go library does so) is not an address that a guest could mean. */
 const smallestPointer = 64;
 
 export function getOption(memory, socket, at, name, valuePointer, lengthPointer) {

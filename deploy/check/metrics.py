@@ -27,7 +27,7 @@ WORDS = set(
 
 
 def read(source):
-    """The node's metrics: name to set of labels, or to None where the source does not tell the labels."""
+    """The node's metrics: name to set of labels, or to None if the source does not list the labels."""
     if source.startswith(("http://", "https://")):
         request = urllib.request.Request(source)
         if token := os.environ.get("WASMNET_ADMIN_TOKEN"):
@@ -66,7 +66,7 @@ def read(source):
 
 
 def expressions():
-    """Where each expression stands, and it."""
+    """Each expression with its location."""
     rules = yaml.safe_load((DEPLOY / "prometheus/wasmnet.rules.yml").read_text())
     for group in rules["groups"]:
         for rule in group["rules"]:

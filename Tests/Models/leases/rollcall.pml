@@ -576,7 +576,7 @@ inline tick() {
 #if defined(LATE_GROWTH) || defined(LATE_FREES)
         if :: wire.since < HOLD -> wire.since = wire.since + 1 :: else fi
 #else
-        wire.since = 0 /* nobody asks for it of what comes late */
+        wire.since = 0 /* not checked for a late call */
 #endif
     :: else
     fi

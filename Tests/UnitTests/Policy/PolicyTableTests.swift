@@ -274,7 +274,7 @@ import WasmnetPolicyFile
         #expect(try Self.decide(policy, "127.0.0.1", 9001).allowed)
     }
 
-    /// One local address stands for all; an address elsewhere is that address only; a name is denied whatever it resolves to.
+    /// One local address represents all; an address elsewhere is that address only; a name is denied whatever it resolves to.
     @Test func theNodesOwnEndpointsAreDeniedOnEveryLocalAddress() throws {
         let redis = try HostName(parsing: "redis.internal")
         var place = Place()

@@ -194,7 +194,7 @@ import WasmnetTesting
         await node.stop()
     }
 
-    /// A trusted proxy's connections stand for its clients, which its PROXY headers name.
+    /// A trusted proxy's connections count for its clients, which its PROXY headers name.
     @Test func aTrustedProxysConnectionsCountForTheirClients() async throws {
         let rules = try policy("[clients]\ntrusted_proxies = [\"127.0.0.1\"]")
         let node = try await TestNode.start(policy: rules) {

@@ -65,7 +65,7 @@ import WasmnetTesting
         }
     }
 
-    /// A name that the policy denies is answered without a lookup, so that it cannot be told from one that does not exist.
+    /// A name that the policy denies is answered without a lookup, so that it looks the same as one that does not exist.
     @Test func deniedNamesAreNotLookedUp() async throws {
         let resolver = NotedResolver()
         let rules = try policy("[network]\ndeny = [\"*.corp.example\"]\nallow = [\"*\", \"db\"]")

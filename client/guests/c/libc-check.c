@@ -375,7 +375,7 @@ static void waits(void) {
   struct pollfd wrong_one = {NO_FD, POLLIN, 0};
   count = poll(&wrong_one, 1, -1);
   printf("poll, no descriptor: %d %s\n", count, events_name(wrong_one.revents));
-  /* Readable, which nobody asked for: it waits to its end. */
+  /* Readable, which was not requested: it waits to its end. */
   write(ends[1], "x", 1);
   struct pollfd quiet = {ends[0], 0, 0};
   clock_gettime(CLOCK_MONOTONIC, &begun);

@@ -24,7 +24,7 @@ compile() {
 }
 # link NAME FILE...
 link() { "$cc" -Wl,--strip-all "${@:2}" -o "$out/$1.wasm"; }
-# configure OPTION...: with what all of these programs are told.
+# configure OPTION...: with the options common to all of these programs.
 configure() {
     [ ! -e configured ] || return 0
     ./configure --quiet --disable-shared --enable-static CC="$cc" AR=llvm-ar-14 RANLIB=llvm-ranlib-14 \

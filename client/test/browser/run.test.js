@@ -96,7 +96,7 @@ for (const browser of BROWSERS) {
   });
 }
 
-/** The two that it gives, with this test's addresses in place of the node's. */
+/** The two from the README, with this test's addresses instead of the node's. */
 function policiesOfTheReadme(served) {
   const readme = readFileSync(`${CLIENT}wasi/README.md`, "utf8");
   const [own, foreign] = [...readme.matchAll(/```\nContent-Security-Policy: ([^`]*)```/g)]

@@ -6,7 +6,7 @@ import { checksum, hex } from "./checksum.js";
 
 let release = null;
 
-/** Runs print.c with a stdout that takes its first bytes only when releaseOutput() is called; tells how many bytes it was given. */
+/** Runs print.c with a stdout that takes its first bytes only when releaseOutput() is called; reports how many bytes it received. */
 export async function heldOutput({ count, url, strategy, inPage, asStream }, tell) {
   const held = new Promise((resolve) => { release = resolve; });
   let given = 0;

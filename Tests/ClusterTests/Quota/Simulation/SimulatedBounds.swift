@@ -43,7 +43,7 @@ final class SimulatedBounds: @unchecked Sendable {
     /// When something was last in the way of some node, or a limit changed; and when something was, or a roll call or an outage lasted.
     private var disturbedAt: Int64 = 0
     private var unsettledAt: Int64 = 0
-    /// The key of leases was deleted, and not all may be told again.
+    /// The key of leases was deleted, and some may not be declared again yet.
     private var isForgotten = false
 
     func disturbed() {

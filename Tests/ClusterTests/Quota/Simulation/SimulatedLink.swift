@@ -234,7 +234,7 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
 
     // MARK: Faults
 
-    /// - Parameter resets: whether the connection ends at once; else nobody hears of anything.
+    /// - Parameter resets: whether the connection ends at once; else neither side is notified.
     func cut(resets: Bool) {
         if resets {
             self.isRefused = true

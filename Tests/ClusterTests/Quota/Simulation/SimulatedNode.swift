@@ -42,7 +42,7 @@ final class SimulatedNode: @unchecked Sendable {
     let startedAt: Int64
     /// The other listeners at Redis.
     var others: () -> Int = { 0 }
-    /// So many sockets of a client are to end; whether by the fence.
+    /// This many sockets of a client must end; whether by the fence.
     var ends: (_ client: Int, _ count: Int) -> Void = { _, _ in }
     /// Called before; `silence`: for how long no answer came.
     var tells: (_ client: Int, _ count: Int, _ isFence: Bool, _ silence: Int64) -> Void = { _, _, _, _ in }
