@@ -284,7 +284,7 @@ class Cluster:
 
 
 def main(run, policy_text, drain, seconds, kind=Cluster):
-    """Runs `run(cluster)`, which returns the failure in words, within this many seconds. Returns the exit status; nothing is left behind."""
+    """Runs `run(cluster)`, which returns the failure within this many seconds. Returns the exit status; nothing is left behind."""
     if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
         print("WASMNET_NODE names the node's program", file=sys.stderr)
         return 2
