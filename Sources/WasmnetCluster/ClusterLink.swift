@@ -49,6 +49,9 @@ final class ClusterLink: Sendable {
     /// How often a loss of a bucket's data was noticed.
     var losses: Int { self.lossCount.load(ordering: .relaxed) }
 
+    /// How long the present roll call has lasted; nil where there is none.
+    func rollCallTime(now: QuotaInstant) -> QuotaDuration? { self.loss.withLock { $0.map { now - $0.began } } }
+
     /// The buckets of one loss are noticed one after the other; it is reported once.
     func noticedLoss() {
         self.lossCount.wrappingAdd(1, ordering: .relaxed)
@@ -257,6 +260,8 @@ package final class ClusterCounters: Sendable {
     package let waited = Atomic<Int>(0)
     /// Epochs left because their lease had ended, or Redis no longer knew them.
     package let fences = Atomic<Int>(0)
+    /// Sockets ended because their client had more open than its limit.
+    package let excess = Atomic<Int>(0)
     /// Bytes granted, including those that expired unused.
     package let grantedBytes = Atomic<Int>(0)
 

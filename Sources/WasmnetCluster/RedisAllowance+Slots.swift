@@ -134,7 +134,10 @@ extension RedisAllowance {
             return state.grants[resource].endExcess(now: now)
         }
         self.complete(done)
-        if excess > 0 { self.link.events.excess(self.client, excess) }
+        if excess > 0 {
+            self.link.counters.excess.wrappingAdd(excess, ordering: .relaxed)
+            self.link.events.excess(self.client, excess)
+        }
         // In a roll call waiters are checked from time to time.
         if reply.missing != .rollCall { self.ask(resource) }
     }

@@ -253,7 +253,10 @@ final class RedisAllowance: ClientAllowance, SlotOwner {
         return self.state.withLock { $0.epoch == epoch && $0.grants.areDeclared }
     }
 
-    var grantedSockets: Int { self.state.withLock { $0.grants.sockets.granted } }
+    /// Socket slots that Redis granted, and those in use without a grant.
+    var socketSlots: (granted: Int, loose: Int) {
+        self.state.withLock { ($0.grants.sockets.granted, $0.grants.sockets.loose) }
+    }
 
     /// Whether it can be dropped without losing anything.
     var isForgettable: Bool {

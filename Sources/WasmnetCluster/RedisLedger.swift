@@ -48,10 +48,19 @@ package final class RedisLedger: QuotaLedger {
         self.buckets[RedisKeys.bucket(of: client)].known(client)
     }
 
-    /// Socket slots that Redis granted to this node's clients; without a limit on sockets, none are.
-    package var grantedSockets: Int {
-        self.buckets.reduce(0) { sum, bucket in sum + bucket.clients.reduce(0) { $0 + $1.grantedSockets } }
+    /// Socket slots of this node's clients: those that Redis granted, and those in use without a grant. Both are 0 for clients without a
+    /// limit on sockets.
+    package var socketSlots: (granted: Int, loose: Int) {
+        var sum = (granted: 0, loose: 0)
+        for client in self.buckets.lazy.flatMap(\.clients) {
+            let slots = client.socketSlots
+            sum = (sum.granted + slots.granted, sum.loose + slots.loose)
+        }
+        return sum
     }
+
+    /// How long the present roll call has lasted; zero where there is none.
+    package var rollCallTime: QuotaDuration { self.link.rollCallTime(now: self.link.now) ?? .zero }
 
     /// The modes used while Redis does not answer; for outages that begin from now on.
     package var modes: OutageModes {

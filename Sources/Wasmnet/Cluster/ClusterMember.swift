@@ -128,6 +128,12 @@ final class ClusterMember: Sendable {
         return events
     }
 
+    /// The modes in force while Redis does not answer, and for how many seconds it has been silent; nil: there is no outage.
+    var outage: (modes: String, seconds: Int64)? {
+        guard self.ledger.outages > 0, let seconds = self.outageLog.silentSeconds else { return nil }
+        return (self.modes.withLock { $0.summary }, seconds)
+    }
+
     /// Applies the outage modes of a policy that came into force.
     func apply(_ policy: Policy) {
         self.modes.withLock { $0 = policy.outage }

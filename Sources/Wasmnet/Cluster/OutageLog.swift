@@ -52,6 +52,11 @@ final class OutageLog: Sendable {
             metadata: ["silent_seconds": "\((MachineClock.uptimeNanoseconds() - since) / 1_000_000_000)"])
     }
 
+    /// How long Redis has been silent in the present outage, in whole seconds; nil where there is none.
+    var silentSeconds: Int64? {
+        self.state.withLock { $0.since }.map { (MachineClock.uptimeNanoseconds() - $0) / 1_000_000_000 }
+    }
+
     private func begins(_ since: Int64) -> Bool {
         self.state.withLock { state in
             guard state.since == nil else { return false }
@@ -97,7 +102,7 @@ final class OutageLog: Sendable {
 
 extension OutageModes {
     /// One word if all are the same, otherwise each with its limit.
-    fileprivate var summary: String {
+    var summary: String {
         let all: [(String, OutageMode)] = [
             ("max_sessions", self.sessions), ("max_connections", self.sockets), ("connects_per_sec", self.connects),
             ("resolves_per_sec", self.resolves), ("max_bandwidth_mbps", self.bandwidth),

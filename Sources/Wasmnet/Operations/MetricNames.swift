@@ -29,6 +29,9 @@ package enum MetricNames {
     static let fences = "wasmnet_lease_fences_total"
     static let losses = "wasmnet_redis_losses_total"
     static let rollCall = "wasmnet_roll_call"
+    static let rollCallTime = "wasmnet_roll_call_seconds"
+    static let redisOutage = "wasmnet_redis_outage_seconds"
+    static let excess = "wasmnet_excess_sockets_total"
     static let clusterNodes = "wasmnet_cluster_nodes"
     static let denylistVersion = "wasmnet_denylist_version"
     static let denylistEntries = "wasmnet_denylist_entries"
@@ -81,7 +84,8 @@ package enum MetricNames {
             help:
                 "Times reading stopped since the other side took no bytes: of clients (client) or of targets (target)."),
         MetricDescription(
-            Self.leaseSlots, .gauge, help: "Socket slots of clients: granted to this node by Redis, and used."),
+            Self.leaseSlots, .gauge,
+            help: "Socket slots of clients on this node: granted by Redis, used, and used without a grant (loose)."),
         MetricDescription(Self.grantedBytes, .counter, help: "Bytes that Redis granted to this node's clients."),
         MetricDescription(
             Self.reservations, .counter,
@@ -107,6 +111,16 @@ package enum MetricNames {
             help:
                 "Groups of clients whose limits do not grow until all nodes have declared again what they hold, after data was lost."
         ),
+        MetricDescription(
+            Self.rollCallTime, .gauge, help: "How long the present roll call has lasted; 0: there is none.",
+            unit: "seconds"),
+        MetricDescription(
+            Self.redisOutage, .gauge,
+            help: "How long Redis has been silent, once limits go by redis_failure; 0: there is no outage.",
+            unit: "seconds"),
+        MetricDescription(
+            Self.excess, .counter,
+            help: "Sockets ended because their client had more open than its limit, after an outage or a loss."),
         MetricDescription(
             Self.clusterNodes, .gauge, help: "Nodes of the cluster that this node sees, itself included."),
         MetricDescription(Self.denylistVersion, .gauge, help: "Version of the denylist in force."),

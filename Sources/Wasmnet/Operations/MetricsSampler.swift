@@ -31,8 +31,8 @@ final class MetricsSampler: Sendable {
     private let counted: Guarded<Counted>
 
     private struct ClusterMeters: Sendable {
-        let available, evicts, nodes, slotsGranted, slotsUsed, rollCall: Meter
-        let calls, errors, local, waited, fences, losses, grantedBytes: Counter
+        let available, evicts, nodes, slotsGranted, slotsUsed, slotsLoose, rollCall, rollCallTime, outage: Meter
+        let calls, errors, local, waited, fences, losses, excess, grantedBytes: Counter
     }
 
     /// Totals as last reported.
@@ -71,12 +71,15 @@ final class MetricsSampler: Sendable {
                 available: meter(MetricNames.redisAvailable), evicts: meter(MetricNames.redisEvicts),
                 nodes: meter(MetricNames.clusterNodes),
                 slotsGranted: meter(MetricNames.leaseSlots, ("state", "granted")),
-                slotsUsed: meter(MetricNames.leaseSlots, ("state", "used")), rollCall: meter(MetricNames.rollCall),
+                slotsUsed: meter(MetricNames.leaseSlots, ("state", "used")),
+                slotsLoose: meter(MetricNames.leaseSlots, ("state", "loose")), rollCall: meter(MetricNames.rollCall),
+                rollCallTime: meter(MetricNames.rollCallTime), outage: meter(MetricNames.redisOutage),
                 calls: counter(MetricNames.redisCalls),
                 errors: counter(MetricNames.redisErrors),
                 local: counter(MetricNames.reservations, ("answer", "local")),
                 waited: counter(MetricNames.reservations, ("answer", "waited")),
                 fences: counter(MetricNames.fences), losses: counter(MetricNames.losses),
+                excess: counter(MetricNames.excess),
                 grantedBytes: counter(MetricNames.grantedBytes))
         }
         self.counted = Guarded(Counted())
@@ -120,7 +123,9 @@ final class MetricsSampler: Sendable {
         meters.available.set(ledger.outages == 0 && member.isConnected ? 1 : 0)
         meters.evicts.set(member.evicts ? 1 : 0)
         meters.nodes.set(ledger.nodeCount)
-        meters.slotsGranted.set(ledger.grantedSockets)
+        let slots = ledger.socketSlots
+        meters.slotsGranted.set(slots.granted)
+        meters.slotsLoose.set(slots.loose)
         meters.slotsUsed.set(ledger.counts.sockets)
         let counters = ledger.counters
         meters.calls.increment(by: counted.step("calls", counters.calls.load(ordering: .relaxed)))
@@ -129,7 +134,10 @@ final class MetricsSampler: Sendable {
         meters.waited.increment(by: counted.step("waited", counters.waited.load(ordering: .relaxed)))
         meters.fences.increment(by: counted.step("fences", counters.fences.load(ordering: .relaxed)))
         meters.losses.increment(by: counted.step("losses", ledger.losses))
+        meters.excess.increment(by: counted.step("excess", counters.excess.load(ordering: .relaxed)))
         meters.rollCall.set(ledger.rollCalls)
+        meters.rollCallTime.set(Double(ledger.rollCallTime.microseconds) / 1e6)
+        meters.outage.set(Double(member.outage?.seconds ?? 0))
         meters.grantedBytes.increment(by: counted.step("bytes", counters.grantedBytes.load(ordering: .relaxed)))
     }
 

@@ -26,15 +26,15 @@ struct NodeAdmin: AdminBackend {
         let isLoaded = self.server.denylist.inForce.isLoaded
         let notLoaded = isLoaded ? nil : "the denylist was not read yet"
         guard let member = self.server.member else { return checks + [ReadinessCheck("denylist", problem: notLoaded)] }
-        let isOutage = member.ledger.outages > 0
-        let isDown = isOutage || !member.isConnected
+        let outage = member.outage
+        let isDown = outage != nil || !member.isConnected
         let isAlone = isDown && member.isOptional && !self.readyNeedsRedis
         checks.append(
             ReadinessCheck("denylist", problem: isAlone ? nil : notLoaded, detail: isAlone ? notLoaded : nil))
+        let cause = member.ledger.refusalCode.map { "refuses what nodes ask (\($0))" } ?? "does not answer"
         let words =
-            isOutage
-            ? "limits go by redis_failure: Redis \(member.ledger.refusalCode.map { "refuses what nodes ask (\($0))" } ?? "does not answer")"
-            : "there is no connection to Redis; after --redis-outage limits go by redis_failure"
+            outage.map { "limits go by redis_failure (\($0.modes)) for \($0.seconds) s: Redis \(cause)" }
+            ?? "there is no connection to Redis; after --redis-outage limits go by redis_failure"
         let isInRollCall = member.ledger.rollCalls > 0
         let down = isDown ? words : nil
         checks.append(

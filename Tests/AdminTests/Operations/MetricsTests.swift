@@ -92,6 +92,38 @@ extension Operations {
             }
         }
 
+        @Test func anOutageShowsHowLongItLastsAndWhatIsOpenWithoutAGrant() async throws {
+            let policy = try TestNode.policy("[network]\nallow = [\"127.0.0.1\"]\nmax_connections = 8")
+            let target = try await TestTarget.start(.echo)
+            try await withServer { redis in
+                try await TestNode.withAdmin(
+                    policy: policy,
+                    configure: {
+                        $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)")
+                        $0.redis?.outageSeconds = 1
+                    }
+                ) { node, admin in
+                    let client = try await TestClient.open(node)
+                    try await client.connect(1, to: target)
+                    try await admin.shows("wasmnet_lease_slots{state=\"used\"}", 1)
+                    try await admin.shows("wasmnet_redis_outage_seconds", 0)
+                    redis.pause()
+                    while try await admin.metric("wasmnet_redis_outage_seconds") == 0 {
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                    for id in 2...5 { try await client.connect(SocketID(id), to: target) }
+                    while try await admin.metric("wasmnet_lease_slots{state=\"loose\"}") == 0 {
+                        try await Task.sleep(for: .milliseconds(50))
+                    }
+                    redis.resume()
+                    try await admin.shows("wasmnet_redis_outage_seconds", 0)
+                    try await admin.shows("wasmnet_lease_slots{state=\"loose\"}", 0)
+                    await client.close()
+                }
+            }
+            await target.stop()
+        }
+
         @Test func promtoolFindsNothingToSay() async throws {
             try await TestNode.withAdmin { _, admin in
                 let text = try await admin.text("/metrics")

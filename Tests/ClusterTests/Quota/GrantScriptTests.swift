@@ -34,6 +34,16 @@ extension OnRedis {
             }
         }
 
+        /// At most two bursts, or 1 MiB where that is more.
+        @Test(arguments: [(burst: 500, most: Int64(1 << 20)), (4 << 20, 8 << 20)])
+        func aDebtIsBounded(burst: Int, most: Int64) async throws {
+            try await withScripts { scripts in
+                let rate = TokenBucket.Rate(bytesPerSecond: 1_000_000, burst: burst)
+                let answer = try await scripts.grant(.init(rate: rate, passed: 1 << 30, wanted: 400))
+                #expect(answer.bytes == 0 && answer.wait == most + 1)
+            }
+        }
+
         @Test func aDayIsLeasedInPartsThatNeverExceedIt() async throws {
             try await withScripts { scripts in
                 let limit: Int64 = 8 << 20

@@ -176,6 +176,7 @@ extension OnRedis {
                 #expect(nodes.allSatisfy { $0.ledger.outages == 0 })
                 let excess = nodes.map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } }
                 #expect(open[0] + open[1] - excess[0] - excess[1] == 12, "\(open) \(excess)")
+                #expect(nodes.map { $0.ledger.counters.excess.load(ordering: .relaxed) } == excess)
                 for (client, count) in zip(clients, excess) { client.close(count) }
                 try await self.settle(nodes, clock, for: .seconds(4))
                 #expect(nodes.map { $0.excess.withLockedValue { $0["t:someone"] ?? 0 } } == excess)
@@ -185,6 +186,33 @@ extension OnRedis {
                 try await self.settle(nodes, clock, for: .seconds(3))
                 for _ in 0..<3 { #expect(await clients[1].open() == nil) }
                 #expect(await clients[1].open() == QuotaRefusal(kind: .sockets))
+            }
+        }
+
+        /// A session carries sockets that have room, so it stays; none is admitted until there is room again.
+        @Test func afterAnOutageSessionsAboveTheLimitStay() async throws {
+            try await withNodes(2, counted: 1) { server, clock, nodes in
+                let clients = nodes.map { $0.client(ClientLimits.only(maxSessions: 4)) }
+                for client in clients { #expect(await client.open(.session) == nil) }
+                clock.advance(.seconds(1))
+                for node in nodes { node.ledger.nodeCount = 1 }
+                server.pause()
+                for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
+                    clock.advance(.milliseconds(250))
+                    for node in nodes { node.ledger.tick() }
+                }
+                for client in clients { while await client.open(.session) == nil {} }
+                let open = clients.map(\.sockets.count)
+                #expect(open[0] + open[1] > 4 && open.allSatisfy { $0 <= 4 }, "\(open)")
+                server.resume()
+                try await self.settle(nodes, clock, for: .seconds(4))
+                #expect(nodes.allSatisfy { $0.ledger.outages == 0 && $0.excess.withLockedValue(\.isEmpty) })
+                for client in clients { #expect(await client.open(.session)?.kind == .sessions) }
+                clients[0].close()
+                clients[1].close(open[1] - 3)
+                try await self.settle(nodes, clock, for: .seconds(3))
+                #expect(await clients[0].open(.session) == nil)
+                #expect(await clients[0].open(.session)?.kind == .sessions)
             }
         }
 

@@ -2,8 +2,10 @@ import NIOCore
 import NIOHTTP1
 import Testing
 import Wasmnet
+import WasmnetNet
 import WasmnetPolicy
 import WasmnetProtocol
+import WasmnetQuota
 import WasmnetRelay
 import WasmnetTesting
 
@@ -42,6 +44,23 @@ import WasmnetTesting
             #expect(try await node.settles(sockets: 4, sessions: 1))
             await client.close()
             #expect(try await node.settles(sockets: 0, sessions: 0))
+        }
+    }
+
+    /// As after an outage, in which nodes admitted more than the limit.
+    @Test func ofTooManySocketsTheNewestEnd() async throws {
+        try await TestNode.withClient(policy: self.limits("")) { node, target, first in
+            let second = try await TestClient.connect(port: node.port)
+            _ = try await second.next()
+            for id in 1...3 { try await first.connect(SocketID(id), port: target.port) }
+            for id in 1...2 { try await second.connect(SocketID(id), port: target.port) }
+            node.server.environment.registry.endNewest(3, of: ClientID(peer: IPAddress(v4: (127, 0, 0, 1))))
+            for (client, id) in [(second, 2), (second, 1), (first, 3)] {
+                let (_, message) = try await client.answer(.closed(SocketID(id), .maxConnections))
+                #expect(message == "more sockets of this client were open than its limit, after an outage")
+            }
+            #expect(try await node.settles(sockets: 2, sessions: 2))
+            await second.close()
         }
     }
 

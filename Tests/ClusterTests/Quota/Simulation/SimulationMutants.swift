@@ -24,8 +24,8 @@ enum SimulationMutants {
         Mutant(
             "a late heartbeat is not done",
             (
-                "redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6])\n-- One",
-                "if not late then redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6]) end\n-- One"
+                "redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6])",
+                "if not late then redis.call('ZADD', KEYS[2], text(now + ttl), ARGV[6]) end"
             )),
         Mutant(
             "what is open without a grant counts as granted",
