@@ -40,6 +40,7 @@ export class TcpSocket {
   #backlog = maxBacklog;
   #waiting = []; // accepted, not yet passed to the guest
   #bindTo = null;
+  #inherited = null; // the host that its listener was bound to, if it was accepted
 
   constructor(table, transport, family) {
     this.#table = table;
@@ -89,9 +90,9 @@ export class TcpSocket {
     return -(error || Errno.NOTCONN);
   }
 
-  /** connect() with AF_UNSPEC: the socket is like new, except that an earlier connection counts as reset. */
+  /** connect() with AF_UNSPEC: the socket is like new, except that a connection that had not ended counts as reset. */
   disconnect() {
-    if (this.#phase === "connected" || this.#phase === "connecting") this.#error ||= Errno.CONNRESET;
+    if (this.#phase === "connecting" || (this.#phase === "connected" && !this.#closed)) this.#error ||= Errno.CONNRESET;
     this.#dropChannel();
     this.#fallBack();
     return 0;
@@ -175,7 +176,7 @@ export class TcpSocket {
   #startBinding() {
     this.#phase = "binding";
     const any = this.family === Family.INET6 ? "::" : "0.0.0.0";
-    this.#channel = this.#transport.bind({ ...(this.#bindTo ?? { host: any, port: 0 }), backlog: this.#backlog }, {
+    this.#channel = this.#transport.bind({ ...(this.#bindTo ?? { host: this.#inherited ?? any, port: 0 }), backlog: this.#backlog }, {
       opened: ({ local }) => {
         this.#phase = "bound";
         this.#local = local;
@@ -231,6 +232,7 @@ export class TcpSocket {
     socket.#phase = "connected";
     socket.#local = local ?? this.#local;
     socket.#remote = remote;
+    socket.#inherited = this.#bindTo?.host ?? null;
     channel.handler = socket.#events();
     this.#waiting.push(socket);
     this.#table.changed();
@@ -240,8 +242,8 @@ export class TcpSocket {
   accept() {
     if (this.#phase !== "listening") return -Errno.INVAL;
     if (this.#waiting.length > 0) return this.#waiting.shift();
-    if (this.#error) return -this.takeError();
-    return this.#closed ? -Errno.INVAL : AGAIN;
+    if (!this.#closed) return AGAIN;
+    return -(this.takeError() || Errno.INVAL);
   }
 
   // Bytes

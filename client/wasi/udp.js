@@ -82,7 +82,8 @@ export class UdpSocket {
   bind(bytes, port) {
     if (this.#phase !== "idle") return -Errno.INVAL;
     this.#bindTo = { host: formatAddress(bytes), port };
-    this.#error = 0;
+    // A new socket replaces a lost one; a datagram's error is still to be reported.
+    if (this.#lost) this.#error = 0;
     this.#open((events) => this.#transport.bindUdp(this.#bindTo, events));
     return AGAIN;
   }
@@ -93,7 +94,7 @@ export class UdpSocket {
     return this.#reach(name, port) ? 0 : AGAIN;
   }
 
-  /** connect() with AF_UNSPEC: no peer, and no port unless it was bound to that one. */
+  /** connect() with AF_UNSPEC: no peer, and no port unless it was bound to that one; a bound address stays. */
   disconnect() {
     this.#peer = null;
     if (this.#bindTo?.port) return 0;
@@ -101,7 +102,7 @@ export class UdpSocket {
       this.#channel.handler = {};
       this.#channel.close();
     }
-    this.#channel = this.#local = this.#bindTo = null;
+    this.#channel = this.#local = null;
     this.#phase = "idle";
     return 0;
   }

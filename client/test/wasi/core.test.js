@@ -205,6 +205,28 @@ test("udp: after bind, send and connect, connect again only changes the peer", (
   assert.equal(t.calls.fd_read(fd, 400, 1, 408), "waits");
 });
 
+test("udp: a refusal is still told after bind, what ended a lost socket is not", () => {
+  const t = setUp();
+  const open = () => t.channels.at(-1).handler.opened({ local: "0.0.0.0:5000" });
+  t.calls.sock_open(1, 1, 0);
+  const fd = t.u32(0);
+  const bind = () => {
+    t.blocker.meanwhile = open;
+    assert.equal(t.calls.sock_bind(fd, t.address([127, 0, 0, 1]), 0), 0);
+    t.blocker.meanwhile = () => {};
+  };
+  t.blocker.meanwhile = open;
+  assert.equal(t.calls.sock_connect(fd, t.address([127, 0, 0, 1]), 1), 0);
+  t.channels[0].handler.failed("refused");
+  t.address(new Array(128).fill(0));
+  assert.equal(t.calls.sock_connect(fd, 32, 0), 0);
+  bind();
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), Errno.CONNREFUSED);
+  t.channels[1].handler.closed("connection_lost");
+  bind();
+  assert.equal(t.calls.fd_read(fd, 400, 1, 408), "waits");
+});
+
 test("options are remembered with Linux's defaults, and what cannot be had is refused", () => {
   const t = setUp();
   t.calls.sock_open(1, 2, 0);
@@ -328,6 +350,64 @@ test("accept: in order, the backlog, the listener's end", () => {
   assert.equal(t.calls.sock_accept(fd, 4, 0), "waits");
   t.channels[0].handler.closed("connection_lost");
   assert.equal(t.calls.sock_accept(fd, 4, 0), Errno.NETDOWN);
+});
+
+test("an error from before listen is SO_ERROR's, not accept's", () => {
+  const t = setUp();
+  const { fd } = t.connected();
+  t.calls.fd_fdstat_set_flags(fd, 4);
+  t.address(new Array(128).fill(0));
+  assert.equal(t.calls.sock_connect(fd, 32, 0), 0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "0.0.0.0:8080" });
+  assert.equal(t.calls.sock_listen(fd, 2), 0);
+  assert.equal(t.calls.sock_accept(fd, 4, 0), Errno.AGAIN);
+  t.setU32(108, 4);
+  assert.equal(t.calls.sock_getsockopt(fd, 0, 2, 104, 108), 0);
+  assert.equal(t.u32(104), Errno.CONNRESET);
+});
+
+test("an address that was bound outlives connect() with AF_UNSPEC, in an accepted socket too", () => {
+  const t = setUp();
+  const unconnect = (fd) => {
+    t.address(new Array(128).fill(0));
+    assert.equal(t.calls.sock_connect(fd, 32, 0), 0);
+  };
+  const bound = (type) => {
+    t.calls.sock_open(1, type, 0);
+    const fd = t.u32(0);
+    assert.equal(t.calls.sock_bind(fd, t.address([127, 0, 0, 1]), 0), 0);
+    return fd;
+  };
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "127.0.0.1:5000" });
+  const datagrams = bound(1);
+  unconnect(datagrams);
+  assert.equal(t.calls.sock_getlocaladdr(datagrams, t.address([0, 0, 0, 0]), 100, 104), 0);
+  assert.deepEqual([t.bytes(64, 4), t.u32(104)], [[127, 0, 0, 1], 0]);
+
+  const listener = bound(2);
+  assert.equal(t.calls.sock_listen(listener, 2), 0);
+  t.channels.at(-1).handler.accepted(new FakeChannel({}, {}), { remote: "1.1.1.1:1" });
+  assert.equal(t.calls.sock_accept(listener, 0), 0);
+  const accepted = t.u32(0);
+  unconnect(accepted);
+  assert.equal(t.calls.sock_listen(accepted, 2), 0);
+  assert.deepEqual(t.channels.map(({ target }) => [target.kind, target.host]), [["bindUdp", "127.0.0.1"], ["bind", "127.0.0.1"], ["bind", "127.0.0.1"]]);
+});
+
+test("a connection that is removed is a reset, and one that had ended is not reset again", () => {
+  const t = setUp();
+  t.setU32(400, 500);
+  t.setU32(404, 3);
+  const read = (fd) => t.calls.fd_read(fd, 400, 1, 408);
+  for (const [code, ...errors] of [["target_reset", Errno.CONNRESET, Errno.NOTCONN], [null, Errno.AGAIN, Errno.CONNRESET]]) {
+    const { fd, channel } = t.connected();
+    t.calls.fd_fdstat_set_flags(fd, 4);
+    if (code) channel.handler.closed(code);
+    assert.equal(read(fd), errors[0]);
+    t.address(new Array(128).fill(0));
+    assert.equal(t.calls.sock_connect(fd, 32, 0), 0);
+    assert.equal(read(fd), errors[1]);
+  }
 });
 
 test("services: every one of Debian's /etc/services", async () => {
