@@ -43,7 +43,10 @@ export type OnRefused = (refusal: Refusal) => void;
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
-/** A program waits while 256 KiB are pending: until the function has returned, its promise has settled, or the stream has accepted them. */
+/**
+ * A program waits while 256 KiB are pending: until the function has returned, its promise has settled, or the stream has accepted them. What the
+ * function throws is reported as an uncaught exception, and the program goes on; the same applies to onlisten and onrefused.
+ */
 export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | WritableStream<Uint8Array>;
 
 export interface RunOptions {

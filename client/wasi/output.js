@@ -1,5 +1,7 @@
 // A program's output: passed on, or kept as text if there is no receiver.
 
+import { call } from "../lib/errors.js";
+
 /** Bytes that are kept; later ones are dropped. */
 const mostKept = 16 * 1024 * 1024;
 
@@ -12,8 +14,16 @@ export class OutputText {
     if (typeof take?.getWriter === "function") {
       const writer = take.getWriter();
       this.write = (bytes) => writer.write(bytes).catch(() => {});
+    } else if (take) {
+      // A program's write must not fail because of an exception here.
+      this.write = (bytes) => {
+        let taking;
+        call(() => { taking = take(bytes); });
+        if (typeof taking?.then === "function") taking.then(undefined, (error) => call(() => { throw error; }));
+        return taking;
+      };
     } else {
-      this.write = take ?? ((bytes) => this.#keep(bytes));
+      this.write = (bytes) => this.#keep(bytes);
     }
   }
 

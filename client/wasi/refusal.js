@@ -1,5 +1,7 @@
 // The node's refusals, in words: an errno alone does not give the reason, nor who can change it.
 
+import { call } from "../lib/errors.js";
+
 /** Errors that a program can meet on any machine: their errno is enough. */
 const native = new Set([
   "normal", "client_closed", "target_reset", "target_timeout", "refused", "unreachable", "connect_timeout", "name_not_found", "tls_failed",
@@ -39,6 +41,7 @@ export class RefusalTeller {
     const text = wordsOf(kind, destination, error, error.code === "invalid_argument" || client.version > 0);
     if (this.#told.has(text)) return;
     this.#told.add(text);
-    this.#onrefused({ code: error.code, message: error.message, kind, destination, text });
+    // The socket's own events follow, whatever this throws.
+    call(this.#onrefused, { code: error.code, message: error.message, kind, destination, text });
   }
 }

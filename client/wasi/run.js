@@ -47,7 +47,7 @@ export function pickStrategy(wanted = "auto", startsWorker = true) {
 /** See index.d.ts. */
 export async function run(source, options) {
   checkRunOptions(options);
-  const { url, client, clientOptions, strategy, stdout, stderr, signal, worker, workerUrl, imports, ...rest } = options;
+  const { url, client, clientOptions, strategy, stdout, stderr, onlisten, signal, worker, workerUrl, imports, ...rest } = options;
   signal?.throwIfAborted();
   const picked = pickStrategy(strategy);
   const module = await compile(source);
@@ -59,7 +59,9 @@ export async function run(source, options) {
     last = refusal;
     call(onrefused, refusal);
   };
-  const settings = { ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl, onrefused: refused };
+  const settings = {
+    ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl, onrefused: refused, onlisten: (listeners) => call(onlisten, listeners),
+  };
 
   const inWorker = picked === "sab" || (worker ?? (!client && typeof document === "object"));
   if (inWorker && imports) throw new WasmnetError("invalid_argument", "imports must be left out with a Worker, to which functions cannot go: pass worker: false, which needs JSPI");

@@ -5,6 +5,7 @@ import { test } from "node:test";
 import { inspect } from "node:util";
 import { compile, emscriptenWebSocket, pickStrategy, run, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
 import { Input, chunksOf } from "../../wasi/input.js";
+import { RemoteTransport } from "../../wasi/remote.js";
 import { ClientTransport } from "../../wasi/transport.js";
 import { fake } from "../fake-node.js";
 import { connectClient } from "../support.js";
@@ -121,6 +122,39 @@ test("what a guest gives and nobody can be asked for is the guest's error, and t
   assert.match(told[0][1], /^a b:80: the host must be a name or an IP address, .*, not "a b"\. \(invalid_argument\)$/);
   await transport.drained();
 });
+
+/** What a refused socket's program hears, by way of each interface whose onrefused throws. */
+const refused = {
+  "in the client's thread": (client, onrefused, done) => new ClientTransport(client, onrefused).connect({ host: "a", port: 25 }, { closed: done }),
+  "over shared memory": (client, onrefused, done, t) => {
+    const service = shareClient(client, { onrefused });
+    t.after(() => service.close());
+    const remote = new RemoteTransport(service.link);
+    const timer = setInterval(() => remote.pump(), 1);
+    t.after(() => clearInterval(timer));
+    remote.connect({ host: "a", port: 25 }, { closed: done });
+  },
+  "Emscripten": (client, onrefused, done) => {
+    const Sockets = emscriptenWebSocket(client, { Native: class {}, onrefused });
+    new Sockets("ws://a:25/", ["binary"]).onclose = ({ reason }) => done(reason);
+  },
+};
+for (const [where, connect] of Object.entries(refused)) {
+  test(`an onrefused that throws is reported once, and the program gets its errno (${where})`, { timeout: 30000 }, async (t) => {
+    const reported = [];
+    globalThis.reportError = (error) => reported.push(error.message);
+    t.after(() => { delete globalThis.reportError; });
+    const node = await fake(t);
+    const client = connectClient(t, node.url);
+    const ended = new Promise((resolve) => connect(client, () => { throw new Error("of the page"); }, resolve, t));
+    await client.ready();
+    const { id } = await node.peers[0].request(({ type }) => type === 1);
+    node.peers[0].send(0x87, id, [1, 16], [4, 0], "not for you");
+    assert.equal(await ended, "policy_denied");
+    assert.deepEqual(reported, ["of the page"]);
+    assert.equal(client.openSockets.length, 0);
+  });
+}
 
 test("a refusal is told once, in words, and what any machine does is not", { timeout: 30000 }, async (t) => {
   const told = [];

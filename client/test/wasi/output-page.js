@@ -1,4 +1,4 @@
-// In the browser: a program whose output is not read for a while, and objects of another frame.
+// In the browser: a program whose output is not read for a while, callbacks that throw, and objects of another frame.
 
 import { compile, run } from "../../wasi/index.js";
 import { WasmnetClient } from "../../wasmnet-client.js";
@@ -26,6 +26,39 @@ export async function heldOutput({ count, url, strategy, inPage, asStream }, tel
 }
 
 export async function releaseOutput() { release(); }
+
+/**
+ * Runs a guest with callbacks that throw, or reject: its exit code, the calls, and the errors that were reported, once no socket is left.
+ * `port` is told when onlisten has it.
+ */
+export async function throwingCallbacks({ guest, args, listen, url, strategy, isShared, rejects }, tell) {
+  const calls = [];
+  const reported = [];
+  const fail = (name) => {
+    calls.push(name);
+    throw new Error(name);
+  };
+  // An exception that is not reported by this function ends the test: see page.js.
+  const { reportError } = globalThis;
+  globalThis.reportError = (error) => reported.push(error.message);
+  const client = isShared ? new WasmnetClient(url) : null;
+  try {
+    const take = (name) => (rejects ? async () => fail(name) : () => fail(name));
+    const { exitCode } = await run(`/guests/${guest}.wasm`, {
+      ...(client ? { client } : { url }), strategy, args: [guest, ...args], listen, stdout: take("stdout"), stderr: take("stderr"),
+      onrefused: () => fail("onrefused"),
+      onlisten: ([{ port }]) => {
+        tell({ port });
+        fail("onlisten");
+      },
+    });
+    while (client?.openSockets.length > 0) await new Promise((resolve) => client.addEventListener("socketclose", resolve, { once: true }));
+    return { exitCode, calls, reported };
+  } finally {
+    client?.disconnect();
+    globalThis.reportError = reportError;
+  }
+}
 
 /** Runs a guest out of what another frame has: its bytes, a view of them, its module, a response, and to a stream of it. */
 export async function fromFrame({ url, redis, strategy }) {

@@ -5,7 +5,7 @@ import { ForeignShim, runOnShim } from "./foreign-shim.js";
 import { compile, emscriptenWebSocket, hasJspi, hasSharedMemory, run as runGuest, shareClient, wrapImports } from "../../wasi/index.js";
 
 export { emscripten, emscriptenInWorker } from "./emscripten-page.js";
-export { fromFrame, heldOutput, releaseOutput } from "./output-page.js";
+export { fromFrame, heldOutput, releaseOutput, throwingCallbacks } from "./output-page.js";
 export { wasip2 } from "./wasip2-page.js";
 
 const clients = new Map();
