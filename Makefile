@@ -5,7 +5,7 @@ CHECKS = --explicit-target-dependency-import-check error
 # The node that WASMNET_NODE names, or one built for it.
 NODE = export WASMNET_NODE && WASMNET_NODE="$${WASMNET_NODE:-$$(scripts/release.sh)/wasmnet-node}"
 
-.PHONY: run build test playground test-web test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page instructions hostile soak outage simulate cluster check-deploy \
+.PHONY: run build test playground test-web test-walk test-programs test-deploy test-cluster test-tsan test-asan test-autobahn fuzz fuzz-client model-check bench bench-client bench-cluster bench-page instructions hostile soak outage simulate cluster check-deploy \
 	dist lint format help deps deps-lint deps-test deps-web deps-guests deps-programs deps-playground deps-model deps-bench deps-hostile deps-cluster deps-deploy
 
 run: deps $(if $(findstring --serve-client,$(ARGS)),playground) ## build in release and serve on 127.0.0.1:9000; ARGS="--serve-client"
@@ -26,6 +26,9 @@ playground: deps-playground ## the programs that the playground page offers, and
 
 test-web: deps-web deps-guests playground ## the dashboard, the browser client and WASI programs, in real browsers; WASMNET_NODE=FILE instead of building
 	scripts/test.sh dashboard client wasi
+
+test-walk: deps-web deps-guests ## three calls in a row of a socket, from every start, in real browsers beside native Linux; WASMNET_NODE=FILE
+	$(NODE) && WASMNET_WALK=3 WASMNET_SCENARIOS="order of a socket's calls" node --test --test-reporter=spec client/test/wasi/guests.test.js
 
 test-programs: deps-web deps-programs ## curl, mosquitto, adig, netcat and sic of Debian's sources in real browsers; minutes to build, once; WASMNET_NODE=FILE
 	scripts/test.sh programs

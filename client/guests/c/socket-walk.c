@@ -43,6 +43,7 @@ static struct walk {
   int isEnded;         /* the peer has ended its side */
   int endComes;        /* and will have ended it now, as we did ours */
   int errorComes;      /* a datagram went to a closed port */
+  int wasRefused;      /* so did one before, which natively makes no difference */
   int isListening;
   int hasNoPort;       /* the address from getsockname may belong to another program by now */
   int visitors[mostSteps], visitorCount;
@@ -201,7 +202,7 @@ static void sent(ssize_t count) {
   say(count);
   if (count < 0) return;
   if (walk.isConnected > 0) walk.unread += walk.isStream ? 5 : 1;
-  if (walk.isConnected < 0) walk.errorComes = 1;
+  if (walk.isConnected < 0) walk.errorComes = !walk.wasRefused;
 }
 
 static void doSend(void) { sent(send(walk.fd, "hello", 5, MSG_NOSIGNAL)); }
@@ -348,13 +349,17 @@ static void startRefused(void) {
     send(walk.fd, "hello", 5, MSG_NOSIGNAL);
     walk.errorComes = 1;
     settle();
+#ifdef __wasi__
+    /* The node reports a socket's refusals at most once a second. */
+    walk.wasRefused = 1;
+#endif
   }
   fcntl(walk.fd, F_SETFL, 0);
 }
 
-static const struct start { const char *name; int isStream, depth; void (*begin)(void); } starts[] = {
-  {"fresh", 1, 0, startFresh}, {"accepted", 1, 1, startAccepted}, {"reset", 1, 1, startReset}, {"ended", 1, 1, startEnded},
-  {"refused", 1, 1, startRefused}, {"fresh", 0, 0, startFresh}, {"refused", 0, 1, startRefused},
+static const struct start { const char *name; int isStream; void (*begin)(void); } starts[] = {
+  {"fresh", 1, startFresh}, {"accepted", 1, startAccepted}, {"reset", 1, startReset}, {"ended", 1, startEnded}, {"refused", 1, startRefused},
+  {"fresh", 0, startFresh}, {"refused", 0, startRefused},
 };
 
 static void go(const struct start *start, int isNonblocking, const int *order, int count) {
@@ -372,10 +377,9 @@ static void go(const struct start *start, int isNonblocking, const int *order, i
   for (int i = 0; i < walk.visitorCount; i++) drop(walk.visitors[i]);
 }
 
-static void walkAll(int depth) {
+static void walkAll(int count) {
   for (size_t s = 0; s < sizeof starts / sizeof *starts; s++) {
-    int count = depth - starts[s].depth, order[mostSteps] = {0};
-    if (count < 1) continue;
+    int order[mostSteps] = {0};
     for (int mode = 0; mode < 2; mode++) {
       for (;;) {
         go(&starts[s], mode, order, count);
