@@ -3,14 +3,15 @@
 import { connect, createServer } from "node:net";
 import { once } from "node:events";
 
-/** @returns {Promise<{url, offers: string[], cuts: number}>} `cuts` can be set again; `offers` are each handshake's offers */
+/** @returns {Promise<{url, offers: string[], times: number[], cuts: number}>} `cuts` can be set again; `offers` and `times` are each handshake's, in ms */
 export async function startCutter(t, node, cuts) {
-  const cutter = { cuts, offers: [] };
+  const cutter = { cuts, offers: [], times: [] };
   const open = new Set();
   const server = createServer((from) => {
     open.add(from);
     from.on("close", () => open.delete(from)).on("error", () => {});
     from.once("data", (head) => {
+      cutter.times.push(performance.now());
       cutter.offers.push(/^sec-websocket-protocol: *(.*?)\r$/im.exec(head.toString("latin1"))?.[1] ?? "");
       if (cutter.cuts-- > 0) return from.destroy();
       const to = connect(node.port, "127.0.0.1");

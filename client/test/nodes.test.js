@@ -160,6 +160,21 @@ test("a first handshake that is cut costs an attempt, not the language", LIMIT, 
   }
 });
 
+test("the second attempt at v2 waits for the back-off", LIMIT, async (t) => {
+  const node = await startNode(t);
+  // Of the jitter, half the bound: 500 ms where the program gives none.
+  t.mock.method(Math, "random", () => 0.5);
+  for (const [reconnect, wait] of [[{ baseMs: 200, capMs: 200 }, 100], [false, 250]]) {
+    const cutter = await startCutter(t, node, 2);
+    const client = connectClient(t, cutter.url, { ...BLIND, reconnect });
+    await client.ready();
+    assert.deepEqual(cutter.offers, [BOTH, BOTH, ""]);
+    const between = cutter.times[1] - cutter.times[0];
+    // Node's timers count whole milliseconds.
+    assert.ok(between >= wait - 1, `${between} ms between two attempts, of which the back-off is ${wait}`);
+  }
+});
+
 test("where the answer is seen it is gone by: a handshake that was cut is never taken for an old node's", LIMIT, async (t) => {
   const cutter = await startCutter(t, await startNode(t), 5);
   const client = connectClient(t, cutter.url, { reconnect: BLIND.reconnect });
