@@ -21,6 +21,8 @@ export const scenarios = {
   "curl: http": async ({ run, peers }) => {
     const at = (path) => `http://localhost:${peers.http.port}${path}`;
     isOk(await run("curl", ["-sS", at("/hello")]), /^hello curl\/7\.88\.1\n$/);
+    // A port of its own, of which the node hears nothing.
+    isOk(await run("curl", ["-sS", "--local-port", "20000-20009", at("/hello")]), /^hello curl\/7\.88\.1\n$/);
     // Two over one connection.
     isOk(await run("curl", ["-sS", "-L", "-w", "%{num_redirects} %{num_connects}\n", at("/moved")]), /^hello curl\/7\.88\.1\n1 1\n$/);
     isOk(await run("curl", ["-sS", "-d", "@-", at("/")], { stdin: "shout this" }), /^SHOUT THIS$/);
