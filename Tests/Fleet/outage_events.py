@@ -1,10 +1,11 @@
 """What happens to Redis or to a node in the rows of outage.py. Each takes the world and the hammer, or the length of a period, and ends when it
-is over."""
+is over; its value is the time from which growth is counted, if that is another."""
 import asyncio
 import signal
 import time
 
 from outage_redis import until
+from outage_world import LIMIT, ROOM
 
 
 async def stop(process, seconds):
@@ -17,6 +18,15 @@ async def pauses(world, hammer):
     for _ in range(4):
         await stop(world.redis.master.process, 0.5)
         await asyncio.sleep(1)
+
+
+def nodes_pause(at_once):
+    async def event(world, hammer):
+        for _ in range(4):
+            for nodes in [world.nodes] if at_once else [[node] for node in world.nodes]:
+                await asyncio.gather(*(stop(node, 0.5) for node in nodes))
+                await asyncio.sleep(0.5)
+    return event
 
 
 def connections_are_killed(kind):
@@ -82,6 +92,21 @@ async def flush_without_pubsub(world, hammer):
         world.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
         world.redis.ask("FLUSHALL")
         await asyncio.sleep(0.25)
+
+
+async def flush_while_nobody_asks(world, hammer):
+    """There is room already, which a node has given back, and nobody asks for it until five seconds later."""
+    hammer.make_room()
+    asking, hammer.asking = hammer.asking, set()
+    await asyncio.sleep(3)
+    hammer.least, hammer.grown = hammer.holdings(), None
+    if sum(hammer.least) > LIMIT - ROOM + 2:
+        raise ChildProcessError("there is no room")
+    world.redis.ask("FLUSHALL")
+    flushed = time.monotonic()
+    await asyncio.sleep(5)
+    hammer.asking = asking
+    return flushed
 
 
 async def flush_without_a_node(world, hammer):
@@ -158,6 +183,6 @@ async def a_slot_moves(world, hammer):
 async def a_cluster_fails_over(world, hammer):
     master = world.redis.master
     replica = await world.redis.add_replica(master)
-    world.counts.peak = 0
+    hammer.peak = 0
     master.kill()
     await until(lambda: replica.is_master, "the new master")

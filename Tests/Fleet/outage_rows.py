@@ -6,11 +6,12 @@ from dataclasses import dataclass
 from fault_proxy import Way
 from outage_events import answers_half_of_the_time
 from outage_redis import One, until
-from outage_world import LIMIT, NODES, ROOM, Hammer, World
+from outage_world import LIMIT, NODES, Hammer, World
 from session import Refusal, Session
 from target import Echo
 
-CALM = 20
+# What is above a limit ends within AGAIN after the event.
+CALM, AGAIN = 20, 10
 # Bytes a second and burst of 8 Mbit/s; connects a second and their burst; for how many seconds a node may spend ahead.
 BYTES, BYTE_BURST, CONNECTS, CONNECT_BURST, AHEAD = 1_000_000, 250_000, 20, 40, 0.3
 CHUNK, FLAPPING = 4096, 20
@@ -34,12 +35,14 @@ class Measure:
 
 @dataclass
 class Slots:
-    """A limit that one client hammers: what was open at most, what is open 20 seconds after the event, and when nodes opened more than they held
-    since its end, and held all together the limit. At first one node holds all. `growth` is None where there is no room."""
+    """A limit that one client hammers: what was open at most, when more than the limit was open last after the event, what is open 20 seconds
+    after it, and when nodes opened more than they held since its end, and held all together the limit. At first one node holds all."""
     event: object
     failure: str = ""
     bound: int = LIMIT
-    growth: float | None = 3
+    growth: float = 3
+    # Whether there is room only, and growth is counted from, when nothing was above the limit for a second.
+    room_later: bool = False
     redis: type = One
     at_the_start: bool = False
 
@@ -52,19 +55,23 @@ class Slots:
         if not self.at_the_start:
             await until(lambda: hammer.holdings()[0] >= LIMIT - 2, "the limit")
         hammer.asking = {0, 1, 2}
-        world.counts.peak = 0
-        await self.event(world, hammer)
-        # Room, which the node that holds most returns within two seconds.
-        hammer.least, calm = hammer.holdings(), time.monotonic()
-        giver = hammer.least.index(max(hammer.least))
-        hammer.asking = {0, 1, 2} - {giver}
-        hammer.close(giver, ROOM)
-        await asyncio.sleep(CALM)
-        peak, world.counts.peak = max(world.counts.peak, hammer.open), 0
+        hammer.peak = 0
+        begun = await self.event(world, hammer)
+        hammer.is_over, over = True, time.monotonic()
+        begun = begun or over
+        if self.room_later:
+            while time.monotonic() < min(max(hammer.exceeded, over) + 1, over + AGAIN):
+                await asyncio.sleep(0.05)
+            begun = time.monotonic()
+        if not hammer.least:
+            hammer.make_room()
+        await asyncio.sleep(over + CALM - time.monotonic())
+        peak, hammer.peak = hammer.peak, 0
         await asyncio.sleep(1)
-        grown = (hammer.grown or time.monotonic()) - calm
-        return [Measure("peak", peak, self.bound), Measure(f"after {CALM} s", max(world.counts.peak, hammer.open), LIMIT),
-                *([Measure("growth", grown, self.growth, "s")] if self.growth else [])]
+        grown = (hammer.grown or time.monotonic()) - begun
+        again = [Measure("limit again after", max(hammer.exceeded - over, 0), AGAIN, "s")] if self.bound > LIMIT else []
+        return [Measure("peak", peak, self.bound), *again, Measure(f"after {CALM} s", hammer.peak, LIMIT),
+                Measure("growth", grown, self.growth, "s")]
 
 
 class Level:

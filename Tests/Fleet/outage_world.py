@@ -93,10 +93,12 @@ class Hammer:
 
     def __init__(self, world):
         self.world, self.held = world, []
-        # Nodes whose sessions request sockets; the minimum that each held since the event's end, and when growth was back.
+        # Nodes whose sessions request sockets; the minimum that each held since there was room, and when growth was back.
         self.asking, self.least, self.grown = {0}, None, None
+        # The most that was open; when more than the limit was open last; whether the event is over.
+        self.peak, self.exceeded, self.is_over = 0, 0.0, False
         world.tasks += [asyncio.create_task(self.visit(index, port)) for index, port in enumerate(world.ports)]
-        world.tasks.append(asyncio.create_task(self.churn()))
+        world.tasks += [asyncio.create_task(self.churn()), asyncio.create_task(self.watch())]
 
     async def visit(self, index, port):
         """A session, for as long as its node lives."""
@@ -145,16 +147,33 @@ class Hammer:
             request.close()
 
     async def churn(self):
-        """What closes is room for others: mostly where most is open, so that slots go from node to node."""
+        """What closes is room for others: mostly where most is open, so that slots go from node to node. After the event nothing closes while too
+        much is open, which the nodes are to end; and nothing while nobody asks."""
         while True:
             await asyncio.sleep(0.1)
             counts = self.holdings()
-            if sum(counts) < LIMIT // 2:
+            if sum(counts) < LIMIT // 2 or not self.asking or self.is_over and self.open > LIMIT:
                 continue
             most = random.choice([counts.index(max(counts)), random.randrange(NODES)])
             own = [pair for pair in self.held if pair[0] == most]
             if own:
                 random.choice(own)[1].close()
+
+    async def watch(self):
+        counts = self.world.counts
+        while True:
+            highest, counts.peak = max(counts.peak, self.open), 0
+            self.peak = max(self.peak, highest)
+            if highest > LIMIT:
+                self.exceeded = time.monotonic()
+            await asyncio.sleep(0.05)
+
+    def make_room(self):
+        """Which the node that holds most gives back within two seconds. Only others ask from now on."""
+        self.least = self.holdings()
+        giver = self.least.index(max(self.least))
+        self.asking = {0, 1, 2} - {giver}
+        self.close(giver, ROOM)
 
     async def hands_over(self, copied):
         """Others hold what node 0 holds; something is done; and node 0 holds it all again."""
