@@ -9,7 +9,7 @@ export type ReasonCode =
   | "draining" | "overloaded" | "internal"
   /** The WebSocket ended without a reason, or the node cannot be reached. */
   | "connection_lost"
-  /** An option or an argument is invalid; the message names it and the allowed values. Trying again does not help. */
+  /** An option or an argument is invalid: the message names it and the allowed values. Trying again does not help. */
   | "invalid_argument";
 
 export declare class WasmnetError extends Error {
