@@ -12,7 +12,7 @@ const execute = promisify(execFile);
 
 /** Consecutive calls from each start. Two are 4,500 walks, some seconds in each page; three are 82,000, minutes: `make test-walk`. */
 const depth = Number(process.env.WASMNET_WALK ?? 2);
-const timeoutMs = depth > 2 ? 900000 : 60000;
+const timeoutMs = depth > 2 ? 900000 : 180000;
 
 let native; // the table, made once for all modes
 
