@@ -29,7 +29,7 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { patience = 5000 /* ms for expected events */, errorPatience = 300, mostSteps = 8 };
+enum { patience = 5000 /* ms for expected events */, errorPatience = 2000, mostSteps = 8 };
 
 static const char *host;
 static struct sockaddr_in echo, resets, ends, closed, udpEcho, udpClosed;
