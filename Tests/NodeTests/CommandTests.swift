@@ -64,6 +64,7 @@ extension NodeTests {
                     "docs: the file cannot be read: Is a dir"
                 ),
                 (["policy", "explain", "policy.example.toml", "nowhere"], "HOST:PORT"),
+                (["policy", "explain", "policy.example.toml", "[192.0.2.1]:80"], "letters, digits, hyphens and dots"),
                 (["--port", "-1"], "--port is 0 to 65535, not -1"),
                 (["--redis-outage", "-1"], "--redis-outage is 1 to 60, not -1"),
                 (["--access-log-sample", "-0.5"], "--access-log-sample is 0.0 to 1.0, not -0.5"),

@@ -130,8 +130,8 @@ final class ClusterMember: Sendable {
 
     /// The modes in force while Redis does not answer, and for how many seconds it has been silent; nil: there is no outage.
     var outage: (modes: String, seconds: Int64)? {
-        guard self.ledger.outages > 0, let seconds = self.outageLog.silentSeconds else { return nil }
-        return (self.modes.withLock { $0.summary }, seconds)
+        guard self.ledger.outages > 0 else { return nil }
+        return (self.modes.withLock { $0.summary }, self.outageLog.silentSeconds ?? 0)
     }
 
     /// Applies the outage modes of a policy that came into force.

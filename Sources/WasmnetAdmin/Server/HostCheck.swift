@@ -48,7 +48,7 @@ struct HostCheck: Sendable {
         guard let place = try? HostPort(authority),
             place.port?.isEmpty != false || place.portNumber(in: 0...65535) != nil
         else { return nil }
-        return place.isInBrackets ? ByteText("[\(place.host.text)]") : place.host
+        return place.writtenHost
     }
 
     /// What follows the scheme; nil for `null`.

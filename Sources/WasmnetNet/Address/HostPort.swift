@@ -27,6 +27,9 @@ package struct HostPort: Hashable, Sendable {
         if !self.isInBrackets, self.port?.has(":") == true { throw .bareIPv6 }
     }
 
+    /// The host as it was written, with its brackets.
+    package var writtenHost: ByteText { self.isInBrackets ? ByteText("[\(self.host.text)]") : self.host }
+
     /// The port as a number; nil if it is not in the range.
     package func portNumber(in range: ClosedRange<UInt16> = 1...65535) -> UInt16? {
         self.port?.decimal(as: UInt16.self).flatMap { range.contains($0) ? $0 : nil }

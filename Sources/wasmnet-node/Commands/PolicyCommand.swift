@@ -47,7 +47,7 @@ struct PolicyCommand: ParsableCommand {
                 throw ConfigurationError(
                     "a destination is HOST:PORT with a port of 1 to 65535, not \(self.destination.shown())")
             }
-            let explanation = try await Self.explain(policy, place.host.text, port, self.udp ? .udp : .tcp)
+            let explanation = try await Self.explain(policy, place.writtenHost.text, port, self.udp ? .udp : .tcp)
             Terminal.say(explanation.description)
             if !explanation.allowed { throw NodeExit.denied }
         }

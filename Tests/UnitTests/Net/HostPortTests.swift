@@ -12,6 +12,7 @@ import WasmnetNet
         #expect(place.host == ByteText(host))
         #expect(place.port == port.map { ByteText($0) })
         #expect(place.isInBrackets == ByteText(text).starts(with: "["))
+        #expect(place.writtenHost == ByteText(place.isInBrackets ? "[\(host)]" : host))
     }
 
     @Test(arguments: [
