@@ -1,4 +1,5 @@
 import Crypto
+import WasmnetNet
 
 /// A Lua script. Each server receives its source once and then its digest.
 package struct RedisScript: Sendable, Hashable {
@@ -8,8 +9,7 @@ package struct RedisScript: Sendable, Hashable {
 
     package init(_ source: String) {
         self.source = source
-        digest = Insecure.SHA1.hash(data: Array(source.utf8)).map { String(Int($0) | 0x100, radix: 16).dropFirst() }
-            .joined()
+        digest = Insecure.SHA1.hash(data: Array(source.utf8)).hexadecimal
     }
 
     /// `EVALSHA`, for servers that know the script.

@@ -63,10 +63,8 @@ enum ClientPages {
     }
 
     private static func form(_ data: Data) -> StaticPages.Page.Form {
-        let digits = SHA256.hash(data: data).prefix(12).map { byte in
-            String(byte >> 4, radix: 16) + String(byte & 15, radix: 16)
-        }
-        return .init(bytes: ByteBuffer(bytes: data), tag: "\"\(digits.joined())\"")
+        let digits = SHA256.hash(data: data).prefix(12).hexadecimal
+        return .init(bytes: ByteBuffer(bytes: data), tag: "\"\(digits)\"")
     }
 
     private static func files(in root: URL) -> [String] {

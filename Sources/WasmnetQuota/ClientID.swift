@@ -34,12 +34,7 @@ extension ClientID {
             self.init(text: "a:local")
             return
         }
-        if peer.isIPv4 {
-            self.init(text: "a:\(peer)")
-        } else {
-            let high = peer.bytes.prefix(8).reduce(UInt64(0)) { $0 << 8 | UInt64($1) }
-            self.init(text: "a:\(IPAddress(v6: high, low: 0))/64")
-        }
+        self.init(text: peer.isIPv4 ? "a:\(peer)" : "a:\(peer.masked(to: 64))/64")
     }
 }
 

@@ -107,22 +107,9 @@ final class ConnectionCap: Sendable {
         }
     }
 
-    /// The unit that connections are counted by: the address in a `sockaddr_in` or `sockaddr_in6` (ip(7), ipv6(7)).
+    /// The unit that connections are counted by: an IPv4 address, or an IPv6 /64.
     static func origin(of address: SocketAddress?) -> [UInt8] {
-        switch address?.protocol {
-        case .inet?: address?.withSockAddr { raw, _ in Self.bytes(of: raw, 4..<8) } ?? []
-        case .inet6?: address?.withSockAddr { raw, _ in Self.origin(ofV6: Self.bytes(of: raw, 8..<24)) } ?? []
-        default: []
-        }
-    }
-
-    private static func bytes(of raw: UnsafeRawPointer, _ range: Range<Int>) -> [UInt8] {
-        Array(UnsafeRawBufferPointer(start: raw + range.lowerBound, count: range.count))
-    }
-
-    /// For an IPv4-mapped IPv6 address (RFC 4291, section 2.5.5.2), the IPv4 address.
-    private static func origin(ofV6 bytes: [UInt8]) -> [UInt8] {
-        let isMapped = bytes.prefix(10).allSatisfy { $0 == 0 } && bytes[10...11].allSatisfy { $0 == 0xFF }
-        return Array(isMapped ? bytes.suffix(4) : bytes.prefix(8))
+        let address = address?.withSockAddr { raw, _ in IPAddress(socketAddress: raw) }?.withoutV4Mapping
+        return address.map { Array($0.bytes.prefix(8)) } ?? []
     }
 }

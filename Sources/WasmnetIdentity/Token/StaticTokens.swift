@@ -81,9 +81,7 @@ package struct StaticTokens: Sendable {
         }
         guard ClientName.isName(client) else { throw IdentityFileError(ClientName.rule) }
         guard tier.map(Policy.isTierName) != false else { throw IdentityFileError(Policy.tierNameRule) }
-        let hash = SHA256.hash(data: Array(token.utf8)).map { byte in
-            (byte < 16 ? "0" : "") + String(byte, radix: 16)
-        }.joined()
+        let hash = SHA256.hash(data: Array(token.utf8)).hexadecimal
         return ([hash, ClientName.encoded(client)] + (tier.map { [$0] } ?? [])).joined(separator: " ")
     }
 

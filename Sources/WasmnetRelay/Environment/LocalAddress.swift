@@ -14,7 +14,7 @@ enum LocalAddress {
     /// - Parameter byRoute: returns whether the route to an address is local; nil if the kernel cannot be asked.
     static func isOwn(_ address: IPAddress, byRoute: (IPAddress) -> Bool?) -> Bool {
         let address = address.withoutV4Mapping
-        if address.isLoopback || address.bytes.allSatisfy({ $0 == 0 }) { return true }
+        if address.isLoopback || address.isUnspecified { return true }
         return byRoute(address) ?? self.isItsOwnSource(address)
     }
 

@@ -162,10 +162,7 @@ extension OnRedis {
                 // Each assumes that it is alone.
                 for node in nodes { node.ledger.nodeCount = 1 }
                 server.pause()
-                for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
-                    clock.advance(.milliseconds(250))
-                    for node in nodes { node.ledger.tick() }
-                }
+                self.goOut(nodes, clock)
                 #expect(nodes.allSatisfy { $0.ledger.outages == 1 })
                 for client in clients { while await client.open() == nil {} }
                 let open = clients.map(\.sockets.count)
@@ -197,10 +194,7 @@ extension OnRedis {
                 clock.advance(.seconds(1))
                 for node in nodes { node.ledger.nodeCount = 1 }
                 server.pause()
-                for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
-                    clock.advance(.milliseconds(250))
-                    for node in nodes { node.ledger.tick() }
-                }
+                self.goOut(nodes, clock)
                 for client in clients { while await client.open(.session) == nil {} }
                 let open = clients.map(\.sockets.count)
                 #expect(open[0] + open[1] > 4 && open.allSatisfy { $0 <= 4 }, "\(open)")
@@ -258,6 +252,14 @@ extension OnRedis {
                 #expect(fenced.withLockedValue { $0 } == ["4 true"])
                 #expect(clock.now() - gone < .seconds(15))
                 for _ in 0..<3 { #expect(await clients[0].open() == .unanswered) }
+            }
+        }
+
+        /// Lets time pass until it is an outage for all: the server is away.
+        private func goOut(_ nodes: [LedgerNode], _ clock: ManualClock) {
+            for _ in 0..<100 where nodes.contains(where: { $0.ledger.outages == 0 }) {
+                clock.advance(.milliseconds(250))
+                for node in nodes { node.ledger.tick() }
             }
         }
 
