@@ -268,6 +268,13 @@ static void doPoll(void) {
   if (count == 0) putchar('-');
 }
 
+/* Where nobody listens, the system may by chance connect from the very port that is connected to: TCP's simultaneous open (RFC 9293, 3.5). */
+static int isConnectedToItself(int fd) {
+  struct sockaddr_in own = {0}, peer = {0};
+  socklen_t length = sizeof own;
+  return getsockname(fd, (void *)&own, &length) == 0 && getpeername(fd, (void *)&peer, &length) == 0 && own.sin_port == peer.sin_port;
+}
+
 /* Another socket connects to the walked one. */
 static void doVisit(void) {
   struct sockaddr_in address = {0};
@@ -277,8 +284,11 @@ static void doVisit(void) {
     return;
   }
   address.sin_addr = echo.sin_addr;
-  int fd = newSocket();
-  int result = connect(fd, (void *)&address, sizeof address);
+  int fd = newSocket(), result;
+  while ((result = connect(fd, (void *)&address, sizeof address)) == 0 && isConnectedToItself(fd)) {
+    drop(fd);
+    fd = newSocket();
+  }
   say(result);
   walk.visitors[walk.visitorCount++] = fd;
   if (result == 0 && walk.isListening) wait(walk.fd, POLLIN, patience);

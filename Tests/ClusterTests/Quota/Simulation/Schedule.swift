@@ -23,10 +23,21 @@ struct Schedule: Sendable {
         case forget(client: Int)
     }
 
+    struct Entry: Sendable {
+        var at: Int64
+        var event: Event
+        /// The server that it happens to, if it happens to one.
+        var server = 0
+    }
+
     let seed: UInt64
     var nodes = 3
     var clients = 1
+    /// Redis servers: more than one are a Redis Cluster, with a client on each.
+    var servers = 1
     var limit = 10
+    /// 0: unlimited.
+    var bytesPerDay: UInt64 = 0
     var mode = OutageMode.static
     /// Nothing is unreachable for long enough to be an outage.
     var isMild = true
@@ -38,7 +49,7 @@ struct Schedule: Sendable {
     var isGreedy: Bool { self.seed % 8 == 7 }
     /// When the last event is over, and there is no fault.
     var calm: Int64 = 0
-    var events: [(at: Int64, event: Event)] = []
+    var events: [Entry] = []
 
     /// By then all nodes of the beginning have started.
     static let beginning = Int64.seconds(6)
@@ -61,35 +72,46 @@ struct Schedule: Sendable {
         for _ in 0..<Int.random(in: 1...(self.events.isEmpty ? 5 : 2), using: &random) {
             // Some at almost the same time.
             time += .random(in: 0...(Bool.random(using: &random) ? 4_000_000 : 400_000), using: &random)
-            self.events.append((time, self.event(&random)))
+            self.events.append(Entry(at: time, event: self.event(&random)))
         }
         self.calm = self.events.map { $0.at + $0.event.length }.max() ?? time
+        if Int.random(in: 0..<4, using: &random) == 0 {
+            self.servers = 2
+            self.clients = 2
+            for index in self.events.indices { self.events[index].server = .random(in: 0..<2, using: &random) }
+        }
+        if Int.random(in: 0..<3, using: &random) == 0 {
+            // An eighth of the largest is more than the smallest lease.
+            self.bytesPerDay = .random(in: 1 << 16...1 << 23, using: &random)
+        }
     }
 
     /// One that is given.
     init(
-        seed: UInt64, nodes: Int = 3, limit: Int = 8, mode: OutageMode = .static, events: [(at: Int64, event: Event)]
+        seed: UInt64, nodes: Int = 3, limit: Int = 8, mode: OutageMode = .static, bytesPerDay: UInt64 = 0,
+        events: [Entry]
     ) {
         self.seed = seed
         self.nodes = nodes
         self.limit = limit
         self.mode = mode
+        self.bytesPerDay = bytesPerDay
         self.events = events
         self.calm = events.map { $0.at + $0.event.length }.max() ?? Self.beginning
     }
 
     /// Whether data is lost from now on, within so long.
     func losesData(within time: Int64, of now: Int64) -> Bool {
-        self.events.contains { at, event in
-            switch event {
-            case .flush, .restart, .failover: at + event.length >= now && at <= now + time
+        self.events.contains { entry in
+            switch entry.event {
+            case .flush, .restart, .failover: entry.at + entry.event.length >= now && entry.at <= now + time
             default: false
             }
         }
     }
 
     /// Combinations that are rare by chance, and break more than one rule at a time.
-    private func pattern(_ random: inout SeededRandom) -> [(at: Int64, event: Event)] {
+    private func pattern(_ random: inout SeededRandom) -> [Entry] {
         func between(_ least: Double, _ most: Double) -> Int64 {
             .random(in: Int64.seconds(least)...Int64.seconds(most), using: &random)
         }
@@ -106,22 +128,27 @@ struct Schedule: Sendable {
                 case 2: .pause(node: node + 1, for: between(0, 4), readsFirst: true)
                 default: .cut(node: node + 1, for: between(0, 9), resets: false)
                 }
-            return [(start, cut), (start + length + between(-2, 1), after)]
+            return [Entry(at: start, event: cut), Entry(at: start + length + between(-2, 1), event: after)]
         case 2:
             // Data is lost, and before all have declared their slots Redis is suspended, or its clock is stepped.
             let after =
                 Bool.random(using: &random) ? Event.stall(for: between(14, 20)) : .step(by: between(16, 60))
-            return [(start, .flush), (start + between(0, 1.2), after)]
+            return [Entry(at: start, event: .flush), Entry(at: start + between(0, 1.2), event: after)]
         case 3:
             // Data is lost twice, the second time unnoticed by one; and the declarations of the first loss arrive again.
             let second = start + between(1.5, 3)
             return [
-                (start, .repeats(for: between(4, 8))), (start, .flush),
-                (second, .cut(node: node, for: between(2, 6), resets: false)), (second + between(0, 0.3), .flush),
+                Entry(at: start, event: .repeats(for: between(4, 8))), Entry(at: start, event: .flush),
+                Entry(at: second, event: .cut(node: node, for: between(2, 6), resets: false)),
+                Entry(at: second + between(0, 0.3), event: .flush),
             ]
-        case 4: return [(start, .slow(node: node, by: between(0.6, 0.9), for: between(16, 24)))]
-        case 5: return [(start, .kill(node: node)), (start + between(0, 3), .step(by: -between(16, 60)))]
-        default: return [(start, .stall(for: between(13, 22)))]
+        case 4: return [Entry(at: start, event: .slow(node: node, by: between(0.6, 0.9), for: between(16, 24)))]
+        case 5:
+            return [
+                Entry(at: start, event: .kill(node: node)),
+                Entry(at: start + between(0, 3), event: .step(by: -between(16, 60))),
+            ]
+        default: return [Entry(at: start, event: .stall(for: between(13, 22)))]
         }
     }
 
@@ -151,8 +178,14 @@ struct Schedule: Sendable {
 
     var description: String {
         let head =
-            "seed \(self.seed): \(self.nodes) nodes, \(self.clients) clients, limit \(self.limit), mode \(self.mode), \(self.keepsExcess ? "excess stays, " : "")\(self.isHungry ? "hungry, " : "")\(self.isGreedy ? "greedy, " : "")\(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
-        return ([head] + self.events.map { "  \($0.at.inSeconds) s: \($0.event)" }).joined(separator: "\n")
+            "seed \(self.seed): \(self.nodes) nodes, \(self.servers) servers, \(self.clients) clients, limit \(self.limit), \(self.bytesPerDay) bytes a day, mode \(self.mode), \(self.keepsExcess ? "excess stays, " : "")\(self.isHungry ? "hungry, " : "")\(self.isGreedy ? "greedy, " : "")\(self.isMild ? "mild, " : "")calm from \(self.calm.inSeconds) s"
+        return ([head] + self.events.map(\.description)).joined(separator: "\n")
+    }
+}
+
+extension Schedule.Entry {
+    var description: String {
+        "  \(self.at.inSeconds) s: \(self.event)\(self.server == 0 ? "" : " (server \(self.server))")"
     }
 }
 

@@ -9,13 +9,18 @@ final class SimulatedBounds: @unchecked Sendable {
     /// A node that did not hear from Redis for long enough that it may open on credit, or that others may have its slots.
     private struct Silence {
         var until: Int64
+        /// When the node last heard from Redis before it.
+        var heardAt: Int64
         /// Slots that it may have beyond the limit.
         var credit = 0
+        /// Bytes of each client's day that it may pass beyond its leases.
+        var dayCredit: [Int64]
         var held: [Int]
     }
 
     private unowned let cluster: SimulatedCluster
-    private var silences: [Silence?] = []
+    /// By node, and by server.
+    private var silences: [[Silence?]] = []
     private var wasAnySilent = false
     private var lostAt = -Int64.seconds(100)
     private var diedAt = -Int64.seconds(100)
@@ -68,58 +73,78 @@ final class SimulatedBounds: @unchecked Sendable {
 
     /// Whether no node is unreachable that a process that starts now must know about.
     var mayStart: Bool {
-        self.cluster.server.isUp
+        self.cluster.servers.allSatisfy(\.isUp)
             && (self.now > self.outOfReachUntil + .seconds(3) || self.now - self.lostAt > .seconds(40))
     }
 
     /// How long after the last event there is no excess, and growth again.
     var settlingTime: Int64 {
         if self.isMissing { return Self.afterTime }
-        return self.wasAnySilent || self.isForgotten ? Self.excessTime : .seconds(6)
+        return self.wasAnySilent || self.isForgotten ? Self.excessTime : .seconds(6) + self.lookTime
     }
+
+    /// In a Redis Cluster each bucket is checked for a loss every five seconds, else some bucket every second.
+    private var lookTime: Int64 { self.cluster.servers.count > 1 ? .seconds(4) : 0 }
 
     private var isMissing: Bool { self.now - self.diedAt < Self.missingTime }
 
     // MARK: All the time
 
     func look() {
-        while self.silences.count < self.cluster.nodes.count { self.silences.append(nil) }
+        let servers = self.cluster.servers.indices
+        while self.silences.count < self.cluster.nodes.count { self.silences.append(servers.map { _ in nil }) }
         for (index, node) in self.cluster.nodes.enumerated() {
-            if !node.isAlive {
-                self.silences[index] = nil
-                continue
-            }
-            if let silence = self.silences[index], silence.until < self.now { self.silences[index] = nil }
-            guard node.hasJoined, self.now - node.heardAt >= Self.creditTime else { continue }
-            self.wasAnySilent = true
-            node.wasSilent = true
-            let counts = self.cluster.clients.indices.map { node.sockets[$0].count }
-            var silence = self.silences[index] ?? Silence(until: 0, held: counts.map { _ in 0 })
-            silence.until = self.now + Self.afterTime
-            if self.mode == .static {
-                silence.credit = max(silence.credit, max(self.limit / max(node.ledger.nodeCount, 1), 1))
-            }
-            if self.now - node.heardAt >= Self.lapseTime, self.othersMayFree(node) {
-                for (client, count) in counts.enumerated() { silence.held[client] = max(silence.held[client], count) }
-            }
-            self.silences[index] = silence
+            for server in servers { self.silences[index][server] = self.silence(of: node, index, server) }
         }
         self.lookWhetherSettled()
     }
 
+    private func silence(of node: SimulatedNode, _ index: Int, _ server: Int) -> Silence? {
+        guard node.isAlive else { return nil }
+        let contact = node.contacts[server]
+        let known = self.silences[index][server].flatMap { $0.until < self.now ? nil : $0 }
+        guard node.hasJoined, self.now - contact.heardAt >= Self.creditTime else { return known }
+        self.wasAnySilent = true
+        node.contacts[server].wasSilent = true
+        let counts = self.cluster.clients.indices.map {
+            $0 % node.contacts.count == server ? node.sockets[$0].count : 0
+        }
+        var silence =
+            known
+            ?? Silence(
+                until: 0, heardAt: -1, dayCredit: counts.map { _ in 0 }, held: counts.map { _ in 0 })
+        silence.until = self.now + Self.afterTime
+        if silence.heardAt != contact.heardAt {
+            silence.heardAt = contact.heardAt
+            silence.dayCredit = counts.map { _ in 0 }
+        }
+        for client in counts.indices where client % node.contacts.count == server {
+            let more = self.cluster.day.credit(of: client, on: node) - silence.dayCredit[client]
+            guard more > 0 else { continue }
+            silence.dayCredit[client] += more
+            self.cluster.day.mayExceed(by: more, of: client)
+        }
+        if self.mode == .static {
+            silence.credit = max(silence.credit, max(self.limit / max(node.ledger.nodeCount, 1), 1))
+        }
+        if self.now - contact.heardAt >= Self.lapseTime, self.othersMayFree(node, server) {
+            for (client, count) in counts.enumerated() { silence.held[client] = max(silence.held[client], count) }
+        }
+        return silence
+    }
+
     /// Whether another node was in contact for long enough to free this one's slots.
-    private func othersMayFree(_ node: SimulatedNode) -> Bool {
+    private func othersMayFree(_ node: SimulatedNode, _ server: Int) -> Bool {
         self.cluster.live.contains {
             let other = self.cluster.nodes[$0]
-            return other !== node && self.now - other.contactSince >= Self.contactTime
+            return other !== node && self.now - other.contacts[server].since >= Self.contactTime
         }
     }
 
     /// Long after the last fault nothing is above the limit.
     private func lookWhetherSettled() {
         let nodes = self.cluster.live.map { self.cluster.nodes[$0] }
-        let isServed = self.cluster.server.isUp && !self.cluster.server.isStalled
-        if !isServed || !nodes.allSatisfy(\.isWell) { self.disturbed() }
+        if !self.cluster.isServed || !nodes.allSatisfy(\.isWell) { self.disturbed() }
         if !nodes.allSatisfy({ $0.hasJoined && $0.ledger.rollCalls == 0 }) { self.unsettledAt = self.now }
         guard self.now - self.unsettledAt >= Self.excessTime else { return }
         self.isForgotten = false
@@ -134,7 +159,7 @@ final class SimulatedBounds: @unchecked Sendable {
     /// Long after the last fault no request waits in vain.
     func refused(_ node: SimulatedNode, _ refusal: QuotaRefusal) {
         self.look()
-        let time = self.isMissing ? Self.longRollCallTime : Self.rollCallTime
+        let time = (self.isMissing ? Self.longRollCallTime : Self.rollCallTime) + self.lookTime
         guard refusal.kind == .unanswered, self.now - self.disturbedAt > time else { return }
         self.cluster.fault(
             "\(node.name) refuses for want of an answer \((self.now - self.disturbedAt).inSeconds) s after all is well")
@@ -160,7 +185,9 @@ final class SimulatedBounds: @unchecked Sendable {
         self.look()
         let limit = max(self.limit, self.found.isEmpty ? 0 : self.found[client])
         return (self.isForgotten ? 2 : 1) * limit
-            + self.silences.reduce(0) { $0 + ($1.map { $0.credit + $0.held[client] } ?? 0) }
+            + self.silences.reduce(0) { sum, silences in
+                sum + (silences[client % silences.count].map { $0.credit + $0.held[client] } ?? 0)
+            }
     }
 
     func opened(_ client: Int) {
@@ -178,7 +205,7 @@ final class SimulatedBounds: @unchecked Sendable {
         if isFence, silence < Self.lapseTime {
             self.cluster.fault("\(node.name) ends \(count) of client \(client), and its lease has not lapsed")
         }
-        if !node.wasSilent, !self.isForgotten {
+        if !node.contact(ofClient: client).wasSilent, !self.isForgotten {
             self.cluster.fault("\(node.name) ends \(count) of client \(client) though it always had answers")
         }
     }
@@ -201,25 +228,28 @@ final class SimulatedBounds: @unchecked Sendable {
 
     func expectNothingLeft() {
         for (bucket, client) in self.cluster.clients.enumerated() {
-            let epochs = self.words(["ZRANGE", .string(RedisKeys.epochs(bucket)), 0, -1])
+            let server = self.cluster.server(of: bucket)
+            let epochs = self.words(server, ["ZRANGE", .string(RedisKeys.epochs(bucket)), 0, -1])
             let names = Set(self.cluster.live.map { self.cluster.nodes[$0].id })
             for epoch in epochs
             where !names.contains(ClusterSettings.node(ofEpoch: epoch))
-                && self.now - max(self.diedAt, self.steppedAt) > .seconds(25)
+                && self.now - max(self.diedAt, self.steppedAt) > .seconds(25) && !self.cluster.day.isSpent(bucket)
             {
                 self.cluster.fault("the epoch \(epoch) is of no node")
             }
-            let present = self.words([
-                "ZRANGEBYSCORE", .string(RedisKeys.epochs(bucket)), .integer(self.cluster.server.clock), "+inf",
-            ])
-            let leases = self.words(["HGETALL", .string(RedisKeys.leases(.socket, of: client))])
+            let present = self.words(
+                server,
+                [
+                    "ZRANGEBYSCORE", .string(RedisKeys.epochs(bucket)), .integer(server.clock), "+inf",
+                ])
+            let leases = self.words(server, ["HGETALL", .string(RedisKeys.leases(.socket, of: client))])
             for index in stride(from: 0, to: leases.count - 1, by: 2)
             where names.contains(ClusterSettings.node(ofEpoch: leases[index])) && present.contains(leases[index])
                 && !leases[index + 1].hasSuffix(" 0")
             {
                 self.cluster.fault("the lease \(leases[index]) \(leases[index + 1]) is left")
             }
-            let ungranted = self.words(["HGETALL", .string(RedisKeys.ungranted(.sockets, of: client))])
+            let ungranted = self.words(server, ["HGETALL", .string(RedisKeys.ungranted(.sockets, of: client))])
             for index in stride(from: 0, to: ungranted.count - 1, by: 2)
             where names.contains(ClusterSettings.node(ofEpoch: ungranted[index])) && present.contains(ungranted[index])
             {
@@ -228,7 +258,7 @@ final class SimulatedBounds: @unchecked Sendable {
         }
     }
 
-    private func words(_ command: RedisCommand) -> [String] {
-        self.cluster.server.ask(command).array?.compactMap(\.string) ?? []
+    private func words(_ server: SimulatedServer, _ command: RedisCommand) -> [String] {
+        server.ask(command).array?.compactMap(\.string) ?? []
     }
 }

@@ -9,29 +9,42 @@ import WasmnetTesting
 final class SimulatedCluster: @unchecked Sendable {
     let schedule: Schedule
     let time = VirtualTime()
-    let server: SimulatedServer
+    let servers: [SimulatedServer]
     let trace: SimulationTrace
     private(set) var nodes: [SimulatedNode] = []
     private(set) var limits: [ClientLimits] = []
     private var random: SeededRandom
     private let rules: SimulatedNode.Rules
     private(set) var bounds: SimulatedBounds!
+    private(set) var day: SimulatedDay!
     private(set) var faults: [String] = []
     /// The number of opens.
     private(set) var opened = 0
     private var isLoaded = true
 
-    init(_ schedule: Schedule, redis: BlockingRedis, scripts: SimulatedScripts, traces: Bool = false) throws {
+    /// - Parameter connections: to one Redis, at least one for each server.
+    init(
+        _ schedule: Schedule, connections: [BlockingRedis], scripts: SimulatedScripts, traces: Bool = false
+    ) throws {
         self.schedule = schedule
         self.random = SeededRandom(schedule.seed ^ 0x5EED)
         self.trace = SimulationTrace(isOn: traces)
-        self.server = try SimulatedServer(redis, scripts: scripts, time: self.time)
+        try connections[0].send(["FLUSHALL"])
+        let time = self.time
+        self.servers = try (0..<schedule.servers).map {
+            try SimulatedServer($0, connections[$0], scripts: scripts, time: time)
+        }
         var modes = OutageModes(all: schedule.mode)
         modes.keepsExcess = schedule.keepsExcess
         self.rules = SimulatedNode.Rules(modes: modes, clients: Array(Self.allClients.prefix(schedule.clients)))
-        self.server.published = { [unowned self] in self.published($0) }
-        self.server.ended = { [unowned self] in for node in self.nodes where node.isAlive { node.link.processEnded() } }
+        for (index, server) in self.servers.enumerated() {
+            server.published = { [unowned self] in self.published($0) }
+            server.ended = { [unowned self] in
+                for node in self.nodes where node.isAlive { node.links[index].processEnded() }
+            }
+        }
         self.bounds = SimulatedBounds(self)
+        self.day = SimulatedDay(self)
     }
 
     /// One client in each of the first buckets: then no order of a dictionary matters.
@@ -42,6 +55,9 @@ final class SimulatedCluster: @unchecked Sendable {
     }
 
     var clients: [ClientID] { self.rules.clients }
+    /// The server of a client's keys.
+    func server(of client: Int) -> SimulatedServer { self.servers[client % self.servers.count] }
+    var isServed: Bool { self.servers.allSatisfy { $0.isUp && !$0.isStalled } }
     var live: [Int] { self.nodes.indices.filter { self.nodes[$0].isAlive } }
 
     func total(_ client: Int) -> Int { self.nodes.reduce(0) { $0 + ($1.isAlive ? $1.sockets[client].count : 0) } }
@@ -59,9 +75,9 @@ final class SimulatedCluster: @unchecked Sendable {
         }
         for (index, entry) in self.schedule.events.enumerated() {
             if case .failover(let lag, _) = entry.event {
-                self.time.at(entry.at - lag) { self.server.takeSnapshot(index + 1) }
+                self.time.at(entry.at - lag) { self.servers[entry.server].takeSnapshot(index + 1) }
             }
-            self.time.at(entry.at) { self.happens(entry.event, index) }
+            self.time.at(entry.at) { self.happens(entry, index) }
         }
         self.watch()
         let calm = self.schedule.calm
@@ -83,6 +99,7 @@ final class SimulatedCluster: @unchecked Sendable {
         self.run(until: settled + .seconds(8))
         guard self.faults.isEmpty else { return }
         self.bounds.expectNothingLeft()
+        self.day.expectAllCharged()
     }
 
     private func run(until end: Int64) { self.time.run(until: end) { self.faults.isEmpty } }
@@ -115,10 +132,16 @@ final class SimulatedCluster: @unchecked Sendable {
         for client in self.clients.indices where self.total(client) <= most {
             for index in nodes {
                 self.open(index, client) { refusal in
-                    guard let refusal else { return }
+                    // Its day may be spent.
+                    guard let refusal, refusal.kind != .dayBytes else { return }
                     self.fault(
                         "there is room, and client \(client) is refused on \(self.nodes[index].name): \(refusal)")
                 }
+            }
+        }
+        if let index = self.live.randomElement(using: &self.random) {
+            for client in self.clients.indices {
+                self.day.expectMore(of: client, on: self.nodes[index], limits: self.limits[index])
             }
         }
         self.time.after(.seconds(1.4)) {
@@ -133,12 +156,13 @@ final class SimulatedCluster: @unchecked Sendable {
         let index = self.nodes.count
         let node = SimulatedNode(
             name: "node \(index)", seed: self.schedule.seed &* 1000 &+ UInt64(index), rules: self.rules,
-            time: self.time,
-            server: self.server, trace: self.trace)
+            time: self.time, servers: self.servers, trace: self.trace)
         self.nodes.append(node)
-        self.limits.append(self.limits.last ?? ClientLimits.only(maxConnections: self.schedule.limit))
+        self.limits.append(
+            self.limits.last
+                ?? .only(maxConnections: self.schedule.limit, bytesPerDay: self.schedule.bytesPerDay))
         node.others = { [unowned self, unowned node] in
-            self.nodes.count { $0 !== node && $0.isAlive && $0.hasJoined && $0.link.isUp }
+            self.nodes.count { $0 !== node && $0.isAlive && $0.hasJoined && $0.links[0].isUp }
         }
         node.tells = { [unowned self, unowned node] in self.bounds.tellsToEnd(node, $0, $1, isFence: $2, silence: $3) }
         node.ends = { [unowned node] client, count in node.close(client, count, newest: true) }
@@ -152,7 +176,7 @@ final class SimulatedCluster: @unchecked Sendable {
 
     /// "joined" and the node.
     private func published(_ words: String) {
-        for other in self.nodes where !words.hasSuffix(other.id) && other.link.isUp {
+        for other in self.nodes where !words.hasSuffix(other.id) && other.links[0].isUp {
             self.time.after(.random(in: 100...2000, using: &self.random)) {
                 other.receives { if other.hasJoined { other.register() } }
             }
@@ -185,6 +209,7 @@ final class SimulatedCluster: @unchecked Sendable {
                             using: &self.random) ?? 0.5
                 }
                 let count = Bool.random(using: &self.random) ? 1 : Int.random(in: 1...4, using: &self.random)
+                self.pass(index, client)
                 if Double.random(in: 0..<1, using: &self.random) < appetite || self.schedule.isGreedy {
                     for _ in 0..<count {
                         self.open(index, client) { if let refusal = $0 { self.bounds.refused(node, refusal) } }
@@ -195,6 +220,13 @@ final class SimulatedCluster: @unchecked Sendable {
             }
         }
         next()
+    }
+
+    private func pass(_ index: Int, _ client: Int) {
+        let node = self.nodes[index]
+        guard self.schedule.bytesPerDay > 0, !node.sockets[client].isEmpty else { return }
+        let bytes = node.pass(.random(in: 1...1 << 18, using: &self.random), of: client, self.limits[index])
+        self.day.passes(bytes, of: client, on: node)
     }
 
     private func open(_ index: Int, _ client: Int, then done: @escaping (QuotaRefusal?) -> Void) {
@@ -209,54 +241,59 @@ final class SimulatedCluster: @unchecked Sendable {
 
     // MARK: Events
 
-    private func happens(_ event: Schedule.Event, _ index: Int) {
-        self.trace.note(self.time.now, "cluster") { event.description }
-        switch event {
+    private func happens(_ entry: Schedule.Entry, _ index: Int) {
+        self.trace.note(self.time.now, "cluster") { entry.description }
+        let server = self.servers[entry.server]
+        switch entry.event {
         case .cut(let node, let length, let resets):
-            self.with(node, for: length, { $0.link.cut(resets: resets) }, { $0.link.mend() })
+            self.with(
+                node, for: length, { $0.links.forEach { $0.cut(resets: resets) } }, { $0.links.forEach { $0.mend() } })
         case .pause(let node, let length, let readsFirst):
             self.with(node, for: length, { $0.pause() }, { $0.wake(readsFirst: readsFirst) })
         case .slow(let node, let delay, let length):
-            self.with(node, for: length, { $0.link.slowness = delay }, { $0.link.slowness = 0 })
+            self.with(
+                node, for: length, { $0.links.forEach { $0.slowness = delay } },
+                { $0.links.forEach { $0.slowness = 0 } })
         case .repeats(let length):
-            for node in self.nodes { node.link.repeats = true }
-            self.time.after(length) { for node in self.nodes { node.link.repeats = false } }
-        case .stall(let length): self.server.stall(for: length)
+            let links = self.nodes.flatMap(\.links)
+            for link in links { link.repeats = true }
+            self.time.after(length) { for link in links { link.repeats = false } }
+        case .stall(let length): server.stall(for: length)
         case .restart(let length, let isEmpty):
-            guard self.server.isUp else { return }
-            self.server.stop()
+            guard server.isUp else { return }
+            server.stop()
             self.time.after(length) {
-                if isEmpty { self.server.flush() }
-                self.server.start()
+                if isEmpty { self.day.loses { server.flush() } }
+                server.start()
                 self.bounds.lost()
             }
         case .failover(_, let length):
-            guard self.server.isUp else { return }
-            self.server.stop()
+            guard server.isUp else { return }
+            server.stop()
             self.time.after(length) {
-                self.server.goBack(to: index + 1)
-                self.server.start()
+                self.day.loses { server.goBack(to: index + 1) }
+                server.start()
                 self.bounds.lost()
             }
         case .flush:
-            self.server.flush()
+            self.day.loses { server.flush() }
             self.bounds.lost()
         case .step(let step):
-            self.server.offset += step
+            server.offset += step
             self.bounds.stepped()
         case .forget(let client):
             // Excluded as in docs/limits.md, "What is left": a loss before the lease is declared again.
-            guard self.server.isUp, !self.server.isStalled,
+            let (index, server) = (client % self.clients.count, self.server(of: client % self.clients.count))
+            guard server.isUp, !server.isStalled,
                 !self.schedule.losesData(within: .seconds(12), of: self.time.now)
             else { return }
-            _ = self.server.ask([
-                "DEL", .string(RedisKeys.leases(.socket, of: self.clients[client % self.clients.count])),
-            ])
+            _ = server.ask(["DEL", .string(RedisKeys.leases(.socket, of: self.clients[index]))])
             self.bounds.forgot()
         case .kill(let node):
             guard self.live.count > 1, let index = self.live.dropFirst(node % self.live.count).first else { return }
             self.nodes[index].kill()
             self.bounds.died()
+            self.day.died()
         case .start: self.startWhenAllowed()
         case .limit(let limit):
             for index in self.live {

@@ -6,7 +6,7 @@ import WasmnetTesting
 
 /// A node's connection to Redis like its client's: requests in order, an end of the connection at the first missed deadline, and
 /// attempts to connect with growing pauses.
-final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
+final class SimulatedLink: @unchecked Sendable {
     private final class Call {
         let script: RedisScript
         let keys: [RedisArgument]
@@ -37,6 +37,7 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     private static let punctual = Int64.milliseconds(10)
 
     private let time: VirtualTime
+    private let index: Int
     private let server: SimulatedServer
     private unowned let node: SimulatedNode
     private var random: SeededRandom
@@ -60,10 +61,10 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     /// Some requests are delivered twice.
     var repeats = false
 
-    let isCluster = false
-
-    init(_ node: SimulatedNode, _ server: SimulatedServer, _ time: VirtualTime, _ random: SeededRandom) {
+    /// - Parameter index: of the server.
+    init(_ node: SimulatedNode, _ index: Int, _ server: SimulatedServer, _ time: VirtualTime, _ random: SeededRandom) {
         self.node = node
+        self.index = index
         self.server = server
         self.time = time
         self.random = random
@@ -79,10 +80,6 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
     }
 
     // MARK: Questions
-
-    func schedule(in time: TimeAmount, _ body: @escaping @Sendable () -> Void) {
-        self.node.after(time.nanoseconds / 1000, body)
-    }
 
     func run(
         _ script: RedisScript, keys: [RedisArgument], arguments: [RedisArgument], deadline: TimeAmount?,
@@ -136,7 +133,8 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
             let result = self.execute(call)
             self.lastAnswer = max(self.lastAnswer, self.time.now + self.delay())
             self.time.at(self.lastAnswer) { self.answered(call, connection, result) }
-            if self.repeats, Int.random(in: 0..<8, using: &self.random) == 0 {
+            // Bytes are counted once for each request; a client of Redis sends none twice.
+            if self.repeats, call.script != ClusterScripts.grant, Int.random(in: 0..<8, using: &self.random) == 0 {
                 self.time.after(.random(in: 0..<3_000_000, using: &self.random)) {
                     if self.server.isUp, !self.server.isStalled { _ = self.execute(call) }
                 }
@@ -163,7 +161,10 @@ final class SimulatedLink: ScriptCarrier, @unchecked Sendable {
             self.pending.removeAll { $0 === call }
             call.isDone = true
             // The registry's answers contain no leases.
-            if call.script != ClusterScripts.register { self.node.heard(questionOf: call.sentAt) }
+            if call.script != ClusterScripts.register { self.node.heard(from: self.index, questionOf: call.sentAt) }
+            if call.script == ClusterScripts.grant, case .success(let reply) = result {
+                self.node.heardOfDay(call.keys, reply)
+            }
             call.done(result)
         }
     }

@@ -15,10 +15,11 @@ final class SimulatedNode: @unchecked Sendable {
     let name: String
     let id: String
     private let time: VirtualTime
-    private let server: SimulatedServer
+    private let servers: [SimulatedServer]
     private let rules: Rules
     private var random: SeededRandom
-    private(set) var link: SimulatedLink!
+    /// One for each server.
+    private(set) var links: [SimulatedLink] = []
     private(set) var ledger: RedisLedger!
     private let trace: SimulationTrace
     /// Its clock is ahead by this.
@@ -32,13 +33,25 @@ final class SimulatedNode: @unchecked Sendable {
     private var received: [() -> Void] = []
     private var isRegistering = false
     private var registersAgain = false
-    /// When the last answered request was sent.
-    private(set) var heardAt: Int64
-    /// Since when no silence was long enough to break its contact with Redis.
-    private(set) var contactSince: Int64
-    private var lastHeard: Int64
-    /// No answer arrived for long enough that it may have opened on credit, or that its lease may have lapsed.
-    var wasSilent = false
+    /// Its contact with a server.
+    struct Contact {
+        /// When the last answered request was sent.
+        var heardAt: Int64
+        /// Since when no silence was long enough to break it.
+        var since: Int64
+        var lastHeard: Int64
+        /// No answer arrived for long enough that it may have opened on credit, or that its lease may have lapsed.
+        var wasSilent = false
+    }
+    /// By server.
+    var contacts: [Contact]
+    /// The rest of a client's day that others can still draw, as Redis last reported it.
+    private struct DayReport {
+        /// A client that the node forgets and that returns has another one.
+        weak var allowance: (any ClientAllowance)?
+        var left: Int64
+    }
+    private var dayReports: [DayReport?]
     let startedAt: Int64
     /// The other listeners at Redis.
     var others: () -> Int = { 0 }
@@ -57,22 +70,24 @@ final class SimulatedNode: @unchecked Sendable {
     private(set) var waiting = 0
 
     init(
-        name: String, seed: UInt64, rules: Rules, time: VirtualTime, server: SimulatedServer, trace: SimulationTrace
+        name: String, seed: UInt64, rules: Rules, time: VirtualTime, servers: [SimulatedServer],
+        trace: SimulationTrace
     ) {
         self.name = name
         self.time = time
-        self.server = server
+        self.servers = servers
         self.rules = rules
         self.trace = trace
         self.random = SeededRandom(seed)
         self.id = String(UInt64.random(in: 1 << 60 ... .max, using: &self.random), radix: 16)
         self.clockOffset = .random(in: -3_600_000_000...3_600_000_000, using: &self.random)
-        self.heardAt = time.now
-        self.contactSince = time.now
-        self.lastHeard = time.now
+        self.contacts = servers.map { _ in Contact(heardAt: time.now, since: time.now, lastHeard: time.now) }
+        self.dayReports = rules.clients.map { _ in nil }
         self.startedAt = time.now
         self.sockets = rules.clients.map { _ in [] }
-        self.link = SimulatedLink(self, server, time, SeededRandom(self.random.next()))
+        self.links = servers.enumerated().map {
+            SimulatedLink(self, $0.offset, $0.element, time, SeededRandom(self.random.next()))
+        }
         let base = SimulatedServer.start + self.clockOffset
         var settings = ClusterSettings(nodeID: self.id) { QuotaInstant(microseconds: base + time.now) }
         settings.modes = rules.modes
@@ -96,11 +111,11 @@ final class SimulatedNode: @unchecked Sendable {
         }
         events.modeChanged = { [unowned self] outages, _ in self.note { "outages: \(outages)" } }
         self.ledger = RedisLedger(
-            redis: self.link, settings: settings, events: events, bucketCount: rules.clients.count)
+            redis: SimulatedCarrier(self), settings: settings, events: events, bucketCount: rules.clients.count)
     }
 
     private func tellsToEnd(_ client: Int, _ count: Int, isFence: Bool) {
-        self.tells(client, count, isFence, self.time.now - self.heardAt)
+        self.tells(client, count, isFence, self.time.now - self.contact(ofClient: client).heardAt)
         // The sockets' own event loops do this.
         self.after(.random(in: 0...20_000, using: &self.random)) { self.ends(client, count) }
     }
@@ -144,21 +159,47 @@ final class SimulatedNode: @unchecked Sendable {
     /// A node without requests is heard through its heartbeats; its contact breaks by then at the latest.
     private static let longestPause = Int64.seconds(7.5)
 
-    func heard(questionOf sentAt: Int64) {
-        self.heardAt = max(self.heardAt, sentAt)
-        if self.time.now - self.lastHeard > Self.longestPause { self.contactSince = self.time.now }
-        self.lastHeard = self.time.now
+    func heard(from server: Int, questionOf sentAt: Int64) {
+        let now = self.time.now
+        self.contacts[server].heardAt = max(self.contacts[server].heardAt, sentAt)
+        if now - self.contacts[server].lastHeard > Self.longestPause { self.contacts[server].since = now }
+        self.contacts[server].lastHeard = now
+    }
+
+    /// The server of a client's keys.
+    func contact(ofClient client: Int) -> Contact { self.contacts[client % self.contacts.count] }
+
+    /// An answer about a client's bytes.
+    func heardOfDay(_ keys: [RedisArgument], _ reply: RESPValue) {
+        let client = self.rules.clients.firstIndex { keys.contains(.string(RedisKeys.day(of: $0))) }
+        guard let client, let left = reply.array?[5].int64 else { return }
+        self.dayReports[client] = DayReport(
+            allowance: self.ledger.knownAllowance(of: self.rules.clients[client]), left: left)
+    }
+
+    /// Nil: not known.
+    func dayBytesLeft(of client: Int) -> Int64? {
+        guard let known = self.ledger.knownAllowance(of: self.rules.clients[client]),
+            let report = self.dayReports[client], report.allowance === known
+        else { return nil }
+        return report.left
     }
 
     /// Whether its path to Redis is free, and was a moment ago.
-    var isWell: Bool { !self.isPaused && self.link.isUndisturbed && self.ledger.outages == 0 }
+    var isWell: Bool { !self.isPaused && self.links.allSatisfy(\.isUndisturbed) && self.ledger.outages == 0 }
+
+    /// Whether it is connected to every server.
+    var isConnectedToAll: Bool { self.links.allSatisfy(\.isUp) }
 
     // MARK: Life
 
-    func start() { self.link.connect() }
+    func start() { for link in self.links { link.connect() } }
 
     func isConnected() {
-        guard self.hasJoined else { return self.join() }
+        guard self.hasJoined else {
+            if self.isConnectedToAll { self.join() }
+            return
+        }
         self.ledger.reconnected()
     }
 
@@ -170,7 +211,8 @@ final class SimulatedNode: @unchecked Sendable {
     private func join() {
         // The request for the listeners, and its answer.
         self.after(2000) {
-            let isAlone = self.others() == 0 && self.server.uptime >= 3
+            // Each server of a Redis Cluster knows only its own listeners.
+            let isAlone = self.servers.count == 1 && self.others() == 0 && self.servers[0].uptime >= 3
             self.note { "starts\(isAlone ? " alone" : "")" }
             self.after(2000) {
                 self.ledger.learnGenerations(isAlone: isAlone) { failure in
@@ -215,7 +257,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     private func sendRegistration() {
         self.registersAgain = false
-        self.link.run(
+        self.links[0].run(
             ClusterScripts.register, keys: [.string(RedisKeys.nodes), .string(RedisKeys.node(self.id))],
             arguments: [0, .string(self.id), 15_000_000, "joins", "name", .string(self.name)], deadline: nil
         ) { result in
@@ -255,6 +297,15 @@ final class SimulatedNode: @unchecked Sendable {
         let box = Unchecked(heard)
         let allowance = self.allowance(client, limits)
         if let atOnce = allowance.reserve(.socket, now: self.now, later: { box.value($0) }) { heard(atOnce) }
+    }
+
+    /// - Returns: how many bytes of these passed.
+    func pass(_ bytes: Int, of client: Int, _ limits: ClientLimits) -> Int {
+        let allowance = self.allowance(client, limits)
+        guard allowance.pause(now: self.now) == nil else { return 0 }
+        let passed = allowance.draw(bytes: bytes, now: self.now)
+        self.note { "passed \(passed) of \(bytes) bytes" }
+        return passed
     }
 
     func close(_ client: Int, _ count: Int, newest: Bool) {

@@ -3,13 +3,16 @@ import RedisClient
 /// A Redis that stops, loses data, goes back and has its clock stepped in virtual time; the scripts run in a real one.
 final class SimulatedServer: @unchecked Sendable {
     private let redis: BlockingRedis
+    /// Its database in the real Redis; the next ones are for its copies.
+    private let database: Int
+    static let databasesEach = 8
     private let scripts: SimulatedScripts
     private let time: VirtualTime
     /// The start of virtual time: half past noon of some day.
     static let start: Int64 = 1_770_000_000_000_000 / 86_400_000_000 * 86_400_000_000 + 45_000_000_000
 
     /// The answering process; connections are to one.
-    private(set) var process = 1
+    private(set) var process: Int
     private(set) var isUp = true
     /// Its clock is ahead by this.
     var offset: Int64 = 0
@@ -20,11 +23,13 @@ final class SimulatedServer: @unchecked Sendable {
     /// Called with a script's publications.
     var published: (String) -> Void = { _ in }
 
-    init(_ redis: BlockingRedis, scripts: SimulatedScripts, time: VirtualTime) throws {
+    init(_ index: Int, _ redis: BlockingRedis, scripts: SimulatedScripts, time: VirtualTime) throws {
         self.redis = redis
+        self.database = index * Self.databasesEach
+        self.process = 1 + 1000 * index
         self.scripts = scripts
         self.time = time
-        try redis.send(["FLUSHALL"])
+        try redis.send(["SELECT", RedisArgument(self.database)])
     }
 
     var isStalled: Bool { self.time.now < self.stalledUntil }
@@ -85,17 +90,19 @@ final class SimulatedServer: @unchecked Sendable {
 
     /// Keeps a copy of all data.
     func takeSnapshot(_ number: Int) {
-        for command in [["SELECT", RedisArgument(number)], ["FLUSHDB"], ["SELECT", 0]] {
+        for command in [["SELECT", self.copy(number)], ["FLUSHDB"], ["SELECT", self.copy(0)]] {
             _ = self.ask(RedisCommand(command))
         }
-        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [RedisArgument(number)])
+        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [self.copy(number)])
     }
+
+    private func copy(_ number: Int) -> RedisArgument { RedisArgument(self.database + number) }
 
     /// Restores the data of that time.
     func goBack(to number: Int) {
         self.flush()
-        _ = self.ask(["SELECT", RedisArgument(number)])
-        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [0])
-        _ = self.ask(["SELECT", 0])
+        _ = self.ask(["SELECT", self.copy(number)])
+        _ = try? self.redis.run(SimulatedScripts.copyAll, keys: [], arguments: [self.copy(0)])
+        _ = self.ask(["SELECT", self.copy(0)])
     }
 }

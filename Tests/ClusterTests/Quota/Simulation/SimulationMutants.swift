@@ -58,5 +58,12 @@ enum SimulationMutants {
             "a clock that is set back keeps a dead node's lease",
             ("text(now + ttl + TOLERANCE), '+inf'", "'+inf', '-inf'"),
             ("if ends and ends > now + ttl + TOLERANCE then", "if false then")),
+        Mutant(
+            "a lease of the day may be more than is left",
+            ("math.max(wanted, 67108864), left)", "math.max(wanted, 67108864))")),
+        Mutant(
+            "a lease of the day is not debited", ("used, left = used + leased, left - leased", "left = left - leased")),
+        Mutant("bytes beyond a lease are not charged", ("used + tonumber(ARGV[7])", "used + 0")),
+        Mutant("what is returned is returned twice", ("used - tonumber(ARGV[8])", "used - 2 * tonumber(ARGV[8])")),
     ]
 }

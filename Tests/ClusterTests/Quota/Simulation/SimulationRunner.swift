@@ -29,7 +29,7 @@ struct SimulationRunner: Sendable {
                 tasks.addTask {
                     try await withServer { server in
                         try await Self.onThread {
-                            let redis = try BlockingRedis(port: server.port)
+                            let connections = try Self.connections(to: server.port)
                             let scripts = SimulatedScripts(changes: self.changes)
                             while findings.withLockedValue({ $0.count }) < self.most {
                                 let index = next.withLockedValue { next in
@@ -38,7 +38,7 @@ struct SimulationRunner: Sendable {
                                 }
                                 guard index < count else { return }
                                 let schedule = schedules[schedules.index(schedules.startIndex, offsetBy: index)]
-                                let faults = try self.faults(of: schedule, redis, scripts)
+                                let faults = try self.faults(of: schedule, connections, scripts)
                                 if !faults.isEmpty {
                                     findings.withLockedValue { $0.append(Finding(schedule: schedule, faults: faults)) }
                                 }
@@ -53,8 +53,15 @@ struct SimulationRunner: Sendable {
         return (min(next.withLockedValue { $0 }, count), found)
     }
 
-    private func faults(of schedule: Schedule, _ redis: BlockingRedis, _ scripts: SimulatedScripts) throws -> [String] {
-        let cluster = try SimulatedCluster(schedule, redis: redis, scripts: scripts)
+    /// One for each simulated server.
+    private static func connections(to port: Int) throws -> [BlockingRedis] {
+        try (0..<2).map { _ in try BlockingRedis(port: port) }
+    }
+
+    private func faults(
+        of schedule: Schedule, _ connections: [BlockingRedis], _ scripts: SimulatedScripts
+    ) throws -> [String] {
+        let cluster = try SimulatedCluster(schedule, connections: connections, scripts: scripts)
         cluster.run()
         return cluster.faults
     }
@@ -63,14 +70,14 @@ struct SimulationRunner: Sendable {
     func shrink(_ finding: Finding) async throws -> Finding {
         try await withServer { server in
             try await Self.onThread {
-                let redis = try BlockingRedis(port: server.port)
+                let connections = try Self.connections(to: server.port)
                 let scripts = SimulatedScripts(changes: self.changes)
                 var least = finding
                 var index = 0
                 while index < least.schedule.events.count {
                     var smaller = least.schedule
                     smaller.events.remove(at: index)
-                    let faults = try self.faults(of: smaller, redis, scripts)
+                    let faults = try self.faults(of: smaller, connections, scripts)
                     if faults.isEmpty { index += 1 } else { least = Finding(schedule: smaller, faults: faults) }
                 }
                 return least
@@ -82,9 +89,9 @@ struct SimulationRunner: Sendable {
     func trace(_ schedule: Schedule) async throws -> [String] {
         try await withServer { server in
             try await Self.onThread {
-                let redis = try BlockingRedis(port: server.port)
+                let connections = try Self.connections(to: server.port)
                 let cluster = try SimulatedCluster(
-                    schedule, redis: redis, scripts: SimulatedScripts(changes: self.changes), traces: true)
+                    schedule, connections: connections, scripts: SimulatedScripts(changes: self.changes), traces: true)
                 cluster.run()
                 return cluster.trace.lines
             }

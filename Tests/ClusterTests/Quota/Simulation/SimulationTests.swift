@@ -47,7 +47,10 @@ extension OnRedis {
             let schedules = (1...12).map { seed in
                 Schedule(
                     seed: seed,
-                    events: [(.seconds(9), .cut(node: 2, for: .seconds(4), resets: false)), (.seconds(9.1), .flush)])
+                    events: [
+                        .init(at: .seconds(9), event: .cut(node: 2, for: .seconds(4), resets: false)),
+                        .init(at: .seconds(9.1), event: .flush),
+                    ])
             }
             let findings = try await SimulationRunner(most: .max).run(schedules).findings
             #expect(findings.isEmpty, "\(findings.map(\.faults))")
@@ -57,7 +60,10 @@ extension OnRedis {
         @Test func whatALowerLimitFoundOpenStaysAfterALoss() async throws {
             let schedules = (1...12).map { seed in
                 Schedule(
-                    seed: seed, nodes: 4, limit: 20, events: [(.seconds(9), .limit(to: 6)), (.seconds(9.6), .flush)])
+                    seed: seed, nodes: 4, limit: 20,
+                    events: [
+                        .init(at: .seconds(9), event: .limit(to: 6)), .init(at: .seconds(9.6), event: .flush),
+                    ])
             }
             let findings = try await SimulationRunner(most: .max).run(schedules).findings
             #expect(findings.isEmpty, "\(findings.map(\.faults))")
@@ -66,6 +72,7 @@ extension OnRedis {
         @Test func everyMutantChangesAScript() {
             let scripts = [
                 ClusterScripts.reserve, ClusterScripts.heartbeat, ClusterScripts.generation, ClusterScripts.rollCall,
+                ClusterScripts.grant,
             ]
             for change in SimulationMutants.all.flatMap(\.changes) {
                 #expect(scripts.contains { $0.source.contains(change.text) }, "\(change.text)")
