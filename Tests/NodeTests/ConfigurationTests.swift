@@ -35,6 +35,19 @@ import WasmnetRelay
         )
     }
 
+    @Test func theTimesOfRedisAreFlagsAndTwins() throws {
+        let flags = ["--redis", "redis://127.0.0.1", "--redis-timeout", "250", "--redis-outage", "9"]
+        let twins = [
+            "WASMNET_REDIS": "redis://127.0.0.1", "WASMNET_REDIS_TIMEOUT": "250", "WASMNET_REDIS_OUTAGE": "9",
+        ]
+        for options in try [self.resolve(flags), self.resolve([], twins)] {
+            #expect(options.server.redis?.timeoutMilliseconds == 250)
+            #expect(options.server.redis?.outageSeconds == 9)
+        }
+        let defaults = try self.resolve(["--redis", "redis://127.0.0.1"]).server.redis
+        #expect(defaults?.timeoutMilliseconds == 50 && defaults?.outageSeconds == 5)
+    }
+
     /// A list is split at its commas, whatever follows them.
     @Test func aListInAVariableIsCutByBytes() throws {
         let files = try self.resolve([], ["WASMNET_JWT_KEY_FILE": " a.pem,\u{301}b.pem ,,HS256:c"]).server.tokens

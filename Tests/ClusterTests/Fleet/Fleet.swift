@@ -30,11 +30,14 @@ struct Fleet: Sendable {
     ///
     /// - Parameter deadline: how long nodes wait for an answer; a silence of that length, a second at least, is an outage.
     /// - Parameter url: where they count, if not in the fleet's own Redis through the proxy.
+    /// - Parameter isRedisLate: whether the nodes start without Redis, which the body must launch.
     static func run(
         _ count: Int = 3, policy: String, clocks: [any RelayClock] = [],
-        deadline: TimeAmount = .milliseconds(50), url: String? = nil, _ body: (Fleet) async throws -> Void
+        deadline: TimeAmount = .milliseconds(50), url: String? = nil, isRedisLate: Bool = false,
+        _ body: (Fleet) async throws -> Void
     ) async throws {
         let redis = try await RedisServer.start()
+        if isRedisLate { await redis.kill() }
         let proxy = try await FaultProxy.start(to: redis.port)
         let meter = try await Meter.start()
         var nodes: [TestNode] = []
@@ -47,10 +50,11 @@ struct Fleet: Sendable {
                         $0.clock = clock
                         $0.redis?.answerTime = .microseconds(deadline.nanoseconds / 1000)
                         $0.redis?.outageSeconds = max(1, Int(deadline.nanoseconds / 1_000_000_000))
+                        $0.redis?.isOptional = isRedisLate
                     })
             }
             let fleet = Fleet(redis: redis, proxy: proxy, meter: meter, nodes: nodes)
-            try await fleet.comes { $0.nodes.allSatisfy { $0.cluster?.nodeCount == count } }
+            if !isRedisLate { try await fleet.comes { $0.nodes.allSatisfy { $0.cluster?.nodeCount == count } } }
             try await body(fleet)
         } catch {
             failure = error

@@ -99,6 +99,42 @@ extension OnRedis {
             }
         }
 
+        /// 64 clients that wait for as much as one client may fill the node: one more client must not wait.
+        @Test func whileNothingIsAnsweredANodeBoundsTheWaitingOfAllClientsTogether() async throws {
+            try await withNodes(1) { server, clock, nodes in
+                let limits = ClientLimits.only(maxConnections: 900)
+                let clients = (0...64).map { nodes[0].client(limits, named: "t:\($0)") }
+                let (answers, answer) = AsyncStream.makeStream(of: Void.self)
+                var iterator = answers.makeAsyncIterator()
+                /// Nil: it waits.
+                func refusal(_ client: NodeClient) -> QuotaRefusal? {
+                    let atOnce = client.allowance.reserve(.socket, now: clock.now()) {
+                        if case .success(let slot?) = $0 { slot.release() }
+                        answer.yield()
+                    }
+                    if case .failure(let refusal)? = atOnce { return refusal }
+                    return nil
+                }
+                server.pause()
+                var waiting = refusal(clients[0]) == nil ? 1 : 0
+                clock.advance(.milliseconds(50))
+                for client in clients.dropLast() {
+                    for _ in 0..<64 where refusal(client) == nil { waiting += 1 }
+                }
+                #expect(waiting == 4096)
+                #expect(refusal(clients[64]) == .unanswered)
+                server.resume()
+                for _ in 0..<waiting { _ = await iterator.next() }
+                // Whoever is answered waits no longer, so there is room again.
+                server.pause()
+                #expect(refusal(clients[64]) == nil)
+                clock.advance(.milliseconds(50))
+                #expect(refusal(clients[64]) == nil)
+                server.resume()
+                for _ in 0..<2 { _ = await iterator.next() }
+            }
+        }
+
         @Test func connectsGoOnFromTheBudgetAndAreChargedAfterwards() async throws {
             try await withNodes(2) { server, clock, nodes in
                 let limits = ClientLimits.only(connectsPerSecond: 10, connectBurst: 12)

@@ -23,6 +23,8 @@ final class LedgerNode: Sendable {
     let longRollCalls = NIOLockedValueBox<[[String]]>([])
     /// Sockets that were to end with their lease, and whether sessions were.
     let fenced = NIOLockedValueBox<[String]>([])
+    /// Keys among which some had the wrong type, and how many of them were removed.
+    let repaired = NIOLockedValueBox<[(keys: [String], removed: Int)]>([])
     let id: String
     private let callsAtStart: Int
     /// Buckets out of order, each time that changed.
@@ -46,7 +48,8 @@ final class LedgerNode: Sendable {
         let (ledger, peers) = (NIOLockedValueBox<RedisLedger?>(nil), self.peers)
         events.peersNeeded = { ledger.withLockedValue { $0 }?.registered(peers.withLockedValue { $0 }) }
         events.lost = { losses.withLockedValue { $0 += 1 } }
-        let (longRollCalls, fenced) = (self.longRollCalls, self.fenced)
+        let (longRollCalls, fenced, repaired) = (self.longRollCalls, self.fenced, self.repaired)
+        events.repaired = { keys, removed in repaired.withLockedValue { $0.append((keys, removed)) } }
         events.fenced = { _, sockets, sessions in fenced.withLockedValue { $0.append("\(sockets) \(sessions)") } }
         events.rollCallIsLong = { missing in longRollCalls.withLockedValue { $0.append(missing) } }
         events.excess = { client, count in excess.withLockedValue { $0[client.text, default: 0] += count } }
@@ -73,8 +76,8 @@ final class LedgerNode: Sendable {
         var calls = -1
         while calls != self.calls {
             calls = self.calls
-            // Twice: a script that the server does not know is sent again after its first answer.
-            for _ in 0..<2 { try await self.redis.send(["PING"]) }
+            // Twice: a script that the server does not know is sent again after its first answer. A server that cannot save refuses PING.
+            for _ in 0..<2 { try await self.redis.send(["ECHO", "settled"]) }
         }
     }
 

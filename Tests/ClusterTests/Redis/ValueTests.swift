@@ -39,6 +39,31 @@ import Testing
     }
 }
 
+@Suite struct ServerErrorTests {
+    /// Of each error: whether the same command may succeed later, and whether the connection is left to look for another server.
+    static let table: [(line: String, mayPass: Bool, isLeft: Bool)] = [
+        ("OOM command not allowed when used memory > 'maxmemory'.", true, false),
+        ("MISCONF Redis is configured to save RDB snapshots, but it's unable to persist to disk.", true, false),
+        ("NOREPLICAS Not enough good replicas to write.", true, false),
+        ("BUSY Redis is busy running a script.", true, false),
+        ("CLUSTERDOWN The cluster is down", true, false),
+        ("TRYAGAIN Multiple keys request during rehashing of slot", true, false),
+        ("LOADING Redis is loading the dataset in memory", true, true),
+        ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", true, true),
+        ("READONLY You can't write against a read only replica.", false, true),
+        ("NOPERM User node has no permissions to run the 'evalsha' command", false, false),
+        ("WRONGTYPE Operation against a key holding the wrong kind of value", false, false),
+        ("ERR unknown command", false, false),
+    ]
+
+    @Test(arguments: Self.table.indices) func whatMayPassAndWhatIsLeft(index: Int) {
+        let (line, mayPass, isLeft) = Self.table[index]
+        let error = RedisServerError(line: line)
+        #expect(RedisError.server(error).mayPass == mayPass, "\(line)")
+        #expect(error.isPassing == isLeft, "\(line)")
+    }
+}
+
 @Suite struct ClusterValueTests {
     // From the cluster specification, and answers of CLUSTER KEYSLOT of Redis 7.0.
     @Test(arguments: [

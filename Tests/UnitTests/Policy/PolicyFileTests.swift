@@ -182,6 +182,37 @@ import WasmnetQuota
         #expect(throws: PolicyFileError.self) { try PolicyFile.load(path: "does-not-exist.toml") }
     }
 
+    /// From before "fence" and "excess".
+    @Test func anOldTableOfTheModesMeansWhatItMeant() throws {
+        let text = """
+            [redis_failure]
+            default = "open"
+            max_sessions = "closed"
+            max_connections = "static"
+            connects_per_sec = "closed"
+            resolves_per_sec = "static"
+            bytes_per_day = "closed"
+            """
+        var expected = OutageModes()
+        expected.sessions = .closed
+        expected.connects = .closed
+        expected.bandwidth = .open
+        expected.dayBytes = .closed
+        #expect(try PolicyFile.parse(text, file: "p.toml").outage == expected)
+        #expect(!expected.keepsExcess)
+        for (word, mode) in [("static", OutageMode.static), ("open", .open), ("closed", .closed)] {
+            let modes = try PolicyFile.parse("[redis_failure]\ndefault = \"\(word)\"", file: "p.toml").outage
+            #expect(
+                [modes.sessions, modes.sockets, modes.connects, modes.resolves, modes.bandwidth, modes.dayBytes]
+                    == Array(repeating: mode, count: 6))
+            #expect(!modes.keepsExcess)
+        }
+        // Without the table, or with an empty one.
+        for text in ["", "[redis_failure]"] {
+            #expect(try PolicyFile.parse(text, file: "p.toml").outage == OutageModes())
+        }
+    }
+
     @Test func theModesOfAnOutage() throws {
         let text = "[redis_failure]\ndefault = \"fence\"\nmax_sessions = \"static\"\nexcess = \"keep\"\n"
         let modes = try PolicyFile.parse(text, file: "p.toml").outage

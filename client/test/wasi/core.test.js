@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { readFile } from "node:fs/promises";
 import { Core } from "../../wasi/core.js";
-import { codeTable, Errno, errnoOf } from "../../wasi/errno.js";
+import { codeTable, Errno, errnoOf, lookupErrnoOf } from "../../wasi/errno.js";
 import { formatAddress, parseAddress } from "../../wasi/address.js";
 import { servicePort } from "../../wasi/services.js";
 import { AGAIN } from "../../wasi/table.js";
@@ -445,6 +445,31 @@ test("lookups: the node's addresses, and what does not fit is left out", () => {
   assert.deepEqual(t.bytes(4300, 6), [0x18, 0xeb, 10, 0, 0, 7]);
   t.blocker.meanwhile = () => t.lookups[1].done("name_not_found", null);
   assert.equal(t.calls.sock_getaddrinfo(4000, 11, 4020, 5, 4040, 4060, 3, 4064), Errno.AI_NONAME);
+});
+
+test("an overloaded node: a lookup is to be tried again, a connect lacks buffers", () => {
+  const t = setUp();
+  t.put(4000, new TextEncoder().encode("redis.test\0"));
+  const lookup = (code) => {
+    t.blocker.meanwhile = () => t.lookups.at(-1).done(code, null);
+    return t.calls.sock_getaddrinfo(4000, 11, 4020, 0, 4040, 4060, 3, 4064);
+  };
+  assert.equal(lookup("overloaded"), Errno.AI_AGAIN);
+  assert.equal(t.lookups.length, 1);
+  assert.equal(t.calls.sock_open(1, 2, 0), 0);
+  t.blocker.meanwhile = () => t.channels[0].handler.closed("overloaded");
+  assert.equal(t.calls.sock_connect(t.u32(0), t.address([127, 0, 0, 1]), 80), Errno.NOBUFS);
+});
+
+test("lookups: what ends by itself is EAI_AGAIN, and every code is an errno", () => {
+  const passing = ["connect_timeout", "connect_rate", "draining", "overloaded"];
+  const others = { name_not_found: Errno.AI_NONAME, policy_denied: Errno.ACCES, denylisted: Errno.ACCES };
+  for (const [, word] of codeTable) {
+    const expected = passing.includes(word) ? Errno.AI_AGAIN : others[word] ?? Errno.AI_FAIL;
+    assert.equal(lookupErrnoOf(word), expected, word);
+  }
+  assert.equal(lookupErrnoOf("invalid_argument"), Errno.AI_NONAME);
+  assert.equal(lookupErrnoOf("connection_lost"), Errno.NETDOWN);
 });
 
 test("the code table is the README's, and a lost connection is an errno too", async () => {
