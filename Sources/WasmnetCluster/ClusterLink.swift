@@ -137,7 +137,7 @@ final class ClusterLink: Sendable {
             case .failure(let error) where error.isOfKeys:
                 self.answered(reach, time: nil, sentAt: sentAt)
                 self.repair(call)
-            case .failure(let error): self.lastFailure.withLock { $0 = (error.serverCode, "\(error)") }
+            case .failure(let error): self.failed(error)
             }
             body(numbers)
         }
@@ -172,13 +172,15 @@ final class ClusterLink: Sendable {
     /// The error code of a Redis that answers but refuses, such as OOM or READONLY; nil where it does not answer.
     var refusalCode: String? { self.lastFailure.withLock { $0?.code } }
 
+    private func failed(_ error: RedisError) { self.lastFailure.withLock { $0 = (error.serverCode, "\(error)") } }
+
     private func answered(_ reach: RedisReach, time: Int64?, sentAt: QuotaInstant) {
         if reach.answered(time: time, sentAt: sentAt, now: self.now) { self.events.modeChanged(self.outages, nil) }
     }
 
     /// In a Redis Cluster the lost server may not be the one being queried.
-    func disconnected(_ reason: String) {
-        self.lastFailure.withLock { $0 = (nil, reason) }
+    func disconnected(_ reason: RedisError) {
+        self.failed(reason)
         if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
     }
 

@@ -244,7 +244,7 @@ package final class RedisLedger: QuotaLedger {
     }
 
     /// The connection to a single server is gone: its silence began, with or without a query.
-    package func disconnected(_ reason: String) { self.link.disconnected(reason) }
+    package func disconnected(_ reason: RedisError) { self.link.disconnected(reason) }
 
     /// The connection to Redis is new: the last declarations may be lost.
     package func reconnected() {

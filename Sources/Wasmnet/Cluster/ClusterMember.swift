@@ -273,7 +273,7 @@ final class ClusterMember: Sendable {
                 case .down(_, let reason):
                     self.state.withLock { $0.isConnected = false }
                     self.outageLog.disconnected(reason)
-                    self.ledger.disconnected("\(reason)")
+                    self.ledger.disconnected(reason)
                 }
             }
         }

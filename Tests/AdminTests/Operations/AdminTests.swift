@@ -218,9 +218,16 @@ extension Operations {
         }
 
         /// A Redis that answers with an error is up: an operator must not look for a broken connection.
-        @Test func anOutageByRefusalIsCalledThat() async throws {
+        /// What makes a Redis refuse, what ends it, and its error's code.
+        private static let refusals = [
+            (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"], "OOM"),
+            (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"], "READONLY"),
+        ]
+
+        @Test(arguments: refusals) func anOutageByRefusalIsCalledThat(
+            begin: [String], end: [String], code: String
+        ) async throws {
             try await withServer { redis in
-                let memory = ["-p", "\(redis.port)", "CONFIG", "SET", "maxmemory"]
                 try await TestNode.withAdmin(configure: {
                     $0.redis = RedisOptions(url: "redis://127.0.0.1:\(redis.port)")
                     $0.redis?.outageSeconds = 3
@@ -229,14 +236,18 @@ extension Operations {
                         let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
                         return checks.last?["detail"] as? String
                     }
-                    #expect(try await ChildProgram.run("redis-cli", memory + ["1"]).output == "OK\n")
+                    func redisCLI(_ command: [String]) async throws {
+                        #expect(
+                            try await ChildProgram.run("redis-cli", ["-p", "\(redis.port)"] + command).output == "OK\n")
+                    }
+                    try await redisCLI(begin)
                     while try await detail()?.wholeMatch(
                         of:
-                            #/limits go by redis_failure \(static\) for [1-9][0-9]* s: Redis refuses what nodes ask \(OOM\)/#
-                    ) == nil {
+                            #/limits go by redis_failure \(static\) for [1-9][0-9]* s: Redis refuses what nodes ask \((.*)\)/#
+                    )?.1 != code[...] {
                         try await Task.sleep(for: .milliseconds(100))
                     }
-                    #expect(try await ChildProgram.run("redis-cli", memory + ["0"]).output == "OK\n")
+                    try await redisCLI(end)
                     while try await detail() != nil { try await Task.sleep(for: .milliseconds(100)) }
                 }
             }

@@ -100,7 +100,7 @@ struct Fleet: Sendable {
 
     /// One client floods all nodes at once.
     func hammer(
-        width: Int, for time: TimeAmount, hold: TimeAmount = .milliseconds(100), pause: TimeAmount = .milliseconds(50),
+        width: Int, for time: TimeAmount, hold: TimeAmount = .milliseconds(400), pause: TimeAmount = .milliseconds(50),
         meanwhile body: @Sendable @escaping () async throws -> Void = {}
     ) async throws -> Hammer.Tally {
         let target = self.meter.port

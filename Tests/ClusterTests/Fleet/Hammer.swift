@@ -26,13 +26,13 @@ struct Hammer {
     let client: TestClient
     let target: UInt16
     let width: Int
-    /// How long a socket is held.
-    var hold = TimeAmount.milliseconds(100)
+    /// How long a socket is held: longer than `Meter.Log.surePeak` takes from its end.
+    var hold = TimeAmount.milliseconds(400)
     /// The pause after a refusal.
     var pause = TimeAmount.milliseconds(50)
 
     static func run(
-        node: Int, target: Int, width: Int, for time: TimeAmount, hold: TimeAmount = .milliseconds(100),
+        node: Int, target: Int, width: Int, for time: TimeAmount, hold: TimeAmount = .milliseconds(400),
         pause: TimeAmount = .milliseconds(50)
     ) async throws -> Tally {
         let client = try await TestClient.connect(port: node)

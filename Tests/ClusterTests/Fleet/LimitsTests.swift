@@ -22,7 +22,7 @@ extension Cluster {
                 let log = fleet.meter.reading
                 #expect(log.surePeak <= limit)
                 #expect(log.seenPeak >= limit - 2)
-                #expect(tally.opened > 300, "\(tally)")
+                #expect(tally.opened > 200, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections }, "\(tally)")
                 #expect(tally.lostSessions == 0 && tally.ended.isEmpty)
             }

@@ -27,7 +27,7 @@ extension Cluster {
                 // Sockets opened on credit may end after an outage.
                 #expect(bound > Self.limit || tally.ended.isEmpty, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
-                #expect(tally.opened > 100, "\(tally)")
+                #expect(tally.opened > 50, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)
                 try await fleet.isValid()

@@ -19,7 +19,7 @@ extension Cluster {
             try await Fleet.run(policy: Self.policy, deadline: deadline, url: url) { fleet in
                 let tally = try await fleet.hammer(width: 20, for: time) { try await body(fleet) }
                 #expect(tally.lostSessions == 0)
-                #expect(tally.ended.isEmpty && tally.opened > 100, "\(tally)")
+                #expect(tally.ended.isEmpty && tally.opened > 50, "\(tally)")
                 #expect(tally.refusals.keys.allSatisfy { $0 == .maxConnections || $0 == .overloaded }, "\(tally)")
                 let peak = fleet.meter.reading.surePeak
                 #expect(peak <= bound)

@@ -256,7 +256,7 @@ extension OnRedis {
                 for node in nodes { node.ledger.nodeCount = 1 }
                 await server.kill()
                 for node in nodes {
-                    node.ledger.disconnected("gone")
+                    node.ledger.disconnected(.unavailable("gone"))
                     try node.goesOut(clock)
                 }
                 for client in clients { while await client.open() == nil {} }
@@ -280,7 +280,7 @@ extension OnRedis {
                 await server.kill()
                 let gone = clock.now()
                 let fenced = nodes[0].fenced
-                nodes[0].ledger.disconnected("gone")
+                nodes[0].ledger.disconnected(.unavailable("gone"))
                 while fenced.withLockedValue({ $0.isEmpty }), clock.now() - gone < .seconds(20) {
                     clock.advance(.milliseconds(250))
                     nodes[0].ledger.tick()
@@ -312,7 +312,7 @@ extension OnRedis {
             try await withNodes(1) { server, clock, nodes in
                 let node = nodes[0]
                 await server.kill()
-                node.ledger.disconnected("gone")
+                node.ledger.disconnected(.unavailable("gone"))
                 try node.goesOut(clock)
                 #expect(node.modes.withLockedValue { $0 } == [1])
                 #expect(
@@ -334,7 +334,7 @@ extension OnRedis {
                     byteBurst: 1000)
                 let client = nodes[0].client(limits)
                 await server.kill()
-                nodes[0].ledger.disconnected("gone")
+                nodes[0].ledger.disconnected(.unavailable("gone"))
                 try nodes[0].goesOut(clock)
                 for _ in 0..<9 {
                     #expect((await client.open() == nil) == passes)

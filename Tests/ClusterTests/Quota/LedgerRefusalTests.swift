@@ -70,7 +70,7 @@ import WasmnetTesting
     func aNodeThatNeverReachedRedisCountsOnlyItself(mode: OutageMode, admitted: Int) async {
         let carrier = RefusingCarrier(.connectionRefused(.host("127.0.0.1", port: 1)))
         let ledger = self.ledger(carrier, modes: OutageModes(all: mode))
-        ledger.disconnected("refused")
+        ledger.disconnected(.unavailable("refused"))
         self.letTimePass(ledger)
         #expect(ledger.outages == 1 && ledger.refusalCode == nil)
         let client = NodeClient(
@@ -112,7 +112,7 @@ extension OnRedis {
                 }
                 #expect(node.modes.withLockedValue { $0 } == [1])
                 #expect(node.ledger.refusalCode == "MISCONF")
-                #expect(node.repaired.withLockedValue(\.isEmpty))
+                #expect(node.repaired.withLockedValue { $0.isEmpty })
                 #expect(client.sockets.count == 2)
                 try await node.redis.send(["CONFIG", "SET", "stop-writes-on-bgsave-error", "no"])
                 clock.advance(.seconds(1))

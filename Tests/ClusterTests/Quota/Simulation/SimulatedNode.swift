@@ -205,7 +205,7 @@ final class SimulatedNode: @unchecked Sendable {
 
     func isDisconnected() {
         guard self.hasJoined else { return self.leave() }
-        self.ledger.disconnected("")
+        self.ledger.disconnected(.closed)
     }
 
     private func join() {
