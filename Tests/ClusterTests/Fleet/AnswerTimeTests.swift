@@ -6,7 +6,13 @@ import WasmnetTesting
 
 extension Cluster {
     @Suite struct AnswerTimeTests {
-        private static let policy = "[network]\nallow = [\"127.0.0.1\"]\nmax_connections = 0\n[limits]\nconnects_per_sec = 100"
+        private static let policy = """
+            [network]
+            allow = ["127.0.0.1"]
+            max_connections = 0
+            [limits]
+            connects_per_sec = 100
+            """
 
         /// `--redis-timeout`: a connect waits that long for a Redis that is silent, and then takes from the node's own budget.
         @Test(arguments: [(10, false), (600, true)])
