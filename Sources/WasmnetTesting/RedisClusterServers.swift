@@ -116,6 +116,11 @@ package struct RedisClusterServers: Sendable {
 extension RedisServer {
     package var endpoint: RedisEndpoint { .host("127.0.0.1", port: self.port) }
 
+    /// What redis-cli prints for a command.
+    package func says(_ words: [String]) async throws -> String {
+        try await ChildProgram.run("redis-cli", ["-p", "\(self.port)"] + words).output
+    }
+
     /// Runs one command on a separate connection, as a person with redis-cli would.
     @discardableResult
     package func command(_ words: RedisArgument...) async throws -> RESPValue {

@@ -217,13 +217,13 @@ extension Operations {
             }
         }
 
-        /// A Redis that answers with an error is up: an operator must not look for a broken connection.
         /// What makes a Redis refuse, what ends it, and its error's code.
         private static let refusals = [
             (["CONFIG", "SET", "maxmemory", "1"], ["CONFIG", "SET", "maxmemory", "0"], "OOM"),
             (["REPLICAOF", "127.0.0.1", "1"], ["REPLICAOF", "NO", "ONE"], "READONLY"),
         ]
 
+        /// A Redis that answers with an error is up: an operator must not look for a broken connection.
         @Test(arguments: refusals) func anOutageByRefusalIsCalledThat(
             begin: [String], end: [String], code: String
         ) async throws {
@@ -236,18 +236,14 @@ extension Operations {
                         let checks = try #require(try await admin.ask(.GET, "/readyz")["checks"] as? [[String: Any]])
                         return checks.last?["detail"] as? String
                     }
-                    func redisCLI(_ command: [String]) async throws {
-                        #expect(
-                            try await ChildProgram.run("redis-cli", ["-p", "\(redis.port)"] + command).output == "OK\n")
-                    }
-                    try await redisCLI(begin)
+                    #expect(try await redis.says(begin) == "OK\n")
                     while try await detail()?.wholeMatch(
                         of:
                             #/limits go by redis_failure \(static\) for [1-9][0-9]* s: Redis refuses what nodes ask \((.*)\)/#
                     )?.1 != code[...] {
                         try await Task.sleep(for: .milliseconds(100))
                     }
-                    try await redisCLI(end)
+                    #expect(try await redis.says(end) == "OK\n")
                     while try await detail() != nil { try await Task.sleep(for: .milliseconds(100)) }
                 }
             }

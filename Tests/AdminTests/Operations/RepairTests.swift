@@ -14,9 +14,6 @@ extension Operations {
             let log = LogLines()
             let target = try await TestTarget.start(.echo)
             try await withServer { redis in
-                func cli(_ words: String...) async throws -> String {
-                    try await ChildProgram.run("redis-cli", ["-p", "\(redis.port)"] + words).output
-                }
                 let policy = try TestNode.policy("[network]\nallow = [\"127.0.0.1\"]\nmax_connections = 9")
                 try await TestNode.withAdmin(
                     policy: policy,
@@ -27,8 +24,8 @@ extension Operations {
                 ) { node, _ in
                     let client = try await TestClient.open(node)
                     try await client.connect(1, to: target)
-                    let key = String(try await cli("KEYS", "wn:*:lc:*").prefix { !$0.isNewline })
-                    #expect(try await cli("SET", key, "nonsense") == "OK\n")
+                    let key = String(try await redis.says(["KEYS", "wn:*:lc:*"]).prefix { !$0.isNewline })
+                    #expect(try await redis.says(["SET", key, "nonsense"]) == "OK\n")
                     // More than the node may open without Redis.
                     for id in SocketID(2)...9 { try await client.connect(id, to: target) }
                     let line = try await log.line(Self.words)
@@ -36,7 +33,7 @@ extension Operations {
                     let among = line.metadata["among"] ?? ""
                     #expect(among.split(separator: " ").contains(Substring(key)), "\(key) in \(among)")
                     #expect(log.lines(Self.words).count == 1)
-                    #expect(try await cli("TYPE", key) == "hash\n")
+                    #expect(try await redis.says(["TYPE", key]) == "hash\n")
                     await client.close()
                 }
             }

@@ -88,14 +88,12 @@ struct Schedule: Sendable {
 
     /// One that is given.
     init(
-        seed: UInt64, nodes: Int = 3, limit: Int = 8, mode: OutageMode = .static, bytesPerDay: UInt64 = 0,
-        events: [Entry]
+        seed: UInt64, nodes: Int = 3, limit: Int = 8, mode: OutageMode = .static, events: [Entry]
     ) {
         self.seed = seed
         self.nodes = nodes
         self.limit = limit
         self.mode = mode
-        self.bytesPerDay = bytesPerDay
         self.events = events
         self.calm = events.map { $0.at + $0.event.length }.max() ?? Self.beginning
     }

@@ -6,20 +6,20 @@ import WasmnetQuota
 
 /// The rules of a simulation, checked from the outside.
 final class SimulatedBounds: @unchecked Sendable {
-    /// A node that did not hear from Redis for long enough that it may open on credit, or that others may have its slots.
+    /// A client on a node that did not hear from Redis for long enough that it may open on credit, or that others may have its slots.
     private struct Silence {
         var until: Int64
         /// When the node last heard from Redis before it.
         var heardAt: Int64
         /// Slots that it may have beyond the limit.
         var credit = 0
-        /// Bytes of each client's day that it may pass beyond its leases.
-        var dayCredit: [Int64]
-        var held: [Int]
+        /// Bytes of the day that it may pass beyond its leases.
+        var dayCredit: Int64 = 0
+        var held = 0
     }
 
     private unowned let cluster: SimulatedCluster
-    /// By node, and by server.
+    /// By node, and by client.
     private var silences: [[Silence?]] = []
     private var wasAnySilent = false
     private var lostAt = -Int64.seconds(100)
@@ -91,53 +91,45 @@ final class SimulatedBounds: @unchecked Sendable {
     // MARK: All the time
 
     func look() {
-        let servers = self.cluster.servers.indices
-        while self.silences.count < self.cluster.nodes.count { self.silences.append(servers.map { _ in nil }) }
+        let clients = self.cluster.clients.indices
+        while self.silences.count < self.cluster.nodes.count { self.silences.append(clients.map { _ in nil }) }
         for (index, node) in self.cluster.nodes.enumerated() {
-            for server in servers { self.silences[index][server] = self.silence(of: node, index, server) }
+            for client in clients {
+                self.silences[index][client] = self.silence(of: node, client, known: self.silences[index][client])
+            }
         }
         self.lookWhetherSettled()
     }
 
-    private func silence(of node: SimulatedNode, _ index: Int, _ server: Int) -> Silence? {
+    private func silence(of node: SimulatedNode, _ client: Int, known: Silence?) -> Silence? {
         guard node.isAlive else { return nil }
-        let contact = node.contacts[server]
-        let known = self.silences[index][server].flatMap { $0.until < self.now ? nil : $0 }
-        guard node.hasJoined, self.now - contact.heardAt >= Self.creditTime else { return known }
+        let heardAt = node.contact(ofClient: client).heardAt
+        let known = known.flatMap { $0.until < self.now ? nil : $0 }
+        guard node.hasJoined, self.now - heardAt >= Self.creditTime else { return known }
         self.wasAnySilent = true
-        node.contacts[server].wasSilent = true
-        let counts = self.cluster.clients.indices.map {
-            $0 % node.contacts.count == server ? node.sockets[$0].count : 0
-        }
-        var silence =
-            known
-            ?? Silence(
-                until: 0, heardAt: -1, dayCredit: counts.map { _ in 0 }, held: counts.map { _ in 0 })
+        node.wasSilent(toClient: client)
+        var silence = known ?? Silence(until: 0, heardAt: heardAt)
         silence.until = self.now + Self.afterTime
-        if silence.heardAt != contact.heardAt {
-            silence.heardAt = contact.heardAt
-            silence.dayCredit = counts.map { _ in 0 }
-        }
-        for client in counts.indices where client % node.contacts.count == server {
-            let more = self.cluster.day.credit(of: client, on: node) - silence.dayCredit[client]
-            guard more > 0 else { continue }
-            silence.dayCredit[client] += more
+        if silence.heardAt != heardAt { (silence.heardAt, silence.dayCredit) = (heardAt, 0) }
+        let more = self.cluster.day.credit(of: client, on: node) - silence.dayCredit
+        if more > 0 {
+            silence.dayCredit += more
             self.cluster.day.mayExceed(by: more, of: client)
         }
         if self.mode == .static {
             silence.credit = max(silence.credit, max(self.limit / max(node.ledger.nodeCount, 1), 1))
         }
-        if self.now - contact.heardAt >= Self.lapseTime, self.othersMayFree(node, server) {
-            for (client, count) in counts.enumerated() { silence.held[client] = max(silence.held[client], count) }
+        if self.now - heardAt >= Self.lapseTime, self.othersMayFree(node, client) {
+            silence.held = max(silence.held, node.sockets[client].count)
         }
         return silence
     }
 
     /// Whether another node was in contact for long enough to free this one's slots.
-    private func othersMayFree(_ node: SimulatedNode, _ server: Int) -> Bool {
+    private func othersMayFree(_ node: SimulatedNode, _ client: Int) -> Bool {
         self.cluster.live.contains {
             let other = self.cluster.nodes[$0]
-            return other !== node && self.now - other.contacts[server].since >= Self.contactTime
+            return other !== node && self.now - other.contact(ofClient: client).since >= Self.contactTime
         }
     }
 
@@ -185,9 +177,7 @@ final class SimulatedBounds: @unchecked Sendable {
         self.look()
         let limit = max(self.limit, self.found.isEmpty ? 0 : self.found[client])
         return (self.isForgotten ? 2 : 1) * limit
-            + self.silences.reduce(0) { sum, silences in
-                sum + (silences[client % silences.count].map { $0.credit + $0.held[client] } ?? 0)
-            }
+            + self.silences.reduce(0) { $0 + ($1[client].map { $0.credit + $0.held } ?? 0) }
     }
 
     func opened(_ client: Int) {

@@ -40,7 +40,7 @@ final class SimulatedDay: @unchecked Sendable {
         return (node.dayBytesLeft(of: client) ?? self.limit) / Int64(max(node.ledger.nodeCount, 1))
     }
 
-    /// A node's credit was, or is, higher by this.
+    /// A node's credit is higher than it was by this.
     func mayExceed(by bytes: Int64, of client: Int) { self.credit[client] += bytes }
 
     /// Whether a client's day is spent, so that nothing is requested for it.
@@ -48,6 +48,7 @@ final class SimulatedDay: @unchecked Sendable {
 
     /// Does something that may lose data.
     func loses(_ body: () -> Void) {
+        guard self.limit > 0 else { return body() }
         let before = self.cluster.clients.indices.map(self.debited)
         body()
         for client in self.cluster.clients.indices {

@@ -44,7 +44,7 @@ final class SimulatedNode: @unchecked Sendable {
         var wasSilent = false
     }
     /// By server.
-    var contacts: [Contact]
+    private var contacts: [Contact]
     /// The rest of a client's day that others can still draw, as Redis last reported it.
     private struct DayReport {
         /// A client that the node forgets and that returns has another one.
@@ -166,8 +166,10 @@ final class SimulatedNode: @unchecked Sendable {
         self.contacts[server].lastHeard = now
     }
 
-    /// The server of a client's keys.
+    /// The one with the server of a client's keys.
     func contact(ofClient client: Int) -> Contact { self.contacts[client % self.contacts.count] }
+
+    func wasSilent(toClient client: Int) { self.contacts[client % self.contacts.count].wasSilent = true }
 
     /// An answer about a client's bytes.
     func heardOfDay(_ keys: [RedisArgument], _ reply: RESPValue) {
