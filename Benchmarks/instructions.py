@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""What the node's own code spends on fixed exchanges of v2, counted by valgrind's callgrind: instructions, and calls of malloc, calloc and realloc.
-Unlike time these are nearly the same in each run and on each machine; how many messages one read brings still moves them by about 2 %.
+"""Counts the node's instructions, and its calls of malloc, calloc and realloc, for fixed exchanges of protocol v2, with valgrind's callgrind.
+Unlike times, these counts are nearly the same in each run and on each machine; they vary by about 2 % with the number of messages in one read.
 
     WASMNET_NODE=path/to/wasmnet-node Benchmarks/instructions.py [--thresholds FILE]
 
 Prints each figure beside its threshold (Benchmarks/thresholds.json), and exits 1 if one is above 105 % of it. The node must be a build of
-scripts/release.sh: callgrind follows no shared runtime of Swift's.
+scripts/release.sh: callgrind counts nothing in a shared Swift runtime.
 """
 import argparse
 import asyncio
@@ -31,7 +31,7 @@ class Node:
 
     def __init__(self, program, folder):
         self.folder = pathlib.Path(folder)
-        # valgrind 3.19 cannot read debugging information of version 5.
+        # valgrind 3.19 cannot read debug information in DWARF 5.
         stripped = self.folder / "wasmnet-node"
         subprocess.run(["strip", "--strip-debug", "-o", stripped, program], check=True)
         (self.folder / "policy.toml").write_text(POLICY)
@@ -72,7 +72,7 @@ class Node:
 
 
 class Echo(asyncio.Protocol):
-    """The far end."""
+    """The target: an echo server."""
 
     def connection_made(self, transport):
         self.transport = transport
@@ -107,7 +107,7 @@ async def connects(session, port, count):
 
 
 async def measure(program):
-    """By name of the exchange: instructions and allocations of one."""
+    """Instructions and allocations of one exchange, by its name."""
     server = await asyncio.get_running_loop().create_server(Echo, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     with tempfile.TemporaryDirectory() as folder:

@@ -1,7 +1,7 @@
-"""Causes of the alerts that look at one node: each on a node of its own, all at the same time.
+"""Causes of the alerts about a single node: each on its own node, all at the same time.
 
-A cause is told in three steps. It yields for whom the alert is to fire, with all being well; again with the condition there; and again when the
-condition is over.
+A cause is a generator of three steps. The first yield gives the instances that the alert is to fire for, while all is well; the second comes
+while the condition holds; the third when it is over.
 """
 import asyncio
 import contextlib
@@ -15,7 +15,7 @@ OVERLOADED = 65
 
 
 async def attempt(session, target):
-    """A socket that is closed as soon as it is open. Returns the code of the refusal, if there is one."""
+    """Opens a socket and closes it at once. Returns the code of the refusal, if there is one."""
     socket = session.connect(*target)
     try:
         await within(30, socket.connected)
@@ -25,7 +25,7 @@ async def attempt(session, target):
 
 
 async def sockets(session, count):
-    """This many sockets that stay open. Raises Refusal."""
+    """Opens this many sockets, which stay open. Raises Refusal."""
     opened = [session.connect(*ECHO) for _ in range(count)]
     for socket in opened:
         await within(30, socket.connected)
@@ -133,10 +133,10 @@ async def descriptors_that_run_out(world):
 async def messages_that_do_not_end(world):
     async with world.node() as node:
         yield {node.instance}
-        # One client may have two of them.
+        # One client may have two incomplete messages.
         sessions = [await node.session(client=number // 2) for number in range(120)]
         for session in sessions:
-            # The head of a message of a mebibyte, and all of it except the end.
+            # The header of a message of 1 MiB, and the message without its last 1,000 bytes.
             session.websocket.transport.write(b"\x82\xff" + (1 << 20).to_bytes(8) + bytes(4) + bytes((1 << 20) - 1000))
         yield
         for session in sessions:
@@ -153,7 +153,7 @@ async def loops_that_are_late(world):
         yield {node.instance}
         async with repeating(interrupt, 0.15):
             yield
-        # However the last one was interrupted.
+        # The last interrupt() may have been cancelled before its SIGCONT.
         node.signal(signal.SIGCONT)
         yield
 
@@ -168,7 +168,7 @@ async def crashes(world):
             while await world.value(started) in (before, None):
                 await asyncio.sleep(0.1)
         yield
-        # Only time ends it.
+        # The alert ends only when the restarts are out of its time window.
         yield
 
 

@@ -1,4 +1,4 @@
-"""Causes of the alerts that look at Redis and at the cluster as a whole, in three steps as those of alert_causes."""
+"""Causes of the alerts about Redis and the whole cluster, in three steps like those of alert_causes."""
 import asyncio
 import contextlib
 import signal
@@ -9,7 +9,7 @@ from alert_world import ECHO, NODES, OFFSET, REDIS, repeating
 
 OTHER_REDIS, LOST_REDIS = 6391 + OFFSET, 6392 + OFFSET
 SLOW = ("127.0.8.1", REDIS)
-# All keys of a node except the denylist's: hash tags of clients are shorter than that word.
+# A pattern for every key of a node except the denylist's: the hash tags of buckets are shorter than "denylist".
 WITHOUT_DENYLIST = ["resetkeys", *(f"~wn:{{{tag}}}:*" for tag in ("?", "??", "???", "nodes"))]
 
 
@@ -28,7 +28,7 @@ async def a_redis_that_evicts(world):
                 world.node(options=["--redis-optional"], redis=url) as node):
         yield {node.instance}
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "allkeys-lru", port=OTHER_REDIS)
-        # A node checks when it starts.
+        # A node checks maxmemory-policy when it starts.
         await node.restart()
         yield
         world.redis_admin("CONFIG", "SET", "maxmemory-policy", "noeviction", port=OTHER_REDIS)
@@ -37,7 +37,7 @@ async def a_redis_that_evicts(world):
 
 
 async def a_redis_that_is_emptied(world):
-    """One of its nodes died just before, and another does not look until the denylist was changed."""
+    """One of its nodes is killed just before; the other is stopped until the denylist has changed."""
     async with (redis_of_its_own(world, "lost-redis", LOST_REDIS) as url, world.node(options=["--redis-optional"], redis=url) as node,
                 world.node(options=["--redis-optional"], redis=url) as dead):
         await world.command("denylist", "add", "203.0.113.1", "--ttl", "1h", redis=url)
@@ -70,7 +70,7 @@ async def a_redis_that_is_slow(world):
         session = await node.session()
         async with repeating(lambda: attempt(session, ECHO), 0.1):
             yield {node.instance}
-            # Both ways together: above the threshold and below an outage.
+            # The delay in both directions together: above the alert's threshold, and too short for an outage.
             await world.tell("slow", way="redis", do="slow", seconds=0.016)
             yield
             await world.tell("slow", way="redis", do="mend")
@@ -84,7 +84,7 @@ async def a_denylist_that_a_node_may_not_read(world):
         await world.command("denylist", "add", "203.0.113.1", "--ttl", "1h")
         yield {node.instance}
         world.redis_admin("ACL", "SETUSER", "blind", *WITHOUT_DENYLIST)
-        # So many at once that the published message says only that there is something to read.
+        # So many at once that the published message does not contain the entries: nodes must read them from Redis.
         await world.command("denylist", "add", *(f"203.0.113.{number}" for number in range(2, 32)), "--ttl", "1h")
         yield
         world.user("blind")
@@ -92,7 +92,7 @@ async def a_denylist_that_a_node_may_not_read(world):
 
 
 def other_build(world):
-    """The same program with another commit in it, which distinguishes builds."""
+    """The same program with another commit in it: builds are told apart by their commit."""
     told = subprocess.run([world.node_program, "--version"], capture_output=True, text=True, check=True).stdout.strip()
     commit = told.rpartition("(")[2].rstrip(")")
     data = open(world.node_program, "rb").read()

@@ -1,7 +1,7 @@
-"""Where alerts are caused: Redis, Prometheus with the rules of deploy/prometheus, and as many nodes as the causes want.
+"""The cluster in which alerts are caused: Redis, Prometheus with the rules of deploy/prometheus, and as many nodes as the causes need.
 
-Times of the rules are shortened, so that a test need not wait for hours: every `for` to none, windows to seconds, and of the thresholds the one
-that is a time and the one that is a machine's memory. Expressions are otherwise what is deployed.
+The rules' times are shortened, so that a test need not wait for hours: every `for` is 0 s and windows are seconds. Two thresholds are lower: the
+denylist's age and the memory. Everything else is as deployed.
 """
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ from session import Session  # noqa: E402
 
 PROMETHEUS = 9190 + OFFSET
 REDIS = 6390 + OFFSET
-# The echo port, and the closed port.
+# An echo server, and a port on which nothing listens.
 ECHO, NOBODY = ("127.0.9.1", 9201 + OFFSET), ("127.0.9.2", 9201 + OFFSET)
 POLICY = """[network]
 allow = ["127.0.9.0/24"]
@@ -45,7 +45,7 @@ SHORTER = [
 
 
 class Node:
-    """A node beside the others: what it is started with again, and where it is."""
+    """A node besides the cluster's three: its settings, for a restart, and its addresses."""
 
     def __init__(self, world, name, settings):
         self.world, self.name, self.settings = world, name, settings
@@ -67,7 +67,7 @@ class Node:
         return await asyncio.to_thread(self.world.metrics, self.name)
 
     async def session(self, headers=(), client=0):
-        """Of a client that no other node has: what one cause takes of a limit is not the other's."""
+        """Opens a session of a client that no other node has, so that causes do not share a client's limits."""
         return await Session.open(self.address, f"127.4.{client}.{self.name.split('-')[1]}", headers)
 
     def write_policy(self, text):
@@ -81,7 +81,7 @@ class World(Cluster):
     def __init__(self, policy_text, drain):
         super().__init__(policy_text, drain)
         self.numbers, self.targets = itertools.count(len(NODES) + 1), {}
-        # The firing instances, by alert; and when the oldest of all rules was last evaluated.
+        # The firing instances by alert; and the time since which every rule has been evaluated.
         self.firing, self.evaluated = {}, 0.0
 
     async def up(self):
@@ -155,12 +155,12 @@ class World(Cluster):
 
     @staticmethod
     def moment(text):
-        """Seconds since 1970. Prometheus prints more digits than Python reads."""
+        """A timestamp as seconds since 1970. Prometheus prints more decimals than Python parses."""
         text = re.sub(r"(\.\d{1,6})\d*", r"\1", text).replace("Z", "+00:00")
         return datetime.datetime.fromisoformat(text).timestamp()
 
     async def evaluations(self, seconds=2):
-        """Until all rules were evaluated so long after now, with what was scraped since."""
+        """Waits until every rule has been evaluated at least this many seconds from now, on newly scraped metrics."""
         since = time.time() + seconds
         await self.until("the rules are evaluated", lambda: self.evaluated > since)
 
@@ -170,7 +170,7 @@ class World(Cluster):
 
     def write_targets(self):
         path = self.work / "prometheus/targets/nodes.yml"
-        # Completely or not at all: Prometheus reads it at once.
+        # Replaced atomically: Prometheus reads the file as soon as it changes.
         path.with_suffix(".new").write_text(json.dumps([{"targets": list(self.targets.values())}]))
         path.with_suffix(".new").replace(path)
 
@@ -181,7 +181,7 @@ class World(Cluster):
 
     @contextlib.asynccontextmanager
     async def node(self, policy=None, **settings):
-        """A node that Prometheus has seen up, outside HAProxy's reach. `policy` is a text."""
+        """Starts a node that HAProxy does not use, and waits until Prometheus sees it up. `policy` is the text of a policy file."""
         node = Node(self, f"node-{next(self.numbers)}", {"proxy": "off", **settings})
         if policy:
             node.settings["policy"] = node.write_policy(policy)
@@ -199,7 +199,7 @@ class World(Cluster):
             del self.processes[node.name]
 
     def user(self, name):
-        """A user of Redis with a node's rights and no others: its URL."""
+        """Creates a user in Redis with exactly a node's rights, and returns its URL."""
         self.redis_admin("ACL", "SETUSER", name, "reset", "on", f">{self.password}", *self.rights)
         return self.redis_url.replace("//wasmnet:", f"//{name}:")
 
@@ -212,7 +212,7 @@ class World(Cluster):
 
 @contextlib.asynccontextmanager
 async def repeating(action, seconds):
-    """Does something again and again beside what the block does. What it raises ends the block's test."""
+    """Repeats the action in the background while the block runs. An error of the action is raised at the block's end."""
     async def run():
         while True:
             await action()

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Causes the condition of every alert with real nodes, Redis and Prometheus: silent before, firing for whom it is about, silent again after.
+"""Causes every alert with real nodes, Redis and Prometheus: it must be silent before, fire for the right instances, and be silent after.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_alerts.py [WORD ...]
 
-Words choose causes whose name holds one of them. The rules are those of deploy/prometheus with shorter times (alert_world.py).
+With WORDs only the causes whose name contains one of them run. The rules are those of deploy/prometheus with shorter times (alert_world.py).
 """
 import asyncio
 import re
@@ -16,7 +16,7 @@ import cluster as fleet
 from alert_world import POLICY, World
 from cluster import LONGEST
 
-# Alerts by their causes. Those of one group occur at the same time, on independent nodes; the groups one after the other.
+# Each cause with its alerts. The causes of a group run at the same time, on different nodes; the groups run one after the other.
 GROUPS = [
     {
         of_node.a_policy_that_is_bad: ["WasmnetPolicyNotReloaded"],
@@ -31,7 +31,7 @@ GROUPS = [
         of_node.loops_that_are_late: ["WasmnetEventLoopLag"],
         of_node.crashes: ["WasmnetNodeRestarts"],
         of_node.a_drain_that_waits: ["WasmnetDrainTooLong"],
-        # Not beside those that change the others' denylist.
+        # Not in the group with the cause that changes the shared denylist.
         of_redis.a_redis_that_is_emptied: ["WasmnetRedisDataLost", "WasmnetRollCallLong", "WasmnetDenylistJoined"],
     },
     {
@@ -46,29 +46,29 @@ GROUPS = [
     {of_redis.a_node_that_hangs: ["WasmnetNodeDown"]},
     {of_redis.all_nodes_hang: ["WasmnetAllNodesDown"]},
 ]
-# Alerts without an external cause; the rules' unit tests have them.
+# Alerts that a test cannot cause from outside; the rules' unit tests cover them.
 EXCEPTIONS = {"WasmnetInternalErrors": "the code word for a fault of the node's own: whoever can cause one has found it, and mends it"}
-# The effect of a busy machine on nodes that a cause did not target.
+# Alerts that a busy machine may cause on other nodes too.
 OF_THE_MACHINE = {"WasmnetEventLoopLag", "WasmnetRedisSlow"}
-# A series that a rule names, with its labels.
+# A series in a rule's expression, with its labels.
 SELECTOR = re.compile(r"\b((?:wasmnet|process)[_:][\w:]+|up\b)(\{[^}]*\})?")
 
 
 def is_about(alert, firing, instances):
-    """Whether it fires for these, and for no others."""
+    """Whether the alert fires for exactly these instances."""
     found = firing.get(alert, set())
     return found >= instances if alert in OF_THE_MACHINE else found == instances
 
 
 async def until(condition, seconds):
-    """Raises TimeoutError."""
+    """Waits for the condition. Raises TimeoutError."""
     async with asyncio.timeout(seconds):
         while not condition():
             await asyncio.sleep(0.1)
 
 
 async def observe(world, cause, alerts):
-    """What was not as it should be, in words."""
+    """Runs a cause, and returns what was wrong, in words."""
     steps, told = cause(world), cause.__name__.replace("_", " ")
     doing = "silent before"
     try:
@@ -93,7 +93,7 @@ async def observe(world, cause, alerts):
 
 
 def untold(rules):
-    """Alerts that no cause is for, and causes for alerts that are not there."""
+    """Alerts without a cause, and causes of alerts that do not exist."""
     alerts = {rule["name"] for rule in rules if rule["type"] == "alerting"}
     told = {alert for group in GROUPS for names in group.values() for alert in names}
     return ([f"{name} has no cause here" for name in sorted(alerts - told - EXCEPTIONS.keys())]
@@ -102,11 +102,11 @@ def untold(rules):
 
 
 async def missing(world, rules):
-    """Series that a rule names and Prometheus does not have."""
+    """Series that a rule uses and Prometheus does not have."""
     selectors = sorted({"".join(found) for rule in rules for found in SELECTOR.findall(rule["query"])})
     assert len(selectors) > 20, selectors
     deadline = time.monotonic() + LONGEST
-    # Recorded ones need some scrapes.
+    # Recorded series are there only after some scrapes.
     while (absent := [text for text in selectors if await world.value(f"count({text})") is None]) and time.monotonic() < deadline:
         await asyncio.sleep(0.5)
     return [f"Prometheus has no series {text}" for text in absent]

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Tests scripts/cluster.sh as a person uses it: in a terminal, with Ctrl-C, with parts that die.
+"""Tests scripts/cluster.sh as a person uses it: in a terminal, with Ctrl-C, and with processes of the cluster that die.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/cluster_script.py
 
-Every wait ends after two minutes. Each test has the ports of the script moved by 20,000.
+Every wait ends after two minutes. All tests use the script's ports plus 20,000.
 """
 import contextlib
 import gzip
@@ -41,21 +41,21 @@ def get(port, path):
 
 
 class Script:
-    """The script in a terminal of its own, its temporary folder in one of ours."""
+    """The script in its own terminal, with its temporary folder inside the test's."""
 
     def __init__(self, folder, ignored=(), **environment):
         self.output = ""
         environment = {**os.environ, "TMPDIR": folder, "WASMNET_CLUSTER_OFFSET": str(OFFSET), **environment}
         self.process, self.terminal = pty.fork()
         if self.process == 0:
-            # A terminal's defaults, however this test was started.
+            # The signal handling that a terminal gives, however this test was started.
             for number in (signal.SIGHUP, signal.SIGINT, signal.SIGQUIT, signal.SIGTERM):
                 signal.signal(number, signal.SIG_IGN if number in ignored else signal.SIG_DFL)
             signal.pthread_sigmask(signal.SIG_SETMASK, ())
             os.execve(ROOT / "scripts/cluster.sh", ["cluster.sh"], environment)
 
     def read(self, until=None):
-        """Reads until the text comes, or to the end of the program's output."""
+        """Reads until the output contains the text, or to the end of the output."""
         deadline = time.monotonic() + LONGEST
         while until is None or until not in self.output:
             ready, _, _ = select.select([self.terminal], [], [], max(0, deadline - time.monotonic()))
@@ -72,13 +72,13 @@ class Script:
             self.output += data.decode(errors="replace")
 
     def up(self):
-        """The parts' processes by name, once all are there."""
+        """Waits until the cluster is up, and returns its process ids by name."""
         self.read("Ctrl-C ends it all")
         self.parts = {name: int(number) for number, name in re.findall(r"process +(\d+) (\S+)", self.output)}
         return self.parts
 
     def end(self):
-        """The script's status: its exit code, or minus the signal that ended it."""
+        """Reads to the end, and returns the script's exit code, or minus the signal that ended it."""
         self.read()
         _, status = os.waitpid(self.process, 0)
         os.close(self.terminal)
@@ -98,7 +98,7 @@ class ClusterScriptTests(unittest.TestCase):
             self.assertEqual(script.up().keys(), PARTS)
             yield script
         finally:
-            # After a failure: the next test needs the ports.
+            # Also after a failure: the next test needs the ports.
             if is_alive(script.process):
                 os.kill(script.process, signal.SIGTERM)
                 script.end()
@@ -118,7 +118,7 @@ class ClusterScriptTests(unittest.TestCase):
             self.assert_nothing_is_left(script)
 
     def test_ctrl_c_and_sigterm_work_also_where_they_were_ignored_before(self):
-        # As under a script that started this one in the background.
+        # As when another script starts this one in the background.
         with self.cluster(ignored=(signal.SIGINT, signal.SIGQUIT, signal.SIGTERM)) as script:
             os.write(script.terminal, b"\x03")
             self.assertEqual(script.end(), 0, script.output)
@@ -170,7 +170,7 @@ class ClusterScriptTests(unittest.TestCase):
 
             expected = {f"127.0.0.1:{port + OFFSET}/metrics": "up" for port in (8404, 9190, 9101, 9102, 9103)}
             self.wait(lambda: health() == expected, health)
-            # The client, through HAProxy: as a release has it, and on one connection.
+            # The client's files through HAProxy: gzipped as in a release, all on one connection.
             connection = http.client.HTTPConnection("127.0.0.1", 8080 + OFFSET, timeout=30)
             for path in ("client/wasmnet-client.min.js", "client/lib/core.js", "playground/"):
                 connection.request("GET", f"/{path}", headers={"Accept-Encoding": "gzip"})

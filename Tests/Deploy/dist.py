@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Makes a release of a given node twice, and uses what is in it as whoever downloads it would.
+"""Makes a release of a given node twice, and uses it as someone who downloads it would.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/dist.py
 """
@@ -35,7 +35,7 @@ class DistTests(unittest.TestCase):
         temporary = tempfile.TemporaryDirectory()
         cls.addClassCleanup(temporary.cleanup)
         cls.work = Path(temporary.name)
-        # As in a release; debugging information would take a minute to pack.
+        # A release is stripped as well; packing the debug information would take a minute.
         cls.stripped = cls.work / "stripped"
         run("strip", "-o", cls.stripped, NODE)
         cls.release = make(cls.work / "release", cls.stripped)
@@ -112,7 +112,7 @@ class DistTests(unittest.TestCase):
     def test_the_whole_client_is_one_small_module(self):
         file = self.tree / "share/wasmnet/client/wasmnet-client.min.js"
         self.assertNotRegex(file.read_text(), r"\b(import|export)\b[^;]*\bfrom\b")
-        # As a browser gets it: 11 KiB, the limit of client/test/size.js too.
+        # The size that a browser downloads. The limit is 11 KiB, as in client/test/size.js.
         self.assertLessEqual(file.with_name(file.name + ".gz").stat().st_size, 11_264)
 
     def test_what_is_served_lies_there_gzipped(self):

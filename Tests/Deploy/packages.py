@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What is around the program, used for real: scripts/test.sh, the installers, the image's build, secrets, environment files, policies, exit codes.
+"""Tests what surrounds the program: scripts/test.sh, the installers, the image's build, secrets, environment files, policies, exit codes.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Deploy/packages.py
 """
@@ -35,7 +35,7 @@ class Folder(unittest.TestCase):
         self.folder = Path(folder.name)
 
     def program(self, name, text):
-        """A program of this name, first in the search path of `stubs`."""
+        """Writes a program with this name into the folder that `stubs` puts first in PATH."""
         path = self.folder / "bin" / name
         path.parent.mkdir(exist_ok=True)
         path.write_text(f"#!/bin/bash\n{text}\n")
@@ -46,7 +46,7 @@ class Folder(unittest.TestCase):
 
 
 class TestScriptTests(Folder):
-    """scripts/test.sh with programs that only note that they were called."""
+    """scripts/test.sh with programs that only record that they were called."""
 
     def setUp(self):
         super().setUp()
@@ -94,7 +94,7 @@ class TestScriptTests(Folder):
     def test_every_test_program_is_a_suite(self):
         script = (ROOT / "scripts/test.sh").read_text()
         called = re.search(r"(?s)run\(\) \{.*?\n\}", script).group()
-        # soak.py is a long run of its own; the rest of these folders is imported.
+        # soak.py is a separate long run; target.py and fault_proxy.py are helpers of other tests.
         for path in [*ROOT.glob("Tests/Deploy/*.py"), *ROOT.glob("Tests/Fleet/*.py")]:
             if "__main__" in path.read_text() and path.name not in ("soak.py", "target.py", "fault_proxy.py"):
                 self.assertIn(str(path.relative_to(ROOT)), called)
@@ -105,14 +105,14 @@ class TestScriptTests(Folder):
 
 
 class InstallerTests(Folder):
-    """The installers with an apt that installs nothing, in a mount namespace where they may write."""
+    """The installers with an apt that installs nothing, in a mount namespace in which they may write."""
 
     def setUp(self):
         super().setUp()
         if ran("unshare", "--mount", "true").returncode != 0:
             self.skipTest("no mount namespaces here: not root")
         self.program("dpkg-query", "exit 1")
-        # The check of invoke-rc.d before a package's service starts.
+        # Runs policy-rc.d as invoke-rc.d does before it starts a package's service.
         self.program("apt-get", f'echo "$*: $(/usr/sbin/policy-rc.d redis-server start; echo $?)" >>{self.folder}/calls')
         (self.folder / "lists").mkdir()
         for path in Path("/etc/apt/sources.list.d").glob("*.sources"):
@@ -121,7 +121,7 @@ class InstallerTests(Folder):
 
     def test_no_package_starts_a_service(self):
         scripts = {ROOT / "scripts/install.sh": ["cluster"], ROOT / "client/guests/install.sh": ["programs"]}
-        # Every script of the repository that installs.
+        # Every script of the repository that installs packages.
         for name in ran("git", "-C", ROOT, "grep", "-lE", "apt-get .*install", "--", "*.sh").stdout.split():
             self.assertIn(ROOT / name, scripts)
         for script, words in scripts.items():
@@ -138,7 +138,7 @@ class InstallerTests(Folder):
 
 
 class ImageTests(Folder):
-    """What the image's build has, by the rules of .dockerignore: its steps find all that they name."""
+    """The files that .dockerignore leaves for the image's build: each step must find those that it names."""
 
     def setUp(self):
         super().setUp()
@@ -153,7 +153,7 @@ class ImageTests(Folder):
 
     @staticmethod
     def is_sent(name, rules):
-        """The last rule that matches the file or a folder above it counts."""
+        """Whether the build gets the file: the last rule that matches it or a folder above it decides."""
         sent = True
         for rule in rules:
             pattern = re.escape(rule.removeprefix("!")).replace(r"\*\*/", "(?:.*/)?").replace(r"\*", "[^/]*")
@@ -169,7 +169,7 @@ class ImageTests(Folder):
             self.assertTrue((self.context / path).exists(), path)
         for path in re.findall(r"COPY --from=build /source/(\S+)", self.dockerfile):
             self.assertTrue((self.context / path).exists(), path)
-        # The scripts of the build, and the files that they name.
+        # The scripts that the build runs, and the scripts that those name.
         for script in self.context.glob("scripts/*.sh"):
             for path in re.findall(r"scripts/[\w-]+\.sh", script.read_text()):
                 self.assertTrue((self.context / path).exists(), f"{script.name}: {path}")
@@ -188,7 +188,7 @@ class ImageTests(Folder):
         for root, folder in ((self.context, self.folder / "image"), (ROOT, self.folder / "here")):
             built = ran("make", "-C", root / "client/playground")
             self.assertEqual(built.returncode, 0, built.stdout + built.stderr)
-            # As make names it, from any folder.
+            # A relative folder, as make gives it.
             done = ran(root / "scripts/stage-client.sh", folder.name, cwd=folder.parent)
             self.assertEqual(done.returncode, 0, done.stderr)
         files = [{str(path.relative_to(top)) for path in top.rglob("*") if path.is_file()} for top in (self.folder / "image", self.folder / "here")]
@@ -217,10 +217,10 @@ class ComposeTests(Folder):
 
 
 class NodeTests(Folder):
-    """The node with what deploy/ gives it."""
+    """The node with the configurations of deploy/."""
 
     def serve(self, variables, until):
-        """What it logs up to these words, or to its end; and "said" where it said them, else its exit status."""
+        """Starts a node. Returns its log up to these words, or to its end; and "said" if it logged them, else its exit status."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("WASMNET_")}
         node = subprocess.Popen([NODE, "serve"], env={**clean, **variables}, stderr=subprocess.PIPE, text=True)
         self.addCleanup(node.stderr.close)
@@ -234,7 +234,7 @@ class NodeTests(Folder):
         return log, node.wait(30)
 
     def variables(self, **changes):
-        """wasmnet-node.env, with this machine's places."""
+        """The variables of wasmnet-node.env, with paths and ports for this test."""
         lines = [line for line in (ROOT / "deploy/systemd/wasmnet-node.env").read_text().splitlines() if line and line[0] != "#"]
         variables = dict(line.split("=", 1) for line in lines)
         line = re.search(r"line: +(.*)", ran(NODE, "token", "new", "amy").stdout).group(1)
@@ -249,13 +249,13 @@ class NodeTests(Folder):
         self.assertNotIn("open proxy", log)
 
     def test_exit_codes_are_what_the_unit_goes_by(self):
-        # A Redis that is away may come back, and a port may become free: 1, and the unit starts it again.
+        # Redis may come back, and a port may become free: the exit status is 1, and the unit restarts the node.
         away = "redis://wasmnet:PASSWORD@127.0.0.1:1"
         log, status = self.serve(self.variables(WASMNET_REDIS=away), until="nothing")
         self.assertEqual(status, 1, log)
         log, status = self.serve(self.variables(WASMNET_REDIS=away, WASMNET_REDIS_OPTIONAL="true"), until='"listening')
         self.assertEqual(status, "said", log)
-        # A wrong configuration stays wrong: 2, and it does not.
+        # A wrong configuration stays wrong: the exit status is 2, and the unit does not restart the node.
         for wrong in ({"WASMNET_POLICY": "/nowhere"}, {"WASMNET_TOKEN_FILE": "/nowhere"}, {"WASMNET_REDIS": "nonsense"}, {"WASMNET_DRAIN_TIMEOUT": "soon"}):
             log, status = self.serve(self.variables(**wrong), until="nothing")
             self.assertEqual(status, 2, f"{wrong}: {log}")

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""What comes through HAProxy and nginx: the client's own address, whatever it claims, and the longest token that a node takes.
+"""Tests what a node sees behind HAProxy and nginx: the client's real address, whatever headers it forges, and the longest token that a node accepts.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/addresses.py
 """
@@ -20,10 +20,10 @@ from cluster import CLIENTS, NODES, OFFSET, ROOT, Cluster
 from session import Session, within
 
 FORGED = ("X-Forwarded-For: 203.0.113.9", "Forwarded: for=203.0.113.9", "X-Real-IP: 203.0.113.9")
-# A PROXY header, version 2, that says: from 203.0.113.9:4444 to 127.0.0.1:80.
+# A PROXY protocol header of version 2: from 203.0.113.9:4444 to 127.0.0.1:80.
 FORGED_PROXY = b"\r\n\r\n\0\r\nQUIT\n\x21\x11\0\x0c" + bytes([203, 0, 113, 9, 127, 0, 0, 1]) + struct.pack(">HH", 4444, 80)
 NGINX = ("127.0.0.1", 8445 + OFFSET)
-# Nodes behind nginx, which does not send the PROXY protocol to them.
+# The port of node-4 behind nginx, which does not send the PROXY protocol to it.
 PLAIN_NODE = 9004
 
 
@@ -34,7 +34,7 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
         await self.cluster.up()
 
     def seen(self, names=NODES):
-        """Client and address of each session on these nodes."""
+        """The client and the address of each session on these nodes."""
         return {(s["client"], s["remote_address"].rsplit(":", 1)[0]) for name in names for s in self.cluster.sessions(name)}
 
     async def assert_seen_as(self, address, names=NODES):
@@ -83,14 +83,14 @@ class AddressTests(unittest.IsolatedAsyncioTestCase):
             session = await Session.open(NGINX, source, headers, ssl=trust(node))
             await self.assert_seen_as(source, ("node-4",))
             await self.ended(session, ("node-4",))
-        # The same claims by a client that reaches the node itself.
+        # The same forged headers from a client that connects to the node directly.
         session = await Session.open(("127.0.0.1", PLAIN_NODE + OFFSET), "127.0.5.19", FORGED)
         await self.assert_seen_as("127.0.5.19", ("node-4",))
         await self.ended(session, ("node-4",))
 
 
 class TokenCluster(Cluster):
-    """Nodes that want a JWT signed with `secret`."""
+    """Nodes that require a JWT signed with `secret`."""
     secret = b"a secret of thirty-two bytes, or more"
 
     def prepare(self):
@@ -102,7 +102,7 @@ class TokenCluster(Cluster):
         await super().start_node(name, *options, "--jwt-key-file", f"HS256:{self.work / 'secret'}", **settings)
 
     def token(self, length):
-        """A token of exactly this many characters, with an unused claim as padding."""
+        """A token of this many characters or slightly fewer, with an unused claim as padding."""
         def part(data):
             return base64.urlsafe_b64encode(data).rstrip(b"=")
 
@@ -126,7 +126,7 @@ class LongTokenTests(unittest.IsolatedAsyncioTestCase):
     async def test_a_token_of_8_kib_passes_whichever_way_it_comes(self):
         token = self.cluster.token(8192)
         self.assertGreater(len(token), 8190)
-        # A browser's additional fields, and cookies, for a head of 15 KiB.
+        # Cookies, as a browser sends them, for a request header of about 15 KiB.
         cookies = [f"Cookie: c={'x' * 3000}", f"Cookie: d={'y' * 3000}"]
         for balancer, options in ((CLIENTS, {}), (NGINX, {"ssl": trust(self.cluster)})):
             for headers, path in (
@@ -136,7 +136,7 @@ class LongTokenTests(unittest.IsolatedAsyncioTestCase):
                     session = await Session.open(balancer, "127.0.5.21", headers, path=path, **options)
                     session.close()
                     await within(10, session.over)
-        # No balancer's log has it.
+        # The token is in no balancer's log.
         await asyncio.sleep(0.2)
         for log in ("haproxy.log", "wasmnet.log"):
             text = (self.cluster.work / log).read_text()
@@ -146,13 +146,13 @@ class LongTokenTests(unittest.IsolatedAsyncioTestCase):
 
 def trust(cluster):
     context = ssl.create_default_context(cafile=cluster.work / "certificate.pem")
-    # The test connects to an address; the certificate is this run's own and names localhost.
+    # The test connects to an address; the certificate of this run is for localhost.
     context.check_hostname = False
     return context
 
 
 async def start_behind_nginx(cluster):
-    """node-4, and nginx before it."""
+    """Starts node-4, with nginx in front of it."""
     await cluster.start_node("node-4", proxy="off", drain=1)
     start_nginx(cluster)
     await cluster.until("nginx listens", lambda: listens(NGINX))
@@ -164,7 +164,7 @@ def listens(address):
 
 
 def start_nginx(cluster):
-    """deploy/nginx with this run's places, and one node behind it."""
+    """Starts nginx with the configuration of deploy/nginx, with this run's paths and ports and a single node."""
     work = cluster.work
     text = (ROOT / "deploy/nginx/wasmnet.conf").read_text()
     text = text.replace("/etc/nginx/wasmnet.crt", f"{work}/certificate.pem").replace("/etc/nginx/wasmnet.key", f"{work}/key.pem")

@@ -1,4 +1,4 @@
-"""One client that moves as much as it may through all nodes, measured against what its limit allows in any interval."""
+"""One client that transfers as many bytes as it can through all nodes, measured against what its limit allows in any interval."""
 import asyncio
 import random
 import time
@@ -9,14 +9,14 @@ from session import Refusal, Session, within
 
 # Seconds for which a node may spend ahead.
 GRANT = 0.25
-# Bytes that were charged and wait in buffers on the path: of the sockets on both sides and of HAProxy, for each connection.
+# Bytes of a connection that were charged and wait in buffers on the path: in the sockets of both sides and in HAProxy.
 BUFFERED = 512 << 10
 CHUNK = 16 << 10
 
 
 class Flood:
-    """Echoes on `ways` sessions at once. `level` is what a bucket that drains at the rate holds now: in any interval t, bytes are at most
-    burst + rate * (t + GRANT) just when it never holds more than `bound`."""
+    """Echoes on `ways` sessions at once. `level` is the content of a leaky bucket that drains at the rate: it stays within `bound` exactly if
+    the bytes of every interval t are at most burst + rate * (t + GRANT), plus BUFFERED for each session."""
 
     def __init__(self, address, rate, burst, ways=4):
         self.address, self.rate, self.burst, self.ways = address, rate, burst, ways
@@ -36,7 +36,7 @@ class Flood:
         self.level = self.highest = 0.0
 
     def bound_without_redis(self, seconds):
-        """Each of three nodes has a burst of its own, and at most half the rate: they divide by the nodes that they last saw, two at least."""
+        """Each of the three nodes has its own burst and at most half the rate: it divides by the number of nodes that it last saw, at least two."""
         return self.bound + 3 * self.burst + 0.5 * self.rate * seconds
 
     def take_highest(self):
@@ -63,7 +63,7 @@ class Flood:
         await within(30, socket.connected)
         data, counted = f"{self.address}\n".encode(), 0
         while session.is_usable and not self.is_over:
-            # Returned bytes were charged in both directions; enough are in transit that no socket idles.
+            # An echoed byte is charged in both directions. Four chunks are always in transit, so that no socket is idle.
             if not await socket.until(lambda: socket.credit >= CHUNK and socket.sent - socket.received <= 4 * CHUNK, 60):
                 return
             self.count(2 * (socket.received - counted))

@@ -1,7 +1,7 @@
-"""The processes of a cluster, from the configurations of deploy/: each can be killed, hung and started again.
+"""The processes of a cluster, with the configurations of deploy/: each can be killed, stopped and started again.
 
-scripts/cluster.sh ends when one of its parts does, which is right for a person and no use here. Ports are those of the script moved by
-10,000, below those that the kernel gives out. Everything ends with the program that started it.
+scripts/cluster.sh cannot be used for that: it ends when one of its processes ends. The ports are those of the script plus 10,000, which is below
+the kernel's ephemeral ports. Every process ends with the program that started it.
 """
 import asyncio
 import json
@@ -25,7 +25,7 @@ CLIENTS = ("127.0.0.1", 8080 + OFFSET)
 TARGETS = [("127.0.9.1", 9201 + OFFSET), ("127.0.9.2", 9201 + OFFSET), ("127.0.9.3", 9201 + OFFSET), ("127.0.9.4", 9201 + OFFSET)]
 NODES = ("node-1", "node-2", "node-3")
 LONGEST = 30
-# The ports that clients may listen on.
+# The address that clients may listen on.
 LISTEN = "127.0.9.9"
 # The lifetime of a lease in Redis, in seconds.
 LEASE = 15
@@ -69,7 +69,7 @@ class Cluster:
     def start(self, name, *command, stdin=subprocess.DEVNULL, stdout=None, **environment):
         with open(self.work / f"{name}.log", "ab") as log:
             self.processes[name] = subprocess.Popen(
-                # Faults and endings are signals: none may be ignored because this process inherited that.
+                # Processes are stopped with signals, so they must not inherit an ignored one from this process.
                 ["env", "--default-signal", "setpriv", "--pdeathsig", "KILL", *map(str, command)], cwd=ROOT, stdin=stdin, stdout=stdout or log, stderr=log,
                 start_new_session=True, env={**os.environ, "PATH": self.path, **environment})
         return self.processes[name]
@@ -81,7 +81,7 @@ class Cluster:
         return self.processes[name].poll() is None
 
     async def ended(self, name, seconds):
-        """The exit status. Raises TimeoutError."""
+        """Waits for the end of a process, and returns its exit status. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while (status := self.processes[name].poll()) is None:
                 await asyncio.sleep(0.02)
@@ -105,7 +105,7 @@ class Cluster:
     # Parts
 
     async def up(self, breakable=False):
-        """`breakable`: HAProxy reaches the nodes, and their health, by way of the fault proxy `ways`."""
+        """Starts the cluster. With `breakable` HAProxy reaches the nodes, also for its health checks, through the fault proxy `ways`."""
         self.prepare()
         await self.start_redis()
         for name in NODES:
@@ -117,7 +117,7 @@ class Cluster:
         await self.start_haproxy()
 
     def prepare(self):
-        """Secrets and certificates."""
+        """Creates the secrets and certificates."""
         acl = (ROOT / "deploy/redis/wasmnet.acl").read_text().replace(">change-me", f">{self.password}")
         (self.work / "wasmnet.acl").write_text(acl)
         (self.work / "redis").mkdir()
@@ -137,7 +137,7 @@ class Cluster:
         await self.until("redis answers", answers)
 
     async def start_node(self, name, *options, program=None, prefix=(), policy=None, redis=None, proxy="required", drain=None, **environment):
-        """`prefix` is a command that starts the node, as prlimit; `redis` a URL."""
+        """`prefix` is a command that starts the node, such as prlimit; `redis` is a URL."""
         self.start(name, *prefix, program or self.node_program, "serve", "--host", "127.0.0.1", "--port", self.node_port(name), "--policy",
                    policy or self.policy, "--proxy-protocol", proxy, "--admin-port", self.admin_port(name), "--drain-timeout",
                    self.drain if drain is None else drain, "--access-log-sample", "0", "--ca-file", self.work / "certificate.pem", *options,
@@ -156,14 +156,15 @@ class Cluster:
         await self.until("HAProxy sees three nodes", lambda: self.nodes_up() == 3)
 
     async def start_commanded(self, name, program, *arguments):
-        """A program beside this one that takes commands and answers them: target.py, fault_proxy.py."""
+        """Starts a program of this folder that takes commands and answers them: target.py or fault_proxy.py."""
         process = self.start(name, "python3", Path(__file__).with_name(program), *arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.asked[name] = asyncio.Lock()
         if not await asyncio.to_thread(process.stdout.readline):
             raise ChildProcessError(f"{name} ended: {self.tails()}")
 
     async def tell(self, name, **command):
-        """What a program answers to a command. One at a time, and to the end also for a caller that is cancelled: answers carry no name."""
+        """Returns a program's answer to a command. Commands are sent one at a time, and the answer is read even if the caller is cancelled: an
+        answer does not say which command it belongs to."""
         async def ask():
             async with self.asked[name]:
                 process = self.processes[name]
@@ -179,14 +180,14 @@ class Cluster:
         return await self.tell("target", **command)
 
     async def start_ways(self, name, *ways):
-        """A fault proxy under this name. Each way: its name, where it listens, where it leads."""
+        """Starts a fault proxy under this name. Each way is its name, the address it listens on, and its target."""
         words = [(way, f"{near[0]}:{near[1]}", f"{far[0]}:{far[1]}") for way, near, far in ways]
         await self.start_commanded(name, "fault_proxy.py", *sum(words, ()))
 
     # Queries
 
     def host(self, name):
-        """Where HAProxy finds a node."""
+        """The address under which HAProxy reaches a node."""
         return self.nodes_host.format(name[-1])
 
     @staticmethod
@@ -224,7 +225,7 @@ class Cluster:
         return self.admin(name, "/v1/sessions?limit=100")["items"]
 
     def metrics(self, name):
-        """Values by name, those of the same name with other labels summed."""
+        """A node's metrics by name; values of the same name with different labels are summed."""
         found = {}
         for line in self.get(self.admin_port(name), "/metrics").splitlines():
             if line and line[0] != "#":
@@ -234,7 +235,7 @@ class Cluster:
         return found
 
     async def command(self, *arguments, redis=None):
-        """What a wasmnet-node command printed. Raises RuntimeError with its words."""
+        """Runs a wasmnet-node command, and returns its output. Raises RuntimeError with its error text."""
         process = await asyncio.create_subprocess_exec(
             self.node_program, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
             env={**os.environ, "WASMNET_REDIS": redis or self.redis_url, "WASMNET_POLICY": str(self.policy)})
@@ -255,13 +256,13 @@ class Cluster:
     # The end
 
     def end(self):
-        """All processes by their ids: nodes first, Redis last; whatever does not go in 5 s is killed."""
+        """Ends all processes, Redis last; those that are still running after 5 s are killed."""
         order = sorted(self.processes, key=lambda name: (name == "redis", name))
         for group in ([n for n in order if n != "redis"], [n for n in order if n == "redis"]):
             for name in group:
                 process = self.processes[name]
                 if process.poll() is None:
-                    # A hung one reacts to no other signal; a second TERM does not wait for the drain.
+                    # A stopped process needs SIGCONT first. The second SIGTERM below ends a node without its drain.
                     for number in (signal.SIGCONT, signal.SIGTERM):
                         process.send_signal(number)
             time.sleep(0.2)
@@ -284,13 +285,13 @@ class Cluster:
 
 
 def main(run, policy_text, drain, seconds, kind=Cluster):
-    """Runs `run(cluster)`, which returns the failure within this many seconds. Returns the exit status; nothing is left behind."""
+    """Runs `run(cluster)`, which returns a list of failures, for at most this many seconds. Removes all that it started, and returns the exit status."""
     if not os.access(os.environ.get("WASMNET_NODE", ""), os.X_OK):
         print("WASMNET_NODE names the node's program", file=sys.stderr)
         return 2
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
-    # As Ctrl-C: the exit runs `finally`.
+    # Like Ctrl-C: an exception, so that `finally` runs.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     cluster = kind(policy_text, drain)
 

@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
-"""Ways between programs that can be cut, stalled, slowed and reset, both directions alike; bytes pass as they are.
+"""A TCP proxy whose ways between programs can be cut, stalled, slowed and reset, in both directions; bytes pass unchanged.
 
     fault_proxy.py NAME LISTEN TARGET [NAME LISTEN TARGET ...]
 
-LISTEN and TARGET are host:port; what has the same name is one way. Commands come as JSON lines on stdin and are answered on stdout with the
-number of the way's connections; the end of stdin ends it.
+LISTEN and TARGET are host:port; all listeners with the same name form one way. Commands are JSON lines on stdin; the answer on stdout is the number
+of the way's connections. The proxy ends at the end of stdin.
 
-    {"way": "node-1", "do": "cut"}                   bytes vanish, as do attempts to connect, and nobody is told
-    {"way": "node-1", "do": "stall"}                 bytes wait, as where packets are lost and sent again
-    {"way": "node-1", "do": "slow", "seconds": 0.1}  each way, for each read
-    {"way": "node-1", "do": "reset"}                 both ends of every connection, at once
-    {"way": "node-1", "do": "mend"}                  as in the beginning; connections that lost bytes are reset
+    {"way": "node-1", "do": "cut"}                   drops bytes and attempts to connect, without an error on either side
+    {"way": "node-1", "do": "stall"}                 delays all bytes until the way is mended; none is lost
+    {"way": "node-1", "do": "slow", "seconds": 0.1}  delays each read, in both directions
+    {"way": "node-1", "do": "reset"}                 resets every connection on both sides at once
+    {"way": "node-1", "do": "mend"}                  ends the fault; connections that lost bytes are reset
 """
 import asyncio
 import json
@@ -24,7 +24,7 @@ RESET = struct.pack("ii", 1, 0)
 
 
 class Way:
-    """Everything that listens under one name."""
+    """All listeners with one name, and their connections."""
 
     def __init__(self):
         self.listeners, self.connections, self.lossy = [], set(), set()
@@ -49,7 +49,7 @@ class Way:
     async def carry(self, near, target):
         connection = Connection(near)
         self.connections.add(connection)
-        # Accepted just as the path was cut: arriving data is lost with the rest.
+        # Accepted just as the way was cut: the client's data is lost too.
         if self.is_cut:
             self.lossy.add(connection)
         try:
@@ -74,7 +74,7 @@ class Way:
                 await asyncio.sleep(self.delay)
             if self.is_cut:
                 self.lossy.add(connection)
-            # A connection with a gap carries nothing any more: TCP never delivers data after one.
+            # A connection that lost bytes carries nothing more: TCP never delivers data after a gap.
             if connection in self.lossy and data:
                 continue
             await self.flows.wait()
@@ -87,7 +87,7 @@ class Way:
         if what in ("cut", "stall"):
             self.is_cut = what == "cut"
             self.flows.clear()
-            # The kernel completes no more connections than fit here, and drops further attempts.
+            # With a backlog of 0 the kernel drops further attempts to connect.
             for listener in self.listeners:
                 listener.listen(0)
         elif what == "slow":
@@ -107,7 +107,7 @@ class Way:
 
 
 class Connection:
-    """Two sockets, the second from when there is one, and the task that carries between them."""
+    """The two sockets of a connection, the second once it is open, and the task that copies between them."""
 
     def __init__(self, near):
         self.ends, self.task = [], asyncio.current_task()
@@ -120,7 +120,7 @@ class Connection:
         return end
 
     def linger(self):
-        """The close that follows says RST."""
+        """Lets the following close send RST."""
         for end in self.ends:
             end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Faults in a cluster under load, through HAProxy: each kind alone, then a random sequence. Invariants after each.
+"""Faults in a cluster under load, through HAProxy: some kinds alone, then a random sequence. The invariants are checked after each fault.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/fault_sequence.py [--faults 20] [--seconds 180] [--seed N]
 
-The seed is printed; the same seed draws the same faults.
+The seed is printed; the same seed gives the same faults.
 """
 import argparse
 import asyncio
@@ -23,8 +23,8 @@ LIFE = (2, 8)
 
 
 def start_load(load, clients):
-    """Ten sockets of all kinds a client; each tenth wants twice its limit of TCP, which is counted at the target. Returns how many there
-    are to be."""
+    """Each client opens ten sockets of all kinds; each tenth client asks for twice its limit of TCP sockets, which the target counts. Returns the
+    expected number of sockets."""
     wanted = 0
     for number in range(clients):
         greedy = number % 10 == 0
@@ -43,7 +43,7 @@ async def run(cluster, arguments):
     load = Load(pause=(0.5, 2), life=LIFE)
     invariants, faults = Invariants(cluster, load, LIMIT), Faults(cluster, load, LIMIT, settle=LIFE[1] + 6)
     wanted = start_load(load, CLIENTS)
-    # Sockets open and close all the time.
+    # Not all at once: sockets open and close all the time.
     await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.85, 60)
     await invariants.remember_usage()
     checks = []
@@ -64,7 +64,7 @@ async def run(cluster, arguments):
     begun = time.monotonic()
     for index in range(arguments.faults):
         await do(*faults.draw(dice))
-        # The next one starts on schedule, however long this one took.
+        # The next fault starts on schedule, however long this one took.
         await asyncio.sleep(max(0, begun + (index + 1) * arguments.seconds / arguments.faults - time.monotonic()))
     await asyncio.gather(*(check for check in checks if check))
     await load.until("nearly all sockets", lambda: load.open_sockets >= wanted * 0.7, 60)

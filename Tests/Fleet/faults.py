@@ -1,4 +1,4 @@
-"""What can happen to a cluster. Each fault returns once it is over and its part is back."""
+"""The faults of a cluster. Each returns when it is over and the process or the way works again."""
 import asyncio
 import math
 import random
@@ -9,16 +9,16 @@ from cluster import CLIENTS, NODES, TARGETS
 
 
 class Faults:
-    """`limit` is the policy's limit for one client; the target is notified of the maximum during and after each fault."""
+    """`limit` is the policy's limit for one client. If a fault allows more, the target is told the higher bound, and later the limit again."""
 
     def __init__(self, cluster, load, limit, settle):
         self.cluster, self.load, self.limit = cluster, load, limit
-        # Seconds after which earlier sockets have ended: more than the longest lifetime of one.
+        # Seconds after which all earlier sockets have ended: more than the longest lifetime of a socket.
         self.settle = settle
         self.strict_again, self.deck = None, []
 
     async def relax(self, bound):
-        """Until what is open then has ended, more than the limit may be open."""
+        """Raises the target's bound, until `tighten` restores it."""
         if self.strict_again:
             self.strict_again.cancel()
         await self.cluster.target(bound=bound)
@@ -33,11 +33,11 @@ class Faults:
         return (await asyncio.to_thread(self.cluster.admin, name, "/version"))["node"]
 
     async def expect_loss(self, name):
-        """Of every session on this node, for as long as it lives."""
+        """Every session on this node may be lost, as long as the node runs."""
         self.load.expendable[await self.node(name)] = math.inf
 
     async def expect_no_more_loss(self, name):
-        """Sessions that begin from now on."""
+        """Sessions that begin on this node from now on must not be lost."""
         self.load.expendable[await self.node(name)] = time.monotonic()
 
     async def kill_node(self, name):
@@ -58,11 +58,11 @@ class Faults:
             await self.cluster.until("HAProxy sees three nodes", lambda: self.cluster.nodes_up() == 3)
 
     async def hang_node(self, name):
-        """For less than a lease lives, heartbeats being five seconds apart: the limit holds strictly."""
+        """For a shorter time than its leases last (heartbeats are five seconds apart): the limit holds strictly."""
         await self.hang(name, random.uniform(1, 4))
 
     async def hang_node_past_its_lease(self, name):
-        """Redis gives its slots to others while its sockets are still open: each client may have the limit twice."""
+        """Redis gives its slots to other nodes while its sockets are still open: each client may have twice its limit."""
         await self.expect_loss(name)
         await self.relax(2 * self.limit)
         await self.hang(name, 20)
@@ -77,8 +77,8 @@ class Faults:
         await self.cluster.until("HAProxy sees three nodes", lambda: self.cluster.nodes_up() == 3)
 
     async def cut_way(self, name):
-        """Between HAProxy and a node, until HAProxy has seen it and a little longer. Nobody is told; whoever sent something in that time has
-        lost its connection. The node lives, and counts its sockets until then: the limit holds strictly."""
+        """Cuts the way between HAProxy and a node until HAProxy has noticed, and a little longer. A connection that carried bytes meanwhile is
+        lost. The node keeps running and counts its sockets until they end, so the limit holds strictly."""
         await self.expect_loss(name)
         await self.way(name, "cut")
         try:
@@ -89,13 +89,13 @@ class Faults:
         await self.expect_no_more_loss(name)
 
     async def reset_way(self, name):
-        """Every connection on it, seen by both sides at once."""
+        """Resets every connection of the way, on both sides at once."""
         await self.expect_loss(name)
         await self.way(name, "reset")
         await self.expect_no_more_loss(name)
 
     async def stall_way(self, name):
-        """Nothing passes for a while, then everything: no connection and no byte is lost."""
+        """Delays all bytes for a while: no connection and no byte is lost."""
         await self.way(name, "stall")
         try:
             await asyncio.sleep(random.uniform(1, 4))
@@ -125,7 +125,7 @@ class Faults:
         await self.cluster.until("all nodes have Redis again", available)
 
     def draw(self, dice):
-        """The next fault by the seed's dice: its name in words, and a function that does it. Of eleven in a row each kind is one or two."""
+        """The next random fault: its name, and a function that runs it. Each eleven in a row contain every kind once or twice."""
         if not self.deck:
             on_node = [("kill -9 of", self.kill_node), ("SIGSTOP of", self.hang_node), ("cut of the way to", self.cut_way)] * 2
             on_node += [("reset of the way to", self.reset_way), ("stall of the way to", self.stall_way), ("slow way to", self.slow_way)]
@@ -139,7 +139,7 @@ class Faults:
 
 
 async def one(told, fault, invariants, faults, number):
-    """A fault and every invariant after it. Work that lasts a lease's time runs beside it; its task is returned."""
+    """Runs a fault, then checks every invariant. The check of the slots takes as long as a lease: it goes on as a task, which is returned."""
     probe, begun = f"127.3.{number // 200}.{number % 200 + 1}", time.monotonic()
     try:
         sessions = await invariants.hold(probe, CLIENTS, TARGETS)

@@ -1,4 +1,4 @@
-"""What holds in a cluster whatever happens to it, looked at from outside."""
+"""Properties that must hold in a cluster whatever happens to it, checked from outside."""
 import asyncio
 import contextlib
 import datetime
@@ -9,7 +9,7 @@ from session import Refusal, Session, within
 
 # Seconds added to a bound for a busy machine.
 SLACK = 10
-# The denylist's bound for a lost message, in seconds.
+# Seconds within which every node has a new entry of the denylist, even if a message is lost.
 DENYLIST = 5
 
 
@@ -26,12 +26,12 @@ class Invariants:
         self.broken.append(text)
 
     async def limits(self, told):
-        """No client had more sockets at the target than its limit at any moment so far, or, around a time in which a node had no Redis,
-        than what the policy's "static" then admits."""
+        """No client has had more sockets at the target than its limit at any time, or, around an outage of Redis, than the policy's "static"
+        allows."""
         broken = (await self.cluster.target())["broken"]
         fresh, self.seen = broken[self.seen:], len(broken)
         outages = self.outages() if fresh else []
-        # Sockets admitted then may live for their longest lifetime and be checked at the end of the outage.
+        # Sockets opened in an outage may last for their longest lifetime after it.
         lasting = self.load.life[1] + 15
         worst = {}
         for at, client, count in fresh:
@@ -46,8 +46,8 @@ class Invariants:
         self.living(told)
 
     async def settled(self, told):
-        """What was admitted without Redis has ended when its sockets' longest life is over: then the limit holds as before, also for a
-        client that opens a socket as soon as one closes."""
+        """After the longest lifetime of a socket, those opened without Redis have ended. Then the limit holds again, also for a client that opens
+        a socket as soon as another closes."""
         deadline = time.monotonic() + 90
         while self.is_without_redis(self.load.life[1] + 5) and time.monotonic() < deadline:
             await asyncio.sleep(0.5)
@@ -59,27 +59,27 @@ class Invariants:
 
     @property
     def outage_bound(self):
-        """What "static", the policy's default for an outage, allows: a node keeps the slots that it was granted, and admits more up to
-        limit / nodes that it last knew of. Granted are at most `limit` in all, at worst to one node; each of the two others then grows to its
-        part of the limit, a half where it last saw two nodes. (While Redis answers and keeps its data the bound is the limit itself.)"""
+        """The bound under "static", the policy's default for an outage: a node keeps the slots that it was granted, and opens more up to the limit
+        divided by the number of nodes that it last saw. At most `limit` slots are granted, in the worst case all to one node; each of the two
+        others then grows to its part, half the limit if it last saw two nodes. (While Redis answers and keeps its data, the bound is the limit.)"""
         return self.limit + 2 * (self.limit // 2)
 
     def excuses(self):
-        """In words, what the machine or the faults did to Redis' answers."""
+        """In words, how often nodes were without Redis, and clients above their limit because of that."""
         said = sum((self.cluster.work / f"{name}.log").read_text(errors="replace").count("limits go by redis_failure") for name in NODES)
         return f"{said} times a node went without Redis; {self.excused} times a client then had more than its limit, up to {self.outage_bound}"
 
     def outages(self):
-        """When nodes began and ended to go without Redis, in seconds since 1970."""
+        """The times when nodes lost Redis or had it again, in seconds since 1970."""
         return [at for changes in self.changes().values() for at, _ in changes]
 
     def is_without_redis(self, seconds):
-        """Whether a node goes without Redis now, or did within the last seconds."""
+        """Whether a node is without Redis now, or was within the last `seconds`."""
         since = time.time() - seconds
         return any(changes and (changes[-1][1] or changes[-1][0] > since) for changes in self.changes().values())
 
     def changes(self):
-        """By node, what its log says: times, and whether it went without Redis from then on."""
+        """For each node, from its log: the times of changes, and whether it was without Redis from then on."""
         found = {}
         for name in NODES:
             for line in (self.cluster.work / f"{name}.log").read_text(errors="replace").splitlines():
@@ -95,7 +95,7 @@ class Invariants:
                 self.wrong(f"after {told}: {name} is dead; {(self.cluster.work / f'{name}.log').read_text(errors='replace')[-1000:]}")
 
     async def denylist(self, told):
-        """A new entry is on every node within the bound, and so are all earlier ones: Redis keeps its entries."""
+        """Every node has a new entry within the bound, and still has all earlier ones: Redis keeps the entries."""
         entry, begun = f"203.0.{113 + len(self.entries) // 256}.{len(self.entries) % 256}", time.monotonic()
         await self.cluster.command("denylist", "add", entry, "--ttl", "2h", "--reason", "fleet")
         self.entries.add(entry)
@@ -107,7 +107,7 @@ class Invariants:
             if time.monotonic() > begun + DENYLIST + SLACK:
                 differing = {name: (version, sorted(items ^ self.entries)[:10]) for name, (version, items) in lists.items()}
                 self.wrong(f"after {told}: the denylist is not the same everywhere; version and differing entries: {differing}")
-                # A loss is reported once.
+                # A lost entry is reported only once.
                 self.entries = set.intersection(*(items for _, items in lists.values())) & self.entries
                 return
             await asyncio.sleep(0.1)
@@ -117,7 +117,7 @@ class Invariants:
         return page["version"], {item["entry"] for item in page["items"]}
 
     async def slots(self, client, told, since=None):
-        """A client without sockets and sessions holds no slot when the lease time is over."""
+        """A client without sockets and sessions holds no slots after the lifetime of a lease."""
         begun = since or time.monotonic()
         deadline = begun + LEASE + SLACK
         while True:
@@ -137,7 +137,7 @@ class Invariants:
             await asyncio.sleep(1)
 
     async def usage(self):
-        """Memory in bytes and descriptors that no session and no socket explains, by node."""
+        """For each node: its memory in bytes, its descriptors without those of sessions and sockets, and all its descriptors."""
         found = {}
         for name in NODES:
             metrics = await asyncio.to_thread(self.cluster.metrics, name)
@@ -158,14 +158,14 @@ class Invariants:
             await asyncio.sleep(1)
 
     def datagrams(self, told):
-        """Without a fault no datagram is lost but those that a node dropped, and counted: a client that uses up its bandwidth has some."""
+        """Without a fault the only datagrams lost are those that a node dropped and counted, as it does when a client has used up its bandwidth."""
         lost, dropped = self.load.counts["datagrams lost without a fault"], sum(self.dropped.values())
         if lost > dropped:
             self.wrong(f"by {told}: {lost} datagrams were lost without a fault, of which nodes counted {dropped:.0f} as dropped")
 
     async def growth(self, told, memory=64 << 20, descriptors=40):
-        """No node uses much more than the largest of them did at the beginning under the same load. One more look after a second: a
-        descriptor is counted before its socket is."""
+        """No node uses much more than the largest one did at the beginning under the same load. It checks again after a second, since a
+        descriptor is counted before its socket."""
         for attempt in range(3):
             now = await self.usage()
             most = [max(values) for values in zip(*self.baseline.values())]
@@ -179,7 +179,7 @@ class Invariants:
 
     @staticmethod
     async def admitted(way, address, seconds=30):
-        """A session, asked for again while a cluster that has just lost Redis or a node admits none. Raises what the last try raised."""
+        """Opens a session; tries again while a cluster that has just lost Redis or a node admits none. Raises the error of the last try."""
         deadline = time.monotonic() + seconds
         while True:
             try:
@@ -191,7 +191,7 @@ class Invariants:
 
     @staticmethod
     async def hold(address, way, targets, ways=4):
-        """A client with sessions on all nodes, two sockets on each, none of which it cares for."""
+        """Opens sessions of one client on all nodes, with two sockets each; a socket that is refused does not matter."""
         sessions = []
         for _ in range(ways):
             sessions.append(session := await Invariants.admitted(way, address))

@@ -1,4 +1,4 @@
-"""What a client of the load does with one socket, from its opening to its end: every byte that is sent comes back."""
+"""What a client of the load does with one socket, from its opening to its end. Every byte that it sends must come back."""
 import asyncio
 import os
 import random
@@ -7,11 +7,11 @@ import time
 from cluster import LISTEN, TARGETS
 from session import Refusal, within
 
-# The payload: pieces of this, so that no byte costs a random number.
+# Payloads are pieces of this: generating random bytes for each would take too long.
 NOISE = os.urandom(1 << 17)
-# Seconds that anything may take on a busy machine before it counts as hung.
+# Seconds that an operation may take on a busy machine before it counts as stuck.
 STUCK = 30
-# Seconds after which a datagram without an answer is lost.
+# Seconds after which a datagram without an answer counts as lost.
 DATAGRAM = 5
 CLIENT_CLOSED = 1
 MIX = {"tcp": 80, "tls": 8, "udp": 8, "listener": 4}
@@ -19,7 +19,7 @@ TCP = {"tcp": 1}
 
 
 async def one(seat, session):
-    """False: the socket did not come to be."""
+    """Returns False if the socket did not open."""
     (kind,) = random.choices(list(seat.mix), seat.mix.values())
     host, port = random.choice(TARGETS)
     if kind == "tls":
@@ -64,12 +64,12 @@ class Job:
         return True
 
     async def pause(self):
-        """Between two messages. False: it is time to end, also where the node drains."""
+        """Waits between two messages. Returns False when it is time to end, earlier if the node drains."""
         goaway = self.session.goaway
         while True:
             now = time.monotonic()
             if goaway.done() and not self.is_hurried:
-                # The node sets a time limit: this one ends well within it.
+                # The node closes the sockets at the end of its drain: this one ends well before.
                 self.ends, self.is_hurried = min(self.ends, now + random.uniform(0, self.load.hurry)), True
             if now >= self.ends:
                 return False
@@ -77,7 +77,7 @@ class Job:
             if goaway.done():
                 await asyncio.sleep(seconds)
                 return True
-            # A goaway ends the pause: the rest of it, after a lost datagram, would outlast the drain.
+            # A goaway ends the pause: the whole pause, after the wait for a lost datagram, could be longer than the drain.
             await asyncio.wait({goaway}, timeout=seconds)
             if not goaway.done():
                 return True
@@ -91,7 +91,7 @@ class Job:
         return False
 
     async def closed(self, socket):
-        """Closes it. False: it was over otherwise. Raises TimeoutError."""
+        """Closes the socket. Returns False if it ended in another way. Raises TimeoutError."""
         socket.close()
         code, _ = await within(STUCK, socket.closed)
         return code <= CLIENT_CLOSED or self.cut(socket)
@@ -128,12 +128,12 @@ class Job:
             if not await self.pause():
                 break
         if socket.arrived:
-            # Only late ones of those that counted as lost may be left.
+            # These came late, and were counted as lost.
             load.counts["datagrams late"] += len(socket.arrived)
         return await self.closed(socket)
 
     async def listen(self):
-        """Another program comes to the listener and has its bytes echoed by the client."""
+        """A peer connects to the listener, and the client echoes its bytes."""
         load, listener, accepted, writer = self.load, self.socket, None, None
         try:
             async with asyncio.timeout(STUCK):
@@ -153,7 +153,7 @@ class Job:
                 load.judge_loss(self.session, f"a socket to a listener: {error!r}")
                 listener.close()
                 return False
-            # At its limit, or on a draining node, a client gets no more sockets from outside either.
+            # A client at its limit, or on a draining node, gets no accepted sockets either.
             load.counts["turned away at a listener"] += 1
             return await self.closed(listener)
         finally:

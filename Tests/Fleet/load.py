@@ -1,4 +1,4 @@
-"""Clients as pages are: each holds several sessions, each session several sockets that echo, and each follows a goaway elsewhere."""
+"""Clients that behave like pages: each has several sessions with several echoing sockets each, and moves a session to another node on a goaway."""
 import asyncio
 import collections
 import contextlib
@@ -13,12 +13,12 @@ from session import Session, within
 
 
 def address_of(number):
-    """A client's own loopback address, none that the policy trusts."""
+    """A client's own loopback address, not one that the policy trusts as a proxy."""
     return f"127.1.{number // 200}.{number % 200 + 1}"
 
 
 class Load:
-    """Counts what happened. `broken` holds what must not happen, in words; empty after a good run."""
+    """All clients, with counts of what happened. `broken` describes what must not happen; it is empty after a good run."""
 
     def __init__(self, pause=(4, 8), life=(20, 60), hurry=4):
         self.pause, self.life, self.hurry = pause, life, hurry
@@ -26,9 +26,9 @@ class Load:
         self.latencies = collections.deque(maxlen=20_000)
         self.handshakes = asyncio.Semaphore(64)
         self.sessions, self.open_sockets = set(), 0
-        # Nodes whose sessions may be lost, because a test kills them or cuts their path, with the time until which those sessions began.
+        # Nodes whose sessions may be lost, because a test kills them or cuts their way: those sessions that began up to this time.
         self.expendable = {}
-        # Faults in progress, and when the last one ended: datagrams may be lost around them.
+        # The number of faults in progress, and when the last one ended: datagrams may be lost around a fault.
         self.faults, self.fault_ended = 0, -math.inf
         self.is_over = False
         self.tasks = set()
@@ -49,7 +49,7 @@ class Load:
             self.broken.append(text)
 
     def add_client(self, number, sockets_by_session, mix=jobs.MIX):
-        """`mix`: kinds of sockets with their weights."""
+        """`mix` has the kinds of sockets with their weights."""
         for sockets in sockets_by_session:
             self.spawn(Seat(self, address_of(number), sockets, mix).run())
 
@@ -60,7 +60,7 @@ class Load:
             self.wrong(f"lost on {session.node}, which was not killed: {what}")
 
     def judge_datagram(self, sent):
-        """One that was sent then and did not come back. Around a fault that is what UDP is; else a node must have counted it as dropped."""
+        """Counts a lost datagram by the time it was sent. Around a fault UDP may lose it; otherwise a node must have counted it as dropped."""
         is_quiet = not self.faults and self.fault_ended < sent
         self.counts["datagrams lost without a fault" if is_quiet else "datagrams lost around a fault"] += 1
 
@@ -81,7 +81,7 @@ class Load:
             await asyncio.sleep(0.1)
 
     async def stop(self, seconds=60):
-        """Lets every socket end with all its bytes, then the sessions."""
+        """Lets every socket finish with all its bytes, then ends the sessions."""
         self.is_over = True
         for session in list(self.sessions):
             if not session.goaway.done():
@@ -96,7 +96,7 @@ class Load:
             task.cancel()
 
     def percentiles(self, *parts):
-        """Of the round trips since the last call, in seconds; None without any."""
+        """Percentiles of the round trips since the last call, in seconds; None if there was no round trip."""
         ordered = sorted(self.latencies)
         self.latencies.clear()
         return [ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in parts] if ordered else [None] * len(parts)
@@ -106,7 +106,7 @@ class Load:
 
 
 class Seat:
-    """One session of a client, resumed elsewhere when its node ends, with this many sockets."""
+    """One session of a client with this many sockets; when its node drains or dies, it is opened again on another."""
 
     def __init__(self, load, address, sockets, mix):
         self.load, self.address, self.sockets, self.mix = load, address, sockets, mix
@@ -123,7 +123,7 @@ class Seat:
                 continue
             load.sessions.add(session)
             if load.is_over and not session.goaway.done():
-                # It opened while the load stopped, which ends only the sessions that it knew.
+                # It opened during stop(), which ends only the sessions that it knew.
                 session.goaway.set_result(0)
             self.session = session
             self.changed.set()
@@ -138,13 +138,13 @@ class Seat:
                 load.counts["goaways"] += 1
                 await asyncio.sleep(session.goaway.result() / 1000)
             elif session.over.result()[0] == 1001:
-                # A session without a socket is ended at once.
+                # A draining node ends a session without sockets at once.
                 load.counts["sent away"] += 1
             else:
                 load.judge_loss(session, f"session {session.over.result()}")
                 self.left = None
                 await asyncio.sleep(random.uniform(0.2, 1))
-        # Waiters for a session are notified that there is none.
+        # Wakes the tasks that wait for a session: there is none any more.
         self.changed.set()
 
     async def connect(self):
@@ -162,7 +162,7 @@ class Seat:
         return session
 
     async def retire(self, session):
-        """The old session's sockets end on their own; then it has nothing more to do."""
+        """Waits until the old session's sockets have ended on their own, then closes it."""
         while session.sockets and not session.over.done():
             await asyncio.sleep(0.05)
         if not session.over.done():

@@ -1,13 +1,13 @@
 #!/usr/bin/env python3
-"""Limits of one client over three nodes, while something happens to Redis or to a node: what was measured, each beside its bound. Prints a row
-for each event, and exits 1 if one is out of its bounds.
+"""Measures the limits of one client over three nodes while something happens to Redis or to a node. Prints a row for each event, with each
+measurement beside its bound, and exits 1 if one is out of its bound.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/outage.py [--rounds 1] [--at-once 4] [--logs FOLDER] [ROW ...]
 
-Of slots (a limit of 30, which one client hammers): the most that was open; where that may be above the limit, when it was so last after the event;
-the most 20 seconds after it; and when nodes opened more than they held since its end, and held all together the limit. For that a node closes some,
-which it may keep for two seconds: they are part of the bound. Of rates (8 Mbit/s, 20 connects a second): the most beyond rate * t in any time t,
-and the longest time in which nothing passed.
+For slots one client asks for more than its limit of 30 all the time. Measured are: the most sockets open; how long after the event there were still
+more than the limit, if that is allowed at all; the most 20 seconds after the event; and how long after it the nodes had opened as many as there was
+room for, and together held the limit. To make room, some sockets of one node are closed; the bound includes the two seconds for which it may keep
+their slots. For rates (8 Mbit/s, 20 connects a second) it is the most beyond rate * t in any time t, and the longest time in which nothing passed.
 """
 import argparse
 import asyncio
@@ -35,7 +35,7 @@ ROWS = {
     "redis-full-4s": Slots(events.redis_is_full(4)),
     "redis-full-20s": Slots(events.redis_is_full(20), bound=STATIC),
     "node-cut-off-4s": Slots(events.node_is_cut_off(4)),
-    # It keeps its slots, and the others get the same number when its leases end; when it is back there is no room until the excess has ended.
+    # The node keeps its slots, and the others get as many when its leases end. When it is back, there is no room until the excess has ended.
     "node-cut-off-21s": Slots(events.node_is_cut_off(21), bound=2 * LIMIT, room_later=True),
     "node-cut-off-21s-fence": Slots(events.node_is_cut_off(21), 'default = "fence"'),
     "flushall": Slots(events.flush, growth=4),
@@ -74,7 +74,7 @@ async def measured(name, logs):
 
 
 def run(name, logs):
-    """In a process of its own: fault proxies, target and client of a row share its loop, and no other's."""
+    """Runs a row in its own process: its fault proxies, target and client share an event loop with no other row."""
     return asyncio.run(measured(name, logs))
 
 

@@ -1,5 +1,5 @@
-"""What happens to Redis or to a node in the rows of outage.py. Each takes the world and the hammer, or the length of a period, and ends when it
-is over; its value is the time from which growth is counted, if that is another."""
+"""The events of outage.py: what happens to Redis or to a node. Each takes the world and the hammer, or the length of a period, and returns when it
+is over. It may return the time from which growth is measured, if that is not its end."""
 import asyncio
 import signal
 import time
@@ -87,7 +87,7 @@ async def flush(world, hammer):
 
 
 async def flush_without_pubsub(world, hammer):
-    """No node is notified that a roll call has begun."""
+    """No node gets the message that a roll call has begun."""
     for _ in range(8):
         world.redis.ask("CLIENT", "KILL", "TYPE", "pubsub")
         world.redis.ask("FLUSHALL")
@@ -95,7 +95,7 @@ async def flush_without_pubsub(world, hammer):
 
 
 async def flush_while_nobody_asks(world, hammer):
-    """There is room already, which a node has given back, and nobody asks for it until five seconds later."""
+    """A node has returned slots before the flush, and no node asks for them until five seconds later."""
     hammer.make_room()
     asking, hammer.asking = hammer.asking, set()
     await asyncio.sleep(3)
@@ -117,7 +117,7 @@ async def flush_without_a_node(world, hammer):
 
 
 async def flush_while_a_node_is_cut_off(world, hammer):
-    """The one that holds most, for a time in which its leases last."""
+    """The node that holds most slots is cut off, for less time than its leases last."""
     await asyncio.sleep(6)
     world.ways[0].do("cut")
     world.redis.ask("FLUSHALL")
@@ -126,13 +126,13 @@ async def flush_while_a_node_is_cut_off(world, hammer):
 
 
 async def restart(world, hammer):
-    """Or with the copy that was saved last."""
+    """Redis starts empty, or with the last saved snapshot."""
     world.redis.master.kill()
     await world.redis.master.start()
 
 
 async def restore(world, hammer):
-    """The copy is of a time when others held what one node holds now."""
+    """Redis starts with a snapshot of a time when the other nodes held what one node holds now."""
     await hammer.hands_over(lambda: world.redis.ask("SAVE"))
     await restart(world, hammer)
 
@@ -154,11 +154,11 @@ async def sentinels_fail_over(world, hammer):
 
 
 async def sentinels_fail_over_to_an_old_copy(world, hammer):
-    """The replica knows nothing of the last four seconds, in which all that others held went to one node."""
+    """The replica lacks the last four seconds, in which all slots of the other nodes went to one node."""
     master, replica = world.redis.master, world.redis.replica
 
     def stop_copying():
-        # A password that the master does not require is an error: the replica does not come back.
+        # A password that the master does not have is an error: the replica cannot connect again.
         replica.ask("CONFIG", "SET", "masterauth", "none")
         master.ask("CLIENT", "KILL", "TYPE", "replica")
 
@@ -171,7 +171,7 @@ async def sentinels_fail_over_to_an_old_copy(world, hammer):
 
 
 async def a_slot_moves(world, hammer):
-    """There and back. MOVED notifies the nodes."""
+    """To another master and back. The nodes learn it from MOVED."""
     source = world.redis.master
     key = source.ask("KEYS", "wn:*:lc:*").split()[0]
     target = next(server for server in world.redis.servers if server is not source)

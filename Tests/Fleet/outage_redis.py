@@ -11,8 +11,8 @@ from pathlib import Path
 
 @functools.cache
 def ports(process):
-    """64 for each process, in turns: rows run beside each other, and one after the other. Below those that Linux gives to connections, which
-    would come before a port is listened on, or while its server starts again."""
+    """Cycles through 64 ports for each process, since rows run in parallel and one after the other. They are below Linux's ephemeral ports, so that
+    no connection takes one before a server listens on it, or while its server restarts."""
     end = int(Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split()[0])
     first = max(end - 16384, 1024) + process * 64 % 16384
     return itertools.cycle(range(first, first + 64))
@@ -40,7 +40,7 @@ async def until(condition, what, seconds=30):
 
 
 class Server:
-    """One redis-server, which keeps its port and its folder when it starts again."""
+    """One redis-server; it keeps its port and its folder over a restart."""
 
     def __init__(self, folder, *options, **environment):
         self.port, self.options, self.environment = free_port(), options, environment
@@ -70,7 +70,7 @@ class Server:
 
 
 class One:
-    """Each node has a way of its own to it."""
+    """A single server, which each node reaches through its own way."""
     environment = {}
 
     def __init__(self, folder):
@@ -86,7 +86,7 @@ class One:
 
     @property
     def master(self):
-        """Who has the client's leases."""
+        """The server that has the client's leases."""
         return self.servers[0]
 
     def ask(self, *words):
@@ -99,7 +99,7 @@ class One:
 
 
 class Stepped(One):
-    """Its clock goes by a file of libfaketime's. jemalloc asks for the time before libfaketime can answer; the C library's own malloc does not."""
+    """A server whose clock libfaketime sets from a file. jemalloc asks for the time before libfaketime is ready, so it uses the C library's malloc."""
 
     def __init__(self, folder):
         self.clock = Path(folder, "clock")
@@ -112,7 +112,7 @@ class Stepped(One):
         super().__init__(folder)
 
     def step(self, offset):
-        # In one piece: it is read at every read of the clock.
+        # Replaced atomically: libfaketime reads the file whenever the clock is read.
         new = self.clock.with_suffix(".new")
         new.write_text(offset)
         new.replace(self.clock)
@@ -182,7 +182,7 @@ class InCluster(One):
         await replica.start()
         self.meet(replica)
         name = master.ask("CLUSTER", "MYID")
-        # It refuses until gossip has reported its master; and only masters that know it vote for it.
+        # The replica refuses until it knows its master by gossip; and only masters that know the replica vote for it.
         await until(lambda: replica.ask("CLUSTER", "REPLICATE", name) == "OK", "the replica")
         await until(lambda: replica.is_in_step_with(master), "the replica's copy")
         await until(lambda: all(f"slave {name}" in server.ask("CLUSTER", "NODES") for server in self.servers), "who knows the replica")
@@ -193,7 +193,7 @@ class InCluster(One):
         from_name, to_name = source.ask("CLUSTER", "MYID"), target.ask("CLUSTER", "MYID")
         target.ask("CLUSTER", "SETSLOT", slot, "IMPORTING", from_name)
         source.ask("CLUSTER", "SETSLOT", slot, "MIGRATING", to_name)
-        # Keys arrive meanwhile, so until none is left.
+        # New keys may come meanwhile: repeat until none is left.
         while keys := source.ask("CLUSTER", "GETKEYSINSLOT", slot, 100).split():
             for one in keys:
                 source.ask("MIGRATE", "127.0.0.1", target.port, one, 0, 5000)

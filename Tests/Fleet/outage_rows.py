@@ -1,4 +1,4 @@
-"""The kinds of rows of outage.py: what is measured while something happens, beside what it may be at most."""
+"""The kinds of rows of outage.py: what is measured during an event, with the bound of each measurement."""
 import asyncio
 import time
 from dataclasses import dataclass
@@ -10,9 +10,9 @@ from outage_world import LIMIT, NODES, Hammer, World
 from session import Refusal, Session
 from target import Echo
 
-# What is above a limit ends within AGAIN after the event.
+# Sockets are counted again CALM seconds after the event. An excess over a limit has ended AGAIN seconds after it.
 CALM, AGAIN = 20, 10
-# Bytes a second and burst of 8 Mbit/s; connects a second and their burst; for how many seconds a node may spend ahead.
+# Bytes a second and burst of 8 Mbit/s; connects a second and their burst; the seconds for which a node may spend ahead.
 BYTES, BYTE_BURST, CONNECTS, CONNECT_BURST, AHEAD = 1_000_000, 250_000, 20, 40, 0.3
 CHUNK, FLAPPING = 4096, 20
 
@@ -35,13 +35,13 @@ class Measure:
 
 @dataclass
 class Slots:
-    """A limit that one client hammers: what was open at most, when more than the limit was open last after the event, what is open 20 seconds
-    after it, and when nodes opened more than they held since its end, and held all together the limit. At first one node holds all."""
+    """A limit that one client always tries to exceed: the most sockets open, how long after the event more than the limit were open, the most 20
+    seconds after it, and how long after it the nodes used the room again and together held the limit. At first one node holds all slots."""
     event: object
     failure: str = ""
     bound: int = LIMIT
     growth: float = 3
-    # Whether there is room only, and growth is counted from, when nothing was above the limit for a second.
+    # Whether room is made, and growth is measured, only from when a second has passed without an excess over the limit.
     room_later: bool = False
     redis: type = One
     at_the_start: bool = False
@@ -75,7 +75,7 @@ class Slots:
 
 
 class Level:
-    """What a bucket that drains at the rate holds: in any time t no more than `highest` + rate * t passed; and the longest time without any."""
+    """A leaky bucket that drains at the rate: in any time t at most `highest` + rate * t passed. `silence` is the longest time without anything."""
 
     def __init__(self, rate):
         self.rate, self.level, self.highest, self.silence, self.at = rate, 0.0, 0.0, 0.0, time.monotonic()
@@ -89,11 +89,11 @@ class Level:
 
 @dataclass
 class Rates:
-    """Bytes and connects of one client by way of all nodes, while something happens to Redis once a period."""
+    """The bytes and connects of one client through all nodes, while something happens to Redis once in each period."""
     period: float
     event: object = answers_half_of_the_time
     cut_off: float = 0
-    # Nodes read their number every five seconds.
+    # Nodes read the number of nodes every five seconds.
     settled: float = 6
 
     def world(self):
@@ -119,7 +119,7 @@ class Rates:
             await self.event(world, self.period)
         await cut
         await asyncio.sleep(2 * CONNECT_BURST / CONNECTS + 1)
-        # A silence that lasts until now.
+        # Includes a silence that lasts until now.
         self.bytes.count(0)
         self.connects.count(0)
         return [*self.measures("kB", self.bytes, BYTE_BURST, 1000, NODES * 4 * CHUNK), *self.measures("connects", self.connects, CONNECT_BURST, 1, 0)]
@@ -163,9 +163,9 @@ class Rates:
 
 @dataclass
 class Denylists:
-    """The denylist in force, after Redis lost the last additions, or all; at once another entry is added, and another node starts."""
+    """The denylist in force after Redis lost its last entries, or all; at once another entry is added and another node starts."""
     event: object
-    # Whether Redis has the earlier data, as in an old copy.
+    # Whether Redis starts again with an old snapshot.
     is_old: bool = False
 
     def world(self):
@@ -203,9 +203,9 @@ class Denylists:
 
 @dataclass
 class Strangers:
-    """Redis is emptied, and at once, and 25 seconds later, a hundred clients come that no node has seen."""
+    """Redis is emptied. At once, and again 25 seconds later, a hundred clients connect that no node has seen."""
     count: int = 100
-    # The seconds within which each has a socket, the first ones and the later ones.
+    # The seconds within which each client has a socket: for those that come at once, and for the later ones.
     seconds: tuple = (2, 0.5)
 
     def world(self):
@@ -227,7 +227,7 @@ class Strangers:
         return measures
 
     async def come(self, world, source, port):
-        """How often it tried to have a session and a socket, and when it had both."""
+        """Tries until it has a session and a socket. Returns the number of tries, and the time of success."""
         for tries in range(1, 100):
             session = None
             try:

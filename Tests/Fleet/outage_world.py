@@ -1,4 +1,4 @@
-"""Where the rows of outage.py happen: Redis, three nodes, and a client that asks for as many sockets as it can get."""
+"""The cluster of a row of outage.py: Redis, three nodes, and a client that asks for as many sockets as it can get."""
 import asyncio
 import json
 import os
@@ -17,15 +17,15 @@ from outage_redis import One, free_port, start, until
 from session import Refusal, Session
 from target import Counts, Echo
 
-# ROOM is the number that one node closes after the event, for the others to open.
+# ROOM is the number of sockets that are closed on one node after the event, for the other nodes to open.
 LIMIT, NODES, ROOM = 30, 3, 8
-# Each of the two other nodes may open a third of the limit, or of the room that it last received.
+# One node may hold the whole limit, and each of the others may open a third of it without Redis.
 STATIC = LIMIT + (NODES - 1) * (LIMIT // NODES)
 POLICY = '[network]\nallow = ["127.0.0.1"]\n{network}\n[limits]\nrefusals_per_sec = 0\nsessions_per_sec = 0\n{limits}\n[redis_failure]\n{failure}\n'
 
 
 class World:
-    """Redis, three nodes with a way to it each, and a target that counts."""
+    """Redis, three nodes that each reach it through their own way, and a target that counts sockets."""
 
     def __init__(self, network=f"max_connections = {LIMIT}", limits="", failure="", redis=One):
         self.folder = tempfile.TemporaryDirectory()
@@ -54,7 +54,7 @@ class World:
             "--admin-port", self.admin_ports[-1], "--policy", self.policy, "--redis", self.redis.url(port), "--access-log-sample", 0))
 
     def denylists(self):
-        """What is in force on each node: version and entries."""
+        """The denylist in force on each node: its version and entries."""
         lists = []
         for port in self.admin_ports:
             with urllib.request.urlopen(f"http://127.0.0.1:{port}/v1/denylist?limit=100", timeout=5) as answer:
@@ -72,7 +72,7 @@ class World:
             return probe.connect_ex(("127.0.0.1", port)) == 0
 
     async def end(self, logs=None):
-        """`logs`: a folder for what the processes said."""
+        """Ends all processes. `logs` is a folder that their logs are copied to."""
         for task in self.tasks:
             task.cancel()
         for node in self.nodes:
@@ -89,19 +89,19 @@ class World:
 
 
 class Hammer:
-    """A client with a session on each node of a world, and four requests under way on each."""
+    """A client with a session on each node of a world, and four pending requests for sockets on each."""
 
     def __init__(self, world):
         self.world, self.held = world, []
-        # Nodes whose sessions request sockets; the minimum that each held since there was room, and when growth was back.
+        # Nodes whose sessions request sockets; the fewest that each node held since there was room; and when growth was complete.
         self.asking, self.least, self.grown = {0}, None, None
-        # The most that was open; when more than the limit was open last; whether the event is over.
+        # The most sockets open; the last time when more than the limit were open; whether the event is over.
         self.peak, self.exceeded, self.is_over = 0, 0.0, False
         world.tasks += [asyncio.create_task(self.visit(index, port)) for index, port in enumerate(world.ports)]
         world.tasks += [asyncio.create_task(self.churn()), asyncio.create_task(self.watch())]
 
     async def visit(self, index, port):
-        """A session, for as long as its node lives."""
+        """Keeps a session open on a node, and opens it again when it ends."""
         while True:
             try:
                 session = await Session.open(("127.0.0.1", port), seconds=5)
@@ -130,8 +130,8 @@ class Hammer:
                 self.grown = time.monotonic()
 
     def has_grown(self):
-        """Those that ask have opened as much as there was room for, and all together hold as much as they may. What is opened counts from the
-        least that a node held: what it had opened on credit ends first, and as much again may be more than it ever gets."""
+        """Whether the nodes that ask have opened as many as there was room for, and all nodes together hold the limit. What a node opened is
+        counted from the least that it held: sockets opened on credit end first, and it may never get as many again."""
         now = self.holdings()
         return sum(now[index] - self.least[index] for index in self.asking) >= ROOM - 2 and sum(now) >= LIMIT - 2
 
@@ -147,8 +147,8 @@ class Hammer:
             request.close()
 
     async def churn(self):
-        """What closes is room for others: mostly where most is open, so that slots go from node to node. After the event nothing closes while too
-        much is open, which the nodes are to end; and nothing while nobody asks."""
+        """Closes sockets, mostly on the node that holds most, so that slots move between nodes. After the event it closes none while more than
+        the limit are open, since the nodes must end those; and none while no node asks."""
         while True:
             await asyncio.sleep(0.1)
             counts = self.holdings()
@@ -169,14 +169,14 @@ class Hammer:
             await asyncio.sleep(0.05)
 
     def make_room(self):
-        """Which the node that holds most gives back within two seconds. Only others ask from now on."""
+        """Closes sockets on the node that holds most, which returns their slots within two seconds. From now on only the others ask."""
         self.least = self.holdings()
         giver = self.least.index(max(self.least))
         self.asking = {0, 1, 2} - {giver}
         self.close(giver, ROOM)
 
     async def hands_over(self, copied):
-        """Others hold what node 0 holds; something is done; and node 0 holds it all again."""
+        """Moves the slots of node 0 to the others, calls `copied`, and moves all slots back to node 0."""
         self.asking = {1, 2}
         self.close(0)
         await until(lambda: sum(self.holdings()[1:]) >= LIMIT - 2, "the others' sockets")

@@ -1,4 +1,4 @@
-"""Line plots as SVG: time in seconds to the right, several series in one plot, a bound as a broken line."""
+"""Line plots as SVG: the time in seconds on the horizontal axis, several series in one plot, bounds as dashed lines."""
 import math
 from html import escape
 
@@ -17,7 +17,7 @@ def nice_step(span, parts=4):
 
 
 def ticks(values, is_logarithmic):
-    """Where lines go across: from the bottom of the plot to its top."""
+    """The values of the horizontal grid lines, from the bottom of the plot to its top."""
     most = max(values, default=1) or 1
     if is_logarithmic:
         bottom = math.floor(math.log10(min((value for value in values if value > 0), default=most)))
@@ -27,7 +27,7 @@ def ticks(values, is_logarithmic):
 
 
 def plot(title, unit, series, bounds=None, is_logarithmic=False):
-    """`series` and `bounds`: lists of (seconds, value) by name; a value of None is a gap."""
+    """`series` and `bounds` are lists of (seconds, value) by name; a value of None is a gap in the line."""
     lines = {**series, **(bounds or {})}
     points = [point for line in lines.values() for point in line if point[1] is not None]
     end, across = max((x for x, _ in points), default=1) or 1, ticks([y for _, y in points], is_logarithmic)

@@ -3,8 +3,8 @@
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/rolling_restart.py [--clients 500]
 
-Of ten sockets and four sessions a client; each twenty-fifth client wants twice what its limit allows, and tries again and again. The
-policy admits nothing new without Redis: so the limit holds strictly even on a machine too busy to answer Redis' commands in time.
+Each client has four sessions and ten sockets; each twenty-fifth client asks for twice its limit, again and again. The policy opens nothing new
+without Redis, so that the limit holds strictly even on a machine too busy for Redis to answer in time.
 """
 import argparse
 import signal
@@ -54,7 +54,7 @@ async def run(cluster, clients):
         invariants.wrong(f"{left} sockets are open at the target though no client is there")
     print(invariants.excuses())
     print(f"peak of one client at the target: {seen['peak']} of {LIMIT}; {seen['total']} sockets in all; {load.summary()}", flush=True)
-    # The run must have tested its purpose.
+    # A run that reached no limit and moved no session has tested nothing.
     if seen["peak"] < LIMIT or not load.refusals[MAX_CONNECTIONS]:
         invariants.wrong(f"no client reached its limit: peak {seen['peak']}, {load.refusals}")
     if not before.get("ended while draining"):

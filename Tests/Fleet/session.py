@@ -1,4 +1,4 @@
-"""A client of the wire protocol's second version: one session, many sockets, credit both ways."""
+"""A client of the wire protocol's second version: one session, many sockets, credit in both directions."""
 import asyncio
 import json
 import struct
@@ -11,19 +11,19 @@ CONNECT, BIND, SEND, CLOSE, CONNECT_UDP, CONNECT_TLS, WINDOW = 0x01, 0x02, 0x04,
 CONNECTED, DATA, LISTENING, ACCEPTED, CLOSED, ERROR, DENIED = range(0x81, 0x88)
 DATA_FROM, UDP_BOUND, CREDIT, END, GOAWAY, HELLO = 0x88, 0x8A, 0x8B, 0x8C, 0x8D, 0x90
 HEADER = struct.Struct(">BQ")
-# The amount that may be sent before the server's hello announces the window.
+# The bytes that may be sent before the node's hello announces the window.
 FIRST_WINDOW = 64 << 10
 
 
 async def within(seconds, awaited):
-    """What it gives in time. Raises TimeoutError; a future goes on all the same. Not asyncio.wait_for, which in Python 3.11 takes a cancellation
-    for nothing where the future is done at the same time: whoever is to end would go on."""
+    """Awaits a result for at most this many seconds. Raises TimeoutError; a future is not cancelled then. asyncio.wait_for is no replacement: in
+    Python 3.11 it ignores a cancellation if the future is done at the same time, and the cancelled task would go on."""
     async with asyncio.timeout(seconds):
         return await (asyncio.shield(awaited) if asyncio.isfuture(awaited) else awaited)
 
 
 class Refusal(Exception):
-    """A socket that did not come to be, by the code of the protocol."""
+    """The node refused or denied a socket, with the protocol's code."""
 
     def __init__(self, code, text):
         super().__init__(f"{code}: {text}")
@@ -31,7 +31,7 @@ class Refusal(Exception):
 
 
 class Socket:
-    """One socket to a target that echoes: the returned data is compared with the sent data by length and CRC."""
+    """One socket to an echoing target: received data is compared with sent data by length and CRC."""
 
     def __init__(self, session, number):
         loop = asyncio.get_running_loop()
@@ -44,7 +44,7 @@ class Socket:
         self.ended = False
 
     def write(self, data):
-        """Sends at once; the caller keeps to `credit`."""
+        """Sends at once; the caller must not exceed `credit`."""
         self.credit -= len(data)
         self.sent += len(data)
         self.sent_sum = zlib.crc32(data, self.sent_sum)
@@ -64,7 +64,7 @@ class Socket:
             self.waiting.set_result(None)
 
     async def until(self, condition, seconds):
-        """Waits until what the server sent makes the condition true. False: the socket closed first. Raises TimeoutError."""
+        """Waits until a message of the node makes the condition true. Returns False if the socket closed first. Raises TimeoutError."""
         async with asyncio.timeout(seconds):
             while not condition():
                 if self.closed.done():
@@ -90,7 +90,7 @@ class Socket:
 
 
 class Accepted(Socket):
-    """A socket that came to a listener of the client's: sends back what it is sent, which its peer keeps below the window."""
+    """A socket accepted by a listener. It echoes what it receives; its peer never has more than a window in transit."""
 
     def took(self, data):
         super().took(data)
@@ -98,7 +98,7 @@ class Accepted(Socket):
 
 
 class Datagrams(Socket):
-    """A UDP socket to a target that echoes. `arrived` holds received data that was not requested yet."""
+    """A UDP socket to an echoing target. `arrived` holds received datagrams that no call of `echoed` has taken."""
 
     def __init__(self, session, number):
         super().__init__(session, number)
@@ -110,7 +110,7 @@ class Datagrams(Socket):
         self.wake()
 
     async def echoed(self, data, seconds):
-        """Whether it came back in time. True as well when the socket ended before: that is another loss."""
+        """Sends a datagram. Returns whether it came back in time; also True if the socket ended first, which the caller handles."""
         self.session.send(SEND, self.number, data)
         try:
             if await self.until(lambda: data in self.arrived, seconds):
@@ -121,7 +121,7 @@ class Datagrams(Socket):
 
 
 class Listener(Socket):
-    """A listener. `connected` ends with its port; `accepted` are the sockets that came."""
+    """A listener. The result of `connected` is its port; `accepted` are the sockets that it accepted."""
 
     def __init__(self, session, number):
         super().__init__(session, number)
@@ -129,7 +129,7 @@ class Listener(Socket):
 
 
 class Session:
-    """One WebSocket. `over` ends with (code, reason); `goaway` with the milliseconds after which to reconnect."""
+    """One WebSocket. The result of `over` is (code, reason); that of `goaway` is the delay before reconnecting, in milliseconds."""
 
     def __init__(self):
         loop = asyncio.get_running_loop()
@@ -142,7 +142,7 @@ class Session:
 
     @classmethod
     async def open(cls, address, source=None, headers=(), ssl=None, seconds=30, path="/"):
-        """A session by way of `address`, from the local address `source`, with its hello. Raises Refused, OSError, TimeoutError."""
+        """Opens a session through `address` from the local address `source`, and waits for hello. Raises Refused, OSError, TimeoutError."""
         session = cls()
         async with asyncio.timeout(seconds):
             _, session.websocket = await asyncio.get_running_loop().create_connection(

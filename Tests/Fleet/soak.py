@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""A long run of a cluster: mixed load, faults, policy reloads and denylist churn, with plots.
+"""A long run of a cluster with mixed load, faults, policy reloads and changes of the denylist, with plots.
 
     WASMNET_NODE=path/to/wasmnet-node Tests/Fleet/soak.py [--minutes 10] [--seed N] [--report soak]
 
-Writes memory, descriptors, latency and quotas against their bounds as SVG into the report's folder. Exits 1 if an invariant broke.
+Plots memory, descriptors, latency and quotas with their bounds as SVG in the report's folder. Exits 1 if an invariant was broken.
 """
 import argparse
 import asyncio
@@ -24,7 +24,7 @@ from load import Load, address_of
 from report import plot
 
 FLOOD = "127.2.0.1"
-# Megabits a second of one client: ten times the others' rate.
+# The limit of one client's bandwidth in Mbit/s.
 RATE = 8
 
 
@@ -71,7 +71,7 @@ class Soak:
         return load.broken + invariants.broken
 
     async def reload(self):
-        """The policy with another comment and timeout, by SIGHUP: nothing that is open may notice."""
+        """Reloads the policy by SIGHUP with another connection timeout: no open socket may be affected."""
         text = self.cluster.policy.read_text()
         self.cluster.policy.write_text(text.replace("timeout_secs = 10", "timeout_secs = 11") if "timeout_secs = 10" in text
                                        else text.replace("timeout_secs = 11", "timeout_secs = 10"))
@@ -95,7 +95,7 @@ class Soak:
             await asyncio.sleep(1)
 
     def look_at_bandwidth(self, sample):
-        """Around an outage of Redis the bound grows with its length; then the count begins again."""
+        """Checks the client's bytes against the bound. In an outage of Redis the bound grows with its length; after it the count starts again."""
         flood, now = self.flood, sample["seconds"]
         if self.invariants.is_without_redis(3):
             self.outage_since = self.outage_since or (self.samples[-1]["seconds"] if self.samples else 0.001)

@@ -1,14 +1,14 @@
 #!/usr/bin/env python3
-"""The far end: echoes, and counts the open sockets of each client by the kernel's own account.
+"""A target that echoes, and counts each client's open sockets by their state in the kernel.
 
     target.py CERTIFICATE_AND_KEY ADDRESS ...
 
-Each address is host:port of TCP and UDP; the next port speaks TLS. A socket's first line names its client; datagrams are not counted.
-Commands come as JSON lines on stdin and are answered on stdout; the end of stdin ends it.
+Each address is host:port for TCP and UDP; the next port is for TLS. A socket's first line names its client; datagrams are not counted.
+Commands are JSON lines on stdin, with answers on stdout. The target ends at the end of stdin.
 
-    {"bound": 12}          what one client may have open from now on
-    {"clients": ["a"]}     how many those clients have open
-    {"fresh": true}        the peak until now; then it begins again
+    {"bound": 12}          sets the most sockets that one client may have open from now on
+    {"clients": ["a"]}     asks how many sockets those clients have open
+    {"fresh": true}        resets the peak after the answer
 """
 import asyncio
 import json
@@ -25,7 +25,7 @@ class Counts:
         self.open, self.peak, self.total, self.broken, self.bound = {}, 0, 0, [], 0
 
     def exact(self, client):
-        """Sockets whose other side has not ended them: a FIN that the kernel has and this program has not read yet counts as ended."""
+        """The number of a client's sockets that the other side has not ended. A FIN that has arrived counts even if this program has not read it."""
         return sum(s.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO, 1)[0] == ESTABLISHED for s in self.open.get(client, ()))
 
     def add(self, client, connection):
@@ -49,7 +49,7 @@ class Echo(asyncio.Protocol):
 
     def connection_made(self, transport):
         self.transport = transport
-        # Python's own socket object, not the transport's view of it: getsockopt is asked often.
+        # Kept for speed: getsockopt is called often.
         self.socket = transport.get_extra_info("socket")
 
     def data_received(self, data):
@@ -62,7 +62,7 @@ class Echo(asyncio.Protocol):
             data = self.head
         self.transport.write(data)
 
-    # A target that cannot send stops reading: else a client that does not read would fill this memory.
+    # A target that cannot send stops reading: otherwise a client that does not read would fill its memory.
     def pause_writing(self):
         self.transport.pause_reading()
 

@@ -1,6 +1,6 @@
-"""A WebSocket client for load: asyncio, standard library, binary messages only.
+"""A WebSocket client for load tests: asyncio, standard library, binary messages only.
 
-What a proxy's client needs and no more: no extensions, no fragments to send, pings answered, messages of up to 16 MiB.
+It has only what a client of a node needs: no extensions, no fragments when sending, answers to pings, messages of up to 16 MiB.
 """
 import asyncio
 import base64
@@ -11,7 +11,7 @@ LARGEST = 16 << 20
 
 
 class Refused(ConnectionError):
-    """The handshake was answered with something else than 101, or not at all."""
+    """The handshake got a status other than 101, or no answer."""
 
     def __init__(self, status, text=""):
         super().__init__(f"{status} {text}")
@@ -19,7 +19,7 @@ class Refused(ConnectionError):
 
 
 class WebSocket(asyncio.Protocol):
-    """Calls `on_message(bytes)` and, once, `on_close(code, reason)`; code 1006 without a closing frame, as browsers have it."""
+    """Calls `on_message(bytes)` and, once, `on_close(code, reason)`, with code 1006 if no close frame came, as in browsers."""
 
     def __init__(self, on_message, on_close, host="localhost", headers=(), path="/"):
         self.on_message, self.on_close, self.host, self.headers, self.path = on_message, on_close, host, headers, path
@@ -101,7 +101,7 @@ class WebSocket(asyncio.Protocol):
             head = struct.pack(">BBH", first, 0x80 | 126, size)
         else:
             head = struct.pack(">BBQ", first, 0x80 | 127, size)
-        # The mask protects caches in between from a page's bytes; a key of zeros is valid and leaves the bytes unchanged.
+        # Masking protects intermediate caches from a page's bytes, which is not needed here: a key of zeros is valid and changes nothing.
         self.transport.write(head + b"\0\0\0\0" + payload)
 
     def send(self, message):
@@ -115,7 +115,7 @@ class WebSocket(asyncio.Protocol):
     def fail(self, error):
         if not self.opened.done():
             self.opened.set_exception(error)
-            # The receiver may be gone already.
+            # Marks the exception as read: nothing may be waiting for it.
             self.opened.exception()
 
     def connection_lost(self, error):

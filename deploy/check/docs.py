@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""Checks the guides: every relative link leads to a file and a heading, and every test that is named is there.
+"""Checks the guides: every relative link leads to a file and a heading, and every test that they name exists.
 
-A link whose file is a suite (`[name](../Tests/.../SomeTests.swift)`) must have the name of a test in it. In the pages of RULES every item of a list is a
-rule and ends with `Test:` and the tests that hold it, in backquotes: the function of a Swift test (`name`, or `SomeTests.name` where several suites have
-one of that name) or a file; or it says `No test.`. The tables of docs/architecture.md name every target and what it imports, as Package.swift does. Exits 1
-with a line an error.
+The text of a link to a suite (`[name](../Tests/.../SomeTests.swift)`) must be the name of a test in it. In the pages of RULES every list item is a
+rule. It ends with `Test:` and the tests that verify it, in backquotes: the function of a Swift test (`name`, or `SomeTests.name` if several suites
+have a test of that name) or a file; or it ends with `No test.`. The tables of docs/architecture.md must list every target and its imports, as
+Package.swift does. Prints one line for each error, and then exits 1.
 """
 import re
 import sys
@@ -13,7 +13,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 RULES = ["docs/protocol.md"]
-# As written behind a rule; a number in parentheses names the test's case.
+# The tests at the end of a rule; a number in parentheses is the test's case.
 NAMES = r"\b[Tt]est: ((?:(?:, | and )?`[^`]+`(?: \(\d+\))?)+)"
 
 
@@ -22,19 +22,19 @@ def functions(text):
 
 
 def tests(text):
-    """The functions behind `@Test`, whose arguments may hold anything."""
+    """The functions marked with `@Test`, whose arguments may contain any text."""
     parts = re.split(r"@Test\b", text)[1:]
     return {quoted or plain for part in parts for quoted, plain in re.findall(r"\A.*?\bfunc\s+(?:`([^`]+)`|(\w+))", part, re.S)}
 
 
 def anchors(text):
-    """The headings of a page, as links name them."""
+    """The headings of a page in the form that links use."""
     titles = re.findall(r"(?m)^#+ (.*)$", re.sub(r"(?ms)^```.*?^```", "", text))
     return {re.sub(r"[^\w\- ]", "", re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", title).lower()).replace(" ", "-") for title in titles}
 
 
 def links(page):
-    """Errors of a page's links, and how many of them name a test."""
+    """Errors of a page's links, and how many of the links name a test."""
     wrong, named = [], 0
     for text, target, anchor in re.findall(r"\[([^\]]+)\]\(([^)#\s]*)(?:#([^)\s]*))?\)", page.read_text()):
         if "://" in target:
@@ -72,7 +72,7 @@ def rules(page, suites):
 
 
 def imports(manifest):
-    """Each target of the package, and those of its targets that it depends on."""
+    """Each target of the package, with the targets of the package that it depends on."""
     parts = re.split(r"\.(?:executableTarget|testTarget|target|systemLibrary)\(", manifest.read_text())[1:]
     named = {re.search(r'name: "([^"]+)"', part).group(1): part for part in parts if re.match(r'\s*name: "', part)}
     lists = {name: re.search(r"(?s)dependencies: \[(.*?)\]", part) for name, part in named.items()}

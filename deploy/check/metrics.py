@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Holds every PromQL expression of the deployment to the metrics that a node exposes.
+"""Checks every PromQL expression of the deployment against the metrics that a node exposes.
 
     metrics.py SOURCE EXPRESSIONS
 
-SOURCE is the list metrics.txt, a file with /metrics output, or a URL of it; of a node with Redis, since others have no metrics of it. Names and labels that alerts, dashboard and autoscaler use
-and a node does not have are errors. The expressions go to EXPRESSIONS as a rule file, for promtool to parse. Exits 1 with a line an error.
+SOURCE is the list metrics.txt, a file with /metrics output, or the URL of a node's /metrics; the node must use Redis, otherwise it has no metrics
+about it. A name or label that alerts, dashboard or autoscaler use and a node does not have is an error. The expressions are written to EXPRESSIONS
+as a rule file, for promtool to parse. Prints one line for each error, and then exits 1.
 """
 import json
 import os
@@ -17,7 +18,7 @@ import yaml
 
 DEPLOY = Path(__file__).resolve().parent.parent
 SUFFIXES = ("_bucket", "_sum", "_count")
-# Labels that Prometheus adds to each series, and those from functions and adapters.
+# Labels that Prometheus adds to each series, and labels from functions and adapters.
 ADDED_LABELS = {"job", "instance", "le", "alertstate", "alertname", "namespace", "pod"}
 ADDED_METRICS = {"up", "ALERTS"}
 SELECTOR = re.compile(r"([A-Za-z_:][A-Za-z0-9_:]*)\s*(?:\{([^}]*)\})?")
@@ -27,7 +28,7 @@ WORDS = set(
 
 
 def read(source):
-    """The node's metrics: name to set of labels, or to None if the source does not list the labels."""
+    """The labels of each of the node's metrics, by name; None if the source does not show the labels."""
     if source.startswith(("http://", "https://")):
         request = urllib.request.Request(source)
         if token := os.environ.get("WASMNET_ADMIN_TOKEN"):
@@ -61,7 +62,7 @@ def read(source):
             name = re.match(r"[A-Za-z0-9_:]+", line).group()
             labels = line[len(name):].split("}")[0] if line[len(name):].startswith("{") else ""
             metrics.setdefault(name, set()).update(re.findall(r'([A-Za-z_]\w*)="', labels))
-    # A metric without a series does not show its labels yet.
+    # A metric that has no series yet does not show its labels.
     return {name: labels or None if name.endswith("_total") else labels for name, labels in metrics.items()}
 
 
@@ -91,7 +92,7 @@ def expressions():
 
 
 def plain(expression):
-    """As Prometheus reads it: Grafana's variables filled in."""
+    """The expression as Prometheus gets it: with Grafana's variables filled in."""
     expression = expression.replace("$__rate_interval", "1m").replace("$instance", ".*")
     match = re.fullmatch(r"label_values\((.*), \w+\)", expression)
     return match.group(1) if match else expression

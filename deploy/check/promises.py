@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""Holds deploy/ to what the documents promise about it.
+"""Checks that deploy/ keeps what the documents promise about it.
 
-Each check names the words of a document that it stands for: a document that no longer has them is an error too. What takes a running program is
-in Tests/Deploy/packages.py and Tests/Fleet/. Exits 1 with a line an error.
+Each check quotes the promise from a document; if the document no longer has those words, that is an error too. Checks that need a running
+program are in Tests/Deploy/packages.py and Tests/Fleet/. Prints one line for each error, and then exits 1.
 """
 import ipaddress
 import re
@@ -17,7 +17,7 @@ PROMISES = []
 
 
 def promise(document, words):
-    """A function that returns what is wrong, in words, or nothing."""
+    """Registers a function that yields what is wrong, in words."""
     def add(function):
         PROMISES.append((document, words, function))
         return function
@@ -59,7 +59,7 @@ def pod_environment():
 
 
 def nodes_environments():
-    """Each deployment's environment of a node, by name."""
+    """A node's environment in each deployment, by the deployment's name."""
     return {"systemd": environment(), "compose": compose()["node-1"]["environment"], "Kubernetes": pod_environment()}
 
 
@@ -260,7 +260,7 @@ def the_user_of_the_unit():
     yield from lacks("sysusers.conf", settings("deploy/systemd/sysusers.conf"), f"u {unit()['User']} ")
     named = text("deploy/systemd/wasmnet-node.service")
     for path in (unit()["EnvironmentFile"], environment()["WASMNET_POLICY"], environment()["WASMNET_TOKEN_FILE"]):
-        # The comment at its head describes how each file is created.
+        # The comment at the top of the unit says how each file is created.
         if Path(path).name not in named.split("[Unit]")[0]:
             yield f"the unit's head does not say how {path} comes to be there"
 

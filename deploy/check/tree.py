@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Checks what no program here can load whole: YAML and JSON against schemas, references between files, and times that belong together.
+"""Checks what no program here can load as a whole: YAML and JSON against schemas, references between files, and times that depend on each other.
 
     tree.py [RENDERED]
 
-RENDERED is what `kubectl kustomize` made of kubernetes/example, where there is a kubectl. Exits 1 with a line an error.
+RENDERED is the output of `kubectl kustomize` for kubernetes/example, if kubectl is installed. Prints one line for each error, and then exits 1.
 """
 import json
 import re
@@ -22,7 +22,7 @@ def complain(place, words):
 
 
 def load(path):
-    """All documents of a YAML file; a key that is there twice is an error, which YAML readers pass over."""
+    """All documents of a YAML file. A duplicate key is an error; YAML parsers accept it."""
     class Loader(yaml.SafeLoader):
         pass
 
@@ -42,7 +42,7 @@ def load(path):
 
 
 def schema_of(name):
-    """A schema in which an object has the properties that it lists and no others."""
+    """A schema in which an object allows only the properties that it lists."""
     def close(value):
         if isinstance(value, list):
             return [close(item) for item in value]

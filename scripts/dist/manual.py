@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints a command's manual page (man(7)) from what its argument parser tells of itself.
+"""Prints a command's manual page (man(7)), made from the help that its argument parser dumps.
 
     wasmnet-node --experimental-dump-help | manual.py YYYY-MM-DD VERSION
 """
@@ -8,7 +8,7 @@ import sys
 
 
 def escaped(text):
-    """Text as roff: no backslash, no leading dot, hyphens as such."""
+    """Text as roff: backslashes, hyphens, and dots and apostrophes at the start of a line are escaped."""
     text = text.replace("\\", "\\e").replace("-", "\\-")
     return "\n".join("\\&" + line if line.startswith((".", "'")) else line for line in text.splitlines() if line)
 
@@ -46,7 +46,7 @@ def arguments(command):
 
 
 def section(path, command):
-    """The command's own section, and those of its subcommands."""
+    """The section of a command, or the sections of its subcommands."""
     subcommands = [item for item in command.get("subcommands", []) if item["commandName"] != "help"]
     if not subcommands:
         yield f".SS {escaped(path)}"

@@ -3,8 +3,8 @@
 
     npm_layout.py PACKAGE DESTINATION
 
-Chosen are what "files" lists (folders and globs), package.json, and any README, LICENSE or LICENCE at the top. A file that package.json
-refers to and that is not chosen is an error, exit code 1.
+It copies the entries of "files" (folders and globs), package.json, and any README, LICENSE or LICENCE at the top level. If package.json refers
+to a file that is not copied, that is an error, with exit code 1.
 """
 import json
 import re
@@ -31,7 +31,7 @@ def chosen(root, manifest):
 
 
 def references(value):
-    """Paths in main, types, exports, bin."""
+    """The paths in the value of main, types, exports or bin."""
     if isinstance(value, str):
         yield value
     elif isinstance(value, dict):

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints what a node is made of as CycloneDX 1.5 JSON: the Swift packages and their graph, Swift's runtime, the C libraries.
+"""Prints the software bill of materials of a node as CycloneDX 1.5 JSON: the Swift packages and their graph, Swift's runtime, the C libraries.
 
     sbom.py --version V --commit C --binary FILE --dependencies show-dependencies.json --swift "Swift version ..."
 """
@@ -14,7 +14,7 @@ import sys
 import uuid
 from pathlib import Path
 
-# C and C++ that Swift packages carry within themselves: name, package URL, SPDX license, the file that tells the version, and where in it.
+# C and C++ code inside Swift packages: name, package URL, SPDX license, the pattern of the version, and the file that contains it.
 BORINGSSL = ("boringssl", "pkg:generic/boringssl", "ISC AND OpenSSL", r"revision ([0-9a-f]{40})")
 VENDORED = {
     "swift-nio-ssl": (*BORINGSSL, "Sources/CNIOBoringSSL/hash.txt"),
@@ -26,7 +26,7 @@ VENDORED = {
 
 
 def license_of(folder):
-    """The SPDX id of a folder's license, by its words; nothing where they are others."""
+    """The SPDX id of a folder's license, recognized by its words; None if it is another license."""
     for path in sorted(Path(folder).glob("LICEN[CS]E*")) if folder else []:
         text = path.read_text(errors="replace")
         if "Apache License" in text:
@@ -50,7 +50,7 @@ def component(ref, name, version, purl, license=None, kind="library", **more):
 
 
 def swift_packages(root):
-    """Components by identity, and for each identity those it depends on. Fails on a package without a version."""
+    """The components by identity, the identities that each depends on, and the nodes. Fails if a package has no version."""
     components, graph = {}, {}
 
     def visit(node):
@@ -78,7 +78,7 @@ def nodes(node):
 
 
 def debian(package):
-    """Version and architecture of an installed Debian package, or nothing."""
+    """Version and architecture of an installed Debian package; None if it is not installed."""
     query = ["dpkg-query", "-W", "-f", "${Version} ${Architecture}", package]
     try:
         answer = subprocess.run(query, capture_output=True, text=True, check=True).stdout.split()
@@ -88,7 +88,7 @@ def debian(package):
 
 
 def c_libraries(binary):
-    """hiredis and zlib, which are linked in, and what is loaded at run time."""
+    """hiredis and zlib, which are linked in, and the libraries that are loaded at run time."""
     release = dict(re.findall(r'^(\w+)="?([^"\n]*)"?$', Path("/etc/os-release").read_text(), re.M))
     listed = subprocess.run(["objdump", "-p", binary], capture_output=True, text=True).stdout
     needed = re.findall(r"NEEDED\s+(\S+)", listed)
