@@ -12,11 +12,11 @@ enum OwnMetrics {
         let own = [
             Self.family(
                 Self.discarded,
-                help: "Samples that no metric can take: negative for a counter or a duration, or not finite.",
+                help: "Samples that were rejected: negative for a counter or a duration, or not finite.",
                 Discards.Reason.allCases.map { ([("reason", $0.rawValue)], discards.value($0)) }),
             Self.family(
                 Self.refused,
-                help: "Times a series was asked for and not made, by metric (empty: none of that name) and reason.",
+                help: "Times a requested series was not created, by metric (empty: unknown metric) and reason.",
                 SeriesRefusal.allCases.filter { reason in !refusals.keys.contains { $0.reason == reason } }
                     .map { ([("reason", $0.rawValue)], 0) }
                     + refusals.map { ([("metric", $0.metric ?? ""), ("reason", $0.reason.rawValue)], $1) }),

@@ -46,7 +46,7 @@ package final class PrometheusRegistry: Sendable {
             }
         }
         guard description.kind == .histogram || description.buckets == nil else {
-            throw MetricDescriptionError("\(description.name) is no histogram and has no buckets")
+            throw MetricDescriptionError("\(description.name) is not a histogram and has no buckets")
         }
         return name
     }

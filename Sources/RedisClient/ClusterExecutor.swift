@@ -138,7 +138,7 @@ final class ClusterExecutor: CommandExecutor {
         var attempt = attempt
         attempt.redirections += 1
         guard attempt.redirections <= Self.maxRedirections else {
-            return attempt.promise.fail(RedisError.cluster("a command was sent on \(Self.maxRedirections) times"))
+            return attempt.promise.fail(RedisError.cluster("a command was redirected \(Self.maxRedirections) times"))
         }
         if !redirection.isAsk { nodes.moved(redirection) }
         run(attempt, .node(redirection.endpoint, asking: redirection.isAsk))

@@ -173,7 +173,7 @@ final class CommandPipeline: ChannelInboundHandler {
         guard reason == nil else { return }
         if let onPush, reply.isMessage { return onPush(reply) }
         guard let first = waiting.popFirst() else {
-            return end(.protocolViolation(endpoint, "a reply to no command: \(reply)"))
+            return end(.protocolViolation(endpoint, "a reply without a command: \(reply)"))
         }
         if let now = context?.eventLoop.now { onReply?(now - first.submitted) }
         first.promise.succeed(reply)

@@ -13,7 +13,7 @@ enum ConnectFailure {
         case let error as IOError where error.errnoCode == ECONNREFUSED: .connectionRefused(endpoint)
         case let error as IOError: .connectFailed(endpoint, error.shortWords)
         case ChannelError.connectTimeout: .connectTimeout(endpoint)
-        case NIOSSLError.uncleanShutdown: .connectionLost(endpoint, "closed without a TLS goodbye")
+        case NIOSSLError.uncleanShutdown: .connectionLost(endpoint, "closed without a TLS close_notify")
         case is NIOSSLError, is NIOSSLExtraError, is BoringSSLError: .tls(endpoint, tlsWords(error))
         default: nil
         }

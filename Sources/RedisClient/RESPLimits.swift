@@ -50,7 +50,7 @@ package enum RESPViolation: Error, Sendable, Equatable, CustomStringConvertible 
 
     package var description: String {
         switch self {
-        case .unknownType(let byte): "a reply starts with byte \(byte), which is no RESP2 type"
+        case .unknownType(let byte): "a reply starts with byte \(byte), which is not a RESP2 type"
         case .badNumber: "a number of a reply is malformed"
         case .badLength: "a length of a reply is negative"
         case .badLineEnding: "a line ending of a reply is misplaced"

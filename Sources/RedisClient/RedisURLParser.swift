@@ -9,9 +9,9 @@ extension RedisURL {
         switch parts.form {
         case .unix:
             guard parts.hosts.isEmpty, parts.path.count > 1 else {
-                throw RedisURLError("a unix socket is written redis+unix:///path/of/the.sock")
+                throw RedisURLError("write a unix socket as redis+unix:///path/of/the.sock")
             }
-            guard !parts.usesTLS else { throw RedisURLError("TLS does not go over a unix socket") }
+            guard !parts.usesTLS else { throw RedisURLError("a unix socket cannot use TLS") }
             topology = .single(.unixSocket(try percentDecoded(parts.path, "the path")))
             database = try parts.database(path: nil)
         case .single:
@@ -59,7 +59,7 @@ private struct Parts {
         let text = ByteText(text)
         guard !text.hasControls else { throw RedisURLError("there is a control character in the URL") }
         guard let (scheme, behind) = text.cut(at: ":"), let rest = behind.dropping(prefix: "//") else {
-            throw RedisURLError("the URL starts with no scheme such as redis://")
+            throw RedisURLError("the URL must start with a scheme such as redis://")
         }
         switch scheme.lowercased {
         case "redis": (form, usesTLS) = (.single, false)
@@ -75,7 +75,7 @@ private struct Parts {
             throw RedisURLError("the scheme must be redis, rediss, redis+unix, redis+sentinel or redis+cluster")
         }
         guard !rest.has("#") else {
-            throw RedisURLError("a # in the password is written %23; a fragment has no meaning here")
+            throw RedisURLError("write a # in the password as %23; the URL takes no fragment")
         }
         let query = rest.cut(at: "?")?.after ?? ""
         let whole = rest.before("?")
@@ -89,7 +89,7 @@ private struct Parts {
             hosts = authority
         }
         guard !path.has("@") && !query.has("@") else {
-            throw RedisURLError("a / or ? in the user or password is written %2F or %3F, an @ elsewhere %40")
+            throw RedisURLError("write / and ? in the user or password as %2F and %3F, and an @ elsewhere as %40")
         }
         parameters = try Self.parameters(query, form)
     }
@@ -102,7 +102,7 @@ private struct Parts {
                 throw RedisURLError("a parameter is unknown; these are known: \(known.joined(separator: ", "))")
             }
             guard parameters.updateValue(value, forKey: name) == nil else {
-                throw RedisURLError("the parameter \(name.text) stands twice")
+                throw RedisURLError("the parameter \(name.text) is given twice")
             }
         }
         return parameters
@@ -135,11 +135,11 @@ private struct Parts {
     func database(path: ByteText?) throws(RedisURLError) -> Int {
         let inPath = path.flatMap { $0.isEmpty ? nil : $0 }
         guard inPath == nil || parameters["db"] == nil else {
-            throw RedisURLError("the database stands in the path and in the parameter db")
+            throw RedisURLError("the database is given both in the path and in the parameter db")
         }
         guard let text = inPath ?? parameters["db"] else { return 0 }
         guard let number = text.decimal(as: UInt16.self) else {
-            throw RedisURLError("the database is no number from 0 to 65535")
+            throw RedisURLError("the database is not a number from 0 to 65535")
         }
         return Int(number)
     }
@@ -161,7 +161,7 @@ private struct Parts {
         }
         guard !place.host.isEmpty else { throw RedisURLError("a host is missing") }
         guard place.port != nil else { return .host(place.host.text, port: defaultPort) }
-        guard let port = place.portNumber() else { throw RedisURLError("a port is no number from 1 to 65535") }
+        guard let port = place.portNumber() else { throw RedisURLError("a port is not a number from 1 to 65535") }
         return .host(place.host.text, port: Int(port))
     }
 }
@@ -169,8 +169,8 @@ private struct Parts {
 /// Decodes percent-encoding (RFC 3986, section 2.1).
 private func percentDecoded(_ text: ByteText, _ what: String) throws(RedisURLError) -> String {
     guard let bytes = text.percentDecoded else {
-        throw RedisURLError("a % in \(what) is followed by no two hexadecimal digits; a % itself is written %25")
+        throw RedisURLError("a % in \(what) is not followed by two hexadecimal digits; write a % itself as %25")
     }
-    guard let decoded = bytes.validText else { throw RedisURLError("\(what) is no UTF-8") }
+    guard let decoded = bytes.validText else { throw RedisURLError("\(what) is not UTF-8") }
     return decoded
 }

@@ -19,7 +19,8 @@ struct IdentityDemands: Sendable {
         guard let tiers = self.tokenTiers else {
             guard !policy.clients.requireToken, policy.clients.identifyBy != .token else {
                 throw ConfigurationError(
-                    "the policy asks for tokens, but there is neither a token file nor a key for JWTs to tell them by")
+                    "the policy asks for tokens, but there is neither a token file nor a key for JWTs to verify them with"
+                )
             }
             return
         }

@@ -20,7 +20,7 @@ public struct StartError: Error, Sendable, Equatable, CustomStringConvertible {
         guard let code = (error as? IOError)?.errnoCode else { return "\(error)" }
         return switch code {
         case EADDRINUSE: "another program listens there"
-        case EACCES: "this user may not; ports below 1024 need CAP_NET_BIND_SERVICE"
+        case EACCES: "this user has no permission; ports below 1024 need CAP_NET_BIND_SERVICE"
         case EADDRNOTAVAIL: "this machine has no such address"
         default: String(cString: strerror(code))
         }

@@ -50,7 +50,7 @@ enum PEMFile {
             throw ConfigurationError("\(path): there is no private key in PEM (-----BEGIN PRIVATE KEY-----)")
         }
         if ByteText(bytes).holds("ENCRYPTED") {
-            throw ConfigurationError("\(path): the private key is encrypted; it is needed without a passphrase")
+            throw ConfigurationError("\(path): the private key is encrypted; give it without a passphrase")
         }
         if let key = try? NIOSSLPrivateKey(bytes: bytes, format: .pem) { return key }
         throw ConfigurationError("\(path): the private key is damaged, or of a kind that is not supported")

@@ -222,7 +222,7 @@ extension ClusterLink {
         guard let numbers = reply.array?.compactMap(\.int64), numbers.count == count,
             numbers.allSatisfy(Self.range.contains)
         else {
-            throw .unavailable("a script answered with something else than \(count) numbers of -2^53 to 2^53")
+            throw .unavailable("a script answered with something other than \(count) numbers of -2^53 to 2^53")
         }
         return numbers
     }

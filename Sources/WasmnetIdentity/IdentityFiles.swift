@@ -30,7 +30,7 @@ package struct IdentityFiles: Sendable {
         }
         JWTVerifier.warnings(about: keys).forEach(warn)
         if keys.isEmpty, self.rules.issuer != nil || self.rules.audience != nil {
-            throw IdentityFileError("an issuer or audience is asked for, but there is no key for JWTs")
+            throw IdentityFileError("an issuer or audience is required, but there is no key for JWTs")
         }
         var tokens: StaticTokens?
         if let path = self.tokenFile { tokens = try StaticTokens(file: path) }

@@ -47,7 +47,7 @@ extension HostName {
         if bytes.last == UInt8(ascii: ".") { bytes.removeLast() }
         guard !bytes.isEmpty, bytes.count <= 253 else {
             throw DestinationError(
-                bytes.isEmpty ? "\".\" is no name" : "a name is at most 253 bytes, this is \(bytes.count)")
+                bytes.isEmpty ? "\".\" is not a name" : "a name is at most 253 bytes, this is \(bytes.count)")
         }
         guard bytes.allSatisfy({ $0 < 0x80 }) else {
             throw DestinationError("a name is ASCII; write other letters in their xn-- form")

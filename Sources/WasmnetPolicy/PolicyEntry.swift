@@ -42,7 +42,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
                 return (ByteText("\(inside.text)/\(rest.before(":").text)"), rest.cut(at: ":")?.after)
             }
             let ports = after.dropping(prefix: ":")
-            guard after.isEmpty || ports != nil else { throw DestinationError("after \"]\" comes a port") }
+            guard after.isEmpty || ports != nil else { throw DestinationError("only a port may follow \"]\"") }
             return (inside, ports)
         }
         guard let (host, ports) = text.cut(at: ":"), !ports.has(":") else { return (text, nil) }
@@ -53,7 +53,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
         let ends = text.split(at: "-")
         guard (1...2).contains(ends.count), let first = ends[0].decimal(as: UInt16.self),
             let last = ends[ends.count - 1].decimal(as: UInt16.self), first > 0
-        else { throw DestinationError("\"\(text.text)\" is no port or range of ports from 1 to 65535") }
+        else { throw DestinationError("\"\(text.text)\" is not a port or a range of ports from 1 to 65535") }
         guard first <= last else { throw DestinationError("the range \(text.text) is empty") }
         return first...last
     }
@@ -61,7 +61,7 @@ public struct PolicyEntry: Sendable, Hashable, CustomStringConvertible {
     private static func subject(_ host: ByteText) throws(DestinationError) -> Subject {
         if host == "*" { return .everything }
         if let (base, digits) = host.cut(at: "/") {
-            guard let address = IPAddress(base.text) else { throw DestinationError("\(base.text) is no address") }
+            guard let address = IPAddress(base.text) else { throw DestinationError("\(base.text) is not an address") }
             let most = address.isIPv4 ? 32 : 128
             guard let length = digits.decimal(as: Int.self), let prefix = Prefix(address, length: length) else {
                 throw DestinationError("the prefix length must be 0 to \(most)")

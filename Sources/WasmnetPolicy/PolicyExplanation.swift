@@ -47,7 +47,8 @@ extension Policy {
                 guard decision.allowed else { return PolicyExplanation(steps: steps, allowed: false) }
                 let list = resolved.map(\.description).joined(separator: ", ")
                 let why =
-                    self.mayAskDNS(for: parsed) ? "" : "; one label is asked of DNS only where allow is exactly it"
+                    self.mayAskDNS(for: parsed)
+                    ? "" : "; a name of one label is looked up in DNS only if allow has exactly that name"
                 steps.append(
                     resolved.isEmpty ? "\(parsed.text) was not found\(why)" : "\(parsed.text) resolves to \(list)")
             }
@@ -62,7 +63,7 @@ extension Policy {
                 steps.append(
                     reading.isTranslated
                         ? "\(address) is translated to \(inside), which decides"
-                        : "\(address) has \(inside) inside: each must be allowed by itself")
+                        : "\(address) contains \(inside): each must be allowed by itself")
             }
             let decision = self.decide(address: address, port: port, name: name, transport: transport)
             steps.append("the address: \(decision.reason)")

@@ -47,7 +47,7 @@ public struct PortSet: Sendable, Hashable {
             let ends = part.split(at: "-").map(\.trimmed)
             guard (1...2).contains(ends.count), let first = ends[0].decimal(as: UInt16.self),
                 let last = ends[ends.count - 1].decimal(as: UInt16.self), first > 0
-            else { throw DestinationError("\"\(part.text)\" is no port or range of ports from 1 to 65535") }
+            else { throw DestinationError("\"\(part.text)\" is not a port or a range of ports from 1 to 65535") }
             guard first <= last else { throw DestinationError("the range \(part.text) is empty") }
             ranges.append(first...last)
         }

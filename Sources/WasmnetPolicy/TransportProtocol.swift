@@ -22,7 +22,7 @@ extension TransportProtocol {
         if rest.isEmpty || rest.decimal(as: UInt16.self) != nil {
             let port = rest.isEmpty ? "" : ":\(rest.text)"
             throw DestinationError(
-                "behind \"\(transport.prefix)\" a host is missing; \"*\" is every host, as in \"\(transport.prefix)*\(port)\""
+                "a host is missing after \"\(transport.prefix)\"; \"*\" is every host, as in \"\(transport.prefix)*\(port)\""
             )
         }
         if Self.allCases.contains(where: { rest.starts(with: ByteText($0.prefix)) }) {
@@ -35,14 +35,14 @@ extension TransportProtocol {
     package static func refuse(in text: ByteText) throws(DestinationError) {
         guard let transport = Self.allCases.first(where: { text.starts(with: ByteText($0.prefix)) }) else { return }
         throw DestinationError(
-            "\"\(transport.prefix)\" may stand in allow, in deny and in a token's allow only; what stands here is for TCP and UDP both: leave it out"
+            "\"\(transport.prefix)\" is possible only in allow, in deny and in a token's allow; an entry here is for both TCP and UDP: leave it out"
         )
     }
 
     /// After an address a slash begins the prefix length. Otherwise a transport was meant, or something unknown.
     private static func refuseMistake(_ head: ByteText, _ rest: ByteText) throws(DestinationError) {
         if let transport = TransportProtocol(rawValue: rest.text) {
-            throw DestinationError("the transport stands first: \"\(transport.prefix)\(head.text)\"")
+            throw DestinationError("the transport comes first: \"\(transport.prefix)\(head.text)\"")
         }
         guard IPAddress(head.text) == nil else { return }
         let word = head.dropping(suffix: ":") ?? head
@@ -52,6 +52,6 @@ extension TransportProtocol {
         let meant = Spelling.nearest(to: word.lowercased.text, among: Self.allCases.map(\.rawValue))
         guard meant != nil || rest.before(":").decimal(as: UInt8.self) == nil else { return }
         let hint = meant.map { "; did you mean \"\($0)/\"?" } ?? ""
-        throw DestinationError("\"\(head.text)/\" is no transport, which is \"tcp/\" or \"udp/\"\(hint)")
+        throw DestinationError("\"\(head.text)/\" is not a transport, which is \"tcp/\" or \"udp/\"\(hint)")
     }
 }

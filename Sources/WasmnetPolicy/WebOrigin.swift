@@ -16,7 +16,7 @@ package struct WebOrigin: Hashable, Sendable {
             throw DestinationError("a page's origin begins with https:// or http://")
         }
         guard !authority.bytes.contains(where: { "/?#".utf8.contains($0) }) else {
-            throw DestinationError("an origin has nothing behind its host and port, not even a slash")
+            throw DestinationError("an origin has nothing after its host and port, not even a slash")
         }
         guard !authority.has("@"), !authority.has("*") else {
             throw DestinationError("an origin has neither a user nor a wildcard in it")
@@ -36,7 +36,7 @@ package struct WebOrigin: Hashable, Sendable {
         let host: String
         if place.isInBrackets {
             guard let address = IPAddress(place.host.text), !address.isIPv4 else {
-                throw DestinationError("in the brackets is no IPv6 address")
+                throw DestinationError("there is no IPv6 address in the brackets")
             }
             host = "[\(address.inURLs)]"
         } else {

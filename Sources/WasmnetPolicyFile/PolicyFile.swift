@@ -44,7 +44,8 @@ public enum PolicyFile {
             throw PolicyFileError(
                 problems: [
                     .init(
-                        line: index + 1, path: "", message: "\\u0000 stands for NUL, which no text may hold", file: file
+                        line: index + 1, path: "", message: "\\u0000 stands for NUL, which no string may contain",
+                        file: file
                     )
                 ])
         }

@@ -75,7 +75,7 @@ struct PolicyReader {
         if table.contains(key: "bind_addresses") {
             rules.bindAddresses = self.list(table, "network", "bind_addresses") { text throws(DestinationError) in
                 try TransportProtocol.refuse(in: ByteText(text))
-                guard let address = IPAddress(text) else { throw DestinationError("\"\(text)\" is no address") }
+                guard let address = IPAddress(text) else { throw DestinationError("\"\(text)\" is not an address") }
                 return address
             }
         }
@@ -150,7 +150,7 @@ struct PolicyReader {
             if mode == .fence, !Self.fenceKeys.contains(key) {
                 self.problem(
                     "redis_failure", key,
-                    "\"fence\" is for max_sessions and max_connections; \"closed\" is its like here")
+                    "\"fence\" is for max_sessions and max_connections; use \"closed\" here")
             } else {
                 modes[keyPath: path] = mode
             }
@@ -185,7 +185,9 @@ struct PolicyReader {
         clients.trustedProxies = self.list(table, "clients", "trusted_proxies") { text throws(DestinationError) in
             try TransportProtocol.refuse(in: ByteText(text))
             let entry = try PolicyEntry(text)
-            guard let prefix = entry.network else { throw DestinationError("\"\(text)\" is no address or network") }
+            guard let prefix = entry.network else {
+                throw DestinationError("\"\(text)\" is not an address or a network")
+            }
             return prefix
         }
         clients.allowedOrigins = self.list(table, "clients", "allowed_origins") { text throws(DestinationError) in
@@ -225,13 +227,13 @@ struct PolicyReader {
     ) -> [Element] {
         guard let value = table[key] else { return [] }
         guard let array = value.array else {
-            self.problem(path, key, "a list of texts is needed")
+            self.problem(path, key, "a list of strings is needed")
             return []
         }
         var result: [Element] = []
         for index in 0..<array.count {
             guard let text = array[index].string else {
-                self.problem(path, key, "a text is needed", element: index)
+                self.problem(path, key, "a string is needed", element: index)
                 continue
             }
             do { result.append(try read(text)) } catch {
@@ -244,7 +246,7 @@ struct PolicyReader {
     private mutating func string(_ table: TOMLTable, _ path: String, _ key: String) -> String? {
         guard let value = table[key] else { return nil }
         if let text = value.string { return text }
-        self.problem(path, key, "a text is needed")
+        self.problem(path, key, "a string is needed")
         return nil
     }
 

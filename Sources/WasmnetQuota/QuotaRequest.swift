@@ -44,7 +44,7 @@ package struct QuotaProblem: Sendable, Hashable {
         switch self.kind {
         case .outOfRange(let range, let value): "\(name(self.key)) is \(range), not \(value)"
         case .needs(let rate): "\(name(self.key)) needs \(name(rate))"
-        case .notLimited: "\(policy) does not limit \(self.key), so nodes that go by it do not count it"
+        case .notLimited: "\(policy) does not limit \(self.key), so nodes with that policy do not count it"
         }
     }
 }

@@ -8,9 +8,9 @@ struct WasmnetNode: AsyncParsableCommand {
         abstract:
             "A network proxy for WebAssembly in the browser: one WebSocket in; TCP, TLS, UDP and DNS out, under a policy.",
         discussion: """
-            Every flag of serve may also be set in the environment: WASMNET_PORT for --port, WASMNET_LOG_LEVEL for --log-level. A flag wins.
+            Every flag of serve may also be set in the environment: WASMNET_PORT for --port, WASMNET_LOG_LEVEL for --log-level. A flag takes precedence.
 
-            Exit codes: 0 done, 1 failed and may go well when tried again, 2 usage or configuration, 3 denied (policy explain).
+            Exit codes: 0 done, 1 failed, but may succeed when tried again, 2 usage or configuration, 3 denied (policy explain).
             """,
         version: WasmnetVersion.description,
         subcommands: [

@@ -35,7 +35,7 @@ extension NodeTests {
                     ["--jwt-key-file", "HS256:policy.example.toml", "--jwks-file", "no.json"],
                     "no.json: the file cannot"
                 ),
-                (["--jwt-key-file", "policy.example.toml"], "this is no public key in PEM"),
+                (["--jwt-key-file", "policy.example.toml"], "this is not a public key in PEM"),
                 (["--token-file", "policy.example.toml"], "a line is the SHA-256"),
                 (["--jwt-issuer", "me"], "there is no key for JWTs"),
                 (["--proxy-protocol", "maybe"], "--proxy-protocol is one of off, optional, required"),
@@ -74,7 +74,7 @@ extension NodeTests {
                 (["--tls-cert", "cert.pem"], "--tls-cert needs --tls-key"),
                 (["policy", "explain", "policy.example.toml", "127.1:80"], "neither a name nor an address"),
             ]
-            + files.map { ($0 + ["/dev/zero"], "/dev/zero: the file cannot be read: it is no regular file") }
+            + files.map { ($0 + ["/dev/zero"], "/dev/zero: the file cannot be read: it is not a regular file") }
             + files.map { ($0 + ["docs"], "docs: the file cannot be read: Is a directory") }
 
         @Test(arguments: Self.wrong.indices)
@@ -158,8 +158,8 @@ extension NodeTests {
             #expect(
                 warnings == [
                     "WASMNET_POLICY is empty, which counts as not set",
-                    "WASMNET_REDIS_OUTGAE is no variable of the node and does nothing; did you mean WASMNET_REDIS_OUTAGE?",
-                    "WASMNET_SERVICE_HOST is no variable of the node and does nothing",
+                    "WASMNET_REDIS_OUTGAE is not a variable of the node and has no effect; did you mean WASMNET_REDIS_OUTAGE?",
+                    "WASMNET_SERVICE_HOST is not a variable of the node and has no effect",
                 ], "\(node.log)")
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)

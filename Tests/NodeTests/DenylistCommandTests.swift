@@ -43,7 +43,7 @@ extension NodeTests {
             #expect(try await self.run(place, ["export"]).split(separator: "\n").count == 3)
             _ = try await self.run(place, ["import", "-", "--replace"], input: "10.0.0.0/8 # ours\n")
             #expect(try await self.run(place, ["export"]) == "10.0.0.0/8\n")
-            try await self.complains(place, ["add", "*"], "is no entry")
+            try await self.complains(place, ["add", "*"], "is not an entry")
             for time in ["99999999999999d", "9223372036854775807s", "36526d", "0h", "-1s"] {
                 try await self.complains(
                     place, ["add", "10.0.0.1", "--ttl", time], "--ttl is 1s to 36525d, not \(time)\n")
@@ -81,8 +81,8 @@ extension NodeTests {
         /// Whatever is at the other end, the command ends, and reports the reason.
         @Test(
             arguments: [
-                (.deaf, "http", "the answer did not come within 10 seconds"),
-                (.deaf, "https", "no connection came to stand within 2 seconds; a server without TLS is http://"),
+                (.deaf, "http", "the answer did not arrive within 10 seconds"),
+                (.deaf, "https", "no connection was made within 2 seconds; use http:// for a server without TLS"),
                 (.reset, "http", "Connection reset by peer"),
                 (.echo, "https", "TLS failed"),
             ] as [(TestTarget.Behaviour, String, String)])
@@ -97,7 +97,7 @@ extension NodeTests {
             let node = try NodeProcess(["--port", "0"])
             let admin = try #require(await node.admin()).replacing("http:", with: "https:")
             try await self.complains(
-                ["--admin", admin], ["list"], "it does not speak TLS; a server without TLS is http://", status: 1)
+                ["--admin", admin], ["list"], "it does not speak TLS; use http:// for a server without TLS", status: 1)
             node.signal(SIGTERM)
             #expect(await node.wait() == 0)
         }

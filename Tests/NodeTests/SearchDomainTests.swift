@@ -58,7 +58,7 @@ extension NodeTests {
                 let output = try await explain("\(name):80")
                 #expect(output.contains("was not found"), "\(output)")
             }
-            #expect(try await explain("web:80").contains("one label is asked of DNS only where"))
+            #expect(try await explain("web:80").contains("a name of one label is looked up in DNS only if"))
             #expect(try await explain("there.corp.test:80").contains("denied by the entry"))
             #expect(try await explain("api.example:80").contains("resolves to 192.0.2.1"))
             #expect(try await explain("printer:80").contains("resolves to 198.51.100.7"))

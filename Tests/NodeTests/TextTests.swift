@@ -85,8 +85,8 @@ extension NodeTests {
             let (status, _, errors) = try await NodeProcess.run(
                 ["--port", "0"], environment: ["WASMNET_JWT_ISSUER": "me\r", "WASMNET_LOG_LEVEL": "info\r"])
             #expect(status == 2)
-            #expect(errors.contains("WASMNET_JWT_ISSUER holds a control character"), "\(errors)")
-            #expect(errors.contains("WASMNET_LOG_LEVEL holds a control character") && !errors.contains("\r"))
+            #expect(errors.contains("WASMNET_JWT_ISSUER contains a control character"), "\(errors)")
+            #expect(errors.contains("WASMNET_LOG_LEVEL contains a control character") && !errors.contains("\r"))
         }
 
         /// The content of an argument or a file cannot control the terminal.

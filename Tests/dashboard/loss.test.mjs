@@ -14,7 +14,7 @@ test('a lost stream is shown and taken up again', bounded, () => onDashboard({ n
   mock.isRefusingStreams = true;
   mock.dropStreams();
   await page.until(lost('The figures are of'));
-  await page.until(lost('The node refuses: 16 clients read events already.'));
+  await page.until(lost('The node refuses: 16 clients already read events.'));
   assert.equal(await page.value('document.title'), 'Lost: edge-fra-1 – wasmnet');
   assert.equal(await page.text('#connection'), 'Lost');
   await page.picture('lost-light', false);

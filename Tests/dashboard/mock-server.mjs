@@ -206,7 +206,7 @@ export class MockServer {
   }
 
   async #stream(response) {
-    if (this.isRefusingStreams) throw new Refusal(503, 'too_many_streams', '16 clients read events already');
+    if (this.isRefusingStreams) throw new Refusal(503, 'too_many_streams', '16 clients already read events');
     this.#streams.add(response);
     response.on('close', () => this.#streams.delete(response));
     response.writeHead(200, { 'Content-Type': 'text/event-stream', 'Cache-Control': 'no-store' });

@@ -87,7 +87,7 @@ final class ClusterMember: Sendable {
         self.registry = NodeRegistry(redis: self.redis, repaired: events.repaired)
         events.rollCallIsLong = { missing in
             logger.warning(
-                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; without them it takes 16 s. wasmnet-node cluster lists the nodes that are there, with their ids",
+                "limits do not grow: Redis restarted or lost data, and not all nodes have declared what they hold yet; this takes at most 16 s. wasmnet-node cluster lists the registered nodes with their ids",
                 metadata: ["missing": missing.isEmpty ? "not known yet" : "\(missing.joined(separator: " "))"])
         }
         events.recovered = { time in
@@ -104,13 +104,13 @@ final class ClusterMember: Sendable {
         var events = ClusterEvents()
         events.excess = { client, count in
             logger.warning(
-                "a client has more sockets open than its limit, since Redis or this node stood still or data was lost; its newest ones here end",
+                "a client has more sockets open than its limit, because Redis or this node stalled or data was lost; its newest sockets on this node end",
                 metadata: ["client": "\(client.commandText)", "sockets": "\(count)"])
             registry.endNewest(count, of: client)
         }
         events.fenced = { client, sockets, endsSessions in
             logger.warning(
-                "Redis did not answer for as long as leases live: what a client has open here ends (redis_failure is fence)",
+                "Redis has not answered for as long as leases last: clients' sockets and sessions on this node end (redis_failure is fence)",
                 metadata: [
                     "client": "\(client.commandText)", "sockets": "\(sockets)", "ends_sessions": "\(endsSessions)",
                 ])
@@ -119,7 +119,7 @@ final class ClusterMember: Sendable {
         }
         events.repaired = { keys, removed in
             logger.warning(
-                "keys in Redis were of another type than this node's, and were removed: what was counted there begins anew",
+                "keys in Redis had a type that this node does not use, and were removed: what they counted starts again from zero",
                 metadata: ["removed": "\(removed)", "among": "\(keys.joined(separator: " "))"])
         }
         events.modeChanged = { outages, reason in
@@ -201,7 +201,7 @@ final class ClusterMember: Sendable {
     private func check() async throws {
         let results = await self.redis.pipeline([["INFO"]], deadline: .seconds(10))
         if case .failure(.server(let error))? = results.first, error.code == "NOPERM" {
-            self.logger.debug("this user of Redis may not INFO, so version, role and eviction were not looked at")
+            self.logger.debug("this user of Redis may not run INFO, so version, role and eviction were not checked")
             return
         }
         let info = try results.first?.get().string ?? ""
@@ -229,7 +229,7 @@ final class ClusterMember: Sendable {
         if forbidden.isEmpty {
             self.logger.notice("the user of Redis has all rights again")
         } else {
-            self.logger.warning("\(Self.complaint(forbidden)); what needs them is refused")
+            self.logger.warning("\(Self.complaint(forbidden)); requests that need them are refused")
         }
     }
 

@@ -49,19 +49,19 @@ package enum MetricNames {
 
     /// The metrics to describe to a Prometheus registry in advance.
     package static let descriptions: [MetricDescription] = [
-        MetricDescription(Self.buildInfo, .gauge, help: "1; its labels tell the version."),
+        MetricDescription(Self.buildInfo, .gauge, help: "Always 1; the labels have the version."),
         MetricDescription(Self.sessions, .gauge, help: "Sessions (WebSockets) that are open."),
         MetricDescription(
             Self.sessionOpens, .counter,
             help: "Requests for a session, by outcome: admitted or the code of the refusal."),
         MetricDescription(Self.sockets, .gauge, help: "Sockets that are open, by kind."),
         MetricDescription(
-            Self.opens, .counter, help: "Sockets asked for, by kind and outcome: ok or the code of the refusal."),
+            Self.opens, .counter, help: "Requests for a socket, by kind and outcome: ok or the code of the refusal."),
         MetricDescription(Self.closes, .counter, help: "Sockets that ended, by reason."),
         MetricDescription(Self.denials, .counter, help: "Opens and sockets denied, by policy or denylist."),
         MetricDescription(
             Self.bytes, .counter, help: "Payload bytes relayed: up from clients to targets, down the other way."),
-        MetricDescription(Self.datagramsDropped, .counter, help: "Datagrams that found no room, by direction."),
+        MetricDescription(Self.datagramsDropped, .counter, help: "Datagrams dropped for lack of room, by direction."),
         MetricDescription(
             Self.dial, .histogram, help: "Time to connect to a target, TLS included.", unit: "seconds",
             buckets: .seconds),
@@ -70,19 +70,20 @@ package enum MetricNames {
         MetricDescription(
             Self.tls, .histogram, help: "Time of the TLS handshake with a target.", unit: "seconds", buckets: .seconds),
         MetricDescription(
-            Self.redis, .histogram, help: "Time to Redis' answer to a command.", unit: "seconds", buckets: .fineSeconds),
-        MetricDescription(Self.quotaRefusals, .counter, help: "What a client was refused for a limit, by limit."),
+            Self.redis, .histogram, help: "Time until Redis answers a command.", unit: "seconds", buckets: .fineSeconds),
+        MetricDescription(
+            Self.quotaRefusals, .counter, help: "Requests of clients refused because of a limit, by limit."),
         MetricDescription(
             Self.quotaWaits, .counter, help: "Times a client's bytes or messages waited for a limit, by limit."),
         MetricDescription(
             Self.refusedMessages, .counter,
             help:
-                "Messages that came to nothing (denied, refused, malformed, empty) and pings: what refusals_per_sec limits."
+                "Messages without effect (denied, refused, malformed, empty) and pings, which refusals_per_sec limits."
         ),
         MetricDescription(
             Self.readPauses, .counter,
             help:
-                "Times reading stopped since the other side took no bytes: of clients (client) or of targets (target)."),
+                "Times reading from clients (client) or targets (target) stopped because the other side took no bytes."),
         MetricDescription(
             Self.leaseSlots, .gauge,
             help: "Socket slots of clients on this node: granted by Redis, used, and used without a grant (loose)."),
@@ -92,31 +93,32 @@ package enum MetricNames {
             help: "Slots and requests reserved: at once (local) or after Redis' answer (waited)."
         ),
         MetricDescription(Self.redisCalls, .counter, help: "Scripts that the quotas sent to Redis."),
-        MetricDescription(Self.redisErrors, .counter, help: "Scripts of the quotas without a sound answer."),
+        MetricDescription(
+            Self.redisErrors, .counter, help: "Scripts of the quotas that got an error, an invalid answer or none."),
         MetricDescription(
             Self.redisAvailable, .gauge,
             help:
                 "1 while Redis is connected and no outage lasts; 0 as soon as the connection is lost, or nothing was answered for --redis-outage, after which limits go by redis_failure."
         ),
         MetricDescription(
-            Self.redisEvicts, .gauge, help: "1 where Redis drops keys when its memory is full, and limits with them."),
+            Self.redisEvicts, .gauge, help: "1 if Redis evicts keys when its memory is full, and limits with them."),
         MetricDescription(
             Self.fences, .counter,
             help: "Times this node's leases had lapsed or were lost and were declared again, by groups of clients."),
         MetricDescription(
             Self.losses, .counter,
-            help: "Times data in Redis was gone or old, by groups of clients: 256 hold all."),
+            help: "Times data in Redis was missing or old, counted for each of the 256 groups of clients."),
         MetricDescription(
             Self.rollCall, .gauge,
             help:
                 "Groups of clients whose limits do not grow until all nodes have declared again what they hold, after data was lost."
         ),
         MetricDescription(
-            Self.rollCallTime, .gauge, help: "How long the present roll call has lasted; 0: there is none.",
+            Self.rollCallTime, .gauge, help: "How long the current roll call has lasted; 0 if there is none.",
             unit: "seconds"),
         MetricDescription(
             Self.redisOutage, .gauge,
-            help: "How long Redis has been silent, once limits go by redis_failure; 0: there is no outage.",
+            help: "How long Redis has been silent, once limits go by redis_failure; 0 if there is no outage.",
             unit: "seconds"),
         MetricDescription(
             Self.excess, .counter,
@@ -126,27 +128,29 @@ package enum MetricNames {
         MetricDescription(Self.denylistVersion, .gauge, help: "Version of the denylist in force."),
         MetricDescription(Self.denylistEntries, .gauge, help: "Entries of the denylist in force."),
         MetricDescription(
-            Self.denylistAge, .gauge, help: "Since the denylist was last known to be the newest.", unit: "seconds"),
+            Self.denylistAge, .gauge, help: "Time since the denylist was last known to be the newest.", unit: "seconds"),
         MetricDescription(
             Self.denylistMends, .counter,
             help:
                 "Times this node found that Redis had lost the denylist in force: written back, joined with another, replaced by another."
         ),
-        MetricDescription(Self.policyGeneration, .gauge, help: "Counts the policies that came into force."),
+        MetricDescription(Self.policyGeneration, .gauge, help: "Number of policies that came into force."),
         MetricDescription(Self.policyReloads, .counter, help: "Times the policy was read again, by outcome."),
         MetricDescription(
-            Self.policyStale, .gauge, help: "1 where the policy's file is wrong and an older policy stays in force."),
+            Self.policyStale, .gauge, help: "1 if the policy's file is wrong and an older policy stays in force."),
         MetricDescription(
-            Self.shadow, .counter, help: "Opens by what the shadow policy would have decided of them."),
+            Self.shadow, .counter, help: "Requests for a socket, by what the shadow policy would have decided."),
         MetricDescription(
-            Self.untrustedHeaders, .counter, help: "Proxies' headers from peers that are no trusted proxies; ignored."),
-        MetricDescription(Self.pendingConnections, .gauge, help: "Connections that are no sessions yet."),
+            Self.untrustedHeaders, .counter,
+            help: "Proxies' headers from peers that are not trusted proxies; they are ignored."),
+        MetricDescription(Self.pendingConnections, .gauge, help: "Connections that are not sessions yet."),
         MetricDescription(
             Self.pendingDropped, .counter,
             help:
-                "Connections closed before they were sessions, since too many were, or their heads too large together."),
+                "Connections closed before they became sessions, because there were too many or their heads were too large together."
+        ),
         MetricDescription(
-            Self.loopLag, .histogram, help: "How late the event loops come to what is due.", unit: "seconds",
+            Self.loopLag, .histogram, help: "How late the event loops run what is due.", unit: "seconds",
             buckets: .fineSeconds),
         MetricDescription(Self.draining, .gauge, help: "1 while the node drains."),
     ]

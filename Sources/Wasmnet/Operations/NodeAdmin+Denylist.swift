@@ -35,13 +35,13 @@ extension NodeAdmin {
         do {
             let receipt = try await self.keeper.store.write(changes, replaces: false)
             guard !receipt.outcomes.contains(.full) else {
-                throw AdminError.unprocessable("denylist_full", "the denylist has as many entries as it may have")
+                throw AdminError.unprocessable("denylist_full", "the denylist is full")
             }
             let changed = receipt.outcomes.count { [.added, .updated, .removed].contains($0) }
             return WasmnetAdmin.DenylistChange(version: UInt64(max(0, receipt.version)), changed: changed)
         } catch let error as DenylistStoreError {
             throw AdminError.unavailable(
-                "redis_unavailable", "the denylist cannot be changed now; \(error.made) changes were made for certain")
+                "redis_unavailable", "the denylist cannot be changed now; at least \(error.made) changes were made")
         }
     }
 

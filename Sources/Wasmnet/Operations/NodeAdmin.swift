@@ -31,7 +31,7 @@ struct NodeAdmin: AdminBackend {
         let isAlone = isDown && member.isOptional && !self.readyNeedsRedis
         checks.append(
             ReadinessCheck("denylist", problem: isAlone ? nil : notLoaded, detail: isAlone ? notLoaded : nil))
-        let cause = member.ledger.refusalCode.map { "refuses what nodes ask (\($0))" } ?? "does not answer"
+        let cause = member.ledger.refusalCode.map { "refuses the nodes' commands (\($0))" } ?? "does not answer"
         let words =
             outage.map { "limits go by redis_failure (\($0.modes)) for \($0.seconds) s: Redis \(cause)" }
             ?? "there is no connection to Redis; after --redis-outage limits go by redis_failure"
@@ -62,7 +62,7 @@ struct NodeAdmin: AdminBackend {
 
     private func levelControl() throws(AdminError) -> ServerConfiguration.LogLevelControl {
         guard let control = self.server.configuration.logLevel else {
-            throw .unavailable("not_supported", "this program does not let its log's level be read or set")
+            throw .unavailable("not_supported", "the log level of this program cannot be read or set")
         }
         return control
     }
@@ -112,7 +112,7 @@ struct NodeAdmin: AdminBackend {
     func sockets(_ question: SocketQuestion) async throws -> Page<SocketReport> {
         let after = question.window.after.map(SocketCursor.init(text:))
         if let after, after == nil {
-            throw AdminError.badRequest("bad_parameter", "the cursor is not one of this list")
+            throw AdminError.badRequest("bad_parameter", "the cursor does not belong to this list")
         }
         var items: [SocketReport] = []
         for handle in self.handles {

@@ -9,7 +9,7 @@ import WasmnetNet
 /// it replaces the old one; an invalid one changes nothing.
 final class PolicyReloader: Sendable {
     struct Status: Sendable {
-        /// Counts the policies that came into force.
+        /// Number of policies that came into force.
         var generation: UInt64 = 1
         /// When it came into force, in monotonic nanoseconds.
         var since: Int64

@@ -31,7 +31,7 @@ struct InProcessQuotaStore: QuotaStore {
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
         guard self.ledger.set(overrides, for: time, of: client) else {
             throw AdminError.unprocessable(
-                "too_many_overrides", "limits are set for \(InProcessLedger.maxOverrides) clients already")
+                "too_many_overrides", "limits are already set for \(InProcessLedger.maxOverrides) clients")
         }
     }
 

@@ -73,7 +73,7 @@ struct RunningAdmin: Sendable {
 private struct NoQuotaStore: QuotaStore {
     func report(ofKnown client: ClientID, limits: ClientLimits) async throws -> QuotaReport? { nil }
     func replace(with overrides: QuotaOverrides, for time: QuotaDuration, of client: ClientID) async throws {
-        throw AdminError.unavailable("not_supported", "this ledger takes no limits of a client's own")
+        throw AdminError.unavailable("not_supported", "this node cannot set limits for a single client")
     }
     func clear(_ client: ClientID) async throws -> Bool { false }
 }

@@ -54,10 +54,10 @@ package struct AdminError: Error, Sendable, Hashable {
         return error
     }
 
-    static let internalError = Self(status: 500, code: "internal", message: "the node failed; its log tells more")
+    static let internalError = Self(status: 500, code: "internal", message: "the node failed; see its log")
     static let tooSlow = Self(status: 503, code: "timeout", message: "the node did not answer in time")
-    static let bodyTooSlow = Self(status: 408, code: "request_timeout", message: "the body did not come in time")
-    static let bodyBroken = Self.badRequest("bad_request", "the body is malformed or does not come to its end")
+    static let bodyTooSlow = Self(status: 408, code: "request_timeout", message: "the body did not arrive in time")
+    static let bodyBroken = Self.badRequest("bad_request", "the body is malformed or incomplete")
     static let bodyTooLarge = Self(status: 413, code: "too_large", message: "a body is at most 1 MiB")
 }
 

@@ -89,7 +89,7 @@ enum JSONText {
         } catch DecodingError.keyNotFound(let key, let context) {
             throw Self.wrong(Self.path(context.codingPath + [key]), "it is missing")
         } catch DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context) {
-            throw Self.wrong(Self.path(context.codingPath), "it is of another type")
+            throw Self.wrong(Self.path(context.codingPath), "it has the wrong type")
         } catch {
             throw .badRequest("bad_json", "the body is not JSON")
         }

@@ -39,7 +39,7 @@ struct RequestTarget: Hashable {
             throw .badRequest("bad_target", "a % is not followed by two hexadecimal digits")
         }
         guard let decoded = bytes.validText else {
-            throw .badRequest("bad_target", "an escape does not stand for UTF-8")
+            throw .badRequest("bad_target", "an escape is not UTF-8")
         }
         return decoded
     }
@@ -62,7 +62,7 @@ struct Query {
                     "unknown_parameter", "this path does not know the parameter \(name); it takes \(names)")
             }
             guard values.updateValue(value, forKey: name) == nil else {
-                throw .badRequest("repeated_parameter", "the parameter \(name) is there twice")
+                throw .badRequest("repeated_parameter", "the parameter \(name) is given twice")
             }
         }
         self.values = values

@@ -25,7 +25,7 @@ extension Decoder {
         let unknown = try self.container(keyedBy: AnyKey.self).allKeys.map(\.stringValue).filter { !known.contains($0) }
         if let name = unknown.min() {
             let path = JSONText.path(self.codingPath + [AnyKey(stringValue: name)])
-            if let now = renamed[name] { throw BodyError(path: path, "no such member any more; it is \(now)") }
+            if let now = renamed[name] { throw BodyError(path: path, "no such member any more; use \(now)") }
             throw BodyError(path: path, "no such member; there are \(known.sorted().joined(separator: ", "))")
         }
         return try self.container(keyedBy: keys)

@@ -21,7 +21,7 @@ extension AdminRoutes {
             Route(.GET, "/v1/events", "node.events") { _ in
                 guard let slot = self.eventSlots.take() else {
                     throw AdminError.unavailable(
-                        "too_many_streams", "\(self.configuration.limits.eventClients) clients read events already")
+                        "too_many_streams", "\(self.configuration.limits.eventClients) clients already read events")
                 }
                 return Reply(
                     body: .stream(type: "text/event-stream") { write in try await self.writeEvents(slot, by: write) }

@@ -128,7 +128,7 @@ extension RedisClient {
             $0.string.flatMap(Int64.init)
         }
         guard let time, time.count == 2, (0...1 << 40).contains(time[0]), (0..<1_000_000).contains(time[1]) else {
-            throw .unavailable("TIME answered with something else than two numbers")
+            throw .unavailable("TIME answered with something other than two numbers")
         }
         return QuotaInstant(microseconds: time[0] * 1_000_000 + time[1])
     }

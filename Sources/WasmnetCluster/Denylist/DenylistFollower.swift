@@ -80,7 +80,7 @@ struct DenylistFollower {
             for _ in 0..<4 where self.isWaiting {
                 if try await self.look() { break }
             }
-            if self.hasWarned { self.logger.notice("the denylist is read again") }
+            if self.hasWarned { self.logger.notice("the denylist can be read again") }
             (self.failedSince, self.hasWarned) = (nil, false)
         } catch {
             self.isWaiting = false
@@ -110,7 +110,8 @@ struct DenylistFollower {
         case .current(let list, let fresh, let poll):
             self.isWaiting = false
             if list.digest != poll.digest, self.trusted != poll.digest {
-                self.logger.warning("some entries of the denylist cannot be read by this version; the others hold")
+                self.logger.warning(
+                    "some entries of the denylist cannot be read by this version; the others are in force")
             }
             self.trusted = list.digest == poll.digest ? nil : poll.digest
             if !self.lineage.knows(poll.id) {
@@ -166,7 +167,7 @@ struct DenylistFollower {
             self.logger.warning(
                 """
                 Redis had another denylist: its entries and those that were in force are one list now; an entry that was removed \
-                meanwhile may be back, so look at it (denylist list)
+                meanwhile may be back: check the list with wasmnet-node denylist list
                 """, metadata: metadata)
         case .replaced: self.logger.notice("a new denylist replaces the one that Redis had lost", metadata: metadata)
         }

@@ -99,7 +99,7 @@ struct DenylistMender: Sendable {
                 let made = try await store.join(changes[...], hold: !rest.isEmpty, after: id, above: list.version, ids)
             else { return false }
             guard !made.receipt.outcomes.contains(.full) else {
-                throw .unavailable("the denylist is full: it has not all entries that are in force here")
+                throw .unavailable("the denylist is full: it does not have all entries that are in force here")
             }
             guard !rest.isEmpty else { return true }
             id = made.id

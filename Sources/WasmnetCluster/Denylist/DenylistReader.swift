@@ -112,7 +112,7 @@ struct DenylistReader: Sendable {
             ]
             let reply = try await self.redis.send(command, deadline: self.deadline).array ?? []
             guard reply.count == 2, let next = reply[0].string, let words = reply[1].array else {
-                throw .unavailable("HSCAN answered with something else than a cursor and a page")
+                throw .unavailable("HSCAN answered with something other than a cursor and a page")
             }
             for index in stride(from: 0, to: words.count - 1, by: 2) {
                 guard let field = words[index].string, let value = words[index + 1].string,

@@ -122,7 +122,7 @@ struct DenylistPoll {
         guard parts.count >= 8, numbers.count == 7, numbers.allSatisfy(DenylistWire.numbers.contains),
             let status = Status(rawValue: numbers[0]), let id = parts[7].string
         else {
-            throw .unavailable("the denylist's script answered with something else than was agreed")
+            throw .unavailable("the denylist's script answered with something other than was agreed")
         }
         self.status = status
         (self.time, self.generation, self.version) = (numbers[1], numbers[2], numbers[3])

@@ -108,7 +108,7 @@ package struct RedisDenylistStore: DenylistStore {
         guard numbers.count == 4, numbers.allSatisfy(DenylistWire.numbers.contains), parts.count > 4,
             let made = parts[4].string, outcomes.count == changes.count || numbers[0] == 0
         else {
-            throw .unavailable("the denylist's script answered with something else than was agreed")
+            throw .unavailable("the denylist's script answered with something other than was agreed")
         }
         let receipt = DenylistReceipt(
             generation: numbers[0], version: numbers[1], count: Int(clamping: numbers[3]),

@@ -44,7 +44,7 @@ package struct NodeRegistry: Sendable {
     package func register(_ entry: NodeEntry) async throws(RedisError) -> [String] {
         let fields = entry.fields.flatMap { [RedisArgument.string($0.0), .string($0.1)] }
         guard let ids = try await self.run(entry.id, fields).array?.compactMap(\.string), !ids.isEmpty else {
-            throw .unavailable("the registry answered with something else than nodes")
+            throw .unavailable("the registry answered with something other than nodes")
         }
         return Array(ids.prefix(Self.most))
     }

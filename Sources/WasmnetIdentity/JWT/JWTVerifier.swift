@@ -86,7 +86,7 @@ package struct JWTVerifier: Sendable {
             let count = keys.count { $0.algorithm == algorithm }
             guard count > Self.maxTried else { return nil }
             return """
-                there are \(count) keys for \(algorithm.rawValue), and a token is held against \(Self.maxTried) at most: one that \
+                there are \(count) keys for \(algorithm.rawValue), and a token is checked with at most \(Self.maxTried): one that \
                 names no kid, or one of a key without, may not find its key
                 """
         }

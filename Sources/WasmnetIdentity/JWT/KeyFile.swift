@@ -36,14 +36,14 @@ package enum KeyFile {
             return VerificationKey(id: nil, material: .secret(try self.secret(bytes, file: file)))
         }
         guard isPEM else {
-            throw IdentityFileError("\(file): this is no public key in PEM; a secret is given as HS256:\(file)")
+            throw IdentityFileError("\(file): this is not a public key in PEM; give a secret as HS256:\(file)")
         }
         let text = try IdentityFile.text(bytes, file: file)
         guard !text.holds("PRIVATE KEY-----") else {
-            throw IdentityFileError("\(file): this is a private key; the node needs the public one alone")
+            throw IdentityFileError("\(file): this is a private key; the node needs only the public key")
         }
         guard let material = self.publicKey(text) else {
-            throw IdentityFileError("\(file): this is no public key of P-256 (ES256) or Ed25519 (EdDSA)")
+            throw IdentityFileError("\(file): this is not a public key of P-256 (ES256) or Ed25519 (EdDSA)")
         }
         if let weakness = material.weakness { throw IdentityFileError("\(file): \(weakness)") }
         let key = VerificationKey(id: nil, material: material)

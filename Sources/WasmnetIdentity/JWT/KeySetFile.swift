@@ -59,7 +59,7 @@ package struct KeySetFile: Sendable {
     /// - Parameter file: the name used in errors.
     package init(json: [UInt8], file: String) throws(IdentityFileError) {
         guard let set = try? JSONDecoder().decode(Set.self, from: Data(json)) else {
-            throw IdentityFileError("\(file): this is no JSON Web Key Set")
+            throw IdentityFileError("\(file): this is not a JSON Web Key Set")
         }
         guard set.keys.count <= Self.maxKeys else {
             throw IdentityFileError("\(file): more than \(Self.maxKeys) keys")
@@ -69,7 +69,7 @@ package struct KeySetFile: Sendable {
         for (index, entry) in set.keys.enumerated() {
             let name = "\(file): keys[\(index)]"
             if let key = entry.key, key.kty != "oct", key.d != nil {
-                throw IdentityFileError("\(name): this is a private key; the node needs the public one alone")
+                throw IdentityFileError("\(name): this is a private key; the node needs only the public key")
             }
             switch Self.read(entry.key) {
             case .success(let key): keys.append(key)
@@ -89,7 +89,7 @@ package struct KeySetFile: Sendable {
     }
 
     private static func read(_ key: Key?) -> Result<VerificationKey, Skip> {
-        guard let key else { return .failure(Skip(words: "it is no key of RFC 7517")) }
+        guard let key else { return .failure(Skip(words: "it is not a key of RFC 7517")) }
         if let reason = Self.reasonToSkip(key) { return .failure(Skip(words: reason)) }
         guard let material = Self.material(key) else {
             return .failure(Skip(words: "the key's value is missing, malformed or too short"))
@@ -102,17 +102,17 @@ package struct KeySetFile: Sendable {
         guard key.use ?? "sig" == "sig" else { return "it is not for signatures" }
         // RFC 7517, section 4.3.
         guard key.operations?.contains(where: { ByteText($0) == "verify" }) ?? true else {
-            return "its key_ops do not have \"verify\""
+            return "its key_ops do not include \"verify\""
         }
         let algorithm: SigningAlgorithm
         switch (key.kty, key.crv) {
         case ("oct", _): algorithm = .hs256
         case ("EC", "P-256"): algorithm = .es256
         case ("OKP", "Ed25519"): algorithm = .edDSA
-        default: return "keys of this type are not used here"
+        default: return "keys of this type are not supported"
         }
         guard key.alg.map({ SigningAlgorithm(name: $0) == algorithm }) ?? true else {
-            return "its algorithm is not used here"
+            return "its algorithm is not supported"
         }
         return nil
     }

@@ -40,12 +40,12 @@ package struct StaticTokens: Sendable {
             func wrong(_ words: String) -> IdentityFileError { IdentityFileError("\(file):\(index + 1): \(words)") }
             guard (2...3).contains(fields.count), let hash = fields[0].hexDecoded, hash.count == 32 else {
                 throw wrong(
-                    "a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and a tier or none")
+                    "a line is the SHA-256 of a token in 64 hexadecimal digits, a client's name, and optionally a tier")
             }
             guard let subject = ClientName.decoded(fields[1]) else { throw wrong(Self.nameRule) }
             let tier = fields.count == 3 ? fields[2].text : nil
             guard tier.map(Policy.isTierName) != false else { throw wrong(Policy.tierNameRule) }
-            guard hashes.insert(hash).inserted else { throw wrong("the same token stands on an earlier line") }
+            guard hashes.insert(hash).inserted else { throw wrong("the same token is on an earlier line") }
             guard entries.count < Self.maxTokens else { throw wrong("more than \(Self.maxTokens) tokens") }
             entries.append(Entry(hash: hash, grant: TokenGrant(subject: subject, tier: tier)))
         }
@@ -77,7 +77,7 @@ package struct StaticTokens: Sendable {
             token.utf8.allSatisfy({ (0x21...0x7E).contains($0) && $0 != UInt8(ascii: ",") })
         else {
             throw IdentityFileError(
-                "a token is \(Self.fewestBytes) to 4096 visible ASCII characters without commas; take a random one")
+                "a token is \(Self.fewestBytes) to 4096 visible ASCII characters without commas; use a random one")
         }
         guard ClientName.isName(client) else { throw IdentityFileError(ClientName.rule) }
         guard tier.map(Policy.isTierName) != false else { throw IdentityFileError(Policy.tierNameRule) }

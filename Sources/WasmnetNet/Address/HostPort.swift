@@ -10,7 +10,7 @@ package struct HostPort: Hashable, Sendable {
     package enum Fault: String, Error {
         case openBracket = "a [ without its ]"
         case textAfterBracket = "only a port may follow a ]"
-        case bareIPv6 = "an IPv6 address stands in brackets"
+        case bareIPv6 = "an IPv6 address must be in brackets"
     }
 
     package init(_ text: ByteText) throws(Fault) {

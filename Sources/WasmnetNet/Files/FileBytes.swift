@@ -64,7 +64,7 @@ package enum FileBytes {
         switch (facts.st_mode & S_IFMT, kinds) {
         case (S_IFDIR, _): throw Failure(EISDIR)
         case (S_IFREG, _), (_, .anything): return try self.bytes(file, upTo: most)
-        case (_, .regular): throw Failure("it is no regular file")
+        case (_, .regular): throw Failure("it is not a regular file")
         }
     }
 

@@ -72,10 +72,13 @@ package enum DenylistFile {
                 return DenylistEntry(subject, expiry: expiry, reason: try DenylistReason(reason.text))
             }
             guard expiry == nil, let time = word.dropping(prefix: "until=") else {
-                throw DenylistError("after an entry come until=TIME, reason=WORDS or a comment, not \"\(word.text)\"")
+                throw DenylistError(
+                    "only until=TIME, reason=WORDS or a comment may follow an entry, not \"\(word.text)\"")
             }
             expiry = UnixTime(time.text)
-            guard expiry != nil else { throw DenylistError("\"\(time.text)\" is no time as in 2026-11-25T08:30:00Z") }
+            guard expiry != nil else {
+                throw DenylistError("\"\(time.text)\" is not a time such as 2026-11-25T08:30:00Z")
+            }
             rest = next
         }
         return DenylistEntry(subject, expiry: expiry)

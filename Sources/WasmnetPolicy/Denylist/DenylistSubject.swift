@@ -47,7 +47,7 @@ package struct DenylistSubject: Hashable, Sendable, CustomStringConvertible {
             throw DenylistError(error.description)
         }
         guard let canonical = entry.canonical else {
-            throw DenylistError("\"*\" is no entry: to deny everything use the policy's deny")
+            throw DenylistError("\"*\" is not an entry: to deny everything use the policy's deny")
         }
         self.init(kind: .destination(canonical), text: canonical.text)
     }

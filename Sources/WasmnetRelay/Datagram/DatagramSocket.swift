@@ -233,7 +233,8 @@ final class DatagramSocket: WholeSocket, ReadingSocket {
         guard !self.core.hasEnded else { return }
         self.context.datagramDropped(.up)
         guard self.context.version == .v2 else { return }
-        let refusal = Refusal(.refused, "nobody listens where a datagram of socket \(self.id) was sent")
+        let refusal = Refusal(
+            .refused, "nothing listens at the address that a datagram of socket \(self.id) was sent to")
         self.context.send(.refused(self.id, refusal), as: self.encoding)
     }
 

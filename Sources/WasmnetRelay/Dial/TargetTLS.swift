@@ -97,8 +97,8 @@ private final class HandshakeWatcher: ChannelInboundHandler, RemovableChannelHan
                 }
                 return "the certificate is not trusted"
             }
-            return "the handshake was not agreed on"
-        default: return "the handshake broke off"
+            return "the handshake failed"
+        default: return "the handshake was interrupted"
         }
     }
 }

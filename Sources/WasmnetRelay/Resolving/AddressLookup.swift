@@ -9,7 +9,7 @@ package enum AddressLookup {
         let written = HostsFile.addresses(of: name)
         guard written.isEmpty else { return written }
         guard scope == .wholeName else {
-            throw Refusal(.nameNotFound, "the name \(name) was not found: one label alone is not asked of DNS")
+            throw Refusal(.nameNotFound, "the name \(name) was not found: a name of one label is not looked up in DNS")
         }
         // With the dot no search domain is tried (RFC 1034, section 3.1; resolv.conf(5)).
         return try self.ask(name, suffix: ".")
@@ -59,6 +59,6 @@ package enum AddressLookup {
 
     /// There was no answer, which says nothing about the name: the client may retry.
     static func noAnswer(_ name: String) -> Refusal {
-        Refusal(.nameNotFound, "no answer was had for the name \(name)", retryAfterMilliseconds: 1000)
+        Refusal(.nameNotFound, "there was no answer for the name \(name)", retryAfterMilliseconds: 1000)
     }
 }

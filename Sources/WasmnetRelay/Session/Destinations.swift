@@ -77,7 +77,7 @@ final class Destinations {
             return
         }
         guard let name = target.name else {
-            body(.failure(Refusal(.nameNotFound, "\(target.host) is no name")), nil)
+            body(.failure(Refusal(.nameNotFound, "\(target.host) is not a name")), nil)
             return
         }
         self.lookups.addresses(of: name, within: self.core.connectionTimeout) { then in

@@ -101,9 +101,9 @@ final class Opener {
         let (id, encoding) = (request.id, request.encoding)
         let most = self.core.environment.settings.maxSocketsPerSession
         if id == .session {
-            self.traffic.refuse(id, Refusal(.protocolError, "id 0 is the session and opens nothing"), encoding)
+            self.traffic.refuse(id, Refusal(.protocolError, "id 0 is the session and cannot be a socket"), encoding)
         } else if id >= .firstAccepted {
-            self.traffic.refuse(id, Refusal(.protocolError, "ids from 2^52 on are the node's"), encoding)
+            self.traffic.refuse(id, Refusal(.protocolError, "ids from 2^52 on are reserved for the node"), encoding)
         } else if self.table[id] != nil {
             self.traffic.refuse(id, Refusal(.duplicateID, "socket \(id) is in use"), encoding)
         } else if self.core.phase == .draining {
@@ -274,7 +274,7 @@ final class Opener {
         guard self.core.phase == .live else { return Refusal(.draining, "the session ends") }
         guard self.table.holds(listener) else { return Refusal(.draining, "the listener ends") }
         guard self.table.count < self.core.environment.settings.maxSocketsPerSession else {
-            return Refusal(.maxConnections, "the session has its most sockets")
+            return Refusal(.maxConnections, "the session has its maximum number of sockets")
         }
         return nil
     }

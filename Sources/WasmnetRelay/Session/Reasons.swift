@@ -9,7 +9,7 @@ extension ReasonCode {
         switch self {
         case .normal: ""
         case .clientClosed: "closed by the client"
-        case .targetReset: "\(host) broke the connection off"
+        case .targetReset: "\(host) reset the connection"
         case .targetTimeout: "no byte for too long"
         default: self.word
         }

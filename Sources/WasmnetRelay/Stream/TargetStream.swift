@@ -122,7 +122,7 @@ final class TargetStream: ChannelInboundHandler, ReadingSocket {
             return
         }
         if self.window?.receive(count) == false {
-            self.terminate(.protocolError, "more was sent than was granted")
+            self.terminate(.protocolError, "more was sent than the credit allows")
             return
         }
         if count > 0 { self.context.passUp(data, to: self) }

@@ -112,7 +112,7 @@ extension HTTPRefusal {
                 .requestHeaderFieldsTooLarge, "A request's head is at most \(HeadReader.maxBytes) bytes.")
         case .tooManyFields:
             self.init(.requestHeaderFieldsTooLarge, "A request has at most \(HeadReader.maxFields) fields.")
-        case .version: self.init(.httpVersionNotSupported, "HTTP/1.1 is spoken here.")
+        case .version: self.init(.httpVersionNotSupported, "Only HTTP/1.1 is supported here.")
         case .malformed(let what): self.init(.badRequest, "This is not an HTTP request: \(what).")
         }
     }

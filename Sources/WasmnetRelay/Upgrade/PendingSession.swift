@@ -30,7 +30,7 @@ package struct PendingSession {
         let offer = SubprotocolOffer(headerLines: request.headers["Sec-WebSocket-Protocol"])
         guard case .accepted(let version, let echo, _) = offer.answer else {
             return eventLoop.makeFailedFuture(
-                HTTPRefusal(.badRequest, "None of the offered subprotocols is spoken here; offer wasmnet.v2."))
+                HTTPRefusal(.badRequest, "None of the offered subprotocols is supported here; offer wasmnet.v2."))
         }
         guard !environment.registry.isClosed else { return Self.refuse(.draining, on: eventLoop, in: environment) }
         var headers = HTTPHeaders()

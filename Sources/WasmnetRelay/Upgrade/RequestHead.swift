@@ -20,7 +20,7 @@ package enum RequestHead {
             let (name, value) = try Self.field(line)
             headers.add(name: name, value: value)
         }
-        guard rest.isEmpty else { throw .malformed("there are bytes behind the empty line") }
+        guard rest.isEmpty else { throw .malformed("there are bytes after the empty line") }
         let target = String(decoding: words[1], as: UTF8.self)
         let authority = try Self.checkHost(headers, version, target)
         if let authority { headers.replaceOrAdd(name: "Host", value: authority) }
@@ -57,7 +57,7 @@ package enum RequestHead {
         while let first = value.first, Self.isBlank(first) { value = value.dropFirst() }
         while let last = value.last, Self.isBlank(last) { value = value.dropLast() }
         guard value.allSatisfy({ $0 == 0x09 || ($0 >= 0x20 && $0 != 0x7F) }) else {
-            throw .malformed("a field's value holds control characters")
+            throw .malformed("a field's value contains control characters")
         }
         return (String(decoding: line[..<colon], as: UTF8.self), String(decoding: value, as: UTF8.self))
     }

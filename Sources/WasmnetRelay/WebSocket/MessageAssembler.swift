@@ -45,7 +45,7 @@ struct MessageAssembler {
             self.fragments = ByteBuffer(buffer: payload)
             return .fragment(isEmpty: payload.readableBytes == 0)
         case .continuation:
-            guard var message = self.fragments.take() else { return Self.broken("a continuation of no message") }
+            guard var message = self.fragments.take() else { return Self.broken("a continuation without a message") }
             self.fragmentCount += 1
             guard message.readableBytes + payload.readableBytes <= self.maxLength else {
                 return .error(FrameError(closeCode: .tooLarge, message: "a message is at most \(self.maxLength) bytes"))
@@ -76,7 +76,7 @@ struct MessageAssembler {
             let code: UInt16 = payload.readInteger() ?? 0
             switch code {
             case 1000...1003, 1007...1014, 3000...4999: break
-            default: return Self.broken("close code \(code) is not one to send")
+            default: return Self.broken("close code \(code) must not be sent")
             }
             var utf8 = UTF8Check()
             guard payload.withUnsafeReadableBytes({ utf8.take($0) }), utf8.isComplete else { return Self.notText }

@@ -69,16 +69,16 @@ struct AdminHTTP: Sendable {
             let text = "\(error)"
             guard isTLS else { return text }
             return ByteText(text).holds("WRONG_VERSION_NUMBER") || ByteText(text).holds("HTTP_REQUEST")
-                ? "it does not speak TLS; a server without TLS is http://" : "TLS failed: \(text)"
+                ? "it does not speak TLS; use http:// for a server without TLS" : "TLS failed: \(text)"
         }
     }
 
     private static func words(_ error: HTTPClientError, isTLS: Bool) -> String {
         if error == .connectTimeout || error == .tlsHandshakeTimeout {
-            return "no connection came to stand within 2 seconds"
-                + (isTLS ? "; a server without TLS is http://" : "")
+            return "no connection was made within 2 seconds"
+                + (isTLS ? "; use http:// for a server without TLS" : "")
         }
-        if error == .deadlineExceeded { return "the answer did not come within 10 seconds" }
+        if error == .deadlineExceeded { return "the answer did not arrive within 10 seconds" }
         if error == .remoteConnectionClosed { return "it closed the connection" }
         return error.shortDescription
     }

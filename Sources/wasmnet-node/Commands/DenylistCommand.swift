@@ -13,7 +13,7 @@ struct DenylistCommand: ParsableCommand {
             An ENTRY is an address or network (203.0.113.7, 10.0.0.0/8, [2001:db8::1]:443), a name or wildcard (api.example.com, *.example.org:25), \
             or a client (client:a:203.0.113.7, client:t:NAME). Live sockets and sessions that match end.
 
-            The list is the cluster's, in Redis (--redis), or that of one node without Redis, by its admin server (--admin).
+            The list is the cluster's, in Redis (--redis), or that of one node without Redis, through its admin server (--admin).
             """,
         subcommands: [Add.self, Remove.self, List.self, Import.self, Export.self])
 
@@ -27,14 +27,15 @@ struct DenylistCommand: ParsableCommand {
 
     struct Add: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Add entries; one that is there already takes the new time and reason.")
+            abstract: "Add entries; an existing entry gets the new time and reason.")
 
-        @Argument(help: "What to deny.") var entries: [String]
+        @Argument(help: "Entries to add.") var entries: [String]
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("How long: 90s, 30m, 24h, 7d. Without it for ever.", valueName: "time"))
+            help: ArgumentHelp("How long the entries last: 90s, 30m, 24h, 7d. Without it, forever.", valueName: "time"))
         var ttl: TimeSpan?
-        @Option(parsing: .unconditional, help: ArgumentHelp("Why, for people: a line.", valueName: "words"))
+        @Option(
+            parsing: .unconditional, help: ArgumentHelp("The reason, one line for people to read.", valueName: "words"))
         var reason: String?
         @OptionGroup var place: DenylistTarget
 
@@ -57,9 +58,9 @@ struct DenylistCommand: ParsableCommand {
 
     struct Remove: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Remove entries; those that are not there are passed over.")
+            abstract: "Remove entries; those that are not in the list are ignored.")
 
-        @Argument(help: "What to deny no longer.") var entries: [String]
+        @Argument(help: "Entries to remove.") var entries: [String]
         @OptionGroup var place: DenylistTarget
 
         func run() async throws {
@@ -102,12 +103,12 @@ struct DenylistCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Add the entries of a list file.",
             discussion: """
-                One ENTRY a line; behind it until=2026-11-25T08:30:00Z and reason=WORDS may stand, and # begins a comment. A file that is wrong \
+                One ENTRY a line, optionally followed by until=2026-11-25T08:30:00Z and reason=WORDS; # begins a comment. A file with an error \
                 changes nothing.
                 """)
 
         @Argument(help: "A list file; - is standard input.") var file: String
-        @Flag(help: "Make it the list: what it does not name is removed.") var replace = false
+        @Flag(help: "Replace the list: entries that the file does not name are removed.") var replace = false
         @OptionGroup var place: DenylistTarget
 
         func run() async throws {

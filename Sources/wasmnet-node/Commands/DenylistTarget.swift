@@ -73,7 +73,7 @@ struct RedisDenylistClient: DenylistClient {
     private static func summary(_ receipt: DenylistReceipt) throws -> DenylistSummary {
         guard !receipt.outcomes.contains(.full) else {
             throw ConfigurationError(
-                "the denylist has as many entries as it may have, \(DenylistReplica.maxEntries); the last ones were not added"
+                "the denylist is full, with \(DenylistReplica.maxEntries) entries; the last ones were not added"
             )
         }
         return DenylistSummary(

@@ -8,7 +8,7 @@ import WasmnetNet
 
 struct PolicyCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
-        commandName: "policy", abstract: "Check a policy file, or ask it about a destination.",
+        commandName: "policy", abstract: "Check a policy file, or explain its decision about a destination.",
         subcommands: [Check.self, Explain.self])
 
     static func load(_ file: String) throws -> Policy {
@@ -22,7 +22,7 @@ struct PolicyCommand: ParsableCommand {
     struct Check: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read a policy file and say what is wrong with it.",
-            discussion: "Exits 0 when it is sound, 2 when not.")
+            discussion: "Exits 0 if it is valid, 2 if not.")
 
         @Argument(help: "The policy file (TOML).") var file: String
 
@@ -34,7 +34,7 @@ struct PolicyCommand: ParsableCommand {
 
     struct Explain: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Tell step by step how a destination is decided.",
+            abstract: "Explain step by step whether a destination is allowed.",
             discussion: "A name is looked up with this machine's resolver. Exits 0 when allowed, 3 when denied.")
 
         @Argument(help: "The policy file (TOML).") var file: String

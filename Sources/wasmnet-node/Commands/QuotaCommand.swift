@@ -12,8 +12,8 @@ struct QuotaCommand: ParsableCommand {
     static let configuration = CommandConfiguration(
         commandName: "quota", abstract: "Show, set or reset what one client may use in the cluster.",
         discussion: """
-            CLIENT is an address (203.0.113.7; of IPv6 its /64 counts), or t:NAME for a client that comes with a token; in NAME % is written %25, \
-            and any byte may be written so.
+            CLIENT is an address (203.0.113.7; an IPv6 address stands for its /64), or t:NAME for a client with a token. In NAME write % as %25; \
+            any byte may be written that way.
             """,
         subcommands: [Show.self, Set.self, Reset.self])
 
@@ -69,8 +69,8 @@ struct QuotaCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Show what a client uses of each limit, and on which nodes.",
             discussion: """
-                Used sessions and connections are what nodes have leased: those that are open, and a few more that a node keeps for what \
-                comes next.
+                Used sessions and connections are what nodes have leased: those that are open, and a few more that a node keeps in \
+                reserve.
                 """)
 
         @Argument(help: "An address, or t:NAME.") var client: String
@@ -90,13 +90,13 @@ struct QuotaCommand: ParsableCommand {
 
     struct Reset: AsyncParsableCommand {
         static let configuration = CommandConfiguration(
-            abstract: "Forget what a client used of its rates and of its day.",
-            discussion: "What is open stays open and counts. Limits that were set stay as well.")
+            abstract: "Reset what a client has used of its rates and of its bytes for the day.",
+            discussion: "Open sessions and sockets stay open and count. Limits from quota set stay as well.")
 
         @Argument(help: "An address, or t:NAME.") var client: String
         @OptionGroup var redis: RedisArguments
         @OptionGroup var policy: PolicyArguments
-        @Flag(help: "Print what the client uses then, as JSON.") var json = false
+        @Flag(help: "Print what the client uses after it, as JSON.") var json = false
 
         func run() async throws {
             let client = try QuotaCommand.client(self.client)
@@ -108,7 +108,7 @@ struct QuotaCommand: ParsableCommand {
                 return try await store.report(of: client, limits: limits, policy: self.policy.file)
             }
             if let report { return try report.print(json: true) }
-            Terminal.say("\(client.commandText): rates, bandwidth and bytes of the day start anew")
+            Terminal.say("\(client.commandText): rates, bandwidth and bytes of the day start again from zero")
         }
     }
 }

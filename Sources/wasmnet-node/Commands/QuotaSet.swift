@@ -10,8 +10,8 @@ extension QuotaCommand {
         static let configuration = CommandConfiguration(
             abstract: "Set limits of one client in place of the policy's, for a time.",
             discussion: """
-                Limits set earlier stay, and all end together, after --for. Nodes follow with their next question to Redis. A lower limit \
-                ends nothing that is open. Only what the policy limits can be set: of the rest nodes do not ask.
+                Limits set earlier stay, and all end together, after --for. Nodes apply them at their next request to Redis. A lower limit \
+                ends nothing that is open. Only limits that the policy has can be set: nodes do not count the others.
                 """)
 
         @Argument(help: "An address, or t:NAME.") var client: String
@@ -23,23 +23,26 @@ extension QuotaCommand {
         var connectsPerSec: Double?
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("Sockets at once after a quiet time; twice a second's if not given.", valueName: "n"))
+            help: ArgumentHelp(
+                "Sockets at once after a quiet time; twice as many as a second allows if not given.", valueName: "n"))
         var connectBurst: Int?
         @Option(parsing: .unconditional, help: ArgumentHelp("Lookups a second.", valueName: "n"))
         var resolvesPerSec: Double?
         @Option(
             parsing: .unconditional,
-            help: ArgumentHelp("Lookups at once after a quiet time; twice a second's if not given.", valueName: "n"))
+            help: ArgumentHelp(
+                "Lookups at once after a quiet time; twice as many as a second allows if not given.", valueName: "n"))
         var resolveBurst: Int?
-        @Option(parsing: .unconditional, help: ArgumentHelp("Megabits a second, both ways together.", valueName: "n"))
+        @Option(
+            parsing: .unconditional, help: ArgumentHelp("Megabits a second, both directions together.", valueName: "n"))
         var maxBandwidthMbps: Double?
         @Option(parsing: .unconditional, help: ArgumentHelp("Bytes a day (UTC), such as 20GiB.", valueName: "n"))
         var bytesPerDay: String?
         @Option(
             name: .customLong("for"), parsing: .unconditional,
-            help: ArgumentHelp("How long: 90s, 30m, 24h, 7d.", valueName: "time"))
+            help: ArgumentHelp("How long the limits last: 90s, 30m, 24h, 7d.", valueName: "time"))
         var time = TimeSpan(seconds: 86_400)
-        @Flag(help: "Take back all that was set: the policy's limits hold again.") var clear = false
+        @Flag(help: "Remove all limits that were set: the policy's limits apply again.") var clear = false
         @OptionGroup var redis: RedisArguments
         @OptionGroup var policy: PolicyArguments
         @Flag(help: "Print the account as JSON.") var json = false

@@ -23,7 +23,7 @@ extension QuotaReport {
             "The day ends in \(self.left(to: self.dayEnds)) (\(self.dayEnds.text)).",
         ]
         if let end = self.overridesEnd {
-            lines.append("What was set for this client ends in \(self.left(to: end)) (\(end.text)).")
+            lines.append("The limits set for this client end in \(self.left(to: end)) (\(end.text)).")
         }
         if self.policy == nil {
             lines.append(
@@ -31,7 +31,9 @@ extension QuotaReport {
             )
         }
         lines.append("")
-        guard !self.holders.isEmpty else { return (lines + ["No node holds anything of it."]).joined(separator: "\n") }
+        guard !self.holders.isEmpty else {
+            return (lines + ["No node holds anything for this client."]).joined(separator: "\n")
+        }
         var holders = TextTable([
             ("NODE", .left), ("ADDRESS", .left), ("SESSIONS", .right), ("SOCKETS", .right), ("ID", .left),
         ])

@@ -13,7 +13,7 @@ struct Serve: AsyncParsableCommand {
         abstract: "Serve clients (the default).",
         discussion:
             """
-            SIGTERM or SIGINT drains: no new connections, live sockets go on until the drain timeout. A second one ends at once. SIGHUP reads \
+            SIGTERM or SIGINT drains: no new connections, open sockets go on until the drain timeout. A second signal ends at once. SIGHUP reads \
             the policy's file again; so does a change of the file.
             """
     )

@@ -21,7 +21,7 @@ struct TokenCommand: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Make a random token and its line.",
             discussion:
-                "Prints two lines: the token, which the client gets and the node never sees again, and the line for the file."
+                "Prints two lines: the token, which only the client gets, and the line for the file."
         )
 
         @Argument(help: ArgumentHelp("The client's name.", discussion: ClientName.rule)) var client: String
@@ -37,7 +37,8 @@ struct TokenCommand: ParsableCommand {
     struct Hash: ParsableCommand {
         static let configuration = CommandConfiguration(
             abstract: "Read a token from standard input and print its line.",
-            discussion: "A token is at least 16 characters, and random: who has the file may guess at it without limit."
+            discussion:
+                "A token must have at least 16 characters and be random: anyone who has the file can try guesses without limit."
         )
 
         @Argument(help: "The client's name.") var client: String

@@ -12,21 +12,21 @@ struct AdminArguments: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Port of the admin server; 0 lets the system choose and logs which.", discussion: "Default 9100.",
+            "Port of the admin server; 0 lets the system choose one, which is logged.", discussion: "Default 9100.",
             valueName: "port"))
     var adminPort: Int?
 
-    @Flag(help: "No admin server.") var noAdmin = false
+    @Flag(help: "Start no admin server.") var noAdmin = false
 
     @OptionGroup var adminToken: AdminTokenArguments
 
     @Flag(help: "Serve /metrics of the admin server without the token.") var openMetrics = false
 
-    @Flag(help: "Not ready (/readyz) while Redis does not answer.") var readyNeedsRedis = false
+    @Flag(help: "/readyz says not ready while Redis does not answer.") var readyNeedsRedis = false
 
     @Option(
         help: ArgumentHelp(
-            "Name in Host that an admin server on loopback answers to beside its own, as behind a proxy. May be repeated.",
+            "Host name that an admin server on loopback accepts besides its own, such as the name of a proxy before it. May be repeated.",
             valueName: "name"))
     var adminAllowedHost: [String] = []
 

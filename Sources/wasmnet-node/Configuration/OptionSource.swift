@@ -13,7 +13,7 @@ struct OptionSource {
             ByteText($0.key).starts(with: "WASMNET_") && ByteText($0.value).hasControls
         }.keys
             .sorted()
-            .map { "\($0) holds a control character" }
+            .map { "\($0) contains a control character" }
     }
 
     /// How a value was given, for error messages.

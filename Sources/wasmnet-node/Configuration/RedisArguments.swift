@@ -7,11 +7,11 @@ import WasmnetNet
 struct RedisArguments: ParsableArguments {
     @Option(
         help: ArgumentHelp(
-            "The Redis where limits are counted for all nodes together: redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://. With a password rather give WASMNET_REDIS.",
+            "URL of the Redis that counts limits for all nodes together: redis://, rediss://, redis+unix://, redis+sentinel:// or redis+cluster://. If it has a password, use WASMNET_REDIS instead.",
             valueName: "url"))
     var redis: String?
 
-    @Option(help: ArgumentHelp("Authorities (PEM) that rediss:// trusts beside the system's.", valueName: "file"))
+    @Option(help: ArgumentHelp("Authorities (PEM) that rediss:// trusts besides the system's.", valueName: "file"))
     var redisCaFile: [String] = []
 
     /// What ArgumentParser fills in.

@@ -9,7 +9,8 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         parsing: .unconditional,
-        help: ArgumentHelp("Port to listen on; 0 lets the system choose and logs which.", discussion: "Default 9000."))
+        help: ArgumentHelp(
+            "Port to listen on; 0 lets the system choose one, which is logged.", discussion: "Default 9000."))
     var port: Int?
 
     @Option(help: ArgumentHelp("Policy file (TOML).", valueName: "file"))
@@ -21,7 +22,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Megabits a second for each client, both ways together; 0 is unlimited. Wins over the policy.",
+            "Megabits a second for each client, both directions together; 0 is unlimited. Overrides the policy.",
             valueName: "n"))
     var maxBandwidthMbps: Double?
 
@@ -33,10 +34,10 @@ struct ServeOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "Seconds that live sockets get after SIGTERM.", discussion: "Default 30.", valueName: "seconds"))
+            "Seconds that open sockets have to finish after SIGTERM.", discussion: "Default 30.", valueName: "seconds"))
     var drainTimeout: Double?
 
-    @Option(help: ArgumentHelp("Authorities (PEM) that connect_tls trusts beside the system's.", valueName: "file"))
+    @Option(help: ArgumentHelp("Authorities (PEM) that connect_tls trusts besides the system's.", valueName: "file"))
     var caFile: [String] = []
 
     @Option(help: ArgumentHelp("Certificate chain (PEM) to serve wss:// with.", valueName: "file"))
@@ -47,7 +48,8 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Clients' tokens by their hashes, a line each; \"wasmnet-node token\" makes the lines.", valueName: "file"))
+            "File with the hashes of clients' tokens, one a line; \"wasmnet-node token\" makes the lines.",
+            valueName: "file"))
     var tokenFile: String?
 
     @Option(
@@ -59,10 +61,10 @@ struct ServeOptions: ParsableArguments {
     @Option(help: ArgumentHelp("JSON Web Key Set with keys for JWTs.", valueName: "file"))
     var jwksFile: String?
 
-    @Option(help: ArgumentHelp("What iss of a JWT must be.", valueName: "name"))
+    @Option(help: ArgumentHelp("The iss that a JWT must have.", valueName: "name"))
     var jwtIssuer: String?
 
-    @Option(help: ArgumentHelp("What must be among aud of a JWT.", valueName: "name"))
+    @Option(help: ArgumentHelp("The name that must be in a JWT's aud.", valueName: "name"))
     var jwtAudience: String?
 
     @Option(
@@ -73,7 +75,7 @@ struct ServeOptions: ParsableArguments {
 
     @OptionGroup var clusterRedis: RedisArguments
 
-    @Flag(help: "Start while Redis is out of reach: serve by redis_failure, and without the cluster's denylist.")
+    @Flag(help: "Start even if Redis is out of reach: serve by redis_failure, and without the cluster's denylist.")
     var redisOptional = false
 
     @Option(
@@ -92,11 +94,11 @@ struct ServeOptions: ParsableArguments {
 
     @Option(
         help: ArgumentHelp(
-            "Policy file that decides nothing: what it would decide otherwise is counted and logged.",
+            "Policy file to try out: decisions that would differ from the policy's are counted and logged.",
             valueName: "file"))
     var shadowPolicy: String?
 
-    @Flag(help: "Serve the browser client at /client/ and a page to try programs on at /playground/.")
+    @Flag(help: "Serve the browser client at /client/ and a page for trying programs at /playground/.")
     var serveClient = false
 
     @Option(
@@ -111,7 +113,7 @@ struct ServeOptions: ParsableArguments {
     @Option(
         parsing: .unconditional,
         help: ArgumentHelp(
-            "The part of the sessions whose sockets are logged, 0 to 1; denials are logged of all.",
+            "The share of sessions whose sockets are logged, 0 to 1; denials are logged for all.",
             discussion: "Default 1.", valueName: "part"))
     var accessLogSample: Double?
 

@@ -39,7 +39,7 @@ enum UnknownVariables {
             guard !Self.others.contains(where: { written.starts(with: $0) }) else { return nil }
             let nearest = Spelling.nearest(to: name, among: Self.known)
             let advice = nearest.map { "; did you mean WASMNET_\($0)?" } ?? ""
-            return "\(key.shown()) is no variable of the node and does nothing\(advice)"
+            return "\(key.shown()) is not a variable of the node and has no effect\(advice)"
         }
     }
 }

@@ -239,7 +239,7 @@ extension Operations {
                     #expect(try await redis.says(begin) == "OK\n")
                     while try await detail()?.wholeMatch(
                         of:
-                            #/limits go by redis_failure \(static\) for [1-9][0-9]* s: Redis refuses what nodes ask \((.*)\)/#
+                            #/limits go by redis_failure \(static\) for [1-9][0-9]* s: Redis refuses the nodes' commands \((.*)\)/#
                     )?.1 != code[...] {
                         try await Task.sleep(for: .milliseconds(100))
                     }

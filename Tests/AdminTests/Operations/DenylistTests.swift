@@ -81,7 +81,7 @@ extension Operations {
         @Test func whatIsNoEntryIsToldSo() async throws {
             try await TestNode.withAdmin { _, admin in
                 for (entry, words) in [
-                    ("10.0.0.0/99", "10.0.0.0/99"), ("*", "no entry"), ("client:nobody", "client"),
+                    ("10.0.0.0/99", "10.0.0.0/99"), ("*", "not an entry"), ("client:nobody", "client"),
                     ("client:t:%00", "control"), ("client:t:" + String(repeating: "x", count: 257), "1 to 256 bytes"),
                 ] {
                     let answer = try await admin.ask(

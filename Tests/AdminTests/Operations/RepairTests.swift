@@ -7,7 +7,7 @@ import WasmnetTesting
 extension Operations {
     @Suite struct RepairTests {
         private static let words =
-            "keys in Redis were of another type than this node's, and were removed: what was counted there begins anew"
+            "keys in Redis had a type that this node does not use, and were removed: what they counted starts again from zero"
 
         /// An operator sees which key it was, and no line for each request that met it.
         @Test func aKeyOfAnotherTypeIsOneLineThatNamesIt() async throws {

@@ -191,7 +191,7 @@ import WasmnetQuota
         try await LiveServer.with { live async throws in
             let answer = try await live.send("PUT", "/v1/quota/t%3Aamy", body: #"{"\#(old)": 5}"#)
             #expect(answer.status == 422)
-            #expect(answer.body.contains("\(old): no such member any more; it is \(new)"), "\(answer.body)")
+            #expect(answer.body.contains("\(old): no such member any more; use \(new)"), "\(answer.body)")
             #expect(live.backend.state.withLockedValue { $0.overrides } == nil)
         }
     }

@@ -51,8 +51,8 @@ import WasmnetPolicy
             ("client:t:%ff", "hexadecimal"), ("client:a:somewhere", "neither an address nor a network"),
             ("client:a:203.0.113", "inet_pton"), ("client:a:203.0.113.7:80", "neither an address nor a network"),
             ("client:a:2001:db8::1", "write client:a:2001:db8::/64"),
-            ("tcp/203.0.113.7", "for TCP and UDP both: leave it out"),
-            ("client:a:udp/203.0.113.7", "for TCP and UDP both: leave it out"),
+            ("tcp/203.0.113.7", "for both TCP and UDP: leave it out"),
+            ("client:a:udp/203.0.113.7", "for both TCP and UDP: leave it out"),
             ("client:a:*", "neither an address nor a network"),
             ("client:t:\(String(repeating: "x", count: 1100))", "at most 1024 bytes"),
         ])

@@ -134,7 +134,7 @@ extension WithServers {
             }
             address.withLockedValue { $0 = node.address }
             try await withClient(RedisURL(topology: .cluster([node.endpoint]))) { client in
-                await #expect(throws: RedisError.cluster("a command was sent on 5 times")) {
+                await #expect(throws: RedisError.cluster("a command was redirected 5 times")) {
                     try await client.send(["GET", "foo"])
                 }
             }

@@ -59,11 +59,11 @@ import Testing
                 # TYPE jobs_total counter
                 jobs_total{a="x",kind="b"} 3
                 jobs_total{kind="a\"\\\n"} 1
-                # HELP metrics_discarded_samples_total Samples that no metric can take: negative for a counter or a duration, or not finite.
+                # HELP metrics_discarded_samples_total Samples that were rejected: negative for a counter or a duration, or not finite.
                 # TYPE metrics_discarded_samples_total counter
                 metrics_discarded_samples_total{reason="negative"} 0
                 metrics_discarded_samples_total{reason="not_finite"} 0
-                # HELP metrics_refused_series_total Times a series was asked for and not made, by metric (empty: none of that name) and reason.
+                # HELP metrics_refused_series_total Times a requested series was not created, by metric (empty: unknown metric) and reason.
                 # TYPE metrics_refused_series_total counter
                 metrics_refused_series_total{reason="invalid_label"} 0
                 metrics_refused_series_total{reason="invalid_name"} 0

@@ -20,10 +20,10 @@ import WasmnetTesting
             #expect(mkfifo(folder + "pipe", 0o600) == 0)
             #expect(symlink("pipe", folder + "link") == 0)
             for path in [folder + "pipe", folder + "link", "/dev/zero", "/dev/null"] {
-                #expect(wordsThrown { _ = try FileBytes.read(path) } == "it is no regular file", "\(path)")
+                #expect(wordsThrown { _ = try FileBytes.read(path) } == "it is not a regular file", "\(path)")
                 #expect(
                     wordsThrown { _ = try PolicyFile.load(path: path) }
-                        == "\(path): the file cannot be read: it is no regular file")
+                        == "\(path): the file cannot be read: it is not a regular file")
             }
             #expect(wordsThrown { _ = try FileBytes.read(folder) } == "Is a directory")
             #expect(wordsThrown { _ = try FileBytes.read(folder, of: .anything) } == "Is a directory")
@@ -54,7 +54,7 @@ import WasmnetTesting
         try pipe.fileHandleForWriting.write(contentsOf: Data("[network]\nallow = [\"*\"]\n".utf8))
         try pipe.fileHandleForWriting.close()
         let path = "/dev/fd/\(pipe.fileHandleForReading.fileDescriptor)"
-        #expect(wordsThrown { _ = try PolicyFile.load(path: path) }.hasSuffix("it is no regular file"))
+        #expect(wordsThrown { _ = try PolicyFile.load(path: path) }.hasSuffix("it is not a regular file"))
         #expect(wordsThrown { _ = try PolicyFile.load(path: path, of: .anything) } == "")
     }
 }

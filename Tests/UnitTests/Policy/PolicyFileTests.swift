@@ -30,12 +30,12 @@ import WasmnetQuota
             "[network]\nallow = [\"x.example:90-80\"]",
             "p.toml:2: network.allow[0]: \"x.example:90-80\": the range 90-80 is empty"
         ),
-        ("[network]\nallow = [7]", "p.toml:2: network.allow[0]: a text is needed"),
-        ("[network]\nallow = \"*\"", "p.toml:2: network.allow: a list of texts is needed"),
+        ("[network]\nallow = [7]", "p.toml:2: network.allow[0]: a string is needed"),
+        ("[network]\nallow = \"*\"", "p.toml:2: network.allow: a list of strings is needed"),
         ("[network]\nbind_ports = \"90-80\"", "p.toml:2: network.bind_ports: the range 90-80 is empty"),
         (
             "[network]\nbind_addresses = [\"localhost\"]",
-            "p.toml:2: network.bind_addresses[0]: \"localhost\": \"localhost\" is no address"
+            "p.toml:2: network.bind_addresses[0]: \"localhost\": \"localhost\" is not an address"
         ),
         (
             "[network]\nmax_connections = -1",
@@ -78,24 +78,24 @@ import WasmnetQuota
         ),
         (
             "[network]\nallow = [\n  \"*\",\n  \"tcp6/*:443\",\n]",
-            "p.toml:4: network.allow[1]: \"tcp6/*:443\": \"tcp6/\" is no transport, which is \"tcp/\" or \"udp/\"; did you mean \"tcp/\"?"
+            "p.toml:4: network.allow[1]: \"tcp6/*:443\": \"tcp6/\" is not a transport, which is \"tcp/\" or \"udp/\"; did you mean \"tcp/\"?"
         ),
         (
             "[network]\ndeny = [\"udp/53\"]",
-            "p.toml:2: network.deny[0]: \"udp/53\": behind \"udp/\" a host is missing; \"*\" is every host, as in \"udp/*:53\""
+            "p.toml:2: network.deny[0]: \"udp/53\": a host is missing after \"udp/\"; \"*\" is every host, as in \"udp/*:53\""
         ),
         (
             "[network]\nbind_addresses = [\"udp/127.0.0.1\"]",
-            "p.toml:2: network.bind_addresses[0]: \"udp/127.0.0.1\": \"udp/\" may stand in allow, in deny and in a token's allow only"
+            "p.toml:2: network.bind_addresses[0]: \"udp/127.0.0.1\": \"udp/\" is possible only in allow, in deny and in a token's allow"
         ),
-        ("[network]\nbind_ports = \"80, tcp/443\"", "p.toml:2: network.bind_ports: \"tcp/\" may stand in allow"),
+        ("[network]\nbind_ports = \"80, tcp/443\"", "p.toml:2: network.bind_ports: \"tcp/\" is possible only in allow"),
         (
             "[clients]\ntrusted_proxies = [\"tcp/10.0.0.0/8\"]",
-            "p.toml:2: clients.trusted_proxies[0]: \"tcp/10.0.0.0/8\": \"tcp/\" may stand in allow"
+            "p.toml:2: clients.trusted_proxies[0]: \"tcp/10.0.0.0/8\": \"tcp/\" is possible only in allow"
         ),
         (
             "[clients]\nallowed_origins = [\"tcp/https://a.example\"]",
-            "p.toml:2: clients.allowed_origins[0]: \"tcp/https://a.example\": \"tcp/\" may stand in allow"
+            "p.toml:2: clients.allowed_origins[0]: \"tcp/https://a.example\": \"tcp/\" is possible only in allow"
         ),
         ("network = 1", "p.toml:1: network: a table is needed"),
         ("[network\n", "p.toml:1: not TOML"),
@@ -221,7 +221,7 @@ import WasmnetQuota
         #expect(
             self.problems("[redis_failure]\nconnects_per_sec = \"fence\"\nexcess = \"some\"\nmax_sessions = \"half\"")
                 == [
-                    "p.toml:2: redis_failure.connects_per_sec: \"fence\" is for max_sessions and max_connections; \"closed\" is its like here",
+                    "p.toml:2: redis_failure.connects_per_sec: \"fence\" is for max_sessions and max_connections; use \"closed\" here",
                     "p.toml:3: redis_failure.excess: \"end\" or \"keep\" is needed, not \"some\"",
                     "p.toml:4: redis_failure.max_sessions: \"static\", \"open\", \"closed\" or \"fence\" is needed, not \"half\"",
                 ])

@@ -214,21 +214,21 @@ import WasmnetTesting
     }
 
     @Test(arguments: [
-        ("tcp6/*", "\"tcp6/\" is no transport, which is \"tcp/\" or \"udp/\"; did you mean \"tcp/\"?"),
-        ("UDP/*:53", "\"UDP/\" is no transport, which is \"tcp/\" or \"udp/\"; did you mean \"udp/\"?"),
-        ("udp://8.8.8.8:53", "\"udp:/\" is no transport, which is \"tcp/\" or \"udp/\"; did you mean \"udp/\"?"),
-        ("quic/*", "\"quic/\" is no transport, which is \"tcp/\" or \"udp/\""),
-        ("tcp/", "behind \"tcp/\" a host is missing; \"*\" is every host, as in \"tcp/*\""),
-        ("udp/53", "behind \"udp/\" a host is missing; \"*\" is every host, as in \"udp/*:53\""),
-        ("*:53/udp", "the transport stands first: \"udp/*:53\""),
+        ("tcp6/*", "\"tcp6/\" is not a transport, which is \"tcp/\" or \"udp/\"; did you mean \"tcp/\"?"),
+        ("UDP/*:53", "\"UDP/\" is not a transport, which is \"tcp/\" or \"udp/\"; did you mean \"udp/\"?"),
+        ("udp://8.8.8.8:53", "\"udp:/\" is not a transport, which is \"tcp/\" or \"udp/\"; did you mean \"udp/\"?"),
+        ("quic/*", "\"quic/\" is not a transport, which is \"tcp/\" or \"udp/\""),
+        ("tcp/", "a host is missing after \"tcp/\"; \"*\" is every host, as in \"tcp/*\""),
+        ("udp/53", "a host is missing after \"udp/\"; \"*\" is every host, as in \"udp/*:53\""),
+        ("*:53/udp", "the transport comes first: \"udp/*:53\""),
         ("tcp/udp/*", "an entry has one transport; without \"tcp/\" and \"udp/\" it is for both"),
         ("tcp/10.0.0.1/8", "10.0.0.1/8 has bits beyond its prefix; the network is 10.0.0.0/8"),
-        ("udp/*:0", "\"0\" is no port or range of ports from 1 to 65535"),
+        ("udp/*:0", "\"0\" is not a port or a range of ports from 1 to 65535"),
         // Errors that were reported before are reported in the same words.
-        ("10.0.0/8", "10.0.0 is no address"), ("example/24", "example is no address"),
-        ("a.example/x", "a.example is no address"),
-        ("fe80/10", "fe80 is no address"), ("10.0.0.0/udp6", "the prefix length must be 0 to 32"),
-        ("/8", " is no address"),
+        ("10.0.0/8", "10.0.0 is not an address"), ("example/24", "example is not an address"),
+        ("a.example/x", "a.example is not an address"),
+        ("fe80/10", "fe80 is not an address"), ("10.0.0.0/udp6", "the prefix length must be 0 to 32"),
+        ("/8", " is not an address"),
     ]) func whatIsNoTransportIsToldInWords(text: String, words: String) {
         let error = #expect(throws: DestinationError.self) { try PolicyEntry(text) }
         #expect(error?.description == words)

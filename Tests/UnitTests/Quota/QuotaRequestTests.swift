@@ -53,8 +53,8 @@ import WasmnetQuota
         (request.maxSessions, request.maxBandwidthMbps) = (5, 5)
         #expect(
             self.problems(request, over: .unlimited) == [
-                "the policy does not limit max_sessions, so nodes that go by it do not count it",
-                "the policy does not limit max_bandwidth_mbps, so nodes that go by it do not count it",
+                "the policy does not limit max_sessions, so nodes with that policy do not count it",
+                "the policy does not limit max_bandwidth_mbps, so nodes with that policy do not count it",
             ])
     }
 }

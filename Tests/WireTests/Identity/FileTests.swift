@@ -39,12 +39,12 @@ import WasmnetTesting
             (pem, .edDSA, "k: this is a key for ES256, not for EdDSA"),
             (Array(Self.mint.ed25519PEM.utf8), .es256, "k: this is a key for EdDSA, not for ES256"),
             (Array(Self.mint.p256.pemRepresentation.utf8), nil, "k: this is a private key"),
-            (Array(p384.utf8), nil, "k: this is no public key of P-256"),
-            (Self.mint.secret, nil, "k: this is no public key in PEM; a secret is given as HS256:k"),
+            (Array(p384.utf8), nil, "k: this is not a public key of P-256"),
+            (Self.mint.secret, nil, "k: this is not a public key in PEM; give a secret as HS256:k"),
             (Array("short".utf8), .hs256, "k: a secret for HS256 has at least 32 bytes"),
             (Array((String(repeating: "s", count: 31) + "\n").utf8), .hs256, "k: a secret for HS256 has at least"),
-            ([], nil, "k: this is no public key in PEM"),
-            (Array("-----BEGIN X-----".utf8), nil, "k: this is no public key of"),
+            ([], nil, "k: this is not a public key in PEM"),
+            (Array("-----BEGIN X-----".utf8), nil, "k: this is not a public key of"),
         ]
         for (bytes, algorithm, words) in rows {
             let complaint = wordsThrown { _ = try KeyFile.parse(bytes, as: algorithm, file: "k") }
@@ -99,7 +99,7 @@ import WasmnetTesting
     @Test func badKeySetsAreRefused() throws {
         let x = Base64URL.encode(Array(Self.mint.ed25519.publicKey.rawRepresentation))
         let rows = [
-            ("{}", "j: this is no JSON Web Key Set"), ("[]", "j: this is no JSON"), ("", "j: this is no JSON"),
+            ("{}", "j: this is not a JSON Web Key Set"), ("[]", "j: this is not a JSON"), ("", "j: this is not a JSON"),
             (#"{"keys":[]}"#, "j: there is no key"), (#"{"keys":[{"kty":"RSA"}]}"#, "j: there is no key"),
             (#"{"keys":[{"kty":"OKP","crv":"Ed25519","x":"\#(x)","d":"\#(x)"}]}"#, "j: keys[0]: this is a private key"),
             (#"{"keys":[{"kty":"OKP","crv":"Ed25519","alg":"HS256","x":"\#(x)"}]}"#, "j: there is no key"),
@@ -121,11 +121,11 @@ import WasmnetTesting
             (#"{"kty":"OKP","crv":"Ed25519","x":"\#(x)="}"#, "the key's value is"),
             (#"{"kty":"EC","crv":"P-256","x":"\#(x)","y":"\#(x)"}"#, "the key's value is"),
             (#"{"kty":"EC","crv":"P-256","x":"\#(x)"}"#, "the key's value is"),
-            (#"{"kty":"EC","crv":"P-256","x":7,"y":"\#(x)"}"#, "it is no key"), (#"{"kid":"a"}"#, "it is no key"),
-            (#"{"kty":"OKP","crv":"Ed25519","key_ops":["sign"],"x":"\#(x)"}"#, #"its key_ops do not have "verify""#),
-            (#"{"kty":"OKP","crv":"Ed25519","key_ops":[],"x":"\#(x)"}"#, #"its key_ops do not have "verify""#),
-            (#"{"kty":"OKP","crv":"Ed25519","key_ops":"verify","x":"\#(x)"}"#, "it is no key"),
-            ("7", "it is no key"), ("null", "it is no key"),
+            (#"{"kty":"EC","crv":"P-256","x":7,"y":"\#(x)"}"#, "it is not a key"), (#"{"kid":"a"}"#, "it is not a key"),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":["sign"],"x":"\#(x)"}"#, #"its key_ops do not include "verify""#),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":[],"x":"\#(x)"}"#, #"its key_ops do not include "verify""#),
+            (#"{"kty":"OKP","crv":"Ed25519","key_ops":"verify","x":"\#(x)"}"#, "it is not a key"),
+            ("7", "it is not a key"), ("null", "it is not a key"),
         ] {
             let set = try KeySetFile(json: Array(#"{"keys":[\#(bad),\#(good)]}"#.utf8), file: "j")
             #expect(set.keys.map(\.id) == ["a"], "\(bad)")
