@@ -54,12 +54,12 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
         // It would end at the zero that ends a C string.
         guard text.count < INET6_ADDRSTRLEN, !text.has("\0") else { return nil }
         let count = family == AF_INET ? 4 : 16
-        let bytes = withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { room -> [UInt8]? in
+        let address = withUnsafeTemporaryAllocation(byteCount: 16, alignment: 8) { room -> IPAddress? in
             guard inet_pton(family, text.text, room.baseAddress) == 1 else { return nil }
-            return Array(room.prefix(count))
+            return IPAddress(bytes: UnsafeRawBufferPointer(rebasing: room[..<count]))
         }
-        guard let bytes else { return nil }
-        self.init(bytes: bytes)
+        guard let address else { return nil }
+        self = address
     }
 
     /// The address' bytes in network order: 4 or 16.
@@ -77,9 +77,11 @@ public struct IPAddress: Hashable, Sendable, CustomStringConvertible {
             return "::" + groups.joined(separator: ":")
         }
         return withUnsafeTemporaryAllocation(of: CChar.self, capacity: Int(INET6_ADDRSTRLEN)) { room in
-            let text = self.bytes.withUnsafeBytes {
-                inet_ntop(self.isIPv4 ? AF_INET : AF_INET6, $0.baseAddress, room.baseAddress, socklen_t(room.count))
-            }
+            var (v4, v6) = (UInt32(truncatingIfNeeded: self.low).bigEndian, (self.high.bigEndian, self.low.bigEndian))
+            let text =
+                self.isIPv4
+                ? inet_ntop(AF_INET, &v4, room.baseAddress, socklen_t(room.count))
+                : inet_ntop(AF_INET6, &v6, room.baseAddress, socklen_t(room.count))
             return text.map { String(cString: $0) } ?? ""
         }
     }
