@@ -58,11 +58,8 @@ extension Server {
     }
 
     private static func close(_ channel: any Channel, after error: any Error, within timeout: TimeAmount) {
-        var payload = ByteBuffer()
         let (code, reason) = RejectionClose.words(for: error)
-        payload.write(webSocketErrorCode: WebSocketErrorCode(codeNumber: Int(code.rawValue)))
-        payload.writeString(reason)
-        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: payload)
+        let frame = WebSocketFrame(fin: true, opcode: .connectionClose, data: code.payload(reason))
         // Nothing more is accepted; and the peer gets time to read the reason, since a close with unread bytes would be a reset.
         try? channel.syncOptions?.setOption(.autoRead, value: false)
         channel.writeAndFlush(frame, promise: nil)

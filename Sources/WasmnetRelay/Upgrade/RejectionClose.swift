@@ -37,12 +37,10 @@ package struct RejectionClose {
     /// Sends the close frame; the connection ends with the peer's answer to it, or after `timeout`.
     func say(on channel: any Channel, within timeout: TimeAmount) throws {
         try channel.pipeline.syncOperations.addHandler(AwaitPeerCloseHandler())
+        let payload = self.code.payload(self.reason)
         var frame = ByteBuffer()
-        frame.writeInteger(UInt8(0x80) | FrameKind.close.rawValue)
-        let reason = self.reason.utf8.prefix(123)
-        frame.writeInteger(UInt8(2 + reason.count))
-        frame.writeInteger(self.code.rawValue)
-        frame.writeBytes(reason)
+        frame.writeFrameHeader(.close, length: payload.readableBytes)
+        frame.writeImmutableBuffer(payload)
         channel.writeAndFlush(frame, promise: nil)
         let timer = channel.eventLoop.scheduleTask(in: timeout) { channel.close(promise: nil) }
         channel.closeFuture.whenComplete { _ in timer.cancel() }

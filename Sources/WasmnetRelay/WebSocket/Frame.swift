@@ -1,4 +1,4 @@
-import NIOCore
+package import NIOCore
 
 /// The type in the first byte of a frame (RFC 6455, section 5.2).
 enum FrameKind: UInt8 {
@@ -42,6 +42,17 @@ package enum CloseCode: UInt16, Sendable {
     case notAdmitted = 1008
     case tooLarge = 1009
     case tryLater = 1013
+
+    /// The payload of a close frame with this code (RFC 6455, section 5.5.1). A control frame has at most 125 bytes (section 5.5), so a
+    /// reason is cut to 123, between characters.
+    package func payload(_ reason: String) -> ByteBuffer {
+        let bytes = reason.utf8
+        var end = bytes.index(bytes.startIndex, offsetBy: 123, limitedBy: bytes.endIndex) ?? bytes.endIndex
+        while end.samePosition(in: reason) == nil { end = bytes.index(before: end) }
+        var payload = ByteBuffer(integer: self.rawValue)
+        payload.writeSubstring(reason[..<end])
+        return payload
+    }
 }
 
 /// Reads frame headers; a value without state.

@@ -126,13 +126,7 @@ extension WebSocketHandler: SessionCarrier {
 
     package func close(_ code: CloseCode, _ reason: String) {
         guard self.state == .open, let context = self.context else { return }
-        var payload = ByteBuffer(integer: code.rawValue)
-        // A control frame's payload is at most 125 bytes, and cut between characters.
-        let bytes = reason.utf8
-        var end = bytes.index(bytes.startIndex, offsetBy: 123, limitedBy: bytes.endIndex) ?? bytes.endIndex
-        while end.samePosition(in: reason) == nil { end = bytes.index(before: end) }
-        payload.writeSubstring(reason[..<end])
-        self.writeControl(.close, payload)
+        self.writeControl(.close, code.payload(reason))
         self.state = .closing
         self.flushNow()
         self.sessionIsOver()
