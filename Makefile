@@ -97,11 +97,11 @@ soak: deps-cluster ## a long run with faults, reloads and denylist churn; MINUTE
 dist: deps-cluster playground ## dist/: the static build with its configurations, the client package, checksums, an SBOM; BIN=FILE instead of building
 	scripts/dist.sh
 
-lint: deps-lint ## the formatter's opinion, and the links and tests that documents name, as errors
+lint: deps-lint ## check the formatting, and the links and test names in the documents
 	$(SWIFT) format lint --strict --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 	python3 -B deploy/check/docs.py
 
-format: ## let the formatter have its way
+format: ## format the Swift sources
 	$(SWIFT) format --in-place --recursive --parallel Package.swift Sources Tests $(wildcard Benchmarks) Examples
 
 deps:

@@ -4,7 +4,7 @@
 #
 #   deploy/check.sh [--metrics FILE-or-URL] [--node wasmnet-node]
 #
-# --metrics  what to hold alerts, dashboard and autoscaler to: /metrics of a running node with Redis (and WASMNET_ADMIN_TOKEN if it needs one) or its
+# --metrics  what alerts, dashboard and autoscaler are checked against: /metrics of a running node with Redis (and WASMNET_ADMIN_TOKEN if it needs one) or its
 #            text in a file; by default deploy/check/metrics.txt
 # --node     a wasmnet-node, which then checks the policies as well
 #

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # A whole cluster on this machine, without containers: Redis, three nodes, HAProxy and Prometheus, each with its configuration from deploy/, on
-# loopback only. Runs until Ctrl-C, or until a part ends by itself, which is told; then nothing of it is left.
+# loopback only. Runs until Ctrl-C, or until a part ends by itself, which it reports; then it ends everything that it started.
 #
 #   scripts/cluster.sh
 #

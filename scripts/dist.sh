@@ -8,7 +8,7 @@
 #
 #   scripts/dist.sh [FOLDER]
 #
-#   BIN  a node to pack instead of one built by scripts/release.sh; what it loads at run time is not looked at
+#   BIN  a node to pack instead of one built by scripts/release.sh; the libraries that it loads at run time are not checked
 #
 # The same sources and toolchain give the same archives: times are those of the commit, owners are none, names are sorted.
 set -euo pipefail

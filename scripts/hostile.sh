@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds node and load generator in release, and has hostile clients at the node; arguments go to `wasmnet-bench hostile` (--help lists them).
-# WASMNET_NODE=FILE is the node instead of one that is built here. docs/hostile.md says what the table means.
+# Builds node and load generator in release, and runs hostile clients against the node; arguments go to `wasmnet-bench hostile` (--help lists them).
+# WASMNET_NODE=FILE is the node to use instead of one that is built here. docs/hostile.md says what the table means.
 set -euo pipefail
 node=${WASMNET_NODE:+$(realpath "$WASMNET_NODE")}
 cd "$(dirname "$0")/.."

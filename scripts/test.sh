@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds, then runs suites of tests one after the other, also after one has failed. Prints at the end what each failed one said of its
+# Builds, then runs suites of tests one after the other, also after one has failed. Prints at the end each failed one's report of its
 # failures, how each ended and how long it took, then "N passed, N failed" in suites. Exits 1 if the build or a suite failed.
 # `make test` installs what they need, and runs them all.
 #
@@ -34,7 +34,7 @@ trap 'exit 130' INT
 trap 'exit 143' TERM
 
 swift=${SWIFT:-swift}
-# The first ones keep the whole machine busy; the last one ends with the runner's closing line.
+# The first ones use the whole machine; the last one ends with the runner's closing line.
 all=(cluster dashboard client wasi check-deploy packages cluster-script alerts dist addresses outage rolling-restart instructions faults swift)
 named=(programs)
 [ $# -gt 0 ] || set -- "${all[@]}"
