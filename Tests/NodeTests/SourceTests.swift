@@ -51,6 +51,19 @@ extension NodeTests {
                 except: ["WasmnetNet/Sharing/Guarded.swift"])
         }
 
+        /// The fuzzers are a package that links to sources; nothing else in the tests' build would miss a folder that has moved.
+        @Test func everyLinkLeadsToAFile() throws {
+            let root = NodeProgram.root.appending(path: "Tests")
+            let links = try #require(FileManager.default.enumerator(atPath: root.path)).compactMap { $0 as? String }
+                .filter {
+                    (try? FileManager.default.destinationOfSymbolicLink(atPath: root.appending(path: $0).path)) != nil
+                }
+            #expect(links.count >= 4)
+            for link in links {
+                #expect(FileManager.default.fileExists(atPath: root.appending(path: link).path), "\(link)")
+            }
+        }
+
         /// Finds a call of the list in no file of Sources except the exceptions, and in each of these.
         private static func check(_ calls: [String], except exceptions: [String]) throws {
             let root = NodeProgram.root.appending(path: "Sources")
