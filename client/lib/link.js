@@ -127,7 +127,7 @@ export class Link {
     if (gathered) this.send(gathered);
     if (!message || this.ws.readyState !== 1) return;
     const before = this.ws.bufferedAmount;
-    if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
+    if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read"));
     try {
       this.ws.send(message);
     } catch {
@@ -237,12 +237,9 @@ export class Link {
     this.#giveUpAt = Infinity;
     this.#stoodStill = false;
     try {
-      const codec = typeof data === "string" ? this._jsonCodec : this._binaryCodec;
-      if (!codec) throw violation("a text message");
-      const event = readEvent(codec, data);
+      const event = readEvent((typeof data === "string" && this._jsonCodec) || this._binaryCodec, data);
       if (event) this.#dispatch(event);
     } catch (error) {
-      if (!(error instanceof WasmnetError)) throw error;
       return this._fail(error, 3002);
     }
     if (this._waiting.size) this.#checkRoom();
