@@ -61,7 +61,7 @@ export class BinaryCodec {
 
   /** @returns an event `{ev, id, ...}`, or null for an unknown type; throws if the message cannot be read. */
   decode(buffer) {
-    // Throws if it is text, which v2 does not have.
+    // Throws if it is text.
     const view = new DataView(buffer);
     const bytes = new Uint8Array(buffer);
     const type = bytes[0];

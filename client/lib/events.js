@@ -10,6 +10,7 @@ export const FIRST_NODE_ID = 2 ** 52;
 const MOST_MESSAGE = 24 << 20;
 const MOST_OTHER = 256 << 10;
 
+const MOST_ADDRESSES = 4096;
 const DAY = 86400000;
 const U32 = 2 ** 32 - 1;
 
@@ -17,7 +18,7 @@ const U32 = 2 ** 32 - 1;
 const OPTIONAL = { local: 128, remote: 128, alpn: 255, message: 4096, retryAfterMs: [0, U32] };
 export const FIELDS = {
   ...OPTIONAL,
-  id: [0, 2 ** 53 - 1], "addrs.length": [0, 4096], connId: [1, 2 ** 53 - 1], port: [0, 65535], addr: 64, bytes: [1, U32], reconnectInMs: [0, DAY],
+  id: [0, 2 ** 53 - 1], connId: [1, 2 ** 53 - 1], port: [0, 65535], addr: 64, bytes: [1, U32], reconnectInMs: [0, DAY],
   // Of `hello`. The longest request without data must fit into a message; a window is the memory that an unread socket takes.
   version: 256, node: 256, session: 256, window: [1, 16 << 20], max_message: [2048, U32], max_sockets: [1, U32], heartbeat_ms: [1, DAY],
 };
@@ -41,16 +42,19 @@ export function readEvent(codec, data) {
     check("size", size, [0, size > MOST_OTHER && isData(data) ? MOST_MESSAGE : MOST_OTHER]);
     const event = codec.decode(data);
     const ev = event?.ev;
-    const verify = (field, value) => FIELDS[field] && !(OPTIONAL[field] && value == null) && check(`${field} of ${ev}`, value, FIELDS[field]);
-    for (const field in event) verify(field, event[field]);
+    for (const field in event) {
+      const rule = FIELDS[field];
+      const value = event[field];
+      if (rule && !(OPTIONAL[field] && value == null)) check(`${field} of ${ev}`, value, rule);
+    }
     if (ev === "resolved") {
-      verify("addrs.length", event.addrs.length);
-      event.addrs.forEach((address) => verify("addr", address));
+      check("addrs.length", event.addrs.length, [0, MOST_ADDRESSES]);
+      event.addrs.forEach((address) => check("addr", address, FIELDS.addr));
     }
     return event;
   } catch ({ message }) {
     // Whatever reading it throws: the message is at fault.
-    throw violation(message.slice(0, 150));
+    throw violation(message.slice(0, 80));
   }
 }
 

@@ -218,8 +218,9 @@ export class Link {
     this.version = isV2 ? 2 : 1;
     // A browser's own WebSocket copies; a replacement from the program may keep the buffer.
     this._binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
-    this._jsonCodec = isV2 ? null : new JsonCodec();
-    this._codec = isV2 || this.#options.binary ? this._binaryCodec : this._jsonCodec;
+    // v2 has no text: the binary codec throws at it.
+    this._textCodec = isV2 ? this._binaryCodec : new JsonCodec();
+    this._codec = this.#options.binary ? this._binaryCodec : this._textCodec;
     this._piece = this._codec === this._binaryCodec ? PIECE : PIECE * 3 / 4;
     // A v2 node sends first; anything else is the reason why the client is not admitted.
     if (!isV2) this.#up();
@@ -237,7 +238,7 @@ export class Link {
     this.#giveUpAt = Infinity;
     this.#stoodStill = false;
     try {
-      const event = readEvent((typeof data === "string" && this._jsonCodec) || this._binaryCodec, data);
+      const event = readEvent(typeof data === "string" ? this._textCodec : this._binaryCodec, data);
       if (event) this.#dispatch(event);
     } catch (error) {
       return this._fail(error, 3002);

@@ -248,7 +248,7 @@ export class Socket extends Mailbox {
   /** Holds the most of the bytes that may be left unread in total. A listener holds its connections' bytes. */
   _overflow() {
     this._dropMail();
-    if (this.kind !== "listener") this.#drop(new WasmnetError("too_slow", "the program does not read"));
+    if (this.isStream) this.#drop(new WasmnetError("too_slow", "the program does not read"));
   }
 
   _end(error) {
