@@ -279,11 +279,17 @@ export class Listener extends Shape {
     });
   }
 
-  async *[Symbol.asyncIterator]() {
-    try {
-      for (let connection; (connection = await this.accept());) yield connection;
-    } finally {
-      await this.close();
-    }
+  [Symbol.asyncIterator]() {
+    return {
+      next: async () => {
+        const value = await this.accept();
+        return { value, done: !value };
+      },
+      return: async (value) => {
+        await this.close();
+        return { value, done: true };
+      },
+      [Symbol.asyncIterator]() { return this; },
+    };
   }
 }
