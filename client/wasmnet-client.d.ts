@@ -5,6 +5,7 @@ export type ReasonCode =
   | "normal" | "client_closed" | "target_reset" | "target_timeout"
   | "policy_denied" | "denylisted" | "max_connections" | "connect_rate" | "byte_quota" | "max_sessions" | "not_admitted"
   | "refused" | "unreachable" | "connect_timeout" | "name_not_found" | "tls_failed" | "address_in_use"
+  /** Of one call: the node found it invalid, as a name that is not ASCII. Of all sockets: the session ended. */
   | "protocol_error" | "unknown_socket" | "duplicate_id" | "message_too_large" | "too_slow"
   | "draining" | "overloaded" | "internal"
   /** The WebSocket ended without a reason, or the node cannot be reached. */
@@ -123,7 +124,7 @@ export declare class Connection {
   readonly readable: Readable<Uint8Array>;
   /**
    * Takes bytes and strings (UTF-8). A write resolves when the target has accepted the connection and the node has granted credit for the
-   * bytes, and rejects when it is refused. Closing it half-closes; aborting it resets.
+   * bytes, and rejects when it is refused. Closing it half-closes; aborting it resets, and so does a write that fails.
    */
   readonly writable: WritableStream<Data>;
   readonly opened: Promise<ConnectionInfo>;
@@ -155,7 +156,8 @@ export declare class DatagramConnection {
   readonly readable: Readable<Datagram>;
   /**
    * A write waits until the socket is open and the WebSocket has room. The write of a datagram that cannot be sent (`message_too_large`:
-   * over 65,507 bytes) rejects and, as with every WritableStream, is the last. Closing or aborting it closes the socket.
+   * over 65,507 bytes) rejects and, as with every WritableStream, is the last; reading goes on until `close`. Closing or aborting it closes
+   * the socket. One that the node refuses is counted in `socket.dropped`, and reported to `socket.onerror`.
    */
   readonly writable: WritableStream<Data | DatagramToSend>;
   readonly opened: Promise<{ localPort: number }>;
@@ -214,7 +216,7 @@ export declare class Socket implements SocketListeners {
   readonly bytesDown: number;
   /**
    * Datagrams lost in the client: the oldest unread ones beyond 256 KiB a socket (each counts for 128 bytes more than its size); and
-   * those that could not be sent: larger than 65,507 bytes or than a message to the node, or while the WebSocket was full.
+   * those that could not be sent: larger than 65,507 bytes or than a message to the node, while the WebSocket was full, or refused by the node.
    */
   readonly dropped: number;
   readonly ending: WasmnetError | null;
@@ -245,12 +247,14 @@ export declare class Socket implements SocketListeners {
   /**
    * TCP and TLS: accepts all of it; the part beyond `sendable` is copied and waits. UDP: one datagram of at most 65,507 bytes, which is
    * sent at once or, if `sendable` is 0, dropped and counted in `dropped`. Throws a WasmnetError if the socket has ended or was shut down,
-   * and `message_too_large` for too large a datagram.
+   * and `message_too_large` for too large a datagram. Not for a listener or a UDP socket without a peer.
    */
   send(data: Data): void;
+  /** UDP only. */
   sendTo(host: string, port: number, data: Data): void;
   /** This many bytes of those passed to `ondata` are read, at most all: the node may send as many more. No effect over v1. */
   consumed(count: number): void;
+  /** A listener only: asks the node again for its port. */
   listen(backlog?: number): void;
   /** Half-close, after the sent data. Over v1 nothing is sent: v1 has no half-close. */
   shutdown(): void;

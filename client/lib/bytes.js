@@ -1,6 +1,6 @@
 // Text, bytes and base64.
 
-import { check } from "./check.js";
+import { check, tagOf } from "./check.js";
 
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
@@ -11,10 +11,14 @@ export const text = (bytes) => decoder.decode(bytes);
 /** The data that a program sends, as bytes; strings are UTF-8. Copies only if necessary. */
 export function toBytes(data) {
   if (typeof data === "string") return utf8(data);
-  if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
-  // By tag, not by class: an object from another frame has another class.
-  check("data", ({}).toString.call(data), /ArrayBuffer\]$/, "a string, an ArrayBuffer or a view of one");
-  return new Uint8Array(data);
+  let kind = tagOf(data);
+  try {
+    if (ArrayBuffer.isView(data)) return new Uint8Array(data.buffer, data.byteOffset, data.byteLength);
+    if (/ArrayBuffer]$/.test(kind)) return new Uint8Array(data);
+  } catch {
+    kind = "detached";
+  }
+  return check("data", 0, "", "a string, an ArrayBuffer or a view of one", kind);
 }
 
 /** A string with one character a byte, as `atob` returns. */

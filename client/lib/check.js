@@ -6,19 +6,19 @@ const kindOf = (value) => (Array.isArray(value) ? "array" : typeof value);
 const shownOf = (value) => (typeof value === "string" ? JSON.stringify(value.slice(0, 80)) : Object(value) === value ? kindOf(value) : String(value));
 
 /** Whether a value matches a rule: one of `check`'s, or the maximum length of a string. */
-export const fits = (value, rule) => (rule[1] > 0 ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
+const fits = (value, rule) => (rule[1] > 0 ? Number.isInteger(value) && value >= rule[0] && value <= rule[1]
   : rule.join ? rule.includes(value)
     : rule.test || rule >= 0 ? typeof value === "string" && (rule.test?.(value) ?? value.length <= rule)
-      : kindOf(value) === rule ? value !== null : rule !== "object" && (value ?? null) === null);
+      : kindOf(value) === rule ? value !== null : rule !== "object" && value == null);
 
 /**
- * @param rule the minimum and maximum of a whole number, the allowed words, a pattern for a string, or a result of `typeof`: "object",
- *   or "any" for anything or nothing
+ * @param rule the minimum and maximum of a whole number, the allowed words, a pattern for a string or its maximum length, or a result of
+ *   `typeof`: "object", or "any" for anything or nothing
  * @returns the value
  */
 export function check(name, value, rule, words, shown) {
   if (fits(value, rule)) return value;
-  words ??= rule[1] > 0 ? `a whole number from ${rule.join(" to ")}` : rule.join?.(" or ") ?? `a ${rule}`;
+  words ??= rule[1] > 0 ? `a whole number from ${rule.join(" to ")}` : rule.join?.(" or ") ?? `a ${rule >= 0 ? "string up to " : ""}${rule}`;
   throw new WasmnetError("invalid_argument", `${name} must be ${words}, not ${shown ?? shownOf(value)}`);
 }
 
@@ -28,13 +28,17 @@ export const msOf = (value, name = "openTimeoutMs") => check(name, value, [1, 2 
 /** Values of which only the type is shown, because they could be a token. */
 export const optionsOf = (options = {}, name = "options", words = "an object") => check(name, options, "object", words, kindOf(options));
 
+/** By tag, not by class: an object from another frame has another class. */
+export const tagOf = (value) => ({}).toString.call(value);
+
 export function signalOf(signal) {
-  check("signal", signal && (signal.addEventListener ?? signal), "function", "an AbortSignal");
+  // Or a TaskSignal, which is one too.
+  if (signal != null) check("signal", tagOf(signal), /Signal]$/, "an AbortSignal");
   return signal;
 }
 
-/** Text without a scheme, port or path, or letters of IPv6 with two colons or more. */
-const HOST = /^([^\s:/?#@\\[\]]{1,254}|\[?[\da-f.]*(:[\da-f.]*){2,}(%\w+)?\]?)$/i;
+/** Text without a scheme, port, path or zone, or letters of IPv6 with two colons or more. */
+const HOST = /^([^\s:/?#@%\\[\]]{1,254}|\[?[\da-f.]*(:[\da-f.]*){2,}\]?)$/i;
 
 export const hostOf = (host) => check("the host", host, HOST, "a name or an IP address, without scheme, port or path");
 export const portOf = (port, least = 1) => check("the port", port, [least, 65535]);

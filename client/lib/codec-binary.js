@@ -1,6 +1,7 @@
 // Binary messages: [type][id, 64 bits big-endian][payload]. v1 and v2 differ in four events and in v2's additional messages.
 
 import { text, utf8 } from "./bytes.js";
+import { optionsOf } from "./check.js";
 import { wordOf } from "./errors.js";
 
 const HEADER = 9;
@@ -60,16 +61,18 @@ export class BinaryCodec {
 
   /** @returns an event `{ev, id, ...}`, or null for an unknown type; throws if the message cannot be read. */
   decode(buffer) {
-    const bytes = new Uint8Array(buffer);
+    // Throws if it is text.
     const view = new DataView(buffer);
+    const bytes = new Uint8Array(buffer);
     const type = bytes[0];
     const idAt = (offset) => Number(view.getBigUint64(offset));
     const id = idAt(1);
     const v2 = this.version === 2;
     const rest = (offset) => text(bytes.subarray(offset));
+    const fields = () => optionsOf(JSON.parse(rest(HEADER)), "JSON");
     switch (type) {
       case 0x82: return { ev: "data", id, data: bytes.subarray(HEADER) };
-      case 0x81: return { ...(v2 ? JSON.parse(rest(HEADER)) : null), ev: "connected", id };
+      case 0x81: return { ...(v2 && fields()), ev: "connected", id };
       case 0x83: case 0x8a: return { ev: type > 0x83 ? "udp_bound" : "listening", id, port: view.getUint16(HEADER) };
       case 0x84: return { ev: "accepted", id, connId: idAt(HEADER), remote: rest(HEADER + 8) };
       case 0x85: return { ev: "closed", id, ...(v2 && { code: wordOf(view.getUint8(HEADER)), message: rest(HEADER + 1) }) };
@@ -89,7 +92,7 @@ export class BinaryCodec {
       case v2 && 0x8c: return { ev: "end", id };
       case v2 && 0x8d: return { ev: "goaway", id, reconnectInMs: view.getUint32(HEADER), message: rest(HEADER + 4) };
       // With the required fields of a hello.
-      case v2 && 0x90: return { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0, ...JSON.parse(rest(HEADER)), ev: "hello", id };
+      case v2 && 0x90: return { window: 0, max_message: 0, max_sockets: 0, heartbeat_ms: 0, ...fields(), ev: "hello", id };
     }
     return null;
   }

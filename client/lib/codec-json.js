@@ -1,6 +1,7 @@
 // v1's text messages: JSON objects, requests tagged `op`, events tagged `ev`, bytes in base64.
 
 import { fromBase64, toBase64 } from "./bytes.js";
+import { check } from "./check.js";
 import { OPEN } from "./codec-binary.js";
 import { wordOf } from "./errors.js";
 
@@ -26,7 +27,7 @@ export class JsonCodec {
       case "listening": case "udp_bound": return { ev, id, port };
       case "resolved": return { ev, id, addrs };
     }
-    if (typeof ev !== "string") throw ev;
+    check("ev", ev, 128);
     return null;
   }
 }

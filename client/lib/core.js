@@ -85,7 +85,7 @@ export class Core extends EventTarget {
     check("the kind", kind, Object.keys(OPEN));
     hostOf(host);
     // A listener may let the node choose.
-    portOf(port, kind.endsWith("listener") ? 0 : 1);
+    portOf(port, /listener/.test(kind) ? 0 : 1);
     msOf(openTimeoutMs);
     const socket = new Socket(this, this.#takeId(), kind, host, port);
     socket._begin(listeners, openTimeoutMs);
@@ -158,7 +158,7 @@ export class Core extends EventTarget {
   #withLink(call) {
     // A failing link is about to end: `_down` decides whether the call waits for the next.
     if (this.#link?._isUp) return call._attach(this.#link);
-    if (!this.#dialing && this.#error && !this.#options._backoff) return call._end(this.#error);
+    if (!this.#dialing && this.#error && !this.#options._backoff) return queueMicrotask(() => call._end(this.#error));
     this.#waiting.add(call);
     // If no attempt is running or due, this call starts one.
     const isDue = this.#retryTimer === null || (this.#draining.size > 0 && this.#attempt < MOST_AT_ONCE);

@@ -127,7 +127,7 @@ export class Link {
     if (gathered) this.send(gathered);
     if (!message || this.ws.readyState !== 1) return;
     const before = this.ws.bufferedAmount;
-    if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read what is sent to it"));
+    if (before > MOST_UNSENT) return this._fail(new WasmnetError("too_slow", "the node does not read"));
     try {
       this.ws.send(message);
     } catch {
@@ -218,8 +218,9 @@ export class Link {
     this.version = isV2 ? 2 : 1;
     // A browser's own WebSocket copies; a replacement from the program may keep the buffer.
     this._binaryCodec = new BinaryCodec(this.version, /native code/.test(this.ws.send));
-    this._jsonCodec = isV2 ? null : new JsonCodec();
-    this._codec = isV2 || this.#options.binary ? this._binaryCodec : this._jsonCodec;
+    // v2 has no text: the binary codec throws at it.
+    this._textCodec = isV2 ? this._binaryCodec : new JsonCodec();
+    this._codec = this.#options.binary ? this._binaryCodec : this._textCodec;
     this._piece = this._codec === this._binaryCodec ? PIECE : PIECE * 3 / 4;
     // A v2 node sends first; anything else is the reason why the client is not admitted.
     if (!isV2) this.#up();
@@ -237,12 +238,9 @@ export class Link {
     this.#giveUpAt = Infinity;
     this.#stoodStill = false;
     try {
-      const codec = typeof data === "string" ? this._jsonCodec : this._binaryCodec;
-      if (!codec) throw violation("a text message");
-      const event = readEvent(codec, data);
+      const event = readEvent(typeof data === "string" ? this._textCodec : this._binaryCodec, data);
       if (event) this.#dispatch(event);
     } catch (error) {
-      if (!(error instanceof WasmnetError)) throw error;
       return this._fail(error, 3002);
     }
     if (this._waiting.size) this.#checkRoom();

@@ -64,8 +64,8 @@ export class Socket extends Mailbox {
     this.port = port;
   }
 
-  get isDatagram() { return this.kind === "udp" || this.kind === "udp-listener"; }
-  get isStream() { return !this.isDatagram && this.kind !== "listener"; }
+  get isDatagram() { return /udp/.test(this.kind); }
+  get isStream() { return !/udp|listener/.test(this.kind); }
 
   /** Whether no more can be sent: it was shut down, is being closed, or has ended. */
   get isShut() { return this.#isFinishing || !!this.ending; }
@@ -88,6 +88,7 @@ export class Socket extends Mailbox {
 
   /** TCP and TLS: bytes beyond `sendable` are copied and sent later. UDP: one datagram, or none if there is no room. */
   send(data) {
+    check("the kind", this.kind, ["accepted", "tcp", "tls", "udp"]);
     const bytes = toBytes(data);
     if (this.ending) throw this.ending;
     if (this.#isFinishing) throw new WasmnetError("client_closed", "the socket was shut down");
@@ -98,6 +99,7 @@ export class Socket extends Mailbox {
   }
 
   sendTo(host, port, data) {
+    check("the kind", this.kind, ["udp", "udp-listener"]);
     hostOf(host);
     portOf(port);
     const bytes = toBytes(data);
@@ -115,6 +117,7 @@ export class Socket extends Mailbox {
 
   /** Asks the node again for the listener's port; connections are accepted from `bind` on. */
   listen(backlog = 128) {
+    check("the kind", this.kind, ["listener"]);
     check("backlog", backlog, [0, 65535]);
     if (!this.ending) this.#link?._say("listen", this.id, backlog);
   }
@@ -139,12 +142,14 @@ export class Socket extends Mailbox {
   }
 
   /** Drops the socket at once, including unsent bytes. */
-  reset() { this.#drop(new WasmnetError("client_closed", "reset by the client")); }
+  reset() {
+    if (!this.ending) this._dropMail();
+    this.#drop(new WasmnetError("client_closed", "reset by the client"));
+  }
 
   #drop(error) {
     if (this.ending) return;
     this.#link?._say(this.#window ? "reset" : "close", this.id);
-    this._dropMail();
     this._end(error);
   }
 
@@ -210,9 +215,12 @@ export class Socket extends Mailbox {
       case "closed":
         return this._end(new WasmnetError(event.code ?? (this.#isClosing ? "client_closed" : "normal"), event.message));
       case "error": case "denied":
+        if (this.state === "opening") return this._end(refusal(event));
+        // The node may still have its side.
+        if (this.isStream) return this.#drop(refusal(event));
         // About one datagram, or one request: the socket stays open.
-        if (this.state === "open" && !this.isStream) return call(this.onerror, refusal(event), this);
-        return this._end(refusal(event));
+        if (this.isDatagram) this.dropped++;
+        return call(this.onerror, refusal(event), this);
     }
   }
 
@@ -239,8 +247,8 @@ export class Socket extends Mailbox {
 
   /** Holds the most of the bytes that may be left unread in total. A listener holds its connections' bytes. */
   _overflow() {
-    if (this.kind === "listener") this._dropMail();
-    else this.#drop(new WasmnetError("too_slow", "the program does not read what is sent to it"));
+    this._dropMail();
+    if (this.isStream) this.#drop(new WasmnetError("too_slow", "the program does not read"));
   }
 
   _end(error) {
@@ -284,7 +292,7 @@ export class Socket extends Mailbox {
     this.dropped++;
     const message = bytes.length <= MOST_DATAGRAM && this.#link?._room > 0 && this.#link._codec[request](this.id, ...to, bytes);
     if (bytes.length > MOST_DATAGRAM || message.length > this.#link?._terms?.max_message) {
-      throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes cannot be sent`);
+      throw new WasmnetError("message_too_large", `a datagram of ${bytes.length} bytes`);
     }
     if (!message) return;
     this.dropped--;

@@ -33,9 +33,6 @@ class Shape {
   get _failure() { return this.#abort ? this.#abort.reason : this.socket.ending; }
   get _hasFailed() { return this.#abort !== null || !isOrderly(this.socket.ending); }
 
-  /** A write is complete once the target has accepted the connection: until then it can be refused. */
-  _happened() { return this.socket.state === "open" ? undefined : this.opened; }
-
   async close() {
     this.socket.close();
     await this.closed.catch(() => {});
@@ -117,10 +114,10 @@ export class Connection extends Shape {
     });
     this.writable = new WritableStream({
       start: (controller) => { this.#writable = controller; },
-      write: (chunk) => this.#write(toBytes(chunk)),
+      write: (chunk) => this.#write(chunk),
       close: () => {
         this.#shut();
-        return this._happened();
+        return this.opened;
       },
       abort: () => socket.reset(),
     }, {
@@ -159,21 +156,31 @@ export class Connection extends Shape {
     }
   }
 
-  async #write(bytes) {
+  async #write(chunk) {
     const { socket } = this;
-    for (let sent = 0; sent < bytes.length;) {
-      if (socket.ending) throw this._failure;
-      const count = Math.min(bytes.length - sent, socket.sendable);
-      if (count > 0) {
-        socket.send(bytes.subarray(sent, sent + count));
-        sent += count;
-      } else {
-        await new Promise((resolve) => { this.#mayWrite = resolve; });
+    try {
+      const bytes = toBytes(chunk);
+      for (let sent = 0; sent < bytes.length;) {
+        if (socket.ending) throw this._failure;
+        const count = Math.min(bytes.length - sent, socket.sendable);
+        if (count > 0) {
+          socket.send(bytes.subarray(sent, sent + count));
+          sent += count;
+        } else {
+          await new Promise((resolve) => { this.#mayWrite = resolve; });
+        }
       }
+      // Until the target has accepted the connection it can be refused.
+      await this.opened;
+    } catch (error) {
+      // The stream takes no more, not even an abort: nothing else would end the socket.
+      this.#writable.error(error);
+      socket.reset();
+      throw error;
+    } finally {
+      this.#unwritten--;
+      this.#endIfWritten();
     }
-    await this._happened();
-    this.#unwritten--;
-    this.#endIfWritten();
   }
 
   /** The target has ended; only writes in progress may still complete. */
@@ -215,7 +222,7 @@ export class DatagramConnection extends Shape {
     this.writable = new WritableStream({
       start: (controller) => { writable = controller; },
       write: async (datagram) => {
-        await this._happened();
+        await this.opened;
         while (!socket.isShut && socket.sendable === 0) await new Promise((resolve) => { mayWrite = resolve; });
         if (socket.ending) throw this._failure;
         const { data, remoteAddress, remotePort } = datagram?.data === undefined ? { data: datagram } : datagram;
@@ -223,7 +230,7 @@ export class DatagramConnection extends Shape {
         else socket.sendTo(remoteAddress, remotePort, data);
       },
       close: async () => {
-        await this._happened();
+        await this.opened;
         socket.close();
       },
       abort: () => socket.close(),
@@ -276,7 +283,7 @@ export class Listener extends Shape {
     return {
       next: async () => {
         const value = await this.accept();
-        return { value: value ?? undefined, done: !value };
+        return { value, done: !value };
       },
       return: async (value) => {
         await this.close();

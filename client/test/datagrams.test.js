@@ -54,11 +54,13 @@ test("a datagram that cannot be sent is an error of the datagram, not the socket
   });
   const socket = await within(5000, opened, "the socket");
   socket.sendTo("192.0.2.1", 53, "x");
-  socket.send("without a peer");
+  assert.throws(() => socket.send("without a peer"), { code: "invalid_argument" });
+  socket.sendTo("b\u00fccher.example", 53, "x");
   await within(5000, (async () => { while (errors.length < 2) await new Promise((r) => setTimeout(r, 5)); })(), "errors");
   assert.deepEqual(errors.sort(), ["policy_denied", "protocol_error"]);
+  assert.equal(socket.dropped, 2, "what the node refuses is lost too");
   assert.throws(() => socket.sendTo("127.0.0.1", 53, new Uint8Array(65508)), { code: "message_too_large" });
-  assert.equal(socket.dropped, 1);
+  assert.equal(socket.dropped, 3);
   assert.equal(socket.state, "open");
 });
 
@@ -88,6 +90,23 @@ test("a datagram that is too large rejects and is counted; the largest arrives; 
     }
   }
   assert.deepEqual(heard.map(({ length }) => length), [65507, 65507, 65507]);
+});
+
+test("a write without an address on a socket without a peer rejects; one that the node refuses is counted", LIMIT, async (t) => {
+  const client = connectClient(t, node.url);
+  for (const datagram of ["x", { data: "x" }, null, {}]) {
+    const bound = client.listenUdp("127.0.0.1:0");
+    await assert.rejects(bound.writable.getWriter().write(datagram), { code: "invalid_argument" });
+    await bound.close();
+    assert.equal((await within(5000, bound.closed, "the end")).code, "client_closed");
+  }
+  const bound = client.listenUdp("127.0.0.1:0");
+  const refused = new Promise((resolve) => { bound.socket.onerror = resolve; });
+  await bound.writable.getWriter().write({ data: "x", remoteAddress: "192.0.2.1", remotePort: 53 });
+  assert.equal((await within(5000, refused, "the refusal")).code, "policy_denied");
+  assert.equal(bound.socket.dropped, 1);
+  await bound.close();
+  assert.deepEqual(client.openSockets, []);
 });
 
 test("leaving a loop over datagrams ends the reading side alone", LIMIT, async (t) => {

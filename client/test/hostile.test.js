@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { inspect } from "node:util";
 import { HELLO, connected, fake, message, opening, settle } from "./fake-node.js";
 import { connectClient, next, within } from "./support.js";
 import { WebSocket } from "./ws.js";
@@ -48,10 +49,12 @@ const protocolError = ({ code, message: words }) => {
   assert.ok(words.length < 200, words);
 };
 
-const numbers = [undefined, null, -1, 1.5, "9", 2 ** 53, NaN, [], {}];
+/** Objects that no conversion can read. */
+const OBJECTS = [{ toString: 1 }, { valueOf: 1, toString: 1 }];
+const numbers = [undefined, null, -1, 1.5, "9", 2 ** 53, NaN, [], {}, ...OBJECTS];
 const terms = {
   window: [...numbers, 0, (16 << 20) + 1], max_message: [...numbers, 0, 9, 10, 2047], max_sockets: [...numbers, 0], heartbeat_ms: [...numbers, 0, 86400001],
-  version: [1, null, "x".repeat(257)].slice(2), node: [[], "x".repeat(257)], session: [{}, "x".repeat(1 << 20)],
+  version: [1, null, "x".repeat(257)], node: [[], "x".repeat(257), ...OBJECTS], session: [{}, "x".repeat(1 << 20)],
 };
 for (const [field, values] of Object.entries(terms)) {
   test(`a hello whose ${field} is none ends the session at once`, LIMIT, async (t) => {
@@ -60,7 +63,7 @@ for (const [field, values] of Object.entries(terms)) {
       const client = connectClient(t, node.url, ONCE);
       const socket = client.socket("tcp", "a", 1);
       socket.send(new Uint8Array(1000));
-      await assert.rejects(within(5000, client.ready(), `${field} ${value}`), (error) => (protocolError(error), true), `${field}: ${value}`);
+      await assert.rejects(within(5000, client.ready(), field), (error) => (protocolError(error), true), `${field}: ${inspect(value)}`);
       assert.equal(socket.ending.code, "protocol_error");
     }
   });
@@ -159,7 +162,8 @@ test("v2: only `resolved`, `error` and `denied` answer a lookup", LIMIT, async (
 });
 
 test("v2: addresses by the million, or that are none", LIMIT, async (t) => {
-  for (const addrs of [JSON.stringify(Array(1e6).fill("1.1.1.1")), JSON.stringify(Array(4097).fill("::1")), '["x",1]', "{}", "7", "null", '"1.1.1.1"', '{"length":1}', `["${"x".repeat(65)}"]`]) {
+  for (const addrs of [JSON.stringify(Array(1e6).fill("1.1.1.1")), JSON.stringify(Array(4097).fill("::1")), '["x",1]', "{}", "7", "null", '"1.1.1.1"', '{"length":1}', `["${"x".repeat(65)}"]`,
+    '[{"toString":1}]', '{"length":1,"every":1,"forEach":1}', '{"length":0,"forEach":{}}', '{"length":{"valueOf":1,"toString":1}}']) {
     let lookup;
     protocolError(await endingAfter(t, {}, async (peer, sockets, client) => {
       lookup = client.resolve("a");
@@ -170,6 +174,44 @@ test("v2: addresses by the million, or that are none", LIMIT, async (t) => {
   }
 });
 
+test("v2: a `connected` whose fields are none, or that is no object", LIMIT, async (t) => {
+  for (const fields of ['{"local":{"toString":1}}', '{"remote":{"toString":1}}', '{"alpn":{"toString":1}}', '{"alpn":[]}', '{"local":7}', "null", '"abc"', "[]", "7", "", "{"]) {
+    let connecting;
+    protocolError(await endingAfter(t, {}, async (peer, sockets, client) => {
+      connecting = client.connect("a", 1);
+      connecting.catch(() => {});
+      peer.send(0x81, (await opening(peer)).id, fields);
+    }));
+    await assert.rejects(connecting, { code: "protocol_error" }, fields);
+  }
+});
+
+test("a large message that is not data is refused before it is decoded, which would block the page", LIMIT, async (t) => {
+  const most = (method) => Math.max(0, ...method.mock.calls.map(({ arguments: [input] }) => input.length));
+  const values = `[${"[],".repeat(7 * MIB)}0]`;
+  for (const [language, first, last] of [
+    ["v2", message(0x90, 0, '{"a":'), "}"], ["v2", message(0x89, 1), ""], ["v2", message(0x81, 1, '{"a":'), "}"], ["v2", message(0x88, 1, [2, 1], [2, 1], "a"), ""], ["v1 binary", message(0x89, 1), ""],
+    ["v1 JSON", '{"ev":"data","id":1,"data":', "}"], ["v1 JSON", '{"ev":"data","id":1,"data":"eA==","more":', "}"], ["v1 JSON", '{"more":', ',"ev":"data"}'], ["v1 JSON", "", ""],
+  ]) {
+    const decode = t.mock.method(TextDecoder.prototype, "decode");
+    const parse = t.mock.method(JSON, "parse");
+    protocolError(await endingAfter(t, { language }, ({ ws }) => ws.send(typeof first === "string" ? first + values + last : Buffer.concat([first, Buffer.from(values + last)]))));
+    for (const method of [decode, parse]) {
+      assert.ok(most(method) < MIB / 4, `${most(method)} are decoded of ${first}`);
+      method.mock.restore();
+    }
+  }
+});
+
+test("v1: text with many MiB of data is read, however it is spaced", LIMIT, async (t) => {
+  for (const [before, after] of [['{"ev":"data","id":ID,"data":"', '"}'], ['{"ev": "data", "id": ID, "data": "', '", "more": 1}\n']]) {
+    const { peer, sockets: { tcp } } = await session(t, { language: "v1 JSON", kinds: ["tcp"] });
+    const arriving = new Promise((resolve) => { tcp.ondata = ({ length }) => resolve(length); });
+    peer.ws.send(before.replace("ID", tcp.id) + "AAAA".repeat(5 * MIB) + after);
+    assert.equal(await within(10000, arriving, "the data"), 15 * MIB);
+  }
+});
+
 test("v1: fields of a wrong type, range or size end the session", LIMIT, async (t) => {
   const tcp = ["tcp", "listener", "udp"];
   const events = [
@@ -177,7 +219,8 @@ test("v1: fields of a wrong type, range or size end the session", LIMIT, async (
     { ev: "data", id: "tcp", data: null }, { ev: "data", id: "tcp", data: 1234 }, { ev: "data", id: "tcp", data: "*" }, { ev: "data", id: "tcp" },
     { ev: "listening", id: "listener", port: 65536 }, { ev: "listening", id: "listener", port: "1" }, { ev: "listening", id: "listener" },
     { ev: "accepted", id: "listener", conn_id: "5", remote: "a:1" }, { ev: "accepted", id: "listener", remote: "a:1" }, { ev: "accepted", id: "listener", conn_id: 0, remote: "a:1" },
-    { ev: "accepted", id: "listener", conn_id: NODE_ID, remote: 1 }, { ev: "error", id: 0, msg: {} }, { ev: "error", id: 0, msg: long }, { ev: "denied", id: 0, msg: "x", retry_after_ms: "1" },
+    { ev: "accepted", id: "listener", conn_id: NODE_ID, remote: 1 }, { ev: "error", id: 0, msg: {} }, { ev: "error", id: 0, msg: long }, { ev: "error", id: 0, msg: OBJECTS[0] }, { ev: "listening", id: "listener", port: OBJECTS[1] }, { ev: OBJECTS[0], id: 0 }, { id: 0 },
+    '{"ev":"data","id":{"toString":1},"data":"eA=="}', { ev: "data", id: "tcp", data: OBJECTS[0] }, { ev: "denied", id: 0, msg: "x", retry_after_ms: "1" },
     { ev: "data_from", id: "udp", data: "eA==", addr: 1, port: 1 }, { ev: "data_from", id: "udp", data: "eA==", port: 1 }, { ev: "data_from", id: "udp", data: "eA==", addr: "a", port: 1e9 },
     { ev: "data_from", id: "udp", data: "eA==".repeat(100000), addr: "a", port: 1 }, { ev: "closed", id: "tcp", msg: 7 }, { ev: "resolved", id: "tcp", addrs: [] }, { ev: "connected", id: "tcp" },
   ];
@@ -382,6 +425,24 @@ test("a node that does not read is given up before what is to be said to it fill
   await client.ready();
   unsent = 17 * MIB;
   await assert.rejects(within(5000, client.resolve("a"), "the lookup"), { code: "too_slow", message: /does not read/ });
+});
+
+test("an error for an open stream ends it on both sides, and what has arrived can be read", LIMIT, async (t) => {
+  for (const [language, say, drop] of [
+    ["v2", (peer, id) => peer.send(0x86, id, [1, 49], [4, 0], "no"), ({ type }) => type === 0x0c],
+    ["v1 binary", (peer, id) => peer.send(0x86, id, "no"), ({ type }) => type === 0x05],
+    ["v1 JSON", (peer, id) => peer.ws.send(JSON.stringify({ ev: "error", id, msg: "no" })), ({ op }) => op === "close"],
+  ]) {
+    const { peer, sockets: { tcp } } = await session(t, { language, kinds: ["tcp"] });
+    if (language === "v1 JSON") peer.ws.send(JSON.stringify({ ev: "data", id: tcp.id, data: "eA==" }));
+    else peer.send(0x82, tcp.id, "x");
+    say(peer, tcp.id);
+    await within(5000, peer.request((request) => request.id === tcp.id && drop(request)), "the reset");
+    assert.equal(tcp.ending.code, language === "v2" ? "unknown_socket" : "internal");
+    const read = [];
+    tcp.ondata = (chunk) => read.push(...chunk);
+    assert.deepEqual(read, [120]);
+  }
 });
 
 test("a node that never answers a close is not waited for", LIMIT, async (t) => {

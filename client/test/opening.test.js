@@ -3,7 +3,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { connected, fake, opening, settle } from "./fake-node.js";
-import { connectClient, startTarget, within } from "./support.js";
+import { connectClient, startNode, startTarget, within } from "./support.js";
 
 const LIMIT = { timeout: 30000 };
 const SHORT = { openTimeoutMs: 100 };
@@ -106,4 +106,23 @@ test("a number is known once its socket is open, so nothing can take the answer 
   client.close(id);
   connected(node.peers[0], id);
   assert.equal(await within(5000, connecting, "the connect"), id);
+});
+
+test("without a node and without reconnect a socket's end is told after `socket` has returned it", LIMIT, async (t) => {
+  const client = connectClient(t, "ws://127.0.0.1:1/", { reconnect: false });
+  await assert.rejects(client.ready(), { code: "connection_lost" });
+  let socket = null;
+  const ended = new Promise((resolve) => { socket = client.socket("tcp", "a", 1, { onclosed: (error) => resolve([socket, error.code]) }); });
+  assert.equal(socket.ending, null);
+  assert.deepEqual(await within(5000, ended, "the end"), [socket, "connection_lost"]);
+  assert.deepEqual(client.openSockets, []);
+});
+
+test("a name that the node finds invalid is that call's `protocol_error`, and the session goes on", LIMIT, async (t) => {
+  const client = connectClient(t, (await startNode(t)).url);
+  for (const name of ["b\u00fccher.example", "127.1", "-"]) {
+    await assert.rejects(client.connect(name, 80), { code: "protocol_error" }, name);
+    await assert.rejects(client.resolve(name), { code: "protocol_error" }, name);
+  }
+  assert.deepEqual(await client.resolve("127.0.0.1"), ["127.0.0.1"]);
 });

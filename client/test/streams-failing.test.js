@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { connectClient, echo, nodeOfFile, startTarget } from "./support.js";
+import { connectClient, echo, nodeOfFile, startTarget, within } from "./support.js";
 
 const LIMIT = { timeout: 60000 };
 const node = nodeOfFile();
@@ -94,4 +94,28 @@ test("an aborted writable resets", LIMIT, async (t) => {
   await connection.opened;
   await connection.writable.abort(new Error("stop"));
   assert.equal((await connection.closed).code, "client_closed");
+});
+
+test("a write of what is no data is the last: it resets, and everything settles", LIMIT, async (t) => {
+  const target = await startTarget(t, echo);
+  const client = connectClient(t, node.url);
+  const detached = new ArrayBuffer(8);
+  structuredClone(detached, { transfer: [detached] });
+  for (const chunk of [42, null, {}, detached]) {
+    const connection = client.open(`127.0.0.1:${target.port}`);
+    await connection.opened;
+    const writer = connection.writable.getWriter();
+    await writer.write("data");
+    const socket = await target.connection();
+    const gone = new Promise((resolve) => socket.once("close", resolve));
+    await assert.rejects(writer.write(chunk), { name: "WasmnetError", code: "invalid_argument" });
+    await assert.rejects(writer.closed, { code: "invalid_argument" });
+    assert.equal((await within(5000, connection.closed, "closed")).code, "client_closed");
+    for await (const echoed of connection.readable) assert.equal(Buffer.from(echoed).toString(), "data");
+    await within(5000, gone, "the target's end");
+  }
+  const piped = client.open(`127.0.0.1:${target.port}`);
+  await assert.rejects(new ReadableStream({ start: (controller) => controller.enqueue(42) }).pipeTo(piped.writable), { code: "invalid_argument" });
+  await within(5000, piped.closed, "closed");
+  assert.deepEqual(client.openSockets, []);
 });

@@ -8,7 +8,7 @@ const NODE_ID = 2 ** 52;
 
 /** Numbers at the limits of the fields. */
 const EDGES = [0, 1, 2, 9, 255, 256, 2047, 2048, 65535, 65536, 2 ** 24, 2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 52 - 1, NODE_ID, NODE_ID + 1, 2 ** 53 - 1];
-const ODD = [null, true, false, "", "1", -1, 0.5, 1e308, [], {}, [[]], "constructor", "__proto__", "\u0000", "\ud800", "x".repeat(300), "x".repeat(5000)];
+const ODD = [null, true, false, "", "1", -1, 0.5, 1e308, [], {}, [[]], { toString: 1 }, { valueOf: 1, toString: 1 }, { length: 1, every: 1 }, { length: 1, forEach: 1 }, "constructor", "__proto__", "\u0000", "\ud800", "x".repeat(300), "x".repeat(5000)];
 
 export function nodeClass(random, isWild) {
   return class extends EventTarget {
@@ -104,7 +104,14 @@ export function nodeClass(random, isWild) {
       this.dispatchEvent(Object.assign(new Event("message"), { data: typeof message === "string" ? message : message.slice().buffer }));
     }
 
+    /** The fields of an event; of those with JSON sometimes one is odd. */
     #fields(ev) {
+      const fields = this.#usual(ev);
+      if (["connected", "resolved"].includes(ev) && isWild && random.chance(12)) fields[random.pick(Object.keys(fields))] = random.pick(ODD);
+      return fields;
+    }
+
+    #usual(ev) {
       const edge = (usual) => (isWild && random.chance(12) ? random.pick(EDGES) : usual);
       switch (ev) {
         case "data": return { data: random.bytes(random.pick([0, 1, 10, 1000, 20000])) };
