@@ -1,6 +1,6 @@
 // Modules from any source that a page has, and errors for invalid sources.
 
-import { WasmnetError } from "../lib/errors.js";
+import { checkUrl } from "./arguments.js";
 
 /** Compiles a WebAssembly.Module from a module, its bytes, a Response or a URL. */
 export async function compile(source) {
@@ -8,9 +8,9 @@ export async function compile(source) {
   const kind = Object.prototype.toString.call(source);
   if (kind === "[object WebAssembly.Module]") return source;
   if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return compileBytes(source, "this");
-  const isUrl = typeof source === "string" ? source !== "" : kind === "[object URL]" || kind === "[object Request]";
-  if (!isUrl && kind !== "[object Response]") throw new WasmnetError("invalid_argument", `the program must be a URL, a Response, bytes or a WebAssembly.Module, not ${typeof source}`);
-  const response = isUrl ? await fetch(source) : source;
+  const isResponse = kind === "[object Response]";
+  if (!isResponse && kind !== "[object Request]") checkUrl("the program", source, "a URL, a Response, bytes or a WebAssembly.Module");
+  const response = isResponse ? source : await fetch(source);
   if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
   if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return compileBytes(await response.arrayBuffer(), `${response.url || "the response"}, which is ${response.headers.get("content-type") ?? "of no type"},`);

@@ -73,7 +73,7 @@ export interface RunOptions {
   strategy?: "auto" | Strategy | undefined;
   /** Runs the program in its own Worker. Default: in a page, with `url`; always under "sab". */
   worker?: boolean | undefined;
-  /** The URL of this package's wasi/worker.js, of any origin. Default: beside the module with run(), which a bundle lacks. */
+  /** The URL of this package's wasi/worker.js, of any origin; a relative one is the page's. Default: beside the module with run(), which a bundle lacks. */
   workerUrl?: string | URL | undefined;
   /** Ends the program; run() then rejects with the signal's reason. */
   signal?: AbortSignal | undefined;

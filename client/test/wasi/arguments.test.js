@@ -47,9 +47,9 @@ const TABLE = [
   ...["worker", "isTerminal", "trace"].map((name) => [`run: ${name}`, BOOLEANS, inRun(name), new RegExp(`^${name} must be a boolean, not `)]),
   ["run: signal", [5, {}], inRun("signal"), /^signal must be an AbortSignal, not /],
   ["run: imports", OBJECTS, inRun("imports"), /^imports must be an object, not /],
-  ["run: workerUrl", [5, {}], inRun("workerUrl"), /^workerUrl must be a URL, not /],
+  ["run: workerUrl", [5, {}, null, "", "http://[", "http://[?token=s3cret"], inRun("workerUrl"), /^workerUrl must be a URL, not /],
   ["strategy", ["fast", 5, null], (value) => pickStrategy(value), /^strategy must be auto or jspi or sab, not /],
-  ["compile", [undefined, null, 5, {}, "", () => {}], (source) => compile(source), /^the program must be a URL, a Response, bytes or a WebAssembly\.Module, not /],
+  ["compile", [undefined, null, 5, {}, "", () => {}, "http://[", "http://s3cret@[", "a.wasm"], (source) => compile(source), /^the program must be a URL, a Response, bytes or a WebAssembly\.Module, not /],
 
   ["wrapImports: imports", OBJECTS, (imports) => wrapImports(imports, { client }), /^imports must be an object, not /],
   ["wrapImports: options", OBJECTS, (options) => wrapImports({}, options), /^options must be an object, not /],
