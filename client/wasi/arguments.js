@@ -57,9 +57,11 @@ export function checkRunOptions(options) {
     check("a name in env", name, /^[^\0=]+$/, "a string without = and NUL");
     check(`env.${name}`, value, /^[^\0]*$/, "a string without NUL", typeof value);
   }
+  given("stdin", stdin ?? undefined, (value) => !value.locked, "a stream that is not locked");
   given("stdin", stdin ?? undefined, (value) => typeof value === "string" || ArrayBuffer.isView(value) || isStream(value, "getReader")
     || isStream(value, Symbol.asyncIterator), "a string, bytes, a ReadableStream or an async iterable");
   for (const [name, value] of Object.entries({ stdout, stderr })) {
+    given(name, value ?? undefined, (output) => !output.locked, "a stream that is not locked");
     given(name, value ?? undefined, (output) => typeof output === "function" || isStream(output, "getWriter"), "a function or a WritableStream");
   }
   listenersOf(listen);

@@ -42,10 +42,12 @@ export interface Refusal {
 export type OnRefused = (refusal: Refusal) => void;
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
+/** When run() ends, a stream that has not ended is cancelled and unlocked, and an iterator's return() is called. */
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
 /**
  * A program waits while 256 KiB are pending: until the function has returned, its promise has settled, or the stream has accepted them. What the
- * function throws is reported as an uncaught exception, and the program goes on; the same applies to onlisten and onrefused.
+ * function throws, or rejects with, is reported as an uncaught exception, and the program goes on; the same applies to onlisten, onrefused and
+ * an iterator's return(). A stream is locked until run() ends, and not closed; if it fails, the program goes on without it.
  */
 export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | WritableStream<Uint8Array>;
 

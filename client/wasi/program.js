@@ -17,6 +17,7 @@ const firstFd = 3;
  * @param module a WebAssembly.Module
  * @param blocker how calls wait
  * @param transport creates sockets
+ * @param stdin an InputSource
  * @param onlisten called once with the listeners' { host, port }, before the program starts
  * @param stdout, stderr called with each Uint8Array that the program writes; a promise they return settles when they took it
  * @param onready receives the program's Input instead of filling it from `stdin`, and its OutputGate, which counts taken bytes

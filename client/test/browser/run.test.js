@@ -37,10 +37,10 @@ async function stage(t) {
   const target = await startTarget(t, echo);
   const served = `http://127.0.0.1:${node.port}`;
   const params = { url: node.url, echoPort: target.port, program: "/client/playground/guests/netcat.wasm" };
-  const open = async (browser, options, tries) => {
+  const open = async (browser, options, tries, ends) => {
     const harness = await openHarness({ roots: { "/app/": folder }, ...options });
     t.after(() => harness.close());
-    return harness.run(browser, "/client/test/browser/run.html", { params: { ...params, tries } });
+    return harness.run(browser, "/client/test/browser/run.html", { params: { ...params, tries, ends } });
   };
   return { served, params, open };
 }
@@ -73,13 +73,18 @@ for (const browser of BROWSERS) {
     assert.equal(seen.isIsolated, false);
   });
 
-  test(`run() by shared memory in an isolated page of another origin, in ${browser}`, { timeout: 120000 }, async (t) => {
+  test(`run() in an isolated page: by shared memory from another origin; and how it ends, in ${browser}`, { timeout: 120000 }, async (t) => {
     const { served, open } = await stage(t);
-    const seen = await open(browser, { isolated: true }, {
+    const over = await startTarget(t, (socket) => socket.resume().end());
+    const { ends, ...seen } = await open(browser, { isolated: true }, {
       "another origin": { from: `${served}/client/wasi/index.js`, strategy: "sab" },
       "a bundle": { from: "/app/alone/app.js", workerUrl: "/app/public/worker.js", strategy: "sab" },
-    });
+    }, { endPort: over.port });
     assert.deepEqual(seen, { "another origin": "0 hello\n", "a bundle": "0 hello\n", isIsolated: true });
+    for (const [mode, saw] of Object.entries(ends)) {
+      for (const [what, is] of Object.entries(saw)) await t.test(`${mode}: ${what}`, () => assert.deepEqual(is, ENDS[what]));
+    }
+    assert.ok(ends["shared memory"]);
   });
 
   test(`run() under the README's strict Content-Security-Policies, in ${browser}`, { timeout: 120000 }, async (t) => {
@@ -95,6 +100,22 @@ for (const browser of BROWSERS) {
     assert.match(without["another origin"], /^Error: the program's Worker cannot be loaded from \S+: .*worker-src/);
   });
 }
+
+/** How run() of run-ends.js ends, in every mode. */
+const failing = (...calls) => ({ ends: ["0 ", "1 "], calls, areReported: true });
+const ENDS = {
+  "a stream that another program has": "invalid_argument: stdout must be a stream that is not locked, not object",
+  "a stream": ["0 ", false],
+  "a stream again": ["0 ", false],
+  "what it got": "one two",
+  "one for both": ["0 ", false],
+  "what both got": "connected to 127.0.0.1 port\nhello",
+  "an endless stdin": ["0 ", false, true],
+  "a stdin without a next part": ["0 ", true],
+  "no program": ["CompileError: this is not WebAssembly: it does not begin with \\0asm", false, false],
+  "callbacks that throw": failing("onlisten", "onrefused", "return", "stderr", "stdout", "write"),
+  "callbacks that reject": failing("cancel", "onlisten", "onrefused", "stderr", "stdout", "write"),
+};
 
 /** The two from the README, with this test's addresses instead of the node's. */
 function policiesOfTheReadme(served) {
