@@ -77,7 +77,7 @@ export interface RunOptions {
   worker?: boolean | undefined;
   /** The URL of this package's wasi/worker.js, of any origin; a relative one is the page's. Default: beside the module with run(), which a bundle lacks. */
   workerUrl?: string | URL | undefined;
-  /** Ends the program; run() then rejects with the signal's reason. */
+  /** Ends the program, or the download of its module unless that is a Response; run() rejects with the signal's reason at once. */
   signal?: AbortSignal | undefined;
   /** The result of isatty for the standard streams. Default false. */
   isTerminal?: boolean | undefined;

@@ -3,9 +3,10 @@
 import { utf8 } from "../lib/bytes.js";
 import { check } from "../lib/check.js";
 import { WasmnetClient, WasmnetError } from "../wasmnet-client.js";
+import { unlessAborted } from "./abort.js";
 import { checkRunOptions } from "./arguments.js";
 import { callBack } from "./callback.js";
-import { compile } from "./compile.js";
+import { compileUntil } from "./compile.js";
 import { InputSource } from "./input.js";
 import { JspiBlocker, hasJspi } from "./jspi.js";
 import { hasSharedMemory } from "./sab.js";
@@ -71,17 +72,19 @@ export async function run(source, options) {
   };
   let own = null;
   try {
-    const module = await compile(source);
+    const module = await unlessAborted(signal, compileUntil(signal, source));
+    signal?.throwIfAborted();
     let result;
     if (picked === "jspi" && inWorker) {
       result = await runInWorker(module, { strategy: picked, url, clientOptions, ...settings });
     } else {
       own = client ? null : new WasmnetClient(url, clientOptions);
-      if (picked === "sab") result = await runInWorker(module, { strategy: picked, client: client ?? own, ...settings });
+      // A program that has ended still sends its data: an abort ends that too.
+      if (picked === "sab") result = await unlessAborted(signal, runInWorker(module, { strategy: picked, client: client ?? own, ...settings }));
       else {
         const transport = new ClientTransport(client ?? own, refused);
         result = await runProgram(module, { blocker: new JspiBlocker(), transport, imports, ...settings });
-        if (own) await transport.drained();
+        if (own) await unlessAborted(signal, transport.drained());
       }
     }
     return { ...result, stdout: outputs.stdout.text, stderr: outputs.stderr.text };

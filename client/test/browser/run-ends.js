@@ -1,4 +1,4 @@
-// In a page: how run() ends. Its streams are given back, its callbacks fail; wherever the program runs.
+// In a page: how run() ends. Its signal aborts, its streams are given back, its callbacks fail; wherever the program runs.
 
 import { step } from "/client/test/browser/page.js";
 import { compile, hasJspi, hasSharedMemory, run } from "/client/wasi/index.js";
@@ -17,6 +17,109 @@ async function outcome(running) {
   let timer;
   const late = new Promise((resolve) => { timer = setTimeout(resolve, 8000, "no end"); });
   return Promise.race([ended, late]).finally(() => clearTimeout(timer));
+}
+
+/** Calls `abort` when it is read from, and then gives `parts` and ends; without them it gives nothing. */
+const download = (abort, parts) => new Response(new ReadableStream({
+  pull(sink) {
+    abort();
+    if (!parts) return new Promise(() => {});
+    for (const part of parts) sink.enqueue(part);
+    return sink.close();
+  },
+}, { highWaterMark: 0 }), { headers: { "content-type": "application/wasm" } });
+
+/** A module that calls one import: once, or without end. */
+function caller(space, name, isEndless) {
+  const named = (text) => [text.length, ...new TextEncoder().encode(text)];
+  const section = (id, ...bytes) => [id, bytes.length, ...bytes];
+  const body = isEndless ? [0, 0x03, 0x40, 0x10, 0, 0x1a, 0x0c, 0, 0x0b, 0x0b] : [0, 0x10, 0, 0x1a, 0x0b];
+  return new WebAssembly.Module(Uint8Array.of(0, 97, 115, 109, 1, 0, 0, 0,
+    ...section(1, 2, 0x60, 0, 1, 0x7f, 0x60, 0, 0), ...section(2, 1, ...named(space), ...named(name), 0, 0), ...section(3, 1, 1), ...section(5, 1, 0, 1),
+    ...section(7, 2, ...named("memory"), 2, 0, ...named("_start"), 0, 1), ...section(10, 1, body.length, ...body)));
+}
+
+/** A client whose sockets open, end, and do not close. */
+const stuckClient = {
+  socket(kind, host, port, { onopen, onend }) {
+    const socket = { sendable: 1000, local: null, remote: null, send() {}, consumed() {}, shutdown() {}, close() {}, reset() {} };
+    queueMicrotask(() => {
+      onopen(socket);
+      onend();
+    });
+    return socket;
+  },
+};
+
+/** When `abort` is called, by name: the source and more options of such a run(); nothing in a mode that cannot have it. */
+const ABORTS = {
+  "before anything": (abort, { netcat }) => {
+    queueMicrotask(abort);
+    return [netcat];
+  },
+  "while a URL does not answer": (abort, { silent }) => {
+    fetch(`${silent}?asked`).then(abort);
+    return [silent];
+  },
+  "while a Request does not answer": (abort, { silent }) => {
+    fetch(`${silent}?asked`).then(abort);
+    return [new Request(silent)];
+  },
+  "by a Request's own signal": (abort, { silent }) => {
+    const own = new AbortController();
+    fetch(`${silent}?asked`).then(() => own.abort("enough"));
+    return [new Request(silent, { signal: own.signal })];
+  },
+  "in a download without end": (abort) => [download(abort)],
+  "in a download that ends": (abort, { binary }) => [download(abort, [new Uint8Array(binary)])],
+  "while it listens": (abort, { netcat }) => [netcat, { listen: [{}], onlisten: abort }],
+  "while it runs": (abort, { netcat }) => [netcat, { stderr: abort, stdin: new ReadableStream() }],
+  "while it waits for the page": (abort, { worker }) => {
+    if (worker !== false) return undefined;
+    const wait = () => {
+      abort();
+      return new Promise(() => {});
+    };
+    return [caller("page", "wait"), { imports: { page: { wait: new WebAssembly.Suspending(wait) } } }];
+  },
+  "while its data goes out": (abort, { netcat, strategy }) => {
+    if (strategy !== "sab") return undefined;
+    // The program has ended when its Worker does.
+    const { terminate } = Worker.prototype;
+    Worker.prototype.terminate = function () {
+      Worker.prototype.terminate = terminate;
+      terminate.call(this);
+      abort();
+    };
+    return [netcat, { client: stuckClient, url: undefined }];
+  },
+};
+
+async function aborts(mode, tools, base) {
+  const seen = {};
+  for (const [when, given] of Object.entries(ABORTS)) {
+    await step(when);
+    const controller = new AbortController();
+    const [source, options] = given(() => controller.abort("enough"), { ...tools, ...mode }) ?? [];
+    if (source) seen[`aborted ${when}`] = await outcome(run(source, { ...base, ...mode, signal: controller.signal, ...options }));
+  }
+  return seen;
+}
+
+/** A program that only yields: whether it stops when its signal aborts. */
+async function yields() {
+  const controller = new AbortController();
+  let lines = 0;
+  const stderr = () => {
+    lines++;
+    controller.abort("enough");
+  };
+  const ended = await outcome(run(caller("wasi_snapshot_preview1", "sched_yield", true), {
+    url: "ws://127.0.0.1:9/", strategy: "jspi", worker: false, trace: true, stderr, signal: controller.signal,
+  }));
+  const before = lines;
+  for (let i = 0; i < 3; i++) await new Promise((resolve) => { setTimeout(resolve); });
+  return `${ended}, ${lines - before} calls later`;
 }
 
 async function streams(mode, { netcat, over }, base) {
@@ -81,18 +184,19 @@ async function callbacks(mode, { netcat, denied }, base, rejects) {
 }
 
 /** @returns by mode what was seen */
-export async function ends({ url, echoPort, endPort }) {
+export async function ends({ url, echoPort, endPort, silent }) {
   const netcat = await compile(PROGRAM);
   const args = (host, port) => ["netcat", host, String(port)];
-  const tools = { netcat, over: args("127.0.0.1", endPort), denied: args("192.0.2.1", 25) };
+  const tools = { netcat, silent, binary: await (await fetch(PROGRAM)).arrayBuffer(), over: args("127.0.0.1", endPort), denied: args("192.0.2.1", 25) };
   const base = { url, args: args("127.0.0.1", echoPort) };
   const seen = {};
   for (const [name, mode] of Object.entries(MODES)) {
     if (!has[mode.strategy]) continue;
     seen[name] = {
-      ...await streams(mode, tools, base),
+      ...await aborts(mode, tools, base), ...await streams(mode, tools, base),
       "callbacks that throw": await callbacks(mode, tools, base, false), "callbacks that reject": await callbacks(mode, tools, base, true),
     };
   }
+  if (has.jspi) seen["JSPI in the page"]["aborted while it only yields"] = await yields();
   return seen;
 }
