@@ -53,7 +53,7 @@ const TABLE = [
   ["run: a listener that does not block", BOOLEANS, listening("nonblocking"), /^nonblocking must be a boolean, not /],
   ...["onlisten", "onrefused"].map((name) => [`run: ${name}`, FUNCTIONS, inRun(name), new RegExp(`^${name} must be a function, not `)]),
   ...["worker", "isTerminal", "trace"].map((name) => [`run: ${name}`, BOOLEANS, inRun(name), new RegExp(`^${name} must be a boolean, not `)]),
-  ["run: signal", [5, {}], inRun("signal"), /^signal must be an AbortSignal, not /],
+  ["run: signal", [5, {}, () => {}, new EventTarget()], inRun("signal"), /^signal must be an AbortSignal, not /],
   ["run: imports", OBJECTS, inRun("imports"), /^imports must be an object, not /],
   ["run: workerUrl", [5, {}, null, "", "http://[", "http://[?token=s3cret"], inRun("workerUrl"), /^workerUrl must be a URL, not /],
   ["strategy", ["fast", 5, null], (value) => pickStrategy(value), /^strategy must be auto or jspi or sab, not /],
