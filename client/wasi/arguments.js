@@ -1,9 +1,25 @@
 // A page's arguments to the bridge are checked when they are passed: the same error, and the same words, as the client's.
 
-import { check, optionsOf, portOf, signalOf, urlOf } from "../lib/check.js";
+import { check, optionsOf, portOf, publicUrl, signalOf, urlOf } from "../lib/check.js";
 import { parseAddress } from "./address.js";
 
 const isStream = (value, method) => typeof value?.[method] === "function";
+
+/** What this page's relative URLs are relative to. */
+export const pageUrl = () => globalThis.document?.baseURI ?? globalThis.location?.href;
+
+/** Throws unless `value` is a URL; a relative one needs a page, or `base`. */
+export function checkUrl(name, value, words, base) {
+  const isText = typeof value === "string";
+  if (value && (isText || Object.prototype.toString.call(value) === "[object URL]")) {
+    try {
+      return void new URL(value, pageUrl() ?? base);
+    } catch {
+      // Not a URL.
+    }
+  }
+  return void check(name, value, [], words, isText ? JSON.stringify(publicUrl(value).slice(0, 80)) : typeof value);
+}
 
 /** `value`, which is one of `words` or absent. */
 function given(name, value, isRight, words) {
@@ -41,16 +57,19 @@ export function checkRunOptions(options) {
     check("a name in env", name, /^[^\0=]+$/, "a string without = and NUL");
     check(`env.${name}`, value, /^[^\0]*$/, "a string without NUL", typeof value);
   }
+  given("stdin", stdin ?? undefined, (value) => !value.locked, "a stream that is not locked");
   given("stdin", stdin ?? undefined, (value) => typeof value === "string" || ArrayBuffer.isView(value) || isStream(value, "getReader")
     || isStream(value, Symbol.asyncIterator), "a string, bytes, a ReadableStream or an async iterable");
   for (const [name, value] of Object.entries({ stdout, stderr })) {
+    given(name, value ?? undefined, (output) => !output.locked, "a stream that is not locked");
     given(name, value ?? undefined, (output) => typeof output === "function" || isStream(output, "getWriter"), "a function or a WritableStream");
   }
   listenersOf(listen);
   signalOf(signal);
   for (const name of ["onlisten", "onrefused"]) check(name, options[name], "function");
   for (const name of ["worker", "isTerminal", "trace"]) check(name, options[name], "boolean");
-  given("workerUrl", workerUrl, (value) => typeof value === "string" || value instanceof URL, "a URL");
+  // Node has no page, and no use for it.
+  if (workerUrl !== undefined) checkUrl("workerUrl", workerUrl, "a URL", "http://page/");
 }
 
 /** Throws if an option of wrapImports() is invalid. */

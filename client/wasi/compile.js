@@ -1,16 +1,21 @@
 // Modules from any source that a page has, and errors for invalid sources.
 
-import { WasmnetError } from "../lib/errors.js";
+import { checkUrl } from "./arguments.js";
 
 /** Compiles a WebAssembly.Module from a module, its bytes, a Response or a URL. */
-export async function compile(source) {
+export const compile = (source) => compileUntil(undefined, source);
+
+/** The same; an abort of `signal` ends the download, unless it is a Response: that is its owner's. */
+export async function compileUntil(signal, source) {
   // By tag, not by instanceof: objects from another frame have other classes.
   const kind = Object.prototype.toString.call(source);
   if (kind === "[object WebAssembly.Module]") return source;
   if (kind === "[object ArrayBuffer]" || kind === "[object SharedArrayBuffer]" || ArrayBuffer.isView(source)) return compileBytes(source, "this");
-  const isUrl = typeof source === "string" ? source !== "" : kind === "[object URL]" || kind === "[object Request]";
-  if (!isUrl && kind !== "[object Response]") throw new WasmnetError("invalid_argument", `the program must be a URL, a Response, bytes or a WebAssembly.Module, not ${typeof source}`);
-  const response = isUrl ? await fetch(source) : source;
+  const isResponse = kind === "[object Response]";
+  if (!isResponse && kind !== "[object Request]") checkUrl("the program", source, "a URL, a Response, bytes or a WebAssembly.Module");
+  // A request has its own signal too, which this option would replace.
+  if (signal && kind === "[object Request]") signal = AbortSignal.any?.([signal, source.signal]) ?? signal;
+  const response = isResponse ? source : await fetch(source, { signal });
   if (!response.ok) throw new Error(`${response.url}: HTTP status ${response.status}`);
   if (response.headers.get("content-type")?.startsWith("application/wasm")) return WebAssembly.compileStreaming(response);
   return compileBytes(await response.arrayBuffer(), `${response.url || "the response"}, which is ${response.headers.get("content-type") ?? "of no type"},`);

@@ -42,10 +42,12 @@ export interface Refusal {
 export type OnRefused = (refusal: Refusal) => void;
 
 export type Source = string | URL | Response | BufferSource | WebAssembly.Module;
+/** When run() ends, a stream that has not ended is cancelled and unlocked, and an iterator's return() is called. */
 export type Input = string | Uint8Array | ReadableStream<Uint8Array> | AsyncIterable<Uint8Array | string>;
 /**
  * A program waits while 256 KiB are pending: until the function has returned, its promise has settled, or the stream has accepted them. What the
- * function throws is reported as an uncaught exception, and the program goes on; the same applies to onlisten and onrefused.
+ * function throws, or rejects with, is reported as an uncaught exception, and the program goes on; the same applies to onlisten, onrefused and
+ * an iterator's return(). A stream is locked until run() ends, and not closed; if it fails, the program goes on without it.
  */
 export type Output = ((bytes: Uint8Array) => void | PromiseLike<unknown>) | WritableStream<Uint8Array>;
 
@@ -73,9 +75,9 @@ export interface RunOptions {
   strategy?: "auto" | Strategy | undefined;
   /** Runs the program in its own Worker. Default: in a page, with `url`; always under "sab". */
   worker?: boolean | undefined;
-  /** The URL of this package's wasi/worker.js, of any origin. Default: beside the module with run(), which a bundle lacks. */
+  /** The URL of this package's wasi/worker.js, of any origin; a relative one is the page's. Default: beside the module with run(), which a bundle lacks. */
   workerUrl?: string | URL | undefined;
-  /** Ends the program; run() then rejects with the signal's reason. */
+  /** Ends the program, or the download of its module unless that is a Response; run() rejects with the signal's reason at once. */
   signal?: AbortSignal | undefined;
   /** The result of isatty for the standard streams. Default false. */
   isTerminal?: boolean | undefined;

@@ -2,6 +2,7 @@
 
 import { toBytes } from "../lib/bytes.js";
 import { check } from "../lib/check.js";
+import { callBack } from "./callback.js";
 import { ByteQueue } from "./queue.js";
 import { AGAIN } from "./table.js";
 
@@ -41,13 +42,9 @@ export class Input {
     return count;
   }
 
-  /** Fills from nothing, a string, bytes, a ReadableStream or any async iterable of bytes or strings; pauses while too much waits. */
+  /** Fills from an InputSource; pauses while too much waits. */
   async fill(source) {
-    if (source === undefined || source === null) {
-      this.end();
-      return;
-    }
-    for await (const part of chunksOf(source)) {
+    for await (const part of source.parts()) {
       this.push(part);
       while (this.#queue.length >= readAhead) await new Promise((resolve) => { this.#wanted = resolve; });
     }
@@ -55,21 +52,50 @@ export class Input {
   }
 }
 
-/** The bytes of a string, of bytes, of a ReadableStream or of any async iterable of bytes or strings, part by part. */
-export async function* chunksOf(source) {
-  if (typeof source === "string" || ArrayBuffer.isView(source)) source = [source];
-  for await (const part of typeof source.getReader === "function" ? readAll(source) : source) {
-    if (typeof part !== "string" && !ArrayBuffer.isView(part)) check("each part of stdin", part, [], "a string or bytes");
-    yield toBytes(part);
-  }
-}
+/** Where standard input comes from: nothing, a string, bytes, a ReadableStream, which is locked until cancel(), or any async iterable of bytes or strings. */
+export class InputSource {
+  #iterator;
+  #hasEnded = false;
+  #release = () => {};
 
-// Not every browser can iterate over streams.
-async function* readAll(stream) {
-  const reader = stream.getReader();
-  for (;;) {
-    const { done, value } = await reader.read();
-    if (done) return;
-    yield value;
+  constructor(source) {
+    if (typeof source?.getReader === "function") {
+      // Not every browser can iterate over streams.
+      const reader = source.getReader();
+      // The cancelling of a stream that failed fails too.
+      this.#iterator = { next: () => reader.read(), return: () => reader.cancel().catch(() => {}) };
+      this.#release = () => reader.releaseLock();
+    } else {
+      const parts = typeof source === "string" || ArrayBuffer.isView(source) ? [source] : source ?? [];
+      this.#iterator = (parts[Symbol.asyncIterator] ?? parts[Symbol.iterator]).call(parts);
+    }
+  }
+
+  /** Its bytes, part by part. */
+  async *parts() {
+    for (;;) {
+      const part = await this.#next();
+      if (this.#hasEnded) return;
+      if (typeof part !== "string" && !ArrayBuffer.isView(part)) check("each part of stdin", part, [], "a string or bytes");
+      yield toBytes(part);
+    }
+  }
+
+  async #next() {
+    try {
+      const { done, value } = await this.#iterator.next();
+      this.#hasEnded ||= Boolean(done);
+      return value;
+    } catch (error) {
+      this.#hasEnded = true;
+      throw error;
+    }
+  }
+
+  /** Nobody reads on: a source that has not ended is told so. */
+  cancel() {
+    if (!this.#hasEnded) callBack(() => this.#iterator.return?.());
+    this.#hasEnded = true;
+    this.#release();
   }
 }

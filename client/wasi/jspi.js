@@ -32,6 +32,7 @@ const longestTurn = 8;
 /** Runs operations; returns an errno if none had to wait, else a promise of one. */
 export class JspiBlocker {
   #turnStarted = 0;
+  #aborted = null;
 
   run(table, operation, options) {
     if (performance.now() - this.#turnStarted > longestTurn) return this.#afterTurn(table, operation, options);
@@ -72,7 +73,14 @@ export class JspiBlocker {
   }
 
   /** A turn of the event loop, for sched_yield. */
-  yield() { return nextTurn().then(() => 0); }
+  async yield() {
+    await nextTurn();
+    if (this.#aborted) throw this.#aborted.reason;
+    return 0;
+  }
+
+  /** The core ends a guest that calls it; this one that only yields. */
+  abort(reason) { this.#aborted = { reason }; }
 
   /** A function for the guest to import. */
   wrapImport(call) { return new WebAssembly.Suspending(call); }

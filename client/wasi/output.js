@@ -1,6 +1,6 @@
 // A program's output: passed on, or kept as text if there is no receiver.
 
-import { call } from "../lib/errors.js";
+import { callBack } from "./callback.js";
 
 /** Bytes that are kept; later ones are dropped. */
 const mostKept = 16 * 1024 * 1024;
@@ -9,19 +9,18 @@ export class OutputText {
   #parts = [];
   #length = 0;
 
+  /** Unlocks the stream; it stays open, because others may write to it next. */
+  release = () => {};
+
   /** `take` is called with each Uint8Array and may return a promise; a WritableStream also works; without either they are kept. */
   constructor(take) {
     if (typeof take?.getWriter === "function") {
       const writer = take.getWriter();
+      // Its owner sees that a stream has failed; the program's write must not.
       this.write = (bytes) => writer.write(bytes).catch(() => {});
+      this.release = () => writer.releaseLock();
     } else if (take) {
-      // A program's write must not fail because of an exception here.
-      this.write = (bytes) => {
-        let taking;
-        call(() => { taking = take(bytes); });
-        if (typeof taking?.then === "function") taking.then(undefined, (error) => call(() => { throw error; }));
-        return taking;
-      };
+      this.write = (bytes) => callBack(take, bytes);
     } else {
       this.write = (bytes) => this.#keep(bytes);
     }
@@ -39,4 +38,10 @@ export class OutputText {
     const decoder = new TextDecoder();
     return this.#parts.map((part) => decoder.decode(part, { stream: true })).join("") + decoder.decode();
   }
+}
+
+/** Both outputs of a program; if they are one stream, they share its one writer. */
+export function outputsTo(stdout, stderr) {
+  const first = new OutputText(stdout);
+  return { stdout: first, stderr: stderr && stderr === stdout ? first : new OutputText(stderr) };
 }

@@ -1,5 +1,6 @@
 // Runs one command module in this thread: links it to a host and the core, opens its listeners, calls its entry.
 
+import { unlessAborted } from "./abort.js";
 import { Core } from "./core.js";
 import { Exit, Host } from "./host.js";
 import { Input } from "./input.js";
@@ -17,11 +18,12 @@ const firstFd = 3;
  * @param module a WebAssembly.Module
  * @param blocker how calls wait
  * @param transport creates sockets
+ * @param stdin an InputSource
  * @param onlisten called once with the listeners' { host, port }, before the program starts
  * @param stdout, stderr called with each Uint8Array that the program writes; a promise they return settles when they took it
  * @param onready receives the program's Input instead of filling it from `stdin`, and its OutputGate, which counts taken bytes
  * @param trace writes a line to stderr for each call
- * @param signal aborting it ends the program at its next or pending call
+ * @param signal aborting it rejects this at once, and ends the program at its next or pending call
  */
 export async function runProgram(module, {
   blocker, transport, args, env, stdin, stdout, stderr, isTerminal, listen = [], onlisten, imports = {}, signal, trace = false, onready,
@@ -41,15 +43,19 @@ export async function runProgram(module, {
   checkImports(module, all);
 
   onready?.(input, output);
-  const abort = () => core.abort(signal.reason);
+  const abort = () => {
+    core.abort(signal.reason);
+    blocker.abort(signal.reason);
+  };
   signal?.addEventListener("abort", abort);
   try {
     const opened = [];
     for (const listener of listen) opened.push(await openListener(core, { nonblocking: schedulesItself(module), ...listener }));
+    signal?.throwIfAborted();
     if (opened.length > 0) onlisten?.(opened);
     if (!onready) input.fill(stdin).catch((error) => core.abort(error));
-    instance = await WebAssembly.instantiate(module, all);
-    return { exitCode: await callEntry(instance, blocker) };
+    instance = await unlessAborted(signal, WebAssembly.instantiate(module, all));
+    return { exitCode: await unlessAborted(signal, callEntry(instance, blocker)) };
   } finally {
     signal?.removeEventListener("abort", abort);
     core.table.closeAll();

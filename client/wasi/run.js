@@ -2,16 +2,18 @@
 
 import { utf8 } from "../lib/bytes.js";
 import { check } from "../lib/check.js";
-import { call } from "../lib/errors.js";
 import { WasmnetClient, WasmnetError } from "../wasmnet-client.js";
+import { unlessAborted } from "./abort.js";
 import { checkRunOptions } from "./arguments.js";
-import { compile } from "./compile.js";
+import { callBack } from "./callback.js";
+import { compileUntil } from "./compile.js";
+import { InputSource } from "./input.js";
 import { JspiBlocker, hasJspi } from "./jspi.js";
 import { hasSharedMemory } from "./sab.js";
 import { ClientTransport } from "./transport.js";
 import { runProgram } from "./program.js";
 import { runInWorker } from "./worker-host.js";
-import { OutputText } from "./output.js";
+import { outputsTo } from "./output.js";
 
 /** The error that explains why no strategy is available. */
 export class NoStrategy extends Error {
@@ -47,37 +49,42 @@ export function pickStrategy(wanted = "auto", startsWorker = true) {
 /** See index.d.ts. */
 export async function run(source, options) {
   checkRunOptions(options);
-  const { url, client, clientOptions, strategy, stdout, stderr, onlisten, signal, worker, workerUrl, imports, ...rest } = options;
+  const { url, client, clientOptions, strategy, stdin, stdout, stderr, onlisten, signal, worker, workerUrl, imports, ...rest } = options;
   signal?.throwIfAborted();
   const picked = pickStrategy(strategy);
-  const module = await compile(source);
-  const outputs = { stdout: new OutputText(stdout), stderr: new OutputText(stderr) };
+  const inWorker = picked === "sab" || (worker ?? (!client && typeof document === "object"));
+  if (inWorker && imports) throw new WasmnetError("invalid_argument", "imports must be left out with a Worker, to which functions cannot go: pass worker: false, which needs JSPI");
+  if (inWorker && client && picked === "jspi") throw new WasmnetError("invalid_argument", "client must be left out with a Worker, to which it cannot go: pass url, or worker: false");
+
+  // Streams are locked from here to the end, so that another program's run() with one of them is refused.
+  const input = new InputSource(stdin);
+  const outputs = outputsTo(stdout, stderr);
   // The program gets only an errno: its user gets the words.
   const { onrefused = ({ text }) => void outputs.stderr.write(utf8(`wasmnet: ${text}\n`)) } = options;
   let last = null;
   const refused = (refusal) => {
     last = refusal;
-    call(onrefused, refusal);
+    callBack(onrefused, refusal);
   };
   const settings = {
-    ...rest, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl, onrefused: refused, onlisten: (listeners) => call(onlisten, listeners),
+    ...rest, stdin: input, stdout: outputs.stdout.write, stderr: outputs.stderr.write, signal, workerUrl, onrefused: refused,
+    onlisten: (listeners) => void callBack(onlisten, listeners),
   };
-
-  const inWorker = picked === "sab" || (worker ?? (!client && typeof document === "object"));
-  if (inWorker && imports) throw new WasmnetError("invalid_argument", "imports must be left out with a Worker, to which functions cannot go: pass worker: false, which needs JSPI");
   let own = null;
   try {
+    const module = await unlessAborted(signal, compileUntil(signal, source));
+    signal?.throwIfAborted();
     let result;
     if (picked === "jspi" && inWorker) {
-      if (client) throw new WasmnetError("invalid_argument", "client must be left out with a Worker, to which it cannot go: pass url, or worker: false");
       result = await runInWorker(module, { strategy: picked, url, clientOptions, ...settings });
     } else {
       own = client ? null : new WasmnetClient(url, clientOptions);
-      if (picked === "sab") result = await runInWorker(module, { strategy: picked, client: client ?? own, ...settings });
+      // A program that has ended still sends its data: an abort ends that too.
+      if (picked === "sab") result = await unlessAborted(signal, runInWorker(module, { strategy: picked, client: client ?? own, ...settings }));
       else {
         const transport = new ClientTransport(client ?? own, refused);
         result = await runProgram(module, { blocker: new JspiBlocker(), transport, imports, ...settings });
-        if (own) await transport.drained();
+        if (own) await unlessAborted(signal, transport.drained());
       }
     }
     return { ...result, stdout: outputs.stdout.text, stderr: outputs.stderr.text };
@@ -86,5 +93,7 @@ export async function run(source, options) {
     throw error;
   } finally {
     own?.disconnect();
+    input.cancel();
+    for (const output of new Set(Object.values(outputs))) output.release();
   }
 }

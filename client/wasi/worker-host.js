@@ -2,11 +2,11 @@
 
 import { WasmnetError } from "../lib/errors.js";
 import { GuestService } from "./service.js";
-import { chunksOf, readAhead } from "./input.js";
+import { readAhead } from "./input.js";
 import { OutputTaker } from "./output-gate.js";
 import { startWorker } from "./worker-start.js";
 
-/** Resolves to { exitCode }. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
+/** Resolves to { exitCode }. `stdin` is an InputSource. With a `client` (sab) this thread serves it to the Worker; with a `url` (jspi) the Worker has its own. */
 export function runInWorker(module, {
   strategy, url, clientOptions, client, workerUrl, args, env, stdin, stdout, stderr, isTerminal, listen, onlisten, onrefused, trace, signal,
 }) {
@@ -16,12 +16,17 @@ export function runInWorker(module, {
     const feed = new Feed(service ?? worker);
     const taker = new OutputTaker((count) => (service ? service.outputTaken(count) : worker.postMessage({ type: "outputTaken", count })));
 
+    let hasEnded = false;
     const stop = () => {
+      hasEnded = true;
       signal?.removeEventListener("abort", abort);
+      worker.onmessage = null;
       worker.terminate();
       feed.stop();
     };
     const fail = (error) => {
+      // Standard input may fail while a program that has ended still sends its data.
+      if (hasEnded) return;
       stop();
       service?.close();
       reject(error);
@@ -38,7 +43,7 @@ export function runInWorker(module, {
       switch (data.type) {
         case "stdout": return taker.give(stdout, data.bytes);
         case "stderr": return taker.give(stderr, data.bytes);
-        case "listening": return onlisten?.(data.listeners);
+        case "listening": return onlisten(data.listeners);
         case "refused": return onrefused(data.refusal);
         case "inputConsumed": return feed.consumed(data.count);
         case "exit": {
@@ -72,7 +77,7 @@ class Feed {
   }
 
   async start(source) {
-    for await (const bytes of chunksOf(source ?? "")) {
+    for await (const bytes of source.parts()) {
       if (this.#isStopped) return;
       if (bytes.length === 0) continue;
       this.#outstanding += bytes.length;

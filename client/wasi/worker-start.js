@@ -1,5 +1,7 @@
 // A program's Worker, from any origin of this package and the page.
 
+import { pageUrl } from "./arguments.js";
+
 /** Module by address -> the address of a blob that imports it. */
 const blobs = new Map();
 
@@ -9,7 +11,7 @@ const blobs = new Map();
  */
 export function startWorker(workerUrl) {
   const own = import.meta.url;
-  const url = workerUrl === undefined ? own?.replace(/[^/]*$/, "worker.js") : new URL(workerUrl, globalThis.document?.baseURI ?? location.href).href;
+  const url = workerUrl === undefined ? own?.replace(/[^/]*$/, "worker.js") : new URL(workerUrl, pageUrl()).href;
   const advice = `the program's Worker cannot be loaded from ${url ?? "a script that is no module"}: where a bundler left it out, make a bundle of `
     + "wasmnet/wasi/worker.js and give its address as workerUrl; a Content-Security-Policy must name its origin in worker-src and script-src";
   const start = (address) => new Worker(address, { type: "module" });

@@ -1,4 +1,4 @@
-// In a page: loads run() from the parameters' URL, and runs the playground's netcat with it.
+// In a page: loads run() from the parameters' URL, and runs the playground's netcat with it; then, if the test asks, all of run-ends.js.
 
 import { report, step } from "/client/test/browser/page.js";
 
@@ -16,11 +16,12 @@ async function tryRun({ from, program, url, echoPort, strategy, workerUrl, token
   }
 }
 
-report(async ({ tries, ...shared }) => {
+report(async ({ tries, ends, ...shared }) => {
   const seen = {};
   for (const [name, one] of Object.entries(tries)) {
     await step(name);
     seen[name] = await tryRun({ ...shared, ...one });
   }
+  if (ends) seen.ends = await (await import("/client/test/browser/run-ends.js")).ends({ ...shared, ...ends });
   return { ...seen, isIsolated: crossOriginIsolated };
 });

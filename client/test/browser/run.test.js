@@ -3,7 +3,9 @@
 
 import assert from "node:assert/strict";
 import { execFile, execFileSync } from "node:child_process";
+import { once } from "node:events";
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { after, before, test } from "node:test";
@@ -37,10 +39,10 @@ async function stage(t) {
   const target = await startTarget(t, echo);
   const served = `http://127.0.0.1:${node.port}`;
   const params = { url: node.url, echoPort: target.port, program: "/client/playground/guests/netcat.wasm" };
-  const open = async (browser, options, tries) => {
+  const open = async (browser, options, tries, ends) => {
     const harness = await openHarness({ roots: { "/app/": folder }, ...options });
     t.after(() => harness.close());
-    return harness.run(browser, "/client/test/browser/run.html", { params: { ...params, tries } });
+    return harness.run(browser, "/client/test/browser/run.html", { params: { ...params, tries, ends } });
   };
   return { served, params, open };
 }
@@ -73,13 +75,21 @@ for (const browser of BROWSERS) {
     assert.equal(seen.isIsolated, false);
   });
 
-  test(`run() by shared memory in an isolated page of another origin, in ${browser}`, { timeout: 120000 }, async (t) => {
+  test(`run() in an isolated page: by shared memory from another origin; and how it ends, in ${browser}`, { timeout: 120000 }, async (t) => {
     const { served, open } = await stage(t);
-    const seen = await open(browser, { isolated: true }, {
+    const silent = await startSilent(t);
+    const over = await startTarget(t, (socket) => socket.resume().end());
+    const { ends, ...seen } = await open(browser, { isolated: true }, {
       "another origin": { from: `${served}/client/wasi/index.js`, strategy: "sab" },
       "a bundle": { from: "/app/alone/app.js", workerUrl: "/app/public/worker.js", strategy: "sab" },
-    });
+    }, { endPort: over.port, silent: silent.url });
     assert.deepEqual(seen, { "another origin": "0 hello\n", "a bundle": "0 hello\n", isIsolated: true });
+    for (const [mode, saw] of Object.entries(ends)) {
+      for (const [what, is] of Object.entries(saw)) await t.test(`${mode}: ${what}`, () => assert.deepEqual(is, ENDS[what] ?? ABORTED));
+    }
+    assert.ok(ends["shared memory"]);
+    // No download goes on after its program's signal.
+    await silent.left();
   });
 
   test(`run() under the README's strict Content-Security-Policies, in ${browser}`, { timeout: 120000 }, async (t) => {
@@ -94,6 +104,51 @@ for (const browser of BROWSERS) {
     const without = await under(policies.foreign.replace(/worker-src [^;]*/, "worker-src 'none'"), foreign);
     assert.match(without["another origin"], /^Error: the program's Worker cannot be loaded from \S+: .*worker-src/);
   });
+}
+
+/** How run() of run-ends.js ends, in every mode. */
+const failing = (...calls) => ({ ends: ["0 ", "1 "], calls, areReported: true });
+const ABORTED = "enough";
+const ENDS = {
+  "aborted while it only yields": `${ABORTED}, 0 calls later`,
+  "a stream that another program has": "invalid_argument: stdout must be a stream that is not locked, not object",
+  "a stream": ["0 ", false],
+  "a stream again": ["0 ", false],
+  "what it got": "one two",
+  "one for both": ["0 ", false],
+  "what both got": "connected to 127.0.0.1 port\nhello",
+  "an endless stdin": ["0 ", false, true],
+  "a stdin without a next part": ["0 ", true],
+  "no program": ["CompileError: this is not WebAssembly: it does not begin with \\0asm", false, false],
+  "callbacks that throw": failing("onlisten", "onrefused", "return", "stderr", "stdout", "write"),
+  "callbacks that reject": failing("cancel", "onlisten", "onrefused", "stderr", "stdout", "write"),
+};
+
+/** A server whose answers never begin; with `?asked` they do, as soon as it was asked without. `left` resolves when nobody waits for it any more. */
+async function startSilent(t) {
+  const waiting = new Set();
+  const server = createServer(async (request, response) => {
+    if (request.url.endsWith("?asked")) {
+      while (waiting.size === 0) await once(server, "asked");
+      return response.writeHead(204, { "Access-Control-Allow-Origin": "*" }).end();
+    }
+    waiting.add(response);
+    response.on("close", () => {
+      waiting.delete(response);
+      server.emit("left");
+    });
+    return server.emit("asked");
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  t.after(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  return {
+    url: `http://127.0.0.1:${server.address().port}/`,
+    async left() { while (waiting.size > 0) await once(server, "left"); },
+  };
 }
 
 /** The two from the README, with this test's addresses instead of the node's. */

@@ -4,7 +4,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { inspect } from "node:util";
 import { compile, emscriptenWebSocket, pickStrategy, run, shareClient, socketInterfaces, wrapImports } from "../../wasi/index.js";
-import { Input, chunksOf } from "../../wasi/input.js";
+import { Input, InputSource } from "../../wasi/input.js";
 import { RemoteTransport } from "../../wasi/remote.js";
 import { ClientTransport } from "../../wasi/transport.js";
 import { fake } from "../fake-node.js";
@@ -18,6 +18,10 @@ const inEmscripten = (name) => (value) => emscriptenWebSocket(client, { [name]: 
 const listening = (name) => (value) => run(new Uint8Array(8), { url: URL_OK, listen: [{ [name]: value }] });
 const OBJECTS = [null, 5, "s3cret", []];
 const FUNCTIONS = [5, "f", {}];
+const lockedInput = new ReadableStream();
+const lockedOutput = new WritableStream();
+lockedInput.getReader();
+lockedOutput.getWriter();
 const BOOLEANS = [1, "yes"];
 
 /** [name, invalid values, the call, the error's text] */
@@ -37,6 +41,10 @@ const TABLE = [
   ["run: stdin", [5, {}, () => {}], inRun("stdin"), /^stdin must be a string, bytes, a ReadableStream or an async iterable, not /],
   ["run: stdout", [5, "out", {}], inRun("stdout"), /^stdout must be a function or a WritableStream, not /],
   ["run: stderr", [5, "out", {}], inRun("stderr"), /^stderr must be a function or a WritableStream, not /],
+  ["run: stdin that somebody reads", [lockedInput], inRun("stdin"), /^stdin must be a stream that is not locked, not object$/],
+  ...["stdout", "stderr"].map((name) => [
+    `run: ${name} that somebody writes`, [lockedOutput], inRun(name), new RegExp(`^${name} must be a stream that is not locked, not object$`),
+  ]),
   ["run: listen", ["127.0.0.1:80", {}, 5, null], inRun("listen"), /^listen must be an array of \{ host, port, backlog, nonblocking \}, not /],
   ["run: one of listen", [["127.0.0.1:80"], [80], [null]], inRun("listen"), /^each of listen must be an object, not /],
   ["run: a listener's host", ["localhost", "127.0.0.1:80", 5, ""], listening("host"), /^a listener's host must be an IP address, not /],
@@ -45,11 +53,11 @@ const TABLE = [
   ["run: a listener that does not block", BOOLEANS, listening("nonblocking"), /^nonblocking must be a boolean, not /],
   ...["onlisten", "onrefused"].map((name) => [`run: ${name}`, FUNCTIONS, inRun(name), new RegExp(`^${name} must be a function, not `)]),
   ...["worker", "isTerminal", "trace"].map((name) => [`run: ${name}`, BOOLEANS, inRun(name), new RegExp(`^${name} must be a boolean, not `)]),
-  ["run: signal", [5, {}], inRun("signal"), /^signal must be an AbortSignal, not /],
+  ["run: signal", [5, {}, () => {}, new EventTarget()], inRun("signal"), /^signal must be an AbortSignal, not /],
   ["run: imports", OBJECTS, inRun("imports"), /^imports must be an object, not /],
-  ["run: workerUrl", [5, {}], inRun("workerUrl"), /^workerUrl must be a URL, not /],
+  ["run: workerUrl", [5, {}, null, "", "http://[", "http://[?token=s3cret"], inRun("workerUrl"), /^workerUrl must be a URL, not /],
   ["strategy", ["fast", 5, null], (value) => pickStrategy(value), /^strategy must be auto or jspi or sab, not /],
-  ["compile", [undefined, null, 5, {}, "", () => {}], (source) => compile(source), /^the program must be a URL, a Response, bytes or a WebAssembly\.Module, not /],
+  ["compile", [undefined, null, 5, {}, "", () => {}, "http://[", "http://s3cret@[", "a.wasm"], (source) => compile(source), /^the program must be a URL, a Response, bytes or a WebAssembly\.Module, not /],
 
   ["wrapImports: imports", OBJECTS, (imports) => wrapImports(imports, { client }), /^imports must be an object, not /],
   ["wrapImports: options", OBJECTS, (options) => wrapImports({}, options), /^options must be an object, not /],
@@ -90,11 +98,11 @@ test("what stdin yields is bytes or a string, of whatever class; anything else i
   const streamOf = (part) => new ReadableStream({ start(sink) { sink.enqueue(part); sink.close(); } });
   for (const part of [5, null, undefined, {}, [1, 2], true]) {
     for (const source of [yields(part), streamOf(part)]) {
-      await assert.rejects(new Input().fill(source), { name: "WasmnetError", code: "invalid_argument", message: /^each part of stdin must be a string or bytes, not / });
+      await assert.rejects(new Input().fill(new InputSource(source)), { name: "WasmnetError", code: "invalid_argument", message: /^each part of stdin must be a string or bytes, not / });
     }
   }
   for (const part of ["hi", new TextEncoder().encode("hi"), new DataView(Uint8Array.of(104, 105).buffer), Uint16Array.of(0x6968)]) {
-    for await (const bytes of chunksOf(yields(part))) assert.deepEqual([...bytes], [104, 105]);
+    for await (const bytes of new InputSource(yields(part)).parts()) assert.deepEqual([...bytes], [104, 105]);
   }
 });
 
