@@ -54,7 +54,7 @@ export class Core {
     const settle = (errno) => {
       if (errno !== Errno.AGAIN) return errno;
       const late = this.#attempt(ended);
-      return late === AGAIN ? Errno.AGAIN : -late;
+      return late === AGAIN ? Errno.AGAIN : late < 0 ? -late : 0;
     };
     return result instanceof Promise ? result.then(settle) : settle(result);
   }
