@@ -64,23 +64,22 @@ void wasmnet_pack(const uint8_t *storage, uint32_t port, struct sockaddr *value,
   *length = (socklen_t)size;
 }
 
-/* 0, or Linux's error for a type and protocol; WASI has no ESOCKTNOSUPPORT. */
-static int kind_error(int kind, int protocol) {
+/* 0, or Linux's error for socket()'s arguments; WASI has no ESOCKTNOSUPPORT. */
+static int arguments_error(int domain, int kind, int protocol) {
+  if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_RAW && kind != SOCK_RDM && kind != SOCK_SEQPACKET) return EINVAL;
+  if (domain != AF_INET && domain != AF_INET6) return EAFNOSUPPORT;
   if (protocol < 0 || protocol > 255) return EINVAL;
   switch (kind) {
     case SOCK_STREAM: return protocol == 0 || protocol == IPPROTO_TCP ? 0 : EPROTONOSUPPORT;
     case SOCK_DGRAM: return protocol == 0 || protocol == IPPROTO_UDP ? 0 : EPROTONOSUPPORT;
     case SOCK_RAW: return protocol == 0 ? EPROTONOSUPPORT : EPERM;
-    case SOCK_RDM:
-    case SOCK_SEQPACKET: return EPROTONOSUPPORT;
-    default: return EINVAL;
+    default: return EPROTONOSUPPORT;
   }
 }
 
 int socket(int domain, int type, int protocol) {
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
-  if (domain != AF_INET && domain != AF_INET6) return wasmnet_answer(EAFNOSUPPORT);
-  int wrong = kind_error(kind, protocol);
+  int wrong = arguments_error(domain, kind, protocol);
   if (wrong != 0) return wasmnet_answer((uint32_t)wrong);
   int32_t fd;
   uint32_t error = wasmnet_open((uint32_t)domain, kind == SOCK_DGRAM ? wasmnet_datagram : wasmnet_stream, &fd);
