@@ -274,15 +274,20 @@ static void arguments(void) {
   say("accept4, flags", accept4(fd, NULL, NULL, 1));
   say("pair, no type", socketpair(AF_UNIX, 99, 0, ends));
   say("pair, protocol", socketpair(AF_UNIX, SOCK_STREAM, 77, ends));
-  say("fd 1: connect", connectTo(1, "127.0.0.1", echo));
-  say("bind", bindTo(1, "127.0.0.1"));
-  say("listen", listen(1, 1));
-  say("accept", accept(1, NULL, NULL));
-  say("send", send(1, "x", 1, 0));
-  say("recv", recv(1, data, 1, 0));
-  say("shutdown", shutdown(1, SHUT_RDWR));
-  say("getsockopt", getsockopt(1, SOL_SOCKET, SO_TYPE, &value, &length));
-  say("getpeername", getpeername(1, (void *)data, &length));
+  /* A descriptor that is open and no socket. Natively a parent's pipe may be one. */
+  int other = 1;
+#ifndef __wasi__
+  other = open("/dev/null", O_RDWR);
+#endif
+  say("no socket: connect", connectTo(other, "127.0.0.1", echo));
+  say("bind", bindTo(other, "127.0.0.1"));
+  say("listen", listen(other, 1));
+  say("accept", accept(other, NULL, NULL));
+  say("send", send(other, "x", 1, 0));
+  say("recv", recv(other, data, 1, 0));
+  say("shutdown", shutdown(other, SHUT_RDWR));
+  say("getsockopt", getsockopt(other, SOL_SOCKET, SO_TYPE, &value, &length));
+  say("getpeername", getpeername(other, (void *)data, &length));
   say("SO_SNDLOWAT", setsockopt(fd, SOL_SOCKET, SO_SNDLOWAT, &value, sizeof value));
   close(fd);
 }
