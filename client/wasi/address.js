@@ -67,11 +67,35 @@ function groupsOf(half) {
   return groups;
 }
 
-/** "ip:port" or "[ip]:port" as { bytes, port }; an unspecified address if it cannot be read. */
+/** The 4 bytes that an IPv4-mapped IPv6 address stands for; any other address as it is. Two addresses are compared in this form. */
+export function unmapped(bytes) {
+  return bytes.length === 16 && bytes[10] === 255 && bytes[11] === 255 && bytes.subarray(0, 10).every((byte) => byte === 0) ? bytes.slice(12) : bytes;
+}
+
+/** An address as a socket of `family` reports it: an IPv6 socket has no IPv4 addresses, only mapped ones. */
+export function asFamily(bytes, family) {
+  return family === Family.INET6 && bytes.length === 4 ? Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 255, 255, ...bytes) : bytes;
+}
+
+export const isSameAddress = (one, other) => one.length === other.length && one.every((byte, index) => byte === other[index]);
+
+/** The 4 bytes of what inet_aton reads: one to four numbers, decimal, octal or hexadecimal, the last of which fills the rest; or null. */
+export function parseLoose4(text) {
+  const parts = text.split(".");
+  const numbers = parts.map((part) => (/^(0[xX][0-9a-fA-F]+|0[0-7]*|[1-9]\d*)$/.test(part) ? Number(/^0\d/.test(part) ? `0o${part}` : part) : NaN));
+  const last = numbers.pop();
+  if (numbers.length > 3 || !(last < 256 ** (4 - numbers.length)) || !numbers.every((number) => number < 256)) return null;
+  const bytes = new Uint8Array(4);
+  new DataView(bytes.buffer).setUint32(0, last);
+  bytes.set(numbers);
+  return bytes;
+}
+
+/** "ip:port" or "[ip]:port" as { bytes, port }, for a socket of `family`; an unspecified address if it cannot be read. */
 export function parseEndpoint(text, family = Family.INET4) {
   const colon = text ? text.lastIndexOf(":") : -1;
   const bytes = colon < 0 ? null : parseAddress(text.slice(0, colon));
-  return { bytes: bytes ?? new Uint8Array(family === Family.INET6 ? 16 : 4), port: colon < 0 ? 0 : Number(text.slice(colon + 1)) || 0 };
+  return { bytes: bytes ? asFamily(bytes, family) : new Uint8Array(family === Family.INET6 ? 16 : 4), port: colon < 0 ? 0 : Number(text.slice(colon + 1)) || 0 };
 }
 
 /** An address without bytes belongs to a local socket. */

@@ -18,13 +18,15 @@ const waits = new Set([
  */
 export function combine(base, core, blocker, { ownsAllFds = false, trace } = {}) {
   const { own, shared, poll } = core.functions();
-  const all = { ...base, ...own };
+  const all = {};
+  for (const [name, call] of Object.entries(base)) all[name] = typeof call === "function" ? core.faultless(call) : call;
+  Object.assign(all, own);
   for (const [name, call] of Object.entries(shared)) {
-    const otherwise = base[name];
+    const otherwise = all[name];
     all[name] = (...args) => (core.table.has(args[0]) ? call(...args) : otherwise ? otherwise(...args) : Errno.BADF);
   }
-  const basePoll = base.poll_oneoff;
-  all.poll_oneoff = (...args) => (ownsAllFds || !basePoll || touchesSockets(core, args[0], args[2]) ? poll(...args) : basePoll(...args));
+  const basePoll = all.poll_oneoff;
+  all.poll_oneoff = core.faultless((...args) => (ownsAllFds || !basePoll || touchesSockets(core, args[0], args[2]) ? poll(...args) : basePoll(...args)));
   all.sched_yield = () => blocker.yield();
   if (trace) for (const name of Object.keys(all)) all[name] = traced(name, all[name], trace);
   for (const name of Object.keys(all)) if (waits.has(name.replace(/_v2$/, ""))) all[name] = blocker.wrapImport(all[name]);

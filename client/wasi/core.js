@@ -4,7 +4,7 @@
 import { Errno } from "./errno.js";
 import { familyOf, formatAddress } from "./address.js";
 import { Fault, GuestMemory } from "./memory.js";
-import { SocketTable, retrying } from "./table.js";
+import { AGAIN, SocketTable, retrying } from "./table.js";
 import { TcpSocket } from "./tcp.js";
 import { UdpSocket } from "./udp.js";
 import { pollOneoff, preview1Functions } from "./preview1.js";
@@ -45,11 +45,18 @@ export class Core {
 
   /**
    * Runs an operation to its end: an errno, or a promise of one. `nonblocking` never waits; `timeout` (ms, 0: none) and
-   * `deadline` (ms of the monotonic clock) bound the wait, after which the result is EAGAIN.
+   * `deadline` (ms of the monotonic clock) bound the wait, after which the result is EAGAIN, or what `ended` makes of the progress.
    */
-  run(operation, { nonblocking = false, timeout = 0, deadline = Infinity } = {}) {
+  run(operation, { nonblocking = false, timeout = 0, deadline = Infinity, ended } = {}) {
     if (timeout > 0) deadline = Math.min(deadline, this.clock.monotonic() + timeout);
-    return this.#blocker.run(this.table, () => this.#attempt(operation), { nonblocking, deadline, clock: this.clock });
+    const result = this.#blocker.run(this.table, () => this.#attempt(operation), { nonblocking, deadline, clock: this.clock });
+    if (!ended) return result;
+    const settle = (errno) => {
+      if (errno !== Errno.AGAIN) return errno;
+      const late = this.#attempt(ended);
+      return late === AGAIN ? Errno.AGAIN : late < 0 ? -late : 0;
+    };
+    return result instanceof Promise ? result.then(settle) : settle(result);
   }
 
   newSocket(type, family) {
@@ -80,17 +87,15 @@ export class Core {
    * other descriptors to the base shim; those in `own` are for sockets only.
    */
   functions() {
-    const onSockets = preview1Functions(this);
     const own = { ...extensionFunctions(this) };
     const shared = {};
-    for (const [name, call] of Object.entries(onSockets)) {
-      const bound = this.#faultless(call);
-      if (name.startsWith("sock_")) own[name] = (...args) => (this.table.has(args[0]) ? bound(...args) : Errno.BADF);
-      else shared[name] = bound;
+    for (const [name, call] of Object.entries(preview1Functions(this))) {
+      if (name.startsWith("sock_")) own[name] = (...args) => (this.table.has(args[0]) ? call(...args) : this.table.missing(args[0]));
+      else shared[name] = this.faultless(call);
     }
-    for (const [name, call] of Object.entries(own)) own[name] = this.#faultless(call);
+    for (const [name, call] of Object.entries(own)) own[name] = this.faultless(call);
     Object.assign(own, secondFormFunctions(own));
-    return { own, shared, poll: this.#faultless(pollOneoff(this)) };
+    return { own, shared, poll: this.faultless(pollOneoff(this)) };
   }
 
   #attempt(operation) {
@@ -98,18 +103,18 @@ export class Core {
     try {
       return operation();
     } catch (error) {
-      if (error instanceof Fault) return -Errno.FAULT;
+      if (error instanceof Fault) return -error.errno;
       throw error;
     }
   }
 
-  // A guest's arguments must not cause an exception in it: a bad address is an errno.
-  #faultless(call) {
+  /** `call` as a function for the guest, whose arguments must not cause an exception in it: a bad address is an errno. */
+  faultless(call) {
     return (...args) => {
       try {
         return call(...args);
       } catch (error) {
-        if (error instanceof Fault) return Errno.FAULT;
+        if (error instanceof Fault) return error.errno;
         throw error;
       }
     };

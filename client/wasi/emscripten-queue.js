@@ -32,10 +32,40 @@ function arrayThatTakes(length, deliver) {
   return found;
 }
 
-/** Bytes of the one typed array in an entry; the compiler chooses its name. */
+/** The name of the one typed array in an entry, which the compiler chooses. */
+function dataOf(entry) {
+  if (typeof entry !== "object" || entry === null) return undefined;
+  return Object.keys(entry).find((name) => ArrayBuffer.isView(entry[name]));
+}
+
 function bytesIn(entry) {
-  if (typeof entry !== "object" || entry === null) return 0;
-  return Object.values(entry).find((value) => ArrayBuffer.isView(value))?.byteLength ?? 0;
+  const name = dataOf(entry);
+  return name === undefined ? 0 : entry[name].byteLength;
+}
+
+/** As in queue.js: entries of unread small messages are gathered into entries of this size. */
+const gathered = 16 * 1024;
+const small = 4 * 1024;
+const gathering = new WeakSet(); // the buffers that have room behind their entry's bytes
+
+/** Moves a stream's last message into the entry before it, if both are small: SOCKFS was told about it, and reads any number of bytes. */
+export function gatherLast(queue) {
+  if (queue.length < 2) return;
+  const [before, last] = queue.slice(-2);
+  const name = dataOf(last);
+  if (!name || !ArrayBuffer.isView(before[name]) || last[name].length > small) return;
+  const { buffer, byteOffset, length } = before[name];
+  const bytes = last[name];
+  if (gathering.has(buffer) && byteOffset + length + bytes.length <= gathered) {
+    new Uint8Array(buffer).set(bytes, byteOffset + length);
+    before[name] = new Uint8Array(buffer, byteOffset, length + bytes.length);
+    queue.length--;
+  } else {
+    const room = new ArrayBuffer(gathered);
+    gathering.add(room);
+    new Uint8Array(room).set(bytes);
+    last[name] = new Uint8Array(room, 0, bytes.length);
+  }
 }
 
 function tellReads(queue, onread) {

@@ -4,7 +4,7 @@
 import { check, optionsOf } from "../lib/check.js";
 import { call } from "../lib/errors.js";
 import { clientOf } from "./arguments.js";
-import { receiveQueueOf } from "./emscripten-queue.js";
+import { gatherLast, receiveQueueOf } from "./emscripten-queue.js";
 import { RefusalTeller } from "./refusal.js";
 
 const states = { CONNECTING: 0, OPEN: 1, CLOSING: 2, CLOSED: 3 };
@@ -125,6 +125,7 @@ export function emscriptenWebSocket(client, options) {
     #hand(bytes) {
       if (this.#hasReceived || bytes.length === 0) {
         this.#message(bytes);
+        if (this.#queue && !this.#socket.isDatagram) gatherLast(this.#queue);
       } else {
         this.#hasReceived = true;
         this.#queue = receiveQueueOf(bytes.length, () => this.#message(bytes), (count) => this.#read(count));

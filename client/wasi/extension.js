@@ -2,10 +2,11 @@
 // arguments and the length of the address buffer distinguish them, and any other number returns ENOSYS.
 
 import { Errno } from "./errno.js";
-import { Family, familyOf, formatAddress } from "./address.js";
+import { Family, familyOf, formatAddress, unmapped } from "./address.js";
 import { lookup } from "./lookup.js";
+import { Fault } from "./memory.js";
 import { PairSocket } from "./pair.js";
-import { gather, sendAll } from "./preview1.js";
+import { gather, receiveInto, sendAll } from "./preview1.js";
 import { getOption, setOption } from "./options.js";
 import { AGAIN, retrying } from "./table.js";
 
@@ -34,19 +35,27 @@ export function secondFormFunctions(own) {
 export function extensionFunctions(core) {
   const { memory, table } = core;
 
-  // An address argument: { buf, length } in guest memory.
+  // An address argument, { buf, length } in guest memory, as { family, bytes }; the second form's may be of no family.
   const addressAt = (pointer) => {
     const buffer = memory.u32(pointer);
     const length = memory.u32(pointer + 4);
-    if (length === 4 || length === 16) return memory.bytes(buffer, length).slice();
-    if (length !== storageLength) return -Errno.INVAL;
+    if (length === 4 || length === 16) return { family: length === 4 ? Family.INET4 : Family.INET6, bytes: memory.bytes(buffer, length).slice() };
+    if (length !== storageLength) throw new Fault("an address is 4, 16 or 128 bytes", Errno.INVAL);
     const family = memory.u16(buffer);
-    if (family !== Family.INET4 && family !== Family.INET6) return -Errno.AFNOSUPPORT;
-    return memory.bytes(buffer + 2, family === Family.INET4 ? 4 : 16).slice();
+    return { family, bytes: memory.bytes(buffer + 2, family === Family.INET6 ? 16 : 4).slice() };
   };
 
-  // The second form's address of no family, which removes the peer.
-  const isUnspecified = (pointer) => memory.u32(pointer + 4) === storageLength && memory.u16(memory.u32(pointer)) === Family.UNSPEC;
+  // The bytes of an address that `socket` is to use, an IPv4-mapped one's as IPv4; or a negated errno, Linux's if the families differ.
+  const usable = (socket, { family, bytes }, isBound = false) => {
+    if (socket.family === Family.UNIX) return -Errno.INVAL;
+    if (family !== Family.INET4 && family !== Family.INET6) return -Errno.AFNOSUPPORT;
+    // Linux's IPv6 datagram sockets send to IPv4 addresses.
+    if (family === socket.family || (family === Family.INET4 && socket.type === "datagram" && !isBound)) return unmapped(bytes);
+    return socket.family === Family.INET4 ? -Errno.AFNOSUPPORT : -Errno.INVAL;
+  };
+
+  // Without a family, Linux takes a datagram's destination on an IPv4 socket, and 0.0.0.0 to bind to, as IPv4.
+  const orIPv4 = (socket, address) => (address.family === Family.UNSPEC && socket.family === Family.INET4 ? { ...address, family: Family.INET4 } : address);
 
   // Writes an address into the guest's buffer; the errno reports if it does not fit.
   const storeAddress = (pointer, bytes) => {
@@ -65,7 +74,7 @@ export function extensionFunctions(core) {
 
   const onSocket = (call) => (...args) => {
     const socket = table.get(args[0]);
-    return socket ? call(socket, ...args.slice(1)) : Errno.BADF;
+    return socket ? call(socket, ...args.slice(1)) : table.missing(args[0]);
   };
 
   // `which` is localAddress or peerAddress. First form: fd, address, type, port; second: fd, address, port.
@@ -108,8 +117,10 @@ export function extensionFunctions(core) {
     },
 
     sock_connect: onSocket((socket, addressPointer, port) => {
-      if (isUnspecified(addressPointer)) return socket.disconnect();
-      const bytes = addressAt(addressPointer);
+      const address = addressAt(addressPointer);
+      // No family removes the peer.
+      if (address.family === Family.UNSPEC) return Math.abs(socket.disconnect());
+      const bytes = usable(socket, address);
       if (typeof bytes === "number") return -bytes;
       if (socket.nonblocking && socket.phase === "connecting") return Errno.ALREADY;
       const start = () => socket.connect(formatAddress(bytes), port & 0xffff);
@@ -119,12 +130,18 @@ export function extensionFunctions(core) {
       }
       // One that took too long continues.
       const late = (errno) => (errno === Errno.AGAIN ? Errno.INPROGRESS : errno);
-      const result = core.run(retrying(start, () => socket.connectResult()), { timeout: socket.sendTimeout });
+      const begin = () => {
+        const result = start();
+        // What fails at once changes nothing later.
+        return result === AGAIN ? socket.connectResult() : result;
+      };
+      const result = core.run(retrying(begin, () => socket.connectResult()), { timeout: socket.sendTimeout });
       return result instanceof Promise ? result.then(late) : late(result);
     }),
 
     sock_bind: onSocket((socket, addressPointer, port) => {
-      const bytes = addressAt(addressPointer);
+      const address = addressAt(addressPointer);
+      const bytes = usable(socket, address.bytes.every((byte) => byte === 0) ? orIPv4(socket, address) : address, true);
       if (typeof bytes === "number") return -bytes;
       return core.run(retrying(() => socket.bind(bytes, port & 0xffff), () => socket.bindResult()));
     }),
@@ -144,9 +161,7 @@ export function extensionFunctions(core) {
       const portPointer = args.length === 7 ? args[4] : 0;
       const [sizePointer, flagsPointer] = args.slice(-2);
       const from = {};
-      return core.run(() => {
-        const result = socket.receive(memory.vectors(pointer, count), { peek: (flags & 1) !== 0, waitAll: (flags & 2) !== 0, from });
-        if (result < 0) return result;
+      return core.run(...receiveInto(core, socket, pointer, count, { flags, from }, (size) => {
         const sender = socket.type === "stream" ? socket.peerAddress() : from;
         if (sender?.bytes) {
           const errno = storeAddress(addressPointer, sender.bytes);
@@ -154,25 +169,27 @@ export function extensionFunctions(core) {
           // Libraries pass a u32 for the extension's u16.
           if (portPointer) memory.setU16(portPointer, sender.port);
         }
-        memory.setU32(sizePointer, result);
+        memory.setU32(sizePointer, size);
         memory.setU16(flagsPointer, from.truncated ? 1 : 0);
         return 0;
-      }, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout });
+      }));
     }),
 
     sock_send_to: onSocket((socket, pointer, count, addressPointer, port, flags, sizePointer) => {
-      const bytes = addressAt(addressPointer);
-      if (typeof bytes === "number") return -bytes;
       const done = (sent) => {
         memory.setU32(sizePointer, sent);
         return 0;
       };
-      const options = { nonblocking: socket.nonblocking, timeout: socket.sendTimeout };
-      if (socket.type === "stream") return core.run(sendAll(core, socket, pointer, count, done), options);
+      const address = orIPv4(socket, addressAt(addressPointer));
+      if (socket.type === "stream") return socket.family === Family.UNIX ? Errno.ISCONN : core.run(...sendAll(core, socket, pointer, count, done));
+      const isToPeer = address.family === Family.UNSPEC && socket.family === Family.INET6;
+      const bytes = isToPeer ? null : usable(socket, address);
+      if (typeof bytes === "number") return -bytes;
       return core.run(() => {
-        const result = socket.sendTo(gather(memory.vectors(pointer, count)), formatAddress(bytes), port & 0xffff);
+        const data = gather(memory.vectors(pointer, count));
+        const result = isToPeer ? socket.send(data) : socket.sendTo(data, formatAddress(bytes), port & 0xffff);
         return result < 0 ? result : done(result);
-      }, options);
+      }, { nonblocking: socket.nonblocking, timeout: socket.sendTimeout });
     }),
 
     sock_getlocaladdr: addressGetter("localAddress"),

@@ -1,12 +1,19 @@
 // sock_getaddrinfo: names are resolved by the node, so that the policy's rules for names know which addresses belong to a name.
 
 import { Errno, lookupErrnoOf } from "./errno.js";
-import { Family, familyOf, parseAddress } from "./address.js";
+import { Family, asFamily, familyOf, parseAddress, parseLoose4, unmapped } from "./address.js";
 import { servicePort } from "./services.js";
 import { AGAIN } from "./table.js";
 
-const numericHost = 4; // AI_NUMERICHOST
-const passive = 1; // AI_PASSIVE
+/** AI_ flags. */
+const passive = 1;
+const numericHost = 4;
+const mapsIPv4 = 16;
+const wantsAll = 32;
+
+/** Loopback, and with AI_PASSIVE any address, of both families. */
+const ownAddresses = ["127.0.0.1", "::1"].map(parseAddress);
+const anyAddresses = ["0.0.0.0", "::"].map(parseAddress);
 
 /** A list item's fields, in bytes: flags 0 (u16), family 2, type 3, protocol 4, address length 8, address 12, name 16, its length 20, next 24. */
 const itemSize = 28;
@@ -27,17 +34,17 @@ export function lookup(core, nodePointer, nodeLength, servicePointer, serviceLen
   let found = null; // an array of address bytes, or a negated errno
   const start = () => {
     if (name === "") {
-      const any = (hints.flags & passive) !== 0;
-      found = [Uint8Array.of(any ? 0 : 127, 0, 0, any ? 0 : 1)];
-      if (hints.family === Family.INET6) found = [Uint8Array.of(0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, any ? 0 : 1)];
+      found = hints.flags & passive ? anyAddresses : ownAddresses;
       return;
     }
-    const literal = parseAddress(name);
+    const literal = literalOf(name);
     if (literal) {
-      found = [literal];
+      // On Linux too an IPv4-mapped address is also one of IPv4.
+      found = [hints.family === Family.INET4 ? unmapped(literal) : literal];
+      if (choose(found, hints).length === 0) found = -Errno.AI_ADDRFAMILY;
       return;
     }
-    if (hints.flags & numericHost) {
+    if (hints.flags & numericHost || !isName(name)) {
       found = -Errno.AI_NONAME;
       return;
     }
@@ -55,13 +62,33 @@ export function lookup(core, nodePointer, nodeLength, servicePointer, serviceLen
     }
     if (found === null) return AGAIN;
     if (typeof found === "number") return found;
-    const wanted = found.filter((bytes) => hints.family === Family.UNSPEC || hints.family === familyOf(bytes));
+    const wanted = choose(found, hints);
     if (wanted.length === 0) return -Errno.AI_NONAME;
     // IPv4 first: most nodes serve a guest that stops at the first address best this way.
     wanted.sort((a, b) => a.length - b.length);
     memory.setU32(countPointer, store(memory, memory.u32(listPointer), most, wanted, port, hints));
     return 0;
   });
+}
+
+/** The addresses of the requested family, and with AI_V4MAPPED those of IPv4 as IPv6's: if there is no other, or with AI_ALL. */
+function choose(addresses, { family, flags }) {
+  if (family === Family.UNSPEC) return [...addresses];
+  const wanted = addresses.filter((bytes) => family === familyOf(bytes));
+  if (family !== Family.INET6 || !(flags & mapsIPv4) || (wanted.length > 0 && !(flags & wantsAll))) return wanted;
+  return [...wanted, ...addresses.filter((bytes) => bytes.length === 4).map((bytes) => asFamily(bytes, family))];
+}
+
+/** An address as glibc's getaddrinfo reads it: inet_aton's IPv4, and an IPv6 zone by number only, for there are no interfaces here. */
+function literalOf(name) {
+  if (!name.includes(":")) return parseLoose4(name);
+  return /^[^[%]*(%\d+)?$/.test(name) ? parseAddress(name) : null;
+}
+
+/** Whether the node takes `name` as one: a name that it would refuse for its form is unknown without asking. */
+function isName(name) {
+  const labels = name.replace(/\.$/, "").split(".");
+  return name.length <= 253 && labels.every((label) => /^(?!-)[\w-]{1,63}$/.test(label) && !label.endsWith("-")) && !/^(\d+|0x[0-9a-f]*)$/i.test(labels.at(-1));
 }
 
 // If no type is requested, a result is a stream's, except for a service without one.

@@ -1,10 +1,17 @@
 // Guest memory, read and written through a new view each time: growing it or resuming from a suspension detaches old views.
 
+import { Errno } from "./errno.js";
+
 const decoder = new TextDecoder();
 const encoder = new TextEncoder();
 
-/** An address outside the guest's memory. Every ABI function turns it into EFAULT. */
-export class Fault extends Error {}
+/** Arguments that no call can use: an address outside the guest's memory, if not said otherwise. Every ABI function returns its errno. */
+export class Fault extends Error {
+  constructor(message, errno = Errno.FAULT) {
+    super(message);
+    this.errno = errno;
+  }
+}
 
 export class GuestMemory {
   #source;
@@ -55,7 +62,7 @@ export class GuestMemory {
   /** The non-empty buffers of an iovec or ciovec array, as views. */
   vectors(pointer, count) {
     count >>>= 0;
-    if (count > 1024) throw new Fault("more than 1024 buffers in one call");
+    if (count > 1024) throw new Fault("more than 1024 buffers in one call", Errno.INVAL);
     const views = [];
     for (let i = 0; i < count; i++) {
       const length = this.u32(pointer + i * 8 + 4);

@@ -66,19 +66,18 @@ export class PairSocket {
     return count;
   }
 
-  /** It has one peer: an address is as invalid as for a connected local socket elsewhere. */
-  sendTo() { return -Errno.ISCONN; }
-
-  receive(views, { peek = false, waitAll = false, from = {} } = {}) {
-    if (this.#error) return -this.takeError();
-    if (this.#size === 0) return this.#isOver || (this.#isStream && views.length === 0) ? 0 : AGAIN;
+  receive(views, { peek = false, from = {} } = {}) {
+    if (this.readFails) return -this.takeError();
+    if (this.#size === 0) return this.#isOver ? 0 : AGAIN;
     if (!this.#isStream) return this.#receiveDatagram(views, peek, from);
-    const wanted = views.reduce((sum, view) => sum + view.length, 0);
-    if (waitAll && this.#size < Math.min(wanted, capacity) && !this.#isOver) return AGAIN;
     const count = this.#incoming.read(views, peek);
     if (!peek) this.#taken(count);
     return count;
   }
+
+  /** Whether the next read reports an error instead of bytes: what came before the peer closed is read first. */
+  get readFails() { return this.#size === 0 && this.#error !== 0; }
+  get queued() { return this.#size; }
 
   #receiveDatagram(views, peek, from) {
     const bytes = this.#datagrams[0];
@@ -120,7 +119,7 @@ export class PairSocket {
   }
 
   readable() {
-    return { ready: this.#size > 0 || this.#isOver || this.#error !== 0, bytes: this.#size, hangup: this.#hungUp };
+    return { ready: this.#size > 0 || this.#isOver || this.#error !== 0, bytes: this.#size, hangup: this.#hungUp, hasEnded: this.#isOver };
   }
 
   writable() {
@@ -136,8 +135,9 @@ export class PairSocket {
 
   // Functions of sockets with addresses only.
 
-  connect() { return -Errno.ISCONN; }
-  connectResult() { return -Errno.ISCONN; }
+  connect() { return -Errno.INVAL; }
+  connectResult() { return -Errno.INVAL; }
+  disconnect() { return -Errno.INVAL; }
   bind() { return -Errno.INVAL; }
   bindResult() { return -Errno.INVAL; }
   listen() { return -Errno.INVAL; }

@@ -14,6 +14,7 @@ const hangup = 1;
 const failed = 2; // POLLERR
 const over = 4; // POLLHUP
 const only = 8; // only for that: neither POLLIN nor POLLOUT
+const ended = 16; // POLLRDHUP
 
 /** A call with more subscriptions than this is refused with EINVAL. */
 const maxSubscriptions = 65536;
@@ -53,7 +54,7 @@ function readClock(memory, at, item, clock) {
 
 /**
  * Writes the events that are ready now and returns their count, or AGAIN if there are none. `readiness(fd, forReading)`
- * returns { ready, bytes, hangup, error?, failed?, over?, only? } or undefined for an unknown descriptor.
+ * returns { ready, bytes, hangup, error?, failed?, over?, only?, hasEnded? } or undefined for an unknown descriptor.
  */
 export function writeEvents(memory, pointer, items, clock, readiness) {
   let count = 0;
@@ -74,7 +75,8 @@ export function writeEvents(memory, pointer, items, clock, readiness) {
     memory.setU8(at + 10, item.tag);
     if (item.tag !== tagClock) {
       memory.setU64(at + 16, state.bytes);
-      memory.setU16(at + 24, (state.hangup ? hangup : 0) | (state.failed ? failed : 0) | (state.over ? over : 0) | (state.only ? only : 0));
+      const flags = (state.hangup ? hangup : 0) | (state.failed ? failed : 0) | (state.over ? over : 0) | (state.only ? only : 0) | (state.hasEnded ? ended : 0);
+      memory.setU16(at + 24, flags);
     }
     count++;
   }

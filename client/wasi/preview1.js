@@ -8,6 +8,8 @@ const nonblock = 4; // fdflags
 const typeDatagram = 5; // filetype
 const typeStream = 6;
 const allRights = 0x1fffffffn;
+const receivePeek = 1; // riflags
+const receiveWaitAll = 2;
 
 /** Datagram payloads are gathered into one piece before they are sent. */
 export function gather(views) {
@@ -23,11 +25,12 @@ export function gather(views) {
 
 /**
  * An operation that sends all of a stream's bytes if it may block and as many as fit if not. It is called again after
- * each change, so it stores its progress; `done(count)` stores the count.
+ * each change, so it stores its progress, which is the result when it may not wait any more: `ended` is for core.run.
+ * `done(count)` stores the count.
  */
 export function sendAll(core, socket, pointer, count, done) {
   let sent = 0;
-  return () => {
+  const operation = () => {
     const views = core.memory.vectors(pointer, count);
     let skip = sent;
     for (const view of views) {
@@ -52,6 +55,43 @@ export function sendAll(core, socket, pointer, count, done) {
     }
     return done(sent);
   };
+  return [operation, { nonblocking: socket.nonblocking, timeout: socket.sendTimeout, ended: () => (sent > 0 ? done(sent) : AGAIN) }];
+}
+
+/** The parts of `views` after their first `count` bytes. */
+function after(views, count) {
+  const rest = [];
+  for (const view of views) {
+    if (count < view.length) rest.push(count > 0 ? view.subarray(count) : view);
+    count = Math.max(count - view.length, 0);
+  }
+  return rest;
+}
+
+/**
+ * An operation that receives into the guest's buffers: what is there, or with MSG_WAITALL from a stream all of it. As `sendAll` it stores
+ * its progress, which is the result when no more comes: `ended` is for core.run. `done(count)` stores the count.
+ */
+export function receiveInto(core, socket, pointer, count, { flags = 0, from = {} }, done) {
+  const peek = (flags & receivePeek) !== 0;
+  const waitsForAll = (flags & receiveWaitAll) !== 0 && socket.type === "stream";
+  let received = 0;
+  const operation = () => {
+    for (;;) {
+      // An error after some bytes is for the next call.
+      if (received > 0 && socket.readFails) return done(received);
+      const views = core.memory.vectors(pointer, count);
+      const result = socket.receive(peek ? views : after(views, received), { peek, from });
+      if (result === AGAIN) return AGAIN;
+      if (!waitsForAll) return result < 0 ? result : done(result);
+      if (result < 0) return received > 0 ? done(received) : result;
+      received = peek ? result : received + result;
+      const wanted = views.reduce((sum, view) => sum + view.length, 0);
+      if (result === 0 || received === wanted) return done(received);
+      if (peek) return socket.readable().hasEnded ? done(received) : AGAIN;
+    }
+  };
+  return [operation, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout, ended: () => (received > 0 ? done(received) : AGAIN) }];
 }
 
 /** The functions, by name, for sockets only. `core` has memory, table, clock, run(operation, options), readiness. */
@@ -60,14 +100,19 @@ export function preview1Functions(core) {
 
   const receive = (fd, pointer, count, flags, sizePointer, flagsPointer) => {
     const socket = table.get(fd);
-    const options = { peek: (flags & 1) !== 0, waitAll: (flags & 2) !== 0, from: {} };
-    return core.run(() => {
-      const result = socket.receive(memory.vectors(pointer, count), options);
-      if (result < 0) return result;
-      memory.setU32(sizePointer, result);
-      if (flagsPointer !== undefined) memory.setU16(flagsPointer, options.from.truncated ? 1 : 0);
+    const from = {};
+    return core.run(...receiveInto(core, socket, pointer, count, { flags, from }, (size) => {
+      memory.setU32(sizePointer, size);
+      if (flagsPointer !== undefined) memory.setU16(flagsPointer, from.truncated ? 1 : 0);
       return 0;
-    }, { nonblocking: socket.nonblocking, timeout: socket.receiveTimeout });
+    }));
+  };
+
+  // As on Linux a read for no bytes does not wait, and takes no datagram; recv does both.
+  const read = (fd, pointer, count, sizePointer) => {
+    if (memory.vectors(pointer, count).length > 0) return receive(fd, pointer, count, 0, sizePointer);
+    memory.setU32(sizePointer, 0);
+    return 0;
   };
 
   const send = (fd, pointer, count, sizePointer) => {
@@ -76,11 +121,11 @@ export function preview1Functions(core) {
       memory.setU32(sizePointer, sent);
       return 0;
     };
-    const operation = socket.type === "stream" ? sendAll(core, socket, pointer, count, done) : () => {
+    if (socket.type === "stream") return core.run(...sendAll(core, socket, pointer, count, done));
+    return core.run(() => {
       const result = socket.send(gather(memory.vectors(pointer, count)));
       return result < 0 ? result : done(result);
-    };
-    return core.run(operation, { nonblocking: socket.nonblocking, timeout: socket.sendTimeout });
+    }, { nonblocking: socket.nonblocking, timeout: socket.sendTimeout });
   };
 
   return {
@@ -104,7 +149,7 @@ export function preview1Functions(core) {
     sock_recv: (fd, pointer, count, flags, sizePointer, flagsPointer) => receive(fd, pointer, count, flags, sizePointer, flagsPointer),
     sock_send: (fd, pointer, count, flags, sizePointer) => send(fd, pointer, count, sizePointer),
     sock_shutdown: (fd, how) => Math.abs(table.get(fd).shutdown(how)),
-    fd_read: (fd, pointer, count, sizePointer) => receive(fd, pointer, count, 0, sizePointer),
+    fd_read: read,
     fd_write: (fd, pointer, count, sizePointer) => send(fd, pointer, count, sizePointer),
     fd_close: (fd) => {
       table.remove(fd).close();

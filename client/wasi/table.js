@@ -1,5 +1,7 @@
 // The guest's open sockets by descriptor, and the operations that wait for a change of one.
 
+import { Errno } from "./errno.js";
+
 /** The result of an operation that has to wait. Others are counts (>= 0) or a negated errno. */
 export const AGAIN = -1000;
 
@@ -17,6 +19,8 @@ export class SocketTable {
 
   get(fd) { return this.#sockets.get(fd); }
   has(fd) { return this.#sockets.has(fd); }
+  /** The errno of a socket's call on a descriptor that is none. */
+  missing(fd) { return this.#taken(fd) ? Errno.NOTSOCK : Errno.BADF; }
   get size() { return this.#sockets.size; }
   values() { return this.#sockets.values(); }
 

@@ -6,9 +6,6 @@ import { Family, formatAddress, parseEndpoint } from "./address.js";
 import { ByteQueue } from "./queue.js";
 import { AGAIN } from "./table.js";
 
-/** The maximum that a read for its full buffer waits for: credit must be granted before the window is used up. */
-const maxWaitAll = 16 * 1024;
-
 /** Connections that wait to be accepted before further ones are reset. */
 const maxBacklog = 128;
 
@@ -76,6 +73,11 @@ export class TcpSocket {
         this.#error = 0;
         this.#phase = "connecting";
         this.#remote = { text: name, port };
+        // As on Linux, where nobody can listen on it.
+        if (port === 0) {
+          this.#wasClosed("refused");
+          return AGAIN;
+        }
         this.#channel = this.#transport.connect({ host: name, port, tls }, this.#events());
         return AGAIN;
     }
@@ -249,12 +251,10 @@ export class TcpSocket {
   // Bytes
 
   /** Reads into `views`; 0 is the end. */
-  receive(views, { peek = false, waitAll = false } = {}) {
+  receive(views, { peek = false } = {}) {
     if (this.#phase === "connecting") return AGAIN;
     if (this.isListener) return -Errno.NOTCONN;
-    const wanted = views.reduce((sum, view) => sum + view.length, 0);
     if (this.#incoming.length > 0) {
-      if (waitAll && this.#incoming.length < wanted && !this.#ended && !this.#closed && this.#incoming.length < maxWaitAll) return AGAIN;
       const count = this.#incoming.read(views, peek);
       if (!peek && !this.#closed) this.#channel.consumed(count);
       return count;
@@ -262,8 +262,11 @@ export class TcpSocket {
     if (this.#error) return -this.takeError();
     if (this.#ended || this.#readShut) return 0;
     if (this.#phase !== "connected") return -Errno.NOTCONN;
-    return wanted === 0 ? 0 : AGAIN;
+    return AGAIN;
   }
+
+  /** Whether the next read reports an error instead of bytes. */
+  get readFails() { return this.#incoming.length === 0 && this.#error !== 0; }
 
   /** Sends as much as the peer's credit allows, from the start of `bytes`; returns the number of bytes. */
   send(bytes) {
@@ -330,7 +333,7 @@ export class TcpSocket {
     if (this.isListener) return { ready: this.#waiting.length > 0 || this.#closed, bytes: this.#waiting.length, hangup: this.#closed };
     const bytes = this.#incoming.length;
     const isReadable = bytes > 0 || ((this.#ended || this.#readShut) && this.#phase !== "connecting");
-    return { ready: isReadable || this.#error !== 0, only: !isReadable, bytes, ...this.#flags() };
+    return { ready: isReadable || this.#error !== 0, only: !isReadable, bytes, hasEnded: this.#ended || this.#readShut, ...this.#flags() };
   }
 
   /** The same for writing: also ready if a write would fail at once. */

@@ -1,7 +1,7 @@
 // A datagram socket as a guest sees it. One datagram a call, never split or joined; the oldest beyond the queue are dropped and counted.
 
 import { Errno, errnoOf } from "./errno.js";
-import { formatAddress, parseAddress, parseEndpoint } from "./address.js";
+import { asFamily, formatAddress, isSameAddress, parseAddress, parseEndpoint, unmapped } from "./address.js";
 import { receiveErrors } from "./options.js";
 import { AGAIN } from "./table.js";
 
@@ -23,7 +23,7 @@ export class UdpSocket {
   #channel = null;
   #phase = "idle"; // idle, opening, open
   #bindTo = null; // { host, port } of bind
-  #peer = null; // { host, port } of connect
+  #peer = null; // { host, port, bytes } of connect
   #queue = [];
   #queued = 0;
   #error = 0;
@@ -70,7 +70,7 @@ export class UdpSocket {
   }
 
   #received(bytes, host, port) {
-    if (this.#peer && (host !== this.#peer.host || port !== this.#peer.port)) return;
+    if (this.#peer && !(port === this.#peer.port && isSameAddress(bytesOf(host), this.#peer.bytes))) return;
     this.#queue.push({ bytes, host, port });
     this.#queued += bytes.length + datagramCost;
     for (; this.#queued > maxQueued; this.dropped++) this.#forgetFirst();
@@ -90,8 +90,8 @@ export class UdpSocket {
 
   /** Sets the peer; can be repeated. */
   connect(name, port) {
-    this.#peer = { host: name, port };
-    return this.#reach(name, port) ? 0 : AGAIN;
+    this.#peer = { host: name, port, bytes: bytesOf(name) };
+    return port === 0 || this.#reach(name, port) ? 0 : AGAIN;
   }
 
   /** connect() with AF_UNSPEC: no peer, and no port unless it was bound to that one; a bound address stays. */
@@ -125,6 +125,8 @@ export class UdpSocket {
   /** Sends one datagram to the connected peer. */
   send(bytes) {
     if (!this.#peer) return -Errno.DESTADDRREQ;
+    // Linux connects to port 0 too: what is sent there is lost.
+    if (this.#peer.port === 0) return this.#error ? -this.takeError() : bytes.length;
     return this.sendTo(bytes, this.#peer.host, this.#peer.port);
   }
 
@@ -132,6 +134,7 @@ export class UdpSocket {
   sendTo(bytes, host, port) {
     if (this.#error) return -this.takeError();
     if (this.#writeShut) return -Errno.PIPE;
+    if (port === 0) return -Errno.INVAL;
     if (bytes.length > 65507) return -Errno.MSGSIZE;
     if (!this.#reach(host, port) && !this.nonblocking) return AGAIN;
     this.#channel.sendTo(bytes, host, port);
@@ -152,7 +155,7 @@ export class UdpSocket {
       view.set(part);
       copied += part.length;
     }
-    from.bytes = parseAddress(host) ?? new Uint8Array(4);
+    from.bytes = asFamily(bytesOf(host), this.family);
     from.port = port;
     from.truncated = copied < bytes.length;
     if (!peek) this.#forgetFirst();
@@ -193,10 +196,13 @@ export class UdpSocket {
   /** The protocol carries only the port. */
   localAddress() {
     const { bytes, port } = parseEndpoint(this.#local ?? "", this.family);
-    return { bytes: (this.#bindTo && parseAddress(this.#bindTo.host)) ?? bytes, port };
+    return { bytes: this.#bindTo ? asFamily(bytesOf(this.#bindTo.host), this.family) : bytes, port };
   }
 
   peerAddress() {
-    return this.#peer && { bytes: parseAddress(this.#peer.host) ?? new Uint8Array(4), port: this.#peer.port };
+    return this.#peer?.port ? { bytes: asFamily(this.#peer.bytes, this.family), port: this.#peer.port } : null;
   }
 }
+
+/** The node writes an IPv4 address as such, also to a socket that reports it as a mapped one. */
+const bytesOf = (host) => unmapped(parseAddress(host) ?? new Uint8Array(4));

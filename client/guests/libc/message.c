@@ -1,5 +1,6 @@
 /* The calls that send and receive bytes, all implemented with recvmsg and sendmsg. */
 
+#define _GNU_SOURCE
 #include "wasmnet.h"
 
 #include <errno.h>
@@ -8,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <wasi/api.h>
 
 /* MSG_DONTWAIT is implemented here with O_NONBLOCK: the extension has no flag for it. Returns whether the descriptor must be restored. */
@@ -41,6 +43,8 @@ static uint32_t receive(int fd, struct msghdr *message, int flags, __wasi_size_t
 }
 
 ssize_t recvmsg(int fd, struct msghdr *message, int flags) {
+  /* No urgent data ever waits. */
+  if (flags & MSG_OOB) return wasmnet_answer(EINVAL);
   if (flags & ~(MSG_PEEK | MSG_WAITALL | MSG_DONTWAIT)) return wasmnet_answer(EOPNOTSUPP);
   if (message->msg_iovlen < 0 || message->msg_iovlen > IOV_MAX) return wasmnet_answer(EMSGSIZE);
   __wasi_size_t size = 0;
@@ -61,6 +65,8 @@ static uint32_t transmit(int fd, const struct msghdr *message, __wasi_size_t *si
 }
 
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags) {
+  /* Only a hint for a stream, but a datagram in parts otherwise. */
+  if (flags & MSG_MORE && is_stream(fd)) flags &= ~MSG_MORE;
   if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL)) return wasmnet_answer(EOPNOTSUPP);
   /* Control data, which would be dropped, is refused. */
   if (message->msg_controllen > 0) return wasmnet_answer(EOPNOTSUPP);
@@ -88,3 +94,32 @@ ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct soc
 ssize_t send(int fd, const void *data, size_t size, int flags) { return sendto(fd, data, size, flags, NULL, 0); }
 
 ssize_t recv(int fd, void *data, size_t size, int flags) { return recvfrom(fd, data, size, flags, NULL, NULL); }
+
+/* The number of messages, or the first one's error. */
+int sendmmsg(int fd, struct mmsghdr *list, unsigned count, unsigned flags) {
+  unsigned done = 0;
+  for (; done < count; done++) {
+    ssize_t size = sendmsg(fd, &list[done].msg_hdr, (int)flags);
+    if (size < 0) return done > 0 ? (int)done : -1;
+    list[done].msg_len = (unsigned)size;
+  }
+  return (int)done;
+}
+
+/* MSG_WAITFORONE waits for the first message only. As on Linux the time is checked after a message, and does not end a wait for one. */
+int recvmmsg(int fd, struct mmsghdr *list, unsigned count, unsigned flags, struct timespec *timeout) {
+  struct timespec begun, now;
+  if (timeout != NULL) clock_gettime(CLOCK_MONOTONIC, &begun);
+  unsigned done = 0;
+  while (done < count) {
+    ssize_t size = recvmsg(fd, &list[done].msg_hdr, (int)(flags & ~MSG_WAITFORONE));
+    if (size < 0) return done > 0 ? (int)done : -1;
+    list[done++].msg_len = (unsigned)size;
+    if (flags & MSG_WAITFORONE) flags |= MSG_DONTWAIT;
+    if (timeout == NULL) continue;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    long long passed = (now.tv_sec - begun.tv_sec) * 1000000000LL + now.tv_nsec - begun.tv_nsec;
+    if (passed >= timeout->tv_sec * 1000000000LL + timeout->tv_nsec) break;
+  }
+  return (int)done;
+}

@@ -22,6 +22,21 @@ char *inet_ntoa(struct in_addr address) {
   return (char *)inet_ntop(AF_INET, &address, text, sizeof text);
 }
 
+/* As inet_addr, but every part is one byte, and the number is in the host's order. */
+in_addr_t inet_network(const char *text) {
+  in_addr_t address = 0;
+  for (int parts = 1; parts <= 4; parts++) {
+    char *end;
+    unsigned long part = strtoul(text, &end, 0);
+    if (end == text || *text < '0' || *text > '9' || part > 255) break;
+    address = address << 8 | (in_addr_t)part;
+    if (*end == 0) return address;
+    if (*end != '.') break;
+    text = end + 1;
+  }
+  return INADDR_NONE;
+}
+
 enum { most = 16 };
 static char host_name[NI_MAXHOST], *no_aliases[1], *host_list[most + 1];
 static struct in6_addr host_addresses[most];
@@ -60,6 +75,31 @@ struct hostent *gethostbyname2(const char *name, int family) {
 }
 
 struct hostent *gethostbyname(const char *name) { return gethostbyname2(name, AF_INET); }
+
+/* Copies an answer into the caller's buffer. */
+int gethostbyname2_r(const char *name, int family, struct hostent *entry, char *buffer, size_t size, struct hostent **result, int *code) {
+  *result = NULL;
+  int kept = h_errno;
+  struct hostent *found = gethostbyname2(name, family);
+  *code = h_errno;
+  h_errno = kept;
+  if (found == NULL) return *code == TRY_AGAIN ? EAGAIN : 0;
+  size_t count = 0, length = strlen(found->h_name) + 1;
+  while (found->h_addr_list[count] != NULL) count++;
+  size_t padding = -(uintptr_t)buffer % sizeof(char *), lists = (count + 2) * sizeof(char *), addresses = count * (size_t)found->h_length;
+  if (size < padding + lists + addresses + length) return ERANGE;
+  char **list = (void *)(buffer + padding), *data = buffer + padding + lists;
+  list[count] = list[count + 1] = NULL;
+  for (size_t i = 0; i < count; i++) list[i] = memcpy(data + i * (size_t)found->h_length, found->h_addr_list[i], (size_t)found->h_length);
+  *entry = (struct hostent){memcpy(data + addresses, found->h_name, length), &list[count + 1], family, found->h_length, list};
+  *result = entry;
+  *code = NETDB_SUCCESS;
+  return 0;
+}
+
+int gethostbyname_r(const char *name, struct hostent *entry, char *buffer, size_t size, struct hostent **result, int *code) {
+  return gethostbyname2_r(name, AF_INET, entry, buffer, size, result, code);
+}
 
 /* The node returns addresses for names, but no names for addresses. */
 struct hostent *gethostbyaddr(const void *address, socklen_t length, int family) {

@@ -12,6 +12,7 @@ enum { most = 16, room = 26 };
 
 static int code_of(uint32_t error) {
   switch (error) {
+    case 77: return EAI_ADDRFAMILY;
     case 78: return EAI_AGAIN;
     case 79: return EAI_BADFLAGS;
     case 81: return EAI_FAMILY;
@@ -72,7 +73,7 @@ static int ports_of(const char *service, const struct addrinfo *hints, int32_t p
     if (entry != NULL || !is_name) ports[i] = entry != NULL ? (in_port_t)entry->s_port : htons((uint16_t)number);
     known += ports[i] >= 0;
   }
-  return known > 0 ? 0 : is_name ? EAI_SERVICE : EAI_SOCKTYPE;
+  return known > 0 ? 0 : is_name || (service != NULL && hints->ai_socktype == 0) ? EAI_SERVICE : EAI_SOCKTYPE;
 }
 
 int getaddrinfo(const char *restrict name, const char *restrict service, const struct addrinfo *restrict hints,
@@ -84,6 +85,8 @@ int getaddrinfo(const char *restrict name, const char *restrict service, const s
   if (hints->ai_flags & ~known_flags || (name == NULL && hints->ai_flags & AI_CANONNAME)) return EAI_BADFLAGS;
   if (hints->ai_family != AF_UNSPEC && hints->ai_family != AF_INET && hints->ai_family != AF_INET6) return EAI_FAMILY;
   if (hints->ai_socktype != 0 && hints->ai_socktype != SOCK_STREAM && hints->ai_socktype != SOCK_DGRAM) return EAI_SOCKTYPE;
+  /* To the bridge this is no name, as NULL is. */
+  if (name != NULL && *name == 0) return EAI_NONAME;
   int32_t ports[kind_count];
   int code = ports_of(service, hints, ports);
   if (code != 0) return code;

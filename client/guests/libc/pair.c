@@ -10,6 +10,7 @@
 int socketpair(int domain, int type, int protocol, int ends[2]) {
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (domain != AF_UNIX) return wasmnet_answer(EOPNOTSUPP);
+  if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_SEQPACKET && kind != SOCK_RAW && kind != SOCK_RDM) return wasmnet_answer(EINVAL);
   if (protocol != 0 || (kind != SOCK_STREAM && kind != SOCK_DGRAM)) return wasmnet_answer(EPROTONOSUPPORT);
   uint32_t error = wasmnet_pair(kind == SOCK_DGRAM ? wasmnet_datagram : wasmnet_stream, &ends[0], &ends[1]);
   if (error == 0 && type & SOCK_NONBLOCK) {

@@ -8,6 +8,7 @@
 #include <stddef.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <wasi/api.h>
 
 int wasmnet_answer(uint32_t error) {
   if (error == 0) return 0;
@@ -25,6 +26,14 @@ int32_t wasmnet_unpack(const struct sockaddr *value, socklen_t length, struct wa
     const struct sockaddr_in6 *in6 = (const void *)value;
     *address = (struct wasmnet_address){(uint8_t *)&in6->sin6_addr, 16};
     return ntohs(in6->sin6_port);
+  }
+  /* The bridge knows what an address of no family means. */
+  if (value->sa_family == AF_UNSPEC && length >= sizeof(struct sockaddr_in)) {
+    static uint8_t storage[128];
+    const struct sockaddr_in *in = (const void *)value;
+    memcpy(storage + 2, &in->sin_addr, 4);
+    *address = (struct wasmnet_address){storage, sizeof storage};
+    return ntohs(in->sin_port);
   }
   errno = value->sa_family == AF_INET || value->sa_family == AF_INET6 ? EINVAL : EAFNOSUPPORT;
   return -1;
@@ -55,9 +64,23 @@ void wasmnet_pack(const uint8_t *storage, uint32_t port, struct sockaddr *value,
   *length = (socklen_t)size;
 }
 
+/* 0, or Linux's error for socket()'s arguments; WASI has no ESOCKTNOSUPPORT. */
+static int arguments_error(int domain, int kind, int protocol) {
+  if (kind != SOCK_STREAM && kind != SOCK_DGRAM && kind != SOCK_RAW && kind != SOCK_RDM && kind != SOCK_SEQPACKET) return EINVAL;
+  if (domain != AF_INET && domain != AF_INET6) return EAFNOSUPPORT;
+  if (protocol < 0 || protocol > 255) return EINVAL;
+  switch (kind) {
+    case SOCK_STREAM: return protocol == 0 || protocol == IPPROTO_TCP ? 0 : EPROTONOSUPPORT;
+    case SOCK_DGRAM: return protocol == 0 || protocol == IPPROTO_UDP ? 0 : EPROTONOSUPPORT;
+    case SOCK_RAW: return protocol == 0 ? EPROTONOSUPPORT : EPERM;
+    default: return EPROTONOSUPPORT;
+  }
+}
+
 int socket(int domain, int type, int protocol) {
-  (void)protocol;
   int kind = type & ~(SOCK_NONBLOCK | SOCK_CLOEXEC);
+  int wrong = arguments_error(domain, kind, protocol);
+  if (wrong != 0) return wasmnet_answer((uint32_t)wrong);
   int32_t fd;
   uint32_t error = wasmnet_open((uint32_t)domain, kind == SOCK_DGRAM ? wasmnet_datagram : wasmnet_stream, &fd);
   if (error != 0) return wasmnet_answer(error);
@@ -85,13 +108,17 @@ int bind(int fd, const struct sockaddr *value, socklen_t length) {
 
 int listen(int fd, int backlog) { return wasmnet_answer(wasmnet_listen(fd, backlog)); }
 
-int accept(int fd, struct sockaddr *restrict value, socklen_t *restrict length) {
+int accept4(int fd, struct sockaddr *restrict value, socklen_t *restrict length, int flags) {
+  if (flags & ~(SOCK_NONBLOCK | SOCK_CLOEXEC)) return wasmnet_answer(EINVAL);
   int32_t accepted;
-  uint32_t error = wasmnet_accept(fd, 0, &accepted);
+  uint32_t error = wasmnet_accept(fd, flags & SOCK_NONBLOCK ? __WASI_FDFLAGS_NONBLOCK : 0, &accepted);
   if (error != 0) return wasmnet_answer(error);
   if (value != NULL) getpeername(accepted, value, length);
   return accepted;
 }
+
+/* Both in one file, as in wasi-libc: a program that calls one must not get the other from there. */
+int accept(int fd, struct sockaddr *restrict value, socklen_t *restrict length) { return accept4(fd, value, length, 0); }
 
 typedef uint32_t getter(int32_t, struct wasmnet_address *, uint32_t *);
 

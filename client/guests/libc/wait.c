@@ -22,6 +22,7 @@ static short seen(const __wasi_event_t *event, short events) {
   uint16_t flags = event->fd_readwrite.flags;
   short more = flags & (__WASI_EVENTRWFLAGS_FD_READWRITE_HANGUP | wasmnet_event_over) ? POLLHUP : 0;
   if (flags & wasmnet_event_failed) more |= POLLERR;
+  if (flags & wasmnet_event_ended) more |= events & POLLRDHUP;
   if (flags & wasmnet_event_only) return more;
   return more | (events & (event->type == __WASI_EVENTTYPE_FD_READ ? POLLRDNORM : POLLWRNORM));
 }
@@ -40,7 +41,8 @@ static int wait_once(struct pollfd *list, nfds_t count, const __wasi_timestamp_t
     list[i].revents = 0;
     if (list[i].fd < 0) continue;
     bool reads = list[i].events & POLLRDNORM, writes = list[i].events & POLLWRNORM;
-    if (reads || (!writes && idle)) subscribe(&wanted[used++], i, __WASI_EVENTTYPE_FD_READ, list[i].fd);
+    /* An end alone cannot be waited for: data would wake this wait too. */
+    if (reads || (idle && (!writes || list[i].events & POLLRDHUP))) subscribe(&wanted[used++], i, __WASI_EVENTTYPE_FD_READ, list[i].fd);
     if (writes) subscribe(&wanted[used++], i, __WASI_EVENTTYPE_FD_WRITE, list[i].fd);
   }
   if (timeout != NULL || used == 0) {
@@ -120,8 +122,37 @@ static int keep(fd_set *set, const struct pollfd *list, nfds_t count, short aske
   return (int)set->__nfds;
 }
 
+/* Linux's select tells errors and hangups only to those who wait to read or write. */
+enum { told_as_readable = POLLRDNORM | POLLHUP | POLLERR, told_as_writable = POLLWRNORM | POLLERR };
+
+static bool is_told(const struct pollfd *entry) {
+  return (entry->events & POLLRDNORM && entry->revents & told_as_readable) || (entry->events & POLLWRNORM && entry->revents & told_as_writable) ||
+         entry->revents & (POLLPRI | POLLNVAL);
+}
+
+/* ppoll that goes on waiting, without them, when entries have only events that no set is told about. */
+static int wait_for_sets(struct pollfd *list, nfds_t count, const struct timespec *timeout) {
+  __wasi_timestamp_t span = 0, begun, now;
+  if (timeout != NULL && !nanoseconds(timeout, &span)) {
+    errno = EINVAL;
+    return -1;
+  }
+  (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 1, &begun);
+  for (__wasi_timestamp_t rest = span;; rest = now - begun < span ? span - (now - begun) : 0) {
+    int result = wait_for(list, count, timeout != NULL ? &rest : NULL);
+    if (result <= 0) return result;
+    for (nfds_t i = 0; i < count; i++) {
+      if (is_told(&list[i])) return result;
+      if (list[i].revents != 0) list[i].fd = -1;
+    }
+    (void)__wasi_clock_time_get(__WASI_CLOCKID_MONOTONIC, 1, &now);
+  }
+}
+
+/* There are no signals: a mask has no effect. */
 int pselect(int count, fd_set *restrict reading, fd_set *restrict writing, fd_set *restrict exceptions, const struct timespec *restrict timeout,
             const sigset_t *restrict mask) {
+  (void)mask;
   static const short asked[] = {POLLRDNORM, POLLWRNORM, POLLPRI};
   fd_set *sets[] = {reading, writing, exceptions};
   nfds_t used = 0, most = 0;
@@ -141,7 +172,7 @@ int pselect(int count, fd_set *restrict reading, fd_set *restrict writing, fd_se
       list[at].events |= asked[i];
     }
   }
-  int result = ppoll(list, used, timeout, mask);
+  int result = wait_for_sets(list, used, timeout);
   for (nfds_t i = 0; i < used && result > 0; i++) {
     if (list[i].revents & POLLNVAL) {
       errno = EBADF;
@@ -149,7 +180,7 @@ int pselect(int count, fd_set *restrict reading, fd_set *restrict writing, fd_se
     }
   }
   if (result >= 0) {
-    result = keep(reading, list, used, POLLRDNORM, POLLRDNORM | POLLHUP | POLLERR) + keep(writing, list, used, POLLWRNORM, POLLWRNORM | POLLERR)
+    result = keep(reading, list, used, POLLRDNORM, told_as_readable) + keep(writing, list, used, POLLWRNORM, told_as_writable)
       + keep(exceptions, list, used, POLLPRI, POLLPRI);
   }
   free(list);

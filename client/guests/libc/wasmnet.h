@@ -34,7 +34,7 @@ enum { wasmnet_datagram = 1, wasmnet_stream = 2 };
 
 /* Ours: the level of IP's options, whose own number the extension uses for sockets; and event flags of poll_oneoff beside WASI's hangup. */
 enum { wasmnet_level_ip = 0x100 };
-enum { wasmnet_event_failed = 2, wasmnet_event_over = 4, wasmnet_event_only = 8 };
+enum { wasmnet_event_failed = 2, wasmnet_event_over = 4, wasmnet_event_only = 8, wasmnet_event_ended = 16 };
 
 uint32_t wasmnet_open(uint32_t family, uint32_t type, int32_t *fd) WASMNET_IMPORT(sock_open);
 uint32_t wasmnet_connect(int32_t fd, const struct wasmnet_address *address, uint32_t port) WASMNET_IMPORT(sock_connect);

@@ -11,7 +11,8 @@ import { AGAIN } from "../../wasi/table.js";
 import { services } from "../../wasi/services.js";
 import { ByteQueue } from "../../wasi/queue.js";
 import { Ring } from "../../wasi/ring.js";
-import { MissingImports, checkImports } from "../../wasi/bridge.js";
+import { Host } from "../../wasi/host.js";
+import { MissingImports, checkImports, combine } from "../../wasi/bridge.js";
 
 /** A channel that takes up to `credit` bytes and keeps them. */
 class FakeChannel {
@@ -32,7 +33,7 @@ class FakeChannel {
   reset() { this.calls.push(["reset"]); }
 }
 
-function setUp() {
+function setUp({ taken } = {}) {
   const memory = new WebAssembly.Memory({ initial: 1 });
   const channels = [];
   const open = (kind) => (target, handler) => {
@@ -58,7 +59,7 @@ function setUp() {
       return result === AGAIN ? Errno.AGAIN : result < 0 ? -result : 0;
     },
   };
-  const core = new Core({ memory, transport, blocker, clock: { monotonic: () => now, realtime: () => now + 5000 } });
+  const core = new Core({ memory, transport, blocker, taken, clock: { monotonic: () => now, realtime: () => now + 5000 } });
   const { own, shared, poll } = core.functions();
   const view = () => new DataView(memory.buffer);
   return {
@@ -108,13 +109,70 @@ test("the first and the second form of an address", () => {
     [[2, 0, ...zeros(15), 2, ...zeros(110)], "::2"],
   ];
   for (const [bytes, host] of hosts) {
-    t.calls.sock_open(1, 2, 0);
+    t.calls.sock_open(host.includes(":") ? 2 : 1, 2, 0);
     assert.equal(t.calls.sock_connect(t.u32(0), t.address(bytes), 6379), "waits");
     assert.deepEqual([t.channels.at(-1).target.host, t.channels.at(-1).target.port], [host, 6379]);
   }
   t.calls.sock_open(1, 2, 0);
   assert.equal(t.calls.sock_connect(t.u32(0), t.address([1, 2, 3]), 1), Errno.INVAL);
   assert.equal(t.calls.sock_connect(t.u32(0), t.address([3, 0, ...new Array(126).fill(65)]), 1), Errno.AFNOSUPPORT);
+});
+
+const mapped = [...new Array(10).fill(0), 255, 255, 127, 0, 0, 1];
+const second = (family, bytes) => [family, 0, ...bytes, ...new Array(126 - bytes.length).fill(0)];
+
+test("an IPv6 socket's IPv4 peers have mapped addresses for it, and plain ones for the node", () => {
+  const t = setUp();
+  const peerOf = (fd, call) => {
+    t.address(new Array(128).fill(9));
+    return call(fd, 32, 300) || [t.u16(64), t.bytes(66, 16), t.u32(300)];
+  };
+  t.calls.sock_open(2, 1, 0);
+  const datagrams = t.u32(0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "0.0.0.0:5000" });
+  assert.equal(t.calls.sock_connect(datagrams, t.address(second(2, mapped)), 53), 0);
+  t.blocker.meanwhile = () => {};
+  assert.equal(t.channels[0].target.host, "127.0.0.1");
+  assert.deepEqual(peerOf(datagrams, t.calls.sock_getpeeraddr), [2, mapped, 53]);
+  assert.equal(peerOf(datagrams, t.calls.sock_getlocaladdr)[0], 2);
+  for (const host of ["127.0.0.2", "127.0.0.1", "::ffff:7f00:1"]) t.channels[0].handler.datagram(Uint8Array.of(7), host, 53);
+  t.setU32(400, 500);
+  t.setU32(404, 3);
+  for (let i = 0; i < 2; i++) {
+    t.address(new Array(128).fill(9));
+    assert.equal(t.calls.sock_recv_from(datagrams, 400, 1, 32, 0, 304, 408, 412), 0);
+    assert.deepEqual([t.u16(64), t.bytes(66, 16), t.u16(304)], [2, mapped, 53]);
+  }
+  assert.equal(t.calls.fd_read(datagrams, 400, 1, 408), "waits", "another's datagram is not received");
+
+  t.calls.sock_open(2, 2, 0);
+  const stream = t.u32(0);
+  t.blocker.meanwhile = () => t.channels.at(-1).handler.opened({ local: "127.0.0.1:4000", remote: "127.0.0.1:80" });
+  assert.equal(t.calls.sock_connect(stream, t.address(second(2, mapped)), 80), 0);
+  assert.deepEqual(peerOf(stream, t.calls.sock_getpeeraddr), [2, mapped, 80]);
+  assert.deepEqual(peerOf(stream, t.calls.sock_getlocaladdr), [2, mapped, 4000]);
+});
+
+test("an address of another family than the socket's fails as on Linux", () => {
+  const t = setUp();
+  const [four, six] = [second(1, [127, 0, 0, 1]), second(2, [...new Array(15).fill(0), 1])];
+  const call = (name, family, type, address, ...rest) => {
+    assert.equal(t.calls.sock_open(family, type, 0), 0);
+    return t.calls[name](t.u32(0), t.address(address), ...rest);
+  };
+  for (const type of [1, 2]) {
+    assert.equal(call("sock_connect", 1, type, six, 80), Errno.AFNOSUPPORT);
+    assert.equal(call("sock_bind", 1, type, six, 80), Errno.AFNOSUPPORT);
+    assert.equal(call("sock_bind", 2, type, four, 80), Errno.INVAL);
+  }
+  assert.equal(call("sock_connect", 2, 2, four, 80), Errno.INVAL);
+  assert.equal(call("sock_connect", 2, 1, four, 80), "waits", "datagrams may go to either");
+  const sendTo = (family, address) => {
+    t.calls.sock_open(family, 1, 0);
+    return t.calls.sock_send_to(t.u32(0), 400, 0, t.address(address), 9, 0, 408);
+  };
+  assert.deepEqual([sendTo(1, six), sendTo(2, four), sendTo(1, second(0, [127, 0, 0, 1])), sendTo(2, second(0, []))],
+    [Errno.AFNOSUPPORT, "waits", "waits", Errno.DESTADDRREQ]);
 });
 
 test("getters: the first form says 4 or 6, the second fills 128 bytes", () => {
@@ -208,6 +266,7 @@ test("udp: after bind, send and connect, connect again only changes the peer", (
 test("udp: a refusal is still told after bind, what ended a lost socket is not", () => {
   const t = setUp();
   const open = () => t.channels.at(-1).handler.opened({ local: "0.0.0.0:5000" });
+  t.setU32(404, 3);
   t.calls.sock_open(1, 1, 0);
   const fd = t.u32(0);
   const bind = () => {
@@ -266,6 +325,116 @@ test("reads: order, the end, an error once, credit as the guest reads", () => {
   assert.equal(read(10), "");
 });
 
+test("MSG_WAITALL: what came when no more may be waited for, more than the window holds, and errors after it", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  const waitAll = 2;
+  const receive = (length, flags = waitAll) => {
+    t.setU32(400, 500);
+    t.setU32(404, length);
+    return t.calls.sock_recv(fd, 400, 1, flags, 408, 412) || Buffer.from(t.bytes(500, t.u32(408))).toString();
+  };
+  const data = (text) => channel.handler.data(Buffer.from(text));
+  t.calls.fd_fdstat_set_flags(fd, 4);
+  data("abc");
+  assert.deepEqual([receive(10, waitAll | 1), receive(10), receive(10)], ["abc", "abc", Errno.AGAIN]);
+  t.calls.fd_fdstat_set_flags(fd, 0);
+  data("abc");
+  t.blocker.meanwhile = () => data("defg");
+  assert.equal(receive(5), "abcde");
+  t.blocker.meanwhile = () => channel.handler.closed("target_reset");
+  data("hi");
+  assert.deepEqual([receive(10), receive(10), receive(10)], ["fghi", Errno.CONNRESET, ""]);
+
+  const large = t.connected();
+  large.channel.handler.data(new Uint8Array(20000));
+  t.blocker.meanwhile = () => large.channel.handler.data(new Uint8Array(20000));
+  t.setU32(400, 500);
+  t.setU32(404, 40000);
+  assert.deepEqual([t.calls.sock_recv(large.fd, 400, 1, waitAll, 408, 412), t.u32(408)], [0, 40000]);
+  assert.deepEqual(large.channel.calls, [["consumed", 20000], ["consumed", 20000]], "credit is granted meanwhile");
+});
+
+test("MSG_WAITALL and SO_SNDTIMEO: when the time is over the count so far is the result", () => {
+  for (const late of [(t) => t, (t) => Promise.resolve(t)]) {
+    const t = setUp();
+    const { fd, channel } = t.connected();
+    channel.handler.data(Buffer.from("abc"));
+    t.setU32(400, 500);
+    t.setU32(404, 10);
+    t.blocker.run = (table, operation) => late(operation() === AGAIN ? Errno.AGAIN : 0);
+    const settled = [t.calls.sock_recv(fd, 400, 1, 2, 408, 412), t.calls.sock_recv(fd, 400, 1, 2, 416, 412)];
+    channel.credit = 4;
+    settled.push(t.calls.sock_send(fd, 400, 1, 0, 420));
+    const check = (results) => assert.deepEqual([results, t.u32(408), t.u32(420)], [[0, Errno.AGAIN, 0], 3, 4]);
+    if (settled[0] instanceof Promise) return Promise.all(settled).then(check);
+    check(settled);
+  }
+});
+
+test("a receive for no bytes waits for some, a read does not", () => {
+  const t = setUp();
+  const { fd, channel } = t.connected();
+  assert.deepEqual([t.calls.sock_recv(fd, 400, 0, 0, 408, 412), t.calls.fd_read(fd, 400, 0, 408)], ["waits", 0]);
+  channel.handler.data(Uint8Array.of(1));
+  assert.deepEqual([t.calls.sock_recv(fd, 400, 0, 0, 408, 412), t.u32(408)], [0, 0]);
+});
+
+test("port 0: refused on a stream, a peer that never answers on a datagram socket", () => {
+  const t = setUp();
+  const connect = (type, flags = 0) => {
+    t.calls.sock_open(1, type, 0);
+    t.calls.fd_fdstat_set_flags(t.u32(0), flags);
+    return t.calls.sock_connect(t.u32(0), t.address([127, 0, 0, 1]), 0);
+  };
+  assert.equal(connect(2), Errno.CONNREFUSED);
+  assert.equal(connect(2, 4), Errno.INPROGRESS);
+  t.setU32(108, 4);
+  assert.equal(t.calls.sock_getsockopt(t.u32(0), 0, 2, 104, 108), 0);
+  assert.equal(t.u32(104), Errno.CONNREFUSED);
+  assert.equal(connect(1), 0);
+  const fd = t.u32(0);
+  assert.deepEqual([t.calls.sock_send(fd, 400, 0, 0, 408), t.calls.sock_getpeeraddr(fd, 32, 300)], [0, Errno.NOTCONN]);
+  assert.equal(t.calls.sock_send_to(fd, 400, 0, t.address([127, 0, 0, 1]), 0, 0, 408), Errno.INVAL);
+  assert.equal(t.channels.length, 0, "the node is not asked");
+});
+
+test("a pair whose other end closed with data unread: first the data, then the reset", () => {
+  const t = setUp();
+  assert.equal(t.calls.sock_pair(2, 0, 4), 0);
+  const [one, other] = [t.u32(0), t.u32(4)];
+  t.put(500, Buffer.from("abc"));
+  t.setU32(400, 500);
+  t.setU32(404, 3);
+  assert.deepEqual([t.calls.fd_write(one, 400, 1, 408), t.calls.fd_write(other, 400, 1, 408), t.calls.fd_close(other)], [0, 0, 0]);
+  const read = () => t.calls.fd_read(one, 400, 1, 408) || t.u32(408);
+  assert.deepEqual([read(), read(), read()], [3, Errno.CONNRESET, 0]);
+  t.calls.sock_pair(2, 0, 4);
+  const call = (name, bytes, ...rest) => t.calls[name](t.u32(0), ...(name === "sock_send_to" ? [400, 1] : []), t.address(bytes), ...rest);
+  assert.deepEqual([call("sock_send_to", [127, 0, 0, 1], 9, 0, 408), call("sock_connect", [127, 0, 0, 1], 9), call("sock_connect", second(0, []), 0),
+    call("sock_bind", [0, 0, 0, 0], 0)], [Errno.ISCONN, Errno.INVAL, Errno.INVAL, Errno.INVAL]);
+});
+
+test("whatever the host's functions get for a pointer, the program gets an errno", () => {
+  const t = setUp();
+  t.blocker.wrapImport = (call) => call;
+  const host = new Host({ memory: t.memory, args: ["a"], env: { B: "c" }, output: { room: 100, write() {} }, stdin: { length: 0, ended: true, read: () => 0 } });
+  const all = combine(host.functions(t.core), t.core, t.blocker);
+  const bad = 0xfffffff0;
+  const calls = {
+    clock_time_get: [0, 1n, bad], clock_res_get: [0, bad], random_get: [bad, 100], args_get: [bad, 8], args_sizes_get: [bad, 8], environ_get: [bad, bad],
+    fd_fdstat_get: [0, bad], fd_filestat_get: [1, bad], fd_read: [0, bad, 1, 8], fd_write: [1, bad, 1, 8], poll_oneoff: [bad, 8, 1, 8],
+  };
+  for (const [name, args] of Object.entries(calls)) assert.equal(all[name](...args), Errno.FAULT, name);
+});
+
+test("a socket's call on a descriptor that is open but no socket is ENOTSOCK", () => {
+  const t = setUp({ taken: (fd) => fd < 3 });
+  const noSocket = (fd) => ["sock_connect", "sock_bind", "sock_listen", "sock_accept", "sock_recv", "sock_send", "sock_shutdown", "sock_getsockopt"]
+    .map((name) => t.calls[name](fd, 400, 0, 0, 408, 412));
+  assert.deepEqual([new Set(noSocket(1)), new Set(noSocket(9))], [new Set([Errno.NOTSOCK]), new Set([Errno.BADF])]);
+});
+
 test("writes: all of it when blocking, what fits when not; EPIPE after shutdown", () => {
   const t = setUp();
   const { fd, channel } = t.connected();
@@ -293,7 +462,7 @@ test("addresses outside memory are EFAULT, and nothing throws into the guest", (
   t.setU32(404, 100);
   assert.equal(t.calls.fd_read(fd, 400, 1, 408), Errno.FAULT);
   assert.equal(t.calls.fd_read(fd, 0xfffffff0, 1, 408), Errno.FAULT);
-  assert.equal(t.calls.fd_read(fd, 400, 0x7fffffff, 408), Errno.FAULT);
+  assert.equal(t.calls.fd_read(fd, 400, 0x7fffffff, 408), Errno.INVAL, "more buffers than a call has");
   assert.equal(t.calls.sock_open(1, 2, 65535), Errno.FAULT);
   assert.equal(t.poll(65530, 0, 1, 8), Errno.FAULT);
   assert.equal(t.calls.sock_recv(99, 400, 1, 0, 408, 412), Errno.BADF);
@@ -324,7 +493,7 @@ test("poll: several clocks, a bad descriptor, no subscriptions", () => {
   channel.handler.data(Uint8Array.of(1, 2, 3));
   channel.handler.closed("normal");
   assert.equal(t.poll(1000, 2000, 4, 3000), 0);
-  assert.deepEqual(events(), [{ userdata: 3, error: 0, type: 1, bytes: 3, flags: 5 }, { userdata: 4, error: Errno.BADF, type: 2, bytes: 0, flags: 0 }]);
+  assert.deepEqual(events(), [{ userdata: 3, error: 0, type: 1, bytes: 3, flags: 21 }, { userdata: 4, error: Errno.BADF, type: 2, bytes: 0, flags: 0 }]);
   assert.equal(t.poll(1000, 2000, 0, 3000), Errno.INVAL);
 });
 
@@ -447,6 +616,43 @@ test("lookups: the node's addresses, and what does not fit is left out", () => {
   assert.equal(t.calls.sock_getaddrinfo(4000, 11, 4020, 5, 4040, 4060, 3, 4064), Errno.AI_NONAME);
 });
 
+test("lookups: literals as inet_aton reads them, mapped addresses, and names that are none without asking the node", () => {
+  const t = setUp();
+  const lookup = (name, { flags = 0, family = 0 } = {}) => {
+    const text = new TextEncoder().encode(`${name}\0`);
+    t.put(4000, text);
+    t.setU32(4400, flags | family << 16);
+    [0, 1, 2].forEach((i) => {
+      t.setU32(4500 + i * 28 + 12, 4700 + i * 12);
+      t.setU32(4500 + i * 28 + 24, i < 2 ? 4500 + (i + 1) * 28 : 0);
+      t.setU32(4700 + i * 12 + 4, 26);
+      t.setU32(4700 + i * 12 + 8, 4800 + i * 32);
+    });
+    t.setU32(4060, 4500);
+    t.put(4450, [0x38, 0x30, 0]); // "80"
+    const errno = t.calls.sock_getaddrinfo(4000, text.length, 4450, 3, 4400, 4060, 3, 4064);
+    if (errno) return errno;
+    return Array.from({ length: t.u32(4064) }, (_, i) => {
+      const isSix = t.bytes(4700 + i * 12, 1)[0] === 2;
+      return formatAddress(Uint8Array.from(t.bytes(4800 + i * 32 + (isSix ? 6 : 2), isSix ? 16 : 4)));
+    });
+  };
+  const literals = {
+    "127.1": "127.0.0.1", "0x7f000001": "127.0.0.1", "2130706433": "127.0.0.1", "0177.0.0.01": "127.0.0.1", "1.2.3": "1.2.0.3", "::1": "::1", "fe80::1%1": "fe80::1",
+  };
+  for (const [name, address] of Object.entries(literals)) assert.deepEqual(lookup(name), [address], name);
+  const none = ["[::1]", "::1%lo", "-x", "a..b", ".", "1.2.3.4.5", "1.2.3.256", "08.1.1.1", "0x.1", "a b", "b\u00fccher.invalid", "*", "a".repeat(64), "a.".repeat(127) + "a"];
+  for (const name of none) assert.equal(lookup(name), Errno.AI_NONAME, name);
+  assert.deepEqual([lookup("127.0.0.1", { family: 2 }), lookup("::1", { family: 1 })], [Errno.AI_ADDRFAMILY, Errno.AI_ADDRFAMILY]);
+  assert.deepEqual(lookup("127.0.0.1", { family: 2, flags: 16 }), ["::ffff:7f00:1"]);
+  assert.deepEqual(lookup("::ffff:127.0.0.1", { family: 1 }), ["127.0.0.1"]);
+  assert.deepEqual([lookup(""), lookup("", { flags: 1 }), lookup("", { family: 2 })], [["127.0.0.1", "::1"], ["0.0.0.0", "::"], ["::1"]]);
+  assert.equal(t.lookups.length, 0);
+  t.blocker.meanwhile = () => t.lookups.at(-1).done(null, ["10.0.0.7", "2001:db8::1"]);
+  assert.deepEqual([lookup("a_b.test", { family: 2, flags: 16 }), lookup("a.test.", { family: 2, flags: 48 })],
+    [["2001:db8::1"], ["2001:db8::1", "::ffff:a00:7"]]);
+});
+
 test("an overloaded node: a lookup is to be tried again, a connect lacks buffers", () => {
   const t = setUp();
   t.put(4000, new TextEncoder().encode("redis.test\0"));
@@ -514,6 +720,19 @@ test("the queue gives back what went in, whatever the sizes", () => {
   }
   assert.deepEqual(seen, expected.slice(0, seen.length));
   assert.equal(queue.length, expected.length - seen.length);
+});
+
+test("bytes that arrive one by one cost about their size", () => {
+  const queue = new ByteQueue();
+  const count = 200000;
+  const before = process.memoryUsage();
+  for (let i = 0; i < count; i++) queue.push(Uint8Array.of(i & 255));
+  const after = process.memoryUsage();
+  const cost = after.heapUsed - before.heapUsed + after.arrayBuffers - before.arrayBuffers;
+  assert.ok(cost < 32 * count, `${cost / count} bytes each`);
+  const all = new Uint8Array(count);
+  assert.equal(queue.read([all]), count);
+  assert.ok(all.every((byte, i) => byte === (i & 255)));
 });
 
 test("the ring carries messages of any size around its end, and says when it is full", () => {

@@ -86,6 +86,35 @@ test("credit goes back as SOCKFS's queue is read, and at once where there is no 
   assert.equal(other.socket.consumedBytes, 1010);
 });
 
+test("small messages of a stream that nobody reads are few entries of SOCKFS's queue, and arrive whole", async () => {
+  const { webSocket, socket } = open();
+  const queue = [];
+  let told = 0;
+  webSocket.onmessage = ({ data }) => {
+    told++;
+    queue.push({ addr: "host.test", port: 80, data: new Uint8Array(data) });
+  };
+  socket.onopen();
+  const count = 40000;
+  for (let i = 0; i < count; i++) socket.ondata(Uint8Array.of(i & 255));
+  assert.ok(queue.length < 10, `${queue.length} entries`);
+  assert.equal(told, count);
+  // As SOCKFS reads: the first entry, of which it puts the rest back. More arrives meanwhile.
+  const seen = [];
+  for (let turn = 0; queue.length > 0; turn++) {
+    const entry = queue.shift();
+    seen.push(...entry.data.subarray(0, 7001));
+    if (entry.data.length > 7001) {
+      entry.data = new Uint8Array(entry.data.buffer, entry.data.byteOffset + 7001, entry.data.length - 7001);
+      queue.unshift(entry);
+    }
+    if (turn < 5) socket.ondata(Uint8Array.of((count + turn) & 255));
+  }
+  assert.deepEqual(seen, Array.from({ length: count + 5 }, (_, i) => i & 255));
+  await later();
+  assert.equal(socket.consumedBytes, count + 5);
+});
+
 test("a handler that throws costs no credit and leaves Array as it was", () => {
   const { push } = Array.prototype;
   const { webSocket, socket } = open();

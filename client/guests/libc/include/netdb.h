@@ -92,12 +92,17 @@ int getnameinfo(const struct sockaddr *restrict address, socklen_t length, char 
 
 struct hostent *gethostbyname(const char *name);
 struct hostent *gethostbyname2(const char *name, int family);
+int gethostbyname_r(const char *name, struct hostent *entry, char *buffer, size_t size, struct hostent **result, int *code);
+int gethostbyname2_r(const char *name, int family, struct hostent *entry, char *buffer, size_t size, struct hostent **result, int *code);
 struct hostent *gethostbyaddr(const void *address, socklen_t length, int family);
 const char *hstrerror(int code);
 void herror(const char *prefix);
 
 struct servent *getservbyname(const char *name, const char *protocol);
 struct servent *getservbyport(int port, const char *protocol);
+void setservent(int stays_open);
+struct servent *getservent(void);
+void endservent(void);
 
 struct protoent *getprotobyname(const char *name);
 struct protoent *getprotobynumber(int number);

@@ -17,6 +17,8 @@ extern "C" {
 #define POLLPRI 0x4
 #define POLLRDBAND 0x8
 #define POLLWRBAND 0x10
+/* The peer has ended its side; request it with POLLIN. */
+#define POLLRDHUP 0x20
 
 int ppoll(struct pollfd *list, nfds_t count, const struct timespec *timeout, const sigset_t *mask);
 

@@ -15,6 +15,7 @@ const depth = Number(process.env.WASMNET_WALK ?? 2);
 const timeoutMs = depth > 2 ? 900000 : 180000;
 
 let native; // the table, made once for all modes
+let nativeEdges;
 
 export const walk = {
   "every order of a socket's calls answers as on Linux, but for what is listed": Object.assign(async ({ run, peers, note }) => {
@@ -28,4 +29,11 @@ export const walk = {
     const unneeded = unused.filter((rule) => depth >= (rule.depth ?? 2));
     assert.deepEqual(unneeded, [], "what is listed and does not differ any more");
   }, { timeoutMs }),
+
+  "both families, waits for all bytes, odd names and arguments answer as on Linux": async ({ run, peers }) => {
+    const [, echo, , , , udpEcho] = peers.walk.args;
+    nativeEdges ??= execute(join(GUESTS, "native/socket-edges"), [echo, udpEcho], { timeout: 30000 });
+    const here = await run("socket-edges", [echo, udpEcho]);
+    assert.deepEqual([here.exitCode, here.stderr, here.stdout.split("\n")], [0, "", (await nativeEdges).stdout.split("\n")]);
+  },
 };

@@ -9,6 +9,7 @@ extern "C" {
 #endif
 
 in_addr_t inet_addr(const char *text);
+in_addr_t inet_network(const char *text);
 char *inet_ntoa(struct in_addr address);
 
 #ifdef __cplusplus

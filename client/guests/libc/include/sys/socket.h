@@ -11,6 +11,11 @@
 extern "C" {
 #endif
 
+/* Types that no socket here has. */
+#define SOCK_RAW 8
+#define SOCK_RDM 9
+#define SOCK_SEQPACKET 10
+
 #define SOMAXCONN 128
 #define PF_UNSPEC AF_UNSPEC
 #define PF_INET AF_INET
@@ -36,6 +41,12 @@ extern "C" {
 #define SO_REUSEPORT 0x10f
 #define SO_DOMAIN 0x110
 #define SO_PROTOCOL 0x111
+/* Known to no socket here. */
+#define SO_BINDTODEVICE 0x10e
+#define SO_SNDLOWAT 0x112
+#define SO_PRIORITY 0x113
+#define SO_MARK 0x114
+#define SO_TIMESTAMP 0x115
 
 #define SOL_IP 0
 #define SOL_TCP 6
@@ -48,6 +59,13 @@ extern "C" {
 #define MSG_CTRUNC 0x08
 #define MSG_DONTWAIT 0x40
 #define MSG_NOSIGNAL 0
+/* Refused, except that MSG_MORE is ignored on streams. */
+#define MSG_OOB 0x100
+#define MSG_DONTROUTE 0x200
+#define MSG_EOR 0x400
+#define MSG_MORE 0x800
+/* For recvmmsg. */
+#define MSG_WAITFORONE 0x1000
 
 /* Control data: it is neither sent nor received, but programs that use it compile. */
 struct cmsghdr {
@@ -73,6 +91,7 @@ int connect(int fd, const struct sockaddr *address, socklen_t length);
 int bind(int fd, const struct sockaddr *address, socklen_t length);
 int listen(int fd, int backlog);
 int accept(int fd, struct sockaddr *restrict address, socklen_t *restrict length);
+int accept4(int fd, struct sockaddr *restrict address, socklen_t *restrict length, int flags);
 ssize_t sendto(int fd, const void *data, size_t size, int flags, const struct sockaddr *address, socklen_t length);
 ssize_t recvfrom(int fd, void *restrict data, size_t size, int flags, struct sockaddr *restrict address, socklen_t *restrict length);
 ssize_t sendmsg(int fd, const struct msghdr *message, int flags);
