@@ -1,6 +1,6 @@
 // The node's refusals, in words: an errno alone does not give the reason, nor who can change it.
 
-import { call } from "../lib/errors.js";
+import { callBack } from "./callback.js";
 
 /** Errors that a program can meet on any machine: their errno is enough. */
 const native = new Set([
@@ -42,6 +42,6 @@ export class RefusalTeller {
     if (this.#told.has(text)) return;
     this.#told.add(text);
     // The socket's own events follow, whatever this throws.
-    call(this.#onrefused, { code: error.code, message: error.message, kind, destination, text });
+    callBack(this.#onrefused, { code: error.code, message: error.message, kind, destination, text });
   }
 }
