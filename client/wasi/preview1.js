@@ -81,7 +81,7 @@ export function receiveInto(core, socket, pointer, count, { flags = 0, from = {}
       // An error after some bytes is for the next call.
       if (received > 0 && socket.readFails) return done(received);
       const views = core.memory.vectors(pointer, count);
-      const result = socket.receive(peek ? views : after(views, received), { peek, from });
+      const result = socket.receive(peek || received === 0 ? views : after(views, received), { peek, from });
       if (result === AGAIN) return AGAIN;
       if (!waitsForAll) return result < 0 ? result : done(result);
       if (result < 0) return received > 0 ? done(received) : result;

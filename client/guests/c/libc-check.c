@@ -69,13 +69,17 @@ static int disjoint(const int *list, size_t count) {
 static void constants(void) {
   const int ai[] = {AI_PASSIVE, AI_CANONNAME, AI_NUMERICHOST, AI_NUMERICSERV, AI_V4MAPPED, AI_ALL, AI_ADDRCONFIG};
   const int ni[] = {NI_NUMERICHOST, NI_NUMERICSERV, NI_NOFQDN, NI_NAMEREQD, NI_DGRAM};
-  const int msg[] = {MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_CTRUNC, MSG_DONTWAIT};
-  const int so[] = {SO_REUSEADDR, SO_REUSEPORT, SO_TYPE, SO_ERROR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN};
-  const int events[] = {POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL};
+  const int msg[] = {MSG_PEEK, MSG_WAITALL, MSG_TRUNC, MSG_CTRUNC, MSG_DONTWAIT, MSG_OOB, MSG_MORE, MSG_EOR, MSG_DONTROUTE};
+  const int so[] = {SO_REUSEADDR, SO_REUSEPORT, SO_TYPE, SO_ERROR, SO_BROADCAST, SO_SNDBUF, SO_RCVBUF, SO_KEEPALIVE, SO_LINGER, SO_RCVTIMEO, SO_SNDTIMEO, SO_ACCEPTCONN,
+    SO_SNDLOWAT, SO_BINDTODEVICE, SO_PRIORITY, SO_MARK, SO_TIMESTAMP};
+  const int types[] = {SOCK_STREAM, SOCK_DGRAM, SOCK_RAW, SOCK_RDM, SOCK_SEQPACKET}, protocols[] = {IPPROTO_TCP, IPPROTO_UDP, IPPROTO_SCTP};
+  const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL, F_DUPFD, F_DUPFD_CLOEXEC};
+  const int events[] = {POLLIN, POLLPRI, POLLOUT, POLLERR, POLLHUP, POLLNVAL, POLLRDHUP};
   const int eai[] = {EAI_BADFLAGS, EAI_NONAME, EAI_AGAIN, EAI_FAIL, EAI_NODATA, EAI_FAMILY, EAI_SOCKTYPE, EAI_SERVICE, EAI_ADDRFAMILY, EAI_MEMORY, EAI_SYSTEM, EAI_OVERFLOW};
   const int levels[] = {SOL_SOCKET, SOL_IP, IPPROTO_TCP, IPPROTO_UDP, IPPROTO_IPV6};
-  printf("constants: %d %d %d %d %d %d %d\n", disjoint(ai, COUNT(ai)), disjoint(ni, COUNT(ni)), disjoint(msg, COUNT(msg)), distinct(so, COUNT(so)),
-         disjoint(events, COUNT(events)), distinct(eai, COUNT(eai)), distinct(levels, COUNT(levels)));
+  printf("constants: %d %d %d %d %d %d %d %d %d %d\n", disjoint(ai, COUNT(ai)), disjoint(ni, COUNT(ni)), disjoint(msg, COUNT(msg)), distinct(so, COUNT(so)),
+         disjoint(events, COUNT(events)), distinct(eai, COUNT(eai)), distinct(levels, COUNT(levels)),
+         distinct(types, COUNT(types)), distinct(protocols, COUNT(protocols)), distinct(commands, COUNT(commands)));
   for (size_t i = 0; i < COUNT(eai); i++) if (eai[i] != EAI_SYSTEM && eai[i] != EAI_OVERFLOW) printf("%s\n", gai_strerror(eai[i]));
   printf("%s\n", gai_strerror(-4711));
   for (int i = NETDB_INTERNAL; i <= NO_DATA + 1; i++) printf("%s\n", hstrerror(i));
