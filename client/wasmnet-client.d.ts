@@ -62,7 +62,7 @@ export interface Terms {
 export interface ClientEventMap {
   /** A node admitted the client, for the first time or again. Earlier listeners are gone: bind them again here. */
   connected: Event & { isReconnect: boolean; version: 1 | 2; terms: Terms | null };
-  /** The connection ended, and its sockets with it. `retryInMs` is null if it is not tried again. */
+  /** The connection ended, and its sockets with it, or an attempt failed. `retryInMs` is null if it is not tried again. */
   disconnected: Event & { error: WasmnetError; retryInMs: number | null };
   /** The node drains. Its sockets continue for a while, those of four such nodes at most; new ones use the next connection. */
   goaway: Event & { reconnectInMs: number; message: string };

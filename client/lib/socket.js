@@ -260,9 +260,9 @@ export class Socket extends Mailbox {
     this.#window?._release(this.#link);
     this.#link?._forget(this);
     this.owner._socketEnded(this);
-    this._mailEnd("onclosed", error);
     // A program that waits to send must not wait forever.
     call(this.onsendable, this);
+    this._mailEnd("onclosed", error);
   }
 
   // Internal.

@@ -22,6 +22,25 @@ test("text in v2 ends the connection; an event for a socket that is over does no
   assert.equal((await gone).error.code, "protocol_error");
 });
 
+test("onclosed is the last that a socket reports, after what wakes a program that waits to send", LIMIT, async (t) => {
+  const node = await fake(t);
+  const client = connectClient(t, node.url);
+  await client.ready();
+  const calls = [];
+  const ended = new Promise((resolve) => {
+    const socket = client.socket("tcp", "a", 1, {
+      onsendable: () => calls.push("sendable"),
+      onclosed: () => {
+        calls.push("closed");
+        setImmediate(resolve);
+      },
+    });
+    socket.reset();
+  });
+  await ended;
+  assert.deepEqual(calls.slice(-2), ["sendable", "closed"]);
+});
+
 test("no more is sent than was granted, and the rest when it is", LIMIT, async (t) => {
   const node = await fake(t, { hello: { ...HELLO, window: 1000 } });
   const client = connectClient(t, node.url);

@@ -17,7 +17,7 @@ const advice = (isBound) => (isBound
 
 /** A client without admission or node gets the same refusal for every destination: it is reported once, and its message has the remedy. */
 function wordsOf(kind, destination, { code, message }, isIn) {
-  const said = `${isIn ? `${destination}: ` : ""}${message}${message.endsWith(".") ? "" : "."}`;
+  const said = `${isIn && !message.startsWith(destination) ? `${destination}: ` : ""}${message}${message.endsWith(".") ? "" : "."}`;
   return `${said}${isIn && code === "policy_denied" ? advice(kind.endsWith("listener")) : ""} (${code})`;
 }
 
