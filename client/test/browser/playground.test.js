@@ -49,7 +49,7 @@ for (const browser of BROWSERS) {
       assert.deepEqual(seen.refusedRow.slice(1), ["0 B", "0 B", "refused"]);
       assert.match(seen.problem, /open "/);
       assert.match(seen.address, /^the url must be absolute, with ws:\/\/ or wss:\/\/, without a fragment, not localhost:9300$/);
-      assert.match(seen.denied, /^127\.0\.0\.1:80: .* sets bind_ports and bind_addresses in \[network\] of its policy\. \(policy_denied\)$/m);
+      assert.match(seen.denied, /^127\.0\.0\.1:80 is not in bind_ports\. .* sets bind_ports and bind_addresses in \[network\] of its policy\. \(policy_denied\)$/m);
       assert.match(seen.odd, /^odd\.wasm is not WebAssembly/);
       assert.match(seen.listener[0], /^127\.0\.0\.1:\d+ ?listens/);
       // With its own thread the client ends with the program; else it reports how the socket ended.

@@ -57,7 +57,7 @@ test("the playground loads and runs its samples without an error in the console"
     await pick(page, "echo-server");
     await page.value("document.getElementById('run').click()");
     await page.until(`document.body.dataset.running === 'false' && ${screen}.includes('ended with 1')`);
-    assert.match(await page.value(screen), /127\.0\.0\.1:0: .*\. To let programs listen, the node's operator sets bind_ports and bind_addresses in \[network\] of its policy\./);
+    assert.match(await page.value(screen), /^127\.0\.0\.1:0 cannot be bound, inbound sockets are off\. To let programs listen, the node's operator sets bind_ports and bind_addresses in \[network\] of its policy\./m);
   }
 
   // Files that are not programs are reported as such, and no program starts.

@@ -29,10 +29,10 @@ export const denied = {
       assert.equal(datagram.exitCode, 1);
       assert.match(datagram.stderr, /Permission denied \(errno 2\)/);
       const listener = await run("echo-server", ["127.0.0.1", "0"], { url: node.url });
-      assert.match(listener.stderr, /^wasmnet: 127\.0\.0\.1:0:? .* sets bind_ports and bind_addresses in \[network\].*\n.*Permission denied \(errno 2\)/);
+      assert.match(listener.stderr, /^wasmnet: 127\.0\.0\.1:0 cannot be bound, .* sets bind_ports and bind_addresses in \[network\].*\n.*Permission denied \(errno 2\)/);
       // A listener that is required before the program starts: the program does not start, and the error has the words.
       await assert.rejects(run("echo-server", ["1"], { url: node.url, listen: [{ port: 0 }] }),
-        /cannot listen on 127\.0\.0\.1 port 0 \(errno 2\): 127\.0\.0\.1:0: .* sets bind_ports and bind_addresses in \[network\]/);
+        /cannot listen on 127\.0\.0\.1 port 0 \(errno 2\): 127\.0\.0\.1:0 cannot be bound, .* sets bind_ports and bind_addresses in \[network\]/);
     } finally {
       await node.end();
     }
