@@ -184,6 +184,9 @@ final class ClusterLink: Sendable {
         if self.reaches.count == 1 { self.reaches[0].asked(now: self.now) }
     }
 
+    /// In a Redis Cluster the new connection may be to any of the servers.
+    func connected() { for reach in self.reaches { reach.connected() } }
+
     /// To be called four times a second.
     func tick(now: QuotaInstant) {
         for reach in self.reaches where reach.tick(now: now) {

@@ -13,7 +13,8 @@ package struct OutageWatch: Sendable, Hashable {
     package private(set) var isOutage = false
     /// When the first query after the last answer was sent; nil: all are answered.
     package private(set) var unansweredSince: QuotaInstant?
-    private var lastQuestion = QuotaInstant.epoch
+    /// Nil: it went by a connection that is gone.
+    private var lastQuestion: QuotaInstant?
     private var silence = QuotaDuration.zero
     private var lastTick: QuotaInstant?
 
@@ -26,6 +27,9 @@ package struct OutageWatch: Sendable, Hashable {
         self.lastQuestion = now
         if self.unansweredSince == nil { self.unansweredSince = now }
     }
+
+    /// A new connection: an answer that is still missing will not arrive.
+    package mutating func connected() { self.lastQuestion = nil }
 
     /// - Returns: whether an outage ended just now.
     package mutating func answered() -> Bool {
@@ -51,6 +55,7 @@ package struct OutageWatch: Sendable, Hashable {
 
     /// Whether a probe is due although no query waits.
     package func isProbeDue(now: QuotaInstant) -> Bool {
-        self.unansweredSince != nil && now - self.lastQuestion >= Self.probeInterval
+        guard self.unansweredSince != nil else { return false }
+        return self.lastQuestion.map { now - $0 >= Self.probeInterval } ?? true
     }
 }

@@ -161,8 +161,8 @@ package final class RedisLedger: QuotaLedger {
             self.link.leaveIfLapsed(bucket, now: now)
             if let leaseState = bucket.heartbeat(now: now) {
                 self.beat(bucket, leaseState, now)
-            } else if bucket.reach.isProbeDue(now: now) {
-                self.beat(bucket, bucket.currentState(now: now), now)
+            } else {
+                self.probe(bucket, now)
             }
             self.answerRollCall(of: bucket)
             guard bucket.clientCount > 0 else { continue }
@@ -170,6 +170,11 @@ package final class RedisLedger: QuotaLedger {
             bucket.sweep(idle: \.isIdle)
         }
         self.link.lookAtRollCall(now: self.link.now) { self.rollCalls > 0 }
+    }
+
+    private func probe(_ bucket: LeaseBucket, _ now: QuotaInstant) {
+        guard bucket.reach.isProbeDue(now: now) else { return }
+        self.beat(bucket, bucket.currentState(now: now), now)
     }
 
     private func beat(_ bucket: LeaseBucket, _ leaseState: LeaseBucket.LeaseState, _ sentAt: QuotaInstant) {
@@ -246,9 +251,11 @@ package final class RedisLedger: QuotaLedger {
     /// The connection to a single server is gone: its silence began, with or without a query.
     package func disconnected(_ reason: RedisError) { self.link.disconnected(reason) }
 
-    /// The connection to Redis is new: the last declarations may be lost.
+    /// The connection to Redis is new: the last declarations may be lost, and what is unanswered is asked again at once.
     package func reconnected() {
-        for bucket in self.buckets where bucket.clientCount > 0 {
+        self.link.connected()
+        for bucket in self.buckets {
+            self.probe(bucket, self.link.now)
             for allowance in bucket.clients { allowance.resync() }
         }
     }

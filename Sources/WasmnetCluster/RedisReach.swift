@@ -44,6 +44,8 @@ final class RedisReach: Sendable {
     /// - Returns: whether an outage began just now.
     func tick(now: QuotaInstant) -> Bool { self.change { $0.watch.tick(now: now) } }
 
+    func connected() { self.change { $0.watch.connected() } }
+
     func isProbeDue(now: QuotaInstant) -> Bool { self.state.withLock { $0.watch.isProbeDue(now: now) } }
 
     /// Start of the contact and the present time, both by Redis' clock in microseconds; 0: not known.

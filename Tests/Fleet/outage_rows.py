@@ -101,6 +101,8 @@ class Rates:
 
     async def measure(self, world):
         self.bytes, self.connects = Level(BYTES), Level(CONNECTS)
+        # The longest delay of this process: what passed meanwhile is counted at once.
+        self.delay = 0.0
         bytes_passed = self.bytes
 
         class Counted(Echo):
@@ -111,6 +113,7 @@ class Rates:
         await asyncio.sleep(self.settled)
         for port in world.ports:
             world.tasks += [asyncio.create_task(self.flood(world, port)), *(asyncio.create_task(self.connect(world, port)) for _ in range(2))]
+        world.tasks.append(asyncio.create_task(self.measure_delay()))
         await asyncio.sleep(2)
         self.bytes.silence = self.connects.silence = 0
         end = time.monotonic() + FLAPPING
@@ -125,7 +128,7 @@ class Rates:
         return [*self.measures("kB", self.bytes, BYTE_BURST, 1000, NODES * 4 * CHUNK), *self.measures("connects", self.connects, CONNECT_BURST, 1, 0)]
 
     def measures(self, what, level, burst, unit, under_way):
-        bound = 2 * burst + level.rate * (AHEAD + self.cut_off / NODES) + under_way
+        bound = 2 * burst + level.rate * (AHEAD + self.delay + self.cut_off / NODES) + under_way
         return [Measure(what, level.highest / unit, bound / unit), Measure("none for", level.silence, 2 * burst / level.rate + 1, "s")]
 
     async def cut(self, world):
@@ -134,6 +137,12 @@ class Rates:
             world.ways[0].do("cut")
             await asyncio.sleep(self.cut_off)
             world.ways[0].do("mend")
+
+    async def measure_delay(self):
+        while True:
+            due = time.monotonic() + 0.002
+            await asyncio.sleep(0.002)
+            self.delay = max(self.delay, time.monotonic() - due)
 
     async def flood(self, world, port):
         while True:

@@ -1,6 +1,7 @@
 import Foundation
 import NIOConcurrencyHelpers
 import RedisClient
+import Synchronization
 import Testing
 import WasmnetPolicy
 import WasmnetQuota
@@ -63,6 +64,19 @@ import WasmnetTesting
         self.letTimePass(ledger)
         #expect(ledger.outages == 0)
         #expect(carrier.repairs > 0)
+    }
+
+    @Test func anOutageIsProbedAsSoonAsThereIsAConnection() {
+        let ledger = self.ledger(RefusingCarrier(.connectionRefused(.host("127.0.0.1", port: 1))))
+        ledger.reconnected()
+        #expect(ledger.counters.calls.load(ordering: .relaxed) == 0)
+        ledger.disconnected(.unavailable("refused"))
+        self.letTimePass(ledger)
+        let before = ledger.counters.calls.load(ordering: .relaxed)
+        ledger.tick()
+        #expect(ledger.counters.calls.load(ordering: .relaxed) == before)
+        ledger.reconnected()
+        #expect(ledger.counters.calls.load(ordering: .relaxed) == before + 1)
     }
 
     /// It knows no other node: its part is the whole of each limit.

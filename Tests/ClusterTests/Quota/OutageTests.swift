@@ -60,6 +60,16 @@ private let start = QuotaInstant(microseconds: 86_400_000_000 * 20_000)
         #expect(!self.watch.isProbeDue(now: start + .milliseconds(1999)))
         #expect(self.watch.unansweredSince == start)
     }
+
+    @Test mutating func aNewConnectionIsAskedAtOnceIfAnythingIsUnanswered() {
+        self.watch.connected()
+        #expect(!self.watch.isProbeDue(now: start))
+        self.watch.asked(now: start)
+        self.watch.connected()
+        #expect(self.watch.isProbeDue(now: start))
+        self.watch.asked(now: start)
+        #expect(!self.watch.isProbeDue(now: start))
+    }
 }
 
 @Suite struct OutageBudgetTests {
