@@ -37,8 +37,8 @@ end
 -- The answering process, as a number: after a restart or a failover its data may be old. 0: this user may not ask.
 local function process()
     local info = redis.pcall('INFO', 'server')
-    local id = type(info) == 'string' and string.match(info, 'run_id:(%x%x%x%x%x%x%x%x%x%x%x%x)')
-    return id and tonumber(id, 16) or 0
+    local at = type(info) == 'string' and string.find(info, 'run_id:', 1, true)
+    return at and tonumber(string.sub(info, at + 7, at + 18), 16) or 0
 end
 
 -- Which server of a Redis Cluster this is; it keeps its name across restarts. Empty without a Cluster, or if this user may not ask.
