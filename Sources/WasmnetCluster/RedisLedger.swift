@@ -158,12 +158,7 @@ package final class RedisLedger: QuotaLedger {
         self.lookForLoss()
         for bucket in self.buckets {
             let now = self.link.now
-            self.link.leaveIfLapsed(bucket, now: now)
-            if let leaseState = bucket.heartbeat(now: now) {
-                self.beat(bucket, leaseState, now)
-            } else {
-                self.probe(bucket, now)
-            }
+            self.beatIfDue(bucket, now)
             self.answerRollCall(of: bucket)
             guard bucket.clientCount > 0 else { continue }
             for allowance in bucket.clients { allowance.tick(now: now) }
@@ -172,9 +167,14 @@ package final class RedisLedger: QuotaLedger {
         self.link.lookAtRollCall(now: self.link.now) { self.rollCalls > 0 }
     }
 
-    private func probe(_ bucket: LeaseBucket, _ now: QuotaInstant) {
-        guard bucket.reach.isProbeDue(now: now) else { return }
-        self.beat(bucket, bucket.currentState(now: now), now)
+    /// Sends a heartbeat or, while nothing is answered, a probe.
+    private func beatIfDue(_ bucket: LeaseBucket, _ now: QuotaInstant) {
+        self.link.leaveIfLapsed(bucket, now: now)
+        if let leaseState = bucket.heartbeat(now: now) {
+            self.beat(bucket, leaseState, now)
+        } else if bucket.reach.isProbeDue(now: now) {
+            self.beat(bucket, bucket.currentState(now: now), now)
+        }
     }
 
     private func beat(_ bucket: LeaseBucket, _ leaseState: LeaseBucket.LeaseState, _ sentAt: QuotaInstant) {
@@ -255,7 +255,7 @@ package final class RedisLedger: QuotaLedger {
     package func reconnected() {
         self.link.connected()
         for bucket in self.buckets {
-            self.probe(bucket, self.link.now)
+            self.beatIfDue(bucket, self.link.now)
             for allowance in bucket.clients { allowance.resync() }
         }
     }
